@@ -1,0 +1,105 @@
+# `make help` lists the targets. Python 3.11 or newer, Node.js 20 or newer and make are all that a machine needs.
+
+PYTHON      ?= python3
+DEMO        ?= examples.demo
+PYTEST_ARGS ?= -n 2
+
+BIN := .venv/bin
+UV  := $(BIN)/uv
+LOG  = .venv/$(notdir $@).log
+
+# A stamp is newer than what it was made from, so a second run installs nothing.
+PACKAGES := .venv/.packages
+PROJECT  := .venv/.project
+CLI      := node_modules/.package-lock.json
+LOCAL    := .venv/.local-aws
+READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL)
+
+# Runs a command, and shows what it printed only when it fails.
+quietly = mkdir -p .venv && { $(1); } >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
+
+# jsii greets each process with eleven lines where Node.js is older or newer than what it supports.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION    ?= 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test unit lint types format build lock clean
+
+help: ## Show this list
+	@echo 'Usage: make TARGET [VARIABLE=value]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  PYTHON       the interpreter to build .venv from; now $(PYTHON)'
+	@echo '  PYTEST_ARGS  what pytest is given; now $(PYTEST_ARGS)'
+
+setup: $(READY) ## Install everything into .venv, node_modules and .local-aws; what follows needs no network
+	@echo 'Ready: make demo, make test'
+
+demo: $(READY) ## Deploy the example to an AWS on this machine and send it commands; KEEP=1 leaves it running
+	@KEEP='$(KEEP)' $(BIN)/python -m $(DEMO)
+
+test: lint types ## Run lint, types and every test
+	@echo '==> pytest $(PYTEST_ARGS)'
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+unit: $(READY) ## Run the tests that deploy nothing
+	@echo '==> pytest'
+	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/local $(PYTEST_ARGS)
+
+lint: $(READY) ## Check style, imports between the packages, and that no file names a host or a folder of one machine
+	@echo '==> ruff check'
+	@$(BIN)/ruff check --quiet --output-format concise
+	@echo '==> ruff format --check'
+	@$(BIN)/ruff format --check --quiet --output-format concise || { echo 'to mend it: make format' >&2; exit 1; }
+	@echo '==> import rules'
+	@$(call quietly,$(BIN)/lint-imports --no-logo)
+	@echo '==> hosts and paths'
+	@tools/check-files
+
+types: $(READY) ## Check types with mypy, strictly
+	@echo '==> mypy'
+	@$(BIN)/mypy
+
+format: $(READY) ## Mend what ruff can mend, and format
+	@$(BIN)/ruff check --fix --quiet --output-format concise || true
+	@$(BIN)/ruff format
+
+build: $(READY) ## Build the wheel and the source distribution into dist
+	@echo '==> hatchling'
+	@rm -rf dist
+	@$(BIN)/hatchling build
+
+lock: $(PACKAGES) ## Write the lock files anew from their sources; UPGRADE=1 takes the newest versions
+	@UPGRADE='$(UPGRADE)' PATH="$(CURDIR)/$(BIN):$$PATH" tools/lock
+
+clean: ## Remove everything that these targets made
+	@rm -rf .venv node_modules .local-aws .cache cdk.out dist build *.egg-info
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PACKAGES): requirements/dev.txt
+	@tools/check-machine $(PYTHON)
+	@echo '==> Python packages'
+	@$(BIN)/python -c '' 2>/dev/null || rm -rf .venv
+	@test -x $(BIN)/python || { $(call quietly,$(PYTHON) -m venv .venv); }
+	@sed -n '/^uv==/,/# via/p' $< >.venv/uv.txt  # uv installs the rest thirty times as fast as pip
+	@test -x $(UV) || { $(call quietly,$(BIN)/python -m pip install --require-hashes -r .venv/uv.txt); }
+	@$(call quietly,$(UV) pip install --python $(BIN)/python --require-hashes -r $<)
+	@touch $@
+
+$(PROJECT): pyproject.toml $(PACKAGES)
+	@$(call quietly,$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .)
+	@touch $@
+
+$(CLI): package-lock.json package.json $(PACKAGES)
+	@tools/check-machine $(PYTHON)
+	@echo '==> CDK CLI'
+	@$(call quietly,npm ci --loglevel=error)
+	@touch $@
+
+$(LOCAL): constructs_lib/local/requirements.txt $(PROJECT)
+	@echo '==> AWS emulator'
+	@$(call quietly,$(BIN)/python -m constructs_lib.local setup)
+	@touch $@

@@ -1,0 +1,155 @@
+"""CQRS and event sourcing on DynamoDB: what runs in the functions.
+
+Names are loaded on first use, so a function imports what it needs and nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.app import CqrsApp
+    from runtime.commands.sort_key import SortKeyCondition
+    from runtime.context import (
+        HEADER_TENANT_CODE,
+        ROLE_SYSTEM_ADMIN,
+        InvokeContext,
+        UserContext,
+        get_command_source,
+        get_user_context,
+    )
+    from runtime.errors import (
+        BadRequestError,
+        ConfigurationError,
+        CqrsError,
+        FieldProblem,
+        ForbiddenError,
+        HandlersPendingError,
+        InvalidInputError,
+        InvalidVersionError,
+        ItemNotFoundError,
+        PreviousVersionPending,
+        UnknownEventError,
+        VersionConflictError,
+    )
+    from runtime.handlers import DataSyncHandler
+    from runtime.keys import (
+        KEY_SEPARATOR,
+        VER_SEPARATOR,
+        VERSION_FIRST,
+        VERSION_LATEST,
+        DetailKey,
+        add_sort_key_version,
+        generate_id,
+        get_sort_key_version,
+        get_tenant_code,
+        remove_sort_key_version,
+        sort_key_base_from_id,
+    )
+    from runtime.models import CommandInputModel, CommandModel, CqrsModel, DataListModel, DataModel
+    from runtime.module import CommandModule
+    from runtime.resources import Resources
+    from runtime.settings import Settings
+
+_HOMES = {
+    "app": ("CqrsApp",),
+    "commands.sort_key": ("SortKeyCondition",),
+    "context": (
+        "HEADER_TENANT_CODE",
+        "ROLE_SYSTEM_ADMIN",
+        "InvokeContext",
+        "UserContext",
+        "get_command_source",
+        "get_user_context",
+    ),
+    "errors": (
+        "BadRequestError",
+        "ConfigurationError",
+        "CqrsError",
+        "FieldProblem",
+        "ForbiddenError",
+        "HandlersPendingError",
+        "InvalidInputError",
+        "InvalidVersionError",
+        "ItemNotFoundError",
+        "PreviousVersionPending",
+        "UnknownEventError",
+        "VersionConflictError",
+    ),
+    "handlers": ("DataSyncHandler",),
+    "keys": (
+        "KEY_SEPARATOR",
+        "VERSION_FIRST",
+        "VERSION_LATEST",
+        "VER_SEPARATOR",
+        "DetailKey",
+        "add_sort_key_version",
+        "generate_id",
+        "get_sort_key_version",
+        "get_tenant_code",
+        "remove_sort_key_version",
+        "sort_key_base_from_id",
+    ),
+    "models": ("CommandInputModel", "CommandModel", "CqrsModel", "DataListModel", "DataModel"),
+    "module": ("CommandModule",),
+    "resources": ("Resources",),
+    "settings": ("Settings",),
+}
+_MODULE_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "HEADER_TENANT_CODE",
+    "KEY_SEPARATOR",
+    "ROLE_SYSTEM_ADMIN",
+    "VERSION_FIRST",
+    "VERSION_LATEST",
+    "VER_SEPARATOR",
+    "BadRequestError",
+    "CommandInputModel",
+    "CommandModel",
+    "CommandModule",
+    "ConfigurationError",
+    "CqrsApp",
+    "CqrsError",
+    "CqrsModel",
+    "DataListModel",
+    "DataModel",
+    "DataSyncHandler",
+    "DetailKey",
+    "FieldProblem",
+    "ForbiddenError",
+    "HandlersPendingError",
+    "InvalidInputError",
+    "InvalidVersionError",
+    "InvokeContext",
+    "ItemNotFoundError",
+    "PreviousVersionPending",
+    "Resources",
+    "Settings",
+    "SortKeyCondition",
+    "UnknownEventError",
+    "UserContext",
+    "VersionConflictError",
+    "add_sort_key_version",
+    "generate_id",
+    "get_command_source",
+    "get_sort_key_version",
+    "get_tenant_code",
+    "get_user_context",
+    "remove_sort_key_version",
+    "sort_key_base_from_id",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name not in _MODULE_OF:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})

@@ -1,0 +1,1 @@
+"""What a module offers: publishing, reading, history."""

@@ -1,0 +1,152 @@
+"""Every error that the runtime raises.
+
+CqrsError
+├── ConfigurationError          (also a ValueError)   the environment or the app is set up wrongly
+├── BadRequestError             400
+│   ├── InvalidInputError       400  one or more fields are wrong: `problems`
+│   └── InvalidVersionError     400  there is no such version to build on
+├── ForbiddenError              403  the key belongs to another tenant
+├── ItemNotFoundError           404
+├── VersionConflictError        409  somebody else was first
+├── HandlersPendingError        500  committed, but the data sync handlers are not done
+├── PreviousVersionPending           a handler has to see an earlier version first: try again
+└── UnknownEventError                an event that nobody handles
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "BadRequestError",
+    "ConfigurationError",
+    "CqrsError",
+    "FieldProblem",
+    "ForbiddenError",
+    "HandlersPendingError",
+    "InvalidInputError",
+    "InvalidVersionError",
+    "ItemNotFoundError",
+    "PreviousVersionPending",
+    "UnknownEventError",
+    "VersionConflictError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing that is wrong with the input.
+
+    Attributes:
+        field: Path of the field as the caller wrote it, such as ``attributes.dueDate``.
+        message: What is wrong and what would be right.
+    """
+
+    field: str
+    message: str
+
+
+class CqrsError(Exception):
+    """Base class of every error that this library raises in a function."""
+
+    status: ClassVar[int] = 500
+    """HTTP status code that the error becomes."""
+    code: ClassVar[str] = "internal-error"
+    """Stable, machine-readable name; the last segment of a problem document's ``type``."""
+
+
+class ConfigurationError(CqrsError, ValueError):
+    """The environment variables, or the way the app was put together, cannot work."""
+
+    code = "configuration-error"
+
+
+class BadRequestError(CqrsError):
+    """The caller asked for something that cannot be done. Nothing was written."""
+
+    status = 400
+    code = "bad-request"
+
+
+class InvalidInputError(BadRequestError):
+    """One or more fields of the input are wrong. Nothing was written."""
+
+    code = "invalid-input"
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems))
+        self.problems = tuple(problems)
+
+
+class InvalidVersionError(BadRequestError):
+    """The version to build on does not exist. Nothing was written."""
+
+    code = "invalid-version"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"Invalid input version. The input version must be equal to the latest version (got {version})"
+        )
+        self.version = version
+
+
+class ForbiddenError(CqrsError):
+    """The key lies outside the caller's tenant. Nothing was read or written."""
+
+    status = 403
+    code = "forbidden"
+
+
+class ItemNotFoundError(CqrsError):
+    """There is no item with this key."""
+
+    status = 404
+    code = "not-found"
+
+
+class VersionConflictError(CqrsError):
+    """Another publish was first: read the latest version and decide again. Nothing was written."""
+
+    status = 409
+    code = "version-conflict"
+
+    def __init__(self, pk: str, sk: str, version: int) -> None:
+        super().__init__(
+            f"version conflict: {pk} {sk} has moved past version {version}; read it again and retry"
+        )
+        self.pk = pk
+        self.sk = sk
+        self.version = version
+
+
+class HandlersPendingError(CqrsError):
+    """A synchronous publish is committed, but its data sync handlers are not done.
+
+    A workflow execution has taken the handlers over. Do not publish again.
+    """
+
+    code = "handlers-pending"
+
+    def __init__(self, pk: str, sk: str, version: int, handlers: Sequence[str]) -> None:
+        super().__init__(
+            f"{pk} {sk} is committed as version {version}, but not handled yet by "
+            f"{', '.join(handlers)}; a workflow execution has taken over"
+        )
+        self.version = version
+        self.handlers = tuple(handlers)
+
+
+class PreviousVersionPending(CqrsError):  # noqa: N818 - the state machine matches on this name
+    """A handler must see an earlier version of the aggregate first. Retried with backoff."""
+
+    code = "previous-version-pending"
+
+
+class UnknownEventError(CqrsError):
+    """An event, or an action in it, that nothing in the app handles."""
+
+    code = "unknown-event"

@@ -1,0 +1,1 @@
+"""Serving a module over HTTP."""

@@ -1,0 +1,134 @@
+"""Partition keys, sort keys, ids and the version suffix.
+
+A command or history row has the sort key ``base@N``; a data row has ``base``. The
+suffix is an `@` followed by digits at the very end, and nothing else: ``USER#a@x.com``
+has none. ``id`` is ``pk#base``, and a tenant is the last `#` segment of ``pk``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from runtime.errors import FieldProblem, InvalidInputError
+
+__all__ = [
+    "KEY_SEPARATOR",
+    "VERSION_FIRST",
+    "VERSION_LATEST",
+    "VER_SEPARATOR",
+    "DetailKey",
+    "add_sort_key_version",
+    "check_natural_key",
+    "generate_id",
+    "get_sort_key_version",
+    "get_tenant_code",
+    "remove_sort_key_version",
+    "sort_key_base_from_id",
+]
+
+KEY_SEPARATOR: Final = "#"
+VER_SEPARATOR: Final = "@"
+VERSION_FIRST: Final = 0
+"""Version to publish with when the aggregate must not exist yet."""
+VERSION_LATEST: Final = -1
+"""Version to publish with to build on whatever is the latest."""
+
+_SUFFIX: Final = re.compile(r"@([0-9]+)\Z")
+_MAX_PK_BYTES: Final = 2048
+# DynamoDB allows 1024 bytes; a version suffix has to fit behind the natural key.
+_MAX_SK_BYTES: Final = 1024 - len("@9999999999")
+
+
+class DetailKey(NamedTuple):
+    """Key of one row."""
+
+    pk: str
+    sk: str
+
+
+def add_sort_key_version(sk: str, version: int) -> str:
+    """``sk`` with the suffix of ``version``, in place of one that it may have.
+
+    >>> add_sort_key_version("A1@1", 2)
+    'A1@2'
+    """
+    return f"{remove_sort_key_version(sk)}{VER_SEPARATOR}{version}"
+
+
+def get_sort_key_version(sk: str) -> int:
+    """Version in the suffix of ``sk``, or `VERSION_LATEST` when it has none.
+
+    >>> get_sort_key_version("A1@12"), get_sort_key_version("USER#a@x.com")
+    (12, -1)
+    """
+    match = _SUFFIX.search(sk)
+    return int(match[1]) if match else VERSION_LATEST
+
+
+def remove_sort_key_version(sk: str) -> str:
+    """``sk`` without its version suffix.
+
+    >>> remove_sort_key_version("USER#a@x.com@3")
+    'USER#a@x.com'
+    """
+    return _SUFFIX.sub("", sk)
+
+
+def generate_id(pk: str, sk: str) -> str:
+    """Id of an aggregate: ``pk#sk`` without a version.
+
+    >>> generate_id("TODO#acme", "A1@3")
+    'TODO#acme#A1'
+    """
+    return f"{pk}{KEY_SEPARATOR}{remove_sort_key_version(sk)}"
+
+
+def sort_key_base_from_id(pk: str, item_id: str) -> str | None:
+    """The sort key in an id of `generate_id`, or None when the id is not one of ``pk``.
+
+    >>> sort_key_base_from_id("TODO#acme", "TODO#acme#A#1")
+    'A#1'
+    """
+    prefix = pk + KEY_SEPARATOR
+    return item_id[len(prefix) :] if item_id.startswith(prefix) else None
+
+
+def get_tenant_code(pk: str) -> str | None:
+    """Tenant that a partition key belongs to: its last `#` segment, or None without one.
+
+    >>> get_tenant_code("TODO#acme")
+    'acme'
+    """
+    _, separator, tenant = pk.rpartition(KEY_SEPARATOR)
+    return tenant if separator else None
+
+
+def check_natural_key(pk: str, sk: str) -> None:
+    """Refuse a key that cannot be that of an aggregate.
+
+    Raises:
+        InvalidInputError: A part is empty or too long, or ``sk`` ends in what would be
+            read as a version suffix.
+    """
+    problems = [*_length_problems("pk", pk, _MAX_PK_BYTES), *_length_problems("sk", sk, _MAX_SK_BYTES)]
+    if _SUFFIX.search(sk):
+        problems.append(
+            FieldProblem(
+                "sk",
+                f"must not end in @ and digits, got {sk!r}; that is where the version goes: "
+                "leave it out, or choose another natural key",
+            )
+        )
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _length_problems(field: str, value: str, limit: int) -> list[FieldProblem]:
+    if not value:
+        return [FieldProblem(field, "must not be empty")]
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return [FieldProblem(field, "must be valid Unicode text, got a lone surrogate")]
+    return [FieldProblem(field, f"must be at most {limit} bytes, got {size}")] if size > limit else []

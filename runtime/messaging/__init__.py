@@ -1,0 +1,1 @@
+"""What is told to clients and operators."""

@@ -1,0 +1,96 @@
+"""What the outside world is told: one message for each final status, and alarms.
+
+Messages go out after the commit. A topic that is down never fails or delays a command.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.keys import get_tenant_code, remove_sort_key_version
+from runtime.log import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+    from runtime.resources import Resources
+    from runtime.storage.codec import Item
+
+__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier"]
+
+ACTION_COMMAND_STATUS: Final = "command-status"
+ACTION_ALARM: Final = "sfn-alarm"
+
+
+class Notifier:
+    """The topics for status notifications and for alarms.
+
+    Args:
+        resources: Their ARNs, and the client. A topic that is not set gets no messages.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    @cached_property
+    def _sns(self) -> SNSClient:
+        client: SNSClient = self._resources.client("sns")
+        return client
+
+    def command_status(self, table: str, command: Item, status: str) -> None:
+        """Tell the clients that a command has reached its final status.
+
+        The id is the request id, so that the client which sent the request finds its answer.
+        """
+        pk, sk = command["pk"]["S"], command["sk"]["S"]
+        request_id = command.get("requestId", {}).get("S")
+        self._publish(
+            self._resources.settings.topic_arn,
+            {
+                "action": ACTION_COMMAND_STATUS,
+                "id": request_id or f"{table}#{pk}#{sk}",
+                "table": table,
+                "pk": pk,
+                "sk": sk,
+                "tenantCode": get_tenant_code(pk) or pk,
+                "content": {"status": status, "source": command.get("source", {}).get("S")},
+            },
+        )
+
+    def alarm(self, module: str, pk: str, sk: str, error: str, execution_id: str | None) -> None:
+        """Tell the operators that a command needs them.
+
+        Args:
+            module: Module of the command.
+            pk: Partition key of the command.
+            sk: Sort key of the command, with its version.
+            error: Kind of error. Never its text, which may quote the data.
+            execution_id: ARN of the execution that gave up.
+        """
+        self._publish(
+            self._resources.settings.alarm_topic_arn,
+            {
+                "action": ACTION_ALARM,
+                "id": f"{pk}#{remove_sort_key_version(sk)}",
+                "table": module,
+                "pk": pk,
+                "sk": sk,
+                "tenantCode": get_tenant_code(pk) or pk,
+                "content": {"errorMessage": error, "sfnId": execution_id},
+            },
+        )
+
+    def _publish(self, topic_arn: str | None, message: dict[str, Any]) -> None:
+        if topic_arn is None:
+            return
+        action = message["action"]
+        try:
+            self._sns.publish(
+                TopicArn=topic_arn,
+                Message=json.dumps(message, separators=(",", ":")),
+                MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
+            )
+        except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
+            logger.error("notification not sent", action=action, error=type(error).__name__)

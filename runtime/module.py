@@ -1,0 +1,188 @@
+"""A module: one aggregate type, its tables, its attributes and its handlers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
+
+from runtime.errors import ConfigurationError
+from runtime.generics import AttributesT
+from runtime.handlers import handler_references
+from runtime.pipeline.status import FINISHED, HANDLERS_STARTED
+from runtime.resources import default_resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runtime.commands.command_service import CommandService
+    from runtime.commands.data_service import DataService
+    from runtime.commands.history_service import HistoryService
+    from runtime.commands.repository import Repository
+    from runtime.handlers import HandlerReference, HandlerSource
+    from runtime.models import CommandInputModel, CommandModel, DataModel
+    from runtime.resources import Resources
+    from runtime.settings import ModuleTables
+    from runtime.storage.session import SessionService
+
+__all__ = ["CommandModule"]
+
+
+class CommandModule(Generic[AttributesT]):
+    """One aggregate type. Making it touches neither the network nor the environment.
+
+    Example:
+        >>> class TodoAttributes(CqrsModel):
+        ...     title: str
+        >>> todo = CommandModule("todo", attributes=TodoAttributes)
+
+    Args:
+        table_name: Logical name; the tables are ``{NODE_ENV}-{APP_NAME}-{table_name}-…``
+            unless the deployment says otherwise.
+        attributes: Pydantic model of the aggregate's own fields. Default: any dictionary.
+        data_sync_handlers: Handlers, in the order they are called; see `HandlerSource`.
+        disable_default_handler: Write neither data nor history rows: the handlers'
+            stores are the only read models.
+        resources: Where the tables are. Default: what the environment says.
+
+    Raises:
+        ConfigurationError: The name is empty, or a handler cannot be one.
+    """
+
+    @overload
+    def __init__(
+        self: CommandModule[dict[str, Any]],
+        table_name: str,
+        *,
+        attributes: None = None,
+        data_sync_handlers: Iterable[HandlerSource] = (),
+        disable_default_handler: bool = False,
+        resources: Resources | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        table_name: str,
+        *,
+        attributes: type[AttributesT],
+        data_sync_handlers: Iterable[HandlerSource] = (),
+        disable_default_handler: bool = False,
+        resources: Resources | None = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        table_name: str,
+        *,
+        attributes: type[AttributesT] | None = None,
+        data_sync_handlers: Iterable[HandlerSource] = (),
+        disable_default_handler: bool = False,
+        resources: Resources | None = None,
+    ) -> None:
+        if not table_name:
+            msg = "table_name must not be empty: give the module's logical name, such as 'todo'"
+            raise ConfigurationError(msg)
+        self.table_name = table_name
+        self.attributes = attributes
+        self.handlers = handler_references(table_name, data_sync_handlers)
+        self.disable_default_handler = disable_default_handler
+        self._resources = resources
+
+    @property
+    def resources(self) -> Resources:
+        """Settings and clients that the module works with."""
+        return self._resources or default_resources()
+
+    @cached_property
+    def tables(self) -> ModuleTables:
+        """Physical names of the module's tables.
+
+        Raises:
+            ConfigurationError: The environment does not tell them, or lacks the table of
+                the handlers' cursors.
+        """
+        tables = self.resources.settings.tables_of(self.table_name)
+        if self.handlers and not tables.has_sync_table:
+            msg = (
+                f"module {self.table_name} has data sync handlers, but was deployed without a sync table; "
+                "deploy it with data_sync=True"
+            )
+            raise ConfigurationError(msg)
+        return tables
+
+    @property
+    def applied_status(self) -> str:
+        """Status of a command once it is applied: final, unless handlers are to see it."""
+        return HANDLERS_STARTED if self.handlers else FINISHED
+
+    def handler(self, name: str) -> HandlerReference:
+        """The handler with this name.
+
+        Raises:
+            ConfigurationError: The module has no such handler.
+        """
+        for reference in self.handlers:
+            if reference.name == name:
+                return reference
+        msg = f"module {self.table_name} has no data sync handler {name!r}"
+        raise ConfigurationError(msg)
+
+    @cached_property
+    def commands(self) -> CommandService[AttributesT]:
+        """The write side."""
+        from runtime.commands.command_service import CommandService  # noqa: PLC0415
+
+        return CommandService(self)
+
+    @cached_property
+    def data(self) -> DataService[AttributesT]:
+        """The latest state."""
+        from runtime.commands.data_service import DataService  # noqa: PLC0415
+
+        return DataService(self)
+
+    @cached_property
+    def history(self) -> HistoryService[AttributesT]:
+        """The states before."""
+        from runtime.commands.history_service import HistoryService  # noqa: PLC0415
+
+        return HistoryService(self)
+
+    @cached_property
+    def repository(self) -> Repository[AttributesT]:
+        """The latest state, with the caller's own pending writes in it."""
+        from runtime.commands.repository import Repository  # noqa: PLC0415
+
+        return Repository(self)
+
+    @cached_property
+    def sessions(self) -> SessionService:
+        """The sessions of read-your-writes."""
+        from runtime.storage.session import SessionService  # noqa: PLC0415
+
+        return SessionService(self.resources, self.table_name)
+
+    @cached_property
+    def input_model(self) -> type[CommandInputModel[AttributesT]]:
+        """Model of what callers publish."""
+        from runtime.models import CommandInputModel  # noqa: PLC0415
+
+        return cast("type[CommandInputModel[AttributesT]]", CommandInputModel[self._attributes])  # type: ignore[name-defined]
+
+    @cached_property
+    def command_model(self) -> type[CommandModel[AttributesT]]:
+        """Model of a command row."""
+        from runtime.models import CommandModel  # noqa: PLC0415
+
+        return cast("type[CommandModel[AttributesT]]", CommandModel[self._attributes])  # type: ignore[name-defined]
+
+    @cached_property
+    def data_model(self) -> type[DataModel[AttributesT]]:
+        """Model of a data or history row."""
+        from runtime.models import DataModel  # noqa: PLC0415
+
+        return cast("type[DataModel[AttributesT]]", DataModel[self._attributes])  # type: ignore[name-defined]
+
+    @property
+    def _attributes(self) -> Any:  # noqa: ANN401 - a type
+        return self.attributes or dict[str, Any]

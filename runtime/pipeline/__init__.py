@@ -1,0 +1,1 @@
+"""What happens to a command after it was published."""

@@ -1,0 +1,161 @@
+"""Apply: make sure that the data row has reached version N, in order, exactly once.
+
+A stream record or a workflow execution is only a doorbell. Records come twice and in any
+order, so nothing here trusts them: the data row's own version decides, in the same
+transaction that advances it. Whoever comes first applies all that is missing, whoever
+comes late finds it done.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version
+from runtime.storage.dynamodb import Read, TransactionFailedError
+from runtime.storage.rows import data_row, version_of
+from runtime.storage.transactions import advance_writes, status_update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runtime.settings import ModuleTables
+    from runtime.storage.codec import Item
+    from runtime.storage.dynamodb import DynamoDb
+
+__all__ = ["Applied", "ApplyContentionError", "apply"]
+
+_MAX_ROUNDS: Final = 20
+_WINDOW: Final = 99  # commands read in one batch, beside the data row
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a call of `apply` found and did.
+
+    Attributes:
+        data: The data row as it is now, or None when no command was ever found.
+        commands: Command rows that this call applied, in order. Empty when it came late.
+    """
+
+    data: Item | None
+    commands: tuple[Item, ...]
+
+    @property
+    def version(self) -> int:
+        """Version of the data row now; 0 without one."""
+        return version_of(self.data)
+
+
+class ApplyContentionError(Exception):
+    """Other writers advanced the aggregate for as long as this one tried. Safe to retry."""
+
+
+class _OvertakenError(Exception):
+    """Somebody else advanced the data row after it was read."""
+
+
+def apply(
+    dynamodb: DynamoDb,
+    tables: ModuleTables,
+    key: DetailKey,
+    version: int,
+    *,
+    status: str,
+    images: Mapping[int, Item] | None = None,
+) -> Applied:
+    """Bring the data row of one aggregate to ``version`` or beyond.
+
+    Two calls when only that version is missing: one read of the data row and the command,
+    one transaction (data row, history row of what it replaces, status of the command).
+
+    Args:
+        dynamodb: Where the tables are.
+        tables: Tables of the module.
+        key: Key of the aggregate; the sort key without a version.
+        version: Version that the doorbell rang for.
+        status: Status that a command gets in the transaction that applies it.
+        images: Command rows that the caller has at hand, by version.
+
+    Raises:
+        ApplyContentionError: Too many concurrent writers. Nothing is half done.
+    """
+    run = _Run(dynamodb, tables, key, version, status, dict(images or {}))
+    for attempt in range(_MAX_ROUNDS):
+        try:
+            return run.round()
+        except _OvertakenError:
+            time.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))  # noqa: S311 - not a secret
+    msg = f"{key.pk} {key.sk} was advanced by others {_MAX_ROUNDS} times while version {version} was applied"
+    raise ApplyContentionError(msg)
+
+
+class _Run:
+    """One call of `apply`."""
+
+    def __init__(  # noqa: PLR0917 - private, called once
+        self,
+        dynamodb: DynamoDb,
+        tables: ModuleTables,
+        key: DetailKey,
+        version: int,
+        status: str,
+        images: dict[int, Item],
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._tables = tables
+        self._key = key
+        self._version = version
+        self._status = status
+        self._images = images
+        self._gone: set[int] = set()
+        self._applied: list[Item] = []
+
+    def round(self) -> Applied:
+        """Read where the aggregate is, then apply what is missing, one by one."""
+        data = self._read_data()
+        for command in self._missing(version_of(data)):
+            self._advance(data, command)
+            data = data_row(command, data)
+            self._applied.append(command)
+        return Applied(data, tuple(self._applied))
+
+    def _read_data(self) -> Item | None:
+        data = Read(self._tables.data, *self._key)
+        if self._version in self._images or self._version in self._gone:
+            return self._dynamodb.get(data.table, data.pk, data.sk, consistent=True)
+        # One call for both rows: nearly always this command is the only one missing.
+        command = self._command(self._version)
+        rows = self._dynamodb.batch_get([data, command])
+        if command in rows:
+            self._images[self._version] = rows[command]
+        else:
+            self._gone.add(self._version)
+        return rows.get(data)
+
+    def _missing(self, applied: int) -> Iterator[Item]:
+        """Commands from the one after ``applied`` on; a row that is gone is passed over."""
+        for start in range(applied + 1, self._version + 1, _WINDOW):
+            window = range(start, min(start + _WINDOW, self._version + 1))
+            unread = [v for v in window if v not in self._images and v not in self._gone]
+            if unread:
+                rows = self._dynamodb.batch_get(self._command(v) for v in unread)
+                self._images |= {get_sort_key_version(read.sk): row for read, row in rows.items()}
+            yield from (self._images.pop(v) for v in window if v in self._images)
+
+    def _advance(self, data: Item | None, command: Item) -> None:
+        status = status_update(self._tables, command, self._status)
+        try:
+            self._dynamodb.transact([*advance_writes(self._tables, data, command), status])
+        except TransactionFailedError as failure:
+            if failure.codes[-1] == "ConditionalCheckFailed":
+                # The command was deleted after its image was taken: pass it over.
+                self._gone.add(get_sort_key_version(command["sk"]["S"]))
+            elif failure.codes[0] != "ConditionalCheckFailed" and not failure.may_pass_later:
+                raise
+            raise _OvertakenError from failure
+
+    def _command(self, version: int) -> Read:
+        return Read(self._tables.command, self._key.pk, add_sort_key_version(self._key.sk, version))

@@ -1,0 +1,73 @@
+"""The end of a command: its handlers, its final status, one notification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runtime.keys import DetailKey
+from runtime.log import logger
+from runtime.pipeline.run_handler import Outcome, run_handler
+from runtime.pipeline.status import FINISHED, HANDLERS_FAILED
+from runtime.storage.dynamodb import ConditionFailedError
+
+if TYPE_CHECKING:
+    from runtime.module import CommandModule
+    from runtime.storage.codec import Item
+
+__all__ = ["Handled", "finish", "run_handlers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of a command's handlers.
+
+    Attributes:
+        pending: Names of those that failed, or wait for an earlier version.
+        parked: Names of those that are parked.
+    """
+
+    pending: tuple[str, ...]
+    parked: tuple[str, ...]
+
+
+def run_handlers(module: CommandModule[Any], key: DetailKey, version: int, command: Item) -> Handled:
+    """Run every handler of the module once, in this process; an exception means pending."""
+    pending: list[str] = []
+    parked: list[str] = []
+    for reference in module.handlers:
+        try:
+            outcome = run_handler(module, reference, key, version, command)
+        except Exception as error:  # noqa: BLE001 - a handler may raise anything; the workflow takes over
+            logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
+            pending.append(reference.name)
+        else:
+            if outcome is Outcome.PARKED:
+                parked.append(reference.name)
+    return Handled(tuple(pending), tuple(parked))
+
+
+def finish(module: CommandModule[Any], command: Item, *, parked: tuple[str, ...] = ()) -> None:
+    """Write the final status of a command whose handlers had their turn, and notify once.
+
+    Without handlers the status is final already, written by the transaction that applied.
+    """
+    status = HANDLERS_FAILED if parked else FINISHED
+    if not module.handlers or _set_final(module, command, status):
+        module.resources.notifier.command_status(module.tables.command, command, status)
+
+
+def _set_final(module: CommandModule[Any], command: Item, status: str) -> bool:
+    """False when the status was final already: a repeated delivery."""
+    try:
+        module.resources.dynamodb.update(
+            module.tables.command,
+            DetailKey(command["pk"]["S"], command["sk"]["S"]),
+            UpdateExpression="SET #status = :status",
+            ConditionExpression="attribute_exists(pk) AND NOT #status IN (:status, :finished)",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": {"S": status}, ":finished": {"S": FINISHED}},
+        )
+    except ConditionFailedError:
+        return False
+    return True

@@ -1,0 +1,16 @@
+"""What the field ``status`` of a command row says: ``{step}:{state}``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["APPLY_FAILED", "FINISHED", "HANDLERS_FAILED", "HANDLERS_STARTED"]
+
+FINISHED: Final = "finish:FINISHED"
+"""Applied, and every data sync handler has seen it."""
+HANDLERS_STARTED: Final = "sync_data:STARTED"
+"""Applied; data sync handlers are still to see it."""
+HANDLERS_FAILED: Final = "sync_data:FAILED"
+"""Applied; a data sync handler is parked at this version or an earlier one."""
+APPLY_FAILED: Final = "transform_data:FAILED"
+"""Not applied: every attempt failed."""

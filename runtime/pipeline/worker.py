@@ -1,0 +1,132 @@
+"""What the state machine asks of the worker function: one action a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runtime.contract import Action
+from runtime.errors import UnknownEventError
+from runtime.keys import DetailKey, add_sort_key_version
+from runtime.pipeline.apply import apply
+from runtime.pipeline.cursor import CursorStore
+from runtime.pipeline.finish import finish
+from runtime.pipeline.run_handler import Outcome, run_handler
+from runtime.pipeline.status import APPLY_FAILED, FINISHED
+from runtime.storage.dynamodb import ConditionFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.module import CommandModule
+
+__all__ = ["Worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One call: the version it is about, and what the state machine adds to it."""
+
+    module: CommandModule[Any]
+    key: DetailKey
+    version: int
+    input: Mapping[str, Any]
+    execution_id: str | None
+
+    @property
+    def command_key(self) -> DetailKey:
+        return DetailKey(self.key.pk, add_sort_key_version(self.key.sk, self.version))
+
+
+class Worker:
+    """Runs the actions of the state machine.
+
+    Args:
+        modules: The app's modules by name.
+    """
+
+    def __init__(self, modules: Mapping[str, CommandModule[Any]]) -> None:
+        self._modules = modules
+        self._actions: dict[str, Callable[[_Task], dict[str, Any]]] = {
+            Action.APPLY: _apply,
+            Action.HANDLE: _handle,
+            Action.PARK: _park,
+            Action.FINISH: _finish,
+            Action.FAIL: _fail,
+        }
+
+    def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the action of one task event and return its output.
+
+        Raises:
+            UnknownEventError: The action, or the module, is not known here.
+        """
+        action = self._actions.get(event.get("action", ""))
+        reference = event["input"]
+        module = self._modules.get(reference.get("module", ""))
+        if action is None or module is None:
+            msg = f"no action {event.get('action')!r} for the module {reference.get('module')!r} in this app"
+            raise UnknownEventError(msg)
+        execution = event.get("context", {}).get("Execution", {})
+        key = DetailKey(reference["pk"], reference["sk"])
+        return action(_Task(module, key, int(reference["version"]), reference, execution.get("Id")))
+
+
+def _apply(task: _Task) -> dict[str, Any]:
+    module = task.module
+    if not module.disable_default_handler:
+        done = apply(
+            module.resources.dynamodb, module.tables, task.key, task.version, status=module.applied_status
+        )
+        if not module.handlers:
+            for command in done.commands:
+                finish(module, command)
+    return {"handlers": [reference.name for reference in module.handlers]}
+
+
+def _handle(task: _Task) -> dict[str, Any]:
+    reference = task.module.handler(task.input["handler"])
+    outcome = run_handler(task.module, reference, task.key, task.version)
+    return {"handler": reference.name, "outcome": outcome}
+
+
+def _park(task: _Task) -> dict[str, Any]:
+    handler, error = task.input["handler"], str(task.input.get("error", "unknown"))
+    resources = task.module.resources
+    cause = str(task.input.get("cause", ""))[:2000]
+    cursors = CursorStore(resources.dynamodb, task.module.tables.sync)
+    if cursors.park(task.key, handler, task.version, f"{error}: {cause}"):
+        resources.notifier.alarm(
+            task.module.table_name, *task.command_key, f"{handler} is parked: {error}", task.execution_id
+        )
+    return {"handler": handler, "outcome": Outcome.PARKED}
+
+
+def _finish(task: _Task) -> dict[str, Any]:
+    parked = tuple(r["handler"] for r in task.input["results"] if r["outcome"] == Outcome.PARKED)
+    resources = task.module.resources
+    command = resources.dynamodb.get(task.module.tables.command, *task.command_key, consistent=True)
+    if command is not None:
+        finish(task.module, command, parked=parked)
+    return {"parked": list(parked)}
+
+
+def _fail(task: _Task) -> dict[str, Any]:
+    """Every attempt to apply failed: make it visible, on the row and to the operators."""
+    resources = task.module.resources
+    error = str(task.input.get("error", "unknown"))
+    try:
+        resources.dynamodb.update(
+            task.module.tables.command,
+            task.command_key,
+            UpdateExpression="SET #status = :status",
+            ConditionExpression="attribute_exists(pk) AND NOT #status = :done",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": {"S": APPLY_FAILED}, ":done": {"S": FINISHED}},
+        )
+    except ConditionFailedError:
+        return {"failed": False}
+    resources.notifier.alarm(
+        task.module.table_name, *task.command_key, f"not applied: {error}", task.execution_id
+    )
+    return {"failed": True}

@@ -1,0 +1,77 @@
+"""Starting the command state machine: once for each version, by a name that says which."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from runtime.keys import DetailKey
+    from runtime.resources import Resources
+    from runtime.settings import ModuleTables
+
+__all__ = ["WorkflowStarter", "execution_name"]
+
+_MAX_NAME: Final = 80
+_DIGEST: Final = 20
+
+
+def execution_name(table: str, key: DetailKey, version: int) -> str:
+    """Name of the execution for one version of one aggregate: always the same one.
+
+    Step Functions refuses a name that it has seen in the last 90 days, so a record that
+    is delivered twice starts one execution. The digest keeps keys apart that look alike
+    once the characters which a name may not have are gone.
+    """
+    digest = hashlib.sha256("\0".join((table, *key, str(version))).encode()).hexdigest()[:_DIGEST]
+    tail = f"-v{version}-{digest}"
+    readable = re.sub(r"[^0-9A-Za-z_-]+", "-", f"{key.pk}-{key.sk}")
+    return readable[: _MAX_NAME - len(tail)] + tail
+
+
+class WorkflowStarter:
+    """The command state machine.
+
+    Args:
+        resources: Its ARN, and the client.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    @cached_property
+    def _sfn(self) -> SFNClient:
+        client: SFNClient = self._resources.client("stepfunctions")
+        return client
+
+    def start(self, module: str, tables: ModuleTables, key: DetailKey, version: int) -> None:
+        """Start the execution for one version. Harmless when it was started before.
+
+        The input refers to the command and never carries it.
+
+        Raises:
+            ConfigurationError: The function does not know the state machine.
+        """
+        arn = self._resources.settings.state_machine_arn
+        if arn is None:
+            msg = "SFN_COMMAND_ARN is not set, so no workflow can be started"
+            raise ConfigurationError(msg)
+        reference = {"module": module, "table": tables.command, **key._asdict(), "version": version}
+        try:
+            self._sfn.start_execution(
+                stateMachineArn=arn,
+                name=execution_name(tables.command, key, version),
+                input=json.dumps(reference, separators=(",", ":")),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise

@@ -1,0 +1,83 @@
+"""The clients that a function holds: made on first use, kept for the container's life."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.messaging.notifications import Notifier
+    from runtime.pipeline.workflow import WorkflowStarter
+    from runtime.storage.dynamodb import DynamoDb
+
+__all__ = ["Resources", "default_resources"]
+
+#: boto3's name of each service and the prefix of its endpoint and region variables.
+_SERVICE_VARIABLES = {
+    "dynamodb": "DYNAMODB",
+    "stepfunctions": "SFN",
+    "sns": "SNS",
+    "sqs": "SQS",
+    "s3": "S3",
+    "cognito-idp": "COGNITO",
+    "sesv2": "SES",
+}
+
+
+class Resources:
+    """Settings, and whatever is reached over the network.
+
+    Args:
+        settings: The function's settings. Default: read from the environment.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.from_environment()
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - the caller annotates the service's type
+        """A new boto3 client, with the endpoint and region that the settings give."""
+        import boto3  # noqa: PLC0415 - 140 ms that a function which makes no call is spared
+        from botocore.config import Config  # noqa: PLC0415
+
+        variable = _SERVICE_VARIABLES[service]
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.settings.endpoints.get(variable),
+            region_name=self.settings.regions.get(variable),
+            # Timeouts well inside a Lambda timeout: a lost packet must not eat the whole call.
+            config=Config(
+                connect_timeout=2,
+                read_timeout=10,
+                retries={"mode": "standard", "max_attempts": 4},
+                max_pool_connections=20,
+            ),
+        )
+
+    @cached_property
+    def dynamodb(self) -> DynamoDb:
+        """DynamoDB."""
+        from runtime.storage.dynamodb import DynamoDb  # noqa: PLC0415
+
+        return DynamoDb(self.client("dynamodb"))
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """The topics for status notifications and alarms."""
+        from runtime.messaging.notifications import Notifier  # noqa: PLC0415
+
+        return Notifier(self)
+
+    @cached_property
+    def workflow(self) -> WorkflowStarter:
+        """The command state machine."""
+        from runtime.pipeline.workflow import WorkflowStarter  # noqa: PLC0415
+
+        return WorkflowStarter(self)
+
+
+@cache
+def default_resources() -> Resources:
+    """The resources of this process, made from its environment on first use."""
+    return Resources()

@@ -1,0 +1,179 @@
+"""The environment of a function, read and validated once."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.contract import (
+    COMMAND_SUFFIX,
+    DATA_SUFFIX,
+    HISTORY_SUFFIX,
+    MODE_WORKFLOW,
+    MODES,
+    SESSION_NAME,
+    SYNC_SUFFIX,
+    Env,
+)
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ModuleTables", "Settings"]
+
+_ENVIRONMENTS: Final = ("local", "dev", "stg", "prod")
+_TABLE_KEYS: Final = {
+    "command": COMMAND_SUFFIX,
+    "data": DATA_SUFFIX,
+    "history": HISTORY_SUFFIX,
+    "sync_table": SYNC_SUFFIX,
+}
+_MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync"}
+_SERVICES: Final = ("DYNAMODB", "S3", "SFN", "SNS", "SQS", "COGNITO", "SES", "APPSYNC")
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleTables:
+    """Physical table names of one module, and how its commands are processed.
+
+    Attributes:
+        mode: ``workflow`` or ``inline``.
+        has_sync_table: Whether the deployment made a table for the handlers' cursors.
+    """
+
+    command: str
+    data: str
+    history: str
+    sync: str
+    mode: str
+    has_sync_table: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a function finds in its environment. Made by `from_environment`."""
+
+    node_env: str | None = None
+    app_name: str | None = None
+    function: str | None = None
+    modules: Mapping[str, Mapping[str, Any]] | None = None
+    session_table_override: str | None = None
+    ryw_session_seconds: int | None = None
+    state_machine_arn: str | None = None
+    topic_arn: str | None = None
+    alarm_topic_arn: str | None = None
+    bucket_name: str | None = None
+    common_tenant_codes: tuple[str, ...] = ("common",)
+    cross_tenant_roles: tuple[str, ...] = ("system_admin",)
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from environment variables (default: ``os.environ``).
+
+        Raises:
+            ConfigurationError: A variable cannot be used; the message names each one.
+        """
+        env = os.environ if environ is None else environ
+        problems: list[str] = []
+        node_env = env.get(Env.NODE_ENV) or None
+        if node_env is not None and node_env not in _ENVIRONMENTS:
+            problems.append(f"{Env.NODE_ENV} must be one of {', '.join(_ENVIRONMENTS)}, got {node_env!r}")
+        modules = _read_modules(env.get(Env.MODULES), problems)
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+        return cls(
+            node_env=node_env,
+            app_name=env.get(Env.APP_NAME) or None,
+            function=env.get(Env.FUNCTION) or None,
+            modules=modules,
+            session_table_override=env.get(Env.SESSION_TABLE_NAME) or None,
+            ryw_session_seconds=_minutes_to_seconds(env.get(Env.RYW_SESSION_TTL_MINUTES)),
+            state_machine_arn=env.get(Env.SFN_COMMAND_ARN) or None,
+            topic_arn=env.get(Env.SNS_TOPIC_ARN) or None,
+            alarm_topic_arn=env.get(Env.SNS_ALARM_TOPIC_ARN) or None,
+            bucket_name=env.get(Env.S3_BUCKET_NAME) or None,
+            common_tenant_codes=_names(env.get(Env.COMMON_TENANT_CODES), "common"),
+            cross_tenant_roles=_names(env.get(Env.CROSS_TENANT_ROLES), "system_admin"),
+            endpoints={s: env[f"{s}_ENDPOINT"] for s in _SERVICES if env.get(f"{s}_ENDPOINT")},
+            regions={s: env[f"{s}_REGION"] for s in _SERVICES if env.get(f"{s}_REGION")},
+        )
+
+    def tables_of(self, module: str) -> ModuleTables:
+        """Table names of ``module``: those given in `Env.MODULES`, else by convention.
+
+        Without `Env.MODULES` every module is taken to follow the convention and to have
+        a sync table; with it, a module has one when its entry says so.
+
+        Raises:
+            ConfigurationError: The module is not deployed, or a name follows the
+                convention but ``NODE_ENV`` or ``APP_NAME`` is missing.
+        """
+        if self.modules is not None and module not in self.modules:
+            msg = f"{Env.MODULES} does not name the module {module!r}; deployed are {sorted(self.modules)}"
+            raise ConfigurationError(msg)
+        given: Mapping[str, Any] = self.modules[module] if self.modules is not None else {"sync": True}
+        has_sync_table = bool(given.get("sync"))
+        names = {
+            key: given.get(key) or self._conventional(f"{module}-{suffix}")
+            for key, suffix in _TABLE_KEYS.items()
+            if key != "sync_table" or has_sync_table
+        }
+        return ModuleTables(
+            command=names["command"],
+            data=names["data"],
+            history=names["history"],
+            sync=names.get("sync_table", ""),
+            mode=given.get("mode", MODE_WORKFLOW),
+            has_sync_table=has_sync_table,
+        )
+
+    @property
+    def session_table(self) -> str:
+        """Name of the table that the sessions of read-your-writes live in."""
+        return self.session_table_override or self._conventional(SESSION_NAME)
+
+    def _conventional(self, name: str) -> str:
+        if not self.node_env or not self.app_name:
+            missing = Env.APP_NAME if self.node_env else Env.NODE_ENV
+            msg = f"{missing} is not set, so the table name of {name} is unknown; set it, or {Env.MODULES}"
+            raise ConfigurationError(msg)
+        return f"{self.node_env}-{self.app_name}-{name}"
+
+
+def _minutes_to_seconds(text: str | None) -> int | None:
+    # Unset, zero and anything that is not a positive number switch read-your-writes off.
+    try:
+        minutes = float(text or 0)
+    except ValueError:
+        return None
+    return round(minutes * 60) if math.isfinite(minutes) and minutes > 0 else None
+
+
+def _names(text: str | None, default: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    return names or (default,)
+
+
+def _read_modules(text: str | None, problems: list[str]) -> dict[str, dict[str, Any]] | None:
+    if not text:
+        return None
+    try:
+        modules = json.loads(text)
+    except ValueError as error:
+        problems.append(f"{Env.MODULES} must be a JSON object, got {error}")
+        return None
+    if not isinstance(modules, dict) or not all(isinstance(m, dict) for m in modules.values()):
+        problems.append(f"{Env.MODULES} must map module names to objects, got {text!r}")
+        return None
+    for name, module in modules.items():
+        if unknown := set(module) - _MODULE_KEYS:
+            problems.append(f"{Env.MODULES}.{name} has unknown keys {sorted(unknown)}")
+        if module.get("mode", MODE_WORKFLOW) not in MODES:
+            problems.append(f"{Env.MODULES}.{name}.mode must be one of {MODES}, got {module['mode']!r}")
+    return modules

@@ -1,0 +1,1 @@
+"""Rows in DynamoDB: their format, their keys, the calls that read and write them."""

@@ -1,0 +1,65 @@
+"""How a command row becomes a data row, and a data row a history row.
+
+Rows are kept in the wire format: what was published is stored bit for bit, whatever
+types it has, and nothing is parsed on the way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from runtime.keys import add_sort_key_version, remove_sort_key_version
+
+if TYPE_CHECKING:
+    from runtime.storage.codec import Item
+
+__all__ = ["data_row", "history_row", "version_of"]
+
+_REPLACED: Final = (
+    "pk",
+    "id",
+    "code",
+    "name",
+    "version",
+    "tenantCode",
+    "type",
+    "seq",
+    "attributes",
+    "isDeleted",
+    "requestId",
+    "updatedAt",
+    "updatedBy",
+    "updatedIp",
+    "ttl",
+)
+_KEPT_FROM_FIRST: Final = ("createdAt", "createdBy", "createdIp")
+
+
+def version_of(item: Item | None) -> int:
+    """Version of a row; 0 when there is no row, or it has none."""
+    return int(item["version"]["N"]) if item and "version" in item else 0
+
+
+def data_row(command: Item, existing: Item | None) -> Item:
+    """The data row after ``command``.
+
+    The command replaces every field it is about, so a field that it lacks goes away. Who
+    created the aggregate and when stays, and so do columns that are not the command's.
+    """
+    row = dict(existing or {})
+    for name in _REPLACED:
+        row.pop(name, None)
+        if name in command and "NULL" not in command[name]:
+            row[name] = command[name]
+    for name in _KEPT_FROM_FIRST:
+        if name not in row and name in command:
+            row[name] = command[name]
+    row["sk"] = {"S": remove_sort_key_version(command["sk"]["S"])}
+    row["cpk"] = command["pk"]
+    row["csk"] = command["sk"]
+    return row
+
+
+def history_row(data: Item) -> Item:
+    """The history row that keeps ``data`` before it is replaced."""
+    return {**data, "sk": {"S": add_sort_key_version(data["sk"]["S"], version_of(data))}}

@@ -1,0 +1,107 @@
+"""The budgets of the design, counted on the wire: calls, and how many must wait for another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.service import PK
+
+if TYPE_CHECKING:
+    from tests.support.service import Service
+
+BATCH_GET = "dynamodb:BatchGetItem"
+GET = "dynamodb:GetItem"
+TRANSACT = "dynamodb:TransactWriteItems"
+UPDATE = "dynamodb:UpdateItem"
+
+
+@pytest.fixture
+def updated(service: Service) -> Service:
+    """An aggregate at version 1, applied; nothing counted yet."""
+    service.publish()
+    service.apply(1)
+    service.wire.clear()
+    return service
+
+
+def test_publish_create_takes_two_round_trips(service: Service) -> None:
+    service.publish()
+    assert service.wire.names() == [BATCH_GET, TRANSACT]
+    assert service.wire.depth() == 2
+
+
+def test_publish_update_takes_two_round_trips(updated: Service) -> None:
+    updated.publish(version=1)
+    assert updated.wire.names() == [BATCH_GET, TRANSACT]
+    assert updated.wire.depth() == 2
+
+
+def test_publish_update_without_read_your_writes_takes_two(make_service) -> None:  # type: ignore[no-untyped-def]
+    service = make_service(ryw=False)
+    service.publish()
+    assert service.wire.names() == [BATCH_GET, "dynamodb:PutItem"]
+
+
+def test_publish_latest_takes_three_calls(updated: Service) -> None:
+    updated.publish(version=-1, name="latest")
+    assert updated.wire.names() == [GET, BATCH_GET, TRANSACT]
+    assert updated.wire.depth() == 3
+
+
+def test_publish_that_changes_nothing_takes_one_read(updated: Service) -> None:
+    row = updated.row("data", "A1") or {}
+    assert updated.publish(version=1, name=row["name"], attributes=row["attributes"]) is None
+    assert updated.wire.names() == [BATCH_GET]
+
+
+def test_publish_sync_update_takes_two_calls(updated: Service) -> None:
+    updated.publish_sync(version=1)
+    assert updated.wire.names() == [BATCH_GET, TRANSACT]
+
+
+def test_publish_sync_latest_takes_three_calls(updated: Service) -> None:
+    updated.publish_sync(version=-1, name="latest")
+    assert updated.wire.names() == [GET, BATCH_GET, TRANSACT]
+
+
+def test_apply_takes_two_calls(updated: Service) -> None:
+    updated.publish(version=1)
+    updated.wire.clear()
+    updated.apply(2)
+    assert updated.wire.names() == [BATCH_GET, TRANSACT]
+    assert updated.wire.depth() == 2
+
+
+def test_apply_with_the_image_at_hand_takes_two_calls(updated: Service) -> None:
+    updated.publish(version=1)
+    image = updated.image(2)
+    updated.wire.clear()
+    updated.apply(2, images={2: image})
+    assert updated.wire.names() == [GET, TRANSACT]
+
+
+def test_duplicate_delivery_takes_one_read(updated: Service) -> None:
+    updated.apply(1)
+    assert updated.wire.names() == [BATCH_GET]
+
+
+def test_apply_of_five_pending_versions_takes_seven_calls(updated: Service) -> None:
+    for version in range(1, 6):
+        updated.publish(version=version)
+    updated.wire.clear()
+    updated.apply(6)
+    assert updated.wire.names() == [BATCH_GET, BATCH_GET, *[TRANSACT] * 5]
+
+
+def test_read_with_a_pending_write_takes_two_calls(updated: Service) -> None:
+    updated.publish(version=1)
+    updated.wire.clear()
+    updated.module.repository.get_item((PK, "A1"), invoke_context=updated.user())
+    assert updated.wire.names() == [BATCH_GET, GET]
+
+
+def test_read_of_an_applied_write_takes_one_call(updated: Service) -> None:
+    updated.module.repository.get_item((PK, "A1"), invoke_context=updated.user())
+    assert updated.wire.names() == [BATCH_GET]

@@ -1,0 +1,218 @@
+"""Data sync handlers: in order for each aggregate, at least once, parked when they give up (I5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import ConfigurationError, DataSyncHandler, HandlersPendingError, PreviousVersionPending
+from runtime.handlers import HandlerReference, handler_references
+from runtime.keys import DetailKey
+from runtime.pipeline.run_handler import Outcome, run_handler
+from runtime.pipeline.worker import Worker
+from tests.support.service import PK, Service, check_invariants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime import CommandModel
+
+
+class Recorder(DataSyncHandler):
+    """A store that notes what it was told, and refuses what it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.failures: dict[str, int] = {}
+
+    def up(self, command: CommandModel[Any]) -> None:
+        if self.failures.get(command.sk, 0) > 0:
+            self.failures[command.sk] -= 1
+            message = "the store is down"
+            raise ConnectionError(message)
+        self.seen.append(command.sk)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service], recorder: Recorder) -> Service:
+    return make_service(handlers=[recorder])
+
+
+def handle(service: Service, version: int) -> Outcome:
+    return run_handler(service.module, service.module.handlers[0], DetailKey(PK, "A1"), version)
+
+
+def task(service: Service, action: str, version: int = 1, **extra: Any) -> dict[str, Any]:
+    worker = Worker({"todo": service.module})
+    return worker.run(
+        {
+            "action": action,
+            "input": {"module": "todo", "pk": PK, "sk": "A1", "version": version, **extra},
+            "context": {"Execution": {"Id": "arn:execution"}},
+        }
+    )
+
+
+def test_versions_are_seen_in_order(service: Service, recorder: Recorder) -> None:
+    for version in range(3):
+        service.publish(version=version)
+    service.apply(3)
+    with pytest.raises(PreviousVersionPending):
+        handle(service, 2)
+    for version in (1, 2, 3):
+        assert handle(service, version) is Outcome.DONE
+    assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
+
+
+def test_a_version_that_was_seen_is_not_seen_again(service: Service, recorder: Recorder) -> None:
+    service.publish()
+    service.apply(1)
+    assert [handle(service, 1), handle(service, 1)] == [Outcome.DONE, Outcome.DONE]
+    assert recorder.seen == ["A1@1"]
+
+
+def test_a_failed_turn_is_repeated(service: Service, recorder: Recorder) -> None:
+    service.publish()
+    service.apply(1)
+    recorder.failures = {"A1@1": 1}
+    with pytest.raises(ConnectionError):
+        handle(service, 1)
+    assert handle(service, 1) is Outcome.DONE
+    assert recorder.seen == ["A1@1"]
+
+
+def test_a_handler_that_is_new_to_an_old_aggregate_starts_where_it_is(
+    make_service: Callable[..., Service], recorder: Recorder
+) -> None:
+    old = make_service()
+    for version in range(3):
+        old.publish_sync(version=version)
+    service = Service.__new__(Service)
+    service.__dict__ = {**old.__dict__}
+    service.module = type(old.module)("todo", data_sync_handlers=[recorder], resources=old.resources)
+    service.publish(version=3)
+    service.apply(4)
+    assert handle(service, 4) is Outcome.DONE
+    assert recorder.seen == ["A1@4"]
+
+
+def test_versions_that_are_gone_are_not_waited_for(service: Service, recorder: Recorder) -> None:
+    for version in range(4):
+        service.publish(version=version)
+    service.apply(4)
+    handle(service, 1)
+    for version in (2, 3):
+        key = {"pk": {"S": PK}, "sk": {"S": f"A1@{version}"}}
+        service.client.delete_item(TableName=service.tables.command, Key=key)
+    assert handle(service, 4) is Outcome.DONE
+    assert recorder.seen == ["A1@1", "A1@4"]
+
+
+def test_a_parked_handler_holds_back_its_aggregate_only(service: Service, recorder: Recorder) -> None:
+    service.publish()
+    service.publish(version=1)
+    service.publish("B1")
+    task(service, "apply", 2)
+    park = {"handler": "Recorder", "error": "ConnectionError", "cause": "the store is down"}
+    assert task(service, "park", 1, **park)["outcome"] == Outcome.PARKED
+    assert handle(service, 1) is Outcome.PARKED
+    assert handle(service, 2) is Outcome.PARKED
+    task(service, "finish", 1, results=[{"handler": "Recorder", "outcome": "parked"}])
+    assert (service.row("command", "A1@1") or {})["status"] == "sync_data:FAILED"
+    cursor = service.rows(service.tables.sync)[0]
+    assert (cursor["sk"], cursor["parkedVersion"]) == ("Recorder#A1", 1)
+    assert cursor["parkedError"] == "ConnectionError: the store is down"
+    service.apply(1, "B1")
+    run_handler(service.module, service.module.handlers[0], DetailKey(PK, "B1"), 1)
+    assert recorder.seen == ["B1@1"]
+    assert (service.row("data", "A1") or {})["version"] == 2
+
+
+def test_a_version_that_was_seen_cannot_be_parked(service: Service) -> None:
+    service.publish()
+    service.apply(1)
+    handle(service, 1)
+    task(service, "park", 1, handler="Recorder", error="E", cause="late")
+    assert "parkedVersion" not in service.rows(service.tables.sync)[0]
+
+
+def test_the_status_is_final_only_after_the_handlers(service: Service) -> None:
+    service.publish()
+    assert task(service, "apply") == {"handlers": ["Recorder"]}
+    assert (service.row("command", "A1@1") or {})["status"] == "sync_data:STARTED"
+    assert task(service, "handle", handler="Recorder")["outcome"] == "done"
+    task(service, "finish", results=[{"handler": "Recorder", "outcome": "done"}])
+    assert (service.row("command", "A1@1") or {})["status"] == "finish:FINISHED"
+
+
+def test_a_finished_command_stays_finished(service: Service) -> None:
+    service.publish()
+    task(service, "apply")
+    task(service, "finish", results=[])
+    task(service, "finish", results=[{"handler": "Recorder", "outcome": "parked"}])
+    assert task(service, "fail", error="late") == {"failed": False}
+    assert (service.row("command", "A1@1") or {})["status"] == "finish:FINISHED"
+
+
+def test_a_command_that_cannot_be_applied_says_so(service: Service) -> None:
+    service.publish()
+    assert task(service, "fail", error="Boom") == {"failed": True}
+    assert (service.row("command", "A1@1") or {})["status"] == "transform_data:FAILED"
+
+
+def test_publish_sync_runs_the_handlers_before_it_returns(service: Service, recorder: Recorder) -> None:
+    service.publish_sync()
+    assert recorder.seen == ["A1@1"]
+    assert (service.row("command", "A1@1") or {})["status"] == "finish:FINISHED"
+
+
+def test_publish_sync_hands_over_what_fails(
+    service: Service, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[DetailKey, int]] = []
+    monkeypatch.setattr(
+        service.resources.workflow, "start", lambda _module, _tables, key, version: started.append((key, version))
+    )
+    recorder.failures = {"A1@1": 1}
+    with pytest.raises(HandlersPendingError, match=r"committed as version 1.*Recorder"):
+        service.publish_sync()
+    assert started == [(DetailKey(PK, "A1"), 1)]
+    check_invariants(service)
+    assert handle(service, 1) is Outcome.DONE
+
+
+def test_handler_calls_are_one_read_and_one_write(service: Service) -> None:
+    service.publish()
+    service.apply(1)
+    service.wire.clear()
+    handle(service, 1)
+    assert service.wire.names() == ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
+
+
+def test_a_handler_is_given_as_object_class_or_path() -> None:
+    path = f"{__name__}:Recorder"
+    references = [HandlerReference.of(source) for source in (Recorder(), Recorder, path)]
+    assert [reference.name for reference in references] == ["Recorder"] * 3
+    assert all(isinstance(reference.handler, DataSyncHandler) for reference in references)
+
+
+@pytest.mark.parametrize("source", ["nowhere", ":Name", "a.b:", "a:b-c", 3, object])
+def test_what_cannot_be_a_handler_is_refused(source: Any) -> None:
+    with pytest.raises(ConfigurationError, match="data sync handler"):
+        HandlerReference.of(source)
+
+
+def test_a_path_to_something_else_is_refused_when_it_is_loaded() -> None:
+    with pytest.raises(ConfigurationError, match="not a DataSyncHandler"):
+        _ = HandlerReference.of(f"{__name__}:task").handler
+
+
+def test_two_handlers_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="more than once"):
+        handler_references("todo", [Recorder, Recorder()])

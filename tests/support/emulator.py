@@ -1,0 +1,33 @@
+"""The embedded AWS for tests: started once, shared by all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from constructs_lib.local import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: One environment for the demo and all tests: it is made once.
+FOLDER = Path(__file__).parents[2] / ".local-aws"
+
+#: Retry intervals of Step Functions take a tenth of their time.
+WAIT_SCALE = 0.1
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """An emulator with its gaps closed."""
+    with Emulator(folder=FOLDER, wait_scale=WAIT_SCALE) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stock() -> Iterator[Emulator]:
+    """An emulator as its makers ship it."""
+    with Emulator(folder=FOLDER, wait_scale=WAIT_SCALE, patches=False) as running:
+        yield running

@@ -1,0 +1,194 @@
+"""A module with real tables, as a function of a stack would have it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from runtime import CommandModule, InvokeContext, Resources, Settings
+from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.pipeline.apply import Applied, apply
+from runtime.storage.dynamodb import DynamoDb
+from tests.support.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from constructs_lib.local import Emulator
+    from runtime.handlers import HandlerSource
+
+__all__ = ["Service", "TestResources", "make_tables"]
+
+TENANT = "acme"
+PK = f"TODO#{TENANT}"
+
+
+class TestResources(Resources):
+    """The runtime's resources, on the emulator and with an ear on the wire."""
+
+    __test__ = False
+
+    def __init__(self, emulator: Emulator, settings: Settings) -> None:
+        super().__init__(settings)
+        self.wire = Wire()
+        self._emulator = emulator
+
+    def client(self, service: str) -> Any:
+        return self.wire.listen(super().client(service))
+
+
+def make_tables(emulator: Emulator, prefix: str, names: Iterable[str]) -> None:
+    client = emulator.client("dynamodb")
+    for name in names:
+        client.create_table(
+            TableName=f"{prefix}-{name}",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+        )
+
+
+class Service:
+    """One module, its tables and its users."""
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        app_name: str,
+        *,
+        attributes: Any = None,
+        handlers: Iterable[HandlerSource] = (),
+        ryw: bool = True,
+        disable_default_handler: bool = False,
+        **settings: Any,
+    ) -> None:
+        base = Settings.from_environment(
+            {
+                "NODE_ENV": "local",
+                "APP_NAME": app_name,
+                "RYW_SESSION_TTL_MINUTES": "5" if ryw else "",
+                **{
+                    f"{name}_ENDPOINT": emulator.endpoint_url
+                    for name in ("DYNAMODB", "SFN", "SNS", "SQS", "S3")
+                },
+                **{f"{name}_REGION": emulator.region for name in ("DYNAMODB", "SFN", "SNS", "SQS", "S3")},
+            }
+        )
+        self.resources = TestResources(emulator, replace(base, **settings))
+        self.module: CommandModule[Any] = CommandModule(
+            "todo",
+            attributes=attributes,
+            data_sync_handlers=handlers,
+            resources=self.resources,
+            disable_default_handler=disable_default_handler,
+        )
+        self.wire = self.resources.wire
+        self.quiet = DynamoDb(emulator.client("dynamodb"))  # reads of the test itself: not counted
+        self.client = emulator.client("dynamodb")
+
+    @property
+    def tables(self) -> Any:
+        return self.module.tables
+
+    def user(self, user_id: str = "u1", tenant: str = TENANT, roles: str | None = None) -> InvokeContext:
+        claims = {"sub": user_id, "custom:tenant": tenant} | ({"custom:roles": roles} if roles else {})
+        return InvokeContext(claims=claims, source_ip="192.0.2.1", request_id="req-1")
+
+    def command(self, sk: str = "A1", version: int = 0, **values: Any) -> dict[str, Any]:
+        return {
+            "pk": PK,
+            "sk": sk,
+            "code": sk,
+            "name": f"after {version}",
+            "version": version,
+            "type": "TODO",
+            "attributes": {"title": f"t{version}"},
+        } | values
+
+    def publish(self, sk: str = "A1", version: int = 0, **values: Any) -> Any:
+        return self.module.commands.publish_async(
+            self.command(sk, version, **values), invoke_context=self.user()
+        )
+
+    def publish_sync(self, sk: str = "A1", version: int = 0, **values: Any) -> Any:
+        return self.module.commands.publish_sync(
+            self.command(sk, version, **values), invoke_context=self.user()
+        )
+
+    def apply(self, version: int, sk: str = "A1", **options: Any) -> Applied:
+        return apply(
+            self.resources.dynamodb,
+            self.tables,
+            DetailKey(PK, sk),
+            version,
+            status=self.module.applied_status,
+            **options,
+        )
+
+    def row(self, table: str, sk: str, pk: str = PK) -> dict[str, Any] | None:
+        item = self.quiet.get(getattr(self.tables, table), pk, sk, consistent=True)
+        return plain(item) if item else None
+
+    def raw(self, table: str, sk: str, pk: str = PK) -> Any:
+        return self.quiet.get(getattr(self.tables, table), pk, sk, consistent=True)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        pages = self.client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [plain(item) for page in pages for item in page["Items"]]
+
+    def everything(self) -> dict[str, dict[tuple[str, str], dict[str, Any]]]:
+        """Every row of the module's tables, by table and key."""
+        return {
+            kind: {(row["pk"], row["sk"]): row for row in self.rows(getattr(self.tables, kind))}
+            for kind in ("command", "data", "history")
+        }
+
+    def image(self, version: int, sk: str = "A1") -> Any:
+        return self.raw("command", add_sort_key_version(sk, version))
+
+
+def plain(item: Any) -> dict[str, Any]:
+    decode = TypeDeserializer().deserialize
+    return {name: decode(value) for name, value in item.items()}
+
+
+CONTENT = ("pk", "id", "code", "name", "version", "tenantCode", "type", "seq", "attributes", "isDeleted")
+
+
+def check_invariants(service: Service) -> None:
+    """I2 and I3 on every aggregate of the module's tables, and I4 on the versions."""
+    rows = service.everything()
+    commands = rows["command"]
+    latest: dict[tuple[str, str], int] = {}
+    for pk, sk in commands:
+        key = (pk, remove_sort_key_version(sk))
+        latest[key] = max(latest.get(key, 0), get_sort_key_version(sk))
+    for (pk, sk), top in latest.items():
+        versions = [commands.get((pk, add_sort_key_version(sk, v))) for v in range(1, top + 1)]
+        assert all(versions), f"{pk} {sk}: a version is missing below {top}"
+        data = rows["data"][pk, sk]
+        assert data["version"] == top, f"{pk} {sk}: data is at {data['version']}, commands at {top}"
+        assert content(data) == content(versions[-1])
+        for version in range(1, top):
+            history = rows["history"][pk, add_sort_key_version(sk, version)]
+            assert history["version"] == version
+            assert content(history) == content(versions[version - 1]), f"history of {version} differs"
+        assert (pk, add_sort_key_version(sk, top)) not in rows["history"]
+    assert set(rows["data"]) == set(latest)
+
+
+def content(row: Any) -> dict[str, Any]:
+    return {name: row[name] for name in CONTENT if name in row}
+
+
+def eventually_expired(seconds: int = 1) -> int:
+    return int(time.time()) - seconds

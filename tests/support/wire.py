@@ -1,0 +1,96 @@
+"""Counting calls on the wire: what was really sent, and how much of it had to wait its turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.httpsession import URLLib3Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Call", "Wire"]
+
+
+@dataclass
+class Call:
+    service: str
+    operation: str
+    started: float
+    ended: float = 0.0
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}:{self.operation}"
+
+
+class _Body(BytesIO):
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+class Wire:
+    """Listens to boto3 clients. Every HTTP request counts, a repeated one too.
+
+    ``before`` and ``after`` are called with each call, to interfere with it.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.before: Callable[[Call], None] = lambda _call: None
+        self.after: Callable[[Call], None] = lambda _call: None
+        self._lost: Callable[[Call], bool] = lambda _call: False
+        self._local = threading.local()
+
+    def listen(self, client: Any) -> Any:
+        events = client.meta.events
+        events.register("before-parameter-build.*.*", self._on_parameters)
+        events.register("before-send.*.*", self._on_send)
+        events.register("response-received.*.*", self._on_response)
+        return client
+
+    def clear(self) -> None:
+        self.calls.clear()
+
+    def names(self, service: str = "") -> list[str]:
+        return [call.name for call in self.calls if call.service.startswith(service)]
+
+    def depth(self, service: str = "") -> int:
+        """The longest chain of calls of which each began after the one before had ended."""
+        ended, chain = 0.0, 0
+        for call in sorted(self._of(service), key=lambda call: call.ended):
+            if call.started >= ended:
+                ended, chain = call.ended, chain + 1
+        return chain
+
+    def _of(self, service: str) -> Iterator[Call]:
+        return (call for call in self.calls if call.service.startswith(service))
+
+    def _on_parameters(self, params: dict[str, Any], **_: Any) -> None:
+        self._local.parameters = dict(params)
+
+    def lose_answers(self, lost: Callable[[Call], bool]) -> None:
+        """Let calls reach the service, but answer the caller with a server error."""
+        self._lost = lost
+
+    def _on_send(self, event_name: str, request: Any, **_: Any) -> AWSResponse | None:
+        _, service, operation = event_name.split(".")
+        call = Call(service, operation, time.monotonic(), parameters=getattr(self._local, "parameters", {}))
+        self.calls.append(call)
+        self._local.call = call
+        self.before(call)
+        if not self._lost(call):
+            return None
+        URLLib3Session().send(request)
+        return AWSResponse(request.url, 500, {}, _Body(b"{}"))
+
+    def _on_response(self, **_: Any) -> None:
+        call = self._local.call
+        call.ended = time.monotonic()
+        self.after(call)

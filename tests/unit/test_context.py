@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runtime import ForbiddenError, InvokeContext, get_command_source, get_user_context
+
+
+def context(tenant: str | None = "acme", roles: Any = None, **headers: str) -> InvokeContext:
+    claims = {"sub": "u1"}
+    if tenant:
+        claims["custom:tenant"] = tenant
+    if roles is not None:
+        claims["custom:roles"] = roles if isinstance(roles, str) else json.dumps(roles)
+    return InvokeContext(claims=claims, headers=headers)
+
+
+def test_the_tenant_is_lower_case_and_the_role_is_not() -> None:
+    user = get_user_context(context("ACME", [{"tenant": "Acme", "role": "Admin"}]))
+    assert (user.user_id, user.tenant_code, user.tenant_role) == ("u1", "acme", "Admin")
+
+
+def test_the_claim_wins_over_the_header() -> None:
+    both = InvokeContext(claims={"custom:tenant": "acme"}, headers={"x-tenant-code": "globex"})
+    only_header = InvokeContext(headers={"x-tenant-code": "Globex"})
+    assert [get_user_context(c).tenant_code for c in (both, only_header)] == ["acme", "globex"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "role"),
+    [
+        (None, ""),
+        ([], ""),
+        ([{"tenant": "other", "role": "admin"}], ""),
+        ([{"tenant": "", "role": "a"}, {"role": "b"}], "b"),
+        ([{"tenant": "", "role": "global"}, {"tenant": "acme", "role": "own"}], "own"),
+        ([{"tenant": "acme", "role": "first"}, {"tenant": "acme", "role": "second"}], "first"),
+    ],
+)
+def test_roles(roles: Any, role: str) -> None:
+    assert get_user_context(context(roles=roles)).tenant_role == role
+
+
+@pytest.mark.parametrize("roles", ["{", '{"tenant": ""}', "[1]", '"admin"'])
+def test_a_malformed_role_claim_is_refused(roles: str) -> None:
+    with pytest.raises(ForbiddenError, match="custom:roles"):
+        get_user_context(context(roles=roles))
+
+
+def test_an_http_event_gives_the_context() -> None:
+    event = {
+        "headers": {"X-Tenant-Code": "acme"},
+        "requestContext": {
+            "requestId": "r1",
+            "http": {"sourceIp": "192.0.2.7"},
+            "authorizer": {"jwt": {"claims": {"sub": "u9"}}},
+        },
+    }
+    found = InvokeContext.from_http_event(event)
+    assert (found.claims["sub"], found.headers["x-tenant-code"]) == ("u9", "acme")
+    assert (found.source_ip, found.request_id) == ("192.0.2.7", "r1")
+
+
+def test_an_event_without_an_authorizer_has_no_user() -> None:
+    assert get_user_context(InvokeContext.from_http_event({"requestContext": {}})).user_id is None
+
+
+def test_the_source_says_where_a_command_comes_from() -> None:
+    assert get_command_source("todo", "TodoRoutes", "create") == "[todo]:TodoRoutes.create"

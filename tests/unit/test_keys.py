@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from runtime.errors import InvalidInputError
+from runtime.keys import (
+    VERSION_LATEST,
+    add_sort_key_version,
+    check_natural_key,
+    generate_id,
+    get_sort_key_version,
+    get_tenant_code,
+    remove_sort_key_version,
+    sort_key_base_from_id,
+)
+
+texts = st.text(min_size=1, max_size=40)
+versions = st.integers(min_value=0, max_value=10**9)
+
+
+def is_natural(pk: str, sk: str) -> bool:
+    try:
+        check_natural_key(pk, sk)
+    except InvalidInputError:
+        return False
+    return True
+
+
+@given(sk=texts | st.from_regex(r".{0,5}@[0-9]{0,3}"), version=versions)
+def test_a_key_with_any_characters_round_trips_or_is_refused(sk: str, version: int) -> None:
+    assume(is_natural("T#a", sk))
+    versioned = add_sort_key_version(sk, version)
+    assert remove_sort_key_version(versioned) == sk
+    assert get_sort_key_version(versioned) == version
+    assert get_sort_key_version(sk) == VERSION_LATEST
+    assert remove_sort_key_version(sk) == sk
+
+
+@given(one=texts, other=texts, version=versions)
+def test_two_aggregates_never_share_a_command_key(one: str, other: str, version: int) -> None:
+    assume(one != other and is_natural("T#a", one) and is_natural("T#a", other))
+    assert add_sort_key_version(one, version) != add_sort_key_version(other, version)
+
+
+@given(pk=texts, sk=texts, version=versions)
+def test_an_id_gives_its_sort_key_back(pk: str, sk: str, version: int) -> None:
+    assume(is_natural(pk, sk))
+    assert sort_key_base_from_id(pk, generate_id(pk, add_sort_key_version(sk, version))) == sk
+
+
+def test_an_id_of_another_partition_has_no_sort_key() -> None:
+    assert sort_key_base_from_id("TODO#acme", "TODO#acmeX#A1") is None
+
+
+@pytest.mark.parametrize("sk", ["USER#a@x.com", "a@", "@", "a@1b", "a@-1", "a@1 ", "a@１", "a@1\n"])
+def test_an_at_sign_that_is_no_version_is_part_of_the_key(sk: str) -> None:
+    assert is_natural("T#a", sk)
+    assert get_sort_key_version(sk) == VERSION_LATEST
+
+
+@pytest.mark.parametrize("sk", ["a@1", "@0", "a@b@12", "a@007"])
+def test_a_key_that_ends_like_a_version_is_refused(sk: str) -> None:
+    with pytest.raises(InvalidInputError, match="sk: must not end in @ and digits"):
+        check_natural_key("T#a", sk)
+
+
+def test_a_versioned_key_still_fits() -> None:
+    check_natural_key("p" * 2048, "s" * 1013)
+    assert len(add_sort_key_version("s" * 1013, 9_999_999_999)) == 1024
+    with pytest.raises(InvalidInputError, match="sk: must be at most 1013 bytes, got 1014"):
+        check_natural_key("p", "s" * 1014)
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="pk: must be valid Unicode"):
+        check_natural_key("\ud800", "a")
+
+
+@pytest.mark.parametrize(
+    ("pk", "tenant"), [("TODO#acme", "acme"), ("A#b#acme", "acme"), ("TODO", None), ("TODO#", "")]
+)
+def test_the_tenant_is_the_last_segment(pk: str, tenant: str | None) -> None:
+    assert get_tenant_code(pk) == tenant

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import runtime
+
+
+def test_all_is_sorted_and_every_name_loads() -> None:
+    assert list(runtime.__all__) == sorted(runtime.__all__)
+    for name in runtime.__all__:
+        assert getattr(runtime, name) is not None
+
+
+def test_type_checkers_see_the_names_that_load() -> None:
+    tree = ast.parse(Path(runtime.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imported = {a.name for node in block.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    assert imported == set(runtime.__all__)
+
+
+def test_importing_the_package_imports_no_dependency() -> None:
+    code = "import runtime, sys; print([m for m in ('boto3', 'pydantic', 'aws_lambda_powertools') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

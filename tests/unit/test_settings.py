@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from runtime import ConfigurationError, Settings
+from runtime.contract import MODE_INLINE
+
+BASE = {"NODE_ENV": "dev", "APP_NAME": "shop"}
+
+
+def test_tables_follow_the_convention() -> None:
+    settings = Settings.from_environment(BASE)
+    tables = settings.tables_of("order")
+    assert (tables.command, tables.data, tables.history, tables.sync) == (
+        "dev-shop-order-command",
+        "dev-shop-order-data",
+        "dev-shop-order-history",
+        "dev-shop-order-sync",
+    )
+    assert settings.session_table == "dev-shop-session"
+
+
+def test_modules_may_deviate() -> None:
+    modules = '{"order": {"mode": "inline", "command": "C1", "sync": true, "sync_table": "S1"}}'
+    tables = Settings.from_environment(BASE | {"CQRS_MODULES": modules}).tables_of("order")
+    assert (tables.command, tables.data, tables.sync) == ("C1", "dev-shop-order-data", "S1")
+    assert (tables.mode, tables.has_sync_table) == (MODE_INLINE, True)
+
+
+def test_a_module_has_a_sync_table_only_when_its_deployment_says_so() -> None:
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": '{"order": {}}'})
+    assert settings.tables_of("order").has_sync_table is False
+
+
+def test_a_module_that_is_not_deployed_is_named() -> None:
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": '{"order": {}}'})
+    with pytest.raises(ConfigurationError, match=r"module 'oder'; deployed are \['order'\]"):
+        settings.tables_of("oder")
+
+
+@pytest.mark.parametrize("missing", ["NODE_ENV", "APP_NAME"])
+def test_a_name_that_cannot_be_derived_says_what_is_missing(missing: str) -> None:
+    settings = Settings.from_environment({k: v for k, v in BASE.items() if k != missing})
+    with pytest.raises(ConfigurationError, match=f"{missing} is not set"):
+        settings.tables_of("order")
+
+
+def test_tables_that_are_all_given_need_no_convention() -> None:
+    modules = '{"order": {"command": "C", "data": "D", "history": "H"}}'
+    assert Settings.from_environment({"CQRS_MODULES": modules}).tables_of("order").data == "D"
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"NODE_ENV": "test"}, "NODE_ENV must be one of local, dev, stg, prod, got 'test'"),
+        ({"CQRS_MODULES": "{"}, "CQRS_MODULES must be a JSON object"),
+        ({"CQRS_MODULES": "[]"}, "CQRS_MODULES must map module names"),
+        ({"CQRS_MODULES": '{"a": {"mode": "fast"}}'}, "CQRS_MODULES.a.mode must be one of"),
+        ({"CQRS_MODULES": '{"a": {"comand": "x"}}'}, "CQRS_MODULES.a has unknown keys"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment(environ)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5", 300), ("0.5", 30), ("", None), ("0", None), ("-1", None), ("soon", None), ("nan", None), ("inf", None)],
+)
+def test_read_your_writes_is_on_for_a_positive_number_of_minutes(text: str, seconds: int | None) -> None:
+    settings = Settings.from_environment({"RYW_SESSION_TTL_MINUTES": text})
+    assert settings.ryw_session_seconds == seconds
+
+
+def test_lists_are_split_and_trimmed() -> None:
+    settings = Settings.from_environment({"COMMON_TENANT_CODES": " shared , all ", "CROSS_TENANT_ROLES": ","})
+    assert settings.common_tenant_codes == ("shared", "all")
+    assert settings.cross_tenant_roles == ("system_admin",)
