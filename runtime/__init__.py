@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.errors import (
         BadRequestError,
         ConfigurationError,
+        CorruptRowError,
         CqrsError,
         FieldProblem,
         ForbiddenError,
@@ -66,6 +67,7 @@ _HOMES = {
     "errors": (
         "BadRequestError",
         "ConfigurationError",
+        "CorruptRowError",
         "CqrsError",
         "FieldProblem",
         "ForbiddenError",
@@ -110,6 +112,7 @@ __all__ = [
     "CommandModel",
     "CommandModule",
     "ConfigurationError",
+    "CorruptRowError",
     "CqrsApp",
     "CqrsError",
     "CqrsModel",

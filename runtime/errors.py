@@ -9,6 +9,7 @@ CqrsError
 ├── ItemNotFoundError           404
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
+├── CorruptRowError                  a stored row makes no sense: repair it
 ├── PreviousVersionPending           a handler has to see an earlier version first: try again
 └── UnknownEventError                an event that nobody handles
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadRequestError",
     "ConfigurationError",
+    "CorruptRowError",
     "CqrsError",
     "FieldProblem",
     "ForbiddenError",
@@ -138,6 +140,12 @@ class HandlersPendingError(CqrsError):
         )
         self.version = version
         self.handlers = tuple(handlers)
+
+
+class CorruptRowError(CqrsError):
+    """A stored row makes no sense, so nothing can be built on it. It has to be repaired."""
+
+    code = "corrupt-row"
 
 
 class PreviousVersionPending(CqrsError):  # noqa: N818 - the state machine matches on this name

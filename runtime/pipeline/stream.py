@@ -104,13 +104,13 @@ def _ring(doorbells: list[_Doorbell]) -> list[str]:
             if not module.handlers:
                 return []
     except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-        logger.error("apply failed", module=module.table_name, error=type(error).__name__)
+        logger.error("apply failed", cqrs_module=module.table_name, error=type(error).__name__)
         return [doorbell.sequence_number for doorbell in doorbells]
     for position, doorbell in enumerate(doorbells):
         try:
             module.resources.workflow.start(module.table_name, module.tables, doorbell.key, doorbell.version)
         except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-            logger.error("workflow not started", module=module.table_name, error=type(error).__name__)
+            logger.error("workflow not started", cqrs_module=module.table_name, error=type(error).__name__)
             return [late.sequence_number for late in doorbells[position:]]
     return []
 

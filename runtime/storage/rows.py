@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from runtime.keys import add_sort_key_version, remove_sort_key_version
+from runtime.errors import CorruptRowError
+from runtime.keys import add_sort_key_version, get_sort_key_version, remove_sort_key_version
 
 if TYPE_CHECKING:
     from runtime.storage.codec import Item
@@ -20,7 +21,6 @@ _REPLACED: Final = (
     "id",
     "code",
     "name",
-    "version",
     "tenantCode",
     "type",
     "seq",
@@ -36,8 +36,18 @@ _KEPT_FROM_FIRST: Final = ("createdAt", "createdBy", "createdIp")
 
 
 def version_of(item: Item | None) -> int:
-    """Version of a row; 0 when there is no row, or it has none."""
-    return int(item["version"]["N"]) if item and "version" in item else 0
+    """Version of a row; 0 when there is no row, or it has none.
+
+    Raises:
+        CorruptRowError: The row has a version that is no number.
+    """
+    if not item or "version" not in item:
+        return 0
+    version = item["version"].get("N")
+    if version is None:
+        msg = f"the row {item['pk']['S']} {item['sk']['S']} has a version that is no number; repair it"
+        raise CorruptRowError(msg)
+    return int(version)
 
 
 def data_row(command: Item, existing: Item | None) -> Item:
@@ -54,7 +64,10 @@ def data_row(command: Item, existing: Item | None) -> Item:
     for name in _KEPT_FROM_FIRST:
         if name not in row and name in command:
             row[name] = command[name]
-    row["sk"] = {"S": remove_sort_key_version(command["sk"]["S"])}
+    sk = command["sk"]["S"]
+    row["sk"] = {"S": remove_sort_key_version(sk)}
+    # The key is what versions are ordered and found by; a column that disagrees must not win.
+    row["version"] = {"N": str(get_sort_key_version(sk))}
     row["cpk"] = command["pk"]
     row["csk"] = command["sk"]
     return row

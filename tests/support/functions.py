@@ -26,6 +26,8 @@ class Function:
         *,
         timeout: int = 10,
         environment: dict[str, str] | None = None,
+        files: dict[str, str] | None = None,
+        layers: list[str] | None = None,
     ) -> None:
         self.client = emulator.client("lambda")
         self.name = f"f-{uuid.uuid4().hex[:8]}"
@@ -38,7 +40,8 @@ class Function:
             Handler="index.handler",
             Timeout=timeout,
             Environment={"Variables": environment or {}},
-            Code={"ZipFile": _zip(source)},
+            Layers=layers or [],
+            Code={"ZipFile": archive({"index.py": textwrap.dedent(source), **(files or {})})},
         )["FunctionArn"]
 
     def __call__(self, event: Any = None) -> Any:
@@ -48,8 +51,10 @@ class Function:
         return json.loads(response["Payload"].read())
 
 
-def _zip(source: str) -> bytes:
+def archive(files: dict[str, str]) -> bytes:
+    """A zip archive of files, by their paths in it."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("index.py", textwrap.dedent(source))
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        for path, text in files.items():
+            zipped.writestr(path, text)
     return buffer.getvalue()

@@ -1,0 +1,206 @@
+"""A deployed service, as its clients and its operators see it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import uuid
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.support.polling import wait_until
+from tests.support.service import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from constructs_lib.local import Emulator
+
+PASSWORD = "Correct-Horse-7-Battery"
+
+
+class Deployment:
+    def __init__(self, emulator: Emulator, outputs: dict[str, str], store: Path) -> None:
+        self.emulator = emulator
+        self.outputs = outputs
+        self._store = store
+        self._dynamodb = emulator.client("dynamodb")
+        self._sfn = emulator.client("stepfunctions")
+        api_id = re.search(r"//([^.]+)\.execute-api", outputs["ApiUrl"])
+        assert api_id, outputs["ApiUrl"]
+        self.url = emulator.http_api_url(api_id[1])
+        self.token = self.sign_in("acme")
+
+    def sign_in(self, tenant: str) -> str:
+        """The id token of a new user of ``tenant``."""
+        cognito = self.emulator.client("cognito-idp")
+        pool, name = self.outputs["UserPoolId"], f"{uuid.uuid4().hex}@example.com"
+        cognito.admin_create_user(
+            UserPoolId=pool,
+            Username=name,
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": "custom:tenant", "Value": tenant}, {"Name": "email", "Value": name}],
+        )
+        cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
+        answer = cognito.initiate_auth(
+            ClientId=self.outputs["UserPoolClientId"],
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
+        )
+        token: str = answer["AuthenticationResult"]["IdToken"]
+        return token
+
+    def post(self, path: str, body: Any, *, token: str | None = "own") -> httpx.Response:
+        bearer = self.token if token == "own" else token
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        content = body if isinstance(body, str) else json.dumps(body)
+        return httpx.post(
+            self.url + path,
+            content=content,
+            headers={"content-type": "application/json", **headers},
+            timeout=30,
+        )
+
+    def publish(self, module: str, sk: str, version: int = 0, **values: Any) -> httpx.Response:
+        return self.post(f"/{module}/publish", command(module, sk, version) | values)
+
+    def read(self, module: str, sk: str) -> httpx.Response:
+        return self.post(f"/{module}/read", {"pk": pk(module), "sk": sk})
+
+    def table(self, module: str, kind: str) -> str:
+        return self.outputs[f"{module.capitalize()}{kind.capitalize()}TableName"]
+
+    def row(self, module: str, kind: str, sk: str) -> dict[str, Any] | None:
+        key = {"pk": {"S": pk(module)}, "sk": {"S": sk}}
+        item = self._dynamodb.get_item(TableName=self.table(module, kind), Key=key, ConsistentRead=True)
+        return plain(item["Item"]) if "Item" in item else None
+
+    def wait_for(self, module: str, sk: str, status: str = "finish:FINISHED") -> dict[str, Any]:
+        """The command row once it has that status."""
+
+        def look() -> dict[str, Any] | None:
+            row = self.row(module, "command", sk)
+            return row if row and row.get("status") == status else None
+
+        found = wait_until(look, seconds=30)
+        assert found
+        return found
+
+    def executions(self, sk: str) -> list[str]:
+        """ARNs of the executions for the versions of an aggregate."""
+        pages = self._sfn.get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs["StateMachineArn"]
+        )
+        return [e["executionArn"] for page in pages for e in page["executions"] if f"-{sk}-v" in e["name"]]
+
+    def execution(self, sk: str) -> dict[str, Any]:
+        """The only execution of an aggregate, once it has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            arns = self.executions(sk)
+            assert len(arns) <= 1
+            found = self._sfn.describe_execution(executionArn=arns[0]) if arns else None
+            return found if found and found["status"] != "RUNNING" else None
+
+        found = wait_until(ended, seconds=30)
+        assert found
+        return found
+
+    def states_entered(self, execution_arn: str) -> list[str]:
+        pages = self._sfn.get_paginator("get_execution_history").paginate(executionArn=execution_arn)
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages
+            for event in page["events"]
+            if event["type"].endswith("StateEntered")
+        ]
+
+    def seen(self, store: str, sk: str) -> list[str]:
+        """The versions of an aggregate that a store was told of, in order."""
+        with closing(sqlite3.connect(self._store, timeout=10)) as database:
+            rows = database.execute("SELECT sk FROM seen WHERE store = ? ORDER BY rowid", (store,)).fetchall()
+        return [row[0] for row in rows if row[0].startswith(f"{sk}@")]
+
+    def tries(self, sk: str) -> int:
+        with closing(sqlite3.connect(self._store, timeout=10)) as database:
+            (count,) = database.execute("SELECT COUNT(*) FROM tried WHERE sk = ?", (sk,)).fetchone()
+        return int(count)
+
+    def failed_records(self) -> list[dict[str, Any]]:
+        """The stream records that were given up, as the bucket for them has kept them."""
+        s3 = self.emulator.client("s3")
+        records = []
+        for bucket in s3.list_buckets()["Buckets"]:
+            if "failedrecords" not in bucket["Name"]:
+                continue
+            for found in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+                body = s3.get_object(Bucket=bucket["Name"], Key=found["Key"])["Body"].read()
+                records += json.loads(json.loads(body)["payload"])["Records"]
+        return records
+
+    @contextmanager
+    def stream_held(self, module: str) -> Iterator[None]:
+        """Hold the module's stream back for the duration of a ``with`` block."""
+        client = self.emulator.client("lambda")
+        name = f"/{self.table(module, 'command')}/stream/"
+        mappings = client.list_event_source_mappings()["EventSourceMappings"]
+        (mapping,) = [m["UUID"] for m in mappings if name in m["EventSourceArn"]]
+        client.update_event_source_mapping(UUID=mapping, Enabled=False)
+        try:
+            yield
+        finally:
+            client.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    @contextmanager
+    def inbox(self) -> Iterator[Inbox]:
+        """A client's own queue at the topic, for the duration of a ``with`` block."""
+        inbox = Inbox(self.emulator, self.outputs["TopicArn"])
+        yield inbox
+        inbox.close()
+
+
+class Inbox:
+    def __init__(self, emulator: Emulator, topic_arn: str) -> None:
+        self._sqs, self._sns = emulator.client("sqs"), emulator.client("sns")
+        self._url = self._sqs.create_queue(QueueName=f"inbox-{uuid.uuid4().hex}")["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        self._subscription = self._sns.subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=attributes["Attributes"]["QueueArn"],
+            Attributes={"RawMessageDelivery": "true"},
+            ReturnSubscriptionArn=True,
+        )["SubscriptionArn"]
+
+    def wait_for(self, request_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = wait_until(lambda: self._take(request_id), seconds=20)
+        return found
+
+    def _take(self, request_id: str) -> dict[str, Any] | None:
+        messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
+        bodies = [json.loads(message["Body"]) for message in messages]
+        return next((body for body in bodies if body["id"] == request_id), None)
+
+    def close(self) -> None:
+        self._sns.unsubscribe(SubscriptionArn=self._subscription)
+        self._sqs.delete_queue(QueueUrl=self._url)
+
+
+def pk(module: str, tenant: str = "acme") -> str:
+    return f"{module.upper()}#{tenant}"
+
+
+def command(module: str, sk: str, version: int = 0) -> dict[str, Any]:
+    return {
+        "pk": pk(module),
+        "sk": sk,
+        "code": sk,
+        "name": f"after {version}",
+        "version": version,
+        "type": module.upper(),
+        "attributes": {"step": version},
+    }

@@ -1,0 +1,30 @@
+"""Publishing and reading, for any module and key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from main import memo, note, task
+
+from runtime import ItemNotFoundError
+
+MODULES = {module.table_name: module for module in (note, memo, task)}
+router = APIGatewayHttpRouter()
+
+
+@router.post("/<name>/publish")
+def publish(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    commands = MODULES[name].commands
+    publish = commands.publish_sync if body.pop("sync", False) else commands.publish_async
+    command = publish(body)
+    return {"version": command.version if command else None}
+
+
+@router.post("/<name>/read")
+def read(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    found = MODULES[name].repository.get_item((body["pk"], body["sk"]))
+    if found is None:
+        message = "no such item"
+        raise ItemNotFoundError(message)
+    return {"name": found.name, "version": found.version}

@@ -1,0 +1,165 @@
+"""A command's way through the deployed stack, from the HTTP request to the last row."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.polling import wait_until
+
+if TYPE_CHECKING:
+    from tests.e2e.deployment import Deployment
+
+
+@pytest.fixture
+def sk() -> str:
+    return f"S{uuid.uuid4().hex[:10]}"
+
+
+def test_the_asynchronous_path(deployment: Deployment, sk: str) -> None:
+    with deployment.inbox() as inbox:
+        assert deployment.publish("note", sk).json() == {"version": 1}
+        command = deployment.wait_for("note", f"{sk}@1")
+        assert deployment.publish("note", sk, 1).json() == {"version": 2}
+        deployment.wait_for("note", f"{sk}@2")
+        told = inbox.wait_for(command["requestId"])
+    data = deployment.row("note", "data", sk)
+    history = deployment.row("note", "history", f"{sk}@1")
+    assert data
+    assert history
+    assert (data["version"], data["name"], data["createdBy"]) == (2, "after 1", command["createdBy"])
+    assert (history["version"], history["name"]) == (1, "after 0")
+    assert (told["action"], told["sk"], told["content"]["status"]) == (
+        "command-status",
+        f"{sk}@1",
+        "finish:FINISHED",
+    )
+
+
+def test_an_execution_takes_four_transitions_and_carries_a_reference(deployment: Deployment, sk: str) -> None:
+    deployment.publish("note", sk, attributes={"secret": "not in the input"})
+    execution = deployment.execution(sk)
+    assert execution["status"] == "SUCCEEDED"
+    assert set(json.loads(execution["input"])) == {"module", "table", "pk", "sk", "version"}
+    # Step Functions bills the start as one transition, and one for each state entered.
+    assert 1 + len(deployment.states_entered(execution["executionArn"])) == 4
+
+
+def test_the_synchronous_path_starts_no_execution(deployment: Deployment, sk: str) -> None:
+    assert deployment.publish("note", sk, sync=True).json() == {"version": 1}
+    row = deployment.row("note", "data", sk)
+    assert row
+    assert row["version"] == 1
+    # The stream keeps the order of its shard: once a later command is through, this one's
+    # record has been looked at.
+    later = f"{sk}later"
+    deployment.publish("note", later)
+    deployment.wait_for("note", f"{later}@1")
+    assert deployment.executions(sk) == []
+    assert len(deployment.executions(later)) == 1
+
+
+def test_inline_needs_no_execution(deployment: Deployment, sk: str) -> None:
+    with deployment.inbox() as inbox:
+        for version in range(3):
+            assert deployment.publish("memo", sk, version).json() == {"version": version + 1}
+        command = deployment.wait_for("memo", f"{sk}@3")
+        inbox.wait_for(command["requestId"])
+    data = deployment.row("memo", "data", sk)
+    assert data
+    assert data["version"] == 3
+    assert deployment.row("memo", "history", f"{sk}@2")
+    assert deployment.executions(sk) == []
+
+
+@pytest.mark.parametrize("module", ["note", "memo"])
+def test_the_writer_sees_his_write_before_the_stream_has_caught_up(
+    deployment: Deployment, module: str, sk: str
+) -> None:
+    other = deployment.sign_in("acme")
+    with deployment.stream_held(module):
+        deployment.publish(module, sk, name="mine")
+        assert deployment.read(module, sk).json() == {"name": "mine", "version": 1}
+        asked = {"pk": f"{module.upper()}#acme", "sk": sk}
+        assert deployment.post(f"/{module}/read", asked, token=other).status_code == 404
+        assert deployment.row(module, "data", sk) is None
+    deployment.wait_for(module, f"{sk}@1")
+    assert deployment.post(f"/{module}/read", asked, token=other).json() == {"name": "mine", "version": 1}
+
+
+def test_a_handler_that_fails_twice_and_then_succeeds(deployment: Deployment, sk: str) -> None:
+    deployment.publish("task", sk, attributes={"fails": 2})
+    deployment.wait_for("task", f"{sk}@1")
+    assert deployment.tries(f"{sk}@1") == 3
+    assert deployment.seen("FlakyStore", sk) == [f"{sk}@1"]
+    assert deployment.seen("SteadyStore", sk) == [f"{sk}@1"]
+    assert deployment.execution(sk)["status"] == "SUCCEEDED"
+
+
+def test_handlers_see_versions_in_order_while_one_is_slow(deployment: Deployment, sk: str) -> None:
+    deployment.publish("task", sk, attributes={"fails": 1})
+    deployment.publish("task", sk, 1)
+    deployment.publish("task", sk, 2)
+    for version in (1, 2, 3):
+        deployment.wait_for("task", f"{sk}@{version}")
+    expected = [f"{sk}@{version}" for version in (1, 2, 3)]
+    assert deployment.seen("FlakyStore", sk) == expected
+    assert deployment.seen("SteadyStore", sk) == expected
+
+
+def test_a_poison_command_is_parked_and_others_go_on(deployment: Deployment, sk: str) -> None:
+    deployment.publish("task", sk, attributes={"fails": 1000})
+    deployment.publish("task", sk, 1)
+    deployment.publish("task", f"{sk}other")
+    deployment.wait_for("task", f"{sk}other@1")
+    deployment.wait_for("task", f"{sk}@1", "sync_data:FAILED")
+    deployment.wait_for("task", f"{sk}@2", "sync_data:FAILED")
+    cursor = deployment.row("task", "sync", f"FlakyStore#{sk}")
+    assert cursor
+    assert cursor["parkedVersion"] == 1
+    assert "ConnectionError" in cursor["parkedError"]
+    data = deployment.row("task", "data", sk)
+    assert data
+    assert data["version"] == 2
+    assert deployment.seen("SteadyStore", sk) == [f"{sk}@1", f"{sk}@2"]
+
+
+def test_a_synchronous_publish_whose_handler_fails_is_taken_over(deployment: Deployment, sk: str) -> None:
+    answer = deployment.publish("task", sk, sync=True, attributes={"fails": 1})
+    assert answer.status_code == 500
+    assert answer.json()["type"].endswith("handlers-pending")
+    assert "version 1 is committed" in answer.json()["detail"]
+    deployment.wait_for("task", f"{sk}@1")
+    assert deployment.seen("FlakyStore", sk) == [f"{sk}@1"]
+
+
+def test_a_command_that_cannot_be_applied_fails_visibly(deployment: Deployment, sk: str) -> None:
+    with deployment.stream_held("note"):
+        deployment.publish("note", sk)
+        spoil(deployment, "note", sk)
+    deployment.publish("note", f"{sk}next")
+    deployment.wait_for("note", f"{sk}next@1")
+    assert deployment.execution(sk)["status"] == "FAILED"
+    deployment.wait_for("note", f"{sk}@1", "transform_data:FAILED")
+
+
+def test_a_record_that_cannot_be_processed_is_kept_whole(deployment: Deployment, sk: str) -> None:
+    with deployment.stream_held("memo"):
+        deployment.publish("memo", sk)
+        spoil(deployment, "memo", sk)
+    deployment.publish("memo", f"{sk}next")
+    deployment.wait_for("memo", f"{sk}next@1")
+    (record,) = [
+        record for record in wait_until(deployment.failed_records, seconds=60) if sk in json.dumps(record)
+    ]
+    assert record["dynamodb"]["NewImage"]["sk"] == {"S": f"{sk}@1"}
+    assert record["dynamodb"]["NewImage"]["attributes"] == {"M": {"step": {"N": "0"}}}
+
+
+def spoil(deployment: Deployment, module: str, sk: str) -> None:
+    """Leave a data row that nothing can be built on."""
+    row = {"pk": {"S": f"{module.upper()}#acme"}, "sk": {"S": sk}, "version": {"S": "one"}}
+    deployment.emulator.client("dynamodb").put_item(TableName=deployment.table(module, "data"), Item=row)

@@ -1,0 +1,126 @@
+"""One notification for each final status, after the commit; a topic that is down hurts nobody (I7)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime.pipeline.worker import Worker
+from tests.runtime.test_handlers import Recorder
+from tests.support.service import PK, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from constructs_lib.local import Emulator
+
+
+class Inbox:
+    """A queue that listens to a topic."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._sqs, sns = emulator.client("sqs"), emulator.client("sns")
+        name = f"q{uuid.uuid4().hex}"
+        self.topic_arn = sns.create_topic(Name=name)["TopicArn"]
+        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        sns.subscribe(
+            TopicArn=self.topic_arn,
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={
+                "RawMessageDelivery": "true",
+                "FilterPolicy": '{"action": ["command-status", "sfn-alarm"]}',
+            },
+        )
+
+    def take(self) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+        while batch := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
+            messages += [json.loads(message["Body"]) for message in batch]
+            for message in batch:
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return messages
+
+
+@pytest.fixture
+def inbox(emulator: Emulator) -> Inbox:
+    return Inbox(emulator)
+
+
+def work(service: Service, action: str, version: int = 1, **extra: Any) -> None:
+    reference = {"module": "todo", "pk": PK, "sk": "A1", "version": version, **extra}
+    Worker({"todo": service.module}).run(
+        {"action": action, "input": reference, "context": {"Execution": {"Id": "arn:x"}}}
+    )
+
+
+def test_an_applied_command_is_told_once(make_service: Callable[..., Service], inbox: Inbox) -> None:
+    service = make_service(topic_arn=inbox.topic_arn)
+    service.publish()
+    work(service, "apply")
+    work(service, "apply")
+    assert inbox.take() == [
+        {
+            "action": "command-status",
+            "id": "req-1",
+            "table": service.tables.command,
+            "pk": PK,
+            "sk": "A1@1",
+            "tenantCode": "acme",
+            "content": {"status": "finish:FINISHED", "source": None},
+        }
+    ]
+
+
+def test_each_version_that_is_caught_up_is_told(make_service: Callable[..., Service], inbox: Inbox) -> None:
+    service = make_service(topic_arn=inbox.topic_arn)
+    for version in range(3):
+        service.publish(version=version)
+    work(service, "apply", 3)
+    assert [message["sk"] for message in inbox.take()] == ["A1@1", "A1@2", "A1@3"]
+
+
+def test_with_handlers_the_end_is_told_and_not_the_beginning(
+    make_service: Callable[..., Service], inbox: Inbox
+) -> None:
+    service = make_service(topic_arn=inbox.topic_arn, handlers=[Recorder])
+    service.publish()
+    work(service, "apply")
+    assert inbox.take() == []
+    for _ in range(2):
+        work(service, "finish", results=[{"handler": "Recorder", "outcome": "done"}])
+    assert [message["content"]["status"] for message in inbox.take()] == ["finish:FINISHED"]
+
+
+def test_a_synchronous_publish_is_told(make_service: Callable[..., Service], inbox: Inbox) -> None:
+    service = make_service(topic_arn=inbox.topic_arn)
+    service.publish_sync()
+    assert [message["sk"] for message in inbox.take()] == ["A1@1"]
+
+
+def test_a_parked_handler_raises_one_alarm_without_the_error_text(
+    make_service: Callable[..., Service], inbox: Inbox
+) -> None:
+    service = make_service(alarm_topic_arn=inbox.topic_arn, handlers=[Recorder])
+    service.publish()
+    work(service, "apply")
+    for _ in range(2):
+        work(service, "park", handler="Recorder", error="ValueError", cause="the card is 4111-1111")
+    (alarm,) = inbox.take()
+    assert (alarm["action"], alarm["id"], alarm["table"]) == ("sfn-alarm", f"{PK}#A1", "todo")
+    assert alarm["content"] == {"errorMessage": "Recorder is parked: ValueError", "sfnId": "arn:x"}
+
+
+@pytest.mark.parametrize("publish", ["publish", "publish_sync"])
+def test_a_topic_that_is_gone_fails_nothing(make_service: Callable[..., Service], publish: str) -> None:
+    service = make_service(topic_arn="arn:aws:sns:us-east-1:000000000000:gone")
+    getattr(service, publish)()
+    work(service, "apply")
+    assert "sns:Publish" in service.wire.names()
+    assert (service.row("command", "A1@1") or {})["status"] == "finish:FINISHED"

@@ -1,0 +1,217 @@
+"""The stream function's work: grouping, partial failures, workflow and inline."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import CqrsApp, UnknownEventError
+from runtime.pipeline.stream import StreamProcessor
+from tests.runtime.test_handlers import Recorder
+from tests.support.polling import wait_until
+from tests.support.service import PK, Service, check_invariants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from constructs_lib.local import Emulator
+    from tests.support.wire import Call
+
+INLINE = {"todo": {"mode": "inline", "sync": True}}
+PASS = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+
+
+@pytest.fixture
+def state_machine(emulator: Emulator) -> Iterator[str]:
+    client = emulator.client("stepfunctions")
+    arn = client.create_state_machine(
+        name=f"m{uuid.uuid4().hex}", definition=PASS, roleArn="arn:aws:iam::000000000000:role/r"
+    )["stateMachineArn"]
+    yield arn
+    client.delete_state_machine(stateMachineArn=arn)
+
+
+@pytest.fixture
+def inline(make_service: Callable[..., Service]) -> Service:
+    return make_service(modules=INLINE)
+
+
+def record(service: Service, sk: str, number: int = 1, event: str = "INSERT", **image: Any) -> dict[str, Any]:
+    return {
+        "eventName": event,
+        "eventSource": "aws:dynamodb",
+        "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{service.tables.command}/stream/x",
+        "dynamodb": {
+            "SequenceNumber": str(number),
+            "NewImage": (service.raw("command", sk) or {"pk": {"S": PK}, "sk": {"S": sk}}) | image,
+        },
+    }
+
+
+def process(service: Service, *records: dict[str, Any]) -> list[str]:
+    response = StreamProcessor({service.tables.command: service.module}).process(records)
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def executions(emulator: Emulator, arn: str) -> list[dict[str, Any]]:
+    client = emulator.client("stepfunctions")
+    found = client.list_executions(stateMachineArn=arn)["executions"]
+    return [client.describe_execution(executionArn=execution["executionArn"]) for execution in found]
+
+
+def test_workflow_starts_one_execution_a_version_with_a_reference(
+    emulator: Emulator, make_service: Callable[..., Service], state_machine: str
+) -> None:
+    service = make_service(state_machine_arn=state_machine)
+    service.publish(attributes={"title": "not in the input"})
+    batch = record(service, "A1@1")
+    assert process(service, batch) == process(service, batch, batch) == []
+    (execution,) = executions(emulator, state_machine)
+    assert json.loads(execution["input"]) == {
+        "module": "todo",
+        "table": service.tables.command,
+        "pk": PK,
+        "sk": "A1",
+        "version": 1,
+    }
+
+
+def test_starting_again_after_the_execution_ended_is_harmless(
+    emulator: Emulator, make_service: Callable[..., Service], state_machine: str
+) -> None:
+    service = make_service(state_machine_arn=state_machine)
+    service.publish()
+    process(service, record(service, "A1@1"))
+    wait_until(lambda: executions(emulator, state_machine)[0]["status"] == "SUCCEEDED")
+    assert process(service, record(service, "A1@1")) == []
+    assert len(executions(emulator, state_machine)) == 1
+
+
+def test_inline_applies_a_batch_with_one_read_an_aggregate(inline: Service) -> None:
+    for version in range(3):
+        inline.publish(version=version)
+    batch = [record(inline, f"A1@{v}", v) for v in (1, 2, 3)]
+    inline.wire.clear()
+    assert process(inline, *batch) == []
+    transact = "dynamodb:TransactWriteItems"
+    assert inline.wire.names() == ["dynamodb:GetItem", transact, transact, transact]
+    check_invariants(inline)
+
+
+def test_inline_takes_a_batch_in_any_order(inline: Service) -> None:
+    for version in range(3):
+        inline.publish(version=version)
+        inline.publish("B1", version)
+    batch = [record(inline, f"{sk}@{v}", v) for v in (3, 1, 2, 3) for sk in ("A1", "B1")]
+    assert process(inline, *batch) == []
+    check_invariants(inline)
+
+
+def test_inline_with_handlers_leaves_them_to_the_workflow(
+    emulator: Emulator, make_service: Callable[..., Service], state_machine: str
+) -> None:
+    service = make_service(modules=INLINE, handlers=[Recorder], state_machine_arn=state_machine)
+    service.publish()
+    service.publish(version=1)
+    assert process(service, record(service, "A1@1"), record(service, "A1@2", 2)) == []
+    assert (service.row("data", "A1") or {})["version"] == 2
+    versions = [json.loads(e["input"])["version"] for e in executions(emulator, state_machine)]
+    assert sorted(versions) == [1, 2]
+
+
+def test_a_failure_stops_its_own_aggregate_only(inline: Service) -> None:
+    for sk in ("A1", "B1", "C1"):
+        inline.publish(sk)
+    inline.publish("B1", 1)
+
+    def fail(call: Call) -> None:
+        if call.operation == "TransactWriteItems" and "B1" in str(call.parameters):
+            message = "no network"
+            raise OSError(message)
+
+    inline.wire.before = fail
+    batch = [record(inline, sk, n) for n, sk in enumerate(("A1@1", "B1@1", "C1@1", "B1@2"), start=1)]
+    assert process(inline, *batch) == ["2", "4"]
+    assert {row["sk"] for row in inline.rows(inline.tables.data)} == {"A1", "C1"}
+    inline.wire.before = lambda _call: None
+    assert process(inline, *batch) == []
+    check_invariants(inline)
+
+
+@pytest.mark.parametrize("change", [{"event": "MODIFY"}, {"syncMode": {"S": "SYNC"}}])
+def test_what_the_filter_leaves_out_is_left_out_here_too(inline: Service, change: dict[str, Any]) -> None:
+    inline.publish()
+    assert process(inline, record(inline, "A1@1", **change)) == []
+    assert inline.row("data", "A1") is None
+
+
+def test_a_row_without_a_version_is_no_command(inline: Service) -> None:
+    assert process(inline, record(inline, "settings")) == []
+
+
+def test_a_record_that_makes_no_sense_is_reported_and_the_rest_goes_on(inline: Service) -> None:
+    inline.publish()
+    broken = record(inline, "X@1", 7)
+    del broken["dynamodb"]["NewImage"]["pk"]
+    foreign = record(inline, "Y@1", 8) | {"eventSourceARN": "arn:aws:dynamodb:r:0:table/other/stream/x"}
+    assert process(inline, broken, record(inline, "A1@1", 2), foreign) == ["7", "8"]
+    assert inline.row("data", "A1") is not None
+
+
+def test_the_app_routes_records_to_the_stream(inline: Service) -> None:
+    inline.publish()
+    app = CqrsApp(modules=[inline.module])
+    assert app({"Records": [record(inline, "A1@1")]}, None) == {"batchItemFailures": []}
+    assert inline.row("data", "A1") is not None
+
+
+def test_the_app_routes_tasks_to_the_worker(service: Service) -> None:
+    service.publish()
+    event = {
+        "action": "apply",
+        "input": {"module": "todo", "pk": PK, "sk": "A1", "version": 1},
+        "context": {"Execution": {"Id": "x"}, "State": {}, "StateMachine": {}},
+    }
+    assert CqrsApp(modules=[service.module])(event, None) == {"handlers": []}
+    assert service.row("data", "A1") is not None
+
+
+def test_a_notification_that_makes_no_sense_is_reported_and_the_rest_is_handled(service: Service) -> None:
+    seen: list[Any] = []
+    app = CqrsApp(modules=[service.module], notification_handlers=[seen.append])
+    bodies = ["{", "[]", '{"id": 1}', '{"action": "command-status", "id": "r"}']
+    records = [
+        {"messageId": str(n), "body": body, "eventSource": "aws:sqs"} for n, body in enumerate(bodies)
+    ]
+    failures = app({"Records": records}, None)["batchItemFailures"]
+    assert [failure["itemIdentifier"] for failure in failures] == ["0", "1", "2"]
+    assert seen == [{"action": "command-status", "id": "r"}]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"Records": []},
+        {"Records": [{"eventSource": "aws:s3"}]},
+        {"version": "1.0", "requestContext": {}},
+        {"context": {"Execution": {}}},
+    ],
+)
+def test_an_event_of_unknown_shape_is_an_error(service: Service, event: dict[str, Any]) -> None:
+    with pytest.raises(UnknownEventError):
+        CqrsApp(modules=[service.module])(event, None)
+
+
+@pytest.mark.parametrize("change", [{"action": "dance"}, {"input": {"module": "other"}}])
+def test_a_task_that_nobody_knows_is_an_error(service: Service, change: dict[str, Any]) -> None:
+    event = {
+        "action": "apply",
+        "input": {"module": "todo", "pk": PK, "sk": "A1", "version": 1},
+        "context": {"Execution": {}, "State": {}, "StateMachine": {}},
+    }
+    with pytest.raises(UnknownEventError):
+        CqrsApp(modules=[service.module])(event | change, None)
