@@ -1,0 +1,163 @@
+"""What the constructs set is what the runtime reads: names of variables, tables and states."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Template
+
+from constructs_lib import CqrsModule, CqrsStack, CqrsTable, Processing
+from constructs_lib.command_workflow_definition import PREVIOUS_VERSION_PENDING
+from runtime import PreviousVersionPending, Settings
+from runtime.contract import Action, Env, FunctionKind
+from runtime.pipeline.worker import Worker
+from tests.constructs.conftest import new_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STACK = "Shop"
+FUNCTIONS = [FunctionKind.API, FunctionKind.STREAM, FunctionKind.WORKER, FunctionKind.NOTIFIER]
+
+
+class Watched(dict[str, str]):
+    """An environment that notes what it is asked for."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    app = new_app()
+    stack = cdk.Stack(app, "Else")
+    elsewhere = CqrsTable(stack, "Invoice", data_sync=True)
+    shop = CqrsStack(
+        app,
+        STACK,
+        app_name="shop",
+        modules=[
+            CqrsModule("order", data_sync=True),
+            CqrsModule("log", processing=Processing.INLINE),
+            CqrsModule("invoice", table=elsewhere),
+        ],
+        code=lambda_.Code.from_inline("app = None"),
+        handler="index.app",
+    )
+    document: dict[str, Any] = Template.from_stack(shop).to_json()
+    return document
+
+
+@pytest.fixture(scope="module")
+def environments(template: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The variables of each function of the stack, with references written as text."""
+    found = {}
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            variables = resource["Properties"].get("Environment", {}).get("Variables", {})
+            if Env.FUNCTION in variables:
+                found[variables[Env.FUNCTION]] = {name: text(value) for name, value in variables.items()}
+    return found
+
+
+def text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if "Fn::Join" in value:
+        separator, parts = value["Fn::Join"]
+        joined: str = separator.join(text(part) for part in parts)
+        return joined
+    return "reference-" + "-".join(leaves(value))
+
+
+def leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner)
+    else:
+        yield str(value)
+
+
+def test_there_are_four_functions(environments: dict[str, dict[str, str]]) -> None:
+    assert sorted(environments) == sorted(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_variable_that_is_set_is_read(environments: dict[str, dict[str, str]], function: str) -> None:
+    watched = Watched(environments[function])
+    Settings.from_environment(watched)
+    # Powertools reads its own variables; they are not part of the contract.
+    own = {name for name in watched if not name.startswith("POWERTOOLS_")}
+    unread = own - watched.asked - {Env.COGNITO_USER_POOL_ID, Env.COGNITO_USER_POOL_CLIENT_ID, Env.LOG_LEVEL}
+    assert unread == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_tables_that_a_function_computes_are_the_deployed_ones(
+    template: dict[str, Any], environments: dict[str, dict[str, str]], function: str
+) -> None:
+    settings = Settings.from_environment(environments[function])
+    deployed = {
+        resource["Properties"]["TableName"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::DynamoDB::GlobalTable"
+    }
+    order, log = settings.tables_of("order"), settings.tables_of("log")
+    expected = {order.command, order.data, order.history, order.sync, log.command, log.data, log.history}
+    assert deployed == expected | {"dev-shop-session"}
+    assert (order.mode, order.has_sync_table) == ("workflow", True)
+    assert (log.mode, log.has_sync_table) == ("inline", False)
+    invoice = settings.tables_of("invoice")
+    assert "Invoice" in invoice.command
+    assert len({invoice.command, invoice.data, invoice.history, invoice.sync}) == 4
+
+
+def test_the_api_function_finds_the_session_table(environments: dict[str, dict[str, str]]) -> None:
+    settings = Settings.from_environment(environments[FunctionKind.API])
+    assert settings.ryw_session_seconds == 300
+    assert "Session" in settings.session_table
+
+
+def test_each_function_that_needs_one_knows_the_state_machine(
+    environments: dict[str, dict[str, str]],
+) -> None:
+    known = {
+        kind
+        for kind, variables in environments.items()
+        if Settings.from_environment(variables).state_machine_arn
+    }
+    assert known == {FunctionKind.API, FunctionKind.STREAM}
+
+
+def test_the_state_machine_asks_for_actions_that_the_worker_has(template: dict[str, Any]) -> None:
+    (machine,) = (
+        resource for resource in template["Resources"].values() if "StateMachine" in resource["Type"]
+    )
+    definition = text(machine["Properties"]["DefinitionString"])
+    states = json.loads(definition)["States"]
+    inner = [
+        s for state in states.values() for s in state.get("ItemProcessor", {}).get("States", {}).values()
+    ]
+    asked = {
+        state["Arguments"]["Payload"]["action"]
+        for state in [*states.values(), *inner]
+        if state["Type"] == "Task"
+    }
+    known = set(Worker({})._actions)  # noqa: SLF001 - the other side of the contract
+    assert asked == known == {value for name, value in vars(Action).items() if name.isupper()}
+
+
+def test_the_state_machine_waits_for_the_error_that_the_worker_raises() -> None:
+    assert PreviousVersionPending.__name__ == PREVIOUS_VERSION_PENDING
