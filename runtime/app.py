@@ -113,4 +113,3 @@ class CqrsApp:
                 _ = self._worker
             case FunctionKind.NOTIFIER:
                 _ = self._queue
-

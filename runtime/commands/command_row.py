@@ -9,6 +9,7 @@ from uuid import uuid4
 from runtime.context import get_user_context
 from runtime.keys import add_sort_key_version
 from runtime.storage.codec import isoformat, to_wire
+from runtime.storage.rows import DATA_TTL
 
 if TYPE_CHECKING:
     from runtime.context import InvokeContext
@@ -31,8 +32,8 @@ def draft_of(checked: CommandInputModel[Any]) -> Item:
     values = checked.model_dump(
         by_alias=True, exclude={"sk", "version", "ttl", "attributes"}, exclude_none=True
     )
-    # Retention of the data row. Not named `ttl`: a command must not expire before it is applied.
-    values["dataTtl"] = checked.ttl
+    # Not named `ttl`: a command must not expire before it is applied.
+    values[DATA_TTL] = checked.ttl
     # Attributes keep their nulls: a null says something else than an absent field.
     values["attributes"] = checked.attributes
     return to_wire(values)

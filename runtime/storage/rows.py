@@ -14,7 +14,7 @@ from runtime.keys import add_sort_key_version, get_sort_key_version, remove_sort
 if TYPE_CHECKING:
     from runtime.storage.codec import Item
 
-__all__ = ["data_row", "history_row", "version_of"]
+__all__ = ["DATA_TTL", "data_row", "history_row", "version_of"]
 
 _REPLACED: Final = (
     "pk",
@@ -30,8 +30,10 @@ _REPLACED: Final = (
     "updatedAt",
     "updatedBy",
     "updatedIp",
-    "ttl",
 )
+DATA_TTL: Final = "dataTtl"
+"""Column of a command with the time to live that its data row is to have."""
+
 _KEPT_FROM_FIRST: Final = ("createdAt", "createdBy", "createdIp")
 
 
@@ -68,6 +70,11 @@ def data_row(command: Item, existing: Item | None) -> Item:
     row["sk"] = {"S": remove_sort_key_version(sk)}
     # The key is what versions are ordered and found by; a column that disagrees must not win.
     row["version"] = {"N": str(get_sort_key_version(sk))}
+    row.pop("ttl", None)
+    # A command's own `ttl` is about the command once it is finished; see docs/adr/0002.
+    ttl = command.get(DATA_TTL) or command.get("ttl")
+    if ttl and "N" in ttl:
+        row["ttl"] = ttl
     row["cpk"] = command["pk"]
     row["csk"] = command["sk"]
     return row

@@ -7,12 +7,9 @@ import pytest
 
 from constructs_lib.local import CdkCli
 from tests.e2e.deployment import Deployment
-from tests.support.emulator import emulator
 
 if TYPE_CHECKING:
     from constructs_lib.local import Emulator
-
-__all__ = ["emulator"]
 
 
 @pytest.fixture(scope="session")

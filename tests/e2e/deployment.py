@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import sqlite3
 import uuid
 from contextlib import closing, contextmanager
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.local import Emulator
 
-PASSWORD = "Correct-Horse-7-Battery"
+PASSWORD = secrets.token_urlsafe(16) + "aA1!"
 
 
 class Deployment:
@@ -54,9 +55,10 @@ class Deployment:
         token: str = answer["AuthenticationResult"]["IdToken"]
         return token
 
-    def post(self, path: str, body: Any, *, token: str | None = "own") -> httpx.Response:
-        bearer = self.token if token == "own" else token
-        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+    def post(
+        self, path: str, body: Any, *, token: str | None = None, anonymous: bool = False
+    ) -> httpx.Response:
+        headers = {} if anonymous else {"authorization": f"Bearer {token or self.token}"}
         content = body if isinstance(body, str) else json.dumps(body)
         return httpx.post(
             self.url + path,

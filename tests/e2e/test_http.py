@@ -31,7 +31,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_no_token_is_refused(deployment: Deployment, sk: str) -> None:
-    answer = deployment.post("/note/publish", command("note", sk), token=None)
+    answer = deployment.post("/note/publish", command("note", sk), anonymous=True)
     assert answer.status_code == 401
     assert deployment.row("note", "command", f"{sk}@1") is None
 

@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.emulator import emulator
 from tests.support.service import Service, make_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from constructs_lib.local import Emulator
-
-__all__ = ["emulator"]
 
 TABLES = ("todo-command", "todo-data", "todo-history", "todo-sync", "session")
 

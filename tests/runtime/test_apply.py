@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.support.wire import Call
 
 
-class Crash(BaseException):  # noqa: N818 - it stands for a killed process, so nothing may catch it
-    pass
+class Crash(BaseException):
+    """Stands for a killed process, so nothing may catch it."""
 
 
 def publish_versions(service: Service, count: int, sk: str = "A1") -> None:
@@ -66,11 +66,21 @@ def test_a_field_that_the_command_lacks_goes_away(service: Service) -> None:
     assert (service.row("history", "A1@1") or {})["seq"] == 7
 
 
+def test_retention_is_the_data_rows_and_not_the_commands(service: Service) -> None:
+    service.publish(ttl=4_000_000_000)
+    service.apply(1)
+    assert "ttl" not in (service.row("command", "A1@1") or {})
+    assert (service.row("data", "A1") or {})["ttl"] == 4_000_000_000
+    service.publish(version=1)
+    service.apply(2)
+    assert "ttl" not in (service.row("data", "A1") or {})
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_and_any_repetition_end_alike(service: Service, seed: int) -> None:
     publish_versions(service, 6)
     doorbells = [*range(1, 7), *range(1, 7)]
-    random.Random(seed).shuffle(doorbells)
+    random.Random(seed).shuffle(doorbells)  # noqa: S311 - a repeatable order
     for version in doorbells:
         service.apply(version)
     check_invariants(service)
@@ -137,7 +147,7 @@ def test_aggregates_whose_keys_look_alike_stay_apart(service: Service) -> None:
 def run(service: Service) -> None:
     """Create, update, update synchronously; applied by doorbells that come until they are heard."""
     for attempt in (
-        lambda: service.publish(),
+        service.publish,
         lambda: service.publish(version=1),
         lambda: service.apply(1),
         lambda: service.publish_sync(version=2),

@@ -9,6 +9,8 @@ import pytest
 from tests.support.service import PK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.service import Service
 
 BATCH_GET = "dynamodb:BatchGetItem"
@@ -38,7 +40,7 @@ def test_publish_update_takes_two_round_trips(updated: Service) -> None:
     assert updated.wire.depth() == 2
 
 
-def test_publish_update_without_read_your_writes_takes_two(make_service) -> None:  # type: ignore[no-untyped-def]
+def test_publish_without_read_your_writes_takes_two(make_service: Callable[..., Service]) -> None:
     service = make_service(ryw=False)
     service.publish()
     assert service.wire.names() == [BATCH_GET, "dynamodb:PutItem"]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import Field
 
 from runtime import CqrsModel, InvokeContext
 from runtime.errors import (
@@ -81,7 +82,7 @@ class TestEveryPublish:
 
     @pytest.mark.parametrize("ryw", [True, False])
     def test_a_lost_answer_is_not_a_conflict(
-        self, make_service: Callable[..., Service], publish: str, ryw: bool
+        self, make_service: Callable[..., Service], publish: str, *, ryw: bool
     ) -> None:
         service = make_service(ryw=ryw)
         lose_first_write(service)
@@ -167,7 +168,7 @@ class Product(CqrsModel):
     unit_price: Decimal
     released: date | None = None
     seen_at: datetime | None = None
-    tags: set[str] = set()
+    tags: set[str] = Field(default_factory=set)
 
 
 def test_typed_attributes_are_validated_and_come_back_typed(make_service: Callable[..., Service]) -> None:

@@ -176,9 +176,11 @@ def test_publish_sync_hands_over_what_fails(
     service: Service, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[tuple[DetailKey, int]] = []
-    monkeypatch.setattr(
-        service.resources.workflow, "start", lambda _module, _tables, key, version: started.append((key, version))
-    )
+
+    def start(_module: str, _tables: Any, key: DetailKey, version: int) -> None:
+        started.append((key, version))
+
+    monkeypatch.setattr(service.resources.workflow, "start", start)
     recorder.failures = {"A1@1": 1}
     with pytest.raises(HandlersPendingError, match=r"committed as version 1.*Recorder"):
         service.publish_sync()

@@ -183,9 +183,7 @@ def test_a_notification_that_makes_no_sense_is_reported_and_the_rest_is_handled(
     seen: list[Any] = []
     app = CqrsApp(modules=[service.module], notification_handlers=[seen.append])
     bodies = ["{", "[]", '{"id": 1}', '{"action": "command-status", "id": "r"}']
-    records = [
-        {"messageId": str(n), "body": body, "eventSource": "aws:sqs"} for n, body in enumerate(bodies)
-    ]
+    records = [{"messageId": str(n), "body": body, "eventSource": "aws:sqs"} for n, body in enumerate(bodies)]
     failures = app({"Records": records}, None)["batchItemFailures"]
     assert [failure["itemIdentifier"] for failure in failures] == ["0", "1", "2"]
     assert seen == [{"action": "command-status", "id": "r"}]

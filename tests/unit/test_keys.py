@@ -54,7 +54,7 @@ def test_an_id_of_another_partition_has_no_sort_key() -> None:
     assert sort_key_base_from_id("TODO#acme", "TODO#acmeX#A1") is None
 
 
-@pytest.mark.parametrize("sk", ["USER#a@x.com", "a@", "@", "a@1b", "a@-1", "a@1 ", "a@１", "a@1\n"])
+@pytest.mark.parametrize("sk", ["USER#a@x.com", "a@", "@", "a@1b", "a@-1", "a@1 ", "a@\uff11", "a@1\n"])
 def test_an_at_sign_that_is_no_version_is_part_of_the_key(sk: str) -> None:
     assert is_natural("T#a", sk)
     assert get_sort_key_version(sk) == VERSION_LATEST

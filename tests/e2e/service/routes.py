@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from main import memo, note, task
 
+from main import memo, note, task
 from runtime import ItemNotFoundError
 
 MODULES = {module.table_name: module for module in (note, memo, task)}

@@ -1,0 +1,42 @@
+"""One module for each gap of the stock emulator that is closed here.
+
+Each has a function `apply()`, and says in its docstring what AWS does, with the page that
+says so, and what the stock emulator does. `apply()` refuses to run when what it replaces
+is no longer there, so a new version of the emulator fails at its start and not in silence.
+"""
+
+from __future__ import annotations
+
+from . import (
+    lambda_burst,
+    lambda_path,
+    lambda_worker,
+    map_history,
+    retry_delay,
+    shared_files,
+    start_execution,
+    stream_filter,
+    stream_mapping,
+)
+
+__all__ = ["apply_all"]
+
+
+def apply_all() -> None:
+    """Close every gap.
+
+    Raises:
+        PatchError: The emulator is not the one that the patches were made for.
+    """
+    for patch in (
+        lambda_burst,
+        lambda_path,
+        lambda_worker,
+        map_history,
+        retry_delay,
+        shared_files,
+        start_execution,
+        stream_filter,
+        stream_mapping,
+    ):
+        patch.apply()

@@ -1,0 +1,105 @@
+"""Todos over HTTP.
+
+A command is accepted with 202 and applied a moment later; with ``?mode=sync`` it is
+applied before the answer: 201 for a new todo, 200 for a changed one. 204 says that
+nothing had to change: the version sent is still the latest.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from pydantic import ConfigDict, Field
+
+from runtime import CqrsModel, DataListModel, DataModel
+from todo import service
+from todo.attributes import TodoAttributes  # noqa: TC001 - pydantic reads the annotations
+from todo.service import Mode
+
+if TYPE_CHECKING:
+    from runtime import CommandModel
+
+__all__ = ["router"]
+
+router = Router()
+
+CODE = r"^[A-Za-z0-9_-]{1,64}$"
+Code = Annotated[str, Path(pattern=CODE)]
+ModeParameter = Annotated[Mode, Query()]
+
+
+class NewTodo(CqrsModel):
+    """Body of a request to make a todo. ``code`` defaults to a new ULID."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str | None = Field(default=None, pattern=CODE)
+    attributes: TodoAttributes
+
+
+class ChangedTodo(CqrsModel):
+    """Body of a request to change a todo: the version that it was, and all that it is to be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=1, strict=True)
+    attributes: TodoAttributes
+
+
+@router.post("/todos")
+def create(body: NewTodo, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+    """Make a todo."""
+    command = service.create(body.attributes, code=body.code, mode=mode)
+    return _answer(command, mode, HTTPStatus.CREATED)
+
+
+@router.put("/todos/<code>")
+def update(code: Code, body: ChangedTodo, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+    """Replace a todo's attributes."""
+    return _answer(service.update(code, body.version, body.attributes, mode=mode), mode, HTTPStatus.OK)
+
+
+@router.delete("/todos/<code>")
+def delete(
+    code: Code, version: Annotated[int, Query(ge=1)], mode: ModeParameter = "async"
+) -> Response[dict[str, Any]]:
+    """Delete a todo, softly."""
+    return _answer(service.delete(code, version, mode=mode), mode, HTTPStatus.OK)
+
+
+@router.get("/todos/<code>")
+def get(code: Code) -> DataModel[TodoAttributes]:
+    """One todo. The caller sees his own changes at once."""
+    return service.get(code)
+
+
+@router.get("/todos")
+def find(
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    start_from_sk: Annotated[str | None, Query(alias="startFromSk")] = None,
+) -> DataListModel[TodoAttributes]:
+    """One page of todos. ``lastSk`` of a page is ``startFromSk`` of the next."""
+    return service.find(limit=limit, start_from_sk=start_from_sk)
+
+
+def _answer(
+    command: CommandModel[TodoAttributes] | None, mode: Mode, applied: HTTPStatus
+) -> Response[dict[str, Any]]:
+    """What was published; ``requestId`` is the id of the notification that will follow."""
+    if command is None:
+        return Response(HTTPStatus.NO_CONTENT)
+    return Response(
+        applied if mode == "sync" else HTTPStatus.ACCEPTED,
+        content_type="application/json",
+        headers={"Location": f"/todos/{command.code}"},
+        body={
+            "id": command.id,
+            "code": command.code,
+            "version": command.version,
+            "requestId": command.request_id,
+        },
+    )
