@@ -1,0 +1,48 @@
+"""Findings of static checks that are right in general and do not apply here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from constructs import Construct
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
+
+__all__ = ["acknowledge", "acknowledge_wildcard"]
+
+
+def acknowledge(construct: IConstruct, reason: str, *finding_ids: str) -> None:
+    """Say why findings about ``construct``, or about what is inside it, are accepted.
+
+    The ids are cdk-nag's. Without cdk-nag in the app this has no effect.
+    """
+    Validations.of(construct).acknowledge(
+        *(Acknowledgment(id=finding_id, reason=reason) for finding_id in finding_ids)
+    )
+
+
+def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) -> None:
+    """Say why the policy of ``grantee`` may name ``resource``, which has a wildcard in it.
+
+    The id of such a finding contains the resource as the template writes it.
+    """
+    principal = grantee.grant_principal
+    if isinstance(principal, Construct):
+        shown = _flat(Stack.of(principal).resolve(resource))
+        acknowledge(principal, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
+
+
+def _flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression
+    """Write a CloudFormation expression as cdk-nag does, such as ``<Bucket.Arn>/*``."""
+    match value:
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name}.{attribute}>"
+        case {"Fn::Join": [delimiter, parts]}:
+            return str(delimiter).join(_flat(part) for part in parts)
+        case _:
+            return str(value)

@@ -1,0 +1,178 @@
+"""Checks of construct properties: each raises `InvalidPropsError` that says how to fix it.
+
+Values that are only known when the stack is deployed (tokens) pass every check.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aws_cdk import RemovalPolicy, Stack, Token
+
+from constructs_lib.errors import InvalidPropsError
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+    from aws_cdk import aws_kms as kms
+    from constructs import Construct
+
+__all__ = [
+    "check_duration",
+    "check_pattern",
+    "check_range",
+    "check_removal_policy",
+    "check_table_key",
+    "refuse_props_of_brought",
+]
+
+
+def check_range(
+    name: str,
+    value: float | None,
+    *,
+    minimum: float,
+    maximum: float | None = None,
+    hint: str,
+) -> None:
+    """Refuse a number outside ``minimum`` to ``maximum`` (both allowed); None passes.
+
+    Args:
+        name: Name of the property, as the user wrote it.
+        value: What the user gave.
+        minimum: Smallest value allowed.
+        maximum: Largest value allowed. Defaults to no upper limit.
+        hint: The end of the message: what to do instead.
+
+    Raises:
+        InvalidPropsError: ``value`` is outside the range.
+
+    """
+    if value is None or Token.is_unresolved(value):
+        return
+    if value < minimum or (maximum is not None and value > maximum):
+        allowed = f"at least {minimum:g}" if maximum is None else f"from {minimum:g} to {maximum:g}"
+        msg = f"{name} must be {allowed}, got {value}; {hint}"
+        raise InvalidPropsError(msg)
+
+
+def check_duration(
+    name: str,
+    value: Duration | None,
+    *,
+    minimum: Duration,
+    maximum: Duration,
+    hint: str,
+) -> None:
+    """Refuse a duration outside ``minimum`` to ``maximum`` (both allowed); None passes.
+
+    Args:
+        name: Name of the property, as the user wrote it.
+        value: What the user gave.
+        minimum: Shortest duration allowed.
+        maximum: Longest duration allowed.
+        hint: The end of the message: what to do instead.
+
+    Raises:
+        InvalidPropsError: ``value`` is outside the range.
+
+    """
+    if value is None or value.is_unresolved():
+        return
+    milliseconds = value.to_milliseconds()
+    if not minimum.to_milliseconds() <= milliseconds <= maximum.to_milliseconds():
+        allowed = f"from {minimum.to_human_string()} to {maximum.to_human_string()}"
+        msg = f"{name} must be {allowed}, got {value.to_human_string()}; {hint}"
+        raise InvalidPropsError(msg)
+
+
+def check_pattern(name: str, value: str | None, pattern: str, *, hint: str) -> None:
+    """Refuse a text that does not match ``pattern`` from end to end; None passes.
+
+    Args:
+        name: Name of the property, as the user wrote it.
+        value: What the user gave.
+        pattern: Regular expression for the whole text.
+        hint: The end of the message: what to do instead.
+
+    Raises:
+        InvalidPropsError: ``value`` does not match.
+
+    """
+    if value is None or Token.is_unresolved(value):
+        return
+    if not re.fullmatch(pattern, value):
+        msg = f"{name} must match {pattern}, got {value!r}; {hint}"
+        raise InvalidPropsError(msg)
+
+
+def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolicy) -> None:
+    """Refuse a removal policy that the resource does not support.
+
+    Args:
+        name: Name of the property, as the user wrote it.
+        value: What the user gave.
+        allowed: The policies that work. Defaults to RETAIN and DESTROY.
+
+    Raises:
+        InvalidPropsError: ``value`` is none of ``allowed``.
+
+    """
+    allowed = allowed or (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY)
+    if value not in allowed:
+        names = " or ".join(policy.name for policy in allowed)
+        msg = f"{name} must be {names}, got {value.name}; keep the resource or delete it with its stack"
+        raise InvalidPropsError(msg)
+
+
+def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
+    """Refuse a customer managed key for a table in a stack whose region is not known.
+
+    A global table names the key of each region, so CloudFormation has to be told the region.
+
+    Args:
+        scope: The construct that makes the table.
+        encryption_key: What the user gave.
+
+    Raises:
+        InvalidPropsError: There is a key, and the region is left to the deployment.
+
+    """
+    region = Stack.of(scope).region
+    if encryption_key is not None and Token.is_unresolved(region):
+        msg = (
+            f"encryption_key needs a stack with a known region, got {_shown(encryption_key)} in a stack "
+            "without one; give the stack env=Environment(region=...)"
+        )
+        raise InvalidPropsError(msg)
+
+
+def refuse_props_of_brought(brought: str, /, **props: object) -> None:
+    """Refuse properties that configure a resource when that resource was brought along.
+
+    Args:
+        brought: Name of the property that brings the resource, such as ``topic``.
+        props: Each property that would configure it. None and False mean "not given";
+            for a property with another default, give None where it has its default.
+
+    Raises:
+        InvalidPropsError: One of ``props`` is given.
+
+    """
+    for name, value in props.items():
+        if value is not None and value is not False:
+            msg = (
+                f"{name} has no effect on a resource that {brought} brings, got {_shown(value)}; "
+                f"leave {name} out and configure the resource where it is defined"
+            )
+            raise InvalidPropsError(msg)
+
+
+def _shown(value: object) -> str:
+    """Say a value so that a person recognizes it: constructs by their path."""
+    if isinstance(value, RemovalPolicy):
+        return value.name
+    if isinstance(value, str | int | float | list | tuple):
+        return repr(value)
+    path = getattr(getattr(value, "node", None), "path", None)
+    return str(path) if path else type(value).__name__

@@ -1,0 +1,33 @@
+"""Log groups of the constructs: each with a retention, none created by a service on its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Aws, Fn, Names, RemovalPolicy
+from aws_cdk import aws_logs as logs
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+__all__ = ["vended_log_group"]
+
+
+def vended_log_group(
+    scope: Construct, service: str, *, retention: logs.RetentionDays, removal_policy: RemovalPolicy
+) -> logs.LogGroup:
+    """Make the log group ``LogGroup`` for a service that delivers logs by itself, such as API Gateway.
+
+    Outside ``/aws/vendedlogs`` each such group adds a statement to one policy per account
+    and region, which is full after some ten groups. The name ends in a part of the stack's
+    id, so that a stack made anew does not meet the group that its predecessor left.
+    """
+    name = Names.unique_resource_name(scope, max_length=200)
+    stack_part = Fn.select(4, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
+    return logs.LogGroup(
+        scope,
+        "LogGroup",
+        log_group_name=f"/aws/vendedlogs/{service}/{name}-{stack_part}",
+        retention=retention,
+        removal_policy=removal_policy,
+    )

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk.assertions import Template
+
+from constructs_lib import (
+    CqrsModule,
+    CqrsStack,
+    CqrsTable,
+    FunctionOptions,
+    Identity,
+    InvalidPropsError,
+    Notifications,
+    Processing,
+    WorkflowType,
+)
+from runtime.contract import Env
+from runtime.settings import Settings
+from tests.constructs.conftest import new_app, stable, warnings_of
+from tests.constructs.functions import imported_function
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syrupy.assertion import SnapshotAssertion
+
+STATEFUL = {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::SQS::Queue"}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    (tmp_path / "main.py").write_text("app = None\n", encoding="utf-8")
+    return tmp_path
+
+
+def shop(app: cdk.App, folder: Path, **props: Any) -> CqrsStack:
+    return CqrsStack(
+        app,
+        "Shop",
+        **{
+            "app_name": "shop",
+            "modules": [CqrsModule("order")],
+            "code": folder,
+            "alarm_emails": ["on-call@example.com"],
+            "python_runtime": lambda_.Runtime.PYTHON_3_13,
+            **props,
+        },
+    )
+
+
+def test_minimal(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
+    stack = shop(app, code)
+    assert stable(stack) == template_snapshot
+    assert warnings_of(stack) == []
+
+
+def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
+    requirements = code / "requirements.txt"
+    requirements.write_text(f"ulid==1.1 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    stack = shop(
+        app,
+        code,
+        env_name="stg",
+        modules=[
+            CqrsModule("order", data_sync=True),
+            CqrsModule("order_note", processing=Processing.INLINE),
+        ],
+        handler="service.app",
+        dependencies=requirements,
+        environment={"DATABASE_URL": "postgresql://db.example.com"},
+        read_your_writes=cdk.Duration.minutes(1),
+        workflow_type=WorkflowType.EXPRESS,
+        cors_origins=["https://shop.example.com"],
+        password_auth=True,
+        api=FunctionOptions(memory_size=1024),
+        notifier=FunctionOptions(timeout=cdk.Duration.minutes(1)),
+        architecture=lambda_.Architecture.X86_64,
+        log_retention=logs.RetentionDays.ONE_WEEK,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+        description="a shop",
+        tags={"team": "shop"},
+        termination_protection=True,
+    )
+    assert stable(stack) == template_snapshot
+    assert set(warnings_of(stack)) == {
+        "cqrs:destroyableBucket",
+        "cqrs:destroyableTables",
+        "cqrs:destroyableUsers",
+    }
+
+
+def test_logical_ids_of_what_holds_data_are_a_contract(app: cdk.App, code: Path) -> None:
+    resources = Template.from_stack(shop(app, code, modules=[CqrsModule("order", data_sync=True)])).to_json()
+    assert {name for name, r in resources["Resources"].items() if r["Type"] in STATEFUL} == {
+        "AttributesBucket656950E7",
+        "FailedRecordsDEC8AD7E",
+        "IdentityUserPool96FE3B9B",
+        "NotificationsDeadLetters2AC1E002",
+        "NotificationsQueue91395D8F",
+        "SessionsTableA5E8383B",
+        "orderCommandF671DE3C",
+        "orderData5B95F630",
+        "orderHistoryD56E3F14",
+        "orderSync948DC202",
+    }
+
+
+@pytest.mark.parametrize("flags", [True, False], ids=["recommended flags", "no flags"])
+def test_by_default_nothing_that_holds_data_is_deleted(code: Path, *, flags: bool) -> None:
+    template = Template.from_stack(shop(new_app(flags=flags), code)).to_json()
+    kinds = STATEFUL - {"AWS::SQS::Queue"}
+    policies = {r["Type"]: r.get("DeletionPolicy") for r in template["Resources"].values()}
+    assert {kind: policies[kind] for kind in kinds} == dict.fromkeys(kinds, "Retain")
+
+
+def test_outputs_say_where_everything_is(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, modules=[CqrsModule("order", data_sync=True), CqrsModule("order-note")])
+    assert set(Template.from_stack(stack).to_json()["Outputs"]) == {
+        "AlarmTopicArn",
+        "ApiUrl",
+        "AttributesBucketName",
+        "NotificationQueueUrl",
+        "OrderCommandTableName",
+        "OrderDataTableName",
+        "OrderHistoryTableName",
+        "OrderNoteCommandTableName",
+        "OrderNoteDataTableName",
+        "OrderNoteHistoryTableName",
+        "OrderSyncTableName",
+        "SessionTableName",
+        "StateMachineArn",
+        "TopicArn",
+        "UserPoolClientId",
+        "UserPoolId",
+    }
+
+
+def test_tables_have_the_names_that_the_runtime_assumes(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, env_name="prod", modules=[CqrsModule("order", data_sync=True)])
+    template = Template.from_stack(stack)
+    variables = next(
+        f["Properties"]["Environment"]["Variables"]
+        for name, f in template.find_resources("AWS::Lambda::Function").items()
+        if name.startswith("FunctionsApi")
+    )
+    assert json.loads(variables[Env.MODULES]) == {"order": {"sync": True}}
+    names = {name: variables[name] for name in (Env.NODE_ENV, Env.APP_NAME, Env.MODULES)}
+    settings = Settings.from_environment(names)
+    tables = settings.tables_of("order")
+    deployed = {
+        t["Properties"]["TableName"] for t in template.find_resources("AWS::DynamoDB::GlobalTable").values()
+    }
+    assert deployed == {tables.command, tables.data, tables.history, tables.sync, settings.session_table}
+
+
+def test_read_your_writes_can_be_switched_off(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, read_your_writes=None)
+    assert stack.session_table is None
+    assert Env.SESSION_TABLE_NAME not in json.dumps(Template.from_stack(stack).to_json())
+
+
+def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
+    shared = cdk.Stack(app, "Shared")
+    identity = Identity(shared, "Identity")
+    notifications = Notifications(shared, "Notifications", alarm_emails=["on-call@example.com"])
+    tables = CqrsTable(shared, "Orders", module_name="order", processing=Processing.INLINE)
+    stack = shop(
+        app,
+        code,
+        modules=[CqrsModule("order", table=tables)],
+        alarm_emails=[],
+        identity=identity,
+        notifications=notifications,
+        worker=imported_function(cdk.Stack(app, "Other"), "worker"),
+    )
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::Cognito::UserPool", 0)
+    template.resource_count_is("AWS::SNS::Topic", 0)
+    template.resource_count_is("AWS::Lambda::Function", 3)
+    template.resource_count_is("AWS::DynamoDB::GlobalTable", 1)
+
+
+@pytest.mark.parametrize(
+    ("props", "message"),
+    [
+        ({"env_name": "production"}, r"env_name must match local\|dev\|stg\|prod, got 'production'"),
+        ({"app_name": "my shop"}, "app_name must match .* got 'my shop'"),
+        ({"modules": []}, "modules must name at least one module, got none"),
+        ({"modules": [CqrsModule("a-b"), CqrsModule("a_b")]}, "different names, got 'a-b' and 'a_b'"),
+        ({"modules": [CqrsModule("a"), CqrsModule("a")]}, "different names, got 'a' and 'a'"),
+        ({"code": "no/such/folder"}, "code must be a folder, got 'no/such/folder'"),
+        ({"environment": {"NODE_ENV": "x"}}, "environment must not be NODE_ENV"),
+    ],
+)
+def test_what_cannot_be_deployed_is_refused(
+    app: cdk.App, code: Path, props: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidPropsError, match=message):
+        shop(app, code, **props)
+
+
+def test_props_of_parts_that_were_brought_are_refused(app: cdk.App, code: Path) -> None:
+    shared = cdk.Stack(app, "Shared")
+    with pytest.raises(
+        InvalidPropsError, match="password_auth has no effect on a resource that identity brings"
+    ):
+        shop(app, code, identity=Identity(shared, "Identity"), password_auth=True)
+    with pytest.raises(InvalidPropsError, match="alarm_emails has no effect"):
+        shop(new_app(), code, notifications=Notifications(shared, "Notifications"))
+
+
+@pytest.mark.parametrize(
+    ("props", "message"),
+    [
+        ({"name": "Order"}, "name must match .* got 'Order'"),
+        ({"name": "order", "data_sync": True}, "data_sync has no effect on a resource that table brings"),
+        ({"name": "order", "processing": Processing.INLINE}, "processing has no effect"),
+        ({"name": "invoice"}, "table must belong to the module 'invoice', got the tables of 'order'"),
+    ],
+)
+def test_a_module_that_contradicts_its_tables_is_refused(
+    stack: cdk.Stack, props: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidPropsError, match=message):
+        CqrsModule(table=CqrsTable(stack, "Order"), **props)

@@ -1,0 +1,63 @@
+"""The constructs set exactly the variables that the runtime knows, and it can read their values."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk.assertions import Template
+
+from constructs_lib import CqrsModule, CqrsStack, Processing
+from runtime.contract import Action, Env, FunctionKind
+from runtime.settings import Settings
+from tests.constructs.conftest import new_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What no construct decides: a user may set these on the functions that run the service's code.
+USERS_OWN = {Env.LOG_LEVEL, Env.ATTRIBUTE_LIMIT_SIZE, Env.COMMON_TENANT_CODES, Env.CROSS_TENANT_ROLES}
+
+
+def constants(names: type) -> set[str]:
+    return {value for name, value in vars(names).items() if name.isupper()}
+
+
+def template(folder: Path) -> Template:
+    (folder / "main.py").write_text("app = None\n", encoding="utf-8")
+    modules = [CqrsModule("order", data_sync=True), CqrsModule("note", processing=Processing.INLINE)]
+    stack = CqrsStack(
+        new_app(), "Shop", app_name="shop", modules=modules, code=folder, alarm_emails=["on-call@example.com"]
+    )
+    return Template.from_stack(stack)
+
+
+def environments(folder: Path) -> list[dict[str, Any]]:
+    functions = template(folder).find_resources("AWS::Lambda::Function").values()
+    return [function["Properties"]["Environment"]["Variables"] for function in functions]
+
+
+def test_the_constructs_set_every_variable_but_the_users_own(tmp_path: Path) -> None:
+    used = {name for environment in environments(tmp_path) for name in environment}
+    assert used == constants(Env) - USERS_OWN
+
+
+def test_the_runtime_reads_what_the_constructs_set(tmp_path: Path) -> None:
+    for environment in environments(tmp_path):
+        deployed = {
+            name: value if isinstance(value, str) else "deployed" for name, value in environment.items()
+        }
+        settings = Settings.from_environment(deployed)
+        assert settings.function in constants(FunctionKind)
+        assert settings.tables_of("order").has_sync_table
+        assert not settings.tables_of("note").has_sync_table
+        assert (settings.tables_of("order").mode, settings.tables_of("note").mode) == ("workflow", "inline")
+        if settings.function == FunctionKind.API:
+            assert settings.ryw_session_seconds == 300
+
+
+def test_the_state_machine_asks_for_every_action_of_the_worker(tmp_path: Path) -> None:
+    (machine,) = template(tmp_path).find_resources("AWS::StepFunctions::StateMachine").values()
+    definition = json.dumps(machine["Properties"]["DefinitionString"])
+    for action in constants(Action):
+        assert f'\\\\\\"action\\\\\\":\\\\\\"{action}\\\\\\"' in json.dumps(definition)

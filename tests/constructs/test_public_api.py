@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from constructs import Construct
+
+import constructs_lib
+
+CONSTRUCTS = [
+    value
+    for name in constructs_lib.__all__
+    if inspect.isclass(value := getattr(constructs_lib, name)) and issubclass(value, Construct)
+]
+
+
+def test_the_public_names_are_a_contract() -> None:
+    assert constructs_lib.__all__ == [
+        "AttributesBucket",
+        "AttributesBucketGrants",
+        "BundlingError",
+        "CommandWorkflow",
+        "CommandWorkflowGrants",
+        "ConstructError",
+        "CqrsApi",
+        "CqrsFunction",
+        "CqrsFunctions",
+        "CqrsModule",
+        "CqrsStack",
+        "CqrsTable",
+        "CqrsTableGrants",
+        "DependenciesLayer",
+        "FunctionOptions",
+        "Identity",
+        "InvalidPropsError",
+        "Notifications",
+        "NotificationsGrants",
+        "Processing",
+        "RetryPolicy",
+        "RuntimeLayer",
+        "SessionTable",
+        "SessionTableGrants",
+        "StreamProcessing",
+        "WorkflowType",
+    ]
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_props_are_keywords_and_each_is_documented(construct: type[Construct]) -> None:
+    parameters = list(inspect.signature(construct.__init__).parameters.values())[1:]
+    assert [parameter.name for parameter in parameters[:2]] == ["scope", "construct_id"]
+    text = inspect.getdoc(construct) or ""
+    assert "Example:" in text
+    for parameter in parameters[2:]:
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, parameter.name
+        assert f"\n    {parameter.name}: " in text, parameter.name

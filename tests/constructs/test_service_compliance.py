@@ -1,0 +1,76 @@
+"""The whole service against CloudFormation's own rules and two rule packs; nothing may be open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+from constructs_lib import CqrsModule, CqrsStack, Processing, WorkflowType
+from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING, warnings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def service(folder: Path, *, flags: bool = True, everything: bool = False) -> CqrsStack:
+    (folder / "main.py").write_text("app = None\n", encoding="utf-8")
+    app = cdk.App(
+        context={**(RECOMMENDED_FLAGS if flags else {}), **SKIP_BUNDLING},
+        builtin_cloud_formation_validation=True,
+    )
+    cdk.Validations.of(app).add_plugins(
+        AwsSolutionsChecks(app, verbose=True), ServerlessChecks(app, verbose=True)
+    )
+    modules = [CqrsModule("order")]
+    if everything:
+        modules = [CqrsModule("order", data_sync=True), CqrsModule("note", processing=Processing.INLINE)]
+    stack = CqrsStack(
+        app,
+        "Shop",
+        app_name="shop",
+        python_runtime=lambda_.Runtime.PYTHON_3_13,  # not the latest: a finding
+        modules=modules,
+        code=folder,
+        alarm_emails=["on-call@example.com"],
+        workflow_type=WorkflowType.EXPRESS if everything else WorkflowType.STANDARD,
+        cors_origins=["https://shop.example.com"] if everything else [],
+    )
+    if everything:
+        stack.api.add_public_route("/health")
+    return stack
+
+
+@pytest.mark.parametrize("flags", [True, False], ids=["recommended flags", "no flags"])
+@pytest.mark.parametrize("everything", [False, True], ids=["minimal", "everything"])
+def test_the_service_has_no_open_finding_and_no_warning(
+    tmp_path: Path, *, flags: bool, everything: bool
+) -> None:
+    assert warnings_of(service(tmp_path, flags=flags, everything=everything)) == []
+
+
+def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The packs do run, and each acknowledgement answers a finding that they have."""
+    acknowledged: set[str] = set()
+    nothing: Callable[..., None] = lambda construct, reason, *ids: acknowledged.update(ids)  # noqa: ARG005, E731
+    for module in (
+        "cqrs_api",
+        "cqrs_function",
+        "identity",
+        "notifications",
+        "stream_processing",
+        "command_workflow_role",
+    ):
+        monkeypatch.setattr(f"constructs_lib.{module}.acknowledge", nothing)
+    app = service(tmp_path, everything=True).node.root
+    assert isinstance(app, cdk.App)
+    with pytest.raises(RuntimeError) as caught:
+        app.synth()
+    report = str(caught.value) + capfd.readouterr().err
+    assert [finding for finding in acknowledged if finding not in report] == []
