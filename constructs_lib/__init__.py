@@ -9,62 +9,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from constructs_lib.attributes_bucket import AttributesBucket, AttributesBucketGrants
-    from constructs_lib.command_workflow import CommandWorkflow, CommandWorkflowGrants, WorkflowType
-    from constructs_lib.cqrs_api import CqrsApi
-    from constructs_lib.cqrs_function import CqrsFunction
-    from constructs_lib.cqrs_functions import CqrsFunctions
-    from constructs_lib.cqrs_module import CqrsModule
-    from constructs_lib.cqrs_stack import CqrsStack
-    from constructs_lib.cqrs_table import CqrsTable
-    from constructs_lib.cqrs_table_grants import CqrsTableGrants
-    from constructs_lib.dependencies_layer import DependenciesLayer
+    from constructs_lib.api.cqrs_api import CqrsApi
+    from constructs_lib.api.identity import Identity
     from constructs_lib.errors import BundlingError, ConstructError, InvalidPropsError
-    from constructs_lib.function_options import FunctionOptions
-    from constructs_lib.identity import Identity
-    from constructs_lib.notifications import Notifications
-    from constructs_lib.notifications_grants import NotificationsGrants
-    from constructs_lib.processing import Processing
-    from constructs_lib.retry_policy import RetryPolicy
-    from constructs_lib.runtime_layer import RuntimeLayer
-    from constructs_lib.session_table import SessionTable, SessionTableGrants
-    from constructs_lib.stream_processing import StreamProcessing
+    from constructs_lib.functions.cqrs_function import CqrsFunction
+    from constructs_lib.functions.cqrs_functions import CqrsFunctions
+    from constructs_lib.functions.function_options import FunctionOptions
+    from constructs_lib.layers.dependencies_layer import DependenciesLayer
+    from constructs_lib.layers.runtime_layer import RuntimeLayer
+    from constructs_lib.messaging.notifications import Notifications
+    from constructs_lib.messaging.notifications_grants import NotificationsGrants
+    from constructs_lib.pipeline.command_workflow import CommandWorkflow, CommandWorkflowGrants, WorkflowType
+    from constructs_lib.pipeline.retry_policy import RetryPolicy
+    from constructs_lib.pipeline.stream_processing import StreamProcessing
+    from constructs_lib.stack.cqrs_module import CqrsModule
+    from constructs_lib.stack.cqrs_stack import CqrsStack
+    from constructs_lib.tables.attributes_bucket import AttributesBucket, AttributesBucketGrants
+    from constructs_lib.tables.cqrs_table import CqrsTable
+    from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
+    from constructs_lib.tables.processing import Processing
+    from constructs_lib.tables.session_table import SessionTable, SessionTableGrants
 
 _HOMES = {
-    "attributes_bucket": (
+    "tables.attributes_bucket": (
         "AttributesBucket",
         "AttributesBucketGrants",
     ),
-    "command_workflow": (
+    "pipeline.command_workflow": (
         "CommandWorkflow",
         "CommandWorkflowGrants",
         "WorkflowType",
     ),
-    "cqrs_api": ("CqrsApi",),
-    "cqrs_function": ("CqrsFunction",),
-    "cqrs_functions": ("CqrsFunctions",),
-    "cqrs_module": ("CqrsModule",),
-    "cqrs_stack": ("CqrsStack",),
-    "cqrs_table": ("CqrsTable",),
-    "cqrs_table_grants": ("CqrsTableGrants",),
-    "dependencies_layer": ("DependenciesLayer",),
+    "api.cqrs_api": ("CqrsApi",),
+    "functions.cqrs_function": ("CqrsFunction",),
+    "functions.cqrs_functions": ("CqrsFunctions",),
+    "stack.cqrs_module": ("CqrsModule",),
+    "stack.cqrs_stack": ("CqrsStack",),
+    "tables.cqrs_table": ("CqrsTable",),
+    "tables.cqrs_table_grants": ("CqrsTableGrants",),
+    "layers.dependencies_layer": ("DependenciesLayer",),
     "errors": (
         "BundlingError",
         "ConstructError",
         "InvalidPropsError",
     ),
-    "function_options": ("FunctionOptions",),
-    "identity": ("Identity",),
-    "notifications": ("Notifications",),
-    "notifications_grants": ("NotificationsGrants",),
-    "processing": ("Processing",),
-    "retry_policy": ("RetryPolicy",),
-    "runtime_layer": ("RuntimeLayer",),
-    "session_table": (
+    "functions.function_options": ("FunctionOptions",),
+    "api.identity": ("Identity",),
+    "messaging.notifications": ("Notifications",),
+    "messaging.notifications_grants": ("NotificationsGrants",),
+    "tables.processing": ("Processing",),
+    "pipeline.retry_policy": ("RetryPolicy",),
+    "layers.runtime_layer": ("RuntimeLayer",),
+    "tables.session_table": (
         "SessionTable",
         "SessionTableGrants",
     ),
-    "stream_processing": ("StreamProcessing",),
+    "pipeline.stream_processing": ("StreamProcessing",),
 }
 _MODULE_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 

@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk.assertions import Template
 
 from constructs_lib import CommandWorkflow, InvalidPropsError, RetryPolicy, WorkflowType
-from constructs_lib.command_workflow_definition import PREVIOUS_VERSION_PENDING
+from constructs_lib.pipeline.command_workflow_definition import PREVIOUS_VERSION_PENDING
 from runtime.errors import PreviousVersionPending
 from tests.constructs.conftest import permissions, stable
 from tests.constructs.functions import imported_function, new_function
@@ -292,7 +292,7 @@ def test_the_longest_wait_is_the_sum_of_the_delays() -> None:
         {"interval": cdk.Duration.millis(10)},
         {"interval": cdk.Duration.seconds(10), "max_delay": cdk.Duration.seconds(5)},
     ],
-    ids=str,
+    ids=lambda props: "-".join(props),
 )
 def test_a_retry_policy_that_step_functions_refuses_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidPropsError, match=next(reversed(options))):

@@ -19,9 +19,10 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
-from constructs_lib import BundlingError, DependenciesLayer, RuntimeLayer, bundling
-from constructs_lib.layer_build import find_interpreter
-from constructs_lib.layer_contents import runtime_package
+from constructs_lib import BundlingError, DependenciesLayer, RuntimeLayer
+from constructs_lib.layers import bundling
+from constructs_lib.layers.layer_build import find_interpreter
+from constructs_lib.layers.layer_contents import runtime_package
 from tests.constructs.conftest import RECOMMENDED_FLAGS, warnings_of
 
 HOST = (
@@ -155,7 +156,7 @@ def test_a_changed_source_file_is_another_asset_with_the_change_in_it(
     changed = bundling.copy_package(runtime_package(), tmp_path)
     with (changed / "contract.py").open("a") as file:
         file.write("\nCHANGED = True\n")
-    monkeypatch.setattr("constructs_lib.runtime_layer.runtime_package", lambda: changed)
+    monkeypatch.setattr("constructs_lib.layers.runtime_layer.runtime_package", lambda: changed)
     RuntimeLayer(bundled_stack(tmp_path / "out"), "Runtime", architecture=HOST)
     (asset,) = (tmp_path / "out").glob("asset.*")
     assert asset.name != layer.name

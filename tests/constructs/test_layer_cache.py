@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from constructs_lib import BundlingError
-from constructs_lib.layer_cache import cache_folder, cached
+from constructs_lib.layers.layer_cache import cache_folder, cached
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +81,6 @@ def test_the_cache_is_where_the_platform_keeps_caches(
 ) -> None:
     for name in ("CDK_CQRS_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("constructs_lib.layer_cache.sys.platform", platform)
+    monkeypatch.setattr("constructs_lib.layers.layer_cache.sys.platform", platform)
     monkeypatch.setenv(variable, str(tmp_path))
     assert cache_folder() == Path(expected.format(tmp_path))

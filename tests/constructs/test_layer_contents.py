@@ -10,10 +10,10 @@ from aws_cdk import aws_lambda as lambda_
 import constructs_lib
 import runtime
 from constructs_lib import InvalidPropsError
-from constructs_lib.layer_contents import LayerContents, lock_lines, runtime_package, source_files
-from constructs_lib.python_runtime import default_python_runtime, python_version
+from constructs_lib.functions.python_runtime import default_python_runtime, python_version
+from constructs_lib.layers.layer_contents import LayerContents, lock_lines, runtime_package, source_files
 
-LOCKS = sorted(Path(constructs_lib.__file__).parent.glob("runtime-requirements*.txt"))
+LOCKS = sorted((Path(constructs_lib.__file__).parent / "layers").glob("runtime-requirements*.txt"))
 LOCK = """\
 beta==2.0 \\
     --hash=sha256:bb \\

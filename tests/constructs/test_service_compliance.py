@@ -60,12 +60,12 @@ def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
     acknowledged: set[str] = set()
     nothing: Callable[..., None] = lambda construct, reason, *ids: acknowledged.update(ids)  # noqa: ARG005, E731
     for module in (
-        "cqrs_api",
-        "cqrs_function",
-        "identity",
-        "notifications",
-        "stream_processing",
-        "command_workflow_role",
+        "api.cqrs_api",
+        "functions.cqrs_function",
+        "api.identity",
+        "messaging.notifications",
+        "pipeline.stream_processing",
+        "pipeline.command_workflow_role",
     ):
         monkeypatch.setattr(f"constructs_lib.{module}.acknowledge", nothing)
     app = service(tmp_path, everything=True).node.root

@@ -9,7 +9,7 @@ from constructs import Construct
 
 import constructs_lib
 from constructs_lib import InvalidPropsError
-from constructs_lib.strict_props import strict_dataclass, strict_props
+from constructs_lib.props.strict_props import strict_dataclass, strict_props
 
 if TYPE_CHECKING:
     import aws_cdk as cdk

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
 from constructs_lib import CqrsModule, CqrsStack, CqrsTable, Processing
-from constructs_lib.command_workflow_definition import PREVIOUS_VERSION_PENDING
+from constructs_lib.pipeline.command_workflow_definition import PREVIOUS_VERSION_PENDING
 from runtime import PreviousVersionPending, Settings
 from runtime.contract import Action, Env, FunctionKind
 from runtime.pipeline.worker import Worker

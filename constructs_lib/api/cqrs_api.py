@@ -1,0 +1,226 @@
+"""The HTTP API in front of the api function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from constructs_lib.api.access_log import AccessLog
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.log_groups import vended_log_group
+from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.strict_props import strict_props
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_lambda as lambda_
+
+    from constructs_lib.api.identity import Identity
+
+__all__ = ["CqrsApi"]
+
+# Not ANY: it would match OPTIONS as well, and the authorizer would refuse the browser's
+# preflight, which carries no token. Without an OPTIONS route API Gateway answers it itself.
+_METHODS: Final = (
+    apigatewayv2.HttpMethod.GET,
+    apigatewayv2.HttpMethod.HEAD,
+    apigatewayv2.HttpMethod.POST,
+    apigatewayv2.HttpMethod.PUT,
+    apigatewayv2.HttpMethod.PATCH,
+    apigatewayv2.HttpMethod.DELETE,
+)
+
+
+class CqrsApi(Construct):
+    """An HTTP API that hands every request with a valid token to one function.
+
+    Each route asks for a JWT of the identity's client; a request without one never
+    reaches the function. Requests are logged and throttled.
+
+    Example:
+        >>> api = CqrsApi(self, "Api", function=api_function, identity=identity)
+        >>> api.add_public_route("/health")
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``.
+        function: Function that answers every request.
+        identity: Users whose ID or access tokens are accepted.
+        authorizer: What decides instead of ``identity``, such as a JWT authorizer for
+            another issuer.
+        http_api: An existing API to add the routes to; its stage, logs, throttling and
+            CORS are its own. Defaults to a new one.
+        cors_origins: Origins of web pages that may call the API, such as
+            "https://app.example.com"; "*" for all. Defaults to none.
+        throttle_rate: Requests per second over all callers. Defaults to 500.
+        throttle_burst: Requests at once, above the rate. Defaults to 1000.
+        log_retention: How long access log lines are kept. Defaults to 1 month.
+        removal_policy: What happens to the log group when it leaves the stack.
+
+    Raises:
+        InvalidPropsError: Not exactly one of ``identity`` and ``authorizer`` is given, a
+            number is out of range, or a property configures an API that was brought.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: lambda_.IFunction,
+        identity: Identity | None = None,
+        authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None,
+        http_api: apigatewayv2.IHttpApi | None = None,
+        cors_origins: Sequence[str] = (),
+        throttle_rate: int | None = None,
+        throttle_burst: int | None = None,
+        log_retention: logs.RetentionDays | None = None,
+        removal_policy: RemovalPolicy | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        check_range("throttle_rate", throttle_rate, minimum=1, hint="requests per second")
+        check_range("throttle_burst", throttle_burst, minimum=1, hint="requests at once")
+        self.authorizer = _authorizer(identity, authorizer)
+        self.stage: apigatewayv2.HttpStage | None = None
+        self.log_group: logs.LogGroup | None = None
+        if http_api is None:
+            self.http_api: apigatewayv2.IHttpApi = apigatewayv2.HttpApi(
+                self,
+                "HttpApi",
+                # CDK would take the id, which is the same for every service of an account.
+                api_name=Stack.of(self).stack_name,
+                create_default_stage=False,
+                cors_preflight=_cors(cors_origins) if cors_origins else None,
+            )
+            self.log_group = vended_log_group(
+                self,
+                "apis",
+                retention=log_retention or logs.RetentionDays.ONE_MONTH,
+                removal_policy=removal_policy or RemovalPolicy.RETAIN,
+            )
+            self.stage = apigatewayv2.HttpStage(
+                self,
+                "Stage",
+                http_api=self.http_api,
+                auto_deploy=True,
+                detailed_metrics_enabled=True,
+                throttle=apigatewayv2.ThrottleSettings(
+                    rate_limit=throttle_rate or 500, burst_limit=throttle_burst or 1000
+                ),
+                access_log_settings=AccessLog(self.log_group),
+            )
+        else:
+            refuse_props_of_brought(
+                "http_api",
+                cors_origins=cors_origins or None,
+                throttle_rate=throttle_rate,
+                throttle_burst=throttle_burst,
+                log_retention=log_retention,
+                removal_policy=removal_policy,
+            )
+            self.http_api = http_api
+        # One permission for the API instead of one for each route.
+        self._integration = integrations.HttpLambdaIntegration(
+            "Integration", function, scope_permission_to_route=False
+        )
+        for path in ("/", "/{proxy+}"):
+            self._add_routes(path, _METHODS, self.authorizer)
+
+    @property
+    def url(self) -> str:
+        """Where the API answers: ends in a slash where its stage was made here."""
+        return self.stage.url if self.stage else self.http_api.api_endpoint
+
+    def add_public_route(
+        self,
+        path: str,
+        *,
+        methods: Sequence[apigatewayv2.HttpMethod] = (apigatewayv2.HttpMethod.GET,),
+    ) -> None:
+        """Let anybody call ``methods`` of ``path``, without a token.
+
+        Args:
+            path: Path from the root, such as "/health".
+            methods: HTTP methods that need no token. Defaults to GET.
+
+        Raises:
+            InvalidPropsError: ``path`` does not begin with a slash.
+
+        """
+        if not path.startswith("/"):
+            msg = f"path must begin with '/', got {path!r}; write '/{path}'"
+            raise InvalidPropsError(msg)
+        for route in self._add_routes(path, methods, apigatewayv2.HttpNoneAuthorizer()):
+            acknowledge(route, "public on purpose: add_public_route", "AwsSolutions-APIG4")
+
+    def metric_client_errors(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Answers with a 4xx status, summed over ``period`` (5 minutes)."""
+        return self._metric("4xx", "Sum", period)
+
+    def metric_server_errors(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Answers with a 5xx status, summed over ``period`` (5 minutes)."""
+        return self._metric("5xx", "Sum", period)
+
+    def metric_latency(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Milliseconds from request to answer, 99th percentile over ``period`` (5 minutes)."""
+        return self._metric("Latency", "p99", period)
+
+    def _metric(self, name: str, statistic: str, period: Duration | None) -> cloudwatch.IMetric:
+        return self.http_api.metric(name, statistic=statistic, period=period)
+
+    def _add_routes(
+        self,
+        path: str,
+        methods: Sequence[apigatewayv2.HttpMethod],
+        authorizer: apigatewayv2.IHttpRouteAuthorizer,
+    ) -> list[apigatewayv2.HttpRoute]:
+        return [
+            apigatewayv2.HttpRoute(
+                self,
+                f"{method.name}{path}",
+                http_api=self.http_api,
+                route_key=apigatewayv2.HttpRouteKey.with_(path, method),
+                integration=self._integration,
+                authorizer=authorizer,
+            )
+            for method in methods
+        ]
+
+
+def _authorizer(
+    identity: Identity | None, authorizer: apigatewayv2.IHttpRouteAuthorizer | None
+) -> apigatewayv2.IHttpRouteAuthorizer:
+    if authorizer is not None:
+        if identity is not None:
+            msg = f"identity and authorizer exclude each other, got both ({identity.node.path}); give one"
+            raise InvalidPropsError(msg)
+        return authorizer
+    if identity is None:
+        msg = (
+            "identity must be given, got None; pass an Identity, or an authorizer "
+            "(HttpNoneAuthorizer() makes every route public)"
+        )
+        raise InvalidPropsError(msg)
+    return authorizers.HttpUserPoolAuthorizer(
+        "Authorizer", identity.user_pool, user_pool_clients=[identity.user_pool_client]
+    )
+
+
+def _cors(origins: Sequence[str]) -> apigatewayv2.CorsPreflightOptions:
+    return apigatewayv2.CorsPreflightOptions(
+        allow_origins=list(origins),
+        allow_methods=[apigatewayv2.CorsHttpMethod[method.name] for method in _METHODS],
+        allow_headers=["authorization", "content-type", "x-tenant-code"],
+        max_age=Duration.hours(1),
+    )

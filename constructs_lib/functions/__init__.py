@@ -1,0 +1,1 @@
+"""The Lambda functions, their roles and their environment."""

@@ -1,0 +1,120 @@
+"""One Lambda function of the service, with a role of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from constructs_lib.functions.python_runtime import default_python_runtime
+from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.checks import check_duration, check_range
+from constructs_lib.props.strict_props import strict_props
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["CqrsFunction"]
+
+
+class CqrsFunction(Construct):
+    """A Lambda function whose role may write its own log and traces, and nothing else.
+
+    Logs are JSON and expire. Memory and timeout are explicit. Whatever else the function
+    may do is granted by the resource that it uses.
+
+    Example:
+        >>> worker = CqrsFunction(self, "Worker", code=code, handler="main.app")
+        >>> orders.grants.apply(worker.function)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``.
+        code: The function's code.
+        handler: What Lambda calls, such as "main.app".
+        layers: Layers of the function, such as a `RuntimeLayer`'s. Defaults to none.
+        environment: Environment variables. Defaults to none.
+        memory_size: Memory in MiB, from 128 to 10240; CPU grows with it.
+        timeout: How long one call may take, up to 15 minutes.
+        architecture: Processor of the function; its layers must be built for the same.
+        python_runtime: Lambda's Python. Defaults to the Python that synthesizes.
+        reserved_concurrency: Calls at the same time that are set aside for, and are the
+            limit of, this function. Defaults to the account's shared pool.
+        description: What the console shows beside the function.
+        log_retention: How long log lines are kept.
+        removal_policy: What happens to the log group when it leaves the stack.
+
+    Raises:
+        InvalidPropsError: A number or duration is outside what Lambda allows.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        code: lambda_.Code,
+        handler: str,
+        layers: Sequence[lambda_.ILayerVersion] = (),
+        environment: Mapping[str, str] | None = None,
+        memory_size: int = 512,
+        timeout: Duration | None = None,
+        architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
+        python_runtime: lambda_.Runtime | None = None,
+        reserved_concurrency: int | None = None,
+        description: str | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
+        check_range("reserved_concurrency", reserved_concurrency, minimum=0, hint="leave it out for no limit")
+        check_duration(
+            "timeout",
+            timeout,
+            minimum=Duration.seconds(1),
+            maximum=Duration.minutes(15),
+            hint="Lambda stops a call after 15 minutes",
+        )
+        self.log_group = logs.LogGroup(
+            self, "LogGroup", retention=log_retention, removal_policy=removal_policy
+        )
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.log_group.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            code=code,
+            handler=handler,
+            runtime=python_runtime or default_python_runtime(),
+            architecture=architecture,
+            layers=list(layers),
+            environment=dict(environment or {}),
+            memory_size=memory_size,
+            timeout=timeout or Duration.seconds(30),
+            reserved_concurrent_executions=reserved_concurrency,
+            description=description,
+            role=self.role,
+            log_group=self.log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
+        acknowledge(self.role, "X-Ray's write actions take no resource", "AwsSolutions-IAM5[Resource::*]")
+        acknowledge(
+            self.function,
+            "the runtime is the Python that synthesizes, so that what is tested is what is deployed",
+            "AwsSolutions-L1",
+            "Serverless-LambdaLatestVersion",
+        )
+        acknowledge(
+            self.function,
+            "every caller waits for the answer (API Gateway, Step Functions, event source mappings): "
+            "there are no asynchronous invocations to keep",
+            "Serverless-LambdaDLQ",
+        )

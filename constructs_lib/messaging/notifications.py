@@ -1,0 +1,234 @@
+"""Topics for status changes and alarms, and the queue that the notifier reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Aws, Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from constructs_lib.messaging.notifications_grants import NotificationsGrants
+from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, fit_visibility
+from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.strict_props import strict_props
+from runtime import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_cloudwatch as cloudwatch
+
+__all__ = ["Notifications"]
+
+
+class Notifications(Construct):
+    """A topic for status changes with a queue behind it, and a topic for alarms.
+
+    The queue receives the messages whose attribute ``action`` is a status of a command or
+    a task; a message that its consumer cannot handle ends in the dead-letter queue. Both
+    topics and both queues take requests over TLS only and are encrypted. Alarms go to
+    people: give at least one e-mail address or subscription.
+
+    Example:
+        >>> notifications = Notifications(self, "Notifications", alarm_emails=["on-call@example.com"])
+        >>> notifications.grants.publish(worker)
+        >>> notifications.add_consumer(notifier)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``.
+        topic: An existing topic for status changes. Defaults to a new one.
+        alarm_topic: An existing topic for alarms. Defaults to a new one.
+        queue: An existing queue for the notifier; its own policy must let ``topic`` send
+            to it where it was imported. Defaults to a new one.
+        dead_letter_queue: An existing queue for what could not be handled or delivered.
+            Defaults to a new one that keeps messages for 14 days.
+        encryption_key: Customer managed key of the new topics, which lets CloudWatch use
+            it. Defaults to a new key with yearly rotation: the key that AWS manages for
+            SNS cannot be used by CloudWatch alarms.
+        alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm.
+        alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook.
+        max_receive_count: How often a message is tried before it is set aside. Defaults to 5.
+        visibility_timeout: How long a message is hidden from others while it is handled:
+            at least six times the consumer's timeout. Defaults to that, and to 3 minutes
+            where the consumer's timeout is not known.
+        removal_policy: What happens to the new key when it leaves the stack. DESTROY
+            schedules its deletion in 7 days.
+
+    Raises:
+        InvalidPropsError: ``max_receive_count`` is below 1, or a property configures a
+            resource that was brought along.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topic: sns.ITopic | None = None,
+        alarm_topic: sns.ITopic | None = None,
+        queue: sqs.IQueue | None = None,
+        dead_letter_queue: sqs.IQueue | None = None,
+        encryption_key: kms.IKey | None = None,
+        alarm_emails: Sequence[str] = (),
+        alarm_subscriptions: Sequence[sns.ITopicSubscription] = (),
+        max_receive_count: int | None = None,
+        visibility_timeout: Duration | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        check_range("max_receive_count", max_receive_count, minimum=1, maximum=1000, hint="5 is usual")
+        if queue is not None:
+            refuse_props_of_brought(
+                "queue", max_receive_count=max_receive_count, visibility_timeout=visibility_timeout
+            )
+        if topic is not None and alarm_topic is not None:
+            refuse_props_of_brought("topic and alarm_topic", encryption_key=encryption_key)
+        self._queue_brought = queue is not None
+        self._visibility_timeout = visibility_timeout
+        self.encryption_key = encryption_key
+        if encryption_key is None and (topic is None or alarm_topic is None):
+            self.encryption_key = kms.Key(
+                self,
+                "Key",
+                description="Notifications and alarms on their way",
+                enable_key_rotation=True,
+                removal_policy=removal_policy,
+                pending_window=Duration.days(7) if removal_policy is RemovalPolicy.DESTROY else None,
+            )
+        self.topic: sns.ITopic = topic or self._topic("Topic")
+        self.alarm_topic: sns.ITopic = alarm_topic or self._new_alarm_topic()
+        self.dead_letter_queue: sqs.IQueue = dead_letter_queue or sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        acknowledge(
+            self.dead_letter_queue,
+            "it is the dead-letter queue",
+            "Serverless-SQSRedrivePolicy",
+            # Found only where `queue` is brought: then it serves the subscriptions alone.
+            *(["AwsSolutions-SQS3"] if queue else []),
+        )
+        self.queue: sqs.IQueue = queue or sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=visibility_timeout or DEFAULT_VISIBILITY,
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letter_queue, max_receive_count=max_receive_count or 5
+            ),
+        )
+        self.topic.add_subscription(
+            subscriptions.SqsSubscription(
+                self.queue,
+                raw_message_delivery=True,
+                filter_policy={
+                    "action": sns.SubscriptionFilter.string_filter(
+                        allowlist=list(contract.NOTIFICATION_ACTIONS)
+                    )
+                },
+                dead_letter_queue=self.dead_letter_queue,
+            )
+        )
+        self._subscribe_people(alarm_emails, alarm_subscriptions, brought=alarm_topic is not None)
+        self.grants = NotificationsGrants(self)
+
+    def add_consumer(
+        self, function: lambda_.IFunction, *, batch_size: int = 10, max_concurrency: int = 10
+    ) -> None:
+        """Feed the queue to ``function``, which reports the messages of a batch that failed.
+
+        Args:
+            function: The notifier. Its timeout must be at most a sixth of the queue's
+                visibility timeout.
+            batch_size: Most messages of one call, from 1 to 10.
+            max_concurrency: Most calls at the same time, from 2 to 1000.
+
+        Raises:
+            InvalidPropsError: A number is outside what Lambda allows, or the function may
+                run for longer than a sixth of ``visibility_timeout``.
+
+        """
+        check_range("batch_size", batch_size, minimum=1, maximum=10, hint="10 is the most without a window")
+        check_range("max_concurrency", max_concurrency, minimum=2, maximum=1000, hint="Lambda starts at 2")
+        if not self._queue_brought:
+            fit_visibility(self.queue, function, given=self._visibility_timeout)
+        acknowledge(
+            function,
+            "a message that keeps failing goes to the queue's dead-letter queue; a mapping of a queue "
+            "has no destination of its own",
+            "Serverless-LambdaEventSourceMappingDestination",
+        )
+        function.add_event_source(
+            event_sources.SqsEventSource(
+                self.queue,
+                batch_size=batch_size,
+                max_concurrency=max_concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+
+    def metric_dead_letters(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Messages that wait in the dead-letter queue, at most over ``period`` (5 minutes)."""
+        return self.dead_letter_queue.metric_approximate_number_of_messages_visible(
+            period=period, statistic="Maximum"
+        )
+
+    def metric_oldest_message(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Age in seconds of the oldest message in the queue, at most over ``period`` (5 minutes)."""
+        return self.queue.metric_approximate_age_of_oldest_message(period=period, statistic="Maximum")
+
+    def _topic(self, construct_id: str) -> sns.Topic:
+        return sns.Topic(self, construct_id, enforce_ssl=True, master_key=self.encryption_key)
+
+    def _new_alarm_topic(self) -> sns.Topic:
+        topic = self._topic("AlarmTopic")
+        cloudwatch_alarms = iam.ServicePrincipal(
+            "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        )
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="CloudWatchAlarms",
+                actions=["sns:Publish"],
+                principals=[cloudwatch_alarms],
+                resources=[topic.topic_arn],
+            )
+        )
+        if self.encryption_key is not None:
+            self.encryption_key.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid="CloudWatchAlarms",
+                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                    principals=[cloudwatch_alarms],
+                    resources=["*"],
+                )
+            )
+        return topic
+
+    def _subscribe_people(
+        self, emails: Sequence[str], others: Sequence[sns.ITopicSubscription], *, brought: bool
+    ) -> None:
+        for email in emails:
+            self.alarm_topic.add_subscription(
+                subscriptions.EmailSubscription(email, dead_letter_queue=self.dead_letter_queue)
+            )
+        for other in others:
+            self.alarm_topic.add_subscription(other)
+        if not (emails or others or brought):
+            Annotations.of(self).add_warning_v2(
+                "cqrs:unreadAlarms", "nobody receives the alarms; give alarm_emails or alarm_subscriptions"
+            )

@@ -1,0 +1,186 @@
+"""The state machine that takes a command from the stream to its final status."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.log_groups import vended_log_group
+from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
+from constructs_lib.pipeline.command_workflow_role import state_machine_role
+from constructs_lib.pipeline.command_workflow_times import LONGEST_EXPRESS, check_times, task_timeout_of
+from constructs_lib.pipeline.retry_policy import RetryPolicy
+from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.strict_props import strict_props
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+
+__all__ = ["CommandWorkflow", "CommandWorkflowGrants", "WorkflowType"]
+
+
+class WorkflowType(StrEnum):
+    """Which kind of state machine processes the commands."""
+
+    STANDARD = "standard"
+    """Billed per transition; runs once per command, up to a year; its history can be looked at."""
+
+    EXPRESS = "express"
+    """Billed per request and duration, far cheaper; at most 5 minutes, at least once per
+    command, and its history is in the log only."""
+
+
+class CommandWorkflow(Construct):
+    """A state machine that applies one command, runs its handlers and finishes it.
+
+    Every step is a call of the worker, with a timeout, with retries that spread out, and
+    with a catch: a handler that keeps failing is parked, so that the command is finished
+    for the others, and a command that cannot be applied is reported. Without handlers an
+    execution makes three transitions.
+
+    Example:
+        >>> workflow = CommandWorkflow(self, "Workflow", worker=worker)
+        >>> workflow.grants.start(stream_function)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``.
+        worker: Function that does the steps: a `CqrsApp` of the runtime. Needed unless
+            ``state_machine`` is given.
+        state_machine: An existing state machine to use. Defaults to a new one.
+        type: Standard, or express for cheap and short.
+        timeout: How long an execution may take. Defaults to 1 hour, or 5 minutes for
+            express, which is its limit.
+        task_timeout: How long one call of the worker may take; not less than the worker's
+            own timeout. Defaults to that and 5 seconds more, or to 65 seconds where it is
+            not known.
+        previous_version_retry: Schedule for a handler that has to see an earlier version
+            first. Defaults to 10 attempts in up to 6 minutes, or for express to 6
+            attempts in up to 1 minute.
+        error_retry: Schedule for every other error of a step. Defaults to 3 attempts in up
+            to 14 seconds.
+        max_concurrency: Handlers of one command that run at the same time.
+        log_retention: How long the log of executions is kept.
+        removal_policy: What happens to the log group when it leaves the stack.
+
+    Raises:
+        InvalidPropsError: A duration does not fit the type, or the retries do not fit
+            into ``timeout``, or a property configures a state machine that was brought.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        worker: lambda_.IFunction | None = None,
+        state_machine: sfn.IStateMachine | None = None,
+        type: WorkflowType = WorkflowType.STANDARD,  # noqa: A002 - the word of AWS, and only a keyword
+        timeout: Duration | None = None,
+        task_timeout: Duration | None = None,
+        previous_version_retry: RetryPolicy | None = None,
+        error_retry: RetryPolicy | None = None,
+        max_concurrency: int | None = None,
+        log_retention: logs.RetentionDays | None = None,
+        removal_policy: RemovalPolicy | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.grants = CommandWorkflowGrants(self)
+        if state_machine is not None:
+            refuse_props_of_brought(
+                "state_machine",
+                worker=worker,
+                type=str(type) if type != WorkflowType.STANDARD else None,
+                timeout=timeout,
+                task_timeout=task_timeout,
+                previous_version_retry=previous_version_retry,
+                error_retry=error_retry,
+                max_concurrency=max_concurrency,
+                log_retention=log_retention,
+                removal_policy=removal_policy,
+            )
+            self.state_machine: sfn.IStateMachine = state_machine
+            return
+        if worker is None:
+            msg = "worker must be given, got None; pass the function that runs the steps, or a state_machine"
+            raise InvalidPropsError(msg)
+        express = _workflow_type(type) is WorkflowType.EXPRESS
+        timeout = timeout or (LONGEST_EXPRESS if express else Duration.hours(1))
+        task_timeout = task_timeout or task_timeout_of(worker)
+        previous_version_retry = previous_version_retry or _pending_retry(express=express)
+        error_retry = error_retry or RetryPolicy()
+        check_times(
+            timeout, task_timeout, worker, express=express, retries=(previous_version_retry, error_retry)
+        )
+        check_range("max_concurrency", max_concurrency, minimum=1, maximum=40, hint="one by one is 1")
+        self.definition = CommandWorkflowDefinition(
+            self,
+            worker=worker,
+            task_timeout=task_timeout,
+            pending_retry=previous_version_retry,
+            error_retry=error_retry,
+            max_concurrency=max_concurrency or 10,
+        )
+        self.log_group = vended_log_group(
+            self,
+            "states",
+            retention=log_retention or logs.RetentionDays.ONE_MONTH,
+            removal_policy=removal_policy or RemovalPolicy.RETAIN,
+        )
+        self.role = state_machine_role(self, worker)
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            definition_body=self.definition.body,
+            query_language=sfn.QueryLanguage.JSONATA,
+            state_machine_type=sfn.StateMachineType.EXPRESS if express else sfn.StateMachineType.STANDARD,
+            timeout=timeout,
+            role=self.role.without_policy_updates(),
+            logs=sfn.LogOptions(
+                destination=self.log_group, level=sfn.LogLevel.ALL, include_execution_data=False
+            ),
+            tracing_enabled=True,
+        )
+
+    def metric_failed(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Executions that failed, summed over ``period`` (5 minutes)."""
+        return self.state_machine.metric_failed(period=period)
+
+    def metric_timed_out(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Executions that took too long, summed over ``period`` (5 minutes)."""
+        return self.state_machine.metric_timed_out(period=period)
+
+
+class CommandWorkflowGrants:
+    """Permissions on a `CommandWorkflow`."""
+
+    def __init__(self, workflow: CommandWorkflow) -> None:
+        self._workflow = workflow
+
+    def start(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` start executions."""
+        return self._workflow.state_machine.grant_start_execution(grantee)
+
+
+def _workflow_type(value: WorkflowType | str) -> WorkflowType:
+    try:
+        return WorkflowType(value)
+    except ValueError:
+        msg = f"type must be one of {[str(t) for t in WorkflowType]}, got {value!r}; use a WorkflowType"
+        raise InvalidPropsError(msg) from None
+
+
+def _pending_retry(*, express: bool) -> RetryPolicy:
+    if express:
+        return RetryPolicy(max_attempts=6, interval=Duration.seconds(1), max_delay=Duration.seconds(30))
+    return RetryPolicy(max_attempts=10, interval=Duration.seconds(2), max_delay=Duration.seconds(60))

@@ -1,0 +1,71 @@
+"""Whether the timeouts and the retries of a workflow fit into each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.checks import check_duration
+
+if TYPE_CHECKING:
+    from constructs_lib.pipeline.retry_policy import RetryPolicy
+
+__all__ = ["LONGEST_EXPRESS", "check_times", "task_timeout_of"]
+
+LONGEST_EXPRESS: Final = Duration.minutes(5)
+
+# The worker stops by itself first: a task that gave up on a call which still runs could
+# start the same handler a second time beside it.
+_TIMEOUT_MARGIN: Final = Duration.seconds(5)
+_UNKNOWN_WORKER_TIMEOUT: Final = Duration.minutes(1)
+
+
+def task_timeout_of(worker: lambda_.IFunction) -> Duration:
+    """Give how long a call of ``worker`` is waited for: a little longer than it can last."""
+    known = worker.timeout if isinstance(worker, lambda_.Function) else None
+    return (known or _UNKNOWN_WORKER_TIMEOUT).plus(_TIMEOUT_MARGIN)
+
+
+def check_times(
+    timeout: Duration,
+    task_timeout: Duration,
+    worker: lambda_.IFunction,
+    *,
+    express: bool,
+    retries: tuple[RetryPolicy, ...],
+) -> None:
+    """Refuse times that Step Functions refuses, or that would cut a handler's retries short.
+
+    Raises:
+        InvalidPropsError: A duration does not fit; the message names it.
+
+    """
+    if timeout.is_unresolved() or task_timeout.is_unresolved():
+        return
+    if express:
+        check_duration(
+            "timeout",
+            timeout,
+            minimum=Duration.seconds(1),
+            maximum=LONGEST_EXPRESS,
+            hint="an express execution ends after 5 minutes; use WorkflowType.STANDARD for longer ones",
+        )
+    if isinstance(worker, lambda_.Function) and worker.timeout is not None:
+        check_duration(
+            "task_timeout",
+            task_timeout,
+            minimum=worker.timeout,
+            maximum=timeout,
+            hint="a call that is given up must not run on beside its retry",
+        )
+    waits = sum(retry.longest_wait.to_seconds() for retry in retries)
+    if waits + task_timeout.to_seconds() > timeout.to_seconds():
+        msg = (
+            f"timeout must leave room for the retries of a handler, got {timeout.to_human_string()} for "
+            f"{waits:g} seconds of waiting and a call of {task_timeout.to_human_string()}; "
+            "shorten previous_version_retry or error_retry"
+        )
+        raise InvalidPropsError(msg)

@@ -1,0 +1,1 @@
+"""Where commands, data and history are kept."""

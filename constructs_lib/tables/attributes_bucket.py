@@ -1,0 +1,154 @@
+"""The bucket for attributes that are too large for a DynamoDB item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
+from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
+from constructs_lib.props.strict_props import strict_props
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+
+__all__ = ["AttributesBucket", "AttributesBucketGrants"]
+
+
+class AttributesBucket(Construct):
+    """One private S3 bucket that holds the attributes of large items.
+
+    A DynamoDB item holds 400 KB. The runtime puts larger attributes here and leaves a
+    reference in the item. An object is written once under a name of its own and never
+    overwritten, so the bucket keeps no versions. It is encrypted, answers over TLS 1.2 or
+    newer only, and clears up uploads that were not finished within 7 days.
+
+    Example:
+        >>> attributes = AttributesBucket(self, "Attributes")
+        >>> attributes.grants.read_write(worker_function)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``. Part of the logical id of the bucket.
+        bucket: An existing bucket to use. Defaults to a new bucket.
+        encryption_key: Customer managed key of the new bucket; the grants include its use.
+            Defaults to the key that S3 manages.
+        access_logs_bucket: Bucket that receives the new bucket's server access logs.
+            Defaults to no access logs.
+        auto_delete_objects: Whether the objects are deleted together with the bucket, by a
+            function that CDK adds to the stack. Needs ``removal_policy`` DESTROY. Otherwise
+            a stack with objects in the bucket cannot be deleted.
+        removal_policy: What happens to the new bucket when it leaves the stack.
+
+    Raises:
+        InvalidPropsError: ``bucket`` is given together with a property that configures it,
+            or ``auto_delete_objects`` without DESTROY.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket: s3.IBucket | None = None,
+        encryption_key: kms.IKey | None = None,
+        access_logs_bucket: s3.IBucket | None = None,
+        auto_delete_objects: bool = False,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        check_removal_policy("removal_policy", removal_policy)
+        if bucket is not None:
+            refuse_props_of_brought(
+                "bucket",
+                encryption_key=encryption_key,
+                access_logs_bucket=access_logs_bucket,
+                auto_delete_objects=auto_delete_objects,
+                removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
+            )
+        if auto_delete_objects and removal_policy is not RemovalPolicy.DESTROY:
+            msg = (
+                f"auto_delete_objects needs removal_policy=DESTROY, got {removal_policy.name}; "
+                "leave auto_delete_objects out to keep the objects"
+            )
+            raise InvalidPropsError(msg)
+        self.bucket: s3.IBucket = bucket or self._new_bucket(
+            encryption_key=encryption_key,
+            access_logs_bucket=access_logs_bucket,
+            auto_delete_objects=auto_delete_objects,
+            removal_policy=removal_policy,
+        )
+        self.grants = AttributesBucketGrants(self.bucket)
+
+    def _new_bucket(
+        self,
+        *,
+        encryption_key: kms.IKey | None,
+        access_logs_bucket: s3.IBucket | None,
+        auto_delete_objects: bool,
+        removal_policy: RemovalPolicy,
+    ) -> s3.Bucket:
+        if removal_policy is RemovalPolicy.DESTROY:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:destroyableBucket", "the attributes bucket is deleted with the stack"
+            )
+        if access_logs_bucket is None:
+            acknowledge(
+                self,
+                "only functions of this app read or write it; access_logs_bucket turns logs on",
+                "AwsSolutions-S1",
+            )
+        return s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            encryption=s3.BucketEncryption.KMS if encryption_key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=encryption_key,
+            # One data key per bucket instead of one per object: far fewer calls to KMS.
+            bucket_key_enabled=True if encryption_key else None,
+            server_access_logs_bucket=access_logs_bucket,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="AbortIncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
+                )
+            ],
+            removal_policy=removal_policy,
+            auto_delete_objects=auto_delete_objects,
+        )
+
+
+class AttributesBucketGrants:
+    """Least-privilege permissions on the objects of an `AttributesBucket`.
+
+    None of them lists the bucket, so S3 answers 403, not 404, for an object that is missing.
+    """
+
+    def __init__(self, bucket: s3.IBucket) -> None:
+        self._bucket = bucket
+
+    def read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` read attributes."""
+        return self._allow(grantee, ["s3:GetObject"], READ_WITH_KEY)
+
+    def read_write(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` read and write attributes."""
+        return self._allow(grantee, ["s3:GetObject", "s3:PutObject"], WRITE_WITH_KEY)
+
+    def _allow(self, grantee: iam.IGrantable, actions: list[str], key_actions: tuple[str, ...]) -> iam.Grant:
+        objects = self._bucket.arn_for_objects("*")
+        grant = iam.Grant.add_to_principal_or_resource(
+            grantee=grantee, actions=actions, resource_arns=[objects], resource=self._bucket
+        )
+        acknowledge_wildcard(grantee, objects, "the names of the objects are made at run time")
+        return combined(grant, *allow_key(grantee, self._bucket.encryption_key, *key_actions))
