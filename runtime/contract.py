@@ -12,6 +12,7 @@ __all__ = [
     "COMMAND_SUFFIX",
     "DATA_SUFFIX",
     "HISTORY_SUFFIX",
+    "MASTER_DATA_NAME",
     "MODES",
     "MODE_INLINE",
     "MODE_WORKFLOW",
@@ -36,6 +37,7 @@ DATA_SUFFIX: Final = "data"
 HISTORY_SUFFIX: Final = "history"
 SYNC_SUFFIX: Final = "sync"
 SESSION_NAME: Final = "session"
+MASTER_DATA_NAME: Final = "master-data"
 
 MODE_WORKFLOW: Final = "workflow"
 MODE_INLINE: Final = "inline"
@@ -63,6 +65,7 @@ class Env:
     MODULES: Final = "CQRS_MODULES"
     SESSION_TABLE_NAME: Final = "SESSION_TABLE_NAME"
     RYW_SESSION_TTL_MINUTES: Final = "RYW_SESSION_TTL_MINUTES"
+    MASTER_DATA_TABLE_NAME: Final = "MASTER_DATA_TABLE_NAME"
     S3_BUCKET_NAME: Final = "S3_BUCKET_NAME"
     ATTRIBUTE_LIMIT_SIZE: Final = "ATTRIBUTE_LIMIT_SIZE"
     SFN_COMMAND_ARN: Final = "SFN_COMMAND_ARN"

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from runtime.commands.data_service import DataService
     from runtime.commands.history_service import HistoryService
     from runtime.commands.repository import Repository
+    from runtime.commands.row_reader import RowReader
     from runtime.handlers import HandlerReference, HandlerSource
-    from runtime.models import CommandInputModel, CommandModel, DataModel
+    from runtime.models import CommandInputModel
     from runtime.resources import Resources
     from runtime.settings import ModuleTables
+    from runtime.storage.retention import TtlService
     from runtime.storage.session import SessionService
 
 __all__ = ["CommandModule"]
@@ -156,6 +158,13 @@ class CommandModule(Generic[AttributesT]):
         return Repository(self)
 
     @cached_property
+    def ttl(self) -> TtlService:
+        """How long the module's rows are kept."""
+        from runtime.storage.retention import TtlService  # noqa: PLC0415
+
+        return TtlService(self.resources, self.tables)
+
+    @cached_property
     def sessions(self) -> SessionService:
         """The sessions of read-your-writes."""
         from runtime.storage.session import SessionService  # noqa: PLC0415
@@ -170,18 +179,11 @@ class CommandModule(Generic[AttributesT]):
         return cast("type[CommandInputModel[AttributesT]]", CommandInputModel[self._attributes])  # type: ignore[name-defined]
 
     @cached_property
-    def command_model(self) -> type[CommandModel[AttributesT]]:
-        """Model of a command row."""
-        from runtime.models import CommandModel  # noqa: PLC0415
+    def rows(self) -> RowReader[AttributesT]:
+        """Makes models of the module's rows."""
+        from runtime.commands.row_reader import RowReader  # noqa: PLC0415
 
-        return cast("type[CommandModel[AttributesT]]", CommandModel[self._attributes])  # type: ignore[name-defined]
-
-    @cached_property
-    def data_model(self) -> type[DataModel[AttributesT]]:
-        """Model of a data or history row."""
-        from runtime.models import DataModel  # noqa: PLC0415
-
-        return cast("type[DataModel[AttributesT]]", DataModel[self._attributes])  # type: ignore[name-defined]
+        return RowReader(self)
 
     @property
     def _attributes(self) -> Any:  # noqa: ANN401 - a type

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runtime.messaging.notifications import Notifier
     from runtime.pipeline.workflow import WorkflowStarter
     from runtime.storage.dynamodb import DynamoDb
+    from runtime.storage.large_attributes import LargeAttributes
 
 __all__ = ["Resources", "default_resources"]
 
@@ -61,6 +62,13 @@ class Resources:
         from runtime.storage.dynamodb import DynamoDb  # noqa: PLC0415
 
         return DynamoDb(self.client("dynamodb"))
+
+    @cached_property
+    def large_attributes(self) -> LargeAttributes:
+        """The attributes bucket."""
+        from runtime.storage.large_attributes import LargeAttributes  # noqa: PLC0415
+
+        return LargeAttributes(self)
 
     @cached_property
     def notifier(self) -> Notifier:

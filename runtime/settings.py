@@ -12,6 +12,7 @@ from runtime.contract import (
     COMMAND_SUFFIX,
     DATA_SUFFIX,
     HISTORY_SUFFIX,
+    MASTER_DATA_NAME,
     MODE_WORKFLOW,
     MODES,
     SESSION_NAME,
@@ -33,6 +34,7 @@ _TABLE_KEYS: Final = {
     "sync_table": SYNC_SUFFIX,
 }
 _MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync"}
+_DEFAULT_ATTRIBUTE_LIMIT: Final = 100 * 1024
 _SERVICES: Final = ("DYNAMODB", "S3", "SFN", "SNS", "SQS", "COGNITO", "SES", "APPSYNC")
 
 
@@ -62,11 +64,13 @@ class Settings:
     function: str | None = None
     modules: Mapping[str, Mapping[str, Any]] | None = None
     session_table_override: str | None = None
+    master_data_override: str | None = None
     ryw_session_seconds: int | None = None
     state_machine_arn: str | None = None
     topic_arn: str | None = None
     alarm_topic_arn: str | None = None
     bucket_name: str | None = None
+    attribute_limit: int = _DEFAULT_ATTRIBUTE_LIMIT
     common_tenant_codes: tuple[str, ...] = ("common",)
     cross_tenant_roles: tuple[str, ...] = ("system_admin",)
     endpoints: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +88,7 @@ class Settings:
         node_env = env.get(Env.NODE_ENV) or None
         if node_env is not None and node_env not in _ENVIRONMENTS:
             problems.append(f"{Env.NODE_ENV} must be one of {', '.join(_ENVIRONMENTS)}, got {node_env!r}")
+        attribute_limit = _positive(env.get(Env.ATTRIBUTE_LIMIT_SIZE), _DEFAULT_ATTRIBUTE_LIMIT, problems)
         modules = _read_modules(env.get(Env.MODULES), problems)
         if problems:
             raise ConfigurationError("; ".join(problems))
@@ -93,11 +98,13 @@ class Settings:
             function=env.get(Env.FUNCTION) or None,
             modules=modules,
             session_table_override=env.get(Env.SESSION_TABLE_NAME) or None,
+            master_data_override=env.get(Env.MASTER_DATA_TABLE_NAME) or None,
             ryw_session_seconds=_minutes_to_seconds(env.get(Env.RYW_SESSION_TTL_MINUTES)),
             state_machine_arn=env.get(Env.SFN_COMMAND_ARN) or None,
             topic_arn=env.get(Env.SNS_TOPIC_ARN) or None,
             alarm_topic_arn=env.get(Env.SNS_ALARM_TOPIC_ARN) or None,
             bucket_name=env.get(Env.S3_BUCKET_NAME) or None,
+            attribute_limit=attribute_limit,
             common_tenant_codes=_names(env.get(Env.COMMON_TENANT_CODES), "common"),
             cross_tenant_roles=_names(env.get(Env.CROSS_TENANT_ROLES), "system_admin"),
             endpoints={s: env[f"{s}_ENDPOINT"] for s in _SERVICES if env.get(f"{s}_ENDPOINT")},
@@ -138,6 +145,13 @@ class Settings:
         """Name of the table that the sessions of read-your-writes live in."""
         return self.session_table_override or self._conventional(SESSION_NAME)
 
+    @property
+    def master_data_table(self) -> str | None:
+        """Name of the table with the retention settings, or None when there is none."""
+        if self.master_data_override or self.modules is not None:
+            return self.master_data_override
+        return self._conventional(MASTER_DATA_NAME)
+
     def _conventional(self, name: str) -> str:
         if not self.node_env or not self.app_name:
             missing = Env.APP_NAME if self.node_env else Env.NODE_ENV
@@ -153,6 +167,15 @@ def _minutes_to_seconds(text: str | None) -> int | None:
     except ValueError:
         return None
     return round(minutes * 60) if math.isfinite(minutes) and minutes > 0 else None
+
+
+def _positive(text: str | None, default: int, problems: list[str]) -> int:
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        problems.append(f"{Env.ATTRIBUTE_LIMIT_SIZE} must be a positive number of bytes, got {text!r}")
+        return default
+    return int(text)
 
 
 def _names(text: str | None, default: str) -> tuple[str, ...]:

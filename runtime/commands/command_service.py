@@ -1,190 +1,294 @@
-"""Publishing commands: the write side of one module."""
+"""The write side of one module."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from runtime.access import check_tenant
-from runtime.commands.base_version import read_base
-from runtime.commands.command_row import PUBLISH_ID, draft_of, stamped
+from runtime.commands import resync
+from runtime.commands.base_version import read_latest
+from runtime.commands.command_row import draft_of
 from runtime.commands.dirty import is_unchanged
+from runtime.commands.duplicate import duplicated
+from runtime.commands.publisher import Request
+from runtime.commands.publishing import CommandPublishing
 from runtime.commands.validation import validated_input
 from runtime.context import require_invoke_context
-from runtime.errors import HandlersPendingError, VersionConflictError
+from runtime.errors import BadRequestError, ItemNotFoundError
 from runtime.generics import AttributesT
-from runtime.keys import DetailKey
-from runtime.pipeline.apply import apply
-from runtime.pipeline.finish import finish, run_handlers
-from runtime.storage.codec import from_wire
-from runtime.storage.dynamodb import ConditionFailedError, TransactionFailedError
-from runtime.storage.rows import version_of
-from runtime.storage.transactions import advance_writes, insert_command
+from runtime.keys import (
+    VERSION_LATEST,
+    DetailKey,
+    add_sort_key_version,
+    get_sort_key_version,
+    get_tenant_code,
+    remove_sort_key_version,
+)
+from runtime.pipeline.status import FINISHED
+from runtime.storage.codec import to_wire
+from runtime.storage.dynamodb import ConditionFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from runtime.commands.resync import Progress
     from runtime.context import InvokeContext
+    from runtime.handlers import DataSyncHandler
     from runtime.models import CommandInputModel, CommandModel
-    from runtime.module import CommandModule
     from runtime.storage.codec import Item
 
 __all__ = ["CommandService"]
 
-_SYNC = "SYNC"
 
+class CommandService(CommandPublishing[AttributesT]):
+    """The write side of a module: publishing, see `CommandPublishing`, and its commands.
 
-class CommandService(Generic[AttributesT]):
-    """The write side of a module. Made by `CommandModule`, as its ``commands``.
-
-    "async" in a name means that the command is processed asynchronously; these are plain
-    functions, not coroutines.
+    Made by `CommandModule`, as its ``commands``. Every read of a command row is strongly
+    consistent.
     """
-
-    def __init__(self, module: CommandModule[AttributesT]) -> None:
-        self._module = module
-        self._tables = module.tables
-        self._resources = module.resources
-
-    def publish_async(
-        self,
-        command: CommandInputModel[AttributesT] | Mapping[str, Any],
-        *,
-        invoke_context: InvokeContext | None = None,
-        source: str | None = None,
-        request_id: str | None = None,
-    ) -> CommandModel[AttributesT] | None:
-        """Accept a command; the pipeline applies it in the background.
-
-        Two sequential calls: one consistent read, one conditional write. With
-        `VERSION_LATEST` the data row is read first: three. With read-your-writes on, the
-        session row is written in the same transaction as the command.
-
-        Args:
-            command: The whole next state, and the version that it builds on.
-            invoke_context: Who asks. Default: the HTTP request that is being handled.
-            source: Code that publishes, see `get_command_source`.
-            request_id: Id to correlate notifications with. Default: the request's own.
-
-        Returns:
-            The command as stored, or None when it would change nothing.
-
-        Raises:
-            InvalidInputError: A field is wrong.
-            InvalidVersionError: There is no such version.
-            VersionConflictError: There is a later version.
-            ForbiddenError: The key belongs to another tenant.
-        """
-        context = require_invoke_context(invoke_context)
-        checked = self._checked(command, context)
-        key = DetailKey(checked.pk, checked.sk)
-        draft = draft_of(checked)
-        base, _ = read_base(self._resources.dynamodb, self._tables, key, checked.version)
-        if base.row is not None and is_unchanged(base.row, draft):
-            return None
-        row = stamped(draft, key, base.version + 1, context, source, request_id)
-        self._insert(key, row, self._module.sessions.writes(context, key, base.version + 1))
-        return self._model(row)
-
-    def publish_sync(
-        self,
-        command: CommandInputModel[AttributesT] | Mapping[str, Any],
-        *,
-        invoke_context: InvokeContext | None = None,
-        source: str | None = None,
-        request_id: str | None = None,
-    ) -> CommandModel[AttributesT] | None:
-        """Apply a command before returning: command, data and history in one transaction.
-
-        Commands that are still pending are applied first. Data sync handlers run in the
-        same call; where one fails, or waits for an earlier version, the command stays
-        committed and a workflow execution takes the handlers over.
-
-        Args:
-            command: The whole next state, and the version that it builds on.
-            invoke_context: Who asks. Default: the HTTP request that is being handled.
-            source: Code that publishes, see `get_command_source`.
-            request_id: Id to correlate notifications with. Default: the request's own.
-
-        Returns:
-            The command as stored, or None when it would change nothing.
-
-        Raises:
-            InvalidInputError: A field is wrong.
-            InvalidVersionError: There is no such version.
-            VersionConflictError: There is a later version.
-            ForbiddenError: The key belongs to another tenant.
-            HandlersPendingError: Committed, but not every handler has seen it yet.
-        """
-        context = require_invoke_context(invoke_context)
-        checked = self._checked(command, context)
-        key = DetailKey(checked.pk, checked.sk)
-        draft = draft_of(checked)
-        base, data = read_base(self._resources.dynamodb, self._tables, key, checked.version)
-        if base.row is not None and is_unchanged(base.row, draft):
-            return None
-        row = stamped(draft, key, base.version + 1, context, source, request_id)
-        row["syncMode"] = {"S": _SYNC}
-        row["status"] = {"S": self._module.applied_status}
-        self._insert(key, row, self._advance(key, data, row, base.version))
-        self._handle(key, row, base.version + 1)
-        return self._model(row)
 
     def get_item(
         self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
     ) -> CommandModel[AttributesT] | None:
-        """The command row with a versioned sort key, or None. Strongly consistent.
+        """One command, or None.
+
+        Args:
+            key: ``(pk, sk)``. A sort key without a version gives the latest command.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
             ForbiddenError: The key belongs to another tenant.
         """
-        pk, sk = key
-        check_tenant(pk, invoke_context, self._resources.settings)
-        row = self._resources.dynamodb.get(self._tables.command, pk, sk, consistent=True)
-        return self._model(row) if row else None
+        detail = self._checked(key, invoke_context)
+        if get_sort_key_version(detail.sk) == VERSION_LATEST:
+            return self.get_latest_item(key, invoke_context=invoke_context)
+        row = self._row(detail)
+        return self._module.rows.command(row) if row else None
 
-    def _checked(
-        self, command: CommandInputModel[AttributesT] | Mapping[str, Any], context: InvokeContext
-    ) -> CommandInputModel[AttributesT]:
-        checked = validated_input(self._module.input_model, command)
-        check_tenant(checked.pk, context, self._resources.settings)
-        return checked
+    def get_latest_item(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """The latest command of an aggregate, or None when there is none (any more).
 
-    def _advance(self, key: DetailKey, data: Item | None, row: Item, version: int) -> list[dict[str, Any]]:
-        """The writes that bring the data row from ``version`` to that of ``row``."""
-        if self._module.disable_default_handler:
-            return []
-        if version_of(data) < version:
-            status = self._module.applied_status
-            data = apply(self._resources.dynamodb, self._tables, key, version, status=status).data
-        return advance_writes(self._tables, data, row)
+        Two calls, or three where the command is applied already; however many versions
+        there are, and however many have expired.
 
-    def _insert(self, key: DetailKey, row: Item, also: list[dict[str, Any]]) -> None:
-        """Write the command, and ``also`` with it, unless its version is taken."""
-        dynamodb = self._resources.dynamodb
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = self._checked(key, invoke_context)
+        detail = DetailKey(pk, remove_sort_key_version(sk))
+        found = read_latest(self._module, detail)
+        row = found.commands.get(found.version)
+        if row is None and found.version:
+            row = self._row(DetailKey(pk, add_sort_key_version(sk, found.version)))
+        return self._module.rows.command(row) if row else None
+
+    def get_next_command(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """The command after the one with this versioned key, or None.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = self._checked(key, invoke_context)
+        row = self._row(DetailKey(pk, add_sort_key_version(sk, get_sort_key_version(sk) + 1)))
+        return self._module.rows.command(row) if row else None
+
+    def duplicate(
+        self,
+        key: tuple[str, str],
+        *,
+        invoke_context: InvokeContext | None = None,
+        request_id: str | None = None,
+    ) -> CommandModel[AttributesT] | None:
+        """Publish the state of a command once more, as the version after it.
+
+        The new command is processed like any other: nothing of the old one's life is
+        carried over. Its ``source`` is ``duplicated``.
+
+        Args:
+            key: ``(pk, sk)``. A sort key without a version duplicates the latest command.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+            request_id: Id to correlate notifications with. Default: the request's own.
+
+        Raises:
+            BadRequestError: There is no such command.
+            VersionConflictError: There is a later version.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        context = require_invoke_context(invoke_context)
+        command = self.get_item(key, invoke_context=context)
+        if command is None:
+            msg = "Invalid input key: item not found"
+            raise BadRequestError(msg)
+        row = self._row(command.key) or {}
+        detail = DetailKey(command.pk, remove_sort_key_version(command.sk))
+        request = Request(detail, command.version, context, False, "duplicated", request_id, None)  # noqa: FBT003
+        written = self._publisher.publish(request, lambda _base: duplicated(row), even_unchanged=True)
+        return self._module.rows.command(written) if written else None
+
+    def update_status(
+        self,
+        key: tuple[str, str],
+        status: str,
+        *,
+        notify_id: str | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> None:
+        """Set the status of a command and notify its clients.
+
+        Args:
+            key: ``(pk, sk)`` with a version.
+            status: ``{step}:{state}``.
+            notify_id: Id of the notification. Default: the command's request id.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            ItemNotFoundError: There is no such command.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        row = self._set(self._checked(key, invoke_context), {"status": status})
+        if notify_id is not None:
+            row |= to_wire({"requestId": notify_id})
+        self._module.resources.notifier.command_status(self._module.tables.command, row, status)
+
+    def update_task_token(
+        self, key: tuple[str, str], token: str, *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT]:
+        """Keep a Step Functions task token with a command, for a callback of your own.
+
+        Raises:
+            ItemNotFoundError: There is no such command.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        return self._module.rows.command(self._set(self._checked(key, invoke_context), {"taskToken": token}))
+
+    def update_ttl(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """Let the retention of the version before this one begin, as it is configured now.
+
+        The pipeline does this by itself when a command is finished; call it after the
+        configuration was changed. A command that is not finished is left alone.
+
+        Args:
+            key: ``(pk, sk)`` with a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            The version before, or None when there is none, or it is not finished.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = self._checked(key, invoke_context)
+        previous = DetailKey(pk, add_sort_key_version(sk, get_sort_key_version(sk) - 1))
+        if get_sort_key_version(previous.sk) < 1:
+            return None
+        ttl = self._module.ttl.calculate_ttl("command", get_tenant_code(pk))
         try:
-            if also:
-                dynamodb.transact([insert_command(self._tables, row), *also])
-            else:
-                dynamodb.put_new(self._tables.command, row)
-        except ConditionFailedError as failure:
-            found = failure.item
-        except TransactionFailedError as failure:
-            if "ConditionalCheckFailed" not in failure.codes:
-                raise
-            found = failure.items[0]
-        else:
-            return
-        # An attempt that succeeded while its answer got lost finds its own row: that is success.
-        if found is None or found.get(PUBLISH_ID) != row[PUBLISH_ID]:
-            raise VersionConflictError(*key, int(row["version"]["N"]) - 1)
+            row = self._set(previous, {"ttl": ttl}, only_with={"status": FINISHED})
+        except ItemNotFoundError:
+            return None
+        return self._module.rows.command(row)
 
-    def _handle(self, key: DetailKey, row: Item, version: int) -> None:
-        """Run the data sync handlers, or leave them to an execution, and finish."""
-        handled = run_handlers(self._module, key, version, row)
-        if handled.pending:
-            self._resources.workflow.start(self._module.table_name, self._tables, key, version)
-            raise HandlersPendingError(*key, version, handled.pending)
-        finish(self._module, row, parked=handled.parked)
+    def is_not_command_dirty(
+        self, item: CommandModel[AttributesT], command: CommandInputModel[AttributesT] | Mapping[str, Any]
+    ) -> bool:
+        """Whether publishing ``command`` over ``item`` would change nothing.
 
-    def _model(self, row: Item) -> CommandModel[AttributesT]:
-        return self._module.command_model.model_validate(from_wire(row))
+        A field that is absent, one that is null and a flag that is false are the same.
+        Versions, authors, times and retention do not count.
+        """
+        checked = validated_input(self._module.input_model, command)
+        stored = to_wire(item.model_dump(by_alias=True, exclude_none=True, exclude={"attributes"}))
+        if item.attributes is not None:
+            stored |= to_wire({"attributes": item.attributes})
+        return is_unchanged(stored, draft_of(checked), lambda row: row)
+
+    def re_sync_data(
+        self,
+        *,
+        handlers: Iterable[str] | None = None,
+        segment: int = 0,
+        total_segments: int = 1,
+        resume_from: str | None = None,
+        on_page: Callable[[Progress], None] | None = None,
+    ) -> int:
+        """Feed every data row to the data sync handlers, page by page.
+
+        For a handler that is new, or whose store was lost. It scans the data table, so the
+        caller needs the grant for replay. Rows arrive at the handler as the command that
+        made them; a handler that is past a row's version is not called.
+
+        Args:
+            handlers: Names of the handlers. Default: all of the module.
+            segment: Which part of the table, 0 to ``total_segments`` - 1.
+            total_segments: Into how many parts the table is divided, to work on them in
+                parallel.
+            resume_from: ``Progress.resume_token`` of the last page that was done.
+            on_page: Called after each page.
+
+        Returns:
+            How many rows were fed.
+
+        Raises:
+            InvalidInputError: A handler, segment or token is none of this module's.
+        """
+        return resync.run(
+            self._module,
+            names=handlers,
+            segment=segment,
+            total_segments=total_segments,
+            resume_from=resume_from,
+            on_page=on_page,
+        )
+
+    @property
+    def data_sync_handlers(self) -> list[DataSyncHandler]:
+        """The module's data sync handlers, in the order they are called."""
+        return [reference.handler for reference in self._module.handlers]
+
+    def get_data_sync_handler(self, name: str) -> DataSyncHandler | None:
+        """The handler with this class name, or None."""
+        found = (reference for reference in self._module.handlers if reference.name == name)
+        return next((reference.handler for reference in found), None)
+
+    @property
+    def table_name(self) -> str:
+        """Physical name of the command table. Setting it redirects this module's commands."""
+        return self._module.tables.command
+
+    @table_name.setter
+    def table_name(self, name: str) -> None:
+        self._module.tables = replace(self._module.tables, command=name)
+
+    def _checked(self, key: tuple[str, str], invoke_context: InvokeContext | None) -> DetailKey:
+        check_tenant(key[0], invoke_context, self._module.resources.settings)
+        return DetailKey(*key)
+
+    def _row(self, key: DetailKey) -> Item | None:
+        return self._module.resources.dynamodb.get(self._module.tables.command, *key, consistent=True)
+
+    def _set(
+        self,
+        key: DetailKey,
+        columns: Mapping[str, Any],
+        *,
+        only_with: Mapping[str, str] | None = None,
+    ) -> Item:
+        """Set columns of a row that exists, None takes one away; the row after it."""
+        try:
+            return self._module.resources.dynamodb.set_columns(
+                self._module.tables.command, key, columns, only_with=only_with or {}
+            )
+        except ConditionFailedError as error:
+            msg = "there is no such command"
+            raise ItemNotFoundError(msg) from error

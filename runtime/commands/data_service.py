@@ -9,14 +9,12 @@ from runtime.commands.sort_key import SortKeyCondition
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.models import DataListModel
-from runtime.storage.codec import from_wire
 from runtime.storage.dynamodb import wire_key
 
 if TYPE_CHECKING:
     from runtime.context import InvokeContext
     from runtime.models import DataModel
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
 
 __all__ = ["DataService"]
 
@@ -51,7 +49,7 @@ class DataService(Generic[AttributesT]):
         pk, sk = key
         check_tenant(pk, invoke_context, self._resources.settings)
         row = self._resources.dynamodb.get(self._table, pk, sk, consistent=consistent)
-        return self._model(row) if row else None
+        return self._module.rows.data(row) if row else None
 
     def list_items_by_pk(
         self,
@@ -92,11 +90,8 @@ class DataService(Generic[AttributesT]):
             request["ExclusiveStartKey"] = wire_key(pk, start_from_sk)
         rows, last = self._resources.dynamodb.query(self._table, **request)
         return DataListModel(
-            items=[self._model(row) for row in rows], last_sk=last["sk"]["S"] if last else None
+            items=[self._module.rows.data(row) for row in rows], last_sk=last["sk"]["S"] if last else None
         )
-
-    def _model(self, row: Item) -> DataModel[AttributesT]:
-        return self._module.data_model.model_validate(from_wire(row))
 
 
 def _check_page(limit: int, order: str) -> None:

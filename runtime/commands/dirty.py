@@ -6,20 +6,30 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.storage.codec import Item
 
 __all__ = ["is_unchanged"]
 
-_COMPARED: Final = ("id", "code", "name", "tenantCode", "type", "isDeleted", "seq", "attributes")
+_COMPARED: Final = ("id", "code", "name", "tenantCode", "type", "isDeleted", "seq")
 
 
-def is_unchanged(stored: Item, command: Item) -> bool:
+def is_unchanged(stored: Item, command: Item, load: Callable[[Item], Item]) -> bool:
     """Whether ``command`` says nothing that ``stored`` does not say already.
 
     A field that is absent, one that is null and a flag that is false are the same thing.
     Retention is not content, so ``ttl`` does not count.
+
+    Args:
+        stored: The command or data row of the version that is built on.
+        command: What the caller publishes, with its attributes in it.
+        load: Puts the attributes of a stored row into it, where they are kept elsewhere.
     """
-    return all(_content(stored.get(name)) == _content(command.get(name)) for name in _COMPARED)
+    if any(_content(stored.get(name)) != _content(command.get(name)) for name in _COMPARED):
+        return False
+    # Last, since large attributes have to be fetched.
+    return bool(_content(load(stored).get("attributes")) == _content(command.get("attributes")))
 
 
 def _content(value: dict[str, Any] | None) -> Any:  # noqa: ANN401, PLR0911 - one return a wire type

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Generic
 from runtime.access import check_tenant
 from runtime.generics import AttributesT
 from runtime.keys import VER_SEPARATOR, add_sort_key_version, remove_sort_key_version
-from runtime.storage.codec import from_wire
 from runtime.storage.rows import version_of
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class HistoryService(Generic[AttributesT]):
         row = self._resources.dynamodb.get(
             self._table, pk, add_sort_key_version(sk, version), consistent=True
         )
-        return self._model(row) if row else None
+        return self._module.rows.data(row) if row else None
 
     def list_versions(
         self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
@@ -70,7 +69,4 @@ class HistoryService(Generic[AttributesT]):
             if start is None:
                 break
         # Sort keys compare as text, where @10 comes before @9.
-        return [self._model(row) for row in sorted(rows, key=version_of)]
-
-    def _model(self, row: Item) -> DataModel[AttributesT]:
-        return self._module.data_model.model_validate(from_wire(row))
+        return [self._module.rows.data(row) for row in sorted(rows, key=version_of)]

@@ -8,7 +8,6 @@ from runtime.access import check_tenant
 from runtime.context import current_invoke_context
 from runtime.generics import AttributesT
 from runtime.keys import DetailKey, add_sort_key_version
-from runtime.storage.codec import from_wire
 from runtime.storage.dynamodb import Read
 from runtime.storage.rows import data_row, version_of
 from runtime.storage.session import is_live
@@ -56,4 +55,4 @@ class Repository(Generic[AttributesT]):
                 sk = add_sort_key_version(detail.sk, own)
                 command = self._resources.dynamodb.get(self._tables.command, detail.pk, sk, consistent=True)
                 row = data_row(command, row) if command else row
-        return self._module.data_model.model_validate(from_wire(row)) if row else None
+        return self._module.rows.data(row) if row else None

@@ -34,17 +34,21 @@ def loads(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        if "\\ud" in text.lower():
+            # Half of a surrogate pair can be written in JSON, and stored nowhere.
+            json.dumps(value, ensure_ascii=False, default=str).encode()
     except json.JSONDecodeError as error:
         reason = f"{error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}"
         raise _refused(reason) from error
+    except UnicodeEncodeError as error:
+        reason = "a text has half of a surrogate pair"
+        raise _refused(reason) from error
     except RecursionError as error:
-        msg = "too many levels"
-        raise _refused(msg) from error
-    except ValueError as error:  # a whole number with thousands of digits
-        msg = "a number is out of range"
-        raise _refused(msg) from error
-    if "\\ud" in text.lower():
-        _check_unicode(value)
+        reason = "too many levels"
+        raise _refused(reason) from error
+    except ValueError as error:  # a constant of JavaScript's, or a number with thousands of digits
+        reason = "a number is out of range"
+        raise _refused(reason) from error
     return value
 
 
@@ -61,14 +65,6 @@ def dumps(value: Any) -> str:  # noqa: ANN401 - whatever a route returns
 def _refuse_constant(name: str) -> NoReturn:
     msg = f"{name} is not JSON"
     raise ValueError(msg)
-
-
-def _check_unicode(value: Any) -> None:  # noqa: ANN401
-    try:
-        json.dumps(value, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError as error:
-        msg = "a text has half of a surrogate pair"
-        raise _refused(msg) from error
 
 
 def _refused(reason: str) -> InvalidInputError:

@@ -11,19 +11,18 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version
 from runtime.storage.dynamodb import Read, TransactionFailedError
-from runtime.storage.rows import data_row, version_of
+from runtime.storage.rows import version_of
 from runtime.storage.transactions import advance_writes, status_update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runtime.settings import ModuleTables
+    from runtime.module import CommandModule
     from runtime.storage.codec import Item
-    from runtime.storage.dynamodb import DynamoDb
 
 __all__ = ["Applied", "ApplyContentionError", "apply"]
 
@@ -58,12 +57,10 @@ class _OvertakenError(Exception):
 
 
 def apply(
-    dynamodb: DynamoDb,
-    tables: ModuleTables,
+    module: CommandModule[Any],
     key: DetailKey,
     version: int,
     *,
-    status: str,
     images: Mapping[int, Item] | None = None,
 ) -> Applied:
     """Bring the data row of one aggregate to ``version`` or beyond.
@@ -72,17 +69,15 @@ def apply(
     one transaction (data row, history row of what it replaces, status of the command).
 
     Args:
-        dynamodb: Where the tables are.
-        tables: Tables of the module.
+        module: Module of the aggregate.
         key: Key of the aggregate; the sort key without a version.
         version: Version that the doorbell rang for.
-        status: Status that a command gets in the transaction that applies it.
         images: Command rows that the caller has at hand, by version.
 
     Raises:
         ApplyContentionError: Too many concurrent writers. Nothing is half done.
     """
-    run = _Run(dynamodb, tables, key, version, status, dict(images or {}))
+    run = _Run(module, key, version, dict(images or {}))
     for attempt in range(_MAX_ROUNDS):
         try:
             return run.round()
@@ -95,20 +90,14 @@ def apply(
 class _Run:
     """One call of `apply`."""
 
-    def __init__(  # noqa: PLR0917 - private, called once
-        self,
-        dynamodb: DynamoDb,
-        tables: ModuleTables,
-        key: DetailKey,
-        version: int,
-        status: str,
-        images: dict[int, Item],
+    def __init__(
+        self, module: CommandModule[Any], key: DetailKey, version: int, images: dict[int, Item]
     ) -> None:
-        self._dynamodb = dynamodb
-        self._tables = tables
+        self._module = module
+        self._dynamodb = module.resources.dynamodb
+        self._tables = module.tables
         self._key = key
         self._version = version
-        self._status = status
         self._images = images
         self._gone: set[int] = set()
         self._applied: list[Item] = []
@@ -117,8 +106,7 @@ class _Run:
         """Read where the aggregate is, then apply what is missing, one by one."""
         data = self._read_data()
         for command in self._missing(version_of(data)):
-            self._advance(data, command)
-            data = data_row(command, data)
+            data = self._advance(data, command)
             self._applied.append(command)
         return Applied(data, tuple(self._applied))
 
@@ -145,10 +133,12 @@ class _Run:
                 self._images |= {get_sort_key_version(read.sk): row for read, row in rows.items()}
             yield from (self._images.pop(v) for v in window if v in self._images)
 
-    def _advance(self, data: Item | None, command: Item) -> None:
-        status = status_update(self._tables, command, self._status)
+    def _advance(self, data: Item | None, command: Item) -> Item:
+        """Write what ``command`` makes of ``data``, and return it."""
+        writes = advance_writes(self._module, data, command)
+        status = status_update(self._module, command, self._module.applied_status)
         try:
-            self._dynamodb.transact([*advance_writes(self._tables, data, command), status])
+            self._dynamodb.transact([*writes, status])
         except TransactionFailedError as failure:
             if failure.codes[-1] == "ConditionalCheckFailed":
                 # The command was deleted after its image was taken: pass it over.
@@ -156,6 +146,8 @@ class _Run:
             elif failure.codes[0] != "ConditionalCheckFailed" and not failure.may_pass_later:
                 raise
             raise _OvertakenError from failure
+        after: Item = writes[0]["Put"]["Item"]
+        return after
 
     def _command(self, version: int) -> Read:
         return Read(self._tables.command, self._key.pk, add_sort_key_version(self._key.sk, version))

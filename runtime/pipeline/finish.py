@@ -10,6 +10,7 @@ from runtime.log import logger
 from runtime.pipeline.run_handler import Outcome, run_handler
 from runtime.pipeline.status import FINISHED, HANDLERS_FAILED
 from runtime.storage.dynamodb import ConditionFailedError
+from runtime.storage.transactions import final_columns
 
 if TYPE_CHECKING:
     from runtime.module import CommandModule
@@ -59,14 +60,18 @@ def finish(module: CommandModule[Any], command: Item, *, parked: tuple[str, ...]
 
 def _set_final(module: CommandModule[Any], command: Item, status: str) -> bool:
     """False when the status was final already: a repeated delivery."""
+    columns = final_columns(module, command["pk"]["S"], status)
     try:
         module.resources.dynamodb.update(
             module.tables.command,
             DetailKey(command["pk"]["S"], command["sk"]["S"]),
-            UpdateExpression="SET #status = :status",
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in columns),
             ConditionExpression="attribute_exists(pk) AND NOT #status IN (:status, :finished)",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":status": {"S": status}, ":finished": {"S": FINISHED}},
+            ExpressionAttributeNames={f"#{name}": name for name in columns},
+            ExpressionAttributeValues={
+                ":finished": {"S": FINISHED},
+                **{f":{name}": value for name, value in columns.items()},
+            },
         )
     except ConditionFailedError:
         return False

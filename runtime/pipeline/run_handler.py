@@ -9,7 +9,6 @@ from runtime.errors import PreviousVersionPending
 from runtime.keys import add_sort_key_version
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.status import FINISHED
-from runtime.storage.codec import from_wire
 from runtime.storage.dynamodb import Read
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def run_handler(
         return Outcome.PARKED
     turn.check_order(cursor)
     if command is not None:
-        reference.handler.up(module.command_model.model_validate(from_wire(command)))
+        reference.handler.up(module.rows.command(command))
     turn.done()
     return Outcome.DONE
 

@@ -13,6 +13,7 @@ from runtime.keys import VERSION_LATEST, DetailKey, get_sort_key_version, remove
 from runtime.log import logger
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish
+from runtime.storage.codec import from_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ class StreamProcessor:
         # The mapping's filter says the same; a mapping made by hand may lack it.
         if record["eventName"] != "INSERT" or "syncMode" in change["NewImage"]:
             return None
-        image = change["NewImage"]
+        image = from_event(change["NewImage"])
         pk, sk = image["pk"]["S"], image["sk"]["S"]
         version = get_sort_key_version(sk)
         if version == VERSION_LATEST:
@@ -119,11 +120,9 @@ def _apply_inline(module: CommandModule[Any], doorbells: list[_Doorbell]) -> Non
     if module.disable_default_handler:
         return
     done = apply(
-        module.resources.dynamodb,
-        module.tables,
+        module,
         doorbells[0].key,
         max(doorbell.version for doorbell in doorbells),
-        status=module.applied_status,
         images={doorbell.version: doorbell.image for doorbell in doorbells},
     )
     if not module.handlers:

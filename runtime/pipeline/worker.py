@@ -75,9 +75,7 @@ class Worker:
 def _apply(task: _Task) -> dict[str, Any]:
     module = task.module
     if not module.disable_default_handler:
-        done = apply(
-            module.resources.dynamodb, module.tables, task.key, task.version, status=module.applied_status
-        )
+        done = apply(module, task.key, task.version)
         if not module.handlers:
             for command in done.commands:
                 finish(module, command)

@@ -7,6 +7,7 @@ Decimal where they are not; bytes and sets stay what they are.
 
 from __future__ import annotations
 
+import base64
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,7 +22,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Item", "from_wire", "isoformat", "to_wire", "to_wire_value"]
+__all__ = ["Item", "from_event", "from_wire", "isoformat", "to_wire", "to_wire_value"]
 
 
 Item = dict[str, dict[str, Any]]
@@ -61,6 +62,14 @@ def to_wire_value(value: Any, *, path: str) -> dict[str, Any]:  # noqa: ANN401 -
 def from_wire(item: Mapping[str, Any]) -> dict[str, Any]:
     """Python values of a row in wire format."""
     return {name: _friendly(_DESERIALIZER.deserialize(value)) for name, value in item.items()}
+
+
+def from_event(image: Mapping[str, Any]) -> Item:
+    """A row of a stream record as Lambda delivers it, in boto3's wire format.
+
+    The event is JSON, so its binary values are base64 text; boto3 wants, and encodes, bytes.
+    """
+    return {name: _event_value(value) for name, value in image.items()}
 
 
 def isoformat(moment: datetime) -> str:
@@ -115,6 +124,21 @@ def _key(key: Any, path: str) -> str:  # noqa: ANN401 - checked here
     if not isinstance(key, str):
         raise _refused(path, f"has the key {key!r}; keys must be text")
     return key
+
+
+def _event_value(value: Mapping[str, Any]) -> dict[str, Any]:
+    ((kind, content),) = value.items()
+    match kind:
+        case "B":
+            return {kind: base64.b64decode(content)}
+        case "BS":
+            return {kind: [base64.b64decode(part) for part in content]}
+        case "M":
+            return {kind: from_event(content)}
+        case "L":
+            return {kind: [_event_value(part) for part in content]}
+        case _:
+            return {kind: content}
 
 
 def _friendly(value: Any) -> Any:  # noqa: ANN401 - whatever was stored

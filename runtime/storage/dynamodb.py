@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
+from runtime.storage.codec import to_wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -111,6 +113,10 @@ class DynamoDb:
                 pending = unprocessed + pending
         return found
 
+    def put(self, table: str, item: Item) -> None:
+        """Write ``item``, in place of whatever stands there."""
+        self._client.put_item(TableName=table, Item=item)
+
     def put_new(self, table: str, item: Item) -> None:
         """Insert ``item``.
 
@@ -141,6 +147,64 @@ class DynamoDb:
             if _code(error) != "ConditionalCheckFailedException":
                 raise
             raise ConditionFailedError(_item(error.response.get("Item"))) from error
+
+    def set_columns(
+        self,
+        table: str,
+        key: DetailKey,
+        columns: Mapping[str, Any],
+        *,
+        only_with: Mapping[str, str],
+    ) -> Item:
+        """Set columns of one row, None takes one away; the row after it.
+
+        Raises:
+            ConditionFailedError: There is no row, or one of ``only_with`` has another text.
+        """
+        values = to_wire(columns)
+        gone = [name for name in columns if name not in values]
+        expression = " ".join(
+            f"{verb} {', '.join(parts)}"
+            for verb, parts in (
+                ("SET", [f"#{name} = :{name}" for name in values]),
+                ("REMOVE", [f"#{name}" for name in gone]),
+            )
+            if parts
+        )
+        conditions = ["attribute_exists(pk)", *(f"#{name} = :only_{name}" for name in only_with)]
+        try:
+            response = self._client.update_item(
+                TableName=table,
+                Key=wire_key(*key),
+                UpdateExpression=expression,
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames={f"#{name}": name for name in (*columns, *only_with)},
+                **_values(
+                    {f":{name}": value for name, value in values.items()}
+                    | {f":only_{name}": {"S": text} for name, text in only_with.items()}
+                ),
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if _code(error) != "ConditionalCheckFailedException":
+                raise
+            raise ConditionFailedError(_item(error.response.get("Item"))) from error
+        return cast("Item", response["Attributes"])
+
+    def scan(
+        self, table: str, segment: int, total_segments: int, start: Item | None, *, limit: int
+    ) -> tuple[list[Item], Item | None]:
+        """One page of a segment of the whole table: its rows, and the key to go on from."""
+        request: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
+        response = self._client.scan(
+            TableName=table,
+            Segment=segment,
+            TotalSegments=total_segments,
+            Limit=limit,
+            ConsistentRead=True,
+            **request,
+        )
+        return cast("list[Item]", response["Items"]), _item(response.get("LastEvaluatedKey"))
 
     def query(self, table: str, **request: Any) -> tuple[list[Item], Item | None]:  # noqa: ANN401
         """One page: its rows, and the key to go on from."""
@@ -186,6 +250,11 @@ def _request_items(reads: Sequence[Read], eventually_consistent: frozenset[str])
 def _item(found: object) -> Item | None:
     # boto3's stubs type each wire value as a union that says no more than Item does.
     return cast("Item | None", found)
+
+
+def _values(values: Mapping[str, Any]) -> dict[str, Any]:
+    # DynamoDB refuses an empty map.
+    return {"ExpressionAttributeValues": values} if values else {}
 
 
 def _code(error: ClientError) -> str:

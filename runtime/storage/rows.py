@@ -52,8 +52,8 @@ def version_of(item: Item | None) -> int:
     return int(version)
 
 
-def data_row(command: Item, existing: Item | None) -> Item:
-    """The data row after ``command``.
+def data_row(command: Item, existing: Item | None, ttl: int | None = None) -> Item:
+    """The data row after ``command``, to be kept until ``ttl`` unless the command says otherwise.
 
     The command replaces every field it is about, so a field that it lacks goes away. Who
     created the aggregate and when stays, and so do columns that are not the command's.
@@ -72,14 +72,18 @@ def data_row(command: Item, existing: Item | None) -> Item:
     row["version"] = {"N": str(get_sort_key_version(sk))}
     row.pop("ttl", None)
     # A command's own `ttl` is about the command once it is finished; see docs/adr/0002.
-    ttl = command.get(DATA_TTL) or command.get("ttl")
-    if ttl and "N" in ttl:
-        row["ttl"] = ttl
+    own = command.get(DATA_TTL) or command.get("ttl")
+    if own and "N" in own:
+        row["ttl"] = own
+    elif ttl is not None:
+        row["ttl"] = {"N": str(ttl)}
     row["cpk"] = command["pk"]
     row["csk"] = command["sk"]
     return row
 
 
-def history_row(data: Item) -> Item:
-    """The history row that keeps ``data`` before it is replaced."""
-    return {**data, "sk": {"S": add_sort_key_version(data["sk"]["S"], version_of(data))}}
+def history_row(data: Item, ttl: int | None = None) -> Item:
+    """The history row that keeps ``data``, until ``ttl``, before it is replaced."""
+    row = {**data, "sk": {"S": add_sort_key_version(data["sk"]["S"], version_of(data))}}
+    row.pop("ttl", None)  # that of the data row
+    return row if ttl is None else row | {"ttl": {"N": str(ttl)}}

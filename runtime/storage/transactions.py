@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.keys import get_tenant_code
+from runtime.pipeline.status import FINISHED
 from runtime.storage.rows import data_row, history_row, version_of
 
 if TYPE_CHECKING:
+    from runtime.module import CommandModule
     from runtime.settings import ModuleTables
     from runtime.storage.codec import Item
 
-__all__ = ["advance_writes", "insert_command", "status_update"]
+__all__ = ["advance_writes", "final_columns", "insert_command", "status_update"]
 
 
-def advance_writes(tables: ModuleTables, existing: Item | None, command: Item) -> list[dict[str, Any]]:
+def advance_writes(module: CommandModule[Any], existing: Item | None, command: Item) -> list[dict[str, Any]]:
     """Put the data row of ``command``, and keep the one that it replaces in the history.
 
     The first write holds only while the data row is still ``existing``: whoever read an
     older one loses, and nothing is written.
     """
-    writes: list[dict[str, Any]] = [
-        {"Put": {"TableName": tables.data, "Item": data_row(command, existing), **_unchanged(existing)}}
-    ]
+    tables, tenant = module.tables, get_tenant_code(command["pk"]["S"])
+    data = data_row(command, existing, module.ttl.calculate_ttl("data", tenant))
+    writes: list[dict[str, Any]] = [{"Put": {"TableName": tables.data, "Item": data, **_unchanged(existing)}}]
     if existing is not None:
-        writes.append({"Put": {"TableName": tables.history, "Item": history_row(existing)}})
+        history = history_row(existing, module.ttl.calculate_ttl("history", tenant))
+        writes.append({"Put": {"TableName": tables.history, "Item": history}})
     return writes
 
 
@@ -39,18 +43,29 @@ def insert_command(tables: ModuleTables, command: Item) -> dict[str, Any]:
     }
 
 
-def status_update(tables: ModuleTables, command: Item, status: str) -> dict[str, Any]:
+def status_update(module: CommandModule[Any], command: Item, status: str) -> dict[str, Any]:
     """Set the status of a command row that exists; never make a phantom row."""
+    columns = final_columns(module, command["pk"]["S"], status)
     return {
         "Update": {
-            "TableName": tables.command,
+            "TableName": module.tables.command,
             "Key": {"pk": command["pk"], "sk": command["sk"]},
-            "UpdateExpression": "SET #status = :status",
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in columns),
             "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": {":status": {"S": status}},
+            "ExpressionAttributeNames": {f"#{name}": name for name in columns},
+            "ExpressionAttributeValues": {f":{name}": value for name, value in columns.items()},
         }
     }
+
+
+def final_columns(module: CommandModule[Any], pk: str, status: str) -> dict[str, dict[str, str]]:
+    """The columns that a status writes: with the final one, retention begins."""
+    columns = {"status": {"S": status}}
+    if status == FINISHED:
+        ttl = module.ttl.calculate_ttl("command", get_tenant_code(pk))
+        if ttl is not None:
+            columns["ttl"] = {"N": str(ttl)}
+    return columns
 
 
 def _unchanged(existing: Item | None) -> dict[str, Any]:

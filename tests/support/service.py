@@ -83,6 +83,8 @@ class Service:
                 **{f"{name}_REGION": emulator.region for name in ("DYNAMODB", "SFN", "SNS", "SQS", "S3")},
             }
         )
+        # As a stack without a master data table sets it.
+        settings = {"modules": {"todo": {"sync": True}}} | settings
         self.resources = TestResources(emulator, replace(base, **settings))
         self.module: CommandModule[Any] = CommandModule(
             "todo",
@@ -125,14 +127,7 @@ class Service:
         )
 
     def apply(self, version: int, sk: str = "A1", **options: Any) -> Applied:
-        return apply(
-            self.resources.dynamodb,
-            self.tables,
-            DetailKey(PK, sk),
-            version,
-            status=self.module.applied_status,
-            **options,
-        )
+        return apply(self.module, DetailKey(PK, sk), version, **options)
 
     def row(self, table: str, sk: str, pk: str = PK) -> dict[str, Any] | None:
         item = self.quiet.get(getattr(self.tables, table), pk, sk, consistent=True)
