@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime.app import CqrsApp
+    from runtime.commands.partial_update import REMOVE
     from runtime.commands.sort_key import SortKeyCondition
     from runtime.context import (
         HEADER_TENANT_CODE,
         ROLE_SYSTEM_ADMIN,
         InvokeContext,
         UserContext,
+        current_invoke_context,
         get_command_source,
         get_user_context,
+        require_invoke_context,
     )
     from runtime.errors import (
         BadRequestError,
@@ -55,14 +58,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "app": ("CqrsApp",),
+    "commands.partial_update": ("REMOVE",),
     "commands.sort_key": ("SortKeyCondition",),
     "context": (
         "HEADER_TENANT_CODE",
         "ROLE_SYSTEM_ADMIN",
         "InvokeContext",
         "UserContext",
+        "current_invoke_context",
         "get_command_source",
         "get_user_context",
+        "require_invoke_context",
     ),
     "errors": (
         "BadRequestError",
@@ -103,6 +109,7 @@ _MODULE_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for n
 __all__ = [
     "HEADER_TENANT_CODE",
     "KEY_SEPARATOR",
+    "REMOVE",
     "ROLE_SYSTEM_ADMIN",
     "VERSION_FIRST",
     "VERSION_LATEST",
@@ -135,12 +142,14 @@ __all__ = [
     "UserContext",
     "VersionConflictError",
     "add_sort_key_version",
+    "current_invoke_context",
     "generate_id",
     "get_command_source",
     "get_sort_key_version",
     "get_tenant_code",
     "get_user_context",
     "remove_sort_key_version",
+    "require_invoke_context",
     "sort_key_base_from_id",
 ]
 

@@ -67,15 +67,25 @@ class CqrsApp:
         Raises:
             UnknownEventError: Nothing here serves events of this shape.
         """
-        match source_of(event):
-            case EventSource.HTTP:
-                return self._http.handle(event, context)
-            case EventSource.DYNAMODB_STREAM:
-                return self._stream.process(event["Records"])
-            case EventSource.STEP_FUNCTIONS:
-                return self._worker.run(event)
-            case EventSource.SQS:
-                return self._queue.process(event, context)
+        source = source_of(event)
+        try:
+            match source:
+                case EventSource.HTTP:
+                    return self._http.handle(event, context)
+                case EventSource.DYNAMODB_STREAM:
+                    return self._stream.process(event["Records"])
+                case EventSource.STEP_FUNCTIONS:
+                    return self._worker.run(event)
+                case EventSource.SQS:
+                    return self._queue.process(event, context)
+        finally:
+            self._flush_metrics()
+
+    @cached_property
+    def _flush_metrics(self) -> Callable[[], None]:
+        from runtime.metrics import flush  # noqa: PLC0415
+
+        return flush
 
     @cached_property
     def _http(self) -> HttpApi:
@@ -107,6 +117,9 @@ class CqrsApp:
         match default_resources().settings.function:
             case FunctionKind.API:
                 _ = self._http
+                # The first request shall not pay for the services and their client.
+                for module in self.modules.values():
+                    _ = module.commands, module.data, module.repository, module.resources.dynamodb
             case FunctionKind.STREAM:
                 _ = self._stream
             case FunctionKind.WORKER:

@@ -116,7 +116,7 @@ def check_natural_key(pk: str, sk: str) -> None:
         problems.append(
             FieldProblem(
                 "sk",
-                f"must not end in @ and digits, got {sk!r}; that is where the version goes: "
+                "must not end in @ and digits; that is where the version goes: "
                 "leave it out, or choose another natural key",
             )
         )

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        message = f"must be a number from 1 to 65535, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -63,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
             help="where the emulator is installed and keeps its files (default: %(default)s)",
         )
     for command in (up, deploy):
-        command.add_argument("--port", type=int, help="the port to listen on (default: one that is free)")
+        command.add_argument("--port", type=_port, help="the port to listen on (default: one that is free)")
     deploy.add_argument("--app", default="app.py", help="the app's file (default: %(default)s)")
     deploy.add_argument("--context", "-c", action="append", default=[], help="a context value, name=value")
     deploy.add_argument("stacks", nargs="*", help="the stacks to deploy (default: all)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runtime import metrics
 from runtime.commands import publish_record
 from runtime.commands.base_version import read_base
 from runtime.commands.command_row import PUBLISH_ID, stamped
@@ -100,6 +101,8 @@ class Publisher:
         else:
             also += self._module.sessions.writes(request.context, request.key, version + 1)
         winner = self._insert(request, row, also)
+        if winner is row:
+            metrics.count(metrics.COMMANDS_PUBLISHED, self._module.table_name)
         if request.sync and winner is row:
             self._handle(request.key, row, version + 1)
         return winner

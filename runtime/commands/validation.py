@@ -39,7 +39,7 @@ def validated_input(
     check_natural_key(checked.pk, checked.sk)
     tenant = get_tenant_code(checked.pk)
     if checked.tenant_code not in {None, tenant}:
-        message = f"must be the tenant of pk, {tenant!r}, got {checked.tenant_code!r}; leave it out"
+        message = "must be the tenant that pk ends with; leave it out, and it is"
         raise InvalidInputError([FieldProblem("tenantCode", message)])
     return checked.model_copy(
         update={"id": checked.id or generate_id(checked.pk, checked.sk), "tenant_code": tenant}

@@ -9,6 +9,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime import metrics
 from runtime.keys import get_tenant_code, remove_sort_key_version
 from runtime.log import logger
 
@@ -93,4 +94,5 @@ class Notifier:
                 MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
             )
         except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
+            metrics.count(metrics.NOTIFICATIONS_LOST, "all")
             logger.error("notification not sent", action=action, error=type(error).__name__)

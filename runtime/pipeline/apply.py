@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime import metrics
 from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version
 from runtime.storage.dynamodb import Read, TransactionFailedError
 from runtime.storage.rows import version_of
@@ -108,6 +109,7 @@ class _Run:
         for command in self._missing(version_of(data)):
             data = self._advance(data, command)
             self._applied.append(command)
+        metrics.count(metrics.COMMANDS_APPLIED, self._module.table_name, len(self._applied))
         return Applied(data, tuple(self._applied))
 
     def _read_data(self) -> Item | None:

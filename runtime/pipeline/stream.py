@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime import metrics
 from runtime.contract import MODE_INLINE
 from runtime.errors import UnknownEventError
 from runtime.keys import VERSION_LATEST, DetailKey, get_sort_key_version, remove_sort_key_version
@@ -74,6 +75,7 @@ class StreamProcessor:
             with ThreadPoolExecutor(_THREADS) as pool:
                 for numbers in pool.map(_ring, aggregates.values()):
                     failed += numbers
+        metrics.count(metrics.RECORDS_FAILED, "all", len(failed))
         return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
     def _doorbell(self, record: Mapping[str, Any]) -> _Doorbell | None:

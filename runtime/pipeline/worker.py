@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runtime import metrics
 from runtime.contract import Action
 from runtime.errors import UnknownEventError
 from runtime.keys import DetailKey, add_sort_key_version
@@ -94,6 +95,7 @@ def _park(task: _Task) -> dict[str, Any]:
     cause = str(task.input.get("cause", ""))[:2000]
     cursors = CursorStore(resources.dynamodb, task.module.tables.sync)
     if cursors.park(task.key, handler, task.version, f"{error}: {cause}"):
+        metrics.count(metrics.HANDLERS_PARKED, task.module.table_name)
         resources.notifier.alarm(
             task.module.table_name, *task.command_key, f"{handler} is parked: {error}", task.execution_id
         )
@@ -124,6 +126,7 @@ def _fail(task: _Task) -> dict[str, Any]:
         )
     except ConditionFailedError:
         return {"failed": False}
+    metrics.count(metrics.COMMANDS_FAILED, task.module.table_name)
     resources.notifier.alarm(
         task.module.table_name, *task.command_key, f"not applied: {error}", task.execution_id
     )

@@ -28,6 +28,8 @@ __all__ = ["Item", "from_event", "from_wire", "isoformat", "to_wire", "to_wire_v
 Item = dict[str, dict[str, Any]]
 """One row in DynamoDB's wire format."""
 
+_MAX_DEPTH: Final = 32
+_SHOWN_DEPTH: Final = 4
 _SERIALIZER: Final = TypeSerializer()
 _DESERIALIZER: Final = TypeDeserializer()
 
@@ -51,7 +53,11 @@ def to_wire_value(value: Any, *, path: str) -> dict[str, Any]:  # noqa: ANN401 -
     Raises:
         InvalidInputError: The value, or one inside of it, cannot be stored.
     """
-    plain = _plain(value, path)
+    try:
+        plain = _plain(value, path)
+        _check_depth(plain, path)
+    except RecursionError as error:
+        raise _too_deep(path) from error
     try:
         wire: dict[str, Any] = dict(_SERIALIZER.serialize(plain))
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -120,6 +126,17 @@ def _plain(  # noqa: C901, PLR0911, PLR0912 - one case a type
             raise _refused(path, f"has the type {type(value).__name__}, which cannot be stored")
 
 
+def _check_depth(value: Any, path: str, level: int = 1) -> None:  # noqa: ANN401
+    if level > _MAX_DEPTH:
+        raise _too_deep(path)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_depth(inner, f"{path}.{name}" if level < _SHOWN_DEPTH else path, level + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_depth(inner, path, level + 1)
+
+
 def _key(key: Any, path: str) -> str:  # noqa: ANN401 - checked here
     if not isinstance(key, str):
         raise _refused(path, f"has the key {key!r}; keys must be text")
@@ -155,6 +172,10 @@ def _friendly(value: Any) -> Any:  # noqa: ANN401 - whatever was stored
             return {_friendly(v) for v in value}
         case _:
             return value
+
+
+def _too_deep(path: str) -> InvalidInputError:
+    return _refused(path, f"is nested more than {_MAX_DEPTH} levels deep, which DynamoDB does not store")
 
 
 def _refused(path: str, message: str) -> InvalidInputError:

@@ -292,7 +292,7 @@ def test_the_longest_wait_is_the_sum_of_the_delays() -> None:
         {"interval": cdk.Duration.millis(10)},
         {"interval": cdk.Duration.seconds(10), "max_delay": cdk.Duration.seconds(5)},
     ],
-    ids=lambda props: "-".join(props),
+    ids="-".join,
 )
 def test_a_retry_policy_that_step_functions_refuses_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidPropsError, match=next(reversed(options))):

@@ -1,0 +1,48 @@
+"""Leaving the service running, for whoever wants to play with it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from examples.demo.client import Client
+    from examples.demo.place import Place
+    from examples.demo.screen import Screen
+
+__all__ = ["keep_running"]
+
+_FOR_THE_AWS_CLI = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
+_REFRESH_SECONDS = 30 * 60  # a token is good for an hour
+
+
+def keep_running(screen: Screen, place: Place, client: Client) -> None:
+    """Say how to reach everything, and keep the token fresh until Ctrl-C."""
+    headers = place.aws.run_folder / "headers.txt"
+    headers.touch(mode=0o600)
+    _write_headers(headers, client)
+    url = quote(f"{place.api_url}/todos")  # it has a $ in it
+    body = '{"attributes": {"title": "Try it"}}'
+    screen.heading("It keeps running. Ctrl-C stops it and removes everything")
+    for name, text in (
+        ("API", place.api_url),
+        ("AWS", f"export {' '.join(f'{name}={place.aws.environment[name]}' for name in _FOR_THE_AWS_CLI)}"),
+        ("SQL", place.database_url),
+        ("create", f"curl -H @{quote(str(headers))} {url} -d {quote(body)}"),
+        ("list", f"curl -H @{quote(str(headers))} {url}"),
+    ):
+        screen.console.print(f"  [dim]{name:<7}[/dim]{escape(text)}", soft_wrap=True)
+    screen.say(f"  [dim]The token of {client.email} in that file is renewed while this runs.[/dim]")
+    with contextlib.suppress(KeyboardInterrupt):
+        while not threading.Event().wait(_REFRESH_SECONDS):
+            _write_headers(headers, client)
+
+
+def _write_headers(file: Path, client: Client) -> None:
+    file.write_text(f"authorization: Bearer {client.sign_in()}\ncontent-type: application/json\n")

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from constructs_lib.local import Postgres
+from runtime.resources import default_resources
+from tests.support.emulator import emulator
+from tests.support.service import make_tables
+from todo.database import create_tables, engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from constructs_lib.local import Emulator
+
+__all__ = ["emulator"]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def deployed(emulator: Emulator, postgres: Postgres) -> Iterator[str]:
+    """The example's tables, and the environment that its functions would get; its prefix."""
+    app_name = f"t{uuid.uuid4().hex[:8]}"
+    prefix = f"local-{app_name}"
+    make_tables(emulator, prefix, ("todo-command", "todo-data", "todo-history", "todo-sync", "session"))
+    create_tables(postgres.uri())
+    default_resources.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in emulator.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("NODE_ENV", "local")
+        patch.setenv("APP_NAME", app_name)
+        patch.setenv("RYW_SESSION_TTL_MINUTES", "5")
+        patch.setenv("DATABASE_URL", postgres.uri())
+        engine.cache_clear()
+        yield prefix
+        engine().dispose()
+    engine.cache_clear()
+    default_resources.cache_clear()
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant of the test's own: tests share the tables."""
+    return f"tenant-{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,57 @@
+"""What is counted, once for each event, and that nothing of a tenant is in it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from runtime import CqrsApp
+from tests.runtime.test_stream import INLINE, record
+from tests.support.service import PK, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in lines if "_aws" in line]
+
+
+def test_an_event_writes_its_counts_once(
+    make_service: Callable[..., Service], capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = make_service(modules=INLINE)
+    app = CqrsApp(modules=[service.module])
+    service.publish()
+    service.publish(version=1)
+    service.publish("B1")
+    batch = [record(service, sk, n) for n, sk in enumerate(("A1@1", "A1@2", "B1@1"))]
+    broken = record(service, "X@1", 9)
+    del broken["dynamodb"]["NewImage"]["pk"]
+    app({"Records": [*batch, broken]}, None)
+    app({"Records": batch}, None)
+    failed, counted = emitted(capsys)
+    assert (failed["module"], failed["RecordsFailed"]) == ("all", [1.0])
+    assert counted["module"] == "todo"
+    assert (counted["CommandsPublished"], counted["CommandsApplied"]) == ([3.0], [3.0])
+    (directive,) = counted["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Cqrs"
+    assert directive["Dimensions"] == [["module", "service"]]
+    assert "acme" not in json.dumps([failed, counted])
+
+
+def test_counts_are_written_when_the_event_fails_too(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.publish()
+    app = CqrsApp(modules=[service.module])
+    context = {"Execution": {}, "State": {}, "StateMachine": {}}
+    reference = {"module": "todo", "pk": PK, "sk": "A1", "version": 1}
+    try:
+        app({"action": "finish", "input": reference, "context": context}, None)  # no results: it raises
+    except KeyError:
+        (counted,) = emitted(capsys)
+    assert counted["CommandsPublished"] == [1.0]
