@@ -13,7 +13,8 @@ PACKAGES := .venv/.packages
 PROJECT  := .venv/.project
 CLI      := node_modules/.package-lock.json
 LOCAL    := .venv/.local-aws
-READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL)
+LAYERS   := .venv/.layers
+READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL) $(LAYERS)
 
 # Runs a command, and shows what it printed only when it fails.
 quietly = mkdir -p .venv && { $(1); } >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
@@ -102,4 +103,9 @@ $(CLI): package-lock.json package.json $(PACKAGES)
 $(LOCAL): constructs_lib/local/requirements.txt $(PROJECT)
 	@echo '==> AWS emulator'
 	@$(call quietly,$(BIN)/python -m constructs_lib.local setup)
+	@touch $@
+
+$(LAYERS): constructs_lib/layers/runtime-requirements.txt examples/todo/requirements.txt $(PROJECT) $(CLI)
+	@echo '==> Lambda layers'
+	@$(call quietly,$(BIN)/python tools/fill-layer-cache)
 	@touch $@

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_LAST_PORT = 65_535
+
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
-        message = f"must be a number from 1 to 65535, got {text!r}"
+    if not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
+        message = f"must be a number from 1 to {_LAST_PORT}, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 
