@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal
+from typing import TYPE_CHECKING, Generic
 
-from runtime.access import check_tenant
-from runtime.commands.sort_key import SortKeyCondition
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.commands.paging import Order, PageRequest, checked_key, checked_pk
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
-from runtime.models import DataListModel
-from runtime.storage.dynamodb import wire_key
+from runtime.keys import VERSION_LATEST, get_sort_key_version, remove_sort_key_version
+from runtime.models import CommandModel, DataListModel
+from runtime.pipeline.apply import apply
+from runtime.pipeline.finish import finish
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.commands.sort_key import SortKeyCondition
     from runtime.context import InvokeContext
     from runtime.models import DataModel
     from runtime.module import CommandModule
 
 __all__ = ["DataService"]
-
-_MAX_LIMIT: Final = 1000
 
 
 class DataService(Generic[AttributesT]):
@@ -44,10 +46,10 @@ class DataService(Generic[AttributesT]):
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
+            InvalidInputError: The key cannot be that of an aggregate.
             ForbiddenError: The key belongs to another tenant.
         """
-        pk, sk = key
-        check_tenant(pk, invoke_context, self._resources.settings)
+        pk, sk = checked_key(key, invoke_context, self._resources.settings)
         row = self._resources.dynamodb.get(self._table, pk, sk, consistent=consistent)
         return self._module.rows.data(row) if row else None
 
@@ -58,11 +60,13 @@ class DataService(Generic[AttributesT]):
         sk: SortKeyCondition | None = None,
         start_from_sk: str | None = None,
         limit: int = 10,
-        order: Literal["asc", "desc"] = "asc",
+        order: Order = "asc",
         consistent: bool = False,
         invoke_context: InvokeContext | None = None,
     ) -> DataListModel[AttributesT]:
         """One page of a partition, in the order of the sort key. Softly deleted rows included.
+
+        One call, and one for each row with large attributes.
 
         Args:
             pk: Partition key.
@@ -74,31 +78,89 @@ class DataService(Generic[AttributesT]):
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
-            InvalidInputError: ``limit`` or ``order`` is out of range.
+            InvalidInputError: An argument is out of range.
             ForbiddenError: The key belongs to another tenant.
         """
-        check_tenant(pk, invoke_context, self._resources.settings)
-        _check_page(limit, order)
-        condition = sk or SortKeyCondition.any()
-        request: dict[str, Any] = {
-            **condition.key_condition(pk),
-            "Limit": limit,
-            "ScanIndexForward": order == "asc",
-            "ConsistentRead": consistent,
-        }
-        if start_from_sk is not None:
-            request["ExclusiveStartKey"] = wire_key(pk, start_from_sk)
-        rows, last = self._resources.dynamodb.query(self._table, **request)
-        return DataListModel(
-            items=[self._module.rows.data(row) for row in rows], last_sk=last["sk"]["S"] if last else None
-        )
+        checked_pk(pk, invoke_context, self._resources.settings)
+        request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
+        page = request.read(self._resources.dynamodb, self._table, consistent=consistent)
+        return DataListModel(items=[self._module.rows.data(row) for row in page.rows], last_sk=page.last_sk)
 
+    def iterate_items_by_pk(
+        self,
+        pk: str,
+        *,
+        sk: SortKeyCondition | None = None,
+        order: Order = "asc",
+        consistent: bool = False,
+        page_size: int = 100,
+        invoke_context: InvokeContext | None = None,
+    ) -> Iterator[DataModel[AttributesT]]:
+        """Every row of a partition, in the order of the sort key. Softly deleted rows included.
 
-def _check_page(limit: int, order: str) -> None:
-    problems = []
-    if not 1 <= limit <= _MAX_LIMIT:
-        problems.append(FieldProblem("limit", f"must be 1 to {_MAX_LIMIT}, got {limit}"))
-    if order not in {"asc", "desc"}:
-        problems.append(FieldProblem("order", f"must be asc or desc, got {order!r}"))
-    if problems:
-        raise InvalidInputError(problems)
+        One call a page, made when its first row is asked for. The arguments are checked at
+        once, and who asks is settled at once too.
+
+        Args:
+            pk: Partition key.
+            sk: Which sort keys. Default: all of them.
+            order: ``asc`` or ``desc``.
+            consistent: Read strongly consistently, at twice the price.
+            page_size: Rows to read in one call, 1 to 1000.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: An argument is out of range.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        checked_pk(pk, invoke_context, self._resources.settings)
+        request = PageRequest.checked(pk, sk, None, page_size, order, limit_name="page_size")
+        return self._rows(request, consistent=consistent)
+
+    def publish(
+        self, command: CommandModel[AttributesT], *, invoke_context: InvokeContext | None = None
+    ) -> DataModel[AttributesT]:
+        """Apply a command that is stored, and every pending one before it.
+
+        For handlers and repairs; the pipeline does this by itself. Nothing happens when the
+        command is applied already. Data sync handlers are left to the pipeline.
+
+        Args:
+            command: The command, as the module's ``commands`` returned it.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            The state after the command, or after a later one that is applied already.
+
+        Raises:
+            InvalidInputError: It is no command, or has no version.
+            ItemNotFoundError: The command is not stored (any more), and not applied either.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        if not isinstance(command, CommandModel):
+            message = f"must be a CommandModel, got {type(command).__name__}; publish the state first"
+            raise InvalidInputError([FieldProblem("command", message)])
+        natural = (command.pk, remove_sort_key_version(command.sk))
+        key = checked_key(natural, invoke_context, self._resources.settings)
+        suffix = get_sort_key_version(command.sk)
+        version = command.version if suffix == VERSION_LATEST else suffix
+        if version < 1:
+            raise InvalidInputError([FieldProblem("version", f"must be 1 or more, got {version}")])
+        done = apply(self._module, key, version)
+        if not self._module.handlers:
+            # Their last step: whoever comes late finds nothing to apply, and tells nobody.
+            for row in done.commands:
+                finish(self._module, row)
+        if done.data is None or done.version < version:
+            msg = "there is no such command"
+            raise ItemNotFoundError(msg)
+        return self._module.rows.data(done.data)
+
+    def _rows(self, request: PageRequest, *, consistent: bool) -> Iterator[DataModel[AttributesT]]:
+        while True:
+            page = request.read(self._resources.dynamodb, self._table, consistent=consistent)
+            for row in page.rows:
+                yield self._module.rows.data(row)
+            if page.last_sk is None:
+                return
+            request = request.after(page.last_sk)

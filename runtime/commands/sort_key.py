@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["SortKeyCondition"]
+
+# Python compares text by code points, DynamoDB by UTF-8 bytes: that is the same order.
+_TESTS: Final[Mapping[str, Callable[..., bool]]] = {
+    "": lambda _sk: True,
+    "sk = :a": operator.eq,
+    "begins_with(sk, :a)": str.startswith,
+    "sk BETWEEN :a AND :b": lambda sk, low, high: low <= sk <= high,
+    "sk < :a": operator.lt,
+    "sk <= :a": operator.le,
+    "sk > :a": operator.gt,
+    "sk >= :a": operator.ge,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,10 @@ class SortKeyCondition:
     def ge(cls, sk: str) -> SortKeyCondition:
         """Those from ``sk`` on."""
         return cls("sk >= :a", (sk,))
+
+    def matches(self, sk: str) -> bool:
+        """Whether a query with this condition would find ``sk``."""
+        return _TESTS[self.expression](sk, *self.values)
 
     def key_condition(self, pk: str) -> dict[str, Any]:
         """Parameters of a Query on partition ``pk``."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runtime import CqrsApp
+import pytest
+
+from runtime import CqrsApp, metrics
 from tests.runtime.test_stream import INLINE, record
 from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
+
+@pytest.fixture(autouse=True)
+def nothing_counted_yet() -> None:
+    metrics.flush()
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import ConfigurationError, InvalidInputError
+from runtime.keys import DetailKey
+from runtime.pipeline.run_handler import run_handler
+from runtime.storage.codec import to_wire
+from tests.runtime.test_handlers import Recorder
+from tests.support.service import PK, Service, make_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from constructs_lib.local import Emulator
+
+DAY = 86_400
+
+
+@pytest.fixture
+def master(emulator: Emulator) -> Iterator[str]:
+    prefix = f"m{time.monotonic_ns()}"
+    make_tables(emulator, prefix, ["master-data"])
+    yield f"{prefix}-master-data"
+    emulator.client("dynamodb").delete_table(TableName=f"{prefix}-master-data")
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service], master: str) -> Service:
+    return make_service(master_data_override=master)
+
+
+def days_left(row: dict[str, Any] | None) -> int | None:
+    ttl = (row or {}).get("ttl")
+    return round((int(ttl) - time.time()) / DAY) if ttl is not None else None
+
+
+def configure(service: Service, **days: int) -> None:
+    for kind, number in days.items():
+        service.module.ttl.set_ttl_configuration(kind, number, "acme")
+
+
+def test_each_kind_of_row_has_its_own(service: Service) -> None:
+    configure(service, command=1, data=2, history=3)
+    service.publish()
+    assert days_left(service.row("command", "A1@1")) is None
+    service.publish(version=1)
+    service.apply(2)
+    assert days_left(service.row("command", "A1@1")) == 1
+    assert days_left(service.row("command", "A1@2")) == 1
+    assert days_left(service.row("data", "A1")) == 2
+    assert days_left(service.row("history", "A1@1")) == 3
+
+
+def test_a_synchronous_command_is_finished_at_once(service: Service) -> None:
+    configure(service, command=1, data=2)
+    service.publish_sync()
+    assert days_left(service.row("data", "A1")) == 2
+
+
+def test_a_command_is_kept_until_its_handlers_have_seen_it(
+    make_service: Callable[..., Service], master: str
+) -> None:
+    service = make_service(master_data_override=master, handlers=[Recorder])
+    configure(service, command=1)
+    service.publish()
+    service.apply(1)
+    assert days_left(service.row("command", "A1@1")) is None
+    run_handler(service.module, service.module.handlers[0], DetailKey(PK, "A1"), 1)
+    service.publish_sync(version=1)
+    assert days_left(service.row("command", "A1@2")) == 1
+
+
+def test_what_the_caller_says_wins(service: Service) -> None:
+    configure(service, data=2)
+    service.publish_sync(ttl=4_000_000_000)
+    assert (service.row("data", "A1") or {})["ttl"] == 4_000_000_000
+
+
+def test_a_no_op_stays_a_no_op(service: Service) -> None:
+    configure(service, command=1, data=2, history=3)
+    service.publish_sync()
+    row = service.row("data", "A1") or {}
+    assert service.publish(version=1, name=row["name"], attributes=row["attributes"]) is None
+
+
+def test_the_configuration_is_read_once(service: Service) -> None:
+    configure(service, command=1, data=2, history=3)
+    for version in range(3):
+        service.publish(version=version)
+    service.wire.clear()
+    service.apply(3)
+    assert service.wire.names().count("dynamodb:GetItem") == 3
+
+
+def test_update_ttl_gives_the_version_before_its_time(service: Service) -> None:
+    service.publish_sync()
+    service.publish_sync(version=1)
+    configure(service, command=5)
+    found = service.module.commands.update_ttl((PK, "A1@2"))
+    assert found is not None
+    assert found.version == 1
+    assert days_left(service.row("command", "A1@1")) == 5
+    assert days_left(service.row("command", "A1@2")) is None
+    assert service.module.commands.update_ttl((PK, "A1@1")) is None
+
+
+def test_update_ttl_leaves_an_unfinished_command_alone(service: Service) -> None:
+    configure(service, command=5)
+    service.publish()
+    service.publish(version=1)
+    assert service.module.commands.update_ttl((PK, "A1@2")) is None
+    assert days_left(service.row("command", "A1@1")) is None
+
+
+@pytest.mark.parametrize("days", ["7", 0, -1, 1.5, True, None, {}])
+def test_a_row_that_makes_no_sense_keeps_for_ever(service: Service, master: str, days: Any) -> None:
+    key = {"pk": "MASTER#acme", "sk": f"TTL#{service.tables.data}"}
+    service.client.put_item(TableName=master, Item=to_wire({**key, "attributes": {"days": days}}))
+    service.publish_sync()
+    assert days_left(service.row("data", "A1")) is None
+
+
+def test_a_table_that_is_not_there_warns_once(
+    make_service: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    service = make_service(master_data_override="nowhere")
+    for version in range(3):
+        service.publish_sync(version=version)
+    assert caplog.text.count("out of reach") == 1
+    assert days_left(service.row("data", "A1")) is None
+
+
+@pytest.mark.parametrize("days", [0, -1, 36_501, True])
+def test_a_setting_out_of_range_is_refused(service: Service, days: int) -> None:
+    with pytest.raises(InvalidInputError, match="days"):
+        service.module.ttl.set_ttl_configuration("data", days, "acme")
+
+
+def test_an_unknown_kind_is_refused(service: Service) -> None:
+    with pytest.raises(InvalidInputError, match="kind"):
+        service.module.ttl.calculate_ttl("log")
+
+
+def test_without_a_table_there_is_nothing_to_set(make_service: Callable[..., Service]) -> None:
+    with pytest.raises(ConfigurationError, match="MASTER_DATA_TABLE_NAME"):
+        make_service().module.ttl.set_ttl_configuration("data", 1)
