@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from constructs_lib.tables.attributes_bucket import AttributesBucket, AttributesBucketGrants
     from constructs_lib.tables.cqrs_table import CqrsTable
     from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
+    from constructs_lib.tables.master_data_table import MasterDataTable, MasterDataTableGrants
     from constructs_lib.tables.processing import Processing
     from constructs_lib.tables.session_table import SessionTable, SessionTableGrants
 
@@ -57,6 +58,10 @@ _HOMES = {
     "api.identity": ("Identity",),
     "messaging.notifications": ("Notifications",),
     "messaging.notifications_grants": ("NotificationsGrants",),
+    "tables.master_data_table": (
+        "MasterDataTable",
+        "MasterDataTableGrants",
+    ),
     "tables.processing": ("Processing",),
     "pipeline.retry_policy": ("RetryPolicy",),
     "layers.runtime_layer": ("RuntimeLayer",),
@@ -86,6 +91,8 @@ __all__ = [
     "FunctionOptions",
     "Identity",
     "InvalidPropsError",
+    "MasterDataTable",
+    "MasterDataTableGrants",
     "Notifications",
     "NotificationsGrants",
     "Processing",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime.app import CqrsApp
+    from runtime.commands.item_list import ItemList
     from runtime.commands.partial_update import REMOVE
     from runtime.commands.sort_key import SortKeyCondition
     from runtime.context import (
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "app": ("CqrsApp",),
+    "commands.item_list": ("ItemList",),
     "commands.partial_update": ("REMOVE",),
     "commands.sort_key": ("SortKeyCondition",),
     "context": (
@@ -133,6 +135,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidVersionError",
     "InvokeContext",
+    "ItemList",
     "ItemNotFoundError",
     "PreviousVersionPending",
     "Resources",

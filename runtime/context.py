@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = [
+    "HEADER_IDEMPOTENCY_KEY",
     "HEADER_TENANT_CODE",
     "ROLE_SYSTEM_ADMIN",
     "InvokeContext",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 HEADER_TENANT_CODE: Final = "x-tenant-code"
+HEADER_IDEMPOTENCY_KEY: Final = "idempotency-key"
 ROLE_SYSTEM_ADMIN: Final = "system_admin"
 
 
@@ -44,6 +46,12 @@ class InvokeContext:
     headers: Mapping[str, str] = field(default_factory=dict)
     source_ip: str | None = None
     request_id: str | None = None
+
+    @property
+    def publish_id(self) -> str | None:
+        """Id that makes a repeated request one publish: the user's own ``Idempotency-Key``."""
+        key = self.headers.get(HEADER_IDEMPOTENCY_KEY)
+        return f"{self.claims.get('sub', '')}:{key}" if key else None
 
     @classmethod
     def from_http_event(cls, event: Mapping[str, Any]) -> InvokeContext:
@@ -148,7 +156,7 @@ def use_invoke_context(invoke_context: InvokeContext) -> Iterator[None]:
         _current.reset(token)
 
 
-def require_invoke_context(invoke_context: InvokeContext | None) -> InvokeContext:
+def require_invoke_context(invoke_context: InvokeContext | None = None) -> InvokeContext:
     """``invoke_context``, or the current one.
 
     Raises:

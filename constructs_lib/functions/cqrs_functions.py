@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
     from constructs_lib.tables.attributes_bucket import AttributesBucket
     from constructs_lib.tables.cqrs_table import CqrsTable
+    from constructs_lib.tables.master_data_table import MasterDataTable
     from constructs_lib.tables.session_table import SessionTable
 
 __all__ = ["CqrsFunctions"]
@@ -68,6 +69,7 @@ class CqrsFunctions(Construct):
         session_table: Makes users see their own writes, with ``read_your_writes``.
         read_your_writes: How long a user's own write is looked for before the pipeline
             has processed it. Defaults to 5 minutes where ``session_table`` is given.
+        master_data_table: Says how long rows are kept. Defaults to none: for ever.
         attributes_bucket: Holds large attributes. Defaults to none: items up to 400 KB.
         identity: Whose ids the api function is told. Defaults to none.
         layers: Layers of all four, such as a `RuntimeLayer`'s.
@@ -104,6 +106,7 @@ class CqrsFunctions(Construct):
         notifications: Notifications,
         session_table: SessionTable | None = None,
         read_your_writes: Duration | None = None,
+        master_data_table: MasterDataTable | None = None,
         attributes_bucket: AttributesBucket | None = None,
         identity: Identity | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
@@ -133,6 +136,9 @@ class CqrsFunctions(Construct):
         }
         topic = {Env.SNS_TOPIC_ARN: notifications.topic.topic_arn}
         bucket = {Env.S3_BUCKET_NAME: attributes_bucket.bucket.bucket_name} if attributes_bucket else {}
+        settings = (
+            {Env.MASTER_DATA_TABLE_NAME: master_data_table.table.table_name} if master_data_table else {}
+        )
         inline = [table for table in tables if table.processing is Processing.INLINE]
 
         def function(
@@ -168,16 +174,17 @@ class CqrsFunctions(Construct):
             {
                 **topic,
                 **bucket,
+                **settings,
                 **session_environment(session_table, read_your_writes),
                 **identity_environment(identity),
             },
             runs_own_code=True,
         )
-        self.stream = function(FunctionKind.STREAM, stream, topic if inline else {})
+        self.stream = function(FunctionKind.STREAM, stream, {**topic, **settings} if inline else {})
         self.worker = function(
             FunctionKind.WORKER,
             worker,
-            {**topic, **bucket, Env.SNS_ALARM_TOPIC_ARN: notifications.alarm_topic.topic_arn},
+            {**topic, **bucket, **settings, Env.SNS_ALARM_TOPIC_ARN: notifications.alarm_topic.topic_arn},
             runs_own_code=True,
         )
         self.notifier = function(FunctionKind.NOTIFIER, notifier, {})
@@ -191,8 +198,10 @@ class CqrsFunctions(Construct):
             table.grants.apply(self.worker)
         for table in inline:
             table.grants.apply(self.stream)
-        for publisher in (self.api, self.worker, *([self.stream] if inline else [])):
-            notifications.grants.publish(publisher)
+        for applier in (self.api, self.worker, *([self.stream] if inline else [])):
+            notifications.grants.publish(applier)
+            if master_data_table:
+                master_data_table.grants.read(applier)
         notifications.grants.raise_alarm(self.worker)
         if session_table:
             session_table.grants.track(self.api)

@@ -21,10 +21,8 @@ from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.stack.cqrs_stack_outputs import add_outputs
 from constructs_lib.stack.cqrs_stack_props import check_names, code_asset
-from constructs_lib.tables import naming
+from constructs_lib.stack.cqrs_stack_tables import StackTables
 from constructs_lib.tables.attributes_bucket import AttributesBucket
-from constructs_lib.tables.cqrs_table import CqrsTable
-from constructs_lib.tables.session_table import SessionTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.stack.cqrs_module import CqrsModule
+    from constructs_lib.tables.master_data_table import MasterDataTable
 
 __all__ = ["CqrsStack"]
 
@@ -61,6 +60,7 @@ class CqrsStack(Stack):
             secret there is ``functions.add_secret``.
         read_your_writes: How long a user's own write is looked for before the pipeline
             has processed it. None switches it off, and leaves the session table out.
+        master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
         workflow_type: Standard, or express for cheap and short.
         cors_origins: Origins of web pages that may call the API. Defaults to none.
         alarm_emails: Addresses that alarms are sent to.
@@ -103,6 +103,7 @@ class CqrsStack(Stack):
         runtime_layer: lambda_.ILayerVersion | None = None,
         environment: Mapping[str, str] | None = None,
         read_your_writes: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
+        master_data: MasterDataTable | bool = False,
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
         alarm_emails: Sequence[str] = (),
@@ -135,29 +136,10 @@ class CqrsStack(Stack):
             refuse_props_of_brought("identity", password_auth=password_auth)
         if notifications is not None:
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
-        self.tables = {
-            module.name: module.table
-            or CqrsTable(
-                self,
-                module.name,
-                module_name=module.name,
-                table_name_prefix=naming.table_name_prefix(env_name, app_name, module.name),
-                processing=module.processing,
-                data_sync=module.data_sync,
-                removal_policy=removal_policy,
-            )
-            for module in modules
-        }
-        self.session_table = (
-            SessionTable(
-                self,
-                "Sessions",
-                table_name=naming.session_table_name(env_name, app_name),
-                removal_policy=removal_policy,
-            )
-            if read_your_writes
-            else None
-        )
+        tables = StackTables(self, env_name=env_name, app_name=app_name, removal_policy=removal_policy)
+        self.tables = tables.of_modules(modules)
+        self.session_table = tables.sessions() if read_your_writes else None
+        self.master_data_table = tables.master_data(master_data)
         self.attributes_bucket = AttributesBucket(self, "Attributes", removal_policy=removal_policy)
         self.notifications = notifications or Notifications(
             self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
@@ -191,6 +173,7 @@ class CqrsStack(Stack):
             tables=list(self.tables.values()),
             notifications=self.notifications,
             session_table=self.session_table,
+            master_data_table=self.master_data_table,
             read_your_writes=read_your_writes,
             attributes_bucket=self.attributes_bucket,
             identity=self.identity,

@@ -28,6 +28,8 @@ def add_outputs(stack: CqrsStack) -> None:
     }
     if stack.session_table is not None:
         outputs["SessionTableName"] = stack.session_table.table.table_name
+    if stack.master_data_table is not None:
+        outputs["MasterDataTableName"] = stack.master_data_table.table.table_name
     for name, table in stack.tables.items():
         prefix = output_prefix(name)
         outputs[f"{prefix}CommandTableName"] = table.command_table.table_name

@@ -18,6 +18,7 @@ from constructs_lib.props.checks import (
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
+from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
 from runtime import contract
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
 __all__ = ["CqrsTable"]
-
-_LONGEST_RECOVERY_DAYS = 35
 
 
 class CqrsTable(Construct):
@@ -94,7 +93,7 @@ class CqrsTable(Construct):
         sync_table: dynamodb.ITableV2 | None = None,
         encryption_key: kms.IKey | None = None,
         max_write_request_units: int | None = None,
-        point_in_time_recovery_days: int = _LONGEST_RECOVERY_DAYS,
+        point_in_time_recovery_days: int = LONGEST_RECOVERY_DAYS,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -108,7 +107,7 @@ class CqrsTable(Construct):
             "point_in_time_recovery_days",
             point_in_time_recovery_days,
             minimum=1,
-            maximum=_LONGEST_RECOVERY_DAYS,
+            maximum=LONGEST_RECOVERY_DAYS,
             hint="DynamoDB keeps at most 35 days",
         )
         check_removal_policy("removal_policy", removal_policy)
@@ -124,7 +123,7 @@ class CqrsTable(Construct):
                 "command_table, data_table and history_table",
                 table_name_prefix=table_name_prefix,
                 encryption_key=encryption_key,
-                point_in_time_recovery_days=_changed(point_in_time_recovery_days, _LONGEST_RECOVERY_DAYS),
+                point_in_time_recovery_days=_changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
                 removal_policy=_changed(removal_policy, RemovalPolicy.RETAIN),
             )
         if removal_policy is RemovalPolicy.DESTROY:
@@ -135,11 +134,7 @@ class CqrsTable(Construct):
         self._made: set[str] = set()
         self._recovery_days = point_in_time_recovery_days
         self._removal_policy = removal_policy
-        self._encryption = (
-            dynamodb.TableEncryptionV2.customer_managed_key(encryption_key)
-            if encryption_key
-            else dynamodb.TableEncryptionV2.dynamo_owned_key()
-        )
+        self._encryption_key = encryption_key
         limited = dynamodb.Billing.on_demand(max_write_request_units=max_write_request_units)
         unlimited = dynamodb.Billing.on_demand()
         self.command_table: dynamodb.ITableV2 = command_table or self._table(
@@ -204,21 +199,16 @@ class CqrsTable(Construct):
     ) -> dynamodb.TableV2:
         suffix = construct_id.lower()
         self._made.add("sync_table" if suffix == contract.SYNC_SUFFIX else suffix)
-        return dynamodb.TableV2(
+        return new_table(
             self,
             construct_id,
             table_name=naming.table_name(self._prefix, suffix) if self._prefix else None,
-            partition_key=dynamodb.Attribute(name=contract.PARTITION_KEY, type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name=contract.SORT_KEY, type=dynamodb.AttributeType.STRING),
-            time_to_live_attribute=contract.TTL_ATTRIBUTE if ttl else None,
-            billing=billing,
-            dynamo_stream=stream,
-            encryption=self._encryption,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True, recovery_period_in_days=self._recovery_days
-            ),
+            encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
-            deletion_protection=self._removal_policy is not RemovalPolicy.DESTROY,
+            expires=ttl,
+            recovery_days=self._recovery_days,
+            billing=billing,
+            stream=stream,
         )
 
 

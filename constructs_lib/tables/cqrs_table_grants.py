@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["CqrsTableGrants"]
 
 _LOOK_UP = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
-_READ = (*_LOOK_UP, "dynamodb:Query")
 
 
 class CqrsTableGrants:
@@ -36,37 +35,43 @@ class CqrsTableGrants:
         """
         tables = self._tables
         return combined(
-            allow_writes(grantee, tables.command_table, *_READ, "dynamodb:PutItem"),
+            allow_writes(grantee, tables.command_table, *_LOOK_UP, "dynamodb:PutItem"),
             allow_reads(grantee, tables.data_table, *_LOOK_UP),
+            *self._read_cursors(grantee),
         )
 
     def read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` read commands, the latest state and former versions by key."""
         tables = self._tables
         return combined(
-            allow_reads(grantee, tables.command_table, *_READ),
-            allow_reads(grantee, tables.data_table, *_READ),
-            allow_reads(grantee, tables.history_table, *_READ),
+            allow_reads(grantee, tables.command_table, *_LOOK_UP),
+            allow_reads(grantee, tables.data_table, *_LOOK_UP, "dynamodb:Query"),
+            allow_reads(grantee, tables.history_table, "dynamodb:GetItem", "dynamodb:Query"),
+            *self._read_cursors(grantee),
         )
 
     def apply(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` process commands: write data and history, keep status and cursors."""
         tables = self._tables
-        grants = [
-            allow_writes(grantee, tables.command_table, *_READ, "dynamodb:UpdateItem"),
+        return combined(
+            allow_writes(grantee, tables.command_table, *_LOOK_UP, "dynamodb:UpdateItem"),
             allow_writes(grantee, tables.data_table, *_LOOK_UP, "dynamodb:PutItem"),
             allow_writes(grantee, tables.history_table, "dynamodb:PutItem"),
-        ]
-        if tables.sync_table is not None:
-            sync_actions = (*_LOOK_UP, "dynamodb:PutItem", "dynamodb:UpdateItem")
-            grants.append(allow_writes(grantee, tables.sync_table, *sync_actions))
-        return combined(*grants)
+            *self._move_cursors(grantee),
+        )
 
     def replay(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` process every command or row again: `apply`, and scan to find them."""
-        tables = self._tables
+        """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors."""
         return combined(
-            self.apply(grantee),
-            allow_reads(grantee, tables.command_table, "dynamodb:Query", "dynamodb:Scan"),
-            allow_reads(grantee, tables.data_table, "dynamodb:Query", "dynamodb:Scan"),
+            allow_reads(grantee, self._tables.data_table, "dynamodb:Scan"), *self._move_cursors(grantee)
         )
+
+    def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
+        """Let ``grantee`` see how far a module is that keeps no data rows, where only cursors say so."""
+        cursors = self._tables.sync_table
+        return [allow_reads(grantee, cursors, "dynamodb:BatchGetItem")] if cursors else []
+
+    def _move_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
+        cursors = self._tables.sync_table
+        actions = ("dynamodb:BatchGetItem", "dynamodb:UpdateItem")
+        return [allow_writes(grantee, cursors, *actions)] if cursors else []

@@ -11,6 +11,7 @@ __all__ = [
     "MODULE_NAME_PATTERN",
     "check_module_name",
     "check_table_name_prefix",
+    "master_data_table_name",
     "session_table_name",
     "table_name",
     "table_name_prefix",
@@ -35,6 +36,11 @@ def table_name(prefix: str, suffix: str) -> str:
 def session_table_name(env_name: str, app_name: str) -> str:
     """Give the name of the session table, such as ``dev-shop-session``."""
     return f"{env_name}-{app_name}-{contract.SESSION_NAME}"
+
+
+def master_data_table_name(env_name: str, app_name: str) -> str:
+    """Give the name of the table with settings by tenant, such as ``dev-shop-master-data``."""
+    return f"{env_name}-{app_name}-{contract.MASTER_DATA_NAME}"
 
 
 def check_module_name(name: str, value: str) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from constructs_lib.props.checks import check_removal_policy, check_table_key, refuse_props_of_brought
 from constructs_lib.props.grants import allow_writes
 from constructs_lib.props.strict_props import strict_props
-from runtime import contract
+from constructs_lib.tables.pk_sk_table import brought_or_new_table
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
@@ -63,50 +62,28 @@ class SessionTable(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
-        check_removal_policy("removal_policy", removal_policy)
-        check_table_key(self, encryption_key)
-        if table is not None:
-            refuse_props_of_brought(
-                "table",
-                table_name=table_name,
-                encryption_key=encryption_key,
-                removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
-            )
-        self.table: dynamodb.ITableV2 = table or self._new_table(table_name, encryption_key, removal_policy)
+        self.table = brought_or_new_table(
+            self,
+            table,
+            what="session table",
+            table_name=table_name,
+            encryption_key=encryption_key,
+            removal_policy=removal_policy,
+            expires=True,
+            recovery_days=None,
+        )
         self.grants = SessionTableGrants(self.table)
 
     def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Reads and writes that were throttled, summed over ``period`` (5 minutes)."""
         operations = [
+            dynamodb.Operation.GET_ITEM,
+            dynamodb.Operation.BATCH_GET_ITEM,
             dynamodb.Operation.QUERY,
             dynamodb.Operation.PUT_ITEM,
             dynamodb.Operation.TRANSACT_WRITE_ITEMS,
         ]
         return self.table.metric_throttled_requests_for_operations(operations=operations, period=period)
-
-    def _new_table(
-        self, table_name: str | None, encryption_key: kms.IKey | None, removal_policy: RemovalPolicy
-    ) -> dynamodb.TableV2:
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableTables", "the session table is deleted with the stack"
-            )
-        return dynamodb.TableV2(
-            self,
-            "Table",
-            table_name=table_name,
-            partition_key=dynamodb.Attribute(name=contract.PARTITION_KEY, type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name=contract.SORT_KEY, type=dynamodb.AttributeType.STRING),
-            time_to_live_attribute=contract.TTL_ATTRIBUTE,
-            billing=dynamodb.Billing.on_demand(),
-            encryption=(
-                dynamodb.TableEncryptionV2.customer_managed_key(encryption_key)
-                if encryption_key
-                else dynamodb.TableEncryptionV2.dynamo_owned_key()
-            ),
-            removal_policy=removal_policy,
-            deletion_protection=removal_policy is not RemovalPolicy.DESTROY,
-        )
 
 
 class SessionTableGrants:

@@ -29,18 +29,29 @@ class ItemList(Generic[ItemT]):
     total: int | None
 
     @classmethod
-    def of(cls, found: Any) -> ItemList[Any]:  # noqa: ANN401 - checked here
+    def of(cls, found: Any, *, with_ids: bool) -> ItemList[Any]:  # noqa: ANN401 - checked here
         """What a query returned, whether as an object or as a mapping.
 
+        Args:
+            found: It.
+            with_ids: Whether each item must have an id.
+
         Raises:
-            ConfigurationError: It has no ``items``.
+            ConfigurationError: It is something else.
         """
-        items = field_of(found, "items")
+        items, total = field_of(found, "items"), field_of(found, "total")
         # A mapping's `items` is a method where it is not a key.
         if items is None or callable(items) or isinstance(items, str | Mapping):
             msg = f"query must return an object or a mapping with items and total, got {type(found).__name__}"
             raise ConfigurationError(msg)
-        return cls(list(items), field_of(found, "total"))
+        if not (total is None or isinstance(total, int)):
+            msg = f"query must return total as an int or None, got {type(total).__name__}"
+            raise ConfigurationError(msg)
+        listing = cls(list(items), total)
+        if with_ids and any(field_of(item, "id") is None for item in listing.items):
+            msg = "query must return items with an id, as key or attribute: that of their command"
+            raise ConfigurationError(msg)
+        return listing
 
 
 def field_of(item: Any, name: str) -> Any:  # noqa: ANN401 - an item of the caller's

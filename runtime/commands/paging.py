@@ -34,10 +34,10 @@ def checked_key(key: tuple[str, str], context: InvokeContext | None, settings: S
         ForbiddenError: It belongs to another tenant.
     """
     if not (isinstance(key, tuple | list) and len(key) == len(DetailKey._fields)):
-        raise _wrong("key", f"must be a pair (pk, sk), got {type(key).__name__}")
+        message = f"must be a pair (pk, sk), got {type(key).__name__}"
+        raise InvalidInputError([FieldProblem("key", message)])
     pk, sk = key
-    if not isinstance(sk, str):
-        raise _wrong("sk", f"must be text, got {type(sk).__name__}")
+    _check_text("sk", sk)
     checked_pk(pk, context, settings)
     check_natural_key(pk, sk)
     return DetailKey(pk, sk)
@@ -50,8 +50,7 @@ def checked_pk(pk: str, context: InvokeContext | None, settings: Settings) -> st
         InvalidInputError: It is not text, empty or too long.
         ForbiddenError: It belongs to another tenant.
     """
-    if not isinstance(pk, str):
-        raise _wrong("pk", f"must be text, got {type(pk).__name__}")
+    _check_text("pk", pk)
     check_tenant(pk, context, settings)
     check_natural_key(pk, "any")
     return pk
@@ -76,7 +75,7 @@ class PageRequest:
     order: Order
 
     @classmethod
-    def checked(  # noqa: PLR0917 - the arguments of the public calls
+    def checked(
         cls,
         pk: str,
         sk: SortKeyCondition | None,
@@ -154,5 +153,6 @@ def _sk_problem(value: object) -> str | None:
     return None if 1 <= size <= _MAX_SK_BYTES else f"must have 1 to {_MAX_SK_BYTES} bytes, got {size}"
 
 
-def _wrong(field: str, message: str) -> InvalidInputError:
-    return InvalidInputError([FieldProblem(field, message)])
+def _check_text(field: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidInputError([FieldProblem(field, f"must be text, got {type(value).__name__}")])

@@ -40,7 +40,13 @@ class PendingCommand(Generic[AttributesT]):
     """
 
     def __init__(
-        self, module: CommandModule[AttributesT], key: DetailKey, row: Item, data: Item | None, *, is_new: bool
+        self,
+        module: CommandModule[AttributesT],
+        key: DetailKey,
+        row: Item,
+        data: Item | None,
+        *,
+        is_new: bool,
     ) -> None:
         self._module = module
         self._row = row
@@ -49,7 +55,8 @@ class PendingCommand(Generic[AttributesT]):
         self.version = version_of(row)
         self.is_overtaken = version_of(data) > self.version
         self.created_at = moment_in(row, "createdAt")
-        self.ids = {generate_id(*key), row.get("id", {}).get("S", "")}
+        # The store may know it by an id of the caller's own making.
+        self.ids = {generate_id(*key), row.get("id", {}).get("S") or generate_id(*key)}
 
     @cached_property
     def command(self) -> CommandModel[AttributesT]:
@@ -60,28 +67,23 @@ class PendingCommand(Generic[AttributesT]):
 def read_pending(
     module: CommandModule[AttributesT], sessions: Iterable[Session]
 ) -> list[PendingCommand[AttributesT]]:
-    """The commands of ``sessions`` whose handlers are not done. One call for 33 sessions."""
+    """The commands of ``sessions`` whose handlers are not done. One call for 25 sessions, or more."""
     wanted = [(session, key) for session in sessions for key in session.keys]
     found = module.resources.dynamodb.batch_get(
         read for session, key in wanted for read in _reads(module, session, key)
     )
     pending: dict[str, PendingCommand[AttributesT]] = {}
     for session, key in wanted:
-        command, first, data = (found.get(read) for read in _reads(module, session, key))
+        command, first, previous, data = (found.get(read) for read in _reads(module, session, key))
         if command is None or _is_finished(command) or session.item_id in pending:
             continue
-        is_new = first is not None and not _is_finished(first)
-        if data is None:
-            is_new |= not module.disable_default_handler
-        else:
-            # Of a deleted aggregate the store shows nothing.
-            is_new |= is_deleted(data) and version_of(data) < session.version
+        is_new = _is_new(session.version, first, previous, data, in_data=not module.disable_default_handler)
         pending[session.item_id] = PendingCommand(module, key, command, data, is_new=is_new)
     return list(pending.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Merge(Generic[AttributesT, ItemT]):
+class Merge(Generic[ItemT, AttributesT]):
     """How pending commands get into a list.
 
     Attributes:
@@ -96,9 +98,7 @@ class Merge(Generic[AttributesT, ItemT]):
     version_of: Callable[[ItemT], int | None] | None
     first_page: bool
 
-    def merged(
-        self, listing: ItemList[ItemT], pending: list[PendingCommand[AttributesT]]
-    ) -> ItemList[ItemT]:
+    def merged(self, listing: ItemList[ItemT], pending: list[PendingCommand[AttributesT]]) -> ItemList[ItemT]:
         """``listing`` as its reader expects it."""
         by_id = {item_id: command for command in pending for item_id in command.ids}
         seen: set[str] = set()
@@ -133,9 +133,22 @@ class Merge(Generic[AttributesT, ItemT]):
                 yield item
 
 
-def _reads(module: CommandModule[Any], session: Session, key: DetailKey) -> tuple[Read, Read, Read]:
-    """The command, the first one of the aggregate, and the data row."""
-    return command_read(module, key, session.version), command_read(module, key, 1), data_read(module, key)
+def _reads(module: CommandModule[Any], session: Session, key: DetailKey) -> tuple[Read, ...]:
+    """The command, the first one of the aggregate, the one before, and the data row."""
+    versions = (session.version, 1, max(1, session.version - 1))
+    return (*(command_read(module, key, version) for version in versions), data_read(module, key))
+
+
+def _is_new(
+    version: int, first: Item | None, previous: Item | None, data: Item | None, *, in_data: bool
+) -> bool:
+    """Whether the store cannot show the aggregate yet: no version before was handled."""
+    if data is None and in_data:
+        return True
+    if data is not None and is_deleted(data) and version_of(data) < version:
+        return True  # of a deleted aggregate the store shows nothing
+    # Handlers see versions in order. The first may have been parked and passed over long ago.
+    return all(command is not None and not _is_finished(command) for command in (first, previous))
 
 
 def _is_finished(command: Item) -> bool:

@@ -9,31 +9,55 @@ from __future__ import annotations
 
 import base64
 import json
-from decimal import Decimal
 from typing import Any, Final
 
-from runtime.storage.codec import from_event, to_wire_value
+from runtime.storage.codec import from_event
 
 __all__ = ["JSON_TYPE", "WIRE_TYPE", "dump", "load"]
 
 JSON_TYPE: Final = "application/json"
 WIRE_TYPE: Final = "application/x-amz-json-1.0"
-_NO_JSON: Final = {"B", "BS", "SS", "NS"}
+_SETS: Final = {"BS", "SS", "NS"}
 
 
 def dump(attributes: dict[str, Any]) -> tuple[bytes, str]:
     """Content and content type for attributes in the wire format."""
     if _is_json(attributes):
         return _text(attributes).encode(), JSON_TYPE
-    wire = json.dumps(attributes, sort_keys=True, separators=(",", ":"), default=_binary)
+    wire = json.dumps(_in_order(attributes), sort_keys=True, separators=(",", ":"), default=_binary)
     return wire.encode(), WIRE_TYPE
 
 
 def load(content: bytes, content_type: str) -> dict[str, Any]:
-    """Attributes in the wire format, from the content of an object."""
+    """Attributes in the wire format, from the content of an object.
+
+    Whatever the object holds is read: DynamoDB's limits are for those who write.
+    """
     if content_type == WIRE_TYPE:
         return from_event({"attributes": json.loads(content)})["attributes"]
-    return to_wire_value(json.loads(content, parse_float=Decimal), path="attributes")
+    return _wire(json.loads(content, parse_float=_Number, parse_int=_Number))
+
+
+class _Number(str):
+    """A number as it is written, with every digit."""
+
+    __slots__ = ()
+
+
+def _wire(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case _Number():
+            return {"N": str(value)}
+        case str():
+            return {"S": value}
+        case list():
+            return {"L": [_wire(part) for part in value]}
+        case _:
+            return {"M": {name: _wire(part) for name, part in value.items()}}
 
 
 def _is_json(value: dict[str, Any]) -> bool:
@@ -44,7 +68,19 @@ def _is_json(value: dict[str, Any]) -> bool:
         case "L":
             return all(_is_json(part) for part in content)
         case _:
-            return kind not in _NO_JSON
+            return kind != "B" and kind not in _SETS
+
+
+def _in_order(value: dict[str, Any]) -> dict[str, Any]:
+    """``value`` with the members of its sets in order: Python gives them in any."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "M":
+            return {kind: {name: _in_order(part) for name, part in content.items()}}
+        case "L":
+            return {kind: [_in_order(part) for part in content]}
+        case _:
+            return {kind: sorted(content)} if kind in _SETS else value
 
 
 def _text(value: dict[str, Any]) -> str:
@@ -63,5 +99,5 @@ def _text(value: dict[str, Any]) -> str:
             return json.dumps(content)
 
 
-def _binary(value: Any) -> str:  # noqa: ANN401 - bytes, or boto3's wrapper of them
-    return base64.b64encode(getattr(value, "value", value)).decode()
+def _binary(value: bytes) -> str:
+    return base64.b64encode(value).decode()

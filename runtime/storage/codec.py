@@ -1,6 +1,6 @@
 """Python values to DynamoDB's wire format and back.
 
-``to_wire({"n": 1})`` is ``{"n": {"N": "1"}}``. Dates, UUIDs and enumerations become
+``to_wire({"n": 1})`` is ``{"n": {"N": "1"}}``. Dates, times, UUIDs and enumerations become
 text; floats become exact decimals; numbers come back as int where they are whole and as
 Decimal where they are not; bytes and sets stay what they are.
 """
@@ -8,19 +8,16 @@ Decimal where they are not; bytes and sets stay what they are.
 from __future__ import annotations
 
 import base64
-import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
-
 from runtime.errors import FieldProblem, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Item", "from_event", "from_wire", "isoformat", "to_wire", "to_wire_value"]
 
@@ -28,10 +25,15 @@ __all__ = ["Item", "from_event", "from_wire", "isoformat", "to_wire", "to_wire_v
 Item = dict[str, dict[str, Any]]
 """One row in DynamoDB's wire format."""
 
-_MAX_DEPTH: Final = 32
-_SHOWN_DEPTH: Final = 4
-_SERIALIZER: Final = TypeSerializer()
-_DESERIALIZER: Final = TypeDeserializer()
+_MAX_LEVELS: Final = 32
+_SHOWN_LEVELS: Final = 4
+_MAX_DIGITS: Final = 38
+_MIN_EXPONENT: Final = -130
+_MAX_EXPONENT: Final = 125
+_NUMBER_RANGE: Final = "must have at most 38 digits, and be 0 or from 1E-130 to 9.9E+125 in size"
+# More bits than any number of DynamoDB's has: keeps absurd ones from being spelled out.
+_MAX_BITS: Final = 512
+_MICROSECONDS_PER_MILLISECOND: Final = 1000
 
 
 def to_wire(values: Mapping[str, Any], *, path: str = "") -> Item:
@@ -53,21 +55,12 @@ def to_wire_value(value: Any, *, path: str) -> dict[str, Any]:  # noqa: ANN401 -
     Raises:
         InvalidInputError: The value, or one inside of it, cannot be stored.
     """
-    try:
-        plain = _plain(value, path)
-        _check_depth(plain, path)
-    except RecursionError as error:
-        raise _too_deep(path) from error
-    try:
-        wire: dict[str, Any] = dict(_SERIALIZER.serialize(plain))
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise _refused(path, f"cannot be stored: {error}") from error
-    return wire
+    return _wire(value, path, 1, typed=False)
 
 
 def from_wire(item: Mapping[str, Any]) -> dict[str, Any]:
     """Python values of a row in wire format."""
-    return {name: _friendly(_DESERIALIZER.deserialize(value)) for name, value in item.items()}
+    return {name: _value(wire) for name, wire in item.items()}
 
 
 def from_event(image: Mapping[str, Any]) -> Item:
@@ -84,63 +77,148 @@ def isoformat(moment: datetime) -> str:
     >>> isoformat(datetime(2026, 1, 2, 3, 4, 5, 6789, UTC))
     '2026-01-02T03:04:05.006+00:00'
     """
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="milliseconds")
+    return _utc(moment).isoformat(timespec="milliseconds")
 
 
-def _plain(  # noqa: C901, PLR0911, PLR0912 - one case a type
+def _wire(  # noqa: C901, PLR0911, PLR0912 - one case a type
     value: Any,  # noqa: ANN401
     path: str,
+    level: int,
     *,
-    typed: bool = False,
-) -> Any:  # noqa: ANN401
+    typed: bool,
+) -> dict[str, Any]:
+    if level > _MAX_LEVELS:
+        shown = ".".join(path.split(".")[:_SHOWN_LEVELS])
+        raise _refused(shown, f"is nested more than {_MAX_LEVELS} levels deep, which DynamoDB does not store")
     match value:
-        case None | bool() | bytes() | bytearray():
-            return value
         case Enum():
-            return _plain(value.value, path, typed=typed)
-        case str() | int() | Decimal():
-            return value
-        case float():
-            if not math.isfinite(value):
-                raise _refused(path, f"must be a finite number, got {value}")
-            # repr is the shortest text that is this float, so no binary digits leak in.
-            return Decimal(repr(value))
-        case datetime():
-            return isoformat(value)
-        case date() | UUID():
-            return value.isoformat() if isinstance(value, date) else str(value)
+            return _wire(value.value, path, level, typed=typed)
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": _text(value, path)}
+        case int() | float() | Decimal():
+            return {"N": str(_number(value, path))}
+        case bytes() | bytearray():
+            return {"B": bytes(value)}
+        case datetime() | date() | time() | UUID():
+            return {"S": _scalar_text(value, path)}
         case dict():
-            return {_key(k, path): _plain(v, f"{path}.{k}", typed=typed) for k, v in value.items()}
+            fields = ((_key(key, path), inner) for key, inner in value.items())
+            return {
+                "M": {key: _wire(inner, f"{path}.{key}", level + 1, typed=typed) for key, inner in fields}
+            }
+        case list() | tuple():
+            return {"L": [_wire(v, f"{path}[{i}]", level + 1, typed=typed) for i, v in enumerate(value)]}
         case set() | frozenset():
             if not value and typed:
-                return []  # its model makes a set of it again
-            if not value:
-                raise _refused(path, "must not be an empty set: DynamoDB has none; leave the field out")
-            return {_plain(v, path) for v in value}
-        case list() | tuple():
-            return [_plain(v, f"{path}[{i}]", typed=typed) for i, v in enumerate(value)]
+                return {"L": []}  # its model makes a set of it again
+            return _set(value, path)
         case _ if hasattr(value, "model_dump"):
-            return _plain(value.model_dump(by_alias=True), path, typed=True)
+            return _wire(value.model_dump(by_alias=True), path, level, typed=True)
         case _:
             raise _refused(path, f"has the type {type(value).__name__}, which cannot be stored")
 
 
-def _check_depth(value: Any, path: str, level: int = 1) -> None:  # noqa: ANN401
-    if level > _MAX_DEPTH:
-        raise _too_deep(path)
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            _check_depth(inner, f"{path}.{name}" if level < _SHOWN_DEPTH else path, level + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_depth(inner, path, level + 1)
+def _set(members: Iterable[Any], path: str) -> dict[str, Any]:
+    plain = [member.value if isinstance(member, Enum) else member for member in members]
+    if not plain:
+        raise _refused(path, "must not be an empty set: DynamoDB has none; leave the field out")
+    if all(isinstance(member, bytes) for member in plain):
+        return {"BS": list(dict.fromkeys(plain))}
+    if all(isinstance(member, int | float | Decimal) and not isinstance(member, bool) for member in plain):
+        # Compared as decimals: 0.1 and Decimal("0.10") are two members for Python, and one for DynamoDB.
+        return {"NS": [str(n) for n in dict.fromkeys(_number(m, path) for m in plain)]}
+    if all(isinstance(member, str | date | time | UUID) for member in plain):
+        texts = (_text(m, path) if isinstance(m, str) else _scalar_text(m, path) for m in plain)
+        return {"SS": list(dict.fromkeys(texts))}
+    raise _refused(path, "must be a set of text, numbers or bytes, and all of one kind")
+
+
+def _number(value: float | Decimal, path: str) -> Decimal:
+    """``value`` exactly, in the fewest digits where it has too many."""
+    if isinstance(value, float):
+        # repr is the shortest text that is this float, so no binary digits leak in.
+        value = Decimal(repr(value))
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise _refused(path, _NUMBER_RANGE)
+    number = Decimal(value)
+    sign, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
+        raise _refused(path, "must be a finite number")
+    if not any(digits):
+        return Decimal(0)
+    if len(digits) > _MAX_DIGITS:
+        significant = "".join(map(str, digits)).rstrip("0")
+        exponent += len(digits) - len(significant)
+        number = Decimal((sign, tuple(map(int, significant)), exponent))
+        if len(significant) > _MAX_DIGITS:
+            raise _refused(path, _NUMBER_RANGE)
+    if not _MIN_EXPONENT <= number.adjusted() <= _MAX_EXPONENT:
+        raise _refused(path, _NUMBER_RANGE)
+    return number
+
+
+def _scalar_text(value: datetime | date | time | UUID, path: str) -> str:
+    if isinstance(value, UUID):
+        return str(value)
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    try:
+        moment = _utc(value)
+    except OverflowError as error:
+        raise _refused(path, "is before the year 1 or after the year 9999 in UTC") from error
+    whole = moment.microsecond % _MICROSECONDS_PER_MILLISECOND == 0
+    return moment.isoformat(timespec="milliseconds" if whole else "microseconds")
+
+
+def _utc(moment: datetime) -> datetime:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC)
+
+
+def _text(text: str, path: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _refused(path, "must be valid Unicode text, got a lone surrogate") from error
+    return text
 
 
 def _key(key: Any, path: str) -> str:  # noqa: ANN401 - checked here
     if not isinstance(key, str):
         raise _refused(path, f"has the key {key!r}; keys must be text")
-    return key
+    return _text(key, path)
+
+
+def _value(wire: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - one return a wire type
+    ((kind, content),) = wire.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            return _friendly(content)
+        case "M":
+            return {name: _value(inner) for name, inner in content.items()}
+        case "L":
+            return [_value(inner) for inner in content]
+        case "NS":
+            return {_friendly(number) for number in content}
+        case "SS":
+            return set(content)
+        case "BS":
+            return {bytes(part) for part in content}
+        case "B":
+            return bytes(content)
+        case _:
+            return content
+
+
+def _friendly(text: str) -> int | Decimal:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else number
 
 
 def _event_value(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,26 +234,6 @@ def _event_value(value: Mapping[str, Any]) -> dict[str, Any]:
             return {kind: [_event_value(part) for part in content]}
         case _:
             return {kind: content}
-
-
-def _friendly(value: Any) -> Any:  # noqa: ANN401 - whatever was stored
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else value
-        case Binary():
-            return value.value  # type: ignore[attr-defined]  # the stub lacks it
-        case dict():
-            return {k: _friendly(v) for k, v in value.items()}
-        case list():
-            return [_friendly(v) for v in value]
-        case set():
-            return {_friendly(v) for v in value}
-        case _:
-            return value
-
-
-def _too_deep(path: str) -> InvalidInputError:
-    return _refused(path, f"is nested more than {_MAX_DEPTH} levels deep, which DynamoDB does not store")
 
 
 def _refused(path: str, message: str) -> InvalidInputError:

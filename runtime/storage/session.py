@@ -15,8 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.context import get_user_context
-from runtime.keys import KEY_SEPARATOR, VERSION_LATEST, DetailKey, generate_id
-from runtime.keys import get_sort_key_version, get_tenant_code
+from runtime.keys import (
+    KEY_SEPARATOR,
+    VERSION_LATEST,
+    DetailKey,
+    generate_id,
+    get_sort_key_version,
+    get_tenant_code,
+)
 from runtime.storage.codec import to_wire
 from runtime.storage.dynamodb import Read, wire_key
 
@@ -165,7 +171,7 @@ class SessionService:
             return None
         item_id = row["sk"]["S"].removeprefix(self._prefix)
         if "itemPk" in row and "itemSk" in row:
-            keys = (DetailKey(row["itemPk"]["S"], row["itemSk"]["S"]),)
+            keys: tuple[DetailKey, ...] = (DetailKey(row["itemPk"]["S"], row["itemSk"]["S"]),)
         else:
             keys = _keys_in(item_id, tenant_code)
         return Session(item_id, int(version), keys)

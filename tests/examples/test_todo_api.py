@@ -105,6 +105,28 @@ def test_a_todo_without_a_code_gets_a_ulid(call: Any) -> None:
     assert len(set(codes)) == 3
 
 
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize("body", [new(), {"attributes": {"title": "Buy milk"}}], ids=["code", "no code"])
+def test_a_request_that_is_sent_again_publishes_once(call: Any, rows: Any, body: Any, mode: str) -> None:
+    request = {"body": body, "query": {"mode": mode}, "headers": {"Idempotency-Key": "k1"}}
+    first, again = call("POST", "/todos", **request), call("POST", "/todos", **request)
+    assert (again.status, again.json) == (first.status, first.json)
+    assert len([row for row in rows("command") if "@" in row["sk"]]) == 1
+    change = {"body": changed(1), "query": {"mode": mode}, "headers": {"Idempotency-Key": "k2"}}
+    path = first.headers["Location"]
+    assert call("PUT", path, **change).json == call("PUT", path, **change).json
+    assert len([row for row in rows("command") if "@" in row["sk"]]) == 2
+
+
+def test_a_key_is_the_users_own(call: Any) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    codes = {
+        call("POST", "/todos", user=user, body={"attributes": {"title": "a"}}, headers=headers).json["code"]
+        for user in ("u1", "u2")
+    }
+    assert len(codes) == 2
+
+
 def test_a_user_sees_his_own_todo_before_it_is_applied(call: Any) -> None:
     call("POST", "/todos", body=new())
     own = call("GET", "/todos/A1")

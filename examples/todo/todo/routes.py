@@ -2,7 +2,8 @@
 
 A command is accepted with 202 and applied a moment later; with ``?mode=sync`` it is
 applied before the answer: 201 for a new todo, 200 for a changed one. 204 says that
-nothing had to change: the version sent is still the latest.
+nothing had to change: the version sent is still the latest. A request that is sent again
+with the same ``Idempotency-Key`` header publishes nothing more.
 """
 
 from __future__ import annotations

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import TYPE_CHECKING, Literal
+
+from ulid import ULID
 
 from runtime import (
     VERSION_FIRST,
@@ -14,11 +18,10 @@ from runtime import (
     VersionConflictError,
     get_command_source,
     get_user_context,
+    require_invoke_context,
 )
-from runtime.context import require_invoke_context
 from todo.attributes import TodoAttributes
 from todo.module import todo
-from todo.ulid import new_ulid
 
 if TYPE_CHECKING:
     from runtime import CommandModel, DataListModel, DataModel
@@ -39,7 +42,7 @@ def create(
     Raises:
         VersionConflictError: There is, or was, a todo with this code.
     """
-    return _publish("create", code or new_ulid(), VERSION_FIRST, attributes, mode)
+    return _publish("create", code or _new_code(), VERSION_FIRST, attributes, mode)
 
 
 def update(
@@ -114,11 +117,23 @@ def _publish(  # noqa: PLR0917 - the parts of one command
         attributes=attributes,
     )
     publish = todo.commands.publish_sync if mode == "sync" else todo.commands.publish_async
-    return publish(command, source=get_command_source(todo.table_name, "TodoService", method))
+    return publish(
+        command,
+        source=get_command_source(todo.table_name, "TodoService", method),
+        publish_id=require_invoke_context().publish_id,
+    )
+
+
+def _new_code() -> str:
+    """A code that sorts by time; for a request with an Idempotency-Key always the same one."""
+    publish_id = require_invoke_context().publish_id
+    if publish_id is None:
+        return str(ULID())
+    return base64.b32encode(hashlib.sha256(publish_id.encode()).digest()).decode()[:26]
 
 
 def _key(code: str) -> DetailKey:
-    tenant = get_user_context(require_invoke_context(None)).tenant_code
+    tenant = get_user_context(require_invoke_context()).tenant_code
     if tenant is None:
         msg = "your token names no tenant"
         raise ForbiddenError(msg)

@@ -1,0 +1,95 @@
+"""The table with settings by tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from constructs_lib.props.grants import allow_reads, allow_writes
+from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_kms as kms
+
+__all__ = ["MasterDataTable", "MasterDataTableGrants"]
+
+
+class MasterDataTable(Construct):
+    """One DynamoDB table with settings by tenant: how long the rows of each module are kept.
+
+    A row has ``pk`` ``MASTER#tenant`` and ``sk`` ``TTL#table``, where ``table`` is the
+    physical name of a command, data or history table; ``attributes.days`` says how many
+    days. The runtime's ``module.ttl`` reads and writes such rows. Without a row nothing
+    expires. The table is on-demand, encrypted and recoverable to any second of the last
+    35 days. Its own rows stay: it has no TTL attribute.
+
+    Example:
+        >>> master_data = MasterDataTable(self, "MasterData")
+        >>> master_data.grants.write(admin_function)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``. Part of the logical id of the table.
+        table: An existing table to use; its key is ``pk`` and ``sk``, both strings.
+            Defaults to a new table.
+        table_name: Physical name of the new table. Defaults to one that CloudFormation makes.
+        encryption_key: Customer managed key of the new table, for a stack whose region is
+            known. The grants include its use. Defaults to the key that DynamoDB owns.
+        removal_policy: What happens to the new table when it leaves the stack. RETAIN
+            keeps it and protects it from deletion; DESTROY turns both off.
+
+    Raises:
+        InvalidPropsError: ``table`` is given together with a property that configures it.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        table: dynamodb.ITableV2 | None = None,
+        table_name: str | None = None,
+        encryption_key: kms.IKey | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.table = brought_or_new_table(
+            self,
+            table,
+            what="master data table",
+            table_name=table_name,
+            encryption_key=encryption_key,
+            removal_policy=removal_policy,
+            expires=False,
+            recovery_days=LONGEST_RECOVERY_DAYS,
+        )
+        self.grants = MasterDataTableGrants(self.table)
+
+    def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Reads and writes that were throttled, summed over ``period`` (5 minutes)."""
+        operations = [dynamodb.Operation.GET_ITEM, dynamodb.Operation.PUT_ITEM]
+        return self.table.metric_throttled_requests_for_operations(operations=operations, period=period)
+
+
+class MasterDataTableGrants:
+    """Least-privilege permissions on the table of a `MasterDataTable`."""
+
+    def __init__(self, table: dynamodb.ITableV2) -> None:
+        self._table = table
+
+    def read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` look settings up, as whatever applies commands does."""
+        return allow_reads(grantee, self._table, "dynamodb:GetItem")
+
+    def write(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` look settings up and change them."""
+        return allow_writes(grantee, self._table, "dynamodb:GetItem", "dynamodb:PutItem")

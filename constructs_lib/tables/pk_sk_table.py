@@ -1,0 +1,120 @@
+"""A DynamoDB table with the key that all tables have: ``pk`` and ``sk``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Annotations, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+
+from constructs_lib.props.checks import check_removal_policy, check_table_key, refuse_props_of_brought
+from runtime import contract
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+    from constructs import Construct
+
+__all__ = ["LONGEST_RECOVERY_DAYS", "brought_or_new_table", "new_table"]
+
+LONGEST_RECOVERY_DAYS: Final = 35
+
+
+def new_table(
+    scope: Construct,
+    construct_id: str,
+    *,
+    table_name: str | None,
+    encryption_key: kms.IKey | None,
+    removal_policy: RemovalPolicy,
+    expires: bool,
+    recovery_days: int | None,
+    billing: dynamodb.Billing | None = None,
+    stream: dynamodb.StreamViewType | None = None,
+) -> dynamodb.TableV2:
+    """Make a table that is on-demand, encrypted, and protected from deletion unless it may be destroyed.
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``. Part of the logical id of the table.
+        table_name: Physical name. None leaves it to CloudFormation.
+        encryption_key: Customer managed key. None means the key that DynamoDB owns.
+        removal_policy: What happens to the table when it leaves the stack.
+        expires: Whether rows expire by their ``ttl``.
+        recovery_days: How far back the table can be restored, in days. None: not at all.
+        billing: Defaults to on-demand without a ceiling.
+        stream: What its stream tells. Defaults to no stream.
+
+    """
+    recovery = dynamodb.PointInTimeRecoverySpecification(
+        point_in_time_recovery_enabled=True, recovery_period_in_days=recovery_days
+    )
+    return dynamodb.TableV2(
+        scope,
+        construct_id,
+        table_name=table_name,
+        partition_key=dynamodb.Attribute(name=contract.PARTITION_KEY, type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name=contract.SORT_KEY, type=dynamodb.AttributeType.STRING),
+        time_to_live_attribute=contract.TTL_ATTRIBUTE if expires else None,
+        billing=billing or dynamodb.Billing.on_demand(),
+        dynamo_stream=stream,
+        encryption=(
+            dynamodb.TableEncryptionV2.customer_managed_key(encryption_key)
+            if encryption_key
+            else dynamodb.TableEncryptionV2.dynamo_owned_key()
+        ),
+        point_in_time_recovery_specification=recovery if recovery_days is not None else None,
+        removal_policy=removal_policy,
+        deletion_protection=removal_policy is not RemovalPolicy.DESTROY,
+    )
+
+
+def brought_or_new_table(
+    scope: Construct,
+    brought: dynamodb.ITableV2 | None,
+    *,
+    what: str,
+    table_name: str | None,
+    encryption_key: kms.IKey | None,
+    removal_policy: RemovalPolicy,
+    expires: bool,
+    recovery_days: int | None,
+) -> dynamodb.ITableV2:
+    """Give the table ``brought`` to a construct of one table, or make its ``Table``.
+
+    Args:
+        scope: The construct.
+        brought: What the user gave as ``table``.
+        what: The table in words, such as "session table".
+        table_name: As for `new_table`, and so are the others.
+        encryption_key: See above.
+        removal_policy: See above.
+        expires: See above.
+        recovery_days: See above.
+
+    Raises:
+        InvalidPropsError: A property is wrong, or configures the table that was brought.
+
+    """
+    check_removal_policy("removal_policy", removal_policy)
+    check_table_key(scope, encryption_key)
+    if brought is not None:
+        refuse_props_of_brought(
+            "table",
+            table_name=table_name,
+            encryption_key=encryption_key,
+            removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
+        )
+        return brought
+    if removal_policy is RemovalPolicy.DESTROY:
+        Annotations.of(scope).add_warning_v2(
+            "cqrs:destroyableTables", f"the {what} is deleted with the stack"
+        )
+    return new_table(
+        scope,
+        "Table",
+        table_name=table_name,
+        encryption_key=encryption_key,
+        removal_policy=removal_policy,
+        expires=expires,
+        recovery_days=recovery_days,
+    )
