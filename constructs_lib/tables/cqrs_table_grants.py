@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["CqrsTableGrants"]
 
 _LOOK_UP = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
+_READ = (*_LOOK_UP, "dynamodb:Query")
 
 
 class CqrsTableGrants:
@@ -44,9 +45,9 @@ class CqrsTableGrants:
         """Let ``grantee`` read commands, the latest state and former versions by key."""
         tables = self._tables
         return combined(
-            allow_reads(grantee, tables.command_table, *_LOOK_UP),
-            allow_reads(grantee, tables.data_table, *_LOOK_UP, "dynamodb:Query"),
-            allow_reads(grantee, tables.history_table, "dynamodb:GetItem", "dynamodb:Query"),
+            allow_reads(grantee, tables.command_table, *_READ),
+            allow_reads(grantee, tables.data_table, *_READ),
+            allow_reads(grantee, tables.history_table, *_READ),
             *self._read_cursors(grantee),
         )
 

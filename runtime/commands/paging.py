@@ -131,6 +131,8 @@ class PageRequest:
 def _sk_problems(condition: SortKeyCondition) -> list[FieldProblem]:
     if not isinstance(condition, SortKeyCondition):
         return [FieldProblem("sk", f"must be a SortKeyCondition, got {type(condition).__name__}")]
+    if not condition.is_known:
+        return [FieldProblem("sk", "must be made by a factory of SortKeyCondition, such as begins_with")]
     problems = [FieldProblem("sk", message) for v in condition.values if (message := _sk_problem(v))]
     if not problems and "BETWEEN" in condition.expression and condition.values[0] > condition.values[1]:
         problems.append(FieldProblem("sk", "must be between a lower and a higher key, got them swapped"))

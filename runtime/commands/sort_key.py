@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["SortKeyCondition"]
 
 # Python compares text by code points, DynamoDB by UTF-8 bytes: that is the same order.
-_TESTS: Final[Mapping[str, Callable[..., bool]]] = {
-    "": lambda _sk: True,
-    "sk = :a": operator.eq,
-    "begins_with(sk, :a)": str.startswith,
-    "sk BETWEEN :a AND :b": lambda sk, low, high: low <= sk <= high,
-    "sk < :a": operator.lt,
-    "sk <= :a": operator.le,
-    "sk > :a": operator.gt,
-    "sk >= :a": operator.ge,
+_TESTS: Final[Mapping[tuple[str, int], Callable[..., bool]]] = {
+    ("", 0): lambda _sk: True,
+    ("sk = :a", 1): operator.eq,
+    ("begins_with(sk, :a)", 1): str.startswith,
+    ("sk BETWEEN :a AND :b", 2): lambda sk, low, high: low <= sk <= high,
+    ("sk < :a", 1): operator.lt,
+    ("sk <= :a", 1): operator.le,
+    ("sk > :a", 1): operator.gt,
+    ("sk >= :a", 1): operator.ge,
 }
 
 
@@ -78,7 +78,12 @@ class SortKeyCondition:
 
     def matches(self, sk: str) -> bool:
         """Whether a query with this condition would find ``sk``."""
-        return _TESTS[self.expression](sk, *self.values)
+        return _TESTS[self.expression, len(self.values)](sk, *self.values)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether one of the factories could have made it."""
+        return (self.expression, len(self.values)) in _TESTS
 
     def key_condition(self, pk: str) -> dict[str, Any]:
         """Parameters of a Query on partition ``pk``."""

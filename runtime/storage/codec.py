@@ -123,17 +123,18 @@ def _wire(  # noqa: C901, PLR0911, PLR0912 - one case a type
 
 
 def _set(members: Iterable[Any], path: str) -> dict[str, Any]:
+    """The members in order: Python gives them in any, and the same set is to be the same row."""
     plain = [member.value if isinstance(member, Enum) else member for member in members]
     if not plain:
         raise _refused(path, "must not be an empty set: DynamoDB has none; leave the field out")
     if all(isinstance(member, bytes) for member in plain):
-        return {"BS": list(dict.fromkeys(plain))}
+        return {"BS": sorted(set(plain))}
     if all(isinstance(member, int | float | Decimal) and not isinstance(member, bool) for member in plain):
         # Compared as decimals: 0.1 and Decimal("0.10") are two members for Python, and one for DynamoDB.
-        return {"NS": [str(n) for n in dict.fromkeys(_number(m, path) for m in plain)]}
+        return {"NS": [str(number) for number in sorted({_number(member, path) for member in plain})]}
     if all(isinstance(member, str | date | time | UUID) for member in plain):
-        texts = (_text(m, path) if isinstance(m, str) else _scalar_text(m, path) for m in plain)
-        return {"SS": list(dict.fromkeys(texts))}
+        texts = {_text(m, path) if isinstance(m, str) else _scalar_text(m, path) for m in plain}
+        return {"SS": sorted(texts)}
     raise _refused(path, "must be a set of text, numbers or bytes, and all of one kind")
 
 

@@ -3,38 +3,75 @@
 A row that would exceed ``ATTRIBUTE_LIMIT_SIZE`` as a whole keeps its attributes in an
 object whose key is made of their content: publishing the same content again makes no
 second object, and a data or history row refers to its command's. Objects are never
-changed, so a reference can be passed on.
+changed, so a reference can be passed on. What nothing refers to any more goes with
+`collect_large_attributes`.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
-from runtime.keys import get_tenant_code, remove_sort_key_version
+from botocore.exceptions import ClientError
+
+from runtime.errors import ConfigurationError, CorruptRowError, FieldProblem, InvalidInputError
+from runtime.keys import DetailKey, get_tenant_code, remove_sort_key_version
 from runtime.storage.attribute_json import JSON_TYPE, dump, load
 from runtime.storage.item_size import MAX_ITEM_BYTES, item_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_s3 import S3Client
 
     from runtime.resources import Resources
     from runtime.storage.codec import Item
 
-__all__ = ["LargeAttributes", "object_prefix", "reference_of"]
+__all__ = ["SCHEME", "LargeAttributes", "aggregate_of", "object_prefix", "reference_of", "table_prefix"]
 
-_SCHEME: Final = "s3://"
+SCHEME: Final = "s3://"
 # What a command grows by on its way to a data or history row: cpk, csk and the author columns
 # of the first version. Keys are at most 3 KB, ids and addresses are short.
 _GROWTH: Final = 8 * 1024
+_MAX_ROW: Final = MAX_ITEM_BYTES - _GROWTH
+# About what a reference takes: attributes smaller than that gain nothing in the bucket.
+_REFERENCE: Final = 512
+
+_PLAIN: Final = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
+_PK, _SK = "cqrs-pk", "cqrs-sk"
+# S3 takes 2 KB of metadata, names included.
+_MAX_METADATA: Final = 2048 - len(_PK) - len(_SK)
+
+
+def table_prefix(table: str) -> str:
+    """Where the objects of a command table are."""
+    return f"ddb/{table}/"
 
 
 def object_prefix(table: str, pk: str, sk: str) -> str:
     """Where the objects of one aggregate are, whatever characters its key has."""
-    digest = hashlib.sha256(f"{pk}\0{sk}".encode()).hexdigest()[:32]
-    return f"ddb/{table}/{get_tenant_code(pk) or 'none'}/{digest}/"
+    tenant = get_tenant_code(pk) or "none"
+    if not _PLAIN.fullmatch(tenant):
+        tenant = f"~{_digest(tenant)}"
+    digest = _digest(f"{pk}\0{sk}")
+    return f"{table_prefix(table)}{tenant}/{digest}/"
+
+
+def aggregate_of(metadata: Mapping[str, str]) -> DetailKey | None:
+    """The aggregate in an object's metadata, or None when it does not tell."""
+    if _PK not in metadata or _SK not in metadata:
+        return None
+    pk, sk = (base64.urlsafe_b64decode(metadata[name]).decode() for name in (_PK, _SK))
+    return DetailKey(pk, sk)
+
+
+def reference_of(row: Item) -> str | None:
+    """The reference that stands for a row's attributes, or None when they are in the row."""
+    text = row.get("attributes", {}).get("S")
+    return text if isinstance(text, str) and text.startswith(SCHEME) else None
 
 
 class LargeAttributes:
@@ -59,30 +96,46 @@ class LargeAttributes:
             InvalidInputError: Even without them it is larger than DynamoDB takes.
             ConfigurationError: It is too large, and there is no bucket.
         """
-        attributes = row.get("attributes")
         size = item_size(row)
-        limit = min(self._resources.settings.attribute_limit, MAX_ITEM_BYTES - _GROWTH)
-        if size <= limit:
+        if size <= min(self._resources.settings.attribute_limit, _MAX_ROW):
             return row
-        rest = size - (item_size({"attributes": attributes}) if attributes else 0)
-        if attributes is None or rest > MAX_ITEM_BYTES - _GROWTH:
+        attributes = row.get("attributes")
+        movable = item_size({"attributes": attributes}) if attributes else 0
+        if size - movable > _MAX_ROW:
             message = (
-                f"takes {rest} bytes without its attributes, and {MAX_ITEM_BYTES - _GROWTH} fit; "
+                f"takes {size - movable} bytes without its attributes, and {_MAX_ROW} fit; "
                 "move the large fields into attributes, which may go to S3"
             )
             raise InvalidInputError([FieldProblem("command", message)])
+        if attributes is None or (movable <= _REFERENCE and size <= _MAX_ROW):
+            return row
         content, content_type = dump(attributes)
-        bucket, key = self._bucket, _object_key(table, row, content)
-        self._s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
-        return row | {"attributes": {"S": f"{_SCHEME}{bucket}/{key}"}}
+        pk, sk = row["pk"]["S"], remove_sort_key_version(row["sk"]["S"])
+        key = f"{object_prefix(table, pk, sk)}{hashlib.sha256(content).hexdigest()}.json"
+        # Also when it is there already: a young object is safe from being collected.
+        self._s3.put_object(
+            Bucket=self._bucket, Key=key, Body=content, ContentType=content_type, Metadata=_metadata(pk, sk)
+        )
+        return row | {"attributes": {"S": f"{SCHEME}{self._bucket}/{key}"}}
 
     def load(self, row: Item) -> Item:
-        """``row`` with its attributes in it, wherever they are. One call when in the bucket."""
+        """``row`` with its attributes in it, wherever they are. One call when in the bucket.
+
+        Raises:
+            CorruptRowError: The bucket has no such object.
+        """
         reference = reference_of(row)
         if reference is None:
             return row
-        bucket, _, key = reference.removeprefix(_SCHEME).partition("/")
-        found = self._s3.get_object(Bucket=self._resources.settings.bucket_name or bucket, Key=key)
+        bucket, _, key = reference.removeprefix(SCHEME).partition("/")
+        bucket = self._resources.settings.bucket_name or bucket
+        try:
+            found = self._s3.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in {"NoSuchKey", "404"}:
+                raise
+            msg = f"the attributes of {row['pk']['S']} {row['sk']['S']} are not in the bucket; restore {key}"
+            raise CorruptRowError(msg) from error
         return row | {"attributes": load(found["Body"].read(), found.get("ContentType", JSON_TYPE))}
 
     @property
@@ -94,12 +147,11 @@ class LargeAttributes:
         return bucket
 
 
-def reference_of(row: Item) -> str | None:
-    """The reference that stands for a row's attributes, or None when they are in the row."""
-    text = row.get("attributes", {}).get("S")
-    return text if isinstance(text, str) and text.startswith(_SCHEME) else None
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _object_key(table: str, row: Item, content: bytes) -> str:
-    pk, sk = row["pk"]["S"], remove_sort_key_version(row["sk"]["S"])
-    return f"{object_prefix(table, pk, sk)}{hashlib.sha256(content).hexdigest()}.json"
+def _metadata(pk: str, sk: str) -> dict[str, str]:
+    """Whose object it is, in ASCII. Keys too long for S3's metadata are left out."""
+    found = {name: base64.urlsafe_b64encode(part.encode()).decode() for name, part in ((_PK, pk), (_SK, sk))}
+    return found if sum(map(len, found.values())) <= _MAX_METADATA else {}

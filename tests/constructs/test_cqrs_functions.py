@@ -17,6 +17,7 @@ from constructs_lib import (
     FunctionOptions,
     Identity,
     InvalidPropsError,
+    MasterDataTable,
     Notifications,
     Processing,
     SessionTable,
@@ -61,6 +62,7 @@ def everything(stack: cdk.Stack) -> CqrsFunctions:
         ],
         session_table=SessionTable(stack, "Sessions"),
         read_your_writes=cdk.Duration.seconds(90),
+        master_data_table=MasterDataTable(stack, "MasterData"),
         attributes_bucket=AttributesBucket(stack, "Attributes"),
         identity=Identity(stack, "Identity"),
         layers=[layer(stack, "runtime")],
@@ -110,17 +112,23 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
     assert set(variables(stack, "Api")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.S3_BUCKET_NAME,
+        Env.MASTER_DATA_TABLE_NAME,
         Env.SESSION_TABLE_NAME,
         Env.RYW_SESSION_TTL_MINUTES,
         Env.COGNITO_USER_POOL_ID,
         Env.COGNITO_USER_POOL_CLIENT_ID,
         Env.SFN_COMMAND_ARN,
     }
-    assert set(variables(stack, "Stream")) == ALWAYS | {Env.SNS_TOPIC_ARN, Env.SFN_COMMAND_ARN}
+    assert set(variables(stack, "Stream")) == ALWAYS | {
+        Env.SNS_TOPIC_ARN,
+        Env.SFN_COMMAND_ARN,
+        Env.MASTER_DATA_TABLE_NAME,
+    }
     assert set(variables(stack, "Worker")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.SNS_ALARM_TOPIC_ARN,
         Env.S3_BUCKET_NAME,
+        Env.MASTER_DATA_TABLE_NAME,
     }
     assert set(variables(stack, "Notifier")) == ALWAYS
     assert variables(stack, "Api")[Env.RYW_SESSION_TTL_MINUTES] == "1.5"
@@ -165,6 +173,19 @@ def test_each_role_has_the_least_that_it_needs(stack: cdk.Stack, action: str, ki
 def test_only_the_worker_raises_alarms(stack: cdk.Stack) -> None:
     everything(stack)
     assert [kind for kind in KINDS if "AlarmTopic" in allowed(stack, kind)] == ["Worker"]
+
+
+@pytest.mark.parametrize(
+    ("processing", "readers"),
+    [(Processing.INLINE, ["Api", "Stream", "Worker"]), (Processing.WORKFLOW, ["Api", "Worker"])],
+)
+def test_whatever_applies_commands_knows_how_long_rows_are_kept(
+    stack: cdk.Stack, processing: Processing, readers: list[str]
+) -> None:
+    tables = [CqrsTable(stack, "Order", processing=processing)]
+    minimal(stack, tables=tables, master_data_table=MasterDataTable(stack, "MasterData"))
+    assert [kind for kind in KINDS if "MasterData" in allowed(stack, kind)] == readers
+    assert [kind for kind in KINDS if Env.MASTER_DATA_TABLE_NAME in variables(stack, kind)] == readers
 
 
 def test_the_stream_function_writes_only_tables_that_are_applied_inline(stack: cdk.Stack) -> None:

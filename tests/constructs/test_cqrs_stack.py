@@ -16,6 +16,7 @@ from constructs_lib import (
     FunctionOptions,
     Identity,
     InvalidPropsError,
+    MasterDataTable,
     Notifications,
     Processing,
     WorkflowType,
@@ -75,6 +76,7 @@ def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAsserti
         dependencies=requirements,
         environment={"DATABASE_URL": "postgresql://db.example.com"},
         read_your_writes=cdk.Duration.minutes(1),
+        master_data=True,
         workflow_type=WorkflowType.EXPRESS,
         cors_origins=["https://shop.example.com"],
         password_auth=True,
@@ -96,11 +98,13 @@ def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAsserti
 
 
 def test_logical_ids_of_what_holds_data_are_a_contract(app: cdk.App, code: Path) -> None:
-    resources = Template.from_stack(shop(app, code, modules=[CqrsModule("order", data_sync=True)])).to_json()
+    stack = shop(app, code, modules=[CqrsModule("order", data_sync=True)], master_data=True)
+    resources = Template.from_stack(stack).to_json()
     assert {name for name, r in resources["Resources"].items() if r["Type"] in STATEFUL} == {
         "AttributesBucket656950E7",
         "FailedRecordsDEC8AD7E",
         "IdentityUserPool96FE3B9B",
+        "MasterDataTable0B500C52",
         "NotificationsDeadLetters2AC1E002",
         "NotificationsQueue91395D8F",
         "SessionsTableA5E8383B",
@@ -120,11 +124,13 @@ def test_by_default_nothing_that_holds_data_is_deleted(code: Path, *, flags: boo
 
 
 def test_outputs_say_where_everything_is(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code, modules=[CqrsModule("order", data_sync=True), CqrsModule("order-note")])
+    modules = [CqrsModule("order", data_sync=True), CqrsModule("order-note")]
+    stack = shop(app, code, modules=modules, master_data=True)
     assert set(Template.from_stack(stack).to_json()["Outputs"]) == {
         "AlarmTopicArn",
         "ApiUrl",
         "AttributesBucketName",
+        "MasterDataTableName",
         "NotificationQueueUrl",
         "OrderCommandTableName",
         "OrderDataTableName",
@@ -165,10 +171,24 @@ def test_read_your_writes_can_be_switched_off(app: cdk.App, code: Path) -> None:
     assert Env.SESSION_TABLE_NAME not in json.dumps(Template.from_stack(stack).to_json())
 
 
+def test_a_table_with_settings_is_made_on_demand_only(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code)
+    assert stack.master_data_table is None
+    assert "MasterData" not in json.dumps(Template.from_stack(stack).to_json())
+
+
+def test_a_table_with_settings_has_the_conventional_name(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, env_name="prod", master_data=True)
+    settings = Settings(node_env="prod", app_name="shop")
+    tables = Template.from_stack(stack).find_resources("AWS::DynamoDB::GlobalTable").values()
+    assert settings.master_data_table in {table["Properties"]["TableName"] for table in tables}
+
+
 def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
     shared = cdk.Stack(app, "Shared")
     identity = Identity(shared, "Identity")
     notifications = Notifications(shared, "Notifications", alarm_emails=["on-call@example.com"])
+    master_data = MasterDataTable(shared, "MasterData")
     tables = CqrsTable(shared, "Orders", module_name="order", processing=Processing.INLINE)
     stack = shop(
         app,
@@ -177,6 +197,7 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
         alarm_emails=[],
         identity=identity,
         notifications=notifications,
+        master_data=master_data,
         worker=imported_function(cdk.Stack(app, "Other"), "worker"),
     )
     template = Template.from_stack(stack)
@@ -184,6 +205,8 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
     template.resource_count_is("AWS::SNS::Topic", 0)
     template.resource_count_is("AWS::Lambda::Function", 3)
     template.resource_count_is("AWS::DynamoDB::GlobalTable", 1)
+    assert stack.master_data_table is master_data
+    assert "MasterDataTableName" in template.to_json()["Outputs"]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,13 @@ def template(folder: Path) -> Template:
     (folder / "main.py").write_text("app = None\n", encoding="utf-8")
     modules = [CqrsModule("order", data_sync=True), CqrsModule("note", processing=Processing.INLINE)]
     stack = CqrsStack(
-        new_app(), "Shop", app_name="shop", modules=modules, code=folder, alarm_emails=["on-call@example.com"]
+        new_app(),
+        "Shop",
+        app_name="shop",
+        modules=modules,
+        code=folder,
+        master_data=True,
+        alarm_emails=["on-call@example.com"],
     )
     return Template.from_stack(stack)
 

@@ -33,6 +33,8 @@ def test_the_public_names_are_a_contract() -> None:
         "FunctionOptions",
         "Identity",
         "InvalidPropsError",
+        "MasterDataTable",
+        "MasterDataTableGrants",
         "Notifications",
         "NotificationsGrants",
         "Processing",

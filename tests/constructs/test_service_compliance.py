@@ -37,6 +37,7 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
         modules=modules,
         code=folder,
         alarm_emails=["on-call@example.com"],
+        master_data=everything,
         workflow_type=WorkflowType.EXPRESS if everything else WorkflowType.STANDARD,
         cors_origins=["https://shop.example.com"] if everything else [],
     )

@@ -29,6 +29,7 @@ TYPOS = {
     "CqrsTable": ("datasync", "data_sync"),
     "DependenciesLayer": ("requirement", "requirements"),
     "Identity": ("selfsign_up", "self_sign_up"),
+    "MasterDataTable": ("tablename", "table_name"),
     "Notifications": ("alarm_email", "alarm_emails"),
     "RuntimeLayer": ("pin_boto", "pin_boto3"),
     "SessionTable": ("tablename", "table_name"),

@@ -51,6 +51,7 @@ def template() -> dict[str, Any]:
             CqrsModule("invoice", table=elsewhere),
         ],
         code=lambda_.Code.from_inline("app = None"),
+        master_data=True,
         handler="index.app",
     )
     document: dict[str, Any] = Template.from_stack(shop).to_json()
@@ -116,7 +117,7 @@ def test_the_tables_that_a_function_computes_are_the_deployed_ones(
     }
     order, log = settings.tables_of("order"), settings.tables_of("log")
     expected = {order.command, order.data, order.history, order.sync, log.command, log.data, log.history}
-    assert deployed == expected | {"dev-shop-session"}
+    assert deployed == expected | {"dev-shop-session", "dev-shop-master-data"}
     assert (order.mode, order.has_sync_table) == ("workflow", True)
     assert (log.mode, log.has_sync_table) == ("inline", False)
     invoice = settings.tables_of("invoice")
@@ -128,6 +129,18 @@ def test_the_api_function_finds_the_session_table(environments: dict[str, dict[s
     settings = Settings.from_environment(environments[FunctionKind.API])
     assert settings.ryw_session_seconds == 300
     assert "Session" in settings.session_table
+
+
+def test_the_functions_that_apply_commands_find_the_settings_of_tenants(
+    environments: dict[str, dict[str, str]],
+) -> None:
+    found = {
+        kind: table
+        for kind, variables in environments.items()
+        if (table := Settings.from_environment(variables).master_data_table)
+    }
+    assert set(found) == {FunctionKind.API, FunctionKind.STREAM, FunctionKind.WORKER}
+    assert all("MasterData" in table for table in found.values())
 
 
 def test_each_function_that_needs_one_knows_the_state_machine(

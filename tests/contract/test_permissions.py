@@ -1,0 +1,231 @@
+"""What a grant allows is what the runtime calls on the wire: nothing is missing, nothing is left over."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+
+from constructs_lib import CqrsTable, MasterDataTable, SessionTable
+from runtime import DataSyncHandler
+from runtime.keys import DetailKey
+from runtime.pipeline.worker import Worker
+from runtime.storage.collect import collect_large_attributes
+from tests.constructs.conftest import new_app, permissions
+from tests.support.service import PK, TENANT, Service, make_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from constructs_lib.local import Emulator
+    from runtime import CommandModel
+    from tests.support.wire import Call
+
+Used = dict[str, set[str]]
+
+MODULE = ("command", "data", "history", "sync")
+KEY = (PK, "A1")
+WRITES = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+
+
+class Store(DataSyncHandler):
+    """A store that takes everything."""
+
+    def up(self, command: CommandModel[Any]) -> None:
+        """Take a version."""
+
+
+@pytest.fixture
+def make_service(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Service]]:
+    """Services with tables of their own, master data included."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, emulator.environment[name])
+    made: list[str] = []
+
+    def make(**options: Any) -> Service:
+        app_name = f"p{uuid.uuid4().hex[:8]}"
+        names = [*(f"todo-{kind}" for kind in MODULE), "session", "master-data"]
+        make_tables(emulator, f"local-{app_name}", names)
+        made.extend(f"local-{app_name}-{name}" for name in names)
+        return Service(emulator, app_name, master_data_override=f"local-{app_name}-master-data", **options)
+
+    yield make
+    client = emulator.client("dynamodb")
+    for name in made:
+        client.delete_table(TableName=name)
+
+
+@pytest.fixture
+def plain(make_service: Callable[..., Service]) -> Service:
+    return make_service()
+
+
+@pytest.fixture
+def synced(make_service: Callable[..., Service]) -> Service:
+    return make_service(handlers=[Store])
+
+
+@pytest.fixture
+def handlers_only(make_service: Callable[..., Service]) -> Service:
+    """A module whose handlers' stores are its only read models: no data rows, no history."""
+    return make_service(handlers=[Store], disable_default_handler=True)
+
+
+def used(service: Service) -> Used:
+    """The permissions that the calls since the last time needed, by kind of table."""
+    found: Used = {}
+    for call in service.wire.calls:
+        for table, action in needed(call) if call.service == "dynamodb" else ():
+            _stage, _app, name = table.split("-", 2)
+            found.setdefault(name.removeprefix("todo-"), set()).add(f"dynamodb:{action}")
+    service.wire.clear()
+    return found
+
+
+def needed(call: Call) -> list[tuple[str, str]]:
+    match call.operation:
+        case "TransactWriteItems":
+            writes = [write for item in call.parameters["TransactItems"] for write in item.items()]
+            return [(request["TableName"], WRITES[kind]) for kind, request in writes]
+        case "BatchGetItem":
+            return [(table, call.operation) for table in call.parameters["RequestItems"]]
+        case operation:
+            return [(call.parameters["TableName"], operation)]
+
+
+def together(*parts: Used, kinds: tuple[str, ...] = MODULE) -> Used:
+    return {
+        kind: set().union(*(part.get(kind, set()) for part in parts))
+        for kind in kinds
+        if any(kind in part for part in parts)
+    }
+
+
+def allowed(construct: type[Any], intent: str, **props: Any) -> Used:
+    """What a grant allows, by kind of table."""
+    stack = cdk.Stack(new_app(), "Test")
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    getattr(construct(stack, "Todo", **props).grants, intent)(role)
+    return {name[4:-8].lower(): actions for name, actions in permissions(stack).items()}
+
+
+def publish(service: Service) -> Used:
+    """Publish in every asynchronous way; the calls that were needed for it."""
+    service.publish()
+    service.publish(version=-1, name="of the latest")
+    for _ in range(2):
+        service.module.commands.publish_async(
+            service.command(version=2), invoke_context=service.user(), publish_id="once"
+        )
+    service.module.commands.duplicate((PK, "A1@3"), invoke_context=service.user())
+    return used(service)
+
+
+def run_worker(service: Service, action: str, version: int, **extra: Any) -> None:
+    task = {"module": "todo", "pk": PK, "sk": "A1", "version": version, **extra}
+    Worker({"todo": service.module}).run({"action": action, "input": task})
+
+
+def test_publish(
+    make_service: Callable[..., Service], plain: Service, synced: Service, handlers_only: Service
+) -> None:
+    alone = make_service(ryw=False)
+    calls = together(*(publish(service) for service in (plain, synced, handlers_only, alone)))
+    assert calls == allowed(CqrsTable, "publish", data_sync=True)
+
+
+@pytest.fixture
+def bucket(emulator: Emulator) -> Iterator[str]:
+    client, name = emulator.client("s3"), f"attributes-{uuid.uuid4().hex[:12]}"
+    client.create_bucket(Bucket=name)
+    yield name
+    for found in client.list_objects_v2(Bucket=name).get("Contents", ()):
+        client.delete_object(Bucket=name, Key=found["Key"])
+    client.delete_bucket(Bucket=name)
+
+
+def test_read(make_service: Callable[..., Service], bucket: str, handlers_only: Service) -> None:
+    large = make_service(bucket_name=bucket, attribute_limit=1000)
+    large.publish("B1", attributes={"title": "t" * 1000})
+    for service in (large, handlers_only):
+        publish(service)
+        module, user = service.module, service.user()
+        module.repository.get_item(KEY, invoke_context=user)
+        module.repository.list_items_by_pk(PK, invoke_context=user)
+        module.data.get_item(KEY, invoke_context=user)
+        module.data.list_items_by_pk(PK, invoke_context=user)
+        module.history.get_item(KEY, 1, invoke_context=user)
+        module.history.list_versions(KEY, invoke_context=user)
+        module.history.as_of(KEY, version=1, invoke_context=user)
+        module.commands.get_item((PK, "A1@1"), invoke_context=user)
+        module.commands.get_latest_item(KEY, invoke_context=user)
+        module.commands.get_next_command((PK, "A1@1"), invoke_context=user)
+    collect_large_attributes(large.module, older_than=timedelta(0), dry_run=True)
+    assert together(used(large), used(handlers_only)) == allowed(CqrsTable, "read", data_sync=True)
+
+
+def test_apply(plain: Service, synced: Service) -> None:
+    for service in (plain, synced):
+        publish(service)
+        service.apply(1, images={1: service.image(1)})
+        run_worker(service, "apply", 4)
+    for version in range(1, 4):
+        run_worker(synced, "handle", version, handler="Store")
+    run_worker(synced, "park", 4, handler="Store", error="TimeoutError")
+    run_worker(synced, "finish", 4, results=[{"handler": "Store", "outcome": "parked"}])
+    run_worker(synced, "fail", 4, error="TimeoutError")
+    plain.module.commands.update_status((PK, "A1@4"), "mine:DONE", invoke_context=plain.user())
+    plain.module.history.publish(KEY, invoke_context=plain.user())
+    plain.module.commands.update_ttl((PK, "A1@4"), invoke_context=plain.user())
+    assert together(used(plain), used(synced)) == allowed(CqrsTable, "apply", data_sync=True)
+
+
+def test_publish_and_apply_are_enough_for_a_synchronous_publish(synced: Service) -> None:
+    publish(synced)
+    for version in range(1, 5):
+        synced.apply(version)
+        run_worker(synced, "handle", version, handler="Store")
+    used(synced)
+    synced.publish_sync(version=4)
+    calls = together(used(synced))
+    grants = [allowed(CqrsTable, intent, data_sync=True) for intent in ("publish", "apply")]
+    assert {kind for kind in calls if not calls[kind] <= together(*grants)[kind]} == set()
+
+
+def test_replay(synced: Service) -> None:
+    publish(synced)
+    synced.apply(4)
+    used(synced)
+    synced.module.commands.re_sync_data()
+    assert together(used(synced)) == allowed(CqrsTable, "replay", data_sync=True)
+
+
+def test_track(plain: Service) -> None:
+    publish(plain)
+    used(plain)
+    plain.publish(version=4)
+    plain.module.repository.get_item(KEY, invoke_context=plain.user())
+    plain.module.repository.list_items_by_pk(PK, invoke_context=plain.user())
+    plain.module.sessions.get("u1", KEY)
+    plain.module.sessions.list_by_user("u1", TENANT)
+    plain.module.sessions.delete("u1", DetailKey(*KEY))
+    calls = together(used(plain), kinds=("session",))
+    assert list(calls.values()) == list(allowed(SessionTable, "track").values())
+
+
+def test_settings_of_tenants(plain: Service) -> None:
+    for change, intent in ((False, "read"), (True, "write")):
+        if change:
+            plain.module.ttl.set_ttl_configuration("data", 7, TENANT)
+        plain.module.ttl.get_ttl_configuration("data", TENANT)
+        (calls,) = together(used(plain), kinds=("master-data",)).values()
+        assert [calls] == list(allowed(MasterDataTable, intent).values())
