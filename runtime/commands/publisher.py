@@ -16,7 +16,7 @@ from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, run_handlers
 from runtime.storage.dynamodb import ConditionFailedError, TransactionFailedError
 from runtime.storage.rows import version_of
-from runtime.storage.transactions import advance_writes, insert_command
+from runtime.storage.transactions import advance_writes, final_columns, insert_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ class Publisher:
             drafted, request.key, base.version + 1, request.context, request.source, request.request_id
         )
         if request.sync:
-            row |= {"syncMode": {"S": _SYNC}, "status": {"S": self._module.applied_status}}
+            row |= {"syncMode": {"S": _SYNC}}
         row = self._resources.large_attributes.off_load(module.tables.command, row)
         return self._write(request, row, base.version, found.data)
 
@@ -98,6 +98,8 @@ class Publisher:
         also = publish_record.writes(self._module.tables, request.key, request.publish_id, version + 1)
         if request.sync:
             also += self._advance(request.key, data, row, version)
+            # Only now: the `ttl` that comes with the final status is not the data row's.
+            row |= final_columns(self._module, request.key.pk, self._module.applied_status)
         else:
             also += self._module.sessions.writes(request.context, request.key, version + 1)
         winner = self._insert(request, row, also)
