@@ -26,8 +26,10 @@ _MAX_LIMIT: Final = 1000
 _MAX_SK_BYTES: Final = 1024
 
 
-def checked_key(key: tuple[str, str], context: InvokeContext | None, settings: Settings) -> DetailKey:
-    """Key of an aggregate that the caller may read.
+def checked_key(
+    key: tuple[str, str], context: InvokeContext | None, settings: Settings, *, write: bool = False
+) -> DetailKey:
+    """Key of an aggregate that the caller may read, or write.
 
     Raises:
         InvalidInputError: It is not two texts, or cannot be the key of an aggregate.
@@ -38,20 +40,20 @@ def checked_key(key: tuple[str, str], context: InvokeContext | None, settings: S
         raise InvalidInputError([FieldProblem("key", message)])
     pk, sk = key
     _check_text("sk", sk)
-    checked_pk(pk, context, settings)
+    checked_pk(pk, context, settings, write=write)
     check_natural_key(pk, sk)
     return DetailKey(pk, sk)
 
 
-def checked_pk(pk: str, context: InvokeContext | None, settings: Settings) -> str:
-    """Partition key that the caller may read.
+def checked_pk(pk: str, context: InvokeContext | None, settings: Settings, *, write: bool = False) -> str:
+    """Partition key that the caller may read, or write.
 
     Raises:
         InvalidInputError: It is not text, empty or too long.
         ForbiddenError: It belongs to another tenant.
     """
     _check_text("pk", pk)
-    check_tenant(pk, context, settings)
+    check_tenant(pk, context, settings, write=write)
     check_natural_key(pk, "any")
     return pk
 

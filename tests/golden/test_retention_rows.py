@@ -71,3 +71,13 @@ def test_update_ttl_gives_their_finished_command_its_own(golden: Golden) -> None
     assert previous is not None
     assert previous.sk == "A1@3"
     assert days_left(golden.raw("command", "A1@3")) == 1
+
+
+def test_the_ttl_of_their_data_row_is_not_the_history_rows(golden: Golden) -> None:
+    for _, sk in rows("master-data"):
+        key = {"pk": {"S": "MASTER#mbc"}, "sk": {"S": sk.replace("local-t-", golden.prefix)}}
+        golden.service.client.delete_item(TableName=f"{golden.prefix}master-data", Key=key)
+    golden.publish("publish_async", "E1", 2)
+    golden.carry("E1", 3)
+    for kind, sk in (("history", "E1@2"), ("data", "E1"), ("command", "E1@3")):
+        assert "ttl" not in golden.raw(kind, sk)

@@ -12,7 +12,7 @@ from runtime.keys import DetailKey
 from runtime.pipeline.apply import apply
 from runtime.pipeline.run_handler import run_handler
 from runtime.pipeline.stream import StreamProcessor
-from tests.golden.rows import FINISHED, KINDS, PK, Golden, agrees, rows, user
+from tests.golden.rows import FINISHED, KINDS, PARTIAL, PK, WHOLE, Golden, agrees, assert_same, rows, user
 from tests.support.service import plain
 from tests.support.values import event_image
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from runtime import CommandModel
     from tests.support.service import Service
 
-WHOLE = ("publish_async", "publish_sync")
-PARTIAL = ("publish_partial_update_async", "publish_partial_update_sync")
 LATEST = {"A1": 4, "B1": 2, "E1": 2, "F1": 1}
 COMMANDS, DATA = rows("todo-command"), rows("todo-data")
 
@@ -98,6 +96,18 @@ def test_publishing_what_they_say_changes_nothing(golden: Golden, sk: str, versi
     assert golden.service.everything() == before
 
 
+def test_their_nulls_are_like_absent_columns(golden: Golden) -> None:
+    """A field that their caller sets to null is stored as a NULL, not only the ttl."""
+    nulls = {name: {"NULL": True} for name in ("seq", "isDeleted", "attributes")}
+    golden.put("todo-command", COMMANDS[PK, "C1@1"] | nulls)
+    command = golden.module.commands.get_item((PK, "C1@1"))
+    assert command is not None
+    assert (command.seq, command.is_deleted, command.attributes) == (None, None, None)
+    assert golden.publish("publish_async", "C1", 1, name="pending") is None
+    golden.carry("C1", 1)
+    assert not set(nulls) & set(golden.raw("data", "C1"))
+
+
 @pytest.mark.parametrize("method", PARTIAL)
 def test_a_partial_update_keeps_what_it_does_not_name(golden: Golden, method: str) -> None:
     golden.publish("publish_sync", "A1", 4, attributes=plain(COMMANDS[PK, "A1@1"])["attributes"])
@@ -162,102 +172,6 @@ def test_their_commands_from_the_stream(golden: Golden) -> None:
     assert started == [(DetailKey(PK, "C1"), 1)]
 
 
-class TestCrashedSynchronousCommand:
-    """Their synchronous publish writes one row after the other, and may die in between."""
-
-    @pytest.fixture
-    def crashed(self, golden: Golden) -> Golden:
-        """A create that got as far as the command row."""
-        row = COMMANDS[PK, "B1@1"] | {
-            "sk": {"S": "D1@1"},
-            "id": {"S": f"{PK}#D1"},
-            "code": {"S": "D1"},
-            "status": {"S": "publish_sync:STARTED"},
-        }
-        golden.put("todo-command", row)
-        return golden
-
-    @pytest.fixture
-    def crashed_update(self, crashed: Golden) -> Golden:
-        """An update of D1 that got as far as the command row."""
-        data = DATA[PK, "B1"] | {"sk": {"S": "D1"}, "id": {"S": f"{PK}#D1"}, "code": {"S": "D1"}}
-        first = crashed.raw("command", "D1@1")
-        row = data | {name: first[name] for name in ("name", "seq", "attributes", "version")}
-        crashed.put("todo-data", row | {"csk": {"S": "D1"}})
-        crashed.put("todo-command", first | {"status": {"S": FINISHED}})
-        crashed.put(
-            "todo-command", first | {"sk": {"S": "D1@2"}, "version": {"N": "2"}, "name": {"S": "two"}}
-        )
-        return crashed
-
-    @pytest.mark.parametrize("method", [*WHOLE, *PARTIAL])
-    @pytest.mark.parametrize("version", [1, -1])
-    def test_the_next_publish_heals_it(self, crashed: Golden, method: str, version: int) -> None:
-        command = crashed.publish(method, "D1", version, name="next")
-        assert command.version == 2
-        crashed.carry("D1", 2)
-        assert agrees(crashed, crashed.module.history.get_item((PK, "D1"), 1), self.applied(crashed, "D1@1"))
-        assert crashed.raw("command", "D1@1")["status"]["S"] == FINISHED
-        crashed.check_invariants()
-
-    def test_apply_heals_it(self, crashed: Golden) -> None:
-        done = apply(crashed.module, DetailKey(PK, "D1"), 1)
-        assert done.version == 1
-        assert crashed.raw("command", "D1@1")["status"]["S"] == FINISHED
-        assert agrees(crashed, crashed.module.data.get_item((PK, "D1")), self.applied(crashed, "D1@1"))
-        crashed.check_invariants()
-
-    def test_publishing_its_data_heals_it(self, crashed: Golden) -> None:
-        command = crashed.module.commands.get_item((PK, "D1@1"))
-        assert command is not None
-        crashed.module.data.publish(command)
-        crashed.check_invariants()
-
-    def test_creating_it_again_conflicts(self, crashed: Golden) -> None:
-        for method in WHOLE:
-            with pytest.raises(VersionConflictError):
-                crashed.publish(method, "D1", 0)
-
-    @pytest.mark.parametrize("with_history", [False, True])
-    @pytest.mark.parametrize("method", [*WHOLE, *PARTIAL])
-    def test_an_update_that_crashed_is_healed(
-        self, crashed_update: Golden, method: str, *, with_history: bool
-    ) -> None:
-        golden, before = crashed_update, crashed_update.raw("data", "D1")
-        if with_history:
-            golden.put("todo-history", before | {"sk": {"S": "D1@1"}})
-        assert golden.publish(method, "D1", 2, name="three").version == 3
-        golden.carry("D1", 3)
-        assert_same(golden.raw("history", "D1@1"), before, but={"sk", "ttl"})
-        golden.check_invariants()
-
-    @pytest.mark.parametrize("method", [*WHOLE, *PARTIAL])
-    def test_a_crash_before_the_status_is_no_obstacle(self, crashed: Golden, method: str) -> None:
-        """The data row is there, and the command still says that it was only started."""
-        started = crashed.raw("command", "D1@1")
-        apply(crashed.module, DetailKey(PK, "D1"), 1)
-        crashed.put("todo-command", started)
-        assert crashed.publish(method, "D1", 1, name="next").version == 2
-        crashed.carry("D1", 2)
-        crashed.check_invariants()
-
-    def applied(self, golden: Golden, sk: str) -> Any:
-        """What a command's data or history row has to say, in the wire format."""
-        row = dict(golden.raw("command", sk))
-        for column in ("status", "source", "syncMode"):
-            row.pop(column, None)
-        base, _, version = sk.partition("@")
-        history = golden.raw("history", sk)
-        retention = (history or golden.raw("data", base))["ttl"]
-        return row | {
-            "ttl": retention,
-            "sk": {"S": sk if history else base},
-            "cpk": row["pk"],
-            "csk": {"S": sk},
-            "version": {"N": version},
-        }
-
-
 class Recorder(DataSyncHandler):
     def __init__(self) -> None:
         self.seen: list[CommandModel[Any]] = []
@@ -282,9 +196,3 @@ def test_a_handler_sees_their_commands(make_service: Callable[..., Service]) -> 
     assert [command.sk for command in recorder.seen] == ["C1@1", "A1@5"]
     expected = COMMANDS[PK, "C1@1"] | {"status": {"S": "sync_data:STARTED"}}
     assert agrees(golden, recorder.seen[0], expected)
-
-
-def assert_same(found: Any, expected: Any, *, but: set[str]) -> None:
-    assert {n: v for n, v in found.items() if n not in but} == {
-        n: v for n, v in expected.items() if n not in but
-    }

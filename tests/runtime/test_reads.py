@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import ForbiddenError, InvalidInputError, ItemNotFoundError, SortKeyCondition
+from runtime import (
+    DataSyncHandler,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+    SortKeyCondition,
+)
 from runtime.context import use_invoke_context
 from runtime.keys import DetailKey
 from runtime.storage.session import Session
@@ -12,6 +18,13 @@ from tests.support.service import PK, Service, check_invariants, eventually_expi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from runtime import CommandModel
+
+
+class Handler(DataSyncHandler):
+    def up(self, command: CommandModel[Any]) -> None:
+        pass
 
 
 class TestReadYourWrites:
@@ -196,6 +209,16 @@ class TestDataPublish:
         check_invariants(service)
         statuses = {row["status"] for row in service.rows(service.tables.command)}
         assert statuses == {"finish:FINISHED"}
+
+    @pytest.mark.parametrize("handlers", [(), (Handler,)])
+    def test_it_notifies_unless_handlers_come_first(
+        self, make_service: Callable[..., Service], handlers: tuple[type[DataSyncHandler], ...]
+    ) -> None:
+        service = make_service(handlers=handlers, topic_arn="arn:aws:sns:us-east-1:000000000000:gone")
+        command = service.publish()
+        service.wire.clear()
+        service.module.data.publish(command)
+        assert service.wire.names("sns") == ([] if handlers else ["sns:Publish"])
 
     def test_a_command_that_is_applied_already_is_done(self, service: Service) -> None:
         first = service.publish(name="one")

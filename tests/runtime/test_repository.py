@@ -144,6 +144,9 @@ class TestListItemsByPk:
         second = listed(service, limit=2, start_from_sk=first.last_sk)
         assert (keys(first), first.last_sk) == (["A", "E", "B", "C"], "C")
         assert (keys(second), second.last_sk) == (["D"], None)
+        service.wire.clear()
+        assert keys(listed(service, limit=1, start_from_sk="B")) == ["C"]
+        assert service.wire.names() == [QUERY, QUERY]
 
     @pytest.mark.parametrize("order", ["asc", "desc"])
     def test_an_update_of_an_item_on_another_page_is_shown_there_only(
@@ -265,21 +268,49 @@ class TestListItemsByPk:
             sk: {"blob": sk * 2000} for sk in ("A", "B")
         }
 
-    def test_a_row_that_arrives_between_the_reads_gets_its_place(self, service: Service) -> None:
+    @pytest.mark.parametrize("order", ["asc", "desc"])
+    def test_a_row_that_arrives_between_the_reads_gets_its_place(self, service: Service, order: Any) -> None:
         applied(service, "A", "C", "E")
-        for sk in ("B", "D"):
+        late = {"asc": ("B", "D"), "desc": ("D", "B")}[order]
+        for sk in late:
             service.publish(sk)
 
-        def apply_late(call: Call) -> None:
-            if call.name == BATCH_GET and threading.current_thread() is threading.main_thread():
-                service.wire.before = lambda _call: None
-                service.apply(1, "B")
-                service.apply(1, "D")
+        def arrive(sk: str) -> Callable[[Call], None]:
+            def before(call: Call) -> None:
+                if call.name == BATCH_GET:
+                    service.wire.before = lambda _call: None
+                    service.apply(1, sk)
 
-        service.wire.before = apply_late
-        first = listed(service, limit=2)
-        assert (keys(first), first.last_sk) == (["A", "B", "C"], "C")
-        assert keys(listed(service, limit=2, start_from_sk="C")) == ["D", "E"]
+            return before
+
+        service.wire.before = arrive(late[0])
+        first = listed(service, limit=2, order=order)
+        service.wire.before = arrive(late[1])
+        second = listed(service, limit=2, order=order, start_from_sk=first.last_sk)
+        expected = ["A", "B", "C", "D", "E"]
+        # The other one is still pending on the first page.
+        assert keys(first)[0] == late[1]
+        assert keys(first)[1:] + keys(second) == (expected if order == "asc" else expected[::-1])
+
+    def test_a_row_that_arrives_as_a_later_version_is_shown_as_it_is(self, service: Service) -> None:
+        service.publish("B")
+
+        def before(call: Call) -> None:
+            if call.name == BATCH_GET:
+                service.wire.before = lambda _call: None
+                service.publish_sync("B", 1, name="later")
+
+        service.wire.before = before
+        assert [(item.name, item.version) for item in listed(service).items] == [("later", 2)]
+
+    def test_an_id_with_two_meanings_shows_its_own_aggregate(self, service: Service) -> None:
+        applied(service, "B")
+        service.module.commands.publish_async(
+            service.command("B", 1, name="of another user"), invoke_context=service.user("u2")
+        )
+        # Aggregate `acme#B` of this partition, or `B` of the partition `TODO#acme#acme`.
+        session_row(service, "acme#B", 2)
+        assert [(item.sk, item.name) for item in listed(service).items] == [("B", "after 0")]
 
     @pytest.mark.parametrize("minutes", ["", "0", "-1", "NaN", "five"])
     def test_switched_off_no_session_is_read(
@@ -353,6 +384,8 @@ class TestCalls:
         assert service.wire.depth() == 2
         (batch,) = (call for call in service.wire.calls if call.name == BATCH_GET)
         requested = batch.parameters["RequestItems"]
+        sessions = next(c for c in service.wire.calls if c.parameters["TableName"].endswith("-session"))
+        assert sessions.parameters["ExpressionAttributeValues"][":sk"] == {"S": f"todo#{PK}#"}
         # The data row of A is on the page already. B's session is overtaken.
         assert [key["sk"]["S"] for key in requested[service.tables.command]["Keys"]] == ["A@2", "C@1"]
         assert [key["sk"]["S"] for key in requested[service.tables.data]["Keys"]] == ["C"]

@@ -254,6 +254,19 @@ class TestCreations:
         del store.items[1]
         assert listed(handled, store) == store.query()
 
+    def test_several_pending_updates_make_nothing_new(self, handled: Service, store: Store) -> None:
+        handled.publish("B", 1)
+        handled.publish("B", 2, name="mine")
+        del store.items[1]
+        assert listed(handled, store) == store.query()
+
+    def test_one_that_the_data_row_has_overtaken_is_ignored(self, handled: Service, store: Store) -> None:
+        handled.publish("C", name="new")
+        handled.module.commands.publish_async(handled.command("C", 1), invoke_context=handled.user("u2"))
+        assert names(listed(handled, store))[0] == "new"
+        handled.apply(2, "C")
+        assert listed(handled, store) == store.query()
+
     def test_a_first_version_that_has_expired_makes_nothing_new(self, handled: Service, store: Store) -> None:
         handled.publish("B", 1, name="mine")
         remove(handled, "command", "B@1")
@@ -301,7 +314,7 @@ class TestSessions:
         assert names(listed(handled, store)) == ["after 0", "mine"]
 
     @pytest.mark.parametrize("sk", ["B", "x#acme#y", "acme#z", "e@x.com"])
-    @pytest.mark.parametrize("pk", [PK, "A#acme#B#acme", "#acme"])
+    @pytest.mark.parametrize("pk", [PK, "A#acme#B#acme", "A#acme#acme", "#acme"])
     def test_rows_of_the_typescript_framework_are_understood(
         self, handled: Service, pk: str, sk: str
     ) -> None:
