@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from constructs_lib.layers.runtime_layer import RuntimeLayer
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.messaging.notifications_grants import NotificationsGrants
+    from constructs_lib.messaging.realtime_api import RealtimeApi, RealtimeApiGrants
     from constructs_lib.pipeline.command_workflow import CommandWorkflow, CommandWorkflowGrants, WorkflowType
     from constructs_lib.pipeline.retry_policy import RetryPolicy
     from constructs_lib.pipeline.stream_processing import StreamProcessing
@@ -58,6 +59,10 @@ _HOMES = {
     "api.identity": ("Identity",),
     "messaging.notifications": ("Notifications",),
     "messaging.notifications_grants": ("NotificationsGrants",),
+    "messaging.realtime_api": (
+        "RealtimeApi",
+        "RealtimeApiGrants",
+    ),
     "tables.master_data_table": (
         "MasterDataTable",
         "MasterDataTableGrants",
@@ -96,6 +101,8 @@ __all__ = [
     "Notifications",
     "NotificationsGrants",
     "Processing",
+    "RealtimeApi",
+    "RealtimeApiGrants",
     "RetryPolicy",
     "RuntimeLayer",
     "SessionTable",

@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runtime.access import check_role, requires_role
     from runtime.app import CqrsApp
+    from runtime.commands.erase import erase
     from runtime.commands.item_list import ItemList
     from runtime.commands.partial_update import REMOVE
     from runtime.commands.sort_key import SortKeyCondition
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     )
     from runtime.errors import (
         BadRequestError,
+        BatchDeliveryError,
         ConfigurationError,
         CorruptRowError,
         CqrsError,
+        DeliveryError,
         FieldProblem,
         ForbiddenError,
         HandlersPendingError,
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from runtime.handlers import DataSyncHandler
+    from runtime.http.module_bodies import SearchQuery
+    from runtime.http.module_routes import module_routes
+    from runtime.http.openapi import openapi_routes
     from runtime.keys import (
         KEY_SEPARATOR,
         VER_SEPARATOR,
@@ -52,13 +59,19 @@ if TYPE_CHECKING:
         remove_sort_key_version,
         sort_key_base_from_id,
     )
+    from runtime.messaging.email_parts import Attachment, Recipients
+    from runtime.messaging.sqs import SqsMessage
     from runtime.models import CommandInputModel, CommandModel, CqrsModel, DataListModel, DataModel
     from runtime.module import CommandModule
+    from runtime.pipeline.repair import redrive, skip
+    from runtime.registration import data_sync_handler
     from runtime.resources import Resources
     from runtime.settings import Settings
 
 _HOMES = {
+    "access": ("check_role", "requires_role"),
     "app": ("CqrsApp",),
+    "commands.erase": ("erase",),
     "commands.item_list": ("ItemList",),
     "commands.partial_update": ("REMOVE",),
     "commands.sort_key": ("SortKeyCondition",),
@@ -74,9 +87,11 @@ _HOMES = {
     ),
     "errors": (
         "BadRequestError",
+        "BatchDeliveryError",
         "ConfigurationError",
         "CorruptRowError",
         "CqrsError",
+        "DeliveryError",
         "FieldProblem",
         "ForbiddenError",
         "HandlersPendingError",
@@ -88,6 +103,9 @@ _HOMES = {
         "VersionConflictError",
     ),
     "handlers": ("DataSyncHandler",),
+    "http.module_bodies": ("SearchQuery",),
+    "http.module_routes": ("module_routes",),
+    "http.openapi": ("openapi_routes",),
     "keys": (
         "KEY_SEPARATOR",
         "VERSION_FIRST",
@@ -101,8 +119,12 @@ _HOMES = {
         "remove_sort_key_version",
         "sort_key_base_from_id",
     ),
+    "messaging.email_parts": ("Attachment", "Recipients"),
+    "messaging.sqs": ("SqsMessage",),
     "models": ("CommandInputModel", "CommandModel", "CqrsModel", "DataListModel", "DataModel"),
     "module": ("CommandModule",),
+    "pipeline.repair": ("redrive", "skip"),
+    "registration": ("data_sync_handler",),
     "resources": ("Resources",),
     "settings": ("Settings",),
 }
@@ -116,7 +138,9 @@ __all__ = [
     "VERSION_FIRST",
     "VERSION_LATEST",
     "VER_SEPARATOR",
+    "Attachment",
     "BadRequestError",
+    "BatchDeliveryError",
     "CommandInputModel",
     "CommandModel",
     "CommandModule",
@@ -128,6 +152,7 @@ __all__ = [
     "DataListModel",
     "DataModel",
     "DataSyncHandler",
+    "DeliveryError",
     "DetailKey",
     "FieldProblem",
     "ForbiddenError",
@@ -138,21 +163,32 @@ __all__ = [
     "ItemList",
     "ItemNotFoundError",
     "PreviousVersionPending",
+    "Recipients",
     "Resources",
+    "SearchQuery",
     "Settings",
     "SortKeyCondition",
+    "SqsMessage",
     "UnknownEventError",
     "UserContext",
     "VersionConflictError",
     "add_sort_key_version",
+    "check_role",
     "current_invoke_context",
+    "data_sync_handler",
+    "erase",
     "generate_id",
     "get_command_source",
     "get_sort_key_version",
     "get_tenant_code",
     "get_user_context",
+    "module_routes",
+    "openapi_routes",
+    "redrive",
     "remove_sort_key_version",
     "require_invoke_context",
+    "requires_role",
+    "skip",
     "sort_key_base_from_id",
 ]
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.contract import FunctionKind
 from runtime.errors import ConfigurationError
+from runtime.event_handlers import EventHandlers
 from runtime.events import EventSource, source_of
+from runtime.registration import check_decorated, check_latecomers, count_decorated
 from runtime.resources import default_resources
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.http.api import HttpApi
     from runtime.messaging.queue import NotificationQueue
+    from runtime.messaging.router import RecordRouter
     from runtime.module import CommandModule
     from runtime.pipeline.stream import StreamProcessor
     from runtime.pipeline.worker import Worker
@@ -24,12 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["CqrsApp"]
 
 
-class CqrsApp:
+class CqrsApp(EventHandlers):
     """The function handler of an app: call it with an event, it routes by the source.
 
     HTTP requests go to the routes, records of a command table's stream to the pipeline,
-    tasks of the state machine to the worker, notifications to their handlers. All
-    functions of a stack share one app; each imports only what its own events need.
+    tasks of its state machine to the worker, notifications to their handlers; other events
+    to the handlers that are registered for them, see `EventHandlers`. All functions of a
+    stack share one app; each imports only what its own events need.
 
     Example:
         >>> app = CqrsApp(modules=[todo], routes="todo.routes:router")
@@ -40,10 +44,13 @@ class CqrsApp:
         modules: The app's modules.
         routes: Powertools routers, or where to import them from: ``"package.module:name"``.
             An import path keeps the routes out of the functions that serve no HTTP.
-        notification_handlers: Called with each status notification. Default: it is logged.
+        openapi: Serve the routes' description at ``/openapi.json`` and ``/swagger``.
+        notification_handlers: Called with each status notification, after it was pushed to
+            realtime clients where the stack has them. Default: it is logged.
 
     Raises:
-        ConfigurationError: Two modules have the same name.
+        ConfigurationError: Two modules have the same name, or a data sync handler is
+            registered twice, for an unknown table, with a reserved type, or too late.
     """
 
     def __init__(
@@ -51,33 +58,43 @@ class CqrsApp:
         *,
         modules: Sequence[CommandModule[Any]],
         routes: Router | str | Sequence[Router | str] = (),
+        openapi: bool = True,
         notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
     ) -> None:
+        super().__init__()
         self.modules = {module.table_name: module for module in modules}
         if len(self.modules) != len(modules):
             msg = f"two modules have the same name in {[module.table_name for module in modules]}"
             raise ConfigurationError(msg)
         self._routes = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
+        self._openapi = openapi
         self._notification_handlers = notification_handlers
+        for module in modules:
+            module.add_decorated_handlers()
+        check_decorated(self.modules)
+        self._decorated = count_decorated()
         self._preload()
+        self._check_latecomers()
 
     def __call__(self, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's types
         """Handle one event.
 
         Raises:
-            UnknownEventError: Nothing here serves events of this shape.
+            UnknownEventError: Nobody here handles the event.
         """
+        self._check_latecomers()
         source = source_of(event)
         try:
             match source:
                 case EventSource.HTTP:
                     return self._http.handle(event, context)
-                case EventSource.DYNAMODB_STREAM:
-                    return self._stream.process(event["Records"])
                 case EventSource.STEP_FUNCTIONS:
-                    return self._worker.run(event)
-                case EventSource.SQS:
-                    return self._queue.process(event, context)
+                    handler = self.task_handler(event)
+                    return self._worker.run(event) if handler is None else handler(event)
+                case EventSource.EVENTBRIDGE:
+                    return self.handle_bus_event(event)
+                case _:
+                    return self._records.process(source, event["Records"])
         finally:
             self._flush_metrics()
 
@@ -91,13 +108,23 @@ class CqrsApp:
     def _http(self) -> HttpApi:
         from runtime.http.api import HttpApi  # noqa: PLC0415 - only the function that serves HTTP pays for it
 
-        return HttpApi(self._routes)
+        return HttpApi(self._routes, openapi=self._openapi)
+
+    @cached_property
+    def _command_tables(self) -> dict[str, CommandModule[Any]]:
+        return {module.tables.command: module for module in self.modules.values()}
+
+    @cached_property
+    def _records(self) -> RecordRouter:
+        from runtime.messaging.router import RecordRouter  # noqa: PLC0415
+
+        return RecordRouter(self, lambda: self._command_tables, lambda: self._stream, lambda: self._queue)
 
     @cached_property
     def _stream(self) -> StreamProcessor:
         from runtime.pipeline.stream import StreamProcessor  # noqa: PLC0415
 
-        return StreamProcessor({module.tables.command: module for module in self.modules.values()})
+        return StreamProcessor(self._command_tables)
 
     @cached_property
     def _worker(self) -> Worker:
@@ -107,10 +134,14 @@ class CqrsApp:
 
     @cached_property
     def _queue(self) -> NotificationQueue:
-        from runtime.messaging.queue import NotificationQueue, log_notification  # noqa: PLC0415
+        from runtime.messaging.queue import NotificationQueue  # noqa: PLC0415
+        from runtime.messaging.realtime import notification_handlers  # noqa: PLC0415
 
-        handlers = self._notification_handlers
-        return NotificationQueue((log_notification,) if handlers is None else handlers)
+        return NotificationQueue(notification_handlers(default_resources(), self._notification_handlers))
+
+    def _check_latecomers(self) -> None:
+        if count_decorated() != self._decorated:
+            check_latecomers(self.modules, self._decorated)
 
     def _preload(self) -> None:
         """Do the imports of this function's own events while Lambda's init phase lasts."""
@@ -121,8 +152,8 @@ class CqrsApp:
                 for module in self.modules.values():
                     _ = module.commands, module.data, module.repository, module.resources.dynamodb
             case FunctionKind.STREAM:
-                _ = self._stream
+                _ = self._records, self._stream
             case FunctionKind.WORKER:
                 _ = self._worker
             case FunctionKind.NOTIFIER:
-                _ = self._queue
+                _ = self._records, self._queue

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = [
+    "CLAIM_GROUPS",
+    "CLAIM_ROLES",
+    "CLAIM_TENANT",
     "HEADER_IDEMPOTENCY_KEY",
     "HEADER_TENANT_CODE",
     "ROLE_SYSTEM_ADMIN",
@@ -23,9 +26,13 @@ __all__ = [
     "get_command_source",
     "get_user_context",
     "require_invoke_context",
+    "roles_in",
     "use_invoke_context",
 ]
 
+CLAIM_TENANT: Final = "custom:tenant"
+CLAIM_ROLES: Final = "custom:roles"
+CLAIM_GROUPS: Final = "custom:groups"
 HEADER_TENANT_CODE: Final = "x-tenant-code"
 HEADER_IDEMPOTENCY_KEY: Final = "idempotency-key"
 ROLE_SYSTEM_ADMIN: Final = "system_admin"
@@ -76,44 +83,71 @@ class UserContext:
     Attributes:
         user_id: Subject of the token, or None when nobody signed in.
         tenant_code: Tenant that the user acts in, in lower case, or None.
-        tenant_role: Role of the user in that tenant; empty when there is none.
+        tenant_role: The one role of the user in that tenant that comes first; empty when
+            there is none. Checks go by ``tenant_roles``.
+        tenant_roles: Every role of the user in that tenant, those for all tenants among them.
+        tenant_group_ids: Groups of the user in that tenant, those for all tenants among them.
     """
 
     user_id: str | None
     tenant_code: str | None
     tenant_role: str
+    tenant_roles: tuple[str, ...] = ()
+    tenant_group_ids: tuple[str, ...] = ()
 
 
 def get_user_context(invoke_context: InvokeContext) -> UserContext:
-    """User, tenant and role of a request.
+    """User, tenant, roles and groups of a request.
 
     The tenant is the claim ``custom:tenant``, else the header ``x-tenant-code`` (which
     then needs a role that may cross tenants; the services check that). Roles come from
-    ``custom:roles``, a JSON list of ``{"tenant": "…", "role": "…"}`` where an empty
-    tenant means every tenant.
+    ``custom:roles``, a JSON list of ``{"tenant": "…", "role": "…"}``, groups from
+    ``custom:groups``, one of ``{"tenant": "…", "groups": ["…"]}``. An empty tenant there
+    means every tenant. Tenants are compared without regard to case, roles are not.
 
     Raises:
         ForbiddenError: The claim ``custom:roles`` is not such a list.
     """
     claims = invoke_context.claims
-    tenant = claims.get("custom:tenant") or invoke_context.headers.get(HEADER_TENANT_CODE)
+    tenant = claims.get(CLAIM_TENANT) or invoke_context.headers.get(HEADER_TENANT_CODE)
     tenant_code = str(tenant).lower() if tenant else None
+    entries = _role_entries(claims.get(CLAIM_ROLES))
     return UserContext(
         user_id=claims.get("sub"),
         tenant_code=tenant_code,
-        tenant_role=_role_in(tenant_code, claims.get("custom:roles")),
+        tenant_role=_first_role(tenant_code, entries),
+        tenant_roles=_roles(tenant_code, entries),
+        tenant_group_ids=_groups(tenant_code, claims.get(CLAIM_GROUPS)),
     )
 
 
-def _role_in(tenant_code: str | None, claim: str | None) -> str:
+def roles_in(invoke_context: InvokeContext, tenant_code: str | None) -> tuple[str, ...]:
+    """Every role of the caller in a tenant, those for all tenants among them.
+
+    Args:
+        invoke_context: Who asks.
+        tenant_code: The tenant. None: only the roles for all tenants.
+
+    Raises:
+        ForbiddenError: The claim ``custom:roles`` is malformed.
+    """
+    return _roles(tenant_code, _role_entries(invoke_context.claims.get(CLAIM_ROLES)))
+
+
+def _first_role(tenant_code: str | None, entries: list[dict[str, Any]]) -> str:
     role = ""
-    for entry in _role_entries(claim):
-        tenant = str(entry.get("tenant") or "").lower()
+    for entry in entries:
+        tenant = _tenant_of(entry)
         if tenant and tenant == tenant_code:
-            return str(entry.get("role") or "")
+            return entry.get("role") or ""
         if not tenant:
-            role = str(entry.get("role") or "")
+            role = entry.get("role") or ""
     return role
+
+
+def _roles(tenant_code: str | None, entries: list[dict[str, Any]]) -> tuple[str, ...]:
+    mine = (entry.get("role") for entry in entries if _tenant_of(entry) in {"", tenant_code})
+    return tuple(dict.fromkeys(role for role in mine if role))
 
 
 def _role_entries(claim: str | None) -> list[dict[str, Any]]:
@@ -121,12 +155,36 @@ def _role_entries(claim: str | None) -> list[dict[str, Any]]:
         return []
     try:
         entries = json.loads(claim)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         entries = None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(_is_role(entry) for entry in entries):
         msg = 'the claim custom:roles must be a JSON list of {"tenant", "role"} objects'
         raise ForbiddenError(msg)
     return entries
+
+
+def _is_role(entry: object) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(name), str | None) for name in ("tenant", "role")
+    )
+
+
+def _groups(tenant_code: str | None, claim: str | None) -> tuple[str, ...]:
+    """Groups of a tenant. Whatever is malformed names no group: it opens nothing."""
+    try:
+        entries = json.loads(claim or "[]")
+    except (TypeError, ValueError, RecursionError):
+        return ()
+    found: dict[str, None] = {}
+    for entry in entries if isinstance(entries, list) else ():
+        groups = entry.get("groups") if isinstance(entry, dict) and _is_role(entry) else None
+        if isinstance(groups, list) and _tenant_of(entry) in {"", tenant_code}:
+            found |= dict.fromkeys(group for group in groups if isinstance(group, str) and group)
+    return tuple(found)
+
+
+def _tenant_of(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("tenant") or "").lower()
 
 
 def get_command_source(module: str, controller: str, method: str) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "MODE_INLINE",
     "MODE_WORKFLOW",
     "NOTIFICATION_ACTIONS",
+    "NO_TENANT_SEGMENT",
     "PARTITION_KEY",
     "SESSION_NAME",
     "SORT_KEY",
@@ -51,6 +52,9 @@ STREAM_FILTER: Final[dict[str, Any]] = {
     "dynamodb": {"NewImage": {"syncMode": {"S": [{"exists": False}]}}},
 }
 
+#: The part of a realtime channel's path that stands for no tenant: nobody may subscribe to it.
+NO_TENANT_SEGMENT: Final = "none"
+
 #: Values of the message attribute `action` that reach the notification queue.
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
 
@@ -75,6 +79,10 @@ class Env:
     COGNITO_USER_POOL_CLIENT_ID: Final = "COGNITO_USER_POOL_CLIENT_ID"
     COMMON_TENANT_CODES: Final = "COMMON_TENANT_CODES"
     CROSS_TENANT_ROLES: Final = "CROSS_TENANT_ROLES"
+    REQUEST_BODY_SIZE_LIMIT: Final = "REQUEST_BODY_SIZE_LIMIT"
+    APPSYNC_EVENTS_ENDPOINT: Final = "APPSYNC_EVENTS_ENDPOINT"
+    APPSYNC_EVENTS_NAMESPACE: Final = "APPSYNC_EVENTS_NAMESPACE"
+    SES_FROM_EMAIL: Final = "SES_FROM_EMAIL"
 
 
 class FunctionKind:

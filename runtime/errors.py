@@ -10,6 +10,8 @@ CqrsError
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
 ├── CorruptRowError                  a stored row makes no sense: repair it
+├── DeliveryError                    a message, push or e-mail could not be handed over
+│   └── BatchDeliveryError           some messages of a batch: `failed`
 ├── PreviousVersionPending           a handler has to see an earlier version first: try again
 └── UnknownEventError                an event that nobody handles
 """
@@ -20,13 +22,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "BadRequestError",
+    "BatchDeliveryError",
     "ConfigurationError",
     "CorruptRowError",
     "CqrsError",
+    "DeliveryError",
     "FieldProblem",
     "ForbiddenError",
     "HandlersPendingError",
@@ -146,6 +150,27 @@ class CorruptRowError(CqrsError):
     """A stored row makes no sense, so nothing can be built on it. It has to be repaired."""
 
     code = "corrupt-row"
+
+
+class DeliveryError(CqrsError):
+    """A message, push or e-mail could not be handed over. Trying again may help."""
+
+    code = "delivery-failed"
+
+
+class BatchDeliveryError(DeliveryError):
+    """Some entries of a batch were refused; the others are done.
+
+    Attributes:
+        failed: What was refused, and why: by the entry's position in the batch.
+    """
+
+    code = "batch-delivery-failed"
+
+    def __init__(self, operation: str, failed: Mapping[int, str]) -> None:
+        reasons = "; ".join(f"entry {position}: {reason}" for position, reason in failed.items())
+        super().__init__(f"{operation} refused {len(failed)} entries of the batch: {reasons}")
+        self.failed = dict(failed)
 
 
 class PreviousVersionPending(CqrsError):  # noqa: N818 - the state machine matches on this name

@@ -10,7 +10,7 @@ from runtime.errors import UnknownEventError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EventSource", "source_of"]
+__all__ = ["EventSource", "name_in_arn", "source_arn", "source_of"]
 
 
 class EventSource(Enum):
@@ -20,10 +20,21 @@ class EventSource(Enum):
     DYNAMODB_STREAM = auto()
     STEP_FUNCTIONS = auto()
     SQS = auto()
+    SNS = auto()
+    S3 = auto()
+    EVENTBRIDGE = auto()
+    KINESIS = auto()
 
 
-_RECORD_SOURCES = {"aws:dynamodb": EventSource.DYNAMODB_STREAM, "aws:sqs": EventSource.SQS}
+_RECORD_SOURCES = {
+    "aws:dynamodb": EventSource.DYNAMODB_STREAM,
+    "aws:sqs": EventSource.SQS,
+    "aws:sns": EventSource.SNS,
+    "aws:s3": EventSource.S3,
+    "aws:kinesis": EventSource.KINESIS,
+}
 _STATE_MACHINE_CONTEXT = {"Execution", "State", "StateMachine"}
+_EVENTBRIDGE_FIELDS = {"source", "detail-type", "detail"}
 
 
 def source_of(event: Mapping[str, Any]) -> EventSource:
@@ -32,14 +43,52 @@ def source_of(event: Mapping[str, Any]) -> EventSource:
     Raises:
         UnknownEventError: It has the shape of no source that the runtime serves.
     """
+    if not isinstance(event, dict):
+        msg = f"an event must be a JSON object, got {type(event).__name__}"
+        raise UnknownEventError(msg)
     records = event.get("Records")
     if records:
-        source = _RECORD_SOURCES.get(records[0].get("eventSource", ""))
+        source = _source_of_records(records)
         if source is not None:
             return source
     elif event.get("version") == "2.0" and "requestContext" in event:
         return EventSource.HTTP
-    elif set(event.get("context") or ()) >= _STATE_MACHINE_CONTEXT:
+    elif _names(event.get("context")) >= _STATE_MACHINE_CONTEXT:
         return EventSource.STEP_FUNCTIONS
+    elif set(event) >= _EVENTBRIDGE_FIELDS:
+        return EventSource.EVENTBRIDGE
     msg = f"the event is of no source that this app serves; its top-level fields are {sorted(event)}"
     raise UnknownEventError(msg)
+
+
+def source_arn(record: Mapping[str, Any]) -> str:
+    """ARN of the queue, topic, bucket or stream that a record comes from; empty without one."""
+    arn = (
+        record.get("eventSourceARN")
+        or record.get("Sns", {}).get("TopicArn")
+        or record.get("s3", {}).get("bucket", {}).get("arn")
+    )
+    return str(arn or "")
+
+
+def name_in_arn(arn: str) -> str:
+    """Name of the resource in an ARN of a queue, topic, bucket, state machine, table or stream.
+
+    >>> name_in_arn("arn:aws:kinesis:eu-west-1:123456789012:stream/clicks")
+    'clicks'
+    """
+    resource = arn.split(":", 5)[-1]
+    # `stateMachine:name` and `stream/name` have their kind in front; tables have more behind.
+    kind, separator, name = resource.replace(":", "/", 1).partition("/")
+    return name.split("/")[0] if separator else kind
+
+
+def _source_of_records(records: object) -> EventSource | None:
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        return None
+    first: dict[str, Any] = records[0]
+    return _RECORD_SOURCES.get(first.get("eventSource") or first.get("EventSource", ""))
+
+
+def _names(found: object) -> set[str]:
+    return set(found) if isinstance(found, dict) else set()

@@ -9,6 +9,7 @@ from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
 from runtime.handlers import handler_references
 from runtime.pipeline.status import FINISHED, HANDLERS_STARTED
+from runtime.registration import decorated_handlers
 from runtime.resources import default_resources
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class CommandModule(Generic[AttributesT]):
             unless the deployment says otherwise.
         attributes: Pydantic model of the aggregate's own fields. Default: any dictionary.
         data_sync_handlers: Handlers, in the order they are called; see `HandlerSource`.
+            Those that are decorated with `data_sync_handler` come after them.
         disable_default_handler: Write neither data nor history rows: the handlers'
             stores are the only read models.
         resources: Where the tables are. Default: what the environment says.
@@ -86,9 +88,11 @@ class CommandModule(Generic[AttributesT]):
             raise ConfigurationError(msg)
         self.table_name = table_name
         self.attributes = attributes
-        self.handlers = handler_references(table_name, data_sync_handlers)
+        self._given_handlers = handler_references(table_name, data_sync_handlers)
+        self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
         self._resources = resources
+        self.add_decorated_handlers()
 
     @property
     def resources(self) -> Resources:
@@ -104,13 +108,39 @@ class CommandModule(Generic[AttributesT]):
                 the handlers' cursors.
         """
         tables = self.resources.settings.tables_of(self.table_name)
+        self._check_sync_table(tables)
+        return tables
+
+    def add_decorated_handlers(self) -> None:
+        """Take on the handlers that were decorated for this module so far.
+
+        Done when the module is made and once more when its app is, which is when the files
+        of the handlers have been imported.
+
+        Raises:
+            ConfigurationError: A handler is registered twice, or cannot be one.
+        """
+        given = self._given_handlers
+        decorated = [
+            handler
+            for handler in decorated_handlers(self.table_name)
+            if not any(reference.is_path_of(handler) for reference in given)
+        ]
+        sources = [*(reference.source for reference in given), *decorated]
+        # A handler that was loaded already stays the object that it is.
+        known = {reference.name: reference for reference in self.handlers}
+        references = handler_references(self.table_name, sources)
+        self.handlers = tuple(known.get(reference.name, reference) for reference in references)
+        if (tables := self.__dict__.get("tables")) is not None:
+            self._check_sync_table(tables)
+
+    def _check_sync_table(self, tables: ModuleTables) -> None:
         if self.handlers and not tables.has_sync_table:
             msg = (
                 f"module {self.table_name} has data sync handlers, but was deployed without a sync table; "
                 "deploy it with data_sync=True"
             )
             raise ConfigurationError(msg)
-        return tables
 
     @property
     def applied_status(self) -> str:

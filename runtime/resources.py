@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from runtime.messaging.email import EmailService
     from runtime.messaging.notifications import Notifier
+    from runtime.messaging.realtime import AppSyncEventsTransport
+    from runtime.messaging.sns import SnsService
+    from runtime.messaging.sqs import SqsService
+    from runtime.messaging.step_functions import StepFunctionService
     from runtime.pipeline.workflow import WorkflowStarter
     from runtime.storage.dynamodb import DynamoDb
     from runtime.storage.large_attributes import LargeAttributes
@@ -24,7 +29,11 @@ _SERVICE_VARIABLES = {
     "s3": "S3",
     "cognito-idp": "COGNITO",
     "sesv2": "SES",
+    "appsync": "APPSYNC",
 }
+_READ_SECONDS = 10
+#: SQS may keep a receiver waiting for 20 seconds.
+_QUEUE_READ_SECONDS = 25
 
 
 class Resources:
@@ -50,7 +59,7 @@ class Resources:
             # Timeouts well inside a Lambda timeout: a lost packet must not eat the whole call.
             config=Config(
                 connect_timeout=2,
-                read_timeout=10,
+                read_timeout=_QUEUE_READ_SECONDS if service == "sqs" else _READ_SECONDS,
                 retries={"mode": "standard", "max_attempts": 4},
                 max_pool_connections=20,
             ),
@@ -76,6 +85,41 @@ class Resources:
         from runtime.messaging.notifications import Notifier  # noqa: PLC0415
 
         return Notifier(self)
+
+    @cached_property
+    def sns(self) -> SnsService:
+        """Topics."""
+        from runtime.messaging.sns import SnsService  # noqa: PLC0415
+
+        return SnsService(self)
+
+    @cached_property
+    def sqs(self) -> SqsService:
+        """Queues."""
+        from runtime.messaging.sqs import SqsService  # noqa: PLC0415
+
+        return SqsService(self)
+
+    @cached_property
+    def step_functions(self) -> StepFunctionService:
+        """State machines of your own."""
+        from runtime.messaging.step_functions import StepFunctionService  # noqa: PLC0415
+
+        return StepFunctionService(self)
+
+    @cached_property
+    def email(self) -> EmailService:
+        """E-mail."""
+        from runtime.messaging.email import EmailService  # noqa: PLC0415
+
+        return EmailService(self)
+
+    @cached_property
+    def realtime(self) -> AppSyncEventsTransport:
+        """The push to browsers and apps."""
+        from runtime.messaging.realtime import AppSyncEventsTransport  # noqa: PLC0415
+
+        return AppSyncEventsTransport(self)
 
     @cached_property
     def workflow(self) -> WorkflowStarter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,9 @@ _TABLE_KEYS: Final = {
 }
 _MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync"}
 _DEFAULT_ATTRIBUTE_LIMIT: Final = 100 * 1024
+_DEFAULT_BODY_LIMIT: Final = 100 * 1024
+_BODY_LIMIT: Final = re.compile(r"([0-9]+)\s*(b|kb|mb)?", re.IGNORECASE)
+_BYTES: Final = {"b": 1, "kb": 1024, "mb": 1024**2}
 _SERVICES: Final = ("DYNAMODB", "S3", "SFN", "SNS", "SQS", "COGNITO", "SES", "APPSYNC")
 
 
@@ -73,6 +77,10 @@ class Settings:
     attribute_limit: int = _DEFAULT_ATTRIBUTE_LIMIT
     common_tenant_codes: tuple[str, ...] = ("common",)
     cross_tenant_roles: tuple[str, ...] = ("system_admin",)
+    request_body_limit: int = _DEFAULT_BODY_LIMIT
+    realtime_endpoint: str | None = None
+    realtime_namespace: str = "default"
+    from_email: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,6 +97,7 @@ class Settings:
         if node_env is not None and node_env not in _ENVIRONMENTS:
             problems.append(f"{Env.NODE_ENV} must be one of {', '.join(_ENVIRONMENTS)}, got {node_env!r}")
         attribute_limit = _positive(env.get(Env.ATTRIBUTE_LIMIT_SIZE), _DEFAULT_ATTRIBUTE_LIMIT, problems)
+        body_limit = _byte_size(env.get(Env.REQUEST_BODY_SIZE_LIMIT), problems)
         modules = _read_modules(env.get(Env.MODULES), problems)
         if problems:
             raise ConfigurationError("; ".join(problems))
@@ -107,6 +116,10 @@ class Settings:
             attribute_limit=attribute_limit,
             common_tenant_codes=_names(env.get(Env.COMMON_TENANT_CODES), "common"),
             cross_tenant_roles=_names(env.get(Env.CROSS_TENANT_ROLES), "system_admin"),
+            request_body_limit=body_limit,
+            realtime_endpoint=env.get(Env.APPSYNC_EVENTS_ENDPOINT) or None,
+            realtime_namespace=env.get(Env.APPSYNC_EVENTS_NAMESPACE) or "default",
+            from_email=env.get(Env.SES_FROM_EMAIL) or None,
             endpoints={s: env[f"{s}_ENDPOINT"] for s in _SERVICES if env.get(f"{s}_ENDPOINT")},
             regions={s: env[f"{s}_REGION"] for s in _SERVICES if env.get(f"{s}_REGION")},
         )
@@ -176,6 +189,17 @@ def _positive(text: str | None, default: int, problems: list[str]) -> int:
         problems.append(f"{Env.ATTRIBUTE_LIMIT_SIZE} must be a positive number of bytes, got {text!r}")
         return default
     return int(text)
+
+
+def _byte_size(text: str | None, problems: list[str]) -> int:
+    """Bytes of a size such as ``100kb``, as the reference system writes it."""
+    if not text:
+        return _DEFAULT_BODY_LIMIT
+    match = _BODY_LIMIT.fullmatch(text.strip())
+    size = int(match[1]) * _BYTES[(match[2] or "b").lower()] if match else 0
+    if size < 1:
+        problems.append(f"{Env.REQUEST_BODY_SIZE_LIMIT} must be a size such as 100kb or 1mb, got {text!r}")
+    return size
 
 
 def _names(text: str | None, default: str) -> tuple[str, ...]:

@@ -221,6 +221,14 @@ def _cors(origins: Sequence[str]) -> apigatewayv2.CorsPreflightOptions:
     return apigatewayv2.CorsPreflightOptions(
         allow_origins=list(origins),
         allow_methods=[apigatewayv2.CorsHttpMethod[method.name] for method in _METHODS],
-        allow_headers=["authorization", "content-type", "x-tenant-code"],
+        allow_headers=[
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+            "x-tenant-code",
+        ],
+        expose_headers=["etag", "location"],
         max_age=Duration.hours(1),
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.api.identity import Identity
     from constructs_lib.messaging.notifications import Notifications
+    from constructs_lib.messaging.realtime_api import RealtimeApi
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
     from constructs_lib.tables.attributes_bucket import AttributesBucket
     from constructs_lib.tables.cqrs_table import CqrsTable
@@ -214,6 +215,12 @@ class CqrsFunctions(Construct):
         for function in (self.api, self.stream):
             workflow.grants.start(function)
             self._set(function, Env.SFN_COMMAND_ARN, workflow.state_machine.state_machine_arn)
+
+    def connect_realtime(self, realtime: RealtimeApi) -> None:
+        """Let notifier push to the users of ``realtime``."""
+        realtime.grants.publish(self.notifier)
+        self._set(self.notifier, Env.APPSYNC_EVENTS_ENDPOINT, realtime.http_endpoint)
+        self._set(self.notifier, Env.APPSYNC_EVENTS_NAMESPACE, realtime.namespace)
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
         """Let your code, in api and worker, read ``secret``.

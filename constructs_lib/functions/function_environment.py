@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["check_own_variables", "identity_environment", "session_environment"]
 
 # What a user may set: settings of the runtime that no construct decides.
-_OPEN: Final = {Env.LOG_LEVEL, Env.COMMON_TENANT_CODES, Env.CROSS_TENANT_ROLES, Env.ATTRIBUTE_LIMIT_SIZE}
+_OPEN: Final = {
+    Env.LOG_LEVEL,
+    Env.COMMON_TENANT_CODES,
+    Env.CROSS_TENANT_ROLES,
+    Env.ATTRIBUTE_LIMIT_SIZE,
+    Env.REQUEST_BODY_SIZE_LIMIT,
+    Env.SES_FROM_EMAIL,
+}
 _OWNED: Final = {value for name, value in vars(Env).items() if name.isupper()} - _OPEN
 
 

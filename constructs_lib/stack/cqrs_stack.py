@@ -21,6 +21,7 @@ from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.stack.cqrs_stack_outputs import add_outputs
 from constructs_lib.stack.cqrs_stack_props import check_names, code_asset
+from constructs_lib.stack.cqrs_stack_realtime import realtime_api
 from constructs_lib.stack.cqrs_stack_tables import StackTables
 from constructs_lib.tables.attributes_bucket import AttributesBucket
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from constructs_lib.functions.function_options import FunctionOptions
+    from constructs_lib.messaging.realtime_api import RealtimeApi
     from constructs_lib.stack.cqrs_module import CqrsModule
     from constructs_lib.tables.master_data_table import MasterDataTable
 
@@ -61,6 +63,8 @@ class CqrsStack(Stack):
         read_your_writes: How long a user's own write is looked for before the pipeline
             has processed it. None switches it off, and leaves the session table out.
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
+        realtime: True for an API that pushes notifications to users, or an existing one.
+            Defaults to none.
         workflow_type: Standard, or express for cheap and short.
         cors_origins: Origins of web pages that may call the API. Defaults to none.
         alarm_emails: Addresses that alarms are sent to.
@@ -104,6 +108,7 @@ class CqrsStack(Stack):
         environment: Mapping[str, str] | None = None,
         read_your_writes: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         master_data: MasterDataTable | bool = False,
+        realtime: RealtimeApi | bool = False,
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
         alarm_emails: Sequence[str] = (),
@@ -211,6 +216,9 @@ class CqrsStack(Stack):
             for name, table in self.tables.items()
         }
         self.notifications.add_consumer(self.functions.notifier)
+        self.realtime = realtime_api(self, realtime, identity=self.identity, environment=environment)
+        if self.realtime is not None:
+            self.functions.connect_realtime(self.realtime)
         self.api = CqrsApi(
             self,
             "Api",

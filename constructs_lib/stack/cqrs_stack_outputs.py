@@ -30,6 +30,9 @@ def add_outputs(stack: CqrsStack) -> None:
         outputs["SessionTableName"] = stack.session_table.table.table_name
     if stack.master_data_table is not None:
         outputs["MasterDataTableName"] = stack.master_data_table.table.table_name
+    if stack.realtime is not None:
+        outputs["RealtimeHttpEndpoint"] = stack.realtime.http_endpoint
+        outputs["RealtimeWebSocketEndpoint"] = stack.realtime.websocket_endpoint
     for name, table in stack.tables.items():
         prefix = output_prefix(name)
         outputs[f"{prefix}CommandTableName"] = table.command_table.table_name

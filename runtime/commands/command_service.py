@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.access import check_tenant
+from runtime.access import check_every_tenant, check_tenant
 from runtime.commands import resync
 from runtime.commands.base_version import read_latest
 from runtime.commands.command_row import draft_of
@@ -124,6 +124,7 @@ class CommandService(CommandPublishing[AttributesT]):
             ForbiddenError: The key belongs to another tenant.
         """
         context = require_invoke_context(invoke_context)
+        self._checked(key, context, write=True)
         command = self.get_item(key, invoke_context=context)
         if command is None:
             msg = "Invalid input key: item not found"
@@ -154,7 +155,7 @@ class CommandService(CommandPublishing[AttributesT]):
             ItemNotFoundError: There is no such command.
             ForbiddenError: The key belongs to another tenant.
         """
-        row = self._set(self._checked(key, invoke_context), {"status": status})
+        row = self._set(self._checked(key, invoke_context, write=True), {"status": status})
         if notify_id is not None:
             row |= to_wire({"requestId": notify_id})
         self._module.resources.notifier.command_status(self._module.tables.command, row, status)
@@ -168,7 +169,8 @@ class CommandService(CommandPublishing[AttributesT]):
             ItemNotFoundError: There is no such command.
             ForbiddenError: The key belongs to another tenant.
         """
-        return self._module.rows.command(self._set(self._checked(key, invoke_context), {"taskToken": token}))
+        detail = self._checked(key, invoke_context, write=True)
+        return self._module.rows.command(self._set(detail, {"taskToken": token}))
 
     def update_ttl(
         self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
@@ -188,7 +190,7 @@ class CommandService(CommandPublishing[AttributesT]):
         Raises:
             ForbiddenError: The key belongs to another tenant.
         """
-        pk, sk = self._checked(key, invoke_context)
+        pk, sk = self._checked(key, invoke_context, write=True)
         previous = DetailKey(pk, add_sort_key_version(sk, get_sort_key_version(sk) - 1))
         if get_sort_key_version(previous.sk) < 1:
             return None
@@ -221,6 +223,7 @@ class CommandService(CommandPublishing[AttributesT]):
         total_segments: int = 1,
         resume_from: str | None = None,
         on_page: Callable[[Progress], None] | None = None,
+        invoke_context: InvokeContext | None = None,
     ) -> int:
         """Feed every data row to the data sync handlers, page by page.
 
@@ -235,13 +238,16 @@ class CommandService(CommandPublishing[AttributesT]):
                 parallel.
             resume_from: ``Progress.resume_token`` of the last page that was done.
             on_page: Called after each page.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Returns:
             How many rows were fed.
 
         Raises:
             InvalidInputError: A handler, segment or token is none of this module's.
+            ForbiddenError: The caller has no role that crosses all tenants: the rows are everybody's.
         """
+        check_every_tenant(invoke_context, self._module.resources.settings)
         return resync.run(
             self._module,
             names=handlers,
@@ -270,8 +276,10 @@ class CommandService(CommandPublishing[AttributesT]):
     def table_name(self, name: str) -> None:
         self._module.tables = replace(self._module.tables, command=name)
 
-    def _checked(self, key: tuple[str, str], invoke_context: InvokeContext | None) -> DetailKey:
-        check_tenant(key[0], invoke_context, self._module.resources.settings)
+    def _checked(
+        self, key: tuple[str, str], invoke_context: InvokeContext | None, *, write: bool = False
+    ) -> DetailKey:
+        check_tenant(key[0], invoke_context, self._module.resources.settings, write=write)
         return DetailKey(*key)
 
     def _row(self, key: DetailKey) -> Item | None:

@@ -141,7 +141,7 @@ class DataService(Generic[AttributesT]):
             message = f"must be a CommandModel, got {type(command).__name__}; publish the state first"
             raise InvalidInputError([FieldProblem("command", message)])
         natural = (command.pk, remove_sort_key_version(command.sk))
-        key = checked_key(natural, invoke_context, self._resources.settings)
+        key = checked_key(natural, invoke_context, self._resources.settings, write=True)
         suffix = get_sort_key_version(command.sk)
         version = command.version if suffix == VERSION_LATEST else suffix
         if version < 1:

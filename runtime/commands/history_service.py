@@ -145,7 +145,7 @@ class HistoryService(Generic[AttributesT]):
             InvalidInputError: The key cannot be that of an aggregate.
             ForbiddenError: The key belongs to another tenant.
         """
-        detail = self._checked(key, invoke_context)
+        detail = checked_key(key, invoke_context, self._resources.settings, write=True)
         data = self._current(detail)
         if data is None:
             return None

@@ -186,7 +186,8 @@ class Repository(Generic[AttributesT]):
         if context is None or user is None or not user.tenant_code:
             return None
         # There is no key to check here, so one of the tenant that is asked for.
-        check_tenant(f"{KEY_SEPARATOR}{user.tenant_code}", context, self._resources.settings)
+        pk = f"{KEY_SEPARATOR}{user.tenant_code}"
+        check_tenant(pk, context, self._resources.settings, write=False)
         return (user.user_id, user.tenant_code) if user.user_id else None
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.context import InvokeContext, use_invoke_context
+from runtime.http.errors import BodyTooLargeError
+from runtime.http.openapi import OPENAPI_PATH, openapi_routes
 from runtime.http.problems import problem_of
 from runtime.http.resolver import Resolver
 from runtime.http.routers import load_router
+from runtime.log import log_context
+from runtime.resources import default_resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,23 +25,34 @@ class HttpApi:
     """Serves routes for API Gateway HTTP APIs (payload 2.0).
 
     While a route runs, the request is the current `InvokeContext`, so that the services
-    know who asks. Every error becomes a problem document (RFC 9457).
+    know who asks. Every error becomes a problem document (RFC 9457). A body of more than
+    ``REQUEST_BODY_SIZE_LIMIT`` bytes (default 100kb) is refused unread.
 
     Args:
         routes: Powertools routers, or where to import them from: ``"package.module:name"``.
+            Of two routes for the same path the first one counts.
+        openapi: Whether to serve `openapi_routes` as well. A router among ``routes`` that
+            has them already comes first. Defaults to True: like every route, they are for
+            callers whom the API's authorizer lets pass.
 
     Raises:
         ConfigurationError: One of them is not a router.
     """
 
-    def __init__(self, routes: Sequence[Router | str]) -> None:
-        self._resolver = Resolver(load_router(route) for route in routes)
+    def __init__(self, routes: Sequence[Router | str], *, openapi: bool = True) -> None:
+        routers = [load_router(route) for route in routes]
+        # `_routes` is Powertools': its routers have no public list of their routes.
+        if openapi and not any(key[0] == OPENAPI_PATH for router in routers for key in router._routes):  # noqa: SLF001
+            routers.append(openapi_routes())
+        self._resolver = Resolver(routers)
         self._resolver.preload()
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
         """Answer one request."""
-        with use_invoke_context(InvokeContext.from_http_event(event)):
+        caller = InvokeContext.from_http_event(event)
+        with use_invoke_context(caller), log_context(request_id=caller.request_id):
             try:
+                _check_size(event)
                 return self._resolver.resolve(event, context)
             except Exception as error:  # noqa: BLE001 - before a route was found, or in answering
                 response = problem_of(error).response()
@@ -47,3 +62,17 @@ class HttpApi:
                     "body": response.body,
                     "isBase64Encoded": False,
                 }
+
+
+def _check_size(event: Mapping[str, Any]) -> None:
+    body = event.get("body")
+    if not body:
+        return
+    limit = default_resources().settings.request_body_limit
+    if event.get("isBase64Encoded"):
+        size = len(body) * 3 // 4 - body[-2:].count("=")
+    else:
+        # No text has fewer bytes than characters: most need no second look.
+        size = len(body) if len(body) > limit else len(body.encode(errors="surrogatepass"))
+    if size > limit:
+        raise BodyTooLargeError(limit, size)

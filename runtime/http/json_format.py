@@ -19,7 +19,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.models import DataListModel
+from runtime.models import CqrsModel
 
 __all__ = ["dumps", "loads"]
 
@@ -77,8 +77,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return _plain(value.value)
         case None | bool() | str() | int() | float() | Decimal():
             return value
-        case DataListModel():
-            return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": value.items})
+        case CqrsModel() if isinstance(items := getattr(value, "items", None), list):
+            # A page: each of its rows leaves out its own.
+            return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items})
         case BaseModel():
             return _row(value.model_dump(by_alias=True))
         case dict():

@@ -24,9 +24,9 @@ from runtime.http.json_format import dumps
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Problem", "problem_of"]
+__all__ = ["PROBLEM_JSON", "Problem", "problem_of"]
 
-_CONTENT_TYPE: Final = "application/problem+json"
+PROBLEM_JSON: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:problem-type:cqrs:"
 _SOURCES: Final = ("body", "query", "path", "header", "cookie")
 
@@ -52,16 +52,20 @@ class Problem:
     def response(self) -> Response[str]:
         """The document as a response; ``instance`` is the id of the request."""
         context = current_invoke_context()
+        body = dumps(self.document(context.request_id if context else None))
+        return Response(self.status, content_type=PROBLEM_JSON, body=body, headers=dict(self.headers))
+
+    def document(self, instance: str | None = None) -> dict[str, Any]:
+        """The members of the document."""
         members: dict[str, Any] = {
             "type": f"{_TYPE_PREFIX}{self.code}" if self.code else "about:blank",
             "title": self._title(),
             "status": self.status,
             "detail": self.detail,
-            "instance": context.request_id if context else None,
+            "instance": instance,
             "errors": [{"field": error.field, "message": error.message} for error in self.errors] or None,
         }
-        body = dumps({name: value for name, value in members.items() if value is not None})
-        return Response(self.status, content_type=_CONTENT_TYPE, body=body, headers=dict(self.headers))
+        return {name: value for name, value in members.items() if value is not None}
 
     def _title(self) -> str:
         if self.code:

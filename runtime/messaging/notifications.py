@@ -5,8 +5,6 @@ Messages go out after the commit. A topic that is down never fails or delays a c
 
 from __future__ import annotations
 
-import json
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
@@ -14,8 +12,6 @@ from runtime.keys import get_tenant_code, remove_sort_key_version
 from runtime.log import logger
 
 if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-
     from runtime.resources import Resources
     from runtime.storage.codec import Item
 
@@ -34,11 +30,6 @@ class Notifier:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-
-    @cached_property
-    def _sns(self) -> SNSClient:
-        client: SNSClient = self._resources.client("sns")
-        return client
 
     def command_status(self, table: str, command: Item, status: str) -> None:
         """Tell the clients that a command has reached its final status.
@@ -86,13 +77,8 @@ class Notifier:
     def _publish(self, topic_arn: str | None, message: dict[str, Any]) -> None:
         if topic_arn is None:
             return
-        action = message["action"]
         try:
-            self._sns.publish(
-                TopicArn=topic_arn,
-                Message=json.dumps(message, separators=(",", ":")),
-                MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
-            )
+            self._resources.sns.publish(message, topic_arn)
         except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
             metrics.count(metrics.NOTIFICATIONS_LOST, "all")
-            logger.error("notification not sent", action=action, error=type(error).__name__)
+            logger.error("notification not sent", action=message["action"], error=type(error).__name__)

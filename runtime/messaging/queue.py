@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-
+from runtime.contract import NOTIFICATION_ACTIONS
 from runtime.errors import UnknownEventError
 from runtime.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
     NotificationHandler = Callable[[Mapping[str, Any]], None]
 
@@ -21,10 +18,12 @@ __all__ = ["NotificationQueue", "log_notification"]
 
 
 class NotificationQueue:
-    """Handles batches of the notification queue.
+    """Handles the messages of the notification queue.
 
-    A message that fails, or that is no notification, is reported, so that it comes again
-    and ends in the dead-letter queue; the others of its batch are done.
+    The queue is known by its messages, not by its name, which CloudFormation gives it: a
+    message is a notification when its ``action`` is one that the topic lets through to the
+    queue. Anything else is an error, so that it comes again and ends in the dead-letter
+    queue.
 
     Args:
         handlers: Called with each notification, in order.
@@ -32,21 +31,23 @@ class NotificationQueue:
 
     def __init__(self, handlers: Sequence[NotificationHandler]) -> None:
         self._handlers = tuple(handlers)
-        self._processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
-    def process(self, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's types
-        """Handle one batch; the partial batch response."""
-        return process_partial_response(
-            event=event, record_handler=self._handle, processor=self._processor, context=context
-        )
+    def handle(self, record: Mapping[str, Any]) -> None:
+        """Hand on the notification in one SQS record.
 
-    def _handle(self, record: SQSRecord) -> None:
+        Raises:
+            UnknownEventError: It is none.
+        """
         try:
-            notification = json.loads(record.body)
+            notification = json.loads(record["body"])
         except ValueError:
             notification = None
-        if not isinstance(notification, dict) or "action" not in notification:
-            msg = f"message {record.message_id} is no notification: it must be a JSON object with an action"
+        if not isinstance(notification, dict) or notification.get("action") not in NOTIFICATION_ACTIONS:
+            msg = (
+                f"message {record['messageId']} is no notification, which is a JSON object with an action "
+                f"of {', '.join(NOTIFICATION_ACTIONS)}, and its queue has no handler; "
+                "register one with app.on_queue"
+            )
             raise UnknownEventError(msg)
         for handler in self._handlers:
             handler(notification)

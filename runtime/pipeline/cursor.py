@@ -2,20 +2,23 @@
 
 One row an aggregate and handler, in the module's sync table:
 ``pk`` = the aggregate's, ``sk`` = ``{handler}#{sort key}``, ``version``, and while the
-handler is parked ``parkedVersion``, ``parkedAt`` and ``parkedError``.
+handler is parked ``parkedVersion``, ``parkedAt`` and ``parkedError``. ``skipped`` lists the
+versions that operators have passed over: ``version``, ``at`` and ``error`` of each.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.keys import DetailKey
 from runtime.storage.codec import isoformat
-from runtime.storage.dynamodb import ConditionFailedError, Read
+from runtime.storage.dynamodb import ConditionFailedError, Read, wire_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.storage.codec import Item
     from runtime.storage.dynamodb import DynamoDb
 
@@ -29,17 +32,20 @@ class Cursor:
     Attributes:
         version: Last version done; None when it has never seen the aggregate.
         parked_version: Version that it gave up at; None when it is not parked.
+        parked_error: Why it gave up; None when it is not parked.
     """
 
     version: int | None
     parked_version: int | None
+    parked_error: str | None = None
 
     @classmethod
     def of(cls, row: Item | None) -> Cursor:
         """The cursor in a row of the sync table."""
         fields = row or {}
         version, parked = fields.get("version"), fields.get("parkedVersion")
-        return cls(int(version["N"]) if version else None, int(parked["N"]) if parked else None)
+        error = fields.get("parkedError", {}).get("S") if parked else None
+        return cls(int(version["N"]) if version else None, int(parked["N"]) if parked else None, error)
 
 
 class CursorStore:
@@ -54,40 +60,109 @@ class CursorStore:
         return Read(self._table, key.pk, f"{handler}#{key.sk}")
 
     def advance(self, key: DetailKey, handler: str, version: int) -> None:
-        """Note that ``handler`` has seen ``version``. A cursor never goes back."""
-        try:
-            self._dynamodb.update(
-                self._table,
-                self._key(key, handler),
-                UpdateExpression="SET #v = :v REMOVE parkedVersion, parkedAt, parkedError",
-                ConditionExpression="attribute_not_exists(#v) OR #v < :v",
-                ExpressionAttributeNames={"#v": "version"},
-                ExpressionAttributeValues={":v": {"N": str(version)}},
-            )
-        except ConditionFailedError:
-            return  # a concurrent delivery of the same version was faster
+        """Note that ``handler`` has seen ``version``. A cursor never goes back.
+
+        A handler that is parked at a later version stays parked there: a slow delivery of
+        an earlier one has only now come to its end.
+        """
+        not_seen = "(attribute_not_exists(#v) OR #v < :v)"
+        for expression, condition in (
+            (
+                "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError",
+                f"{not_seen} AND (attribute_not_exists(parkedVersion) OR parkedVersion <= :v)",
+            ),
+            ("SET #v = :v", f"{not_seen} AND parkedVersion > :v"),
+        ):
+            if self._update(key, handler, expression, condition, {":v": {"N": str(version)}}):
+                return
+        # Neither: a concurrent delivery of the same version was faster.
 
     def park(self, key: DetailKey, handler: str, version: int, error: str) -> bool:
         """Stop ``handler`` at ``version``. False when it is past it, or parked already."""
+        return self._update(
+            key,
+            handler,
+            "SET parkedVersion = :v, parkedAt = :now, parkedError = :error",
+            "attribute_not_exists(parkedVersion) AND (attribute_not_exists(#v) OR #v < :v)",
+            {":v": {"N": str(version)}, ":now": _now(), ":error": {"S": error}},
+        )
+
+    def park_again(self, key: DetailKey, handler: str, parked: int, version: int, error: str) -> bool:
+        """Move a handler that is parked at ``parked`` to ``version``, where it fails now."""
+        return self._update(
+            key,
+            handler,
+            "SET parkedVersion = :v, parkedAt = :now, parkedError = :error",
+            "parkedVersion = :parked AND (attribute_not_exists(#v) OR #v < :v)",
+            {
+                ":v": {"N": str(version)},
+                ":now": _now(),
+                ":error": {"S": error},
+                ":parked": {"N": str(parked)},
+            },
+        )
+
+    def advance_parked(self, key: DetailKey, handler: str, parked: int, version: int) -> bool:
+        """Note that a handler has seen ``version`` while it stays parked at ``parked``.
+
+        False when somebody else has moved it on, or unparked it, meanwhile.
+        """
+        return self._update(
+            key,
+            handler,
+            "SET #v = :v",
+            "parkedVersion = :parked AND (attribute_not_exists(#v) OR #v < :v)",
+            {":v": {"N": str(version)}, ":parked": {"N": str(parked)}},
+        )
+
+    def skip_parked(self, key: DetailKey, handler: str, parked: int, error: str) -> bool:
+        """Pass the parked version over, and say so in the row. False like `advance_parked`."""
+        entry = {"version": {"N": str(parked)}, "at": _now(), "error": {"S": error}}
+        return self._update(
+            key,
+            handler,
+            "SET #v = :v, skipped = list_append(if_not_exists(skipped, :none), :entry)",
+            "parkedVersion = :v AND (attribute_not_exists(#v) OR #v < :v)",
+            {":v": {"N": str(parked)}, ":none": {"L": []}, ":entry": {"L": [{"M": entry}]}},
+        )
+
+    def unparking(self, key: DetailKey, handler: str, parked: int, version: int) -> dict[str, Any]:
+        """The transaction item that unparks a handler which has come to ``version``."""
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": self._wire_key(key, handler),
+                "UpdateExpression": "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError",
+                "ConditionExpression": "parkedVersion = :parked AND (attribute_not_exists(#v) OR #v <= :v)",
+                "ExpressionAttributeNames": {"#v": "version"},
+                "ExpressionAttributeValues": {":v": {"N": str(version)}, ":parked": {"N": str(parked)}},
+            }
+        }
+
+    def _update(
+        self, key: DetailKey, handler: str, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> bool:
+        """Update a cursor row; False when the condition does not hold."""
         try:
             self._dynamodb.update(
                 self._table,
                 self._key(key, handler),
-                UpdateExpression="SET parkedVersion = :v, parkedAt = :now, parkedError = :error",
-                ConditionExpression=(
-                    "attribute_not_exists(parkedVersion) AND (attribute_not_exists(#v) OR #v < :v)"
-                ),
+                UpdateExpression=expression,
+                ConditionExpression=condition,
                 ExpressionAttributeNames={"#v": "version"},
-                ExpressionAttributeValues={
-                    ":v": {"N": str(version)},
-                    ":now": {"S": isoformat(datetime.now(UTC))},
-                    ":error": {"S": error},
-                },
+                ExpressionAttributeValues=values,
             )
         except ConditionFailedError:
             return False
         return True
 
+    def _wire_key(self, key: DetailKey, handler: str) -> Item:
+        return wire_key(*self._key(key, handler))
+
     def _key(self, key: DetailKey, handler: str) -> DetailKey:
         row = self.read(key, handler)
         return DetailKey(row.pk, row.sk)
+
+
+def _now() -> dict[str, str]:
+    return {"S": isoformat(datetime.now(UTC))}

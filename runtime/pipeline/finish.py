@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.keys import DetailKey
+from runtime.keys import DetailKey, get_sort_key_version, remove_sort_key_version
 from runtime.log import logger
+from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.run_handler import Outcome, run_handler
 from runtime.pipeline.status import FINISHED, HANDLERS_FAILED
 from runtime.storage.dynamodb import ConditionFailedError
 from runtime.storage.transactions import final_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runtime.module import CommandModule
     from runtime.storage.codec import Item
 
-__all__ = ["Handled", "finish", "run_handlers"]
+__all__ = ["Handled", "behind", "finish", "run_handlers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,23 @@ def finish(module: CommandModule[Any], command: Item, *, parked: tuple[str, ...]
     """Write the final status of a command whose handlers had their turn, and notify once.
 
     Without handlers the status is final already, written by the transaction that applied.
+    A handler that was parked may have been repaired meanwhile: its cursor decides.
     """
+    if parked:
+        parked = behind(module, command, parked)
     status = HANDLERS_FAILED if parked else FINISHED
     if not module.handlers or _set_final(module, command, status):
         module.resources.notifier.command_status(module.tables.command, command, status)
+
+
+def behind(module: CommandModule[Any], command: Item, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the handlers ``names`` that are yet to see a command: one consistent read."""
+    key = DetailKey(command["pk"]["S"], remove_sort_key_version(command["sk"]["S"]))
+    version = get_sort_key_version(command["sk"]["S"])
+    store = CursorStore(module.resources.dynamodb, module.tables.sync)
+    reads = {name: store.read(key, name) for name in names}
+    rows = module.resources.dynamodb.batch_get(reads.values())
+    return tuple(name for name, read in reads.items() if (Cursor.of(rows.get(read)).version or 0) < version)
 
 
 def _set_final(module: CommandModule[Any], command: Item, status: str) -> bool:

@@ -11,7 +11,7 @@ from runtime import metrics
 from runtime.contract import MODE_INLINE
 from runtime.errors import UnknownEventError
 from runtime.keys import VERSION_LATEST, DetailKey, get_sort_key_version, remove_sort_key_version
-from runtime.log import logger
+from runtime.log import log_context, logger
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish
 from runtime.storage.codec import from_event
@@ -101,19 +101,24 @@ class StreamProcessor:
 def _ring(doorbells: list[_Doorbell]) -> list[str]:
     """Handle the doorbells of one aggregate; the sequence numbers of those that failed."""
     module = doorbells[0].module
+    with log_context(module=module.table_name):
+        return _handle(module, doorbells)
+
+
+def _handle(module: CommandModule[Any], doorbells: list[_Doorbell]) -> list[str]:
     try:
         if module.tables.mode == MODE_INLINE:
             _apply_inline(module, doorbells)
             if not module.handlers:
                 return []
     except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-        logger.error("apply failed", cqrs_module=module.table_name, error=type(error).__name__)
+        logger.error("apply failed", error=type(error).__name__)
         return [doorbell.sequence_number for doorbell in doorbells]
     for position, doorbell in enumerate(doorbells):
         try:
             module.resources.workflow.start(module.table_name, module.tables, doorbell.key, doorbell.version)
         except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-            logger.error("workflow not started", cqrs_module=module.table_name, error=type(error).__name__)
+            logger.error("workflow not started", error=type(error).__name__)
             return [late.sequence_number for late in doorbells[position:]]
     return []
 

@@ -9,6 +9,7 @@ from runtime import metrics
 from runtime.contract import Action
 from runtime.errors import UnknownEventError
 from runtime.keys import DetailKey, add_sort_key_version
+from runtime.log import log_context
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursor import CursorStore
 from runtime.pipeline.finish import finish
@@ -70,7 +71,8 @@ class Worker:
             raise UnknownEventError(msg)
         execution = event.get("context", {}).get("Execution", {})
         key = DetailKey(reference["pk"], reference["sk"])
-        return action(_Task(module, key, int(reference["version"]), reference, execution.get("Id")))
+        with log_context(execution_id=execution.get("Id"), module=module.table_name):
+            return action(_Task(module, key, int(reference["version"]), reference, execution.get("Id")))
 
 
 def _apply(task: _Task) -> dict[str, Any]:

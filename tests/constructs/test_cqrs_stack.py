@@ -77,6 +77,7 @@ def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAsserti
         environment={"DATABASE_URL": "postgresql://db.example.com"},
         read_your_writes=cdk.Duration.minutes(1),
         master_data=True,
+        realtime=True,
         workflow_type=WorkflowType.EXPRESS,
         cors_origins=["https://shop.example.com"],
         password_auth=True,

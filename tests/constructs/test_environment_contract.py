@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What no construct decides: a user may set these on the functions that run the service's code.
-USERS_OWN = {Env.LOG_LEVEL, Env.ATTRIBUTE_LIMIT_SIZE, Env.COMMON_TENANT_CODES, Env.CROSS_TENANT_ROLES}
+USERS_OWN = {
+    Env.LOG_LEVEL,
+    Env.ATTRIBUTE_LIMIT_SIZE,
+    Env.COMMON_TENANT_CODES,
+    Env.CROSS_TENANT_ROLES,
+    Env.REQUEST_BODY_SIZE_LIMIT,
+    Env.SES_FROM_EMAIL,
+}
 
 
 def constants(names: type) -> set[str]:
@@ -33,6 +40,7 @@ def template(folder: Path) -> Template:
         modules=modules,
         code=folder,
         master_data=True,
+        realtime=True,
         alarm_emails=["on-call@example.com"],
     )
     return Template.from_stack(stack)

@@ -38,6 +38,8 @@ def test_the_public_names_are_a_contract() -> None:
         "Notifications",
         "NotificationsGrants",
         "Processing",
+        "RealtimeApi",
+        "RealtimeApiGrants",
         "RetryPolicy",
         "RuntimeLayer",
         "SessionTable",

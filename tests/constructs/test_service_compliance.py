@@ -38,6 +38,7 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
         code=folder,
         alarm_emails=["on-call@example.com"],
         master_data=everything,
+        realtime=everything,
         workflow_type=WorkflowType.EXPRESS if everything else WorkflowType.STANDARD,
         cors_origins=["https://shop.example.com"] if everything else [],
     )

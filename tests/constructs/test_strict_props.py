@@ -31,6 +31,7 @@ TYPOS = {
     "Identity": ("selfsign_up", "self_sign_up"),
     "MasterDataTable": ("tablename", "table_name"),
     "Notifications": ("alarm_email", "alarm_emails"),
+    "RealtimeApi": ("name_space", "namespace"),
     "RuntimeLayer": ("pin_boto", "pin_boto3"),
     "SessionTable": ("tablename", "table_name"),
     "StreamProcessing": ("batchsize", "batch_size"),

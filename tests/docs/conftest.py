@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runtime import registration
 from runtime.resources import default_resources
 from tests.support.service import make_tables
 
@@ -32,6 +33,8 @@ def deployed(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    # What a page decorates is no handler of the other pages.
+    monkeypatch.setattr(registration, "_decorated", [])
     default_resources.cache_clear()
     yield
     default_resources.cache_clear()

@@ -1,10 +1,11 @@
-"""Tests of the example. Its folder is the root of a function's code, as in Lambda."""
+"""Tests of the examples. Their folders are roots of functions' code, as in Lambda."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-CODE = Path(__file__).parents[2] / "examples" / "todo"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CODE = EXAMPLES / "todo"
 
-sys.path.insert(0, str(CODE))
+sys.path[:0] = [str(CODE), str(EXAMPLES / "product" / "service")]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from constructs_lib.local import Postgres
+from product import database as product_database
 from runtime.resources import default_resources
 from tests.support.emulator import emulator
 from tests.support.service import make_tables
@@ -27,11 +28,14 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def deployed(emulator: Emulator, postgres: Postgres) -> Iterator[str]:
-    """The example's tables, and the environment that its functions would get; its prefix."""
+    """The examples' tables, and the environment that their functions would get; the prefix."""
     app_name = f"t{uuid.uuid4().hex[:8]}"
     prefix = f"local-{app_name}"
-    make_tables(emulator, prefix, ("todo-command", "todo-data", "todo-history", "todo-sync", "session"))
+    kinds = ("command", "data", "history", "sync")
+    names = [f"{module}-{kind}" for module in ("todo", "product") for kind in kinds]
+    make_tables(emulator, prefix, [*names, "session"])
     create_tables(postgres.uri())
+    product_database.create_tables(postgres.uri())
     default_resources.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in emulator.environment.items():
@@ -40,10 +44,8 @@ def deployed(emulator: Emulator, postgres: Postgres) -> Iterator[str]:
         patch.setenv("APP_NAME", app_name)
         patch.setenv("RYW_SESSION_TTL_MINUTES", "5")
         patch.setenv("DATABASE_URL", postgres.uri())
-        engine.cache_clear()
         yield prefix
         engine().dispose()
-    engine.cache_clear()
     default_resources.cache_clear()
 
 

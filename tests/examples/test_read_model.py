@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from runtime import CommandModel
+from runtime import CommandModel, ConfigurationError
 from todo.attributes import Priority, TodoAttributes
 from todo.database import TodoRow, create_tables, engine
 from todo.read_model import TodoReadModel
@@ -51,6 +51,8 @@ def test_a_version_becomes_a_row(tenant: str) -> None:
     assert rows(tenant) == [
         {
             "id": f"TODO#{tenant}#A1",
+            "cpk": f"TODO#{tenant}",
+            "csk": "A1@1",
             "pk": f"TODO#{tenant}",
             "sk": "A1",
             "code": "A1",
@@ -58,10 +60,13 @@ def test_a_version_becomes_a_row(tenant: str) -> None:
             "version": 1,
             "tenant_code": tenant,
             "is_deleted": False,
+            "seq": None,
             "created_at": datetime(2026, 1, 1, tzinfo=UTC),
             "created_by": "user 1",
+            "created_ip": "",
             "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
             "updated_by": "user 1",
+            "updated_ip": "",
             "title": "title 1",
             "done": False,
             "due_date": date(2026, 12, 1),
@@ -121,5 +126,12 @@ def test_tables_may_be_created_twice(postgres: Postgres) -> None:
 
 def test_a_database_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL")
-    with pytest.raises(RuntimeError, match="DATABASE_URL is not set"):
-        engine.__wrapped__()
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not set"):
+        engine()
+
+
+def test_a_todo_that_is_deleted_for_good_has_no_row(tenant: str) -> None:
+    TodoReadModel().up(command(tenant, 1))
+    TodoReadModel().down(command(tenant, 1))
+    TodoReadModel().down(command(tenant, 1))
+    assert rows(tenant) == []

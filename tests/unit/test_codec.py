@@ -14,7 +14,7 @@ from runtime.errors import InvalidInputError
 from runtime.http.json_format import dumps, loads
 from runtime.storage.codec import from_event, from_wire, to_wire, to_wire_value
 from tests.support.everything import Colour, Everything, Size, everything
-from tests.support.values import attributes, event_image, values
+from tests.support.values import attributes, event_image, json_attributes, values
 
 
 @given(attributes)
@@ -28,6 +28,14 @@ def test_what_was_read_can_be_written_again(written: dict[str, Any]) -> None:
     wire = to_wire({"attributes": written})
     again = to_wire(from_wire(wire))
     assert from_wire(again) == from_wire(wire)
+
+
+@given(json_attributes)
+def test_a_stored_value_comes_back_through_json(written: dict[str, Any]) -> None:
+    read = from_wire(to_wire({"attributes": written}))
+    again = loads(dumps(read))
+    assert again == {"attributes": written}
+    assert from_wire(to_wire(again)) == read
 
 
 @given(everything)

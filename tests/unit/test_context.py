@@ -69,3 +69,45 @@ def test_an_event_without_an_authorizer_has_no_user() -> None:
 
 def test_the_source_says_where_a_command_comes_from() -> None:
     assert get_command_source("todo", "TodoRoutes", "create") == "[todo]:TodoRoutes.create"
+
+
+def test_every_role_in_the_tenant_counts() -> None:
+    roles = [
+        {"tenant": "acme", "role": "a"},
+        {"role": "everywhere"},
+        {"tenant": "globex", "role": "elsewhere"},
+        {"tenant": "ACME", "role": "b"},
+        {"tenant": "acme", "role": "a"},
+        {"tenant": "acme"},
+    ]
+    assert get_user_context(context("Acme", roles)).tenant_roles == ("a", "everywhere", "b")
+    assert get_user_context(context(None, roles)).tenant_roles == ("everywhere",)
+
+
+@pytest.mark.parametrize("roles", [[{"tenant": 5, "role": "a"}], [{"role": ["a"]}]])
+def test_roles_are_text(roles: Any) -> None:
+    with pytest.raises(ForbiddenError, match="custom:roles"):
+        get_user_context(context(roles=roles))
+
+
+@pytest.mark.parametrize(
+    ("claim", "groups"),
+    [
+        (
+            '[{"tenant": "acme", "groups": ["g1", "g2"]}, {"tenant": "globex", "groups": ["g3"]}]',
+            ("g1", "g2"),
+        ),
+        ('[{"tenant": "ACME", "groups": ["g1"]}, {"tenant": "", "groups": ["g1", "all"]}]', ("g1", "all")),
+        (
+            '[{"tenant": "acme", "groups": ["g1", 5, ""]}, 7, {"tenant": 5, "groups": ["g"]}]',
+            ("g1",),
+        ),
+        ("{", ()),
+        ('"g1"', ()),
+        ("[" * 100_000, ()),
+        (None, ()),
+    ],
+)
+def test_groups_are_read_as_far_as_they_make_sense(claim: str | None, groups: tuple[str, ...]) -> None:
+    claims = {"custom:tenant": "acme"} | ({"custom:groups": claim} if claim else {})
+    assert get_user_context(InvokeContext(claims=claims)).tenant_group_ids == groups

@@ -79,3 +79,18 @@ def test_lists_are_split_and_trimmed() -> None:
     settings = Settings.from_environment({"COMMON_TENANT_CODES": " shared , all ", "CROSS_TENANT_ROLES": ","})
     assert settings.common_tenant_codes == ("shared", "all")
     assert settings.cross_tenant_roles == ("system_admin",)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [(None, 102_400), ("", 102_400), ("2048", 2048), ("1kb", 1024), ("2 MB", 2 * 1024**2), ("5b", 5)],
+)
+def test_the_body_limit_is_written_as_a_size(text: str | None, size: int) -> None:
+    environment = {"REQUEST_BODY_SIZE_LIMIT": text} if text is not None else {}
+    assert Settings.from_environment(environment).request_body_limit == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0", "1.5mb", "1gb"])
+def test_a_body_limit_that_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="REQUEST_BODY_SIZE_LIMIT"):
+        Settings.from_environment({"REQUEST_BODY_SIZE_LIMIT": text})

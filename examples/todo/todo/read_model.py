@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy.dialects.postgresql import insert
-
-from runtime import DataSyncHandler, remove_sort_key_version
+from runtime import DataSyncHandler
+from runtime.sql import delete, upsert
 from todo.database import TodoRow, engine
 
 if TYPE_CHECKING:
@@ -15,34 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["TodoReadModel"]
 
-#: Who made a todo, and when, is what its first version says.
-_NEVER_CHANGED = {"id", "created_at", "created_by"}
-
 
 class TodoReadModel(DataSyncHandler):
     """Writes each version of a todo to PostgreSQL, in one statement."""
 
     def up(self, command: CommandModel[TodoAttributes]) -> None:
         """Insert the row, or update one that is older. A version that was seen changes nothing."""
-        row = insert(TodoRow).values(_columns(command))
-        changed = {
-            column.name: row.excluded[column.name]
-            for column in TodoRow.__table__.columns
-            if column.name not in _NEVER_CHANGED
-        }
-        upsert = row.on_conflict_do_update(
-            index_elements=[TodoRow.id], set_=changed, where=TodoRow.version < row.excluded.version
-        )
+        attributes = command.attributes.model_dump() if command.attributes else {}
         with engine().begin() as connection:
-            connection.execute(upsert)
+            upsert(connection, TodoRow, command, **attributes)
 
-
-def _columns(command: CommandModel[TodoAttributes]) -> dict[str, Any]:
-    common = command.model_dump(include=set(TodoRow.__table__.columns.keys()) - {"sk", "is_deleted"})
-    attributes = command.attributes.model_dump() if command.attributes else {}
-    return {
-        **common,
-        **attributes,
-        "sk": remove_sort_key_version(command.sk),
-        "is_deleted": bool(command.is_deleted),
-    }
+    def down(self, command: CommandModel[TodoAttributes]) -> None:
+        """Take the row of a todo that is deleted for good away."""
+        with engine().begin() as connection:
+            delete(connection, TodoRow, command)

@@ -1,0 +1,140 @@
+"""Products over HTTP.
+
+A command is accepted with 202 and applied a moment later; with ``?mode=sync`` it is
+applied before the answer: 201 for a new product, 200 for a changed one. 204 says that
+nothing had to change. A request that is sent again with the same ``Idempotency-Key``
+header publishes nothing more.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from product import bulk as many
+from product import resync as again
+from product import search as found
+from product import service
+from product.attributes import ProductAttributes  # noqa: TC001 - pydantic reads the annotations
+from product.bodies import CODE, Changes, History, NewProduct, NextProduct, Resync
+from product.service import Mode
+from runtime import DataListModel, DataModel, require_invoke_context
+
+if TYPE_CHECKING:
+    from runtime import CommandModel
+
+__all__ = ["router"]
+
+router = Router()
+
+Code = Annotated[str, Path(pattern=CODE)]
+ModeParameter = Annotated[Mode, Query()]
+
+
+@router.post("/products")
+def create(body: NewProduct, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+    """Make a product."""
+    publish_id = require_invoke_context().publish_id
+    command = service.create(body.name, body.attributes, code=body.code, mode=mode, publish_id=publish_id)
+    return _answer(command, mode, HTTPStatus.CREATED)
+
+
+@router.post("/products/bulk")
+def bulk(body: list[Any], mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+    """Make or replace up to 100 products, each on its own: one may be refused, and the next not."""
+    results = many.publish(body, mode=mode)
+    return Response(HTTPStatus.MULTI_STATUS, content_type="application/json", body={"items": results})
+
+
+@router.put("/products/resync")
+def resync(
+    resume_from: Annotated[str | None, Query(alias="resumeFrom")] = None,
+) -> Resync:
+    """Feed all products to the SQL table again. Takes a role for all tenants."""
+    return again.resync(resume_from)
+
+
+@router.get("/products/search")
+def search(
+    keyword: Annotated[str | None, Query()] = None,
+    category: Annotated[str | None, Query()] = None,
+    page: Annotated[int, Query(ge=1)] = 1,
+    page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
+    order_bys: Annotated[list[str] | None, Query(alias="orderBys")] = None,
+) -> dict[str, Any]:
+    """One page of what matches, from SQL. ``orderBys`` may be repeated; ``-price`` descends."""
+    listing = found.search(
+        keyword=keyword,
+        category=category,
+        page=page,
+        page_size=page_size,
+        order_bys=order_bys or ["-createdAt"],
+    )
+    return {"items": list(listing.items), "total": listing.total, "page": page, "pageSize": page_size}
+
+
+@router.put("/products/<code>")
+def update(code: Code, body: NextProduct, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+    """Replace a product."""
+    publish_id = require_invoke_context().publish_id
+    command = service.update(code, body.version, body.name, body.attributes, mode=mode, publish_id=publish_id)
+    return _answer(command, mode, HTTPStatus.OK)
+
+
+@router.patch("/products/<code>")
+def patch(code: Code, body: Changes, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+    """Change some fields of a product."""
+    changes = body.model_dump(exclude_unset=True, exclude={"version"})
+    return _answer(service.patch(code, body.version, changes, mode=mode), mode, HTTPStatus.OK)
+
+
+@router.delete("/products/<code>")
+def delete(
+    code: Code, version: Annotated[int, Query(ge=1)], mode: ModeParameter = "async"
+) -> Response[dict[str, Any]]:
+    """Delete a product, softly."""
+    return _answer(service.delete(code, version, mode=mode), mode, HTTPStatus.OK)
+
+
+@router.get("/products/<code>")
+def get(code: Code) -> DataModel[ProductAttributes]:
+    """One product. The caller sees his own changes at once."""
+    return service.get(code)
+
+
+@router.get("/products/<code>/history")
+def history(code: Code) -> History:
+    """The states that were replaced, oldest first."""
+    return History(items=service.history(code))
+
+
+@router.get("/products")
+def find(
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    start_from_sk: Annotated[str | None, Query(alias="startFromSk")] = None,
+) -> DataListModel[ProductAttributes]:
+    """One page of products, by code. ``lastSk`` of a page is ``startFromSk`` of the next."""
+    return service.find(limit=limit, start_from_sk=start_from_sk)
+
+
+def _answer(
+    command: CommandModel[ProductAttributes] | None, mode: Mode, applied: HTTPStatus
+) -> Response[dict[str, Any]]:
+    """What was published; ``requestId`` is the id of the notification that will follow."""
+    if command is None:
+        return Response(HTTPStatus.NO_CONTENT)
+    return Response(
+        applied if mode == "sync" else HTTPStatus.ACCEPTED,
+        content_type="application/json",
+        headers={"Location": f"/products/{command.code}"},
+        body={
+            "id": command.id,
+            "code": command.code,
+            "version": command.version,
+            "requestId": command.request_id,
+        },
+    )

@@ -1,0 +1,78 @@
+"""Operators' repair of a parked handler: run it again, or pass a version over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.commands.paging import checked_key
+from runtime.pipeline.catch_up import CatchUp, Repaired
+
+if TYPE_CHECKING:
+    from runtime.context import InvokeContext
+    from runtime.module import CommandModule
+
+__all__ = ["Repaired", "redrive", "skip"]
+
+
+def redrive(
+    module: CommandModule[Any],
+    key: tuple[str, str],
+    handler: str,
+    *,
+    invoke_context: InvokeContext | None = None,
+) -> Repaired:
+    """Run a parked handler from its parked version on, in order, as far as versions are applied.
+
+    It is unparked when it has caught up, and parked again at the version that fails. A
+    command that no handler of the module is behind any more is finished, and its clients
+    are notified. Safe while the pipeline works on the aggregate, and to be repeated.
+
+    Args:
+        module: Module of the aggregate.
+        key: ``(pk, sk)``; the sort key without a version.
+        handler: Name of the handler's class.
+        invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+    Returns:
+        What was done; look at ``parked_version``.
+
+    Raises:
+        ItemNotFoundError: The handler has never met this aggregate.
+        BadRequestError: The handler is not parked.
+        InvalidInputError: The module has no such handler, or the key cannot be one.
+        ForbiddenError: The key belongs to another tenant.
+    """
+    settings = module.resources.settings
+    return CatchUp(module, checked_key(key, invoke_context, settings, write=True), handler).run()
+
+
+def skip(
+    module: CommandModule[Any],
+    key: tuple[str, str],
+    handler: str,
+    *,
+    invoke_context: InvokeContext | None = None,
+) -> Repaired:
+    """Pass over the version that a handler is parked at, and go on like `redrive`.
+
+    The handler's store never gets that version; the cursor row keeps it in ``skipped``,
+    with the time and the error. Versions before it that the handler has not seen are run
+    first: where one fails, it is parked there, and nothing is passed over.
+
+    Args:
+        module: Module of the aggregate.
+        key: ``(pk, sk)``; the sort key without a version.
+        handler: Name of the handler's class.
+        invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+    Returns:
+        What was done; look at ``skipped`` and ``parked_version``.
+
+    Raises:
+        ItemNotFoundError: The handler has never met this aggregate.
+        BadRequestError: The handler is not parked.
+        InvalidInputError: The module has no such handler, or the key cannot be one.
+        ForbiddenError: The key belongs to another tenant.
+    """
+    settings = module.resources.settings
+    return CatchUp(module, checked_key(key, invoke_context, settings, write=True), handler).run(skipping=True)

@@ -1,0 +1,184 @@
+"""Writes that an older version cannot win."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import delete as delete_from
+from sqlalchemy import func, insert, inspect, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from runtime.errors import ConfigurationError
+from runtime.sql.types import MYSQL
+from runtime.sql.values import ORIGIN, column_values, columns_of, id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Select, Table
+    from sqlalchemy.sql import Executable
+
+    from runtime.models import CommandModel
+    from runtime.sql.columns import CqrsColumns
+
+    Comparison = Callable[[Any, Any], Any]
+
+__all__ = ["conflict_upsert", "delete", "duplicate_key_upsert", "upsert"]
+
+
+def upsert(
+    database: Session | Connection,
+    model: type[CqrsColumns],
+    command: CommandModel[Any],
+    *,
+    same_version: bool = False,
+    **columns: Any,  # noqa: ANN401 - of the model
+) -> bool:
+    """Bring the row of an aggregate to the state after ``command``, unless it is there already.
+
+    One statement, which compares the versions inside of the database: commands that come
+    twice, late or at the same time leave the latest state. The transaction is the caller's.
+    On MySQL there is a read before it, and one after it where the row may be new.
+
+    Example:
+        >>> class ProductReadModel(DataSyncHandler):
+        ...     def up(self, command: CommandModel[ProductAttributes]) -> None:
+        ...         with engine_from_environment().begin() as connection:
+        ...             upsert(connection, ProductRow, command, **command.attributes.model_dump())
+
+    Args:
+        database: Where to write: a session or a connection of PostgreSQL, MySQL, MariaDB or
+            SQLite.
+        model: Declarative model with `CqrsColumns`.
+        command: The command; `CqrsColumns` are filled from it. Those of the origin
+            (``created_…``) are written once.
+        same_version: True also writes over a row of the same version, so that a re-sync
+            fills a column that was added since.
+        **columns: Values of the model's own columns, by their names in Python. One that is
+            left out stays as it is, and is null in a new row.
+
+    Returns:
+        Whether it wrote: False when the row is at this version or a later one.
+
+    Raises:
+        ConfigurationError: The model has no such column, or the database is another one.
+    """
+    values = column_values(model, command, columns)
+    known = columns_of(model)
+    row = {known[name]: value for name, value in values.items()}
+    older = operator.le if same_version else operator.lt
+    dialect = _dialect(database)
+    if dialect in MYSQL:
+        return _upsert_on_mysql(database, model, row, older)
+    statement = conflict_upsert(model, row, older, dialect)
+    return database.execute(statement).first() is not None
+
+
+def delete(database: Session | Connection, model: type[CqrsColumns], command: CommandModel[Any]) -> bool:
+    """Take the row of an aggregate away, for ``down`` of a handler.
+
+    Args:
+        database: Where to write; the transaction is the caller's.
+        model: Declarative model with `CqrsColumns`.
+        command: The last command of the aggregate.
+
+    Returns:
+        Whether there was one. A row of a later version stays.
+    """
+    known = columns_of(model)
+    statement = delete_from(_table(model)).where(
+        known["id"] == id_of(command), known["version"] <= command.version
+    )
+    return bool(_rowcount(database, statement))
+
+
+def conflict_upsert(
+    model: type[CqrsColumns], row: Mapping[Column[Any], Any], older: Comparison, dialect: str
+) -> Any:  # noqa: ANN401 - of either dialect
+    """The statement of PostgreSQL and SQLite; it returns the version when it wrote.
+
+    Raises:
+        ConfigurationError: The database is another one.
+    """
+    known = columns_of(model)
+    makers: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+    if dialect not in makers:
+        msg = f"upsert works on postgresql, mysql, mariadb and sqlite, got {dialect}"
+        raise ConfigurationError(msg)
+    statement = makers[dialect](_table(model)).values(row)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[known["id"]],
+        set_={column: new[column.key] for column in _changing(model, row)},
+        where=older(known["version"], new[known["version"].key]),
+    ).returning(known["version"])
+
+
+def duplicate_key_upsert(
+    model: type[CqrsColumns], row: Mapping[Column[Any], Any], older: Comparison
+) -> mysql.Insert:
+    """The statement of MySQL.
+
+    It has no WHERE there, so each column decides for itself. They are set from left to
+    right, each seeing the ones before it as set already: the version has to be the last.
+    A row of another aggregate that has the same unique code is a duplicate, too, which the
+    comparison of the ids keeps as it is.
+    """
+    known = columns_of(model)
+    version = known["version"]
+    statement = mysql.insert(_table(model)).values(dict(row))
+    new = statement.inserted
+    wins: ColumnElement[bool] = (known["id"] == new[known["id"].key]) & older(version, new[version.key])
+    changing = sorted(_changing(model, row), key=lambda column: column is version)
+    return statement.on_duplicate_key_update(
+        [(column.key, func.IF(wins, new[column.key], column)) for column in changing]
+    )
+
+
+def _upsert_on_mysql(
+    database: Session | Connection,
+    model: type[CqrsColumns],
+    row: Mapping[Column[Any], Any],
+    older: Comparison,
+) -> bool:
+    # Drivers report one row both for an insert and for a row that stays as it is (the flag
+    # CLIENT_FOUND_ROWS), so the row has to be looked at.
+    known = columns_of(model)
+    version = row[known["version"]]
+    stored = select(known["version"]).where(known["id"] == row[known["id"]])
+    before = _version(database, stored)
+    if before is not None and not older(before, version):
+        return False
+    if _rowcount(database, duplicate_key_upsert(model, row, older)) > 1:
+        return True
+    after = _version(database, stored.with_for_update())
+    if after is None:
+        # The duplicate was another aggregate's row. Have MySQL say which key it is.
+        database.execute(insert(_table(model)).values(dict(row)))
+        return True
+    return before is None and after == version
+
+
+def _changing(model: type[CqrsColumns], row: Mapping[Column[Any], Any]) -> list[Column[Any]]:
+    known = columns_of(model)
+    once = {known[name] for name in ORIGIN}
+    return [column for column in row if column not in once]
+
+
+def _dialect(database: Session | Connection) -> str:
+    bind = database.get_bind() if isinstance(database, Session) else database
+    return bind.dialect.name
+
+
+def _table(model: type[CqrsColumns]) -> Table:
+    return cast("Table", inspect(model).local_table)
+
+
+def _version(database: Session | Connection, statement: Select[int]) -> int | None:
+    return database.execute(statement).scalar_one_or_none()
+
+
+def _rowcount(database: Session | Connection, statement: Executable) -> int:
+    return cast("CursorResult[Any]", database.execute(statement)).rowcount

@@ -1,0 +1,255 @@
+"""SNS, SQS and Step Functions as a service's own code uses them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from runtime import BatchDeliveryError, ConfigurationError, InvalidInputError, Settings, SqsMessage
+from tests.support.polling import wait_until
+from tests.support.service import TestResources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from constructs_lib.local import Emulator
+
+SERVICES = ("SNS", "SQS", "SFN")
+
+
+@pytest.fixture
+def resources(emulator: Emulator) -> TestResources:
+    """Resources that find the emulator by the variables of each service, and by nothing else."""
+    return made(emulator)
+
+
+def made(emulator: Emulator, **variables: str) -> TestResources:
+    environment = {f"{name}_ENDPOINT": emulator.endpoint_url for name in SERVICES}
+    environment |= {f"{name}_REGION": emulator.region for name in SERVICES}
+    return TestResources(emulator, Settings.from_environment(environment | variables))
+
+
+@pytest.fixture
+def queue_url(emulator: Emulator) -> Iterator[str]:
+    client = emulator.client("sqs")
+    url = client.create_queue(QueueName=f"q{uuid.uuid4().hex}")["QueueUrl"]
+    yield url
+    client.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def topic_arn(emulator: Emulator, queue_url: str) -> str:
+    sns, sqs = emulator.client("sns"), emulator.client("sqs")
+    topic: str = sns.create_topic(Name=f"t{uuid.uuid4().hex}")["TopicArn"]
+    queue = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=queue["QueueArn"],
+        Attributes={"RawMessageDelivery": "true", "FilterPolicy": '{"action": ["order-paid"]}'},
+    )
+    return topic
+
+
+def bodies(resources: TestResources, queue_url: str) -> list[str]:
+    return [message["Body"] for message in resources.sqs.receive_messages(queue_url)]
+
+
+def test_a_message_reaches_the_subscribers_of_its_action(
+    emulator: Emulator, topic_arn: str, queue_url: str
+) -> None:
+    resources = made(emulator, SNS_TOPIC_ARN=topic_arn)
+    assert resources.sns.publish({"action": "order-lost"})
+    assert resources.sns.publish({"action": "order-paid", "id": "A1"})
+    assert [json.loads(body) for body in bodies(resources, queue_url)] == [
+        {"action": "order-paid", "id": "A1"}
+    ]
+
+
+def test_a_topic_that_is_named_comes_before_the_default(
+    emulator: Emulator, topic_arn: str, queue_url: str
+) -> None:
+    resources = made(emulator, SNS_TOPIC_ARN="arn:aws:sns:us-east-1:000000000000:gone")
+    resources.sns.publish({"action": "order-paid"}, topic_arn)
+    assert len(bodies(resources, queue_url)) == 1
+
+
+def test_without_a_topic_nothing_is_published(resources: TestResources) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        resources.sns.publish({"action": "order-paid"})
+    assert str(caught.value) == "No topic ARN provided or configured as default."
+    assert resources.wire.calls == []
+
+
+@pytest.mark.parametrize("message", [{"id": "A1"}, {"action": ""}, {"action": 7}], ids=str)
+def test_a_message_without_an_action_is_refused(resources: TestResources, message: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="action: must be a text"):
+        resources.sns.publish(message, "arn:aws:sns:us-east-1:000000000000:mine")
+    assert resources.wire.calls == []
+
+
+def test_a_message_goes_through_a_queue(resources: TestResources, queue_url: str) -> None:
+    assert resources.sqs.send_message(queue_url, {"order": "A1"}, attributes={"kind": "paid"})
+    (message,) = resources.sqs.receive_messages(queue_url, max_messages=1, wait_seconds=1)
+    assert json.loads(message["Body"]) == {"order": "A1"}
+    assert message["MessageAttributes"]["kind"]["StringValue"] == "paid"
+    resources.sqs.delete_message(queue_url, message["ReceiptHandle"])
+    assert resources.sqs.receive_messages(queue_url, visibility_timeout=0) == []
+
+
+def test_a_text_is_sent_as_it_is_and_a_delay_holds(resources: TestResources, queue_url: str) -> None:
+    resources.sqs.send_message(queue_url, "plain")
+    resources.sqs.send_message(queue_url, "later", delay_seconds=900)
+    assert bodies(resources, queue_url) == ["plain"]
+
+
+def test_any_number_of_messages_goes_in_calls_of_ten(resources: TestResources, queue_url: str) -> None:
+    ids = resources.sqs.send_message_batch(queue_url, [SqsMessage(body=n) for n in range(23)])
+    assert len(set(ids)) == 23
+    assert resources.wire.names() == ["sqs:SendMessageBatch"] * 3
+    found: list[Any] = []
+    while page := resources.sqs.receive_messages(queue_url):
+        found += page
+    assert sorted(int(message["Body"]) for message in found) == list(range(23))
+    resources.wire.clear()
+    resources.sqs.delete_message_batch(queue_url, [message["ReceiptHandle"] for message in found])
+    assert resources.wire.names() == ["sqs:DeleteMessageBatch"] * 3
+    counts = resources.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])
+    assert counts["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
+def test_a_call_carries_no_more_than_a_queue_takes(resources: TestResources, queue_url: str) -> None:
+    messages = [SqsMessage(body="x" * 100_000, attributes={"a": "b" * 1000}) for _ in range(5)]
+    resources.sqs.send_message_batch(queue_url, messages)
+    assert [len(call.parameters["Entries"]) for call in resources.wire.calls] == [2, 2, 1]
+
+
+def test_what_a_batch_refuses_is_raised_and_the_rest_is_sent(
+    emulator: Emulator, resources: TestResources
+) -> None:
+    client = emulator.client("sqs")
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = client.create_queue(QueueName=f"q{uuid.uuid4().hex}.fifo", Attributes=fifo)["QueueUrl"]
+    messages = [SqsMessage(body=n, group_id=None if n == 11 else f"g{n}") for n in range(13)]
+    with pytest.raises(BatchDeliveryError) as caught:
+        resources.sqs.send_message_batch(url, messages)
+    assert list(caught.value.failed) == [11]
+    assert "SendMessageBatch refused 1 entries of the batch: entry 11: MissingParameter" in str(caught.value)
+    found: list[str] = []
+    while page := bodies(resources, url):
+        found += page
+    client.delete_queue(QueueUrl=url)
+    assert sorted(map(int, found)) == [*range(11), 12]
+
+
+def test_what_cannot_be_deleted_is_raised(resources: TestResources, queue_url: str) -> None:
+    with pytest.raises(BatchDeliveryError, match="DeleteMessageBatch refused 1 entries"):
+        resources.sqs.delete_message_batch(queue_url, ["no such handle"])
+
+
+def test_an_empty_batch_is_no_call(resources: TestResources) -> None:
+    assert resources.sqs.send_message_batch("http://nowhere", []) == []
+    resources.sqs.delete_message_batch("http://nowhere", [])
+    assert resources.wire.calls == []
+
+
+@pytest.fixture
+def machine(emulator: Emulator) -> Iterator[Callable[[dict[str, Any]], str]]:
+    """Makes state machines of one state."""
+    client = emulator.client("stepfunctions")
+    arns: list[str] = []
+
+    def make(state: dict[str, Any]) -> str:
+        definition = {"StartAt": "Only", "States": {"Only": {**state, "End": True}}}
+        arn: str = client.create_state_machine(
+            name=f"m{uuid.uuid4().hex}",
+            definition=json.dumps(definition),
+            roleArn="arn:aws:iam::000000000000:role/any",
+        )["stateMachineArn"]
+        arns.append(arn)
+        return arn
+
+    yield make
+    for arn in arns:
+        client.delete_state_machine(stateMachineArn=arn)
+
+
+def ended(resources: TestResources, execution: str | None) -> dict[str, Any]:
+    client = resources.client("stepfunctions")
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = client.describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
+
+    return wait_until(look) or {}
+
+
+def test_an_execution_of_one_name_is_started_once(
+    resources: TestResources, machine: Callable[[dict[str, Any]], str]
+) -> None:
+    arn = machine({"Type": "Pass"})
+    started = resources.step_functions.start_execution(arn, {"order": "A1"}, name="import-A1")
+    assert json.loads(ended(resources, started)["output"]) == {"order": "A1"}
+    assert resources.step_functions.start_execution(arn, {"order": "A2"}, name="import-A1") is None
+    assert resources.step_functions.start_execution(arn) != resources.step_functions.start_execution(arn)
+
+
+@pytest.mark.parametrize("name", ["n" * 81, "ORDER#acme/A 1", "€"], ids=["long", "marks", "no ascii"])
+def test_a_name_that_cannot_be_one_becomes_one(
+    resources: TestResources, machine: Callable[[dict[str, Any]], str], name: str
+) -> None:
+    arn = machine({"Type": "Pass"})
+    started = resources.step_functions.start_execution(arn, name=name)
+    other = resources.step_functions.start_execution(arn, name=f"{name}!")
+    assert started
+    assert other
+    assert started != other
+    ended(resources, started)
+    assert resources.step_functions.start_execution(arn, name=name) is None
+    starts = [call for call in resources.wire.calls if call.operation == "StartExecution"]
+    names = [call.parameters["name"] for call in starts]
+    assert all(len(used) <= 80 and used.isascii() for used in names)
+
+
+def waiting(queue_url: str) -> dict[str, Any]:
+    parameters = {"QueueUrl": queue_url, "MessageBody": {"token.$": "$$.Task.Token"}}
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": parameters,
+    }
+
+
+def token(resources: TestResources, queue_url: str) -> str:
+    (message,) = wait_until(lambda: resources.sqs.receive_messages(queue_url))
+    found: str = json.loads(message["Body"])["token"]
+    return found
+
+
+def test_an_execution_that_waits_is_resumed(
+    resources: TestResources, machine: Callable[[dict[str, Any]], str], queue_url: str
+) -> None:
+    started = resources.step_functions.start_execution(machine(waiting(queue_url)))
+    resources.step_functions.resume_execution(token(resources, queue_url), {"paid": True})
+    result = ended(resources, started)
+    assert (result["status"], json.loads(result["output"])) == ("SUCCEEDED", {"paid": True})
+
+
+def test_an_execution_that_waits_is_failed(
+    resources: TestResources, machine: Callable[[dict[str, Any]], str], queue_url: str
+) -> None:
+    started = resources.step_functions.start_execution(machine(waiting(queue_url)))
+    resources.step_functions.send_task_failure(token(resources, queue_url), "Unpaid", "no money")
+    result = ended(resources, started)
+    assert (result["status"], result["error"], result["cause"]) == ("FAILED", "Unpaid", "no money")
+
+
+def test_what_is_not_there_is_an_error(resources: TestResources) -> None:
+    with pytest.raises(ClientError, match="StateMachineDoesNotExist"):
+        resources.step_functions.start_execution("arn:aws:states:us-east-1:000000000000:stateMachine:gone")
+    with pytest.raises(ClientError):
+        resources.step_functions.resume_execution("no token")

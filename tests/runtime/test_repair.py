@@ -1,0 +1,339 @@
+"""Repair of parked handlers: redrive and skip, half-way failures, and work that goes on meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import (
+    BadRequestError,
+    DataSyncHandler,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+    redrive,
+    skip,
+)
+from runtime.keys import DetailKey
+from runtime.pipeline import catch_up
+from runtime.pipeline.run_handler import Outcome, run_handler
+from runtime.pipeline.worker import Worker
+from tests.runtime.test_handlers import Recorder
+from tests.runtime.test_notifications import Inbox
+from tests.support.service import PK, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from constructs_lib.local import Emulator
+    from runtime import CommandModel
+    from tests.support.wire import Call
+
+KEY = (PK, "A1")
+
+
+class Other(Recorder):
+    """A second store."""
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service], recorder: Recorder) -> Service:
+    return make_service(handlers=[recorder])
+
+
+def work(service: Service, action: str, version: int, **extra: Any) -> dict[str, Any]:
+    reference = {"module": "todo", "pk": PK, "sk": "A1", "version": version, **extra}
+    return Worker({"todo": service.module}).run(
+        {"action": action, "input": reference, "context": {"Execution": {"Id": "arn:x"}}}
+    )
+
+
+def execution(service: Service, version: int, *, parks: tuple[str, ...] = ()) -> None:
+    """What the state machine does about one version; the handlers in ``parks`` use up their retries."""
+    results = []
+    for name in work(service, "apply", version)["handlers"]:
+        if name in parks:
+            results.append(
+                work(service, "park", version, handler=name, error="ConnectionError", cause="down")
+            )
+        else:
+            results.append(work(service, "handle", version, handler=name))
+    work(service, "finish", version, results=results)
+
+
+def parked(service: Service, versions: int = 3) -> Service:
+    """The handler has seen version 1 and is parked at version 2."""
+    for version in range(versions):
+        service.publish(version=version)
+    execution(service, 1)
+    execution(service, 2, parks=("Recorder",))
+    for version in range(3, versions + 1):
+        execution(service, version)
+    return service
+
+
+def cursor(service: Service, handler: str = "Recorder") -> dict[str, Any]:
+    return service.row("sync", f"{handler}#A1") or {}
+
+
+def statuses(service: Service) -> list[str]:
+    rows = service.everything()["command"]
+    return [rows[key]["status"].split(":")[1] for key in sorted(rows)]
+
+
+def test_redrive_runs_what_was_missed_in_order(service: Service, recorder: Recorder) -> None:
+    parked(service)
+    assert statuses(service) == ["FINISHED", "FAILED", "FAILED"]
+    outcome = redrive(service.module, KEY, "Recorder")
+    assert (outcome.done, outcome.parked_version, outcome.skipped) == ((2, 3), None, None)
+    assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
+    assert cursor(service) == {"pk": PK, "sk": "Recorder#A1", "version": 3}
+    assert statuses(service) == ["FINISHED"] * 3
+    service.publish(version=3)
+    execution(service, 4)
+    assert recorder.seen[-1] == "A1@4"
+
+
+def test_each_healed_command_is_told_once(
+    make_service: Callable[..., Service], emulator: Emulator, recorder: Recorder
+) -> None:
+    inbox = Inbox(emulator)
+    service = parked(make_service(handlers=[recorder], topic_arn=inbox.topic_arn))
+    inbox.take()
+    redrive(service.module, KEY, "Recorder")
+    told = inbox.take()
+    assert [(m["sk"], m["content"]["status"]) for m in told] == [
+        ("A1@2", "finish:FINISHED"),
+        ("A1@3", "finish:FINISHED"),
+    ]
+
+
+def test_a_redrive_that_fails_parks_where_it_fails(service: Service, recorder: Recorder) -> None:
+    parked(service, versions=4)
+    recorder.failures = {"A1@3": 1}
+    outcome = redrive(service.module, KEY, "Recorder")
+    assert (outcome.done, outcome.parked_version) == ((2,), 3)
+    assert outcome.error == "ConnectionError: the store is down"
+    row = cursor(service)
+    assert (row["version"], row["parkedVersion"]) == (2, 3)
+    assert row["parkedError"] == outcome.error
+    assert statuses(service) == ["FINISHED", "FINISHED", "FAILED", "FAILED"]
+    assert redrive(service.module, KEY, "Recorder").done == (3, 4)
+    assert statuses(service) == ["FINISHED"] * 4
+
+
+def test_skip_passes_one_version_over_and_says_so(service: Service, recorder: Recorder) -> None:
+    parked(service)
+    outcome = skip(service.module, KEY, "Recorder")
+    assert (outcome.done, outcome.skipped, outcome.parked_version) == ((3,), 2, None)
+    assert recorder.seen == ["A1@1", "A1@3"]
+    (entry,) = cursor(service)["skipped"]
+    assert (entry["version"], entry["error"]) == (2, "ConnectionError: down")
+    assert datetime.fromisoformat(entry["at"]).tzinfo
+    assert "parkedVersion" not in cursor(service)
+    assert statuses(service) == ["FINISHED"] * 3
+
+
+def test_a_second_skip_is_added_to_the_first(service: Service, recorder: Recorder) -> None:
+    parked(service)
+    recorder.failures = {"A1@3": 1}
+    assert skip(service.module, KEY, "Recorder").parked_version == 3
+    assert skip(service.module, KEY, "Recorder").skipped == 3
+    assert [entry["version"] for entry in cursor(service)["skipped"]] == [2, 3]
+
+
+@pytest.mark.parametrize("repair", [redrive, skip])
+def test_what_came_before_the_parked_version_is_not_passed_over(
+    service: Service, recorder: Recorder, repair: Any
+) -> None:
+    for version in range(2):
+        service.publish(version=version)
+    service.apply(2)
+    # Version 1 is slow, so version 2 gives up first; then version 1 meets a parked handler.
+    work(service, "park", 2, handler="Recorder", error="PreviousVersionPending", cause="")
+    assert work(service, "handle", 1, handler="Recorder")["outcome"] == Outcome.PARKED
+    outcome = repair(service.module, KEY, "Recorder")
+    assert outcome.done == ((1, 2) if repair is redrive else (1,))
+    assert recorder.seen[0] == "A1@1"
+
+
+def test_a_skip_that_fails_before_the_parked_version_skips_nothing(
+    service: Service, recorder: Recorder
+) -> None:
+    for version in range(2):
+        service.publish(version=version)
+    service.apply(2)
+    work(service, "park", 2, handler="Recorder", error="PreviousVersionPending", cause="")
+    recorder.failures = {"A1@1": 1}
+    outcome = skip(service.module, KEY, "Recorder")
+    assert (outcome.skipped, outcome.parked_version) == (None, 1)
+    assert "skipped" not in cursor(service)
+
+
+def test_a_slow_delivery_does_not_unpark_a_later_version(service: Service) -> None:
+    for version in range(2):
+        service.publish(version=version)
+    service.apply(2)
+    command = service.raw("command", "A1@1")
+
+    class Slow(DataSyncHandler):
+        def up(self, _command: CommandModel[Any]) -> None:
+            work(service, "park", 2, handler="Recorder", error="PreviousVersionPending", cause="")
+
+    reference = service.module.handlers[0]
+    reference.__dict__["handler"] = Slow()
+    assert run_handler(service.module, reference, DetailKey(*KEY), 1, command) is Outcome.DONE
+    assert (cursor(service)["version"], cursor(service)["parkedVersion"]) == (1, 2)
+
+
+def test_a_command_is_finished_only_when_no_handler_is_behind(make_service: Callable[..., Service]) -> None:
+    service = make_service(handlers=[Recorder, Other])
+    service.publish()
+    execution(service, 1, parks=("Recorder", "Other"))
+    redrive(service.module, KEY, "Recorder")
+    assert statuses(service) == ["FAILED"]
+    redrive(service.module, KEY, "Other")
+    assert statuses(service) == ["FINISHED"]
+
+
+def test_an_execution_that_ends_after_the_repair_leaves_the_command_finished(
+    make_service: Callable[..., Service],
+) -> None:
+    service = make_service(handlers=[Recorder, Other])
+    service.publish()
+    work(service, "apply", 1)
+    result = work(service, "park", 1, handler="Recorder", error="E", cause="")
+    redrive(service.module, KEY, "Recorder")
+    assert statuses(service) == ["STARTED"]
+    other = work(service, "handle", 1, handler="Other")
+    work(service, "finish", 1, results=[result, other])
+    assert statuses(service) == ["FINISHED"]
+
+
+def test_a_version_that_arrives_during_the_repair_is_not_left_behind(
+    service: Service, recorder: Recorder
+) -> None:
+    parked(service)
+
+    def arrive(call: Call) -> None:
+        if call.operation == "TransactWriteItems" and "ConditionCheck" in str(call.parameters):
+            service.wire.before = lambda _call: None
+            service.publish(version=3)
+            execution(service, 4)  # meets the parked handler
+
+    service.wire.before = arrive
+    outcome = redrive(service.module, KEY, "Recorder")
+    assert outcome.done == (2, 3, 4)
+    assert recorder.seen == ["A1@1", "A1@2", "A1@3", "A1@4"]
+    assert "parkedVersion" not in cursor(service)
+    assert statuses(service) == ["FINISHED"] * 4
+
+
+def test_a_version_that_is_not_applied_yet_is_left_to_the_pipeline(
+    service: Service, recorder: Recorder
+) -> None:
+    parked(service)
+    service.publish(version=3)
+    assert redrive(service.module, KEY, "Recorder").done == (2, 3)
+    assert "status" not in (service.row("command", "A1@4") or {})
+    execution(service, 4)
+    assert recorder.seen[-1] == "A1@4"
+
+
+def test_a_repair_that_crashed_is_done_again(service: Service, recorder: Recorder) -> None:
+    parked(service)
+
+    def crash(call: Call) -> None:
+        if call.operation == "TransactWriteItems":
+            message = "killed"
+            raise KeyboardInterrupt(message)
+
+    service.wire.before = crash
+    with pytest.raises(KeyboardInterrupt):
+        redrive(service.module, KEY, "Recorder")
+    service.wire.before = lambda _call: None
+    assert cursor(service)["parkedVersion"] == 2
+    assert redrive(service.module, KEY, "Recorder").parked_version is None
+    assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
+
+
+def test_two_repairs_at_once_do_it_together(service: Service, recorder: Recorder) -> None:
+    parked(service)
+
+    def meet(call: Call) -> None:
+        if call.operation == "UpdateItem" and call.parameters["TableName"] == service.tables.sync:
+            service.wire.before = lambda _call: None
+            assert redrive(service.module, KEY, "Recorder").done == (2, 3)
+
+    service.wire.before = meet
+    assert redrive(service.module, KEY, "Recorder").parked_version is None
+    assert recorder.seen == ["A1@1", "A1@2", "A1@2", "A1@3"]
+    assert cursor(service) == {"pk": PK, "sk": "Recorder#A1", "version": 3}
+
+
+def test_versions_that_are_gone_are_passed(service: Service) -> None:
+    parked(service, versions=4)
+    for version in (2, 3):
+        key = {"pk": {"S": PK}, "sk": {"S": f"A1@{version}"}}
+        service.client.delete_item(TableName=service.tables.command, Key=key)
+    assert redrive(service.module, KEY, "Recorder").done == (4,)
+    assert cursor(service)["version"] == 4
+
+
+def test_a_module_without_data_rows_is_repaired_too(
+    make_service: Callable[..., Service], recorder: Recorder
+) -> None:
+    service = parked(make_service(handlers=[recorder], disable_default_handler=True))
+    assert redrive(service.module, KEY, "Recorder").done == (2, 3)
+    assert statuses(service) == ["FINISHED"] * 3
+
+
+@pytest.mark.parametrize("repair", [redrive, skip])
+def test_where_nothing_is_parked_nothing_is_done(service: Service, repair: Any) -> None:
+    with pytest.raises(ItemNotFoundError, match="never met"):
+        repair(service.module, KEY, "Recorder")
+    service.publish()
+    execution(service, 1)
+    with pytest.raises(BadRequestError, match="not parked: it has seen version 1"):
+        repair(service.module, KEY, "Recorder")
+
+
+@pytest.mark.parametrize("repair", [redrive, skip])
+def test_bad_input_is_refused(service: Service, repair: Any) -> None:
+    parked(service)
+    with pytest.raises(InvalidInputError, match=r"handler: 'Nobody' is no handler of todo.*Recorder"):
+        repair(service.module, KEY, "Nobody")
+    with pytest.raises(InvalidInputError, match="sk: must not end in @"):
+        repair(service.module, (PK, "A1@2"), "Recorder")
+    with pytest.raises(ForbiddenError):
+        repair(service.module, KEY, "Recorder", invoke_context=service.user(tenant="globex"))
+    assert cursor(service)["parkedVersion"] == 2
+
+
+def test_an_aggregate_that_never_rests_is_given_up_and_stays_parked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parked(service)
+    monkeypatch.setattr(catch_up, "_MAX_ROUNDS", 3)
+    arriving = iter(range(3, 9))
+
+    def arrive(call: Call) -> None:
+        if "'ConditionCheck'" in str(call.parameters):
+            version = next(arriving)
+            service.publish(version=version)
+            execution(service, version + 1)
+
+    service.wire.before = arrive
+    with pytest.raises(catch_up.CatchUpContentionError, match="3 times; repair it again"):
+        redrive(service.module, KEY, "Recorder")
+    service.wire.before = lambda _call: None
+    assert cursor(service)["parkedVersion"] == 2
+    assert redrive(service.module, KEY, "Recorder").parked_version is None
+    assert set(statuses(service)) == {"FINISHED"}
