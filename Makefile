@@ -105,7 +105,7 @@ $(LOCAL): constructs_lib/local/requirements.txt $(PROJECT)
 	@$(call quietly,$(BIN)/python -m constructs_lib.local setup)
 	@touch $@
 
-$(LAYERS): constructs_lib/layers/runtime-requirements.txt examples/todo/requirements.txt $(PROJECT) $(CLI)
+$(LAYERS): constructs_lib/layers/runtime-requirements.txt examples/todo/requirements.txt examples/product/requirements.txt $(PROJECT) $(CLI)
 	@echo '==> Lambda layers'
 	@$(call quietly,$(BIN)/python tools/fill-layer-cache)
 	@touch $@

@@ -67,6 +67,20 @@ class Deployment:
             timeout=30,
         )
 
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> httpx.Response:
+        authorization = {"authorization": f"Bearer {token or self.token}"}
+        return httpx.request(
+            method, self.url + path, headers={**authorization, **(headers or {})}, timeout=30, **more
+        )
+
     def publish(self, module: str, sk: str, version: int = 0, **values: Any) -> httpx.Response:
         return self.post(f"/{module}/publish", command(module, sk, version) | values)
 

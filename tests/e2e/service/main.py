@@ -8,4 +8,4 @@ note = CommandModule("note")
 memo = CommandModule("memo")
 task = CommandModule("task", data_sync_handlers=["stores:FlakyStore", "stores:SteadyStore"])
 
-app = CqrsApp(modules=[note, memo, task], routes="routes:router")
+app = CqrsApp(modules=[note, memo, task], routes=["routes:router", "routes:notes"])

@@ -7,10 +7,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from main import memo, note, task
-from runtime import ItemNotFoundError
+from runtime import ItemNotFoundError, module_routes
 
 MODULES = {module.table_name: module for module in (note, memo, task)}
 router = APIGatewayHttpRouter()
+notes = module_routes(note, prefix="/notes", type="NOTE")
 
 
 @router.post("/<name>/publish")
