@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from runtime.registration import data_sync_handler
     from runtime.resources import Resources
     from runtime.settings import Settings
+    from runtime.storage.collect import collect_large_attributes
 
 _HOMES = {
     "access": ("check_role", "requires_role"),
@@ -127,6 +128,7 @@ _HOMES = {
     "registration": ("data_sync_handler",),
     "resources": ("Resources",),
     "settings": ("Settings",),
+    "storage.collect": ("collect_large_attributes",),
 }
 _MODULE_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
@@ -174,6 +176,7 @@ __all__ = [
     "VersionConflictError",
     "add_sort_key_version",
     "check_role",
+    "collect_large_attributes",
     "current_invoke_context",
     "data_sync_handler",
     "erase",

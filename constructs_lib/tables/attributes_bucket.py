@@ -131,7 +131,8 @@ class AttributesBucket(Construct):
 class AttributesBucketGrants:
     """Least-privilege permissions on the objects of an `AttributesBucket`.
 
-    None of them lists the bucket, so S3 answers 403, not 404, for an object that is missing.
+    Only `collect` lists the bucket; for whoever has not that, S3 answers 403, not 404, for an
+    object that is missing.
     """
 
     def __init__(self, bucket: s3.IBucket) -> None:
@@ -144,6 +145,14 @@ class AttributesBucketGrants:
     def read_write(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` read and write attributes."""
         return self._allow(grantee, ["s3:GetObject", "s3:PutObject"], WRITE_WITH_KEY)
+
+    def collect(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` remove objects that no row refers to: list, read and delete."""
+        bucket = self._bucket.bucket_arn
+        listing = iam.Grant.add_to_principal_or_resource(
+            grantee=grantee, actions=["s3:ListBucket"], resource_arns=[bucket], resource=self._bucket
+        )
+        return combined(self._allow(grantee, ["s3:GetObject", "s3:DeleteObject"], READ_WITH_KEY), listing)
 
     def _allow(self, grantee: iam.IGrantable, actions: list[str], key_actions: tuple[str, ...]) -> iam.Grant:
         objects = self._bucket.arn_for_objects("*")

@@ -85,6 +85,14 @@ def test_grants_are_for_objects_only(
     assert permissions(stack) == {"AttributesBucket656950E7/*": expected}
 
 
+def test_whoever_collects_may_also_list(stack: cdk.Stack, role: iam.Role) -> None:
+    AttributesBucket(stack, "Attributes").grants.collect(role).assert_success()
+    assert permissions(stack) == {
+        "AttributesBucket656950E7": {"s3:ListBucket"},
+        "AttributesBucket656950E7/*": {"s3:GetObject", "s3:DeleteObject"},
+    }
+
+
 def test_grants_include_the_use_of_the_buckets_key(stack: cdk.Stack, role: iam.Role) -> None:
     attributes = AttributesBucket(stack, "Attributes", encryption_key=kms.Key(stack, "Key"))
     attributes.grants.read_write(role)

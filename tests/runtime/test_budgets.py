@@ -107,3 +107,53 @@ def test_read_with_a_pending_write_takes_two_calls(updated: Service) -> None:
 def test_read_of_an_applied_write_takes_one_call(updated: Service) -> None:
     updated.module.repository.get_item((PK, "A1"), invoke_context=updated.user())
     assert updated.wire.names() == [BATCH_GET]
+
+
+QUERY = "dynamodb:Query"
+KEY = (PK, "A1")
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "expected"),
+    [
+        ("commands.publish_partial_update_async", ({"version": 1, "name": "n"},), [BATCH_GET, TRANSACT]),
+        ("commands.publish_partial_update_sync", ({"version": 1, "name": "n"},), [BATCH_GET, TRANSACT]),
+        (
+            "commands.publish_partial_update_async",
+            ({"version": -1, "name": "n"},),
+            [GET, BATCH_GET, TRANSACT],
+        ),
+        ("commands.publish_partial_update_sync", ({"version": -1, "name": "n"},), [GET, BATCH_GET, TRANSACT]),
+        ("commands.get_item", ((PK, "A1@1"),), [GET]),
+        ("commands.get_item", (KEY,), [GET, BATCH_GET, GET]),
+        ("commands.get_latest_item", (KEY,), [GET, BATCH_GET, GET]),
+        ("commands.get_next_command", ((PK, "A1@1"),), [GET]),
+        ("commands.duplicate", ((PK, "A1@1"),), [GET, GET, BATCH_GET, TRANSACT]),
+        ("commands.update_status", ((PK, "A1@1"), "x:STARTED"), [UPDATE]),
+        ("commands.update_task_token", ((PK, "A1@1"), "token"), [UPDATE]),
+        ("commands.update_ttl", ((PK, "A1@2"),), [UPDATE]),
+        ("data.get_item", (KEY,), [GET]),
+        ("data.list_items_by_pk", (PK,), [QUERY]),
+        ("history.get_item", (KEY, 1), [GET]),
+        ("history.list_versions", (KEY,), [QUERY]),
+        ("repository.get_item", (KEY,), [BATCH_GET]),
+    ],
+)
+def test_what_each_method_costs(
+    updated: Service, method: str, arguments: tuple[object, ...], expected: list[str]
+) -> None:
+    service, _, name = method.partition(".")
+    first, *rest = arguments
+    if isinstance(first, dict):
+        first = {"pk": PK, "sk": "A1", **first}
+    getattr(getattr(updated.module, service), name)(first, *rest, invoke_context=updated.user())
+    assert updated.wire.names("dynamodb") == expected
+    assert updated.wire.depth("dynamodb") == len(expected)
+
+
+def test_a_publish_that_is_retried_reads_and_writes_once_more(updated: Service) -> None:
+    updated.module.commands.publish_with_retry(
+        KEY, lambda _latest: updated.command(name="n"), invoke_context=updated.user()
+    )
+    # The latest is looked up to decide on it, then checked again where it is written.
+    assert updated.wire.names() == [GET, BATCH_GET, BATCH_GET, TRANSACT]
