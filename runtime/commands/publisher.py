@@ -14,9 +14,9 @@ from runtime.errors import HandlersPendingError, VersionConflictError
 from runtime.keys import add_sort_key_version
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, run_handlers
+from runtime.pipeline.transactions import advance_writes, final_columns, insert_command
 from runtime.storage.dynamodb import ConditionFailedError, TransactionFailedError
 from runtime.storage.rows import version_of
-from runtime.storage.transactions import advance_writes, final_columns, insert_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +154,6 @@ class Publisher:
         """Run the data sync handlers, or leave them to an execution, and finish."""
         handled = run_handlers(self._module, key, version, row)
         if handled.pending:
-            self._resources.workflow.start(self._module.table_name, self._module.tables, key, version)
+            self._resources.workflow.start(self._module, key, row)
             raise HandlersPendingError(*key, version, handled.pending)
         finish(self._module, row, parked=handled.parked)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
 from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version
+from runtime.pipeline.transactions import advance_writes, status_update
 from runtime.storage.dynamodb import Read, TransactionFailedError
 from runtime.storage.rows import version_of
-from runtime.storage.transactions import advance_writes, status_update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

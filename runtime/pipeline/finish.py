@@ -10,8 +10,8 @@ from runtime.log import logger
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.run_handler import Outcome, run_handler
 from runtime.pipeline.status import FINISHED, HANDLERS_FAILED
+from runtime.pipeline.transactions import final_columns
 from runtime.storage.dynamodb import ConditionFailedError
-from runtime.storage.transactions import final_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

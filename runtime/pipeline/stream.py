@@ -116,7 +116,7 @@ def _handle(module: CommandModule[Any], doorbells: list[_Doorbell]) -> list[str]
         return [doorbell.sequence_number for doorbell in doorbells]
     for position, doorbell in enumerate(doorbells):
         try:
-            module.resources.workflow.start(module.table_name, module.tables, doorbell.key, doorbell.version)
+            module.resources.workflow.start(module, doorbell.key, doorbell.image)
         except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
             logger.error("workflow not started", error=type(error).__name__)
             return [late.sequence_number for late in doorbells[position:]]

@@ -71,7 +71,11 @@ class Worker:
             raise UnknownEventError(msg)
         execution = event.get("context", {}).get("Execution", {})
         key = DetailKey(reference["pk"], reference["sk"])
-        with log_context(execution_id=execution.get("Id"), module=module.table_name):
+        with log_context(
+            request_id=reference.get("requestId"),
+            execution_id=execution.get("Id"),
+            module=module.table_name,
+        ):
             return action(_Task(module, key, int(reference["version"]), reference, execution.get("Id")))
 
 

@@ -6,18 +6,20 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from runtime.errors import ConfigurationError
+from runtime.keys import get_sort_key_version
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from runtime.keys import DetailKey
+    from runtime.module import CommandModule
     from runtime.resources import Resources
-    from runtime.settings import ModuleTables
+    from runtime.storage.codec import Item
 
 __all__ = ["WorkflowStarter", "execution_name"]
 
@@ -53,10 +55,11 @@ class WorkflowStarter:
         client: SFNClient = self._resources.client("stepfunctions")
         return client
 
-    def start(self, module: str, tables: ModuleTables, key: DetailKey, version: int) -> None:
-        """Start the execution for one version. Harmless when it was started before.
+    def start(self, module: CommandModule[Any], key: DetailKey, command: Item) -> None:
+        """Start the execution for one command. Harmless when it was started before.
 
-        The input refers to the command and never carries it.
+        The input refers to the command and never carries it; the request id is in it, so
+        that what the execution logs can be found by it.
 
         Raises:
             ConfigurationError: The function does not know the state machine.
@@ -65,11 +68,19 @@ class WorkflowStarter:
         if arn is None:
             msg = "SFN_COMMAND_ARN is not set, so no workflow can be started"
             raise ConfigurationError(msg)
-        reference = {"module": module, "table": tables.command, **key._asdict(), "version": version}
+        table, version = module.tables.command, get_sort_key_version(command["sk"]["S"])
+        reference: dict[str, Any] = {
+            "module": module.table_name,
+            "table": table,
+            **key._asdict(),
+            "version": version,
+        }
+        if "requestId" in command:
+            reference["requestId"] = command["requestId"].get("S")
         try:
             self._sfn.start_execution(
                 stateMachineArn=arn,
-                name=execution_name(tables.command, key, version),
+                name=execution_name(table, key, version),
                 input=json.dumps(reference, separators=(",", ":")),
             )
         except ClientError as error:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
 
 from constructs_lib import CqrsModule, CqrsStack, Processing
 
 app = cdk.App()
 x86 = app.node.try_get_context("architecture") == "x86_64"
-CqrsStack(
+stack = CqrsStack(
     app,
     "EndToEnd",
     app_name="e2e",
@@ -27,4 +30,15 @@ CqrsStack(
     password_auth=True,
     removal_policy=cdk.RemovalPolicy.DESTROY,
 )
+dead_letters = sqs.Queue(stack, "DeadOrders", queue_name="e2e-dead-orders")
+orders = sqs.Queue(
+    stack,
+    "Orders",
+    queue_name="e2e-orders",
+    visibility_timeout=cdk.Duration.minutes(6),
+    dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=1),
+)
+worker = cast("lambda_.Function", stack.functions.worker)
+worker.add_event_source(sources.SqsEventSource(orders, report_batch_item_failures=True))
+stack.tables["note"].grants.publish(worker)
 app.synth()

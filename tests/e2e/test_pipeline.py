@@ -43,7 +43,7 @@ def test_an_execution_takes_four_transitions_and_carries_a_reference(deployment:
     deployment.publish("note", sk, attributes={"secret": "not in the input"})
     execution = deployment.execution(sk)
     assert execution["status"] == "SUCCEEDED"
-    assert set(json.loads(execution["input"])) == {"module", "table", "pk", "sk", "version"}
+    assert set(json.loads(execution["input"])) == {"module", "table", "pk", "sk", "version", "requestId"}
     # Step Functions bills the start as one transition, and one for each state entered.
     assert 1 + len(deployment.states_entered(execution["executionArn"])) == 4
 
@@ -163,3 +163,22 @@ def spoil(deployment: Deployment, module: str, sk: str) -> None:
     """Leave a data row that nothing can be built on."""
     row = {"pk": {"S": f"{module.upper()}#acme"}, "sk": {"S": sk}, "version": {"S": "one"}}
     deployment.emulator.client("dynamodb").put_item(TableName=deployment.table(module, "data"), Item=row)
+
+
+def test_a_queue_of_ones_own(deployment: Deployment, sk: str) -> None:
+    """A message is handled; one of the same batch that makes no sense stays, to end in the dead letters."""
+    sqs = deployment.emulator.client("sqs")
+    url = sqs.get_queue_url(QueueName="e2e-orders")["QueueUrl"]
+    bodies = [json.dumps({"sk": sk}), f"{sk} is no JSON"]
+    sqs.send_message_batch(
+        QueueUrl=url,
+        Entries=[{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)],
+    )
+    assert wait_until(lambda: deployment.row("note", "data", sk), seconds=30)
+
+    def left() -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(number) for number in found.values())
+
+    wait_until(lambda: left() == 1)

@@ -8,7 +8,7 @@ import pytest
 
 from runtime import ConfigurationError, DataSyncHandler, HandlersPendingError, PreviousVersionPending
 from runtime.handlers import HandlerReference, handler_references
-from runtime.keys import DetailKey
+from runtime.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.run_handler import Outcome, run_handler
 from runtime.pipeline.worker import Worker
 from tests.support.service import PK, Service, check_invariants
@@ -177,8 +177,8 @@ def test_publish_sync_hands_over_what_fails(
 ) -> None:
     started: list[tuple[DetailKey, int]] = []
 
-    def start(_module: str, _tables: Any, key: DetailKey, version: int) -> None:
-        started.append((key, version))
+    def start(_module: Any, key: DetailKey, command: Any) -> None:
+        started.append((key, get_sort_key_version(command["sk"]["S"])))
 
     monkeypatch.setattr(service.resources.workflow, "start", start)
     recorder.failures = {"A1@1": 1}

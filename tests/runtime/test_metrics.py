@@ -60,3 +60,18 @@ def test_counts_are_written_when_the_event_fails_too(
     except KeyError:
         (counted,) = emitted(capsys)
     assert counted["CommandsPublished"] == [1.0]
+
+
+def test_the_counts_of_a_task_name_its_request_and_execution(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.publish()
+    metrics.flush()
+    capsys.readouterr()
+    reference = {"module": "todo", "pk": PK, "sk": "A1", "version": 1, "requestId": "req-1"}
+    context = {"Execution": {"Id": "arn:x"}, "State": {}, "StateMachine": {}}
+    CqrsApp(modules=[service.module])({"action": "apply", "input": reference, "context": context}, None)
+    (counted,) = emitted(capsys)
+    assert counted["CommandsApplied"] == [1.0]
+    assert (counted["request_ids"], counted["execution_ids"]) == (["req-1"], ["arn:x"])
+    assert counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["module", "service"]]

@@ -82,6 +82,7 @@ def test_workflow_starts_one_execution_a_version_with_a_reference(
         "pk": PK,
         "sk": "A1",
         "version": 1,
+        "requestId": "req-1",
     }
 
 

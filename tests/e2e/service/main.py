@@ -9,3 +9,4 @@ memo = CommandModule("memo")
 task = CommandModule("task", data_sync_handlers=["stores:FlakyStore", "stores:SteadyStore"])
 
 app = CqrsApp(modules=[note, memo, task], routes=["routes:router", "routes:notes"])
+app.on_queue("e2e-orders", "orders:take")
