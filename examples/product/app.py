@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib import CqrsModule, CqrsStack
 
@@ -14,6 +15,7 @@ app = cdk.App()
 throwaway = str(app.node.try_get_context("throwaway")).lower() == "true"  # delete the data with the stack
 alarm_email = app.node.try_get_context("alarm_email")  # who is told when a command fails
 database_url = app.node.try_get_context("database_url")  # of the SQL database
+x86 = app.node.try_get_context("architecture") == "x86_64"
 
 stack = CqrsStack(
     app,
@@ -26,6 +28,8 @@ stack = CqrsStack(
     dependencies=HERE / "requirements.txt",
     environment={"DATABASE_URL": database_url} if database_url else None,
     alarm_emails=[alarm_email] if alarm_email else [],
+    architecture=lambda_.Architecture.X86_64 if x86 else lambda_.Architecture.ARM_64,
+    password_auth=throwaway,  # so that curl can sign in
     removal_policy=cdk.RemovalPolicy.DESTROY if throwaway else cdk.RemovalPolicy.RETAIN,
 )
 # PUT /products/resync scans the data table, and moves the handlers' cursors.
