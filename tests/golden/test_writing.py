@@ -8,7 +8,7 @@ import pytest
 
 from runtime import BadRequestError, DataSyncHandler, InvalidVersionError, VersionConflictError
 from runtime.commands.partial_update import REMOVE
-from runtime.keys import DetailKey
+from runtime.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.apply import apply
 from runtime.pipeline.run_handler import run_handler
 from runtime.pipeline.stream import StreamProcessor
@@ -156,7 +156,7 @@ def test_their_commands_from_the_stream(golden: Golden) -> None:
     """Our stream function rings for their pending command, and leaves the synchronous ones out."""
     started: list[tuple[DetailKey, int]] = []
     golden.module.resources.workflow.start = (  # type: ignore[method-assign]
-        lambda _module, _tables, key, version: started.append((key, version))
+        lambda _module, key, command: started.append((key, get_sort_key_version(command["sk"]["S"])))
     )
     table = golden.service.tables.command
     records = [
