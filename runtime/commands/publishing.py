@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
-import time
 from typing import TYPE_CHECKING, Any, Generic
 
 from runtime.access import check_tenant
+from runtime.backoff import back_off
 from runtime.commands.base_version import read_latest
 from runtime.commands.command_row import draft_of
 from runtime.commands.partial_draft import PartialUpdate
@@ -196,7 +195,7 @@ class CommandPublishing(Generic[AttributesT]):
         check_tenant(detail.pk, context, self._module.resources.settings)
         for attempt in range(max(1, attempts)):
             if attempt:
-                time.sleep(random.uniform(0, min(1.0, 0.05 * 2**attempt)))  # noqa: S311 - not a secret
+                back_off(attempt, base=0.05, longest=1.0)
             base = read_latest(self._module, detail).base()
             state = change(self._module.rows.command(base.row) if base.row else None)
             if state is None:

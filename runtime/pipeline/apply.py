@@ -8,12 +8,11 @@ comes late finds it done.
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
+from runtime.backoff import back_off
 from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version
 from runtime.pipeline.transactions import advance_writes, status_update
 from runtime.storage.dynamodb import Read, TransactionFailedError
@@ -83,7 +82,7 @@ def apply(
         try:
             return run.round()
         except _OvertakenError:
-            time.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))  # noqa: S311 - not a secret
+            back_off(attempt, base=0.01, longest=0.5)
     msg = f"{key.pk} {key.sk} was advanced by others {_MAX_ROUNDS} times while version {version} was applied"
     raise ApplyContentionError(msg)
 

@@ -6,13 +6,12 @@ whatever is built on it can be read off.
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
+from runtime.backoff import back_off
 from runtime.storage.codec import to_wire
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ __all__ = ["ConditionFailedError", "DynamoDb", "Read", "TransactionFailedError",
 
 _MAX_BATCH_GET: Final = 100
 _MAX_ATTEMPTS: Final = 8
+_FIRST_WAIT: Final = 0.02  # seconds
+_LONGEST_WAIT: Final = 1.0
 _RETRYABLE_REASONS: Final = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _RETRYABLE_ERRORS: Final = {"TransactionInProgressException"}
 
@@ -108,7 +109,7 @@ class DynamoDb:
                 for key in request["Keys"]
             ]
             if unprocessed:
-                _back_off(attempt)
+                back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
                 attempt += 1
                 pending = unprocessed + pending
         return found
@@ -227,7 +228,7 @@ class DynamoDb:
                 failure = _transaction_failure(error)
                 if not failure.may_pass_later or attempt == _MAX_ATTEMPTS - 1:
                     raise failure from error
-                _back_off(attempt)
+                back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
             else:
                 return
 
@@ -271,8 +272,3 @@ def _transaction_failure(error: ClientError) -> TransactionFailedError:
     return TransactionFailedError(
         [reason.get("Code") or "None" for reason in reasons], [reason.get("Item") for reason in reasons]
     )
-
-
-def _back_off(attempt: int) -> None:
-    # Full jitter, so that writers that collided once do not collide again in step.
-    time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311 - not a secret
