@@ -25,7 +25,7 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION    ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test unit lint types format build lock clean
+.PHONY: help setup demo test unit faults soak lint types format build lock clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [VARIABLE=value]'
@@ -48,6 +48,13 @@ test: lint types ## Run lint, types and every test
 unit: $(READY) ## Run the tests that deploy nothing
 	@echo '==> pytest'
 	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/local $(PYTEST_ARGS)
+
+faults: $(READY) ## Run the fault harness in full; `make test` runs a short form of it
+	@echo '==> pytest tests/faults, in full'
+	@CQRS_FAULTS=complete $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+soak: $(READY) ## Send 50 000 commands through a deployed stack, and check every row of it
+	@$(BIN)/python -m tests.faults.soak
 
 lint: $(READY) ## Check style, imports between the packages, and that no file names a host or a folder of one machine
 	@echo '==> ruff check'
