@@ -9,9 +9,12 @@ from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.log import log_context, logger
 from runtime.operations.aggregate import show
 from runtime.operations.arguments import OPERATION, PAGING, Arguments
+from runtime.operations.dead_letters import replay_notifications
+from runtime.operations.failed_records import replay_records
 from runtime.operations.health import health
 from runtime.operations.module_list import list_modules
 from runtime.operations.parked import parked
+from runtime.operations.repairs import reconcile, redrive, resync, skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +36,12 @@ _OPERATIONS: Final[Mapping[str, _Operation]] = {
     "health": _Operation(health),
     "parked": _Operation(parked, ("module", *PAGING)),
     "show": _Operation(show, ("module", "pk", "sk")),
+    "redrive": _Operation(redrive, ("module", "pk", "sk", "handler", "dryRun")),
+    "skip": _Operation(skip, ("module", "pk", "sk", "handler", "dryRun")),
+    "reconcile": _Operation(reconcile, ("module", "olderThan", "dryRun", *PAGING)),
+    "resync": _Operation(resync, ("module", "handlers", "dryRun", *PAGING)),
+    "replayRecords": _Operation(replay_records, ("dryRun", "limit", "resumeToken")),
+    "replayNotifications": _Operation(replay_notifications, ("dryRun", "limit")),
 }
 
 
