@@ -10,6 +10,8 @@ CqrsError
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
 ├── CorruptRowError                  a stored row makes no sense: repair it
+├── NewerSchemaError         503  the row was written by a newer release than this code
+├── UpcastError                      an upcaster failed on a stored row
 ├── DeliveryError                    a message, push or e-mail could not be handed over
 │   └── BatchDeliveryError           some messages of a batch: `failed`
 ├── PreviousVersionPending           a handler has to see an earlier version first: try again
@@ -37,8 +39,10 @@ __all__ = [
     "InvalidInputError",
     "InvalidVersionError",
     "ItemNotFoundError",
+    "NewerSchemaError",
     "PreviousVersionPending",
     "UnknownEventError",
+    "UpcastError",
     "VersionConflictError",
 ]
 
@@ -150,6 +154,37 @@ class CorruptRowError(CqrsError):
     """A stored row makes no sense, so nothing can be built on it. It has to be repaired."""
 
     code = "corrupt-row"
+
+
+class NewerSchemaError(CqrsError):
+    """A row has a newer schema than this code knows: an old release beside, or after, a newer one.
+
+    Nothing was written. Trying again helps as soon as the newer release runs here.
+    """
+
+    status = 503
+    code = "newer-schema"
+
+    def __init__(self, module: str, pk: str, sk: str, schema: int, known: int) -> None:
+        super().__init__(
+            f"module {module}: the row {pk} {sk} has schema {schema}, and this code knows {known}; "
+            "deploy the release with its upcaster, or a later one"
+        )
+        self.schema = schema
+        self.known = known
+
+
+class UpcastError(CqrsError):
+    """An upcaster failed on a stored row. Nothing was written: mend the upcaster and deploy it."""
+
+    code = "upcast-failed"
+
+    def __init__(self, module: str, pk: str, sk: str, schema: int, problem: str) -> None:
+        super().__init__(
+            f"module {module}: the upcaster from schema {schema} to {schema + 1} {problem}, "
+            f"for the row {pk} {sk}"
+        )
+        self.schema = schema
 
 
 class DeliveryError(CqrsError):

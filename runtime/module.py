@@ -11,6 +11,7 @@ from runtime.handlers import handler_references
 from runtime.pipeline.status import FINISHED, HANDLERS_STARTED
 from runtime.registration import decorated_handlers
 from runtime.resources import default_resources
+from runtime.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runtime.handlers import HandlerReference, HandlerSource
     from runtime.models import CommandInputModel
     from runtime.resources import Resources
+    from runtime.schema import UpcasterSource
     from runtime.settings import ModuleTables
     from runtime.storage.retention import TtlService
     from runtime.storage.session import SessionService
@@ -46,10 +48,14 @@ class CommandModule(Generic[AttributesT]):
             Those that are decorated with `data_sync_handler` come after them.
         disable_default_handler: Write neither data nor history rows: the handlers'
             stores are the only read models.
+        upcasters: Functions that take attributes of an old row from schema 1 to 2, from 2 to
+            3, and so on; or their import paths. The list only ever grows at its end.
+        read_ahead: How many schemas beyond those the model can read as they are. It never
+            writes over them.
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
-        ConfigurationError: The name is empty, or a handler cannot be one.
+        ConfigurationError: The name is empty, or a handler or an upcaster cannot be one.
     """
 
     @overload
@@ -60,6 +66,8 @@ class CommandModule(Generic[AttributesT]):
         attributes: None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        upcasters: Iterable[UpcasterSource] = (),
+        read_ahead: int = 0,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -71,6 +79,8 @@ class CommandModule(Generic[AttributesT]):
         attributes: type[AttributesT],
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        upcasters: Iterable[UpcasterSource] = (),
+        read_ahead: int = 0,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -81,6 +91,8 @@ class CommandModule(Generic[AttributesT]):
         attributes: type[AttributesT] | None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        upcasters: Iterable[UpcasterSource] = (),
+        read_ahead: int = 0,
         resources: Resources | None = None,
     ) -> None:
         if not table_name:
@@ -91,6 +103,7 @@ class CommandModule(Generic[AttributesT]):
         self._given_handlers = handler_references(table_name, data_sync_handlers)
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
+        self.schema = Schema(table_name, upcasters, read_ahead)
         self._resources = resources
         self.add_decorated_handlers()
 

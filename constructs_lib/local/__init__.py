@@ -17,15 +17,18 @@ from constructs_lib.local.errors import (
     SetupFailedError,
 )
 from constructs_lib.local.postgres import Postgres
+from constructs_lib.local.template_diff import KEPT_TYPES, Loss, assert_nothing_replaced, losses
 from constructs_lib.local.venv import ensure_venv
 
 __all__ = [
+    "KEPT_TYPES",
     "CdkCli",
     "CdkFailedError",
     "CdkMissingError",
     "Emulator",
     "EmulatorFailedError",
     "LocalAwsError",
+    "Loss",
     "NoSpaceError",
     "NodeMissingError",
     "PortTakenError",
@@ -33,5 +36,7 @@ __all__ = [
     "PostgresFailedError",
     "PostgresMissingError",
     "SetupFailedError",
+    "assert_nothing_replaced",
     "ensure_venv",
+    "losses",
 ]

@@ -132,7 +132,8 @@ class CommandService(CommandPublishing[AttributesT]):
         row = self._row(command.key) or {}
         detail = DetailKey(command.pk, remove_sort_key_version(command.sk))
         request = Request(detail, command.version, context, False, "duplicated", request_id, None)  # noqa: FBT003
-        written = self._publisher.publish(request, lambda _base: duplicated(row), even_unchanged=True)
+        copy = duplicated(row, self._module.schema, command.version + 1)
+        written = self._publisher.publish(request, lambda _base: copy, even_unchanged=True)
         return self._module.rows.command(written) if written else None
 
     def update_status(
@@ -213,7 +214,7 @@ class CommandService(CommandPublishing[AttributesT]):
         stored = to_wire(item.model_dump(by_alias=True, exclude_none=True, exclude={"attributes"}))
         if item.attributes is not None:
             stored |= to_wire({"attributes": item.attributes})
-        return is_unchanged(stored, draft_of(checked), lambda row: row)
+        return is_unchanged(stored, draft_of(checked), lambda row: [row])
 
     def re_sync_data(
         self,

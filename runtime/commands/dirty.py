@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from runtime.storage.codec import Item
 
@@ -15,7 +15,7 @@ __all__ = ["is_unchanged"]
 _COMPARED: Final = ("id", "code", "name", "tenantCode", "type", "isDeleted", "seq")
 
 
-def is_unchanged(stored: Item, command: Item, load: Callable[[Item], Item]) -> bool:
+def is_unchanged(stored: Item, command: Item, forms: Callable[[Item], Iterable[Item]]) -> bool:
     """Whether ``command`` says nothing that ``stored`` does not say already.
 
     A field that is absent, one that is null and a flag that is false are the same thing.
@@ -24,12 +24,13 @@ def is_unchanged(stored: Item, command: Item, load: Callable[[Item], Item]) -> b
     Args:
         stored: The command or data row of the version that is built on.
         command: What the caller publishes, with its attributes in it.
-        load: Puts the attributes of a stored row into it, where they are kept elsewhere.
+        forms: The stored row with its attributes in it, in each form that says the same.
     """
     if any(_content(stored.get(name)) != _content(command.get(name)) for name in _COMPARED):
         return False
+    wanted = _content(command.get("attributes"))
     # Last, since large attributes have to be fetched.
-    return bool(_content(load(stored).get("attributes")) == _content(command.get("attributes")))
+    return any(_content(form.get("attributes")) == wanted for form in forms(stored))
 
 
 def _content(value: dict[str, Any] | None) -> Any:  # noqa: ANN401, PLR0911 - one return a wire type

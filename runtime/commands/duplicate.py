@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from runtime.storage.rows import DATA_TTL
 
 if TYPE_CHECKING:
+    from runtime.schema import Schema
     from runtime.storage.codec import Item
 
 __all__ = ["duplicated"]
@@ -25,6 +26,9 @@ _STATE: Final = (
 )
 
 
-def duplicated(row: Item) -> Item:
-    """The caller's part of a row that says the same as ``row``."""
-    return {name: row[name] for name in _STATE if name in row}
+def duplicated(row: Item, schema: Schema, version: int) -> Item:
+    """The caller's part of a row that says the same as ``row``, as this version of the aggregate.
+
+    The attributes are taken over to the letter, so they keep their schema.
+    """
+    return {name: row[name] for name in _STATE if name in row} | schema.stamp(schema.of(row), version)

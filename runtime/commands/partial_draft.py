@@ -12,7 +12,7 @@ from runtime.commands.validation import field_problems, validated_input
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
 from runtime.keys import VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
 from runtime.models import CommandInputModel
-from runtime.storage.codec import from_wire, to_wire_value
+from runtime.storage.codec import to_wire_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class PartialUpdate:
         """
         if base.row is None:
             raise BadRequestError(self._missing)
-        row = from_wire(self._module.resources.large_attributes.load(base.row))
+        row = self._module.rows.values(base.row)
         state = {name: row[name] for name in _STATE if row.get(name) is not None} | self._fields
         attributes = merged(row.get("attributes"), self._attributes)
         command = {**state, **self.key._asdict(), "version": base.version, "attributes": attributes}

@@ -82,10 +82,12 @@ class Publisher:
         if first is not None:
             return first
         base = found.base()
+        if base.row is not None:
+            module.schema.check_base(base.row)
         drafted = draft(base)
-        load = self._resources.large_attributes.load
-        if base.row is not None and not even_unchanged and is_unchanged(base.row, drafted, load):
+        if base.row is not None and not even_unchanged and is_unchanged(base.row, drafted, module.rows.forms):
             return None
+        drafted = module.schema.stamp(module.schema.current, base.version + 1) | drafted
         row = stamped(
             drafted, request.key, base.version + 1, request.context, request.source, request.request_id
         )

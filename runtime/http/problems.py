@@ -16,6 +16,7 @@ from runtime.errors import (
     FieldProblem,
     HandlersPendingError,
     InvalidInputError,
+    NewerSchemaError,
     VersionConflictError,
 )
 from runtime.http.crash import log_crash
@@ -101,6 +102,8 @@ def _detail(error: CqrsError) -> str | None:
             return f"there is a later version than {error.version}; read it and decide again"
         case HandlersPendingError():
             return f"version {error.version} is committed, but not in every read model yet; do not repeat it"
+        case NewerSchemaError():
+            return "a newer release wrote the item; try again when it is deployed everywhere"
         case _:
             return str(error) if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else None
 

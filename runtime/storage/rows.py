@@ -14,7 +14,10 @@ from runtime.keys import add_sort_key_version, get_sort_key_version, remove_sort
 if TYPE_CHECKING:
     from runtime.storage.codec import Item
 
-__all__ = ["DATA_TTL", "data_row", "history_row", "version_of"]
+__all__ = ["DATA_TTL", "SCHEMA_COLUMN", "data_row", "history_row", "version_of"]
+
+SCHEMA_COLUMN: Final = "schemaVersion"
+"""Column that says which schema the attributes have; see `runtime.schema`."""
 
 _REPLACED: Final = (
     "pk",
@@ -25,6 +28,7 @@ _REPLACED: Final = (
     "type",
     "seq",
     "attributes",
+    SCHEMA_COLUMN,
     "isDeleted",
     "requestId",
     "updatedAt",

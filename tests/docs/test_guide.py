@@ -19,6 +19,7 @@ GUIDE_PAGES = {
     "notifications",
     "reads",
     "retention",
+    "schema-evolution",
     "sql",
     "tenants",
 }

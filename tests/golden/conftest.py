@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.golden.rows import Golden
+from tests.golden.schema_rows import Orders
 from tests.runtime.conftest import credentials, make_service
 from tests.support.service import make_tables
 
@@ -44,3 +45,9 @@ def golden(empty: Service) -> Golden:
     found = Golden(empty)
     found.load()
     return found
+
+
+@pytest.fixture
+def orders(make_service: Callable[..., Service], bucket: str) -> Orders:
+    """The module, with the rows of two earlier schemas in its tables."""
+    return Orders(make_service, bucket)
