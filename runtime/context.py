@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError
+from runtime.keys import lower_case_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,7 +111,7 @@ def get_user_context(invoke_context: InvokeContext) -> UserContext:
     """
     claims = invoke_context.claims
     tenant = claims.get(CLAIM_TENANT) or invoke_context.headers.get(HEADER_TENANT_CODE)
-    tenant_code = str(tenant).lower() if tenant else None
+    tenant_code = lower_case_tenant(str(tenant)) if tenant else None
     entries = _role_entries(claims.get(CLAIM_ROLES))
     return UserContext(
         user_id=claims.get("sub"),
@@ -184,7 +185,7 @@ def _groups(tenant_code: str | None, claim: str | None) -> tuple[str, ...]:
 
 
 def _tenant_of(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("tenant") or "").lower()
+    return lower_case_tenant(entry.get("tenant") or "")
 
 
 def get_command_source(module: str, controller: str, method: str) -> str:
