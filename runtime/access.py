@@ -23,6 +23,7 @@ from runtime.context import (
     ROLE_SYSTEM_ADMIN,
     current_invoke_context,
     get_user_context,
+    identity_claims,
     require_invoke_context,
     roles_in,
 )
@@ -186,7 +187,7 @@ def _may_act_in(tenant: str | None, context: InvokeContext, settings: Settings, 
 
 def _own_tenant(context: InvokeContext) -> str | None:
     """Tenant of the caller's token."""
-    return lower_case_tenant(str(context.claims.get(CLAIM_TENANT) or "")) or None
+    return lower_case_tenant(str(identity_claims(context).get(CLAIM_TENANT) or "")) or None
 
 
 def _crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 
 __all__ = [
     "KEY_SEPARATOR",
+    "MAX_VERSION",
     "VERSION_FIRST",
     "VERSION_LATEST",
     "VER_SEPARATOR",
@@ -35,11 +36,14 @@ VERSION_FIRST: Final = 0
 VERSION_LATEST: Final = -1
 """Version to publish with to build on whatever is the latest."""
 
+MAX_VERSION: Final = 9_999_999_999
+"""Versions end here: their suffix has to fit into a sort key."""
+
 _SUFFIX: Final = re.compile(r"@([0-9]+)\Z")
 _LETTERS: Final = re.compile("[^\u212a\u212b\u2126\u03f4]+")
 _MAX_PK_BYTES: Final = 2048
 # DynamoDB allows 1024 bytes; a version suffix has to fit behind the natural key.
-_MAX_SK_BYTES: Final = 1024 - len("@9999999999")
+_MAX_SK_BYTES: Final = 1024 - len(f"@{MAX_VERSION}")
 
 
 class DetailKey(NamedTuple):

@@ -92,13 +92,13 @@ def friendly(target: Target, route: Route, sk: str, tenant: str, module: str = "
 def _body(target: Target, route: Route, sk: str, tenant: str, module: str, *, conditional: bool) -> Any:
     if "requestBody" not in route.operation:
         return None
+    kind = module.upper()
     schema = target.schema(route.operation["requestBody"]["content"]["application/json"]["schema"])
     if schema["type"] == "array":
-        return [_object(target.schema(schema["items"]), sk, conditional=False)]
+        return [_object(target.schema(schema["items"]), f"{kind}#{tenant}", sk, conditional=False)]
     if "properties" in schema:
-        return _object(schema, sk, conditional=conditional)
+        return _object(schema, f"{kind}#{tenant}", sk, conditional=conditional)
     # Any object: the service takes the key from it.
-    kind = module.upper()
     return {
         "pk": f"{kind}#{tenant}",
         "sk": sk,
@@ -109,9 +109,9 @@ def _body(target: Target, route: Route, sk: str, tenant: str, module: str, *, co
     }
 
 
-def _object(schema: dict[str, Any], sk: str, *, conditional: bool) -> dict[str, Any]:
+def _object(schema: dict[str, Any], pk: str, sk: str, *, conditional: bool) -> dict[str, Any]:
     properties, required = schema["properties"], schema.get("required", [])
-    values = {"sk": sk, **_VALUES}
+    values = {"pk": pk, "sk": sk, **_VALUES}
     if conditional:
         values.pop("version")
     assert set(required) <= set(values), f"teach the tests a value of {set(required) - set(values)}"

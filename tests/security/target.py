@@ -17,7 +17,7 @@ from runtime import CommandModule, CqrsApp, DataSyncHandler, InvokeContext, modu
 from runtime.contract import Env
 from runtime.resources import default_resources
 from tests.support.gateway import Gateway
-from tests.support.service import make_tables, plain
+from tests.support.service import make_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,15 +128,14 @@ class Target:
         return Answer(*gateway.send(method, target, {**sent, **(headers or {})}.items(), raw))
 
     def rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """Every row of every table, by table, pk and sk."""
+        """Every row of every table as DynamoDB has it, by table, pk and sk."""
         names = [f"{module}-{kind}" for module in MODULES for kind in KINDS]
         found = {}
         for name in (*names, "session"):
             pages = self._client.get_paginator("scan").paginate(TableName=f"{self._prefix}-{name}")
             for page in pages:
-                for item in page["Items"]:
-                    row = plain(item)
-                    found[name, row["pk"], row["sk"]] = row
+                for row in page["Items"]:
+                    found[name, row["pk"]["S"], row["sk"]["S"]] = row
         return found
 
     def schema(self, reference: dict[str, Any]) -> dict[str, Any]:
@@ -194,6 +193,8 @@ def running(emulator: Emulator, store: Path) -> Iterator[Target]:
     prefix = f"local-{app_name}"
     tables = [*(f"{module}-{kind}" for module in MODULES for kind in KINDS), "session"]
     make_tables(emulator, prefix, tables)
+    bucket = f"{prefix}-attributes"
+    emulator.client("s3").create_bucket(Bucket=bucket)
     files = {path.stem for path in SERVICE.glob("*.py")}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in emulator.environment.items():
@@ -202,6 +203,7 @@ def running(emulator: Emulator, store: Path) -> Iterator[Target]:
             Env.NODE_ENV: "local",
             Env.APP_NAME: app_name,
             Env.RYW_SESSION_TTL_MINUTES: "5",
+            Env.S3_BUCKET_NAME: bucket,
             Env.MODULES: json.dumps({module: {"sync": True} for module in MODULES}),
             "STORE_FILE": str(store),
         }.items():
