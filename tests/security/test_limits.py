@@ -44,7 +44,7 @@ def item(target: Target) -> Iterator[None]:
 
 @pytest.fixture
 def send(target: Target) -> Callable[..., Answer]:
-    """Sends a request that is to be refused; whatever it is, it is answered soon, shortly, and not with a 5xx."""
+    """Sends a request that is to be refused: soon, shortly, and not with a 5xx."""
 
     def sender(method: str, path: str, text: str | bytes = b"", **headers: str) -> Answer:
         content = text if isinstance(text, bytes) else text.encode()
