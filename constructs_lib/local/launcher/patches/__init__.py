@@ -17,6 +17,7 @@ from . import (
     start_execution,
     stream_filter,
     stream_mapping,
+    write_attributes,
 )
 
 __all__ = ["apply_all"]
@@ -38,5 +39,6 @@ def apply_all() -> None:
         start_execution,
         stream_filter,
         stream_mapping,
+        write_attributes,
     ):
         patch.apply()
