@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.keys import check_natural_key, remove_sort_key_version
 from runtime.storage.dynamodb import wire_key
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ def _is_number(value: object) -> bool:
 def _start(token: str | None) -> Item | None:
     if token is None:
         return None
+    message = "must be the resume_token of an earlier page"
     try:
         pk, sk = json.loads(token)
-        return wire_key(str(pk), str(sk))
-    except (TypeError, ValueError) as error:
-        message = "must be the resume_token of an earlier page"
+        check_natural_key(pk, remove_sort_key_version(sk))
+    except (TypeError, ValueError, AttributeError, RecursionError, InvalidInputError) as error:
         raise InvalidInputError([FieldProblem("resume_from", message)]) from error
+    return wire_key(pk, sk)
