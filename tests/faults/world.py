@@ -238,10 +238,12 @@ class World:
     def rows(self) -> Rows:
         return Rows.of_partition(self._service.client, self._service.tables, self.pk, KNOWN_AS)
 
-    def seen(self) -> list[Seen]:
+    def seen(self, *names: str) -> list[Seen]:
+        """What the handlers saw; with ``names``, only these."""
         return [
             sight._replace(pk=KNOWN_AS)
             for reference in self._service.module.handlers
+            if not names or reference.name in names
             for sight in reference.handler.seen(self.pk)  # type: ignore[attr-defined]
         ]
 
