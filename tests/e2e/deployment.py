@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from tests.support.polling import wait_until
-from tests.support.service import plain
+from tests.support.rows import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

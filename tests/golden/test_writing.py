@@ -13,7 +13,7 @@ from runtime.pipeline.apply import apply
 from runtime.pipeline.run_handler import run_handler
 from runtime.pipeline.stream import StreamProcessor
 from tests.golden.rows import FINISHED, KINDS, PARTIAL, PK, WHOLE, Golden, agrees, assert_same, rows, user
-from tests.support.service import plain
+from tests.support.rows import plain
 from tests.support.values import event_image
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 
 from runtime.errors import VersionConflictError
 from runtime.pipeline.status import FINISHED
-from tests.support.service import PK, Service, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

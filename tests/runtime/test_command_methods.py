@@ -16,7 +16,8 @@ from runtime import (
     VersionConflictError,
 )
 from tests.runtime.test_handlers import Recorder
-from tests.support.service import PK, Service, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ from runtime.errors import (
     InvalidVersionError,
     VersionConflictError,
 )
-from tests.support.service import PK, Service, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from runtime.handlers import HandlerReference, handler_references
 from runtime.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.run_handler import Outcome, run_handler
 from runtime.pipeline.worker import Worker
-from tests.support.service import PK, Service, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ from runtime.keys import DetailKey
 from runtime.pipeline.run_handler import run_handler
 from runtime.storage.item_size import MAX_ITEM_BYTES
 from runtime.storage.large_attributes import reference_of
-from tests.support.service import PK, Service, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,8 @@ import pytest
 from pydantic import Field
 
 from runtime import REMOVE, BadRequestError, CqrsModel, InvalidInputError, VersionConflictError
-from tests.support.service import PK, Service, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ from runtime import (
 from runtime.context import use_invoke_context
 from runtime.keys import DetailKey
 from runtime.storage.session import Session
-from tests.support.service import PK, Service, check_invariants, eventually_expired
+from tests.support.checker import check_invariants
+from tests.support.service import PK, Service, eventually_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable

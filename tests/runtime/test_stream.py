@@ -12,8 +12,9 @@ import pytest
 from runtime import CqrsApp, UnknownEventError
 from runtime.pipeline.stream import StreamProcessor
 from tests.runtime.test_handlers import Recorder
+from tests.support.checker import check_invariants
 from tests.support.polling import wait_until
-from tests.support.service import PK, Service, check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,12 +6,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from runtime import CommandModule, InvokeContext, Resources, Settings
-from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.keys import DetailKey, add_sort_key_version
 from runtime.pipeline.apply import Applied, apply
 from runtime.storage.dynamodb import DynamoDb
+from tests.support.rows import plain
 from tests.support.wire import Wire
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ class TestResources(Resources):
         self.wire = Wire()
         self._emulator = emulator
 
-    def client(self, service: str) -> Any:
-        return self.wire.listen(super().client(service))
+    def client(self, service: str, *, patient: bool = True) -> Any:
+        return self.wire.listen(super().client(service, patient=patient))
 
 
 def make_tables(emulator: Emulator, prefix: str, names: Iterable[str]) -> None:
@@ -149,40 +148,6 @@ class Service:
 
     def image(self, version: int, sk: str = "A1") -> Any:
         return self.raw("command", add_sort_key_version(sk, version))
-
-
-def plain(item: Any) -> dict[str, Any]:
-    decode = TypeDeserializer().deserialize
-    return {name: decode(value) for name, value in item.items()}
-
-
-CONTENT = ("pk", "id", "code", "name", "version", "tenantCode", "type", "seq", "attributes", "isDeleted")
-
-
-def check_invariants(service: Service) -> None:
-    """I2 and I3 on every aggregate of the module's tables, and I4 on the versions."""
-    rows = service.everything()
-    commands = rows["command"]
-    latest: dict[tuple[str, str], int] = {}
-    for pk, sk in commands:
-        key = (pk, remove_sort_key_version(sk))
-        latest[key] = max(latest.get(key, 0), get_sort_key_version(sk))
-    for (pk, sk), top in latest.items():
-        versions = [commands.get((pk, add_sort_key_version(sk, v))) for v in range(1, top + 1)]
-        assert all(versions), f"{pk} {sk}: a version is missing below {top}"
-        data = rows["data"][pk, sk]
-        assert data["version"] == top, f"{pk} {sk}: data is at {data['version']}, commands at {top}"
-        assert content(data) == content(versions[-1])
-        for version in range(1, top):
-            history = rows["history"][pk, add_sort_key_version(sk, version)]
-            assert history["version"] == version
-            assert content(history) == content(versions[version - 1]), f"history of {version} differs"
-        assert (pk, add_sort_key_version(sk, top)) not in rows["history"]
-    assert set(rows["data"]) == set(latest)
-
-
-def content(row: Any) -> dict[str, Any]:
-    return {name: row[name] for name in CONTENT if name in row}
 
 
 def eventually_expired(seconds: int = 1) -> int:
