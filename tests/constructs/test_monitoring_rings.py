@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 import aws_cdk as cdk
 import boto3
@@ -25,6 +26,7 @@ from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_stepfunctions as sfn
 
 from constructs_lib import (
+    AlarmThresholds,
     CommandWorkflow,
     CqrsApi,
     CqrsMonitoring,
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from constructs_lib.local import Emulator
 
 REGION = "eu-central-1"
-SERVICE = {"env_name": "prod", "app_name": "shop"}
 
 
 class Deployed:
@@ -71,6 +72,7 @@ class Deployed:
         self.cloudwatch = self.client("cloudwatch")
         self.queue_url = self._subscribe(found["Outputs"])
 
+    @cache  # noqa: B019 - one for the module
     def client(self, service: str) -> Any:
         return boto3.Session(
             aws_access_key_id=self._emulator.environment["AWS_ACCESS_KEY_ID"],
@@ -114,7 +116,8 @@ class Deployed:
     def _stack(self) -> cdk.Stack:
         stack = cdk.Stack(new_app(), "Rings")
         order = CqrsTable(stack, "Order", data_sync=True)
-        functions = {name: new_function(stack, f"F{name}") for name in FUNCTIONS}
+        timeout = cdk.Duration.seconds(20)
+        functions = {name: new_function(stack, f"F{name}", timeout=timeout) for name in FUNCTIONS}
         machine = sfn.StateMachine.from_state_machine_arn(
             stack, "Machine", f"arn:aws:states:{REGION}:000000000000:stateMachine:orders"
         )
@@ -123,7 +126,8 @@ class Deployed:
         made = CqrsMonitoring(
             stack,
             "Monitoring",
-            **SERVICE,
+            app_name="shop",
+            env_name="prod",
             notifications=notifications,
             tables=[order],
             streams=[StreamProcessing(stack, "Orders", table=order, function=functions["stream"])],
@@ -132,8 +136,21 @@ class Deployed:
             api=CqrsApi(stack, "Http", function=functions["api"], authorizer=public),
         )
         cdk.CfnOutput(stack, "AlarmTopicArn", value=notifications.alarm_topic.topic_arn)
+        # Of another stage, so that its metrics are those of the runtime alone.
+        written = CqrsMonitoring(
+            stack,
+            "Written",
+            app_name="shop",
+            env_name="stg",
+            notifications=notifications,
+            tables=[order],
+            thresholds=AlarmThresholds(dead_letters=None, oldest_notification=None, table_throttles=None),
+            dashboard=False,
+        )
+        alarms = {**made.alarms, **{f"stg {name}": alarm for name, alarm in written.alarms.items()}}
         self._logical = {
-            name: stack.get_logical_id(alarm.node.default_child) for name, alarm in made.alarms.items()
+            name: stack.resolve(cast("Any", alarm.node.default_child).logical_id)
+            for name, alarm in alarms.items()
         }
         return stack
 
@@ -209,16 +226,12 @@ def test_what_the_runtime_writes_is_what_is_watched(
     watched: tuple[str, str, str],
 ) -> None:
     alarm, metric, module = watched
-    deployed.cloudwatch.set_alarm_state(
-        AlarmName=deployed.alarm_names[alarm], StateValue="OK", StateReason=""
-    )
-    deployed.told()
     monkeypatch.setenv("APP_NAME", "shop")
-    for stage, state in (("stg", "OK"), ("prod", "ALARM")):
+    for stage, state in (("dev", "INSUFFICIENT_DATA"), ("stg", "ALARM")):
         monkeypatch.setenv("NODE_ENV", stage)
         metrics.count(metric, module)
         metrics.flush()
         for namespace, datum in lines(capsys):
             deployed.cloudwatch.put_metric_data(Namespace=namespace, MetricData=[datum])
-        assert deployed.alarm(alarm)["StateValue"] == state
+        assert deployed.alarm(f"stg {alarm}")["StateValue"] == state
     assert [message["NewStateValue"] for message in deployed.told()] == ["ALARM"]
