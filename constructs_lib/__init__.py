@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.messaging.notifications_grants import NotificationsGrants
     from constructs_lib.messaging.realtime_api import RealtimeApi, RealtimeApiGrants
+    from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
+    from constructs_lib.monitoring.cqrs_monitoring import CqrsMonitoring
     from constructs_lib.pipeline.command_workflow import CommandWorkflow, CommandWorkflowGrants, WorkflowType
     from constructs_lib.pipeline.retry_policy import RetryPolicy
     from constructs_lib.pipeline.stream_processing import StreamProcessing
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from constructs_lib.tables.session_table import SessionTable, SessionTableGrants
 
 _HOMES = {
+    "monitoring.alarm_thresholds": ("AlarmThresholds",),
     "tables.attributes_bucket": (
         "AttributesBucket",
         "AttributesBucketGrants",
@@ -46,6 +49,7 @@ _HOMES = {
     "functions.cqrs_function": ("CqrsFunction",),
     "functions.cqrs_functions": ("CqrsFunctions",),
     "stack.cqrs_module": ("CqrsModule",),
+    "monitoring.cqrs_monitoring": ("CqrsMonitoring",),
     "stack.cqrs_stack": ("CqrsStack",),
     "tables.cqrs_table": ("CqrsTable",),
     "tables.cqrs_table_grants": ("CqrsTableGrants",),
@@ -79,6 +83,7 @@ _HOMES = {
 _MODULE_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AlarmThresholds",
     "AttributesBucket",
     "AttributesBucketGrants",
     "BundlingError",
@@ -89,6 +94,7 @@ __all__ = [
     "CqrsFunction",
     "CqrsFunctions",
     "CqrsModule",
+    "CqrsMonitoring",
     "CqrsStack",
     "CqrsTable",
     "CqrsTableGrants",

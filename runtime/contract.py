@@ -13,10 +13,14 @@ __all__ = [
     "DATA_SUFFIX",
     "HISTORY_SUFFIX",
     "MASTER_DATA_NAME",
+    "METRIC_MODULE",
+    "METRIC_NAMESPACE",
+    "METRIC_SERVICE",
     "MODES",
     "MODE_INLINE",
     "MODE_WORKFLOW",
     "NOTIFICATION_ACTIONS",
+    "NO_MODULE",
     "NO_TENANT_SEGMENT",
     "PARTITION_KEY",
     "SESSION_NAME",
@@ -27,6 +31,8 @@ __all__ = [
     "Action",
     "Env",
     "FunctionKind",
+    "Metric",
+    "metric_service",
 ]
 
 PARTITION_KEY: Final = "pk"
@@ -106,3 +112,30 @@ class Action:
     PARK: Final = "park"
     FINISH: Final = "finish"
     FAIL: Final = "fail"
+
+
+#: Namespace and dimensions of the metrics that the functions write. A tenant or a key is
+#: never one of them: each new value of a dimension is a metric to pay for.
+METRIC_NAMESPACE: Final = "Cqrs"
+METRIC_MODULE: Final = "module"
+METRIC_SERVICE: Final = "service"
+
+#: The module of what belongs to none in particular.
+NO_MODULE: Final = "all"
+
+
+class Metric:
+    """Names of the metrics that the functions write."""
+
+    COMMANDS_PUBLISHED: Final = "CommandsPublished"
+    COMMANDS_APPLIED: Final = "CommandsApplied"
+    COMMANDS_FAILED: Final = "CommandsFailed"
+    HANDLERS_PARKED: Final = "HandlersParked"
+    RECORDS_FAILED: Final = "RecordsFailed"
+    NOTIFICATIONS_LOST: Final = "NotificationsLost"
+    COMMAND_LAG: Final = "CommandLag"
+
+
+def metric_service(env_name: str | None, app_name: str | None) -> str:
+    """Give the dimension that keeps stages and services of one account apart: "prod-shop"."""
+    return f"{env_name}-{app_name}" if env_name and app_name else "cqrs"

@@ -1,45 +1,67 @@
-"""What the functions count: CloudWatch metrics in the log (EMF), by module.
+"""What the functions measure: CloudWatch metrics in the log (EMF), by service and module.
 
-Counts are gathered while an event is handled and written once at its end, one line a
+Values are gathered while an event is handled and written once at its end, one line a
 module. Tenants and keys are never dimensions.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from runtime.contract import METRIC_MODULE, METRIC_NAMESPACE, Env, Metric, metric_service
 from runtime.log import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "COMMANDS_APPLIED",
     "COMMANDS_FAILED",
     "COMMANDS_PUBLISHED",
+    "COMMAND_LAG",
     "HANDLERS_PARKED",
     "NAMESPACE",
     "NOTIFICATIONS_LOST",
     "RECORDS_FAILED",
     "count",
     "flush",
+    "observe",
 ]
 
-NAMESPACE: Final = "Cqrs"
-COMMANDS_PUBLISHED: Final = "CommandsPublished"
-COMMANDS_APPLIED: Final = "CommandsApplied"
-COMMANDS_FAILED: Final = "CommandsFailed"
-HANDLERS_PARKED: Final = "HandlersParked"
-RECORDS_FAILED: Final = "RecordsFailed"
-NOTIFICATIONS_LOST: Final = "NotificationsLost"
+NAMESPACE: Final = METRIC_NAMESPACE
+COMMANDS_PUBLISHED: Final = Metric.COMMANDS_PUBLISHED
+COMMANDS_APPLIED: Final = Metric.COMMANDS_APPLIED
+COMMANDS_FAILED: Final = Metric.COMMANDS_FAILED
+COMMAND_LAG: Final = Metric.COMMAND_LAG
+HANDLERS_PARKED: Final = Metric.HANDLERS_PARKED
+RECORDS_FAILED: Final = Metric.RECORDS_FAILED
+NOTIFICATIONS_LOST: Final = Metric.NOTIFICATIONS_LOST
 
 #: What a count was for, beside the metrics and not a dimension of them; a few are enough.
 _CORRELATION: Final = ("request_id", "execution_id")
 _MOST_IDS: Final = 10
 
-_counts: Counter[tuple[str, str]] = Counter()
-_ids: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+#: CloudWatch takes 100 values of a metric in one line. At 100 Powertools writes by itself,
+#: and a line that is then empty would be one too many.
+_MOST_VALUES: Final = 99
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What was measured of one module since the last line."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    times: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ids: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+_gathered: defaultdict[str, _Gathered] = defaultdict(_Gathered)
 _lock = Lock()
 
 
@@ -48,25 +70,46 @@ def count(metric: str, module: str, number: int = 1) -> None:
     if number:
         keys = logger.thread_safe_get_current_keys()
         with _lock:
-            _counts[module, metric] += number
+            gathered = _gathered[module]
+            gathered.counts[metric] += number
             for name in _CORRELATION:
-                if keys.get(name) and len(_ids[module, name]) < _MOST_IDS:
-                    _ids[module, name].add(str(keys[name]))
+                if keys.get(name) and len(gathered.ids[name]) < _MOST_IDS:
+                    gathered.ids[name].add(str(keys[name]))
+
+
+def observe(metric: str, module: str, milliseconds: Iterable[float]) -> None:
+    """Add durations to a metric of a module."""
+    if values := list(milliseconds):
+        with _lock:
+            _gathered[module].times[metric] += values
 
 
 def flush() -> None:
-    """Write what was counted since the last time, and begin anew."""
+    """Write what was gathered since the last time, and begin anew."""
     with _lock:
-        counts, ids = dict(_counts), dict(_ids)
-        _counts.clear()
-        _ids.clear()
-    for module in sorted({module for module, _ in counts}):
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service="cqrs")
-        metrics.add_dimension("module", module)
-        for (owner, metric), number in counts.items():
-            if owner == module:
-                metrics.add_metric(metric, MetricUnit.Count, number)
-        for name in _CORRELATION:
-            if found := ids.get((module, name)):
-                metrics.add_metadata(f"{name}s", sorted(found))
-        metrics.flush_metrics()
+        gathered = sorted(_gathered.items())
+        _gathered.clear()
+    for module, measured in gathered:
+        _write(module, measured)
+
+
+def _write(module: str, measured: _Gathered) -> None:
+    line = _line(module)
+    for metric, number in measured.counts.items():
+        line.add_metric(metric, MetricUnit.Count, number)
+    for metric, values in measured.times.items():
+        for position, value in enumerate(values):
+            if position and position % _MOST_VALUES == 0:
+                line.flush_metrics()
+                line = _line(module)
+            line.add_metric(metric, MetricUnit.Milliseconds, value)
+    for name, ids in measured.ids.items():
+        line.add_metadata(f"{name}s", sorted(ids))
+    line.flush_metrics()
+
+
+def _line(module: str) -> EphemeralMetrics:
+    service = metric_service(os.environ.get(Env.NODE_ENV), os.environ.get(Env.APP_NAME))
+    line = EphemeralMetrics(namespace=METRIC_NAMESPACE, service=service)
+    line.add_dimension(METRIC_MODULE, module)
+    return line

@@ -165,6 +165,10 @@ class CqrsApi(Construct):
         for route in self._add_routes(path, methods, apigatewayv2.HttpNoneAuthorizer()):
             acknowledge(route, "public on purpose: add_public_route", "AwsSolutions-APIG4")
 
+    def metric_requests(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Requests, summed over ``period`` (5 minutes)."""
+        return self._metric("Count", "Sum", period)
+
     def metric_client_errors(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Answers with a 4xx status, summed over ``period`` (5 minutes)."""
         return self._metric("4xx", "Sum", period)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import jsii
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
@@ -109,6 +110,8 @@ class StreamProcessing(Construct):
         self.on_failure_bucket: s3.IBucket = on_failure_bucket or failed_records_bucket(
             self, "FailedRecords", removal_policy or RemovalPolicy.RETAIN
         )
+        self.module_name = table.module_name
+        self.function = function
         table.command_table.grant_stream_read(function)
         self.event_source_mapping = lambda_.EventSourceMapping(
             self,
@@ -129,6 +132,34 @@ class StreamProcessing(Construct):
             support_s3_on_failure_destination=True,
             metrics_config=lambda_.MetricsConfig(metrics=[lambda_.MetricType.EVENT_COUNT]),
             enabled=enabled,
+        )
+
+    def metric_iterator_age(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Age of the last record of a batch when it is done, in milliseconds, at most over ``period``.
+
+        Lambda tells it by function: of all streams that this one's function reads.
+
+        Args:
+            period: Length of a period. Defaults to 5 minutes.
+
+        """
+        return self.function.metric("IteratorAge", statistic="Maximum", period=period)
+
+    def metric_set_aside(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Records that were given up and are in the bucket, summed over ``period`` (5 minutes)."""
+        return self._metric("OnFailureDestinationDeliveredEventCount", period)
+
+    def metric_dropped(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Records that were given up and did not reach the bucket, summed over ``period`` (5 minutes)."""
+        return self._metric("DroppedEventCount", period)
+
+    def _metric(self, name: str, period: Duration | None) -> cloudwatch.IMetric:
+        return cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name=name,
+            dimensions_map={"EventSourceMappingUUID": self.event_source_mapping.event_source_mapping_id},
+            statistic="Sum",
+            period=period,
         )
 
 

@@ -20,6 +20,7 @@ from constructs_lib.pipeline.failed_records import failed_records_bucket
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.stack.cqrs_stack_monitoring import stack_monitoring
 from constructs_lib.stack.cqrs_stack_outputs import add_outputs
 from constructs_lib.stack.cqrs_stack_props import check_names, code_asset
 from constructs_lib.stack.cqrs_stack_realtime import realtime_api
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.messaging.realtime_api import RealtimeApi
+    from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
     from constructs_lib.stack.cqrs_module import CqrsModule
     from constructs_lib.tables.master_data_table import MasterDataTable
 
@@ -66,6 +68,8 @@ class CqrsStack(Stack):
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
         realtime: True for an API that pushes notifications to users, or an existing one.
             Defaults to none.
+        monitoring: When the alarms ring; True for the usual thresholds, False for neither
+            alarms nor dashboard, such as in an environment that nobody is called for.
         workflow_type: Standard, or express for cheap and short.
         cors_origins: Origins of web pages that may call the API. Defaults to none.
         alarm_emails: Addresses that alarms are sent to.
@@ -111,6 +115,7 @@ class CqrsStack(Stack):
         read_your_writes: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
+        monitoring: AlarmThresholds | bool = True,
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
         alarm_emails: Sequence[str] = (),
@@ -233,4 +238,5 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
+        self.monitoring = stack_monitoring(self, monitoring, app_name=app_name, env_name=env_name)
         add_outputs(self)

@@ -23,8 +23,6 @@ from constructs_lib.tables.processing import Processing
 from runtime import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
@@ -179,15 +177,19 @@ class CqrsTable(Construct):
 
     def metric_throttled_commands(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the command table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.command_table, _WRITES, period)
+        return _throttled(self.command_table, "Write", period)
 
     def metric_throttled_data(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
-        """Reads and writes of the data table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.data_table, (*_WRITES, *_READS), period)
+        """Writes to the data table that were throttled, summed over ``period`` (5 minutes)."""
+        return _throttled(self.data_table, "Write", period)
+
+    def metric_throttled_reads(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Reads of the data table that were throttled, summed over ``period`` (5 minutes)."""
+        return _throttled(self.data_table, "Read", period)
 
     def metric_throttled_history(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.history_table, _WRITES, period)
+        return _throttled(self.history_table, "Write", period)
 
     def _table(
         self,
@@ -212,18 +214,10 @@ class CqrsTable(Construct):
         )
 
 
-_WRITES = (
-    dynamodb.Operation.PUT_ITEM,
-    dynamodb.Operation.UPDATE_ITEM,
-    dynamodb.Operation.TRANSACT_WRITE_ITEMS,
-)
-_READS = (dynamodb.Operation.GET_ITEM, dynamodb.Operation.BATCH_GET_ITEM, dynamodb.Operation.QUERY)
-
-
-def _throttled(
-    table: dynamodb.ITableV2, operations: Sequence[dynamodb.Operation], period: Duration | None
-) -> cloudwatch.IMetric:
-    return table.metric_throttled_requests_for_operations(operations=list(operations), period=period)
+def _throttled(table: dynamodb.ITableV2, kind: str, period: Duration | None) -> cloudwatch.IMetric:
+    # One metric for all operations, transactions and batches included. ThrottledRequests is
+    # one for each operation, and counts a batch only when all of it is throttled.
+    return table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=period)
 
 
 def _module_name(construct_id: str, module_name: str | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
+from runtime.contract import NO_MODULE
 from runtime.keys import get_tenant_code, remove_sort_key_version
 from runtime.log import logger
 from runtime.messaging.patience import Patience
@@ -93,5 +94,5 @@ class Notifier:
             with self._patience.spending():
                 self._sns.publish(message, topic_arn)
         except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
-            metrics.count(metrics.NOTIFICATIONS_LOST, "all")
+            metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
             logger.error("notification not sent", action=message["action"], error=type(error).__name__)

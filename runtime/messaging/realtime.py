@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from runtime import metrics
-from runtime.contract import NO_TENANT_SEGMENT
+from runtime.contract import NO_MODULE, NO_TENANT_SEGMENT
 from runtime.errors import ConfigurationError, DeliveryError
 from runtime.keys import lower_case_tenant
 from runtime.log import logger
@@ -108,7 +108,7 @@ class AppSyncEventsTransport:
         if not tenant:
             return
         if tenant == NO_TENANT_SEGMENT or channel_segment(tenant) != tenant:
-            metrics.count(metrics.NOTIFICATIONS_LOST, "all")
+            metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
             logger.warning(
                 "notification not pushed: a channel's tenant has at most 50 letters, digits and dashes",
                 notification_id=notification.get("id"),

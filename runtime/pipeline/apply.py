@@ -9,6 +9,7 @@ comes late finds it done.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
@@ -108,7 +109,9 @@ class _Run:
         for command in self._missing(version_of(data)):
             data = self._advance(data, command)
             self._applied.append(command)
-        metrics.count(metrics.COMMANDS_APPLIED, self._module.table_name, len(self._applied))
+        if self._applied:
+            metrics.count(metrics.COMMANDS_APPLIED, self._module.table_name, len(self._applied))
+            metrics.observe(metrics.COMMAND_LAG, self._module.table_name, _lags(self._applied))
         return Applied(data, tuple(self._applied))
 
     def _read_data(self) -> Item | None:
@@ -152,3 +155,15 @@ class _Run:
 
     def _command(self, version: int) -> Read:
         return Read(self._tables.command, self._key.pk, add_sort_key_version(self._key.sk, version))
+
+
+def _lags(commands: list[Item]) -> Iterator[float]:
+    """Milliseconds since each command was published; nothing for a row that does not tell."""
+    now = datetime.now(UTC)
+    for command in commands:
+        try:
+            published = datetime.fromisoformat(command["createdAt"]["S"])
+        except (KeyError, ValueError):
+            continue
+        published = published if published.tzinfo else published.replace(tzinfo=UTC)
+        yield max((now - published).total_seconds() * 1000, 0.0)

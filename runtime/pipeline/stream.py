@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
-from runtime.contract import MODE_INLINE
+from runtime.contract import MODE_INLINE, NO_MODULE
 from runtime.errors import UnknownEventError
 from runtime.keys import VERSION_LATEST, DetailKey, get_sort_key_version, remove_sort_key_version
 from runtime.log import log_context, logger
@@ -75,7 +75,7 @@ class StreamProcessor:
             with ThreadPoolExecutor(_THREADS) as pool:
                 for numbers in pool.map(_ring, aggregates.values()):
                     failed += numbers
-        metrics.count(metrics.RECORDS_FAILED, "all", len(failed))
+        metrics.count(metrics.RECORDS_FAILED, NO_MODULE, len(failed))
         return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
     def _doorbell(self, record: Mapping[str, Any]) -> _Doorbell | None:

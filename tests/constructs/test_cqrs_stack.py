@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -10,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
+    AlarmThresholds,
     CqrsModule,
     CqrsStack,
     CqrsTable,
@@ -25,12 +27,13 @@ from runtime.contract import Env
 from runtime.settings import Settings
 from tests.constructs.conftest import new_app, stable, warnings_of
 from tests.constructs.functions import imported_function
+from tests.constructs.monitored import alarms_of
+from tests.constructs.test_monitoring import INTENT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syrupy.assertion import SnapshotAssertion
 
+COSTS = Path(__file__).parents[2] / "docs" / "costs.md"
 STATEFUL = {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::SQS::Queue"}
 
 
@@ -53,6 +56,11 @@ def shop(app: cdk.App, folder: Path, **props: Any) -> CqrsStack:
             **props,
         },
     )
+
+
+def resources(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = Template.from_stack(stack).to_json()["Resources"]
+    return found
 
 
 def test_minimal(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
@@ -184,6 +192,62 @@ def test_a_table_with_settings_has_the_conventional_name(app: cdk.App, code: Pat
     settings = Settings(node_env="prod", app_name="shop")
     tables = Template.from_stack(stack).find_resources("AWS::DynamoDB::GlobalTable").values()
     assert settings.master_data_table in {table["Properties"]["TableName"] for table in tables}
+
+
+def test_a_service_is_watched_by_default(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, env_name="prod", modules=[CqrsModule("order", data_sync=True)])
+    assert stack.monitoring is not None
+    assert stack.monitoring.alarm_topic is stack.notifications.alarm_topic
+    # Nothing that can be watched was forgotten.
+    assert set(stack.monitoring.alarms) == set(INTENT)
+    assert stack.monitoring.metrics.service == "prod-shop"
+    assert len(Template.from_stack(stack).find_resources("AWS::CloudWatch::Dashboard")) == 1
+
+
+def test_thresholds_are_props_and_monitoring_can_be_left_out(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, monitoring=AlarmThresholds(dead_letters=7, stream_lag=None))
+    assert stack.monitoring is not None
+    assert alarms_of(stack.monitoring)["DeadLetters"]["Threshold"] == 7
+    assert "StreamLag" not in stack.monitoring.alarms
+    without = shop(new_app(), code, monitoring=False)
+    assert without.monitoring is None
+    assert not [r for r in resources(without).values() if "CloudWatch" in r["Type"]]
+
+
+def test_every_log_has_a_group_that_expires(app: cdk.App, code: Path) -> None:
+    week = logs.RetentionDays.ONE_WEEK
+    stack = shop(app, code, log_retention=week, master_data=True, realtime=True)
+    found = resources(stack)
+    groups = {name: r["Properties"] for name, r in found.items() if r["Type"] == "AWS::Logs::LogGroup"}
+    assert {group["RetentionInDays"] for group in groups.values()} == {7}
+    logging = {
+        "AWS::Lambda::Function": lambda of: of["LoggingConfig"]["LogGroup"],
+        "AWS::StepFunctions::StateMachine": lambda of: of["LoggingConfiguration"]["Destinations"][0],
+        "AWS::ApiGatewayV2::Stage": lambda of: of["AccessLogSettings"]["DestinationArn"],
+    }
+    used = [
+        json.dumps(logging[resource["Type"]](resource["Properties"]))
+        for resource in found.values()
+        if resource["Type"] in logging
+    ]
+    # Each to a group of its own, and no group that nobody writes to.
+    assert sorted(name for text in used for name in groups if f'"{name}"' in text) == sorted(groups)
+    assert len(used) == len(groups) == 6
+
+
+@pytest.mark.parametrize(("modules", "alarms"), [(1, 28), (10, 100)])
+def test_what_is_watched_costs_what_the_documentation_says(
+    app: cdk.App, code: Path, modules: int, alarms: int
+) -> None:
+    stack = shop(app, code, modules=[CqrsModule(f"module{number}") for number in range(modules)])
+    assert stack.monitoring is not None
+    assert len(stack.monitoring.alarms) == alarms
+    price = f"${alarms * 0.10:.2f}"
+    (line,) = (line for line in COSTS.read_text(encoding="utf-8").splitlines() if line.startswith("| alarms"))
+    assert f" {price} |" in line
+    # CloudFormation takes 500 resources and 1 MB.
+    assert len(resources(stack)) < 250
+    assert len(json.dumps(Template.from_stack(stack).to_json(), indent=1)) < 400_000
 
 
 def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:

@@ -383,14 +383,19 @@ def test_deploy_time_values_are_accepted(stack: cdk.Stack) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["commands", "data", "history"])
-def test_throttling_metrics_name_their_table(stack: cdk.Stack, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "table", "event"),
+    [
+        ("commands", "Command", "WriteThrottleEvents"),
+        ("data", "Data", "WriteThrottleEvents"),
+        ("reads", "Data", "ReadThrottleEvents"),
+        ("history", "History", "WriteThrottleEvents"),
+    ],
+)
+def test_throttling_metrics_name_their_table(stack: cdk.Stack, name: str, table: str, event: str) -> None:
     metric = getattr(CqrsTable(stack, "Orders"), f"metric_throttled_{name}")(period=cdk.Duration.minutes(1))
-    config = stack.resolve(metric.to_metric_config())
-    tables_named = {
-        reference["Ref"].removeprefix("Orders")[:-8].lower()
-        for used in config["mathExpression"]["usingMetrics"].values()
-        if (reference := used["dimensions"]["TableName"])
-    }
-    assert tables_named == {name.removesuffix("s")}
-    assert config["mathExpression"]["period"] == 60
+    found = stack.resolve(metric.to_metric_config())["metricStat"]
+    (dimension,) = found["dimensions"]
+    assert dimension["value"]["Ref"][:-8] == f"Orders{table}"
+    assert (found["metricName"], found["statistic"], dimension["name"]) == (event, "Sum", "TableName")
+    assert metric.period.to_seconds() == 60

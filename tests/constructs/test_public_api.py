@@ -16,6 +16,7 @@ CONSTRUCTS = [
 
 def test_the_public_names_are_a_contract() -> None:
     assert constructs_lib.__all__ == [
+        "AlarmThresholds",
         "AttributesBucket",
         "AttributesBucketGrants",
         "BundlingError",
@@ -26,6 +27,7 @@ def test_the_public_names_are_a_contract() -> None:
         "CqrsFunction",
         "CqrsFunctions",
         "CqrsModule",
+        "CqrsMonitoring",
         "CqrsStack",
         "CqrsTable",
         "CqrsTableGrants",

@@ -1,0 +1,1 @@
+"""What tells that something is wrong: alarms, their thresholds, and a dashboard."""

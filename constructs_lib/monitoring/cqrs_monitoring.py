@@ -1,0 +1,194 @@
+"""The alarms and the dashboard of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from constructs import Construct
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
+from constructs_lib.monitoring.dashboard import new_dashboard
+from constructs_lib.monitoring.front_alarms import api_alarms, table_alarms
+from constructs_lib.monitoring.function_alarms import function_alarms
+from constructs_lib.monitoring.messaging_alarms import messaging_alarms
+from constructs_lib.monitoring.pipeline_alarms import module_alarms, stream_alarms, workflow_alarms
+from constructs_lib.monitoring.service_metrics import ServiceMetrics
+from constructs_lib.monitoring.watched import Watched
+from constructs_lib.monitoring.watched_parts import WatchedParts
+from constructs_lib.props.strict_props import strict_props
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sns as sns
+
+    from constructs_lib.api.cqrs_api import CqrsApi
+    from constructs_lib.messaging.notifications import Notifications
+    from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.pipeline.stream_processing import StreamProcessing
+    from constructs_lib.tables.cqrs_table import CqrsTable
+
+__all__ = ["CqrsMonitoring"]
+
+
+class CqrsMonitoring(Construct):
+    """Alarms for whatever stops a command, and a dashboard to see where.
+
+    Watches the parts that it is given. Each alarm goes to the alarm topic and says what it
+    means and what to do first. An idle service is silent: no data is no alarm. What shows
+    a state, such as a queue's depth, also tells when it is over; what counts events, such
+    as parked handlers, does not: when no more are parked, those that were still are.
+
+    Example:
+        >>> CqrsMonitoring(self, "Monitoring", app_name="shop", notifications=notifications, tables=[orders])
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``.
+        app_name: What the functions have as APP_NAME; alarms begin with it.
+        env_name: What the functions have as NODE_ENV.
+        notifications: Queue and dead letters to watch, and the topic for alarms.
+        alarm_topic: An existing topic for the alarms, whose key lets CloudWatch use it.
+            Defaults to that of ``notifications``.
+        tables: The modules to watch: throttles, and what the functions tell of each.
+        streams: From where the commands come, for lag and records that were set aside.
+        workflow: Executions to watch. Defaults to none.
+        functions: Functions to watch, by a name that says what each is for.
+        api: The HTTP API to watch. Defaults to none.
+        thresholds: When the alarms ring. Defaults to `AlarmThresholds`.
+        dashboard: Whether there is a dashboard.
+
+    Raises:
+        InvalidPropsError: There is no topic for alarms, or nothing to watch.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        app_name: str,
+        env_name: str = "dev",
+        notifications: Notifications | None = None,
+        alarm_topic: sns.ITopic | None = None,
+        tables: Sequence[CqrsTable] = (),
+        streams: Sequence[StreamProcessing] = (),
+        workflow: CommandWorkflow | None = None,
+        functions: Mapping[str, lambda_.IFunction] | None = None,
+        api: CqrsApi | None = None,
+        thresholds: AlarmThresholds | None = None,
+        dashboard: bool = True,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.alarm_topic = _topic(alarm_topic, notifications)
+        self.thresholds = thresholds or AlarmThresholds()
+        self.metrics = ServiceMetrics(app_name=app_name, env_name=env_name)
+        self.alarms: dict[str, cloudwatch.Alarm] = {}
+        parts = WatchedParts(
+            metrics=self.metrics,
+            notifications=notifications,
+            tables=tuple(tables),
+            streams=tuple(streams),
+            workflow=workflow,
+            functions=dict(functions or {}),
+            api=api,
+        )
+        if parts.is_empty:
+            msg = (
+                f"{self.node.path} must watch something, got no part of a service; "
+                "give tables, streams, workflow, functions, api or notifications"
+            )
+            raise InvalidPropsError(msg)
+        for watched in _watched(parts, self.thresholds):
+            self._add(watched)
+        self.dashboard: cloudwatch.Dashboard | None = None
+        if dashboard:
+            self.dashboard = new_dashboard(self, parts, self.alarms)
+
+    def add_alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        *,
+        means: str,
+        next_step: str,
+        periods: int = 1,
+        breaching: int | None = None,
+        is_state: bool = False,
+    ) -> cloudwatch.Alarm:
+        """Add an alarm of your own that goes where the others go. It is not on the dashboard.
+
+        Args:
+            name: Its id, and its key in `alarms`.
+            metric: What is measured, with its period and statistic.
+            threshold: It rings at this value or above.
+            means: What it means, in a sentence.
+            next_step: What an operator does first.
+            periods: How many periods are looked at.
+            breaching: In how many of them the threshold must be reached. Defaults to all.
+            is_state: Whether it also tells when it is over.
+
+        """
+        return self._add(
+            Watched(
+                name=name,
+                metric=metric,
+                threshold=threshold,
+                means=means,
+                next_step=next_step,
+                periods=periods,
+                breaching=breaching,
+                is_state=is_state,
+            )
+        )
+
+    def _add(self, watched: Watched) -> cloudwatch.Alarm:
+        alarm = cloudwatch.Alarm(
+            self,
+            watched.name,
+            metric=watched.metric,
+            threshold=watched.threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=watched.periods,
+            datapoints_to_alarm=watched.breaching or watched.periods,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=f"{self.metrics.service}: {watched.means} Next: {watched.next_step}.",
+        )
+        action = actions.SnsAction(self.alarm_topic)
+        alarm.add_alarm_action(action)
+        if watched.is_state:
+            alarm.add_ok_action(action)
+        self.alarms[watched.name] = alarm
+        return alarm
+
+
+def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watched]:
+    yield from stream_alarms(parts.streams, thresholds)
+    if parts.workflow is not None:
+        yield from workflow_alarms(parts.workflow, thresholds)
+    for table in parts.tables:
+        yield from module_alarms(table, parts.metrics, thresholds)
+    if parts.notifications is not None:
+        yield from messaging_alarms(parts.notifications, parts.metrics, thresholds)
+    if parts.api is not None:
+        yield from api_alarms(parts.api, thresholds)
+    for name, function in parts.functions.items():
+        yield from function_alarms(name, function, thresholds)
+    for table in parts.tables:
+        yield from table_alarms(table, thresholds)
+
+
+def _topic(given: sns.ITopic | None, notifications: Notifications | None) -> sns.ITopic:
+    if given is not None:
+        return given
+    if notifications is None:
+        msg = "alarm_topic must be given without notifications, got None; pass the topic that alarms go to"
+        raise InvalidPropsError(msg)
+    return notifications.alarm_topic

@@ -1,0 +1,161 @@
+"""The dashboard that somebody on call opens first: from "is it healthy" down to "where is it stuck"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from constructs_lib.monitoring.graphs import FULL_WIDTH, row, sum_of
+from constructs_lib.monitoring.watched import FIVE_MINUTES
+from runtime.contract import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from constructs import Construct
+
+    from constructs_lib.api.cqrs_api import CqrsApi
+    from constructs_lib.messaging.notifications import Notifications
+    from constructs_lib.monitoring.graphs import Graph
+    from constructs_lib.monitoring.watched_parts import WatchedParts
+    from constructs_lib.pipeline.command_workflow import CommandWorkflow
+
+__all__ = ["new_dashboard"]
+
+_HELP: Final = """# {service}
+Red above: read the alarm's description, it names the first step. `cqrs status` tells what is parked or
+behind, `cqrs show PK SK` what happened to one aggregate. When the cause is mended: `cqrs redrive` for parked
+handlers, `cqrs reconcile` for commands that were not applied, `cqrs replay-dlq` for dead letters."""
+
+
+def new_dashboard(
+    scope: Construct, parts: WatchedParts, alarms: Mapping[str, cloudwatch.Alarm]
+) -> cloudwatch.Dashboard:
+    """Make the dashboard ``Dashboard`` of the parts that there are."""
+    rows: list[list[cloudwatch.IWidget]] = [
+        [
+            cloudwatch.TextWidget(
+                markdown=_HELP.format(service=parts.metrics.service), width=FULL_WIDTH, height=3
+            )
+        ]
+    ]
+    if alarms:
+        height = 2 + (len(alarms) + 3) // 4
+        status = cloudwatch.AlarmStatusWidget(
+            title="Alarms", alarms=list(alarms.values()), width=FULL_WIDTH, height=min(height, 12)
+        )
+        rows.insert(0, [status])
+    rows += [made for graphs in _rows(parts) if (made := row(graphs))]
+    return cloudwatch.Dashboard(scope, "Dashboard", widgets=rows, default_interval=None)
+
+
+def _rows(parts: WatchedParts) -> list[list[Graph]]:
+    return [
+        _commands(parts),
+        _pipeline(parts),
+        _api(parts.api) if parts.api else [],
+        _functions(parts),
+        _tables(parts),
+        _notifications(parts, parts.notifications) if parts.notifications else [],
+    ]
+
+
+def _of_modules(parts: WatchedParts, metric: str, statistic: str = "Sum") -> list[cloudwatch.IMetric]:
+    return [
+        parts.metrics.of_module(metric, table.module_name, statistic=statistic).with_(label=table.module_name)
+        for table in parts.tables
+    ]
+
+
+def _commands(parts: WatchedParts) -> list[Graph]:
+    if not parts.tables:
+        return []
+    totals = [
+        sum_of(label, _of_modules(parts, metric))
+        for label, metric in (
+            ("published", Metric.COMMANDS_PUBLISHED),
+            ("applied", Metric.COMMANDS_APPLIED),
+            ("failed", Metric.COMMANDS_FAILED),
+            ("handlers parked", Metric.HANDLERS_PARKED),
+        )
+    ]
+    return [
+        ("Commands", totals),
+        ("Applied by module", _of_modules(parts, Metric.COMMANDS_APPLIED)),
+        ("From publish to applied, p99 (ms)", _of_modules(parts, Metric.COMMAND_LAG, "p99")),
+    ]
+
+
+def _pipeline(parts: WatchedParts) -> list[Graph]:
+    graphs: list[Graph] = []
+    if parts.streams:
+        ages = {
+            stream.function.node.addr: stream.metric_iterator_age(period=FIVE_MINUTES)
+            for stream in parts.streams
+        }
+        aside = [
+            sum_of(
+                label, [getattr(stream, f"metric_{what}")(period=FIVE_MINUTES) for stream in parts.streams]
+            )
+            for label, what in (("in the bucket", "set_aside"), ("dropped", "dropped"))
+        ]
+        failed = parts.metrics.of_module(Metric.RECORDS_FAILED).with_(label="tried again")
+        graphs = [("Age of the stream (ms)", list(ages.values())), ("Records that failed", [failed, *aside])]
+    if parts.workflow:
+        graphs.append(("Executions", _executions(parts.workflow)))
+    return graphs
+
+
+def _executions(workflow: CommandWorkflow) -> list[cloudwatch.IMetric]:
+    machine = workflow.state_machine
+    return [
+        machine.metric_started(period=FIVE_MINUTES, label="started"),
+        machine.metric_succeeded(period=FIVE_MINUTES, label="succeeded"),
+        machine.metric_failed(period=FIVE_MINUTES, label="failed"),
+        machine.metric_timed_out(period=FIVE_MINUTES, label="timed out"),
+        machine.metric_throttled(period=FIVE_MINUTES, label="throttled"),
+    ]
+
+
+def _api(api: CqrsApi) -> list[Graph]:
+    requests = [api.metric_requests(), api.metric_client_errors(), api.metric_server_errors()]
+    latency = [api.http_api.metric("Latency", statistic=statistic) for statistic in ("p50", "p90", "p99")]
+    return [("Requests", requests), ("Time to answer (ms)", latency)]
+
+
+def _functions(parts: WatchedParts) -> list[Graph]:
+    functions = parts.functions.items()
+    return [
+        ("Calls that failed", [f.metric_errors(period=FIVE_MINUTES, label=name) for name, f in functions]),
+        ("Calls refused", [f.metric_throttles(period=FIVE_MINUTES, label=name) for name, f in functions]),
+        (
+            "Longest call (ms)",
+            [
+                f.metric_duration(period=FIVE_MINUTES, statistic="Maximum", label=name)
+                for name, f in functions
+            ],
+        ),
+    ]
+
+
+def _tables(parts: WatchedParts) -> list[Graph]:
+    throttled = [
+        getattr(table, f"metric_throttled_{what}")().with_(label=f"{table.module_name} {what}")
+        for table in parts.tables
+        for what in ("commands", "data", "reads", "history")
+    ]
+    written = [
+        kind.metric("ConsumedWriteCapacityUnits", statistic="Sum", label=f"{table.module_name} {name}")
+        for table in parts.tables
+        for name, kind in (("command", table.command_table), ("data", table.data_table))
+    ]
+    return [("Tables: throttled", throttled), ("Tables: write units", written)]
+
+
+def _notifications(parts: WatchedParts, notifications: Notifications) -> list[Graph]:
+    return [
+        ("Dead letters", [notifications.metric_dead_letters()]),
+        ("Oldest notification (s)", [notifications.metric_oldest_message()]),
+        ("Notifications lost", [parts.metrics.of_module(Metric.NOTIFICATIONS_LOST)]),
+    ]

@@ -1,0 +1,110 @@
+"""Alarms of the way from a command to its data: stream, workflow, handlers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
+from runtime.contract import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
+    from constructs_lib.monitoring.service_metrics import ServiceMetrics
+    from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.pipeline.stream_processing import StreamProcessing
+    from constructs_lib.tables.cqrs_table import CqrsTable
+
+__all__ = ["module_alarms", "stream_alarms", "workflow_alarms"]
+
+
+def stream_alarms(streams: Sequence[StreamProcessing], thresholds: AlarmThresholds) -> Iterator[Watched]:
+    """Watch how far the streams are behind, and what was given up."""
+    by_function = {stream.function.node.addr: stream for stream in reversed(streams)}
+    if thresholds.stream_lag is not None:
+        for stream in by_function.values():
+            yield Watched(
+                name="StreamLag" if len(by_function) == 1 else f"StreamLag-{stream.module_name}",
+                metric=stream.metric_iterator_age(period=FIVE_MINUTES),
+                threshold=thresholds.stream_lag.to_milliseconds(),
+                means="New commands wait in the stream: its function fails, is throttled or is too slow. "
+                "They are lost to the stream 24 hours after they were published.",
+                next_step="'cqrs status', then the log of the stream function; after an outage of more "
+                "than 6 hours 'cqrs reconcile'",
+                is_state=True,
+            )
+    if thresholds.records_set_aside is not None:
+        for stream in streams:
+            yield Watched(
+                name=f"RecordsSetAside-{stream.module_name}",
+                metric=stream.metric_set_aside(period=FIVE_MINUTES),
+                threshold=thresholds.records_set_aside,
+                means=f"Stream records of {stream.module_name} failed until they were given up, and are in "
+                "the bucket of failed records: their commands are not applied.",
+                next_step="the log of the stream function, then 'cqrs reconcile', which applies them",
+            )
+            yield Watched(
+                name=f"RecordsDropped-{stream.module_name}",
+                metric=stream.metric_dropped(period=FIVE_MINUTES),
+                threshold=thresholds.records_set_aside,
+                means=f"Stream records of {stream.module_name} were given up, and the bucket of failed "
+                "records did not take them: their commands are not applied.",
+                next_step="'cqrs reconcile', which finds and applies them; then the bucket's policy",
+            )
+
+
+def workflow_alarms(workflow: CommandWorkflow, thresholds: AlarmThresholds) -> Iterator[Watched]:
+    """Watch executions that did not end well."""
+    if thresholds.executions_failed is not None:
+        yield Watched(
+            name="ExecutionsFailed",
+            metric=workflow.metric_failed(period=FIVE_MINUTES),
+            threshold=thresholds.executions_failed,
+            means="Executions of the workflow failed: commands were not applied, or not finished.",
+            next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
+        )
+    if thresholds.executions_timed_out is not None:
+        yield Watched(
+            name="ExecutionsTimedOut",
+            metric=workflow.metric_timed_out(period=FIVE_MINUTES),
+            threshold=thresholds.executions_timed_out,
+            means="Executions of the workflow took longer than they may: handlers are slow or waited.",
+            next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
+        )
+
+
+def module_alarms(
+    table: CqrsTable, metrics: ServiceMetrics, thresholds: AlarmThresholds
+) -> Iterator[Watched]:
+    """Watch what the functions themselves tell of one module."""
+    module = table.module_name
+    if thresholds.commands_failed is not None:
+        yield Watched(
+            name=f"CommandsFailed-{module}",
+            metric=metrics.of_module(Metric.COMMANDS_FAILED, module),
+            threshold=thresholds.commands_failed,
+            means=f"Commands of {module} were not applied after all attempts. Later versions of their "
+            "aggregates fail with them. Silence does not mean that they are healed.",
+            next_step="'cqrs status', 'cqrs show PK SK', then 'cqrs reconcile' when the cause is mended",
+        )
+    if thresholds.handlers_parked is not None and table.sync_table is not None:
+        yield Watched(
+            name=f"HandlersParked-{module}",
+            metric=metrics.of_module(Metric.HANDLERS_PARKED, module),
+            threshold=thresholds.handlers_parked,
+            means=f"A data sync handler of {module} gave a command up. It and later versions of that "
+            "aggregate are missing in the read model. Silence does not mean that it is healed.",
+            next_step="'cqrs status' names it and its error; mend the cause, then 'cqrs redrive'",
+        )
+    if thresholds.command_lag is not None:
+        yield Watched(
+            name=f"CommandLag-{module}",
+            metric=metrics.of_module(Metric.COMMAND_LAG, module, statistic="p99"),
+            threshold=thresholds.command_lag.to_milliseconds(),
+            periods=3,
+            breaching=2,
+            means=f"Commands of {module} are applied later than they should after they were published.",
+            next_step="'cqrs status'; look at the stream's age, throttles and executions on the dashboard",
+            is_state=True,
+        )
