@@ -8,27 +8,37 @@ import secrets
 import sqlite3
 import uuid
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from constructs_lib.local import CdkCli
+from runtime.contract import Env
 from tests.support.polling import wait_until
 from tests.support.rows import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from constructs_lib.local import Emulator
 
 PASSWORD = secrets.token_urlsafe(16) + "aA1!"
 
 
+def deploy(emulator: Emulator, store: Path) -> Deployment:
+    """Deploy the stack of `app.py` with the CDK CLI; its handlers write to the SQLite file ``store``."""
+    app = str(Path(__file__).with_name("app.py"))
+    cli = CdkCli(emulator, app=app, context={"store_file": str(store)}, on_line=print)
+    cli.bootstrap()
+    return Deployment(emulator, cli.deploy()["EndToEnd"], store)
+
+
 class Deployment:
     def __init__(self, emulator: Emulator, outputs: dict[str, str], store: Path) -> None:
         self.emulator = emulator
         self.outputs = outputs
-        self._store = store
+        self.store = store
         self._dynamodb = emulator.client("dynamodb")
         self._sfn = emulator.client("stepfunctions")
         api_id = re.search(r"//([^.]+)\.execute-api", outputs["ApiUrl"])
@@ -90,6 +100,14 @@ class Deployment:
     def table(self, module: str, kind: str) -> str:
         return self.outputs[f"{module.capitalize()}{kind.capitalize()}TableName"]
 
+    def function_environment(self, kind: str) -> dict[str, str]:
+        """The variables of the function that is the stack's `FunctionKind` ``kind``."""
+        pages = self.emulator.client("lambda").get_paginator("list_functions").paginate()
+        functions = [function for page in pages for function in page["Functions"]]
+        variables = (function.get("Environment", {}).get("Variables", {}) for function in functions)
+        found: dict[str, str] = next(found for found in variables if found.get(Env.FUNCTION) == kind)
+        return found
+
     def row(self, module: str, kind: str, sk: str) -> dict[str, Any] | None:
         key = {"pk": {"S": pk(module)}, "sk": {"S": sk}}
         item = self._dynamodb.get_item(TableName=self.table(module, kind), Key=key, ConsistentRead=True)
@@ -137,12 +155,12 @@ class Deployment:
 
     def seen(self, store: str, sk: str) -> list[str]:
         """The versions of an aggregate that a store was told of, in order."""
-        with closing(sqlite3.connect(self._store, timeout=10)) as database:
+        with closing(sqlite3.connect(self.store, timeout=10)) as database:
             rows = database.execute("SELECT sk FROM seen WHERE store = ? ORDER BY rowid", (store,)).fetchall()
         return [row[0] for row in rows if row[0].startswith(f"{sk}@")]
 
     def tries(self, sk: str) -> int:
-        with closing(sqlite3.connect(self._store, timeout=10)) as database:
+        with closing(sqlite3.connect(self.store, timeout=10)) as database:
             (count,) = database.execute("SELECT COUNT(*) FROM tried WHERE sk = ?", (sk,)).fetchone()
         return int(count)
 
