@@ -61,6 +61,23 @@ class Rows:
             kept(self.sync, lambda sk: sk.partition("#")[2]),
         )
 
+    @classmethod
+    def of_partition(cls, client: Any, tables: ModuleTables, pk: str, known_as: str) -> Rows:
+        """Those of one partition, as if its key were ``known_as``: to compare it with another one."""
+
+        def query(table: str) -> Table:
+            pages = client.get_paginator("query").paginate(
+                TableName=table,
+                ConsistentRead=True,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": pk}},
+            )
+            rows = (_renamed(plain(item), pk, known_as) for page in pages for item in page["Items"])
+            return {(row["pk"], row["sk"]): row for row in rows}
+
+        names = (tables.command, tables.data, tables.history)
+        return cls(*map(query, names), query(tables.sync) if tables.has_sync_table else {})
+
     def versions(self) -> dict[Aggregate, dict[int, Row]]:
         """The commands of each aggregate by version; records of publish ids are none."""
         found: dict[Aggregate, dict[int, Row]] = defaultdict(dict)
@@ -73,6 +90,12 @@ class Rows:
 def plain(item: Any) -> Row:
     decode = TypeDeserializer().deserialize
     return {name: decode(value) for name, value in item.items()}
+
+
+def _renamed(value: Any, pk: str, known_as: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _renamed(part, pk, known_as) for name, part in value.items()}
+    return value.replace(pk, known_as) if isinstance(value, str) else value
 
 
 def assert_same_end(rows: Rows, undisturbed: Rows) -> None:

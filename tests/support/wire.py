@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,16 @@ class Wire:
             if call.started >= ended:
                 ended, chain = call.ended, chain + 1
         return chain
+
+    @contextmanager
+    def step(self, service: str, operation: str) -> Iterator[None]:
+        """A step that is no call of AWS, as a database's commit: it can be interfered with like one."""
+        call = Call(service, operation, time.monotonic())
+        self.calls.append(call)
+        self.before(call)
+        yield
+        call.ended = time.monotonic()
+        self.after(call)
 
     def _of(self, service: str) -> Iterator[Call]:
         return (call for call in self.calls if call.service.startswith(service))

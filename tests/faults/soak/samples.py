@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
@@ -63,7 +63,7 @@ class Sampler:
         self._start = time.monotonic()
         self.samples: list[Sample] = []
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -105,19 +105,26 @@ def growth(samples: list[Sample]) -> list[str]:
     and log line in memory, so its memory grows with the commands: what is checked is that
     a command costs no more of it at the end than in the middle.
     """
-    if len(samples) < 20:  # noqa: PLR2004 - too short a run to tell
+    if len(samples) < 20:  # too short a run to tell
         return []
     part = len(samples) // 10
     early, late = samples[part : 3 * part], samples[-2 * part :]
     found = []
-    for what, most in (("emulator_files", 1.25), ("worker_mb", 1.25), ("worker_files", 1.25), ("workers", 1.5)):
+    for what, most in (
+        ("emulator_files", 1.25),
+        ("worker_mb", 1.25),
+        ("worker_files", 1.25),
+        ("workers", 1.5),
+    ):
         before, after = (median(getattr(s, what) for s in some) for some in (early, late))
         if after > before * most:
             found.append(f"{what} grew from {before:.0f} to {after:.0f}")
     middle = samples[len(samples) // 2]
     first, second = (_slope(samples[part], middle), _slope(middle, samples[-1]))
     if second > first * 1.3:
-        found.append(f"a command took {first:.1f} KB of the emulator's memory at first, {second:.1f} KB later")
+        found.append(
+            f"a command took {first:.1f} KB of the emulator's memory at first, {second:.1f} KB later"
+        )
     return found
 
 

@@ -6,7 +6,7 @@ import json
 import threading
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from constructs_lib.local import Emulator
@@ -42,7 +42,7 @@ class Told:
         self.times: Counter[tuple[str, str]] = Counter()
         self.statuses: Counter[str] = Counter()
 
-    def __enter__(self) -> Told:
+    def __enter__(self) -> Self:
         self._url = self._sqs.create_queue(QueueName=f"soak-{uuid.uuid4().hex}")["QueueUrl"]
         found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         self._subscription = self._sns.subscribe(

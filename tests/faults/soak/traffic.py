@@ -68,9 +68,7 @@ class Traffic:
                 name = f"{aggregate.sk} by {writer} as {number}"
                 synchronous = random.randrange(100) < aggregate.kind.synchronous
                 latest = versions[aggregate.sk] > 0 and random.randrange(10) == 0
-                self._publish(
-                    client, aggregate, versions, name, {"sync": synchronous, "latest": latest}
-                )
+                self._publish(client, aggregate, versions, name, {"sync": synchronous, "latest": latest})
                 if number % self._plan.every == self._plan.every - 1 and versions[aggregate.sk]:
                     self._read_own(client, aggregate, versions[aggregate.sk], name)
                     self._be_late(client, aggregate, versions[aggregate.sk])

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.site import Site, remove_tables
+from tests.faults.zygote import Zygote
+from tests.runtime.conftest import credentials, make_service, service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from constructs_lib.local import Emulator
+    from tests.faults.site import Process
+
+__all__ = ["credentials", "make_service", "service"]
+
+
+@pytest.fixture
+def open_site(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Deploys a module, with two handlers unless it is told otherwise, and opens a process of it."""
+    made: list[Process] = []
+
+    def open_site(*, handlers: bool = True, **options: Any) -> Process:
+        process = Site.make(emulator, folder=tmp_path if handlers else None, **options).open()
+        made.append(process)
+        return process
+
+    yield open_site
+    for process in made:
+        for reference in process.service.module.handlers:
+            reference.handler.close()  # type: ignore[attr-defined]
+        remove_tables(emulator, process.site)
+
+
+@pytest.fixture(scope="module")
+def zygote(emulator: Emulator) -> Iterator[Zygote]:
+    with Zygote(emulator.environment) as running:
+        yield running

@@ -1,0 +1,130 @@
+"""Two read models: one that writes in a transaction, and one that cannot."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, String, create_engine, event, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from runtime import DataSyncHandler
+from runtime.keys import remove_sort_key_version
+from runtime.sql import CqrsColumns, upsert
+from tests.support.checker import Seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runtime import CommandModel
+    from tests.support.wire import Wire
+
+__all__ = ["Journal", "Ledger"]
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class TodoRow(CqrsColumns, Base):
+    __tablename__ = "todo"
+
+    title: Mapped[str | None]
+
+
+class SightRow(Base):
+    """What the handler was told, and committed."""
+
+    __tablename__ = "sight"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    pk: Mapped[str] = mapped_column(String(100), index=True)
+    sk: Mapped[str]
+    version: Mapped[int]
+
+
+class _Store(DataSyncHandler):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.wire: Wire | None = None
+
+    def refuse(self, pk: str, *, refused: bool) -> None:
+        """Fail for a partition from now on, or no longer; in every process."""
+        path = self._folder / f"{type(self).__name__}-{pk}"
+        path.touch() if refused else path.unlink()
+
+    def _check(self, command: CommandModel[Any]) -> None:
+        if (self._folder / f"{type(self).__name__}-{command.pk}").exists():
+            message = "the store is down"
+            raise ConnectionError(message)
+
+
+class Ledger(_Store):
+    """SQL: the row and the note of having seen the version are committed together, or not at all."""
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = create_engine(f"sqlite:///{self._folder / 'ledger.db'}")
+        event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF"))
+        Base.metadata.create_all(engine)
+        return engine
+
+    def up(self, command: CommandModel[Any]) -> None:
+        self._check(command)
+        assert self.wire
+        with self._engine.connect() as connection:
+            upsert(connection, TodoRow, command, title=command.attributes["title"])
+            sk = remove_sort_key_version(command.sk)
+            connection.execute(
+                SightRow.__table__.insert().values(pk=command.pk, sk=sk, version=command.version)  # type: ignore[attr-defined]
+            )
+            with self.wire.step("ledger", "Commit"):
+                connection.commit()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def seen(self, pk: str) -> list[Seen]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(SightRow.sk, SightRow.version).where(SightRow.pk == pk).order_by(SightRow.number)
+            )
+            return [Seen("Ledger", pk, row.sk, row.version) for row in rows]
+
+    def content(self, pk: str) -> list[tuple[Any, ...]]:
+        """What the store says of a partition."""
+        columns = (TodoRow.sk, TodoRow.version, TodoRow.name, TodoRow.title)
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(select(*columns).where(TodoRow.pk == pk))]
+
+
+class Journal(_Store):
+    """A file that is appended to: what was written stays written, whatever becomes of the caller."""
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / "journal"
+
+    def up(self, command: CommandModel[Any]) -> None:
+        self._check(command)
+        assert self.wire
+        line = json.dumps([command.pk, remove_sort_key_version(command.sk), command.version, command.name])
+        with self.wire.step("journal", "Append"), self._path.open("a") as file:
+            file.write(line + "\n")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def seen(self, pk: str) -> list[Seen]:
+        return [Seen("Journal", *entry[:3]) for entry in self._entries(pk)]
+
+    def content(self, pk: str) -> list[tuple[Any, ...]]:
+        """The first entry of each version: the others say the same again."""
+        return list(dict.fromkeys(tuple(entry[1:]) for entry in self._entries(pk)))
+
+    def _entries(self, pk: str) -> list[Any]:
+        if not self._path.exists():
+            return []
+        entries = map(json.loads, self._path.read_text().splitlines())
+        return [entry for entry in entries if entry[0] == pk]

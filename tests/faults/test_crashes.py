@@ -1,0 +1,118 @@
+"""A process dies before and after every single call, by an exception and by a kill: the end is the same."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.scale import COMPLETE, scaled
+from tests.faults.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tests.faults.site import Process
+    from tests.faults.world import Fault
+    from tests.faults.zygote import Zygote
+
+MODES = ("workflow", "inline")
+
+
+def asynchronous(world: World) -> None:
+    """Two commands in one batch, and in the complete form one more on top."""
+    world.publish()
+    world.publish(publish_id="p")
+    world.settle()
+    if COMPLETE:
+        world.publish()
+        world.settle()
+
+
+def synchronous(world: World) -> None:
+    """A first command, one on top of what is pending, and one more."""
+    world.publish(sync=True)
+    world.publish()
+    world.publish(sync=True, publish_id="p")
+    world.publish()
+    world.settle()
+
+
+def parked(world: World) -> None:
+    """A store is down: its handler is parked, and redriven when the store is back."""
+    world.refuse("Ledger", refused=True)
+    world.publish()
+    world.publish()
+    world.settle()
+    world.check()
+    alarms = world.process.alarms(world.pk)
+    assert alarms, "nobody was told that a handler is parked"
+    assert all(alarm.startswith("Ledger is parked") for alarm in alarms)
+    world.refuse("Ledger", refused=False)
+    world.redrive("Ledger")
+    world.settle()
+
+
+def survive(
+    process: Process,
+    life: Callable[[World], None],
+    undisturbed: World,
+    faults: Iterable[Fault],
+    zygote: Zygote | None = None,
+) -> int:
+    """Live ``life`` once for each fault; how many there were."""
+    number = 0
+    for number, fault in enumerate(faults, 1):
+        world = World(process, f"TODO{number}#acme", fault, zygote)
+        life(world)
+        world.check(undisturbed)
+    return number
+
+
+def undisturbed_life(process: Process, life: Callable[[World], None]) -> World:
+    world = World(process, "TODO0#acme")
+    life(world)
+    world.check()
+    return world
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("life", [asynchronous, synchronous])
+def test_a_crash_without_handlers(
+    open_site: Callable[..., Process], life: Callable[[World], None], mode: str
+) -> None:
+    process = open_site(mode=mode, handlers=False)
+    undisturbed = undisturbed_life(process, life)
+    assert survive(process, life, undisturbed, undisturbed.faults()) >= 16
+
+
+def test_a_crash_with_handlers(open_site: Callable[..., Process]) -> None:
+    process = open_site()
+    undisturbed = undisturbed_life(process, asynchronous)
+    assert survive(process, asynchronous, undisturbed, undisturbed.faults()) >= 50
+
+
+def test_a_crash_with_handlers_inline(open_site: Callable[..., Process]) -> None:
+    """Only the stream function does anything else than in the workflow."""
+    process = open_site(mode="inline")
+    undisturbed = undisturbed_life(process, asynchronous)
+    kinds = () if COMPLETE else ("stream",)
+    assert survive(process, asynchronous, undisturbed, undisturbed.faults(*kinds)) >= 8
+
+
+def test_a_crash_while_a_handler_is_parked_and_redriven(open_site: Callable[..., Process]) -> None:
+    process = open_site()
+    undisturbed = undisturbed_life(process, parked)
+    kinds = () if COMPLETE else ("park", "finish", "redrive")
+    assert survive(process, parked, undisturbed, undisturbed.faults(*kinds)) >= 20
+
+
+@pytest.mark.parametrize("handlers", [True, False])
+def test_a_killed_process(open_site: Callable[..., Process], zygote: Zygote, *, handlers: bool) -> None:
+    """Nothing of it runs on: no except, no finally, no rollback."""
+    process = open_site(handlers=handlers)
+    life = asynchronous if handlers else synchronous
+    undisturbed = undisturbed_life(process, life)
+    faults = islice(undisturbed.faults(), 0, None, scaled(7, 1))
+    assert survive(process, life, undisturbed, faults, zygote) >= 4
