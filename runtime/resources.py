@@ -31,7 +31,13 @@ _SERVICE_VARIABLES = {
     "sesv2": "SES",
     "appsync": "APPSYNC",
 }
+_CONNECT_SECONDS = 2
 _READ_SECONDS = 10
+_ATTEMPTS = 4
+#: Twice connecting and reading, and at most a second between the two: 6 seconds at most.
+_SHORT_CONNECT_SECONDS = 0.5
+_SHORT_READ_SECONDS = 2
+_FEW_ATTEMPTS = 2
 #: SQS may keep a receiver waiting for 20 seconds.
 _QUEUE_READ_SECONDS = 25
 
@@ -46,8 +52,14 @@ class Resources:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - the caller annotates the service's type
-        """A new boto3 client, with the endpoint and region that the settings give."""
+    def client(self, service: str, *, patient: bool = True) -> Any:  # noqa: ANN401 - the caller annotates the service's type
+        """A new boto3 client, with the endpoint and region that the settings give.
+
+        Args:
+            service: boto3's name of the service.
+            patient: Whether to wait for as long as a command may. False gives up within 6
+                seconds: for what must not hold anything up.
+        """
         import boto3  # noqa: PLC0415 - 140 ms that a function which makes no call is spared
         from botocore.config import Config  # noqa: PLC0415
 
@@ -58,12 +70,16 @@ class Resources:
             region_name=self.settings.regions.get(variable),
             # Timeouts well inside a Lambda timeout: a lost packet must not eat the whole call.
             config=Config(
-                connect_timeout=2,
-                read_timeout=_QUEUE_READ_SECONDS if service == "sqs" else _READ_SECONDS,
-                retries={"mode": "standard", "max_attempts": 4},
+                connect_timeout=_CONNECT_SECONDS if patient else _SHORT_CONNECT_SECONDS,
+                read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
                 max_pool_connections=20,
             ),
         )
+
+    @staticmethod
+    def _read_seconds(service: str) -> int:
+        return _QUEUE_READ_SECONDS if service == "sqs" else _READ_SECONDS
 
     @cached_property
     def dynamodb(self) -> DynamoDb:

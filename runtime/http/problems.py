@@ -20,6 +20,7 @@ from runtime.errors import (
 )
 from runtime.http.crash import log_crash
 from runtime.http.json_format import dumps
+from runtime.http.unavailable import RETRY_AFTER_SECONDS, is_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,6 +88,15 @@ def problem_of(error: Exception) -> Problem:
             return Problem(status=error.status, code=error.code, detail=detail, errors=problems)
         case ServiceError():
             return Problem(status=int(error.status_code), detail=str(error.msg))
+        case _ if is_unavailable(error):
+            log_crash(error)
+            return Problem(
+                status=HTTPStatus.SERVICE_UNAVAILABLE,
+                code="unavailable",
+                detail="a service behind this one is busy or out of reach; try again, and with the same "
+                "Idempotency-Key where there is one, as the request may have been done",
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
         case _:
             log_crash(error)
             return Problem(status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,6 +1,7 @@
 """What the outside world is told: one message for each final status, and alarms.
 
-Messages go out after the commit. A topic that is down never fails or delays a command.
+Messages go out after the commit. A topic that is down or slow never fails a command, and takes
+a function ten seconds a minute at most: then messages are lost, and counted, for a while.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime import metrics
 from runtime.keys import get_tenant_code, remove_sort_key_version
 from runtime.log import logger
+from runtime.messaging.patience import Patience
+from runtime.messaging.sns import SnsService
 
 if TYPE_CHECKING:
     from runtime.resources import Resources
@@ -19,6 +22,9 @@ __all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier"]
 
 ACTION_COMMAND_STATUS: Final = "command-status"
 ACTION_ALARM: Final = "sfn-alarm"
+#: With one call of 6 seconds at most on top, a topic takes 10 seconds a minute.
+_PATIENCE_SECONDS: Final = 4
+_PATIENCE_EVERY: Final = 60
 
 
 class Notifier:
@@ -30,12 +36,17 @@ class Notifier:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        self._sns = SnsService(resources, patient=False)
+        self._patience = Patience(_PATIENCE_SECONDS, _PATIENCE_EVERY)
 
     def command_status(self, table: str, command: Item, status: str) -> None:
         """Tell the clients that a command has reached its final status.
 
         The id is the request id, so that the client which sent the request finds its answer.
         """
+        if not self._patience.is_left:
+            metrics.count(metrics.NOTIFICATIONS_LOST, "all")
+            return
         pk, sk = command["pk"]["S"], command["sk"]["S"]
         request_id = command.get("requestId", {}).get("S")
         self._publish(
@@ -61,6 +72,7 @@ class Notifier:
             error: Kind of error. Never its text, which may quote the data.
             execution_id: ARN of the execution that gave up.
         """
+        # Not one of many, and nothing waits behind it: always worth a try.
         self._publish(
             self._resources.settings.alarm_topic_arn,
             {
@@ -78,7 +90,8 @@ class Notifier:
         if topic_arn is None:
             return
         try:
-            self._resources.sns.publish(message, topic_arn)
+            with self._patience.spending():
+                self._sns.publish(message, topic_arn)
         except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
             metrics.count(metrics.NOTIFICATIONS_LOST, "all")
             logger.error("notification not sent", action=message["action"], error=type(error).__name__)

@@ -26,14 +26,16 @@ class SnsService:
 
     Args:
         resources: The default topic's ARN, and the client.
+        patient: False gives up within 6 seconds where the topic does not answer.
     """
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, *, patient: bool = True) -> None:
         self._resources = resources
+        self._patient = patient
 
     @cached_property
     def _client(self) -> SNSClient:
-        client: SNSClient = self._resources.client("sns")
+        client: SNSClient = self._resources.client("sns", patient=self._patient)
         return client
 
     def publish(self, message: Mapping[str, Any], topic_arn: str | None = None) -> str:

@@ -17,6 +17,7 @@ from runtime.keys import add_sort_key_version
 from runtime.log import logger
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.finish import behind, finish
+from runtime.pipeline.settle import settle_versions
 from runtime.pipeline.status import FINISHED
 from runtime.storage.dynamodb import Read, TransactionFailedError, wire_key
 from runtime.storage.rows import version_of
@@ -137,6 +138,8 @@ class CatchUp:
 
     def _catch_up(self, cursor: Cursor, parked: int, to_skip: int | None) -> None:
         """Show the handler what it has missed, then unpark it."""
+        # A repair that broke off may have shown versions whose status still says that they failed.
+        settle_versions(self._module, self._key, parked, cursor.version or 0)
         last, unmoved = self._applied(parked)
         for version, command in self._commands(self._first(cursor, parked), last):
             if version == to_skip and version == parked:

@@ -87,6 +87,11 @@ class CursorStore:
             {":v": {"N": str(version)}, ":now": _now(), ":error": {"S": error}},
         )
 
+    def is_parked_at(self, key: DetailKey, handler: str, version: int) -> bool:
+        """Whether ``handler`` is parked at this very version: one consistent read."""
+        row = self._dynamodb.get(self._table, *self._key(key, handler), consistent=True)
+        return Cursor.of(row).parked_version == version
+
     def park_again(self, key: DetailKey, handler: str, parked: int, version: int, error: str) -> bool:
         """Move a handler that is parked at ``parked`` to ``version``, where it fails now."""
         return self._update(

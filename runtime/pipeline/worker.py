@@ -34,6 +34,7 @@ class _Task:
     version: int
     input: Mapping[str, Any]
     execution_id: str | None
+    is_retry: bool
 
     @property
     def command_key(self) -> DetailKey:
@@ -69,14 +70,17 @@ class Worker:
         if action is None or module is None:
             msg = f"no action {event.get('action')!r} for the module {reference.get('module')!r} in this app"
             raise UnknownEventError(msg)
-        execution = event.get("context", {}).get("Execution", {})
+        context = event.get("context", {})
+        execution = context.get("Execution", {})
+        is_retry = int(context.get("State", {}).get("RetryCount") or 0) > 0
         key = DetailKey(reference["pk"], reference["sk"])
         with log_context(
             request_id=reference.get("requestId"),
             execution_id=execution.get("Id"),
             module=module.table_name,
         ):
-            return action(_Task(module, key, int(reference["version"]), reference, execution.get("Id")))
+            version = int(reference["version"])
+            return action(_Task(module, key, version, reference, execution.get("Id"), is_retry))
 
 
 def _apply(task: _Task) -> dict[str, Any]:
@@ -97,7 +101,9 @@ def _park(task: _Task) -> dict[str, Any]:
     resources = task.module.resources
     cause = str(task.input.get("cause", ""))[:2000]
     cursors = CursorStore(resources.dynamodb, task.module.tables.sync)
-    if cursors.park(task.key, handler, task.version, f"{error}: {cause}"):
+    parked = cursors.park(task.key, handler, task.version, f"{error}: {cause}")
+    # The attempt before this one may have parked it and died before it could tell.
+    if parked or (task.is_retry and cursors.is_parked_at(task.key, handler, task.version)):
         metrics.count(metrics.HANDLERS_PARKED, task.module.table_name)
         resources.notifier.alarm(
             task.module.table_name, *task.command_key, f"{handler} is parked: {error}", task.execution_id

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from runtime import CqrsApp, redrive
+from runtime import CqrsApp, reconcile, redrive
 from tests.faults.stores import Journal, Ledger
 from tests.support.service import Service, make_tables
 
@@ -133,6 +134,7 @@ class Process:
             "redrive": lambda key: redrive(
                 self.service.module, (key["pk"], key["sk"]), key["handler"], invoke_context=self._user
             ),
+            "reconcile": self._reconcile,
         }
 
     @cached_property
@@ -166,6 +168,23 @@ class Process:
             return method(payload["command"], invoke_context=self._user, publish_id=payload.get("publish_id"))
 
         return publish
+
+    def _reconcile(self, _payload: Any) -> None:
+        """A sweep over the whole table, with no regard for age."""
+        admin = self.service.user(tenant="ops", roles='[{"tenant": "", "role": "system_admin"}]')
+        token = None
+        while True:
+            page = reconcile(
+                self.service.module,
+                older_than=timedelta(0),
+                resume_from=token,
+                limit=1000,
+                invoke_context=admin,
+            )
+            assert not page.failed
+            token = page.resume_token
+            if token is None:
+                break
 
     def perform(self, actor: str, payload: Any) -> Any:
         """One invocation of a function, one request, or one command of an operator."""

@@ -39,6 +39,21 @@ def synchronous(world: World) -> None:
     world.settle()
 
 
+def synchronous_with_handlers(world: World) -> None:
+    """A process that dies between its commit and its handlers leaves them to a sweep.
+
+    Where later versions have waited in vain meanwhile, the handlers are parked, and redriven.
+    """
+    world.publish(sync=True)
+    world.publish()
+    world.publish(sync=True)
+    world.settle()
+    world.reconcile()
+    world.check()
+    for handler in ("Ledger", "Journal"):
+        world.redrive(handler)
+
+
 def parked(world: World) -> None:
     """A store is down: its handler is parked, and redriven when the store is back."""
     world.refuse("Ledger", refused=True)
@@ -99,6 +114,14 @@ def test_a_crash_with_handlers_inline(open_site: Callable[..., Process]) -> None
     undisturbed = undisturbed_life(process, asynchronous)
     kinds = () if COMPLETE else ("stream",)
     assert survive(process, asynchronous, undisturbed, undisturbed.faults(*kinds)) >= 8
+
+
+def test_a_crash_of_a_synchronous_publish_with_handlers(open_site: Callable[..., Process]) -> None:
+    process = open_site()
+    undisturbed = undisturbed_life(process, synchronous_with_handlers)
+    kinds = () if COMPLETE else ("publish_sync",)
+    faults = undisturbed.faults(*kinds)
+    assert survive(process, synchronous_with_handlers, undisturbed, faults) >= 30
 
 
 def test_a_crash_while_a_handler_is_parked_and_redriven(open_site: Callable[..., Process]) -> None:

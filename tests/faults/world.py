@@ -185,6 +185,15 @@ class World:
                 pass  # not parked any more: it had come to its end
             break
 
+    def reconcile(self) -> None:
+        """An operator's sweep, repeated when it breaks off."""
+        for _ in range(_MOST_ATTEMPTS):
+            try:
+                self.attempt("reconcile", {})
+            except DiedError:
+                continue
+            break
+
     def settle(self) -> None:
         """Everything that is under way comes to its end."""
         self.deliver()

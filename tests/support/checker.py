@@ -140,7 +140,7 @@ def _lost(rows: Rows, accepted: Iterable[Accepted], handlers: list[str], *, data
                     yield f"{where} it is not applied (data is at {applied}) and its status is {status}"
                 continue
             behind = [name for name in handlers if _cursor(rows, name, pk, sk) < version]
-            if unseen := [name for name in behind if not _is_parked(rows, name, pk, sk, version)]:
+            if unseen := [name for name in behind if not _is_parked(rows, name, pk, sk)]:
                 yield f"{where} {unseen} are neither done with it nor parked; its status is {status}"
             if status != (HANDLERS_FAILED if behind else FINISHED):
                 yield f"{where} its status is {status} while {behind or 'nobody'} is behind"
@@ -240,6 +240,6 @@ def _cursor(rows: Rows, handler: str, pk: str, sk: str) -> int:
     return int(rows.sync.get((pk, f"{handler}#{sk}"), {}).get("version", 0))
 
 
-def _is_parked(rows: Rows, handler: str, pk: str, sk: str, version: int) -> bool:
-    row = rows.sync.get((pk, f"{handler}#{sk}"), {})
-    return "parkedVersion" in row and int(row["parkedVersion"]) <= version
+def _is_parked(rows: Rows, name: str, pk: str, sk: str) -> bool:
+    """Wherever it is parked, a repair shows it all that it is behind with."""
+    return "parkedVersion" in rows.sync.get((pk, f"{name}#{sk}"), {})

@@ -35,8 +35,8 @@ class TestResources(Resources):
         self.wire = Wire()
         self._emulator = emulator
 
-    def client(self, service: str) -> Any:
-        return self.wire.listen(super().client(service))
+    def client(self, service: str, *, patient: bool = True) -> Any:
+        return self.wire.listen(super().client(service, patient=patient))
 
 
 def make_tables(emulator: Emulator, prefix: str, names: Iterable[str]) -> None:
