@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.faults.machine import Machine, World
+from tests.faults.machine import Machine
 from tests.faults.memory_store import First, Second
 from tests.faults.scale import COMPLETE, scaled
+from tests.faults.steps import World
 from tests.runtime.test_stream import state_machine
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["state_machine"]
 
-_EXAMPLES = scaled(6, 100)
+_EXAMPLES = scaled(6, 60)
 _STEPS = scaled(25, 50)
 
 
@@ -55,7 +56,9 @@ def test_any_history_ends_as_the_model_says(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    record_property("steps", world.steps["all"])
-    print(f"{mode}: {world.steps['all']} steps in {world.examples} examples")  # noqa: T201 - a figure for people
+    record_property("steps", dict(world.steps))
+    print(f"{mode}: {dict(world.steps)} in {world.examples} examples")  # noqa: T201 - a figure for people
     assert world.steps["all"] > _EXAMPLES * 5
-    assert COMPLETE or world.examples < 10 * _EXAMPLES
+    # A long run gets everywhere.
+    if COMPLETE and stores:
+        assert min(world.steps[what] for what in ("parked", "redrive", "skip", "reconciled", "handed over"))

@@ -30,7 +30,7 @@ _SEED = 7
 
 @pytest.mark.parametrize("aggregates", [1, 100])
 def test_one_winner_for_each_version(
-    open_site: Callable[..., Process], emulator: Emulator, aggregates: int
+    open_site: Callable[..., Process], emulator: Emulator, aggregates: int, record_property: Any
 ) -> None:
     process = open_site(handlers=False, mode="inline")
     wins = scaled(1, 20) if aggregates == 1 else scaled(2, 60)
@@ -43,9 +43,9 @@ def test_one_winner_for_each_version(
     # That they met at all: on one aggregate they cannot help it.
     assert won.conflicts > (_WRITERS if aggregates == 1 else 0)
     assert set(won.kinds) == {"async", "sync", "latest", "partial"}
-    print(
-        f"{len(won.accepted)} versions of {aggregates} won, {won.conflicts} conflicts, {Counter(won.kinds)}"
-    )
+    record_property("versions", len(won.accepted))
+    record_property("conflicts", won.conflicts)
+    record_property("kinds", str(Counter(won.kinds)))
 
 
 def _compete(process: Process, emulator: Emulator, keys: list[str], wins: int) -> Won:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -120,8 +118,7 @@ def _check(deployment: Deployment, plan: Plan, traffic: Traffic, outcome: Outcom
 
 def _seen(deployment: Deployment, module: str) -> list[Seen]:
     """What the handlers' stores were told, in order."""
-    with closing(sqlite3.connect(deployment.store, timeout=10)) as database:
-        rows = database.execute("SELECT store, sk FROM seen ORDER BY rowid").fetchall()
+    rows = deployment.ask_store("SELECT store, sk FROM seen ORDER BY rowid")
     found = ((store, *sk.rsplit("@", 1)) for store, sk in rows)
     return [Seen(store, pk(module), sk, int(version)) for store, sk, version in found]
 
