@@ -10,7 +10,7 @@ from runtime.generics import AttributesT
 from runtime.keys import VERSION_LATEST, get_sort_key_version, remove_sort_key_version
 from runtime.models import CommandModel, DataListModel
 from runtime.pipeline.apply import apply
-from runtime.pipeline.finish import finish
+from runtime.pipeline.finish import finish_applied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,10 +147,7 @@ class DataService(Generic[AttributesT]):
         if version < 1:
             raise InvalidInputError([FieldProblem("version", f"must be 1 or more, got {version}")])
         done = apply(self._module, key, version)
-        if not self._module.handlers:
-            # Their last step: whoever comes late finds nothing to apply, and tells nobody.
-            for row in done.commands:
-                finish(self._module, row)
+        finish_applied(self._module, done)
         if done.data is None or done.version < version:
             msg = "there is no such command"
             raise ItemNotFoundError(msg)

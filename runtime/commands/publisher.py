@@ -13,7 +13,7 @@ from runtime.commands.dirty import is_unchanged
 from runtime.errors import HandlersPendingError, VersionConflictError
 from runtime.keys import add_sort_key_version
 from runtime.pipeline.apply import apply
-from runtime.pipeline.finish import finish, run_handlers
+from runtime.pipeline.finish import finish, finish_applied, run_handlers
 from runtime.pipeline.transactions import advance_writes, final_columns, insert_command
 from runtime.storage.dynamodb import ConditionFailedError, TransactionFailedError
 from runtime.storage.rows import version_of
@@ -118,7 +118,9 @@ class Publisher:
             return []
         if version_of(data) < version:
             # Commands that are still pending come first.
-            data = apply(module, key, version).data
+            applied = apply(module, key, version)
+            finish_applied(module, applied)
+            data = applied.data
         return advance_writes(module, data, row)
 
     def _insert(self, request: Request, row: Item, also: list[dict[str, Any]]) -> Item:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runtime.module import CommandModule
+    from runtime.pipeline.apply import Applied
     from runtime.storage.codec import Item
 
-__all__ = ["Handled", "behind", "finish", "run_handlers", "set_final"]
+__all__ = ["Handled", "behind", "finish", "finish_applied", "run_handlers", "set_final"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,16 @@ def finish(module: CommandModule[Any], command: Item, *, parked: tuple[str, ...]
     status = HANDLERS_FAILED if parked else FINISHED
     if not module.handlers or set_final(module, command, status):
         module.resources.notifier.command_status(module.tables.command, command, status)
+
+
+def finish_applied(module: CommandModule[Any], applied: Applied) -> None:
+    """Finish what a call of `apply` has applied, where the module has no handlers to wait for.
+
+    Whoever applies a command tells of it: its own doorbell finds it applied, and says nothing.
+    """
+    if not module.handlers:
+        for command in applied.commands:
+            finish(module, command)
 
 
 def behind(module: CommandModule[Any], command: Item, names: Iterable[str]) -> tuple[str, ...]:

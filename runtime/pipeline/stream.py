@@ -13,7 +13,7 @@ from runtime.errors import UnknownEventError
 from runtime.keys import VERSION_LATEST, DetailKey, get_sort_key_version, remove_sort_key_version
 from runtime.log import log_context, logger
 from runtime.pipeline.apply import apply
-from runtime.pipeline.finish import finish
+from runtime.pipeline.finish import finish_applied
 from runtime.storage.codec import from_event
 
 if TYPE_CHECKING:
@@ -132,6 +132,4 @@ def _apply_inline(module: CommandModule[Any], doorbells: list[_Doorbell]) -> Non
         max(doorbell.version for doorbell in doorbells),
         images={doorbell.version: doorbell.image for doorbell in doorbells},
     )
-    if not module.handlers:
-        for command in done.commands:
-            finish(module, command)
+    finish_applied(module, done)

@@ -12,7 +12,7 @@ from runtime.keys import DetailKey, add_sort_key_version
 from runtime.log import log_context
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursor import CursorStore
-from runtime.pipeline.finish import finish
+from runtime.pipeline.finish import finish, finish_applied
 from runtime.pipeline.run_handler import Outcome, run_handler
 from runtime.pipeline.status import APPLY_FAILED, FINISHED
 from runtime.storage.dynamodb import ConditionFailedError
@@ -86,10 +86,7 @@ class Worker:
 def _apply(task: _Task) -> dict[str, Any]:
     module = task.module
     if not module.disable_default_handler:
-        done = apply(module, task.key, task.version)
-        if not module.handlers:
-            for command in done.commands:
-                finish(module, command)
+        finish_applied(module, apply(module, task.key, task.version))
     return {"handlers": [reference.name for reference in module.handlers]}
 
 

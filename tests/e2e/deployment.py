@@ -8,27 +8,37 @@ import secrets
 import sqlite3
 import uuid
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from constructs_lib.local import CdkCli
+from runtime.contract import Env
 from tests.support.polling import wait_until
 from tests.support.rows import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from constructs_lib.local import Emulator
 
 PASSWORD = secrets.token_urlsafe(16) + "aA1!"
 
 
+def deploy(emulator: Emulator, store: Path) -> Deployment:
+    """Deploy the stack of `app.py` with the CDK CLI; its handlers write to the SQLite file ``store``."""
+    app = str(Path(__file__).with_name("app.py"))
+    cli = CdkCli(emulator, app=app, context={"store_file": str(store)}, on_line=print)
+    cli.bootstrap()
+    return Deployment(emulator, cli.deploy()["EndToEnd"], store)
+
+
 class Deployment:
     def __init__(self, emulator: Emulator, outputs: dict[str, str], store: Path) -> None:
         self.emulator = emulator
         self.outputs = outputs
-        self._store = store
+        self.store = store
         self._dynamodb = emulator.client("dynamodb")
         self._sfn = emulator.client("stepfunctions")
         api_id = re.search(r"//([^.]+)\.execute-api", outputs["ApiUrl"])
@@ -97,6 +107,20 @@ class Deployment:
     def table(self, module: str, kind: str) -> str:
         return self.outputs[f"{module.capitalize()}{kind.capitalize()}TableName"]
 
+    def function_environment(self, kind: str) -> dict[str, str]:
+        """The variables of the function that is the stack's `FunctionKind` ``kind``."""
+        found: dict[str, str] = self._function(kind)["Environment"]["Variables"]
+        return found
+
+    def _function(self, kind: str) -> dict[str, Any]:
+        pages = self.emulator.client("lambda").get_paginator("list_functions").paginate()
+        functions = (function for page in pages for function in page["Functions"])
+        return next(
+            function
+            for function in functions
+            if function.get("Environment", {}).get("Variables", {}).get(Env.FUNCTION) == kind
+        )
+
     def row(self, module: str, kind: str, sk: str) -> dict[str, Any] | None:
         key = {"pk": {"S": pk(module)}, "sk": {"S": sk}}
         item = self._dynamodb.get_item(TableName=self.table(module, kind), Key=key, ConsistentRead=True)
@@ -144,14 +168,17 @@ class Deployment:
 
     def seen(self, store: str, sk: str) -> list[str]:
         """The versions of an aggregate that a store was told of, in order."""
-        with closing(sqlite3.connect(self._store, timeout=10)) as database:
-            rows = database.execute("SELECT sk FROM seen WHERE store = ? ORDER BY rowid", (store,)).fetchall()
+        rows = self.ask_store("SELECT sk FROM seen WHERE store = ? ORDER BY rowid", store)
         return [row[0] for row in rows if row[0].startswith(f"{sk}@")]
 
     def tries(self, sk: str) -> int:
-        with closing(sqlite3.connect(self._store, timeout=10)) as database:
-            (count,) = database.execute("SELECT COUNT(*) FROM tried WHERE sk = ?", (sk,)).fetchone()
-        return int(count)
+        return len(self.ask_store("SELECT 1 FROM tried WHERE sk = ?", sk))
+
+    def ask_store(self, question: str, *arguments: str) -> list[Any]:
+        """Rows of the handlers' store; none before the first handler has made its tables."""
+        with closing(sqlite3.connect(self.store, timeout=10)) as database:
+            tables = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'gates'").fetchall()
+            return database.execute(question, arguments).fetchall() if tables else []
 
     def failed_records(self) -> list[dict[str, Any]]:
         """The stream records that were given up, as the bucket for them has kept them."""
@@ -208,11 +235,30 @@ class Deployment:
         client.update_event_source_mapping(UUID=mapping, **changes)
 
     @contextmanager
-    def inbox(self) -> Iterator[Inbox]:
-        """A client's own queue at the topic, for the duration of a ``with`` block."""
-        inbox = Inbox(self.emulator, self.outputs["TopicArn"])
+    def inbox(self, topic: str = "TopicArn") -> Iterator[Inbox]:
+        """A queue of one's own at a topic, by its output, for the duration of a ``with`` block."""
+        inbox = Inbox(self.emulator, self.outputs[topic])
         yield inbox
         inbox.close()
+
+    def heal(self, sk: str) -> None:
+        """Let the handler that refuses a command take it from now on: it counts its tries."""
+        with closing(sqlite3.connect(self.store, timeout=10)) as database, database:
+            database.executemany("INSERT INTO tried VALUES (?)", [(sk,)] * 1000)
+
+    def open_gate(self, sk: str) -> None:
+        """Let the handler that holds a command fail, see `stores`."""
+        with closing(sqlite3.connect(self.store, timeout=10)) as database, database:
+            database.execute("INSERT INTO gates VALUES (?)", (sk,))
+
+    def metrics(self, kind: str) -> list[dict[str, Any]]:
+        """What a function of the stack has counted, as its log says."""
+        arn = self._function(kind)["FunctionArn"]
+        client = self.emulator.client("lambda")
+        group = client.get_function_configuration(FunctionName=arn)["LoggingConfig"]["LogGroup"]
+        pages = self.emulator.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        lines = (event["message"] for page in pages for event in page["events"])
+        return [json.loads(line) for line in lines if line.startswith('{"_aws"')]
 
 
 class Inbox:
@@ -227,6 +273,22 @@ class Inbox:
             Attributes={"RawMessageDelivery": "true"},
             ReturnSubscriptionArn=True,
         )["SubscriptionArn"]
+        #: Everything that was received.
+        self.told: list[dict[str, Any]] = []
+
+    def wait_until_told(self, sk: str, **content: Any) -> dict[str, Any]:
+        """The message about a command with this content, whenever it comes or came."""
+
+        def look() -> dict[str, Any] | None:
+            self._take("")
+            about = [
+                body for body in self.told if body["sk"] == sk and content.items() <= body["content"].items()
+            ]
+            return about[0] if about else None
+
+        found = wait_until(look, seconds=30)
+        assert found
+        return found
 
     def wait_for(self, request_id: str) -> dict[str, Any]:
         found: dict[str, Any] = wait_until(lambda: self._take(request_id), seconds=20)
@@ -234,7 +296,10 @@ class Inbox:
 
     def _take(self, request_id: str) -> dict[str, Any] | None:
         messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
         bodies = [json.loads(message["Body"]) for message in messages]
+        self.told += bodies
         return next((body for body in bodies if body["id"] == request_id), None)
 
     def close(self) -> None:

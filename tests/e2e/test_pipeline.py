@@ -110,23 +110,6 @@ def test_handlers_see_versions_in_order_while_one_is_slow(deployment: Deployment
     assert deployment.seen("SteadyStore", sk) == expected
 
 
-def test_a_poison_command_is_parked_and_others_go_on(deployment: Deployment, sk: str) -> None:
-    deployment.publish("task", sk, attributes={"fails": 1000})
-    deployment.publish("task", sk, 1)
-    deployment.publish("task", f"{sk}other")
-    deployment.wait_for("task", f"{sk}other@1")
-    deployment.wait_for("task", f"{sk}@1", "sync_data:FAILED")
-    deployment.wait_for("task", f"{sk}@2", "sync_data:FAILED")
-    cursor = deployment.row("task", "sync", f"FlakyStore#{sk}")
-    assert cursor
-    assert cursor["parkedVersion"] == 1
-    assert "ConnectionError" in cursor["parkedError"]
-    data = deployment.row("task", "data", sk)
-    assert data
-    assert data["version"] == 2
-    assert deployment.seen("SteadyStore", sk) == [f"{sk}@1", f"{sk}@2"]
-
-
 def test_a_synchronous_publish_whose_handler_fails_is_taken_over(deployment: Deployment, sk: str) -> None:
     answer = deployment.publish("task", sk, sync=True, attributes={"fails": 1})
     assert answer.status_code == 500

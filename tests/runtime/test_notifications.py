@@ -118,6 +118,19 @@ def test_a_synchronous_publish_is_told(make_service: Callable[..., Service], inb
     assert [message["sk"] for message in inbox.take()] == ["A1@1"]
 
 
+def test_what_a_synchronous_publish_catches_up_is_told(
+    make_service: Callable[..., Service], inbox: Inbox
+) -> None:
+    """The pending commands' own doorbells come late and find them applied: nobody else would tell."""
+    service = make_service(topic_arn=inbox.topic_arn)
+    service.publish()
+    service.publish(version=1)
+    service.publish_sync(version=2)
+    work(service, "apply", 1)
+    work(service, "apply", 2)
+    assert [message["sk"] for message in inbox.take()] == ["A1@1", "A1@2", "A1@3"]
+
+
 def test_a_parked_handler_raises_one_alarm_without_the_error_text(
     make_service: Callable[..., Service], inbox: Inbox
 ) -> None:

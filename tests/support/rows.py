@@ -11,6 +11,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from runtime.keys import get_sort_key_version, remove_sort_key_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from runtime.settings import ModuleTables
 
 __all__ = ["Aggregate", "Row", "Rows", "Table", "assert_same_end", "plain"]
@@ -45,6 +47,19 @@ class Rows:
 
         names = (tables.command, tables.data, tables.history)
         return cls(*map(scan, names), scan(tables.sync) if tables.has_sync_table else {})
+
+    def only(self, sort_keys: Collection[str]) -> Rows:
+        """Those of the aggregates with these sort keys."""
+
+        def kept(table: Table, base: Callable[[str], str]) -> Table:
+            return {key: row for key, row in table.items() if base(key[1]) in sort_keys}
+
+        return Rows(
+            kept(self.command, remove_sort_key_version),
+            kept(self.data, str),
+            kept(self.history, remove_sort_key_version),
+            kept(self.sync, lambda sk: sk.partition("#")[2]),
+        )
 
     @classmethod
     def of_partition(cls, client: Any, tables: ModuleTables, pk: str, known_as: str) -> Rows:

@@ -1,9 +1,10 @@
-"""Two read models in SQLite files: one that refuses its first two calls, one that never does."""
+"""Two read models in SQLite files: one that refuses as often as a command says, one that never does."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from runtime import DataSyncHandler
 
 if TYPE_CHECKING:
     from runtime import CommandModel
+
+
+GATE_SECONDS = 45.0  # less than the function's timeout
 
 
 class SteadyStore(DataSyncHandler):
@@ -24,15 +28,28 @@ class FlakyStore(SteadyStore):
         with closing(connect()) as database, database:
             database.execute("INSERT INTO tried VALUES (?)", (command.sk,))
             (tries,) = database.execute("SELECT COUNT(*) FROM tried WHERE sk = ?", (command.sk,)).fetchone()
-        fails = int(command.attributes.get("fails", 0)) if command.attributes else 0
-        if tries <= fails:
+        attributes = command.attributes or {}
+        if tries > 1 and attributes.get("held"):
+            wait_for_gate(command.sk)
+        if tries <= int(attributes.get("fails", 0)):
             message = f"try {tries} of {command.sk} fails"
             raise ConnectionError(message)
         super().up(command)
+
+
+def wait_for_gate(sk: str) -> None:
+    """Hold a command that is tried again, until a test has seen what it wants to see meanwhile."""
+    deadline = time.monotonic() + GATE_SECONDS
+    while time.monotonic() < deadline:
+        with closing(connect()) as database:
+            if database.execute("SELECT 1 FROM gates WHERE sk = ?", (sk,)).fetchone():
+                return
+        time.sleep(0.05)
 
 
 def connect() -> sqlite3.Connection:
     database = sqlite3.connect(os.environ["STORE_FILE"], timeout=10)
     database.execute("CREATE TABLE IF NOT EXISTS seen (store TEXT, sk TEXT)")
     database.execute("CREATE TABLE IF NOT EXISTS tried (sk TEXT)")
+    database.execute("CREATE TABLE IF NOT EXISTS gates (sk TEXT)")
     return database

@@ -1,0 +1,112 @@
+"""32 writers at the same time, in threads and in processes, beside appliers: one winner a version (I4)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.scale import scaled
+from tests.faults.writers import Orders, Won, compete, read_won, start_elsewhere
+from tests.runtime.test_stream import as_json
+from tests.support.checker import violations
+from tests.support.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from constructs_lib.local import Emulator
+    from tests.faults.site import Process
+
+_WRITERS = 32
+_ELSEWHERE = 2  # processes, beside this one
+_EACH = _WRITERS // (_ELSEWHERE + 1)
+_APPLIERS = 2
+_SEED = 7
+
+
+@pytest.mark.parametrize("aggregates", [1, 100])
+def test_one_winner_for_each_version(
+    open_site: Callable[..., Process], emulator: Emulator, aggregates: int, record_property: Any
+) -> None:
+    process = open_site(handlers=False, mode="inline")
+    wins = scaled(1, 20) if aggregates == 1 else scaled(2, 60)
+    keys = [f"A{number}" for number in range(aggregates)]
+    won = _compete(process, emulator, keys, wins)
+    rows = Rows.read(process.service.client, process.service.tables)
+    assert won.errors == []
+    assert len(won.accepted) == _WRITERS * wins
+    assert violations(rows, accepted=won.accepted, all_known=True) == []
+    # That they met at all: on one aggregate they cannot help it.
+    assert won.conflicts > (_WRITERS if aggregates == 1 else 0)
+    assert set(won.kinds) == {"async", "sync", "latest", "partial"}
+    record_property("versions", len(won.accepted))
+    record_property("conflicts", won.conflicts)
+    record_property("kinds", str(Counter(won.kinds)))
+
+
+def _compete(process: Process, emulator: Emulator, keys: list[str], wins: int) -> Won:
+    names = [f"w{number}" for number in range(_WRITERS)]
+    shares = [names[2 * _EACH :], names[:_EACH], names[_EACH : 2 * _EACH]]
+    here, *elsewhere = (Orders(share, keys, wins, _SEED) for share in shares)
+    others = [start_elsewhere(process.site, orders, emulator.child_environment()) for orders in elsewhere]
+    done = threading.Event()
+    appliers = [_Applier(process.site.open(), done, number) for number in range(_APPLIERS)]
+    try:
+        for applier in appliers:
+            applier.start()
+        won = compete(process.site, here)
+        for other in others:
+            won.add(read_won(other))
+    finally:
+        for other in others:
+            other.kill()
+        done.set()
+        for applier in appliers:
+            applier.join()
+    for applier in appliers:
+        won.errors += applier.errors
+    return won
+
+
+class _Applier(threading.Thread):
+    """The stream function, with whatever is not applied yet, in any order; some of it twice."""
+
+    def __init__(self, process: Process, done: threading.Event, seed: int) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._done = done
+        self._random = Random(seed)  # noqa: S311 - not a secret
+        self.errors: list[str] = []
+        _ = process.service.resources.dynamodb, process.service.resources.sns
+
+    def run(self) -> None:
+        while True:
+            last = self._done.is_set()
+            records = list(self._records())
+            if records:
+                failed = self._process.app({"Records": records}, None)["batchItemFailures"]
+                # Too many others at the same aggregate: the stream delivers it again.
+                if last and failed:
+                    continue
+            if last:
+                return
+            self._done.wait(0.1)
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        service = self._process.service
+        table = service.tables.command
+        found = service.client.scan(TableName=table, ConsistentRead=True)["Items"]
+        pending = [item for item in found if "syncMode" not in item and "status" not in item]
+        pending += self._random.sample(found, min(2, len(found)))
+        self._random.shuffle(pending)
+        for item in pending[:25]:
+            yield {
+                "eventName": "INSERT",
+                "eventSource": "aws:dynamodb",
+                "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/x",
+                "dynamodb": {"SequenceNumber": item["sk"]["S"], "NewImage": as_json(item)},
+            }
