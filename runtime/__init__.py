@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from runtime.messaging.sqs import SqsMessage
     from runtime.models import CommandInputModel, CommandModel, CqrsModel, DataListModel, DataModel
     from runtime.module import CommandModule
+    from runtime.pipeline.reconcile import reconcile
     from runtime.pipeline.repair import redrive, skip
     from runtime.registration import data_sync_handler
     from runtime.resources import Resources
@@ -124,6 +125,7 @@ _HOMES = {
     "messaging.sqs": ("SqsMessage",),
     "models": ("CommandInputModel", "CommandModel", "CqrsModel", "DataListModel", "DataModel"),
     "module": ("CommandModule",),
+    "pipeline.reconcile": ("reconcile",),
     "pipeline.repair": ("redrive", "skip"),
     "registration": ("data_sync_handler",),
     "resources": ("Resources",),
@@ -187,6 +189,7 @@ __all__ = [
     "get_user_context",
     "module_routes",
     "openapi_routes",
+    "reconcile",
     "redrive",
     "remove_sort_key_version",
     "require_invoke_context",

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runtime.contract import FunctionKind
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, UnknownEventError
 from runtime.event_handlers import EventHandlers
 from runtime.events import EventSource, source_of
 from runtime.registration import check_decorated, check_latecomers, count_decorated
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.messaging.queue import NotificationQueue
     from runtime.messaging.router import RecordRouter
     from runtime.module import CommandModule
+    from runtime.operations.operator import Operator
     from runtime.pipeline.stream import StreamProcessor
     from runtime.pipeline.worker import Worker
 
@@ -31,8 +32,9 @@ class CqrsApp(EventHandlers):
     """The function handler of an app: call it with an event, it routes by the source.
 
     HTTP requests go to the routes, records of a command table's stream to the pipeline,
-    tasks of its state machine to the worker, notifications to their handlers; other events
-    to the handlers that are registered for them, see `EventHandlers`. All functions of a
+    tasks of its state machine to the worker, notifications to their handlers, operators'
+    requests to their operations; other events to the handlers that are registered for them,
+    see `EventHandlers`. All functions of a
     stack share one app; each imports only what its own events need.
 
     Example:
@@ -93,6 +95,8 @@ class CqrsApp(EventHandlers):
                     return self._worker.run(event) if handler is None else handler(event)
                 case EventSource.EVENTBRIDGE:
                     return self.handle_bus_event(event)
+                case EventSource.OPERATOR:
+                    return self._operator.run(event)
                 case _:
                     return self._records.process(source, event["Records"])
         finally:
@@ -139,6 +143,17 @@ class CqrsApp(EventHandlers):
 
         return NotificationQueue(notification_handlers(default_resources(), self._notification_handlers))
 
+    @cached_property
+    def _operator(self) -> Operator:
+        if default_resources().settings.function != FunctionKind.OPERATOR:
+            # Whoever may call another function must not get what an operator may do.
+            msg = "operations are for the operator function; this one is for something else"
+            raise UnknownEventError(msg)
+        from runtime.operations.operator import Operator  # noqa: PLC0415
+        from runtime.operations.scope import Scope  # noqa: PLC0415
+
+        return Operator(Scope(self.modules, default_resources()))
+
     def _check_latecomers(self) -> None:
         if count_decorated() != self._decorated:
             check_latecomers(self.modules, self._decorated)
@@ -157,3 +172,5 @@ class CqrsApp(EventHandlers):
                 _ = self._worker
             case FunctionKind.NOTIFIER:
                 _ = self._records, self._queue
+            case FunctionKind.OPERATOR:
+                _ = self._operator

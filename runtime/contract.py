@@ -83,6 +83,9 @@ class Env:
     APPSYNC_EVENTS_ENDPOINT: Final = "APPSYNC_EVENTS_ENDPOINT"
     APPSYNC_EVENTS_NAMESPACE: Final = "APPSYNC_EVENTS_NAMESPACE"
     SES_FROM_EMAIL: Final = "SES_FROM_EMAIL"
+    NOTIFICATION_QUEUE_URL: Final = "NOTIFICATION_QUEUE_URL"
+    DEAD_LETTER_QUEUE_URL: Final = "DEAD_LETTER_QUEUE_URL"
+    FAILED_RECORDS_BUCKET_NAME: Final = "FAILED_RECORDS_BUCKET_NAME"
 
 
 class FunctionKind:
@@ -92,6 +95,7 @@ class FunctionKind:
     STREAM: Final = "stream"
     WORKER: Final = "worker"
     NOTIFIER: Final = "notifier"
+    OPERATOR: Final = "operator"
 
 
 class Action:

@@ -24,6 +24,7 @@ class EventSource(Enum):
     S3 = auto()
     EVENTBRIDGE = auto()
     KINESIS = auto()
+    OPERATOR = auto()
 
 
 _RECORD_SOURCES = {
@@ -57,6 +58,8 @@ def source_of(event: Mapping[str, Any]) -> EventSource:
         return EventSource.STEP_FUNCTIONS
     elif set(event) >= _EVENTBRIDGE_FIELDS:
         return EventSource.EVENTBRIDGE
+    elif isinstance(event.get("operation"), str):
+        return EventSource.OPERATOR
     msg = f"the event is of no source that this app serves; its top-level fields are {sorted(event)}"
     raise UnknownEventError(msg)
 

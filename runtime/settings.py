@@ -81,6 +81,9 @@ class Settings:
     realtime_endpoint: str | None = None
     realtime_namespace: str = "default"
     from_email: str | None = None
+    queue_url: str | None = None
+    dead_letter_queue_url: str | None = None
+    failed_records_bucket: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, str] = field(default_factory=dict)
 
@@ -120,6 +123,9 @@ class Settings:
             realtime_endpoint=env.get(Env.APPSYNC_EVENTS_ENDPOINT) or None,
             realtime_namespace=env.get(Env.APPSYNC_EVENTS_NAMESPACE) or "default",
             from_email=env.get(Env.SES_FROM_EMAIL) or None,
+            queue_url=env.get(Env.NOTIFICATION_QUEUE_URL) or None,
+            dead_letter_queue_url=env.get(Env.DEAD_LETTER_QUEUE_URL) or None,
+            failed_records_bucket=env.get(Env.FAILED_RECORDS_BUCKET_NAME) or None,
             endpoints={s: env[f"{s}_ENDPOINT"] for s in _SERVICES if env.get(f"{s}_ENDPOINT")},
             regions={s: env[f"{s}_REGION"] for s in _SERVICES if env.get(f"{s}_REGION")},
         )

@@ -1,4 +1,4 @@
-"""The four functions of the service, from one code asset, each with a role of its own."""
+"""The functions of the service, from one code asset, each with a role of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from constructs_lib.functions.function_environment import (
     session_environment,
 )
 from constructs_lib.functions.function_options import FunctionOptions
+from constructs_lib.functions.function_permissions import give_permissions
+from constructs_lib.pipeline.failed_records import allow_replay
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.processing import Processing
 from runtime.contract import Env, FunctionKind
@@ -23,6 +25,7 @@ from runtime.contract import Env, FunctionKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_secretsmanager as secretsmanager
 
     from constructs_lib.api.identity import Identity
@@ -41,22 +44,25 @@ _TIMEOUTS: Final = {
     FunctionKind.STREAM: Duration.minutes(1),
     FunctionKind.WORKER: Duration.minutes(1),
     FunctionKind.NOTIFIER: Duration.seconds(30),
+    FunctionKind.OPERATOR: Duration.minutes(15),
 }
 
 
 class CqrsFunctions(Construct):
-    """The functions api, stream, worker and notifier, from one code asset.
+    """The functions api, stream, worker, notifier and operator, from one code asset.
 
     Each has its own role and environment: api publishes and reads, stream starts the
     processing, worker applies commands and runs data sync handlers, notifier tells
     clients. None may do what another one does for it. The code's own needs, such as a
-    database, are given to api and worker, which run it.
+    database, are given to api, worker and operator, which run it. operator is for people:
+    nothing invokes it, and whoever may, looks at and repairs what all tenants have.
 
     Example:
         >>> functions = CqrsFunctions(
         ...     self, "Functions", code=code, app_name="shop", tables=[orders], notifications=notifications
         ... )
-        >>> database.connections.allow_default_port_from(functions.worker)
+        >>> for function in (functions.worker, functions.operator):
+        ...     database.connections.allow_default_port_from(function)
 
     Args:
         scope: Parent construct.
@@ -73,14 +79,15 @@ class CqrsFunctions(Construct):
         master_data_table: Says how long rows are kept. Defaults to none: for ever.
         attributes_bucket: Holds large attributes. Defaults to none: items up to 400 KB.
         identity: Whose ids the api function is told. Defaults to none.
-        layers: Layers of all four, such as a `RuntimeLayer`'s.
-        dependency_layers: Layers of api and worker only, with what your code needs.
-        environment: Variables of your code, for api and worker. For what is secret there is
-            `add_secret`.
+        layers: Layers of all of them, such as a `RuntimeLayer`'s.
+        dependency_layers: Layers of api, worker and operator only, with what your code needs.
+        environment: Variables of your code, for api, worker and operator. For what is secret
+            there is `add_secret`.
         api: An existing function, or the size of a new one.
         stream: An existing function, or the size of a new one.
         worker: An existing function, or the size of a new one.
-        notifier: An existing function, or the size of a new one. An existing function
+        notifier: An existing function, or the size of a new one.
+        operator: An existing function, or the size of a new one. An existing function
             gets its permissions here; its code and environment are its own.
         architecture: Processor of the functions.
         python_runtime: Their Python. Defaults to the Python that synthesizes.
@@ -117,6 +124,7 @@ class CqrsFunctions(Construct):
         stream: FunctionOptions | lambda_.IFunction | None = None,
         worker: FunctionOptions | lambda_.IFunction | None = None,
         notifier: FunctionOptions | lambda_.IFunction | None = None,
+        operator: FunctionOptions | lambda_.IFunction | None = None,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
@@ -189,32 +197,40 @@ class CqrsFunctions(Construct):
             runs_own_code=True,
         )
         self.notifier = function(FunctionKind.NOTIFIER, notifier, {})
-        self._brought = {id(given) for given in (api, stream, worker, notifier)}
+        self.operator = function(
+            FunctionKind.OPERATOR,
+            operator,
+            {
+                **topic,
+                **bucket,
+                **settings,
+                Env.NOTIFICATION_QUEUE_URL: notifications.queue.queue_url,
+                Env.DEAD_LETTER_QUEUE_URL: notifications.dead_letter_queue.queue_url,
+            },
+            runs_own_code=True,
+        )
+        self._brought = {id(given) for given in (api, stream, worker, notifier, operator)}
 
-        for table in tables:
-            table.grants.publish(self.api)
-            table.grants.read(self.api)
-            # A synchronous publish applies the command in the same transaction.
-            table.grants.apply(self.api)
-            table.grants.apply(self.worker)
-        for table in inline:
-            table.grants.apply(self.stream)
-        for applier in (self.api, self.worker, *([self.stream] if inline else [])):
-            notifications.grants.publish(applier)
-            if master_data_table:
-                master_data_table.grants.read(applier)
-        notifications.grants.raise_alarm(self.worker)
-        if session_table:
-            session_table.grants.track(self.api)
-        if attributes_bucket:
-            attributes_bucket.grants.read_write(self.api)
-            attributes_bucket.grants.read(self.worker)
+        give_permissions(
+            self,
+            tables=tables,
+            notifications=notifications,
+            session_table=session_table,
+            master_data_table=master_data_table,
+            attributes_bucket=attributes_bucket,
+        )
 
     def connect_workflow(self, workflow: CommandWorkflow) -> None:
-        """Let api and stream start executions of ``workflow``, whose worker is `worker`."""
-        for function in (self.api, self.stream):
+        """Let api, stream and operator start executions of ``workflow``, whose worker is `worker`."""
+        for function in (self.api, self.stream, self.operator):
             workflow.grants.start(function)
             self._set(function, Env.SFN_COMMAND_ARN, workflow.state_machine.state_machine_arn)
+        workflow.grants.inspect(self.operator)
+
+    def connect_failed_records(self, bucket: s3.IBucket) -> None:
+        """Let operator look at, and send again, the stream records that are kept in ``bucket``."""
+        allow_replay(self.operator, bucket)
+        self._set(self.operator, Env.FAILED_RECORDS_BUCKET_NAME, bucket.bucket_name)
 
     def connect_realtime(self, realtime: RealtimeApi) -> None:
         """Let notifier push to the users of ``realtime``."""
@@ -223,7 +239,7 @@ class CqrsFunctions(Construct):
         self._set(self.notifier, Env.APPSYNC_EVENTS_NAMESPACE, realtime.namespace)
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
-        """Let your code, in api and worker, read ``secret``.
+        """Let your code, in api, worker and operator, read ``secret``.
 
         Args:
             variable: Environment variable that gets the secret's ARN, never its value.
@@ -234,7 +250,7 @@ class CqrsFunctions(Construct):
 
         """
         check_own_variables("variable", [variable])
-        for function in (self.api, self.worker):
+        for function in (self.api, self.worker, self.operator):
             secret.grant_read(function)
             self._set(function, variable, secret.secret_arn)
 

@@ -24,7 +24,8 @@ class FunctionOptions:
     Attributes:
         memory_size: Memory in MiB, from 128 to 10240; CPU grows with it. Defaults to 512.
         timeout: How long one call may take. Defaults to 29 seconds for api, as API Gateway
-            waits no longer, 1 minute for stream and worker, and 30 seconds for notifier.
+            waits no longer, 1 minute for stream and worker, 30 seconds
+            for notifier, and 15 minutes for operator.
         reserved_concurrency: Calls at the same time that are set aside for, and are the
             limit of, the function. Defaults to the account's shared pool.
 

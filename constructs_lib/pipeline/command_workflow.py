@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, Fn, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -18,7 +18,9 @@ from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowD
 from constructs_lib.pipeline.command_workflow_role import state_machine_role
 from constructs_lib.pipeline.command_workflow_times import LONGEST_EXPRESS, check_times, task_timeout_of
 from constructs_lib.pipeline.retry_policy import RetryPolicy
+from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.grants import combined
 from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
@@ -170,6 +172,18 @@ class CommandWorkflowGrants:
     def start(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` start executions."""
         return self._workflow.state_machine.grant_start_execution(grantee)
+
+    def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` list executions and tell how each one ended."""
+        machine = self._workflow.state_machine
+        executions = f"{Fn.join(':execution:', Fn.split(':stateMachine:', machine.state_machine_arn))}:*"
+        acknowledge_wildcard(grantee, executions, "the names of executions are made of the commands' keys")
+        return combined(
+            machine.grant(grantee, "states:ListExecutions"),
+            iam.Grant.add_to_principal(
+                grantee=grantee, actions=["states:DescribeExecution"], resource_arns=[executions]
+            ),
+        )
 
 
 def _workflow_type(value: WorkflowType | str) -> WorkflowType:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import jsii
-from aws_cdk import Annotations, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
+from constructs_lib.pipeline.failed_records import failed_records_bucket
+from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
@@ -129,39 +130,6 @@ class StreamProcessing(Construct):
             metrics_config=lambda_.MetricsConfig(metrics=[lambda_.MetricType.EVENT_COUNT]),
             enabled=enabled,
         )
-
-
-def failed_records_bucket(
-    scope: Construct, construct_id: str, removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
-) -> s3.Bucket:
-    """Make a private bucket for records that could not be processed, kept for 90 days."""
-    bucket = s3.Bucket(
-        scope,
-        construct_id,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="Expire",
-                expiration=Duration.days(90),
-                abort_incomplete_multipart_upload_after=Duration.days(7),
-            )
-        ],
-        removal_policy=removal_policy,
-    )
-    acknowledge(
-        bucket,
-        "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",
-        "AwsSolutions-S1",
-    )
-    if removal_policy is RemovalPolicy.DESTROY:
-        Annotations.of(bucket).add_warning_v2(
-            "cqrs:destroyableBucket", "the bucket of failed records is deleted with the stack"
-        )
-    return bucket
 
 
 @jsii.implements(lambda_.IEventSourceDlq)

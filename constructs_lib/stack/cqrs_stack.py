@@ -16,7 +16,8 @@ from constructs_lib.layers.dependencies_layer import DependenciesLayer
 from constructs_lib.layers.runtime_layer import RuntimeLayer
 from constructs_lib.messaging.notifications import Notifications
 from constructs_lib.pipeline.command_workflow import CommandWorkflow, WorkflowType
-from constructs_lib.pipeline.stream_processing import StreamProcessing, failed_records_bucket
+from constructs_lib.pipeline.failed_records import failed_records_bucket
+from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.stack.cqrs_stack_outputs import add_outputs
@@ -58,8 +59,8 @@ class CqrsStack(Stack):
         dependencies: Lock file of what ``code`` needs, for the functions that run it.
             Defaults to nothing besides the runtime.
         runtime_layer: An existing layer with the runtime. Defaults to a new `RuntimeLayer`.
-        environment: Variables of your code, for the functions api and worker. For what is
-            secret there is ``functions.add_secret``.
+        environment: Variables of your code, for the functions api, worker and operator. For
+            what is secret there is ``functions.add_secret``.
         read_your_writes: How long a user's own write is looked for before the pipeline
             has processed it. None switches it off, and leaves the session table out.
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
@@ -76,6 +77,7 @@ class CqrsStack(Stack):
         stream: An existing function, or the size of a new one.
         worker: An existing function, or the size of a new one.
         notifier: An existing function, or the size of a new one.
+        operator: An existing function, or the size of a new one.
         architecture: Processor of the functions and their layers.
         python_runtime: Their Python. Defaults to the Python that synthesizes.
         log_retention: How long logs are kept.
@@ -119,6 +121,7 @@ class CqrsStack(Stack):
         stream: FunctionOptions | lambda_.IFunction | None = None,
         worker: FunctionOptions | lambda_.IFunction | None = None,
         notifier: FunctionOptions | lambda_.IFunction | None = None,
+        operator: FunctionOptions | lambda_.IFunction | None = None,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
@@ -189,6 +192,7 @@ class CqrsStack(Stack):
             stream=stream,
             worker=worker,
             notifier=notifier,
+            operator=operator,
             architecture=architecture,
             python_runtime=python_runtime,
             log_retention=log_retention,
@@ -204,6 +208,7 @@ class CqrsStack(Stack):
         )
         self.functions.connect_workflow(self.workflow)
         self.failed_records = failed_records_bucket(self, "FailedRecords", removal_policy)
+        self.functions.connect_failed_records(self.failed_records)
         streams = Construct(self, "Streams")
         self.streams = {
             name: StreamProcessing(

@@ -24,6 +24,7 @@ def add_outputs(stack: CqrsStack) -> None:
         "TopicArn": stack.notifications.topic.topic_arn,
         "AlarmTopicArn": stack.notifications.alarm_topic.topic_arn,
         "NotificationQueueUrl": stack.notifications.queue.queue_url,
+        "OperatorFunctionName": stack.functions.operator.function_name,
         "AttributesBucketName": stack.attributes_bucket.bucket.bucket_name,
     }
     if stack.session_table is not None:

@@ -21,8 +21,8 @@ class CqrsTableGrants:
     """Least-privilege permissions on the tables of a `CqrsTable`, by intent.
 
     Each permission includes the use of a table's customer managed key, where it has one.
-    Only `replay` allows a scan. A transaction needs no permission of its own: DynamoDB
-    checks each item in it as a single read or write.
+    Only those for operators allow a scan: `replay`, `inspect` and `reconcile`. A transaction
+    needs no permission of its own: DynamoDB checks each item in it as a single read or write.
     """
 
     def __init__(self, tables: CqrsTable) -> None:
@@ -65,6 +65,44 @@ class CqrsTableGrants:
         """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors."""
         return combined(
             allow_reads(grantee, self._tables.data_table, "dynamodb:Scan"), *self._move_cursors(grantee)
+        )
+
+    def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` look, as operators do: versions, state and cursors of any aggregate."""
+        tables = self._tables
+        cursors = tables.sync_table
+        return combined(
+            allow_reads(grantee, tables.command_table, "dynamodb:Query", "dynamodb:DescribeTable"),
+            allow_reads(grantee, tables.data_table, "dynamodb:GetItem"),
+            allow_reads(grantee, tables.history_table, "dynamodb:Query"),
+            *([allow_reads(grantee, cursors, "dynamodb:BatchGetItem", "dynamodb:Scan")] if cursors else []),
+        )
+
+    def repair(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` run a parked handler again, or pass a version over."""
+        tables = self._tables
+        check = "dynamodb:ConditionCheckItem"
+        cursors = tables.sync_table
+        return combined(
+            allow_writes(grantee, tables.command_table, *_LOOK_UP, "dynamodb:UpdateItem", check),
+            allow_reads(grantee, tables.data_table, "dynamodb:GetItem", check),
+            *([allow_writes(grantee, cursors, *_LOOK_UP, "dynamodb:UpdateItem")] if cursors else []),
+        )
+
+    def reconcile(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` find commands that nobody has finished, and finish them."""
+        tables = self._tables
+        return combined(
+            allow_writes(
+                grantee,
+                tables.command_table,
+                "dynamodb:Scan",
+                "dynamodb:BatchGetItem",
+                "dynamodb:UpdateItem",
+            ),
+            allow_writes(grantee, tables.data_table, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+            allow_writes(grantee, tables.history_table, "dynamodb:PutItem"),
+            *self._move_cursors(grantee),
         )
 
     def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.keys import DetailKey, add_sort_key_version
 from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.storage.dynamodb import wire_key
+from runtime.pipeline.settle import settle_versions
 from runtime.storage.rows import version_of
+from runtime.storage.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from runtime.handlers import HandlerReference
     from runtime.module import CommandModule
     from runtime.storage.codec import Item
+    from runtime.storage.scan import ScannedPage
 
-__all__ = ["Progress", "run"]
+__all__ = ["Progress", "feed_page", "handlers_named", "run"]
 
 _PAGE: Final = 100
 
@@ -53,34 +54,43 @@ def run(
     Raises:
         InvalidInputError: An argument is out of range.
     """
-    handlers = _handlers(module, names)
-    if not 0 <= segment < total_segments:
-        message = f"must be 0 to {total_segments - 1}, got {segment}"
-        raise InvalidInputError([FieldProblem("segment", message)])
-    start = _start(resume_from)
-    total = 0
-    while handlers:
-        rows, start = module.resources.dynamodb.scan(
-            module.tables.data, segment, total_segments, start, limit=_PAGE
-        )
-        for row in rows:
-            _feed(module, handlers, row)
-        total += len(rows)
+    handlers = handlers_named(module, names)
+    total, token = 0, resume_from
+    while True:
+        scan = Scan.checked(segment=segment, total_segments=total_segments, resume_from=token, limit=_PAGE)
+        if not handlers:
+            return 0
+        page = feed_page(module, handlers, scan)
+        total, token = total + len(page.rows), page.resume_token
         if on_page:
-            token = json.dumps([start["pk"]["S"], start["sk"]["S"]]) if start else None
-            on_page(Progress(len(rows), total, token))
-        if start is None:
-            break
-    return total
+            on_page(Progress(len(page.rows), total, token))
+        if token is None:
+            return total
 
 
-def _feed(module: CommandModule[Any], handlers: list[HandlerReference], row: Item) -> None:
+def feed_page(
+    module: CommandModule[Any],
+    handlers: Sequence[HandlerReference],
+    scan: Scan,
+    *,
+    dry_run: bool = False,
+) -> ScannedPage:
+    """Show one page of the data table to handlers, or only read it."""
+    page = scan.read(module.resources.dynamodb, module.tables.data)
+    if not dry_run:
+        for row in page.rows:
+            _feed(module, handlers, row)
+    return page
+
+
+def _feed(module: CommandModule[Any], handlers: Sequence[HandlerReference], row: Item) -> None:
     """Show a data row to each handler that is not past it."""
     key, version = DetailKey(row["pk"]["S"], row["sk"]["S"]), version_of(row)
     store = CursorStore(module.resources.dynamodb, module.tables.sync)
     reads = {reference.name: store.read(key, reference.name) for reference in handlers}
     cursors = module.resources.dynamodb.batch_get(reads.values())
     command = None
+    missed = version + 1  # first version that a parked handler had not seen
     for reference in handlers:
         cursor = Cursor.of(cursors.get(reads[reference.name]))
         if (cursor.version or 0) > version:
@@ -90,9 +100,17 @@ def _feed(module: CommandModule[Any], handlers: list[HandlerReference], row: Ite
             command = module.rows.command(row | {"sk": sk})
         reference.handler.up(command)
         store.advance(key, reference.name, version)
+        if cursor.parked_version is not None:
+            missed = min(missed, cursor.parked_version, (cursor.version or cursor.parked_version) + 1)
+    settle_versions(module, key, missed, version)
 
 
-def _handlers(module: CommandModule[Any], names: Iterable[str] | None) -> list[HandlerReference]:
+def handlers_named(module: CommandModule[Any], names: Iterable[str] | None) -> list[HandlerReference]:
+    """The handlers of these names; None means all of the module.
+
+    Raises:
+        InvalidInputError: A name is not that of a handler.
+    """
     if names is None:
         return list(module.handlers)
     known = {reference.name: reference for reference in module.handlers}
@@ -105,14 +123,3 @@ def _handlers(module: CommandModule[Any], names: Iterable[str] | None) -> list[H
     if problems:
         raise InvalidInputError(problems)
     return [known[name] for name in wanted]
-
-
-def _start(token: str | None) -> Item | None:
-    if token is None:
-        return None
-    try:
-        pk, sk = json.loads(token)
-        return wire_key(str(pk), str(sk))
-    except (TypeError, ValueError) as error:
-        message = "must be the resume_token of an earlier page"
-        raise InvalidInputError([FieldProblem("resume_from", message)]) from error

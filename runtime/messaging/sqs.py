@@ -126,6 +126,16 @@ class SqsService:
             request["VisibilityTimeout"] = visibility_timeout
         return self._client.receive_message(**request).get("Messages", [])
 
+    def approximate_messages(self, queue_url: str) -> int:
+        """About how many messages are in a queue, those that are hidden or delayed among them."""
+        names: list[Any] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        found = self._client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+        return sum(int(found.get(name, 0)) for name in names)
+
     def delete_message(self, queue_url: str, receipt_handle: str) -> None:
         """Delete a message that was received."""
         self._client.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt_handle)

@@ -122,6 +122,16 @@ class CatchUp:
         msg = f"others moved the cursor of {self._reference.name} {_MAX_ROUNDS} times; repair it again"
         raise CatchUpContentionError(msg)
 
+    def plan(self, *, skipping: bool = False) -> Repaired:
+        """What `run` would do if no version failed and none arrived. It refuses what `run` refuses."""
+        cursor = self._parked()
+        parked = cursor.parked_version or 0
+        last, _ = self._applied(parked)
+        self._skipped = parked if skipping else None
+        commands = self._commands(self._first(cursor, parked), last)
+        self._done = [v for v, command in commands if command is not None and v != self._skipped]
+        return self._outcome(parked, cursor.parked_error)
+
     def _outcome(self, parked: int | None, error: str | None) -> Repaired:
         return Repaired(self._reference.name, tuple(self._done), self._skipped, parked, error)
 

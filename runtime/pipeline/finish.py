@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.module import CommandModule
     from runtime.storage.codec import Item
 
-__all__ = ["Handled", "behind", "finish", "run_handlers"]
+__all__ = ["Handled", "behind", "finish", "run_handlers", "set_final"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def finish(module: CommandModule[Any], command: Item, *, parked: tuple[str, ...]
     if parked:
         parked = behind(module, command, parked)
     status = HANDLERS_FAILED if parked else FINISHED
-    if not module.handlers or _set_final(module, command, status):
+    if not module.handlers or set_final(module, command, status):
         module.resources.notifier.command_status(module.tables.command, command, status)
 
 
@@ -74,8 +74,8 @@ def behind(module: CommandModule[Any], command: Item, names: Iterable[str]) -> t
     return tuple(name for name, read in reads.items() if (Cursor.of(rows.get(read)).version or 0) < version)
 
 
-def _set_final(module: CommandModule[Any], command: Item, status: str) -> bool:
-    """False when the status was final already: a repeated delivery."""
+def set_final(module: CommandModule[Any], command: Item, status: str) -> bool:
+    """Write a final status; False when the command has it already: a repeated delivery."""
     columns = final_columns(module, command["pk"]["S"], status)
     try:
         module.resources.dynamodb.update(

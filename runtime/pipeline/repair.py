@@ -19,6 +19,7 @@ def redrive(
     key: tuple[str, str],
     handler: str,
     *,
+    dry_run: bool = False,
     invoke_context: InvokeContext | None = None,
 ) -> Repaired:
     """Run a parked handler from its parked version on, in order, as far as versions are applied.
@@ -31,6 +32,7 @@ def redrive(
         module: Module of the aggregate.
         key: ``(pk, sk)``; the sort key without a version.
         handler: Name of the handler's class.
+        dry_run: Write nothing and call no handler: only tell what would be done.
         invoke_context: Who asks. Default: the HTTP request that is being handled.
 
     Returns:
@@ -43,7 +45,8 @@ def redrive(
         ForbiddenError: The key belongs to another tenant.
     """
     settings = module.resources.settings
-    return CatchUp(module, checked_key(key, invoke_context, settings, write=True), handler).run()
+    repair = CatchUp(module, checked_key(key, invoke_context, settings, write=True), handler)
+    return repair.plan() if dry_run else repair.run()
 
 
 def skip(
@@ -51,6 +54,7 @@ def skip(
     key: tuple[str, str],
     handler: str,
     *,
+    dry_run: bool = False,
     invoke_context: InvokeContext | None = None,
 ) -> Repaired:
     """Pass over the version that a handler is parked at, and go on like `redrive`.
@@ -63,6 +67,7 @@ def skip(
         module: Module of the aggregate.
         key: ``(pk, sk)``; the sort key without a version.
         handler: Name of the handler's class.
+        dry_run: Write nothing and call no handler: only tell what would be done.
         invoke_context: Who asks. Default: the HTTP request that is being handled.
 
     Returns:
@@ -75,4 +80,5 @@ def skip(
         ForbiddenError: The key belongs to another tenant.
     """
     settings = module.resources.settings
-    return CatchUp(module, checked_key(key, invoke_context, settings, write=True), handler).run(skipping=True)
+    repair = CatchUp(module, checked_key(key, invoke_context, settings, write=True), handler)
+    return repair.plan(skipping=True) if dry_run else repair.run(skipping=True)

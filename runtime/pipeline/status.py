@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLY_FAILED", "FINISHED", "HANDLERS_FAILED", "HANDLERS_STARTED"]
+__all__ = ["APPLY_FAILED", "FINISHED", "HANDLERS_FAILED", "HANDLERS_STARTED", "is_of_pipeline"]
 
 FINISHED: Final = "finish:FINISHED"
 """Applied, and every data sync handler has seen it."""
@@ -14,3 +14,20 @@ HANDLERS_FAILED: Final = "sync_data:FAILED"
 """Applied; a data sync handler is parked at this version or an earlier one."""
 APPLY_FAILED: Final = "transform_data:FAILED"
 """Not applied: every attempt failed."""
+
+_STEPS: Final = {
+    "check_version",
+    "wait_prev_command",
+    "set_ttl_command",
+    "history_copy",
+    "transform_data",
+    "sync_data",
+    "publish_sync",
+    "finish",
+}
+"""Steps of the pipeline, those of the reference system's among them."""
+
+
+def is_of_pipeline(status: str) -> bool:
+    """Whether a pipeline wrote this status. Any other one is the user's own."""
+    return status.partition(":")[0] in _STEPS

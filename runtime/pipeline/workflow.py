@@ -7,6 +7,7 @@ import json
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -27,15 +28,16 @@ _MAX_NAME: Final = 80
 _DIGEST: Final = 20
 
 
-def execution_name(table: str, key: DetailKey, version: int) -> str:
+def execution_name(table: str, key: DetailKey, version: int, again: str = "") -> str:
     """Name of the execution for one version of one aggregate: always the same one.
 
     Step Functions refuses a name that it has seen in the last 90 days, so a record that
     is delivered twice starts one execution. The digest keeps keys apart that look alike
-    once the characters which a name may not have are gone.
+    once the characters which a name may not have are gone. ``again`` tells a further
+    execution for the same version from the first one.
     """
     digest = hashlib.sha256("\0".join((table, *key, str(version))).encode()).hexdigest()[:_DIGEST]
-    tail = f"-v{version}-{digest}"
+    tail = f"-v{version}-{digest}" + (f"-{again}" if again else "")
     readable = re.sub(r"[^0-9A-Za-z_-]+", "-", f"{key.pk}-{key.sk}")
     return readable[: _MAX_NAME - len(tail)] + tail
 
@@ -55,8 +57,12 @@ class WorkflowStarter:
         client: SFNClient = self._resources.client("stepfunctions")
         return client
 
-    def start(self, module: CommandModule[Any], key: DetailKey, command: Item) -> None:
+    def start(
+        self, module: CommandModule[Any], key: DetailKey, command: Item, *, again: bool = False
+    ) -> None:
         """Start the execution for one command. Harmless when it was started before.
+
+        With ``again`` it is started once more, under another name.
 
         The input refers to the command and never carries it; the request id is in it, so
         that what the execution logs can be found by it.
@@ -80,7 +86,7 @@ class WorkflowStarter:
         try:
             self._sfn.start_execution(
                 stateMachineArn=arn,
-                name=execution_name(table, key, version),
+                name=execution_name(table, key, version, uuid4().hex[:8] if again else ""),
                 input=json.dumps(reference, separators=(",", ":")),
             )
         except ClientError as error:

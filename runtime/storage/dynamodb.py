@@ -193,10 +193,18 @@ class DynamoDb:
         return cast("Item", response["Attributes"])
 
     def scan(
-        self, table: str, segment: int, total_segments: int, start: Item | None, *, limit: int
-    ) -> tuple[list[Item], Item | None]:
-        """One page of a segment of the whole table: its rows, and the key to go on from."""
-        request: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
+        self,
+        table: str,
+        segment: int,
+        total_segments: int,
+        start: Item | None,
+        *,
+        limit: int,
+        **request: Any,  # noqa: ANN401 - boto3's parameters
+    ) -> tuple[list[Item], int, Item | None]:
+        """One page of a segment: its rows, how many were looked at, and the key to go on from."""
+        if start:
+            request["ExclusiveStartKey"] = start
         response = self._client.scan(
             TableName=table,
             Segment=segment,
@@ -205,12 +213,17 @@ class DynamoDb:
             ConsistentRead=True,
             **request,
         )
-        return cast("list[Item]", response["Items"]), _item(response.get("LastEvaluatedKey"))
+        rows = cast("list[Item]", response["Items"])
+        return rows, response["ScannedCount"], _item(response.get("LastEvaluatedKey"))
 
     def query(self, table: str, **request: Any) -> tuple[list[Item], Item | None]:  # noqa: ANN401
         """One page: its rows, and the key to go on from."""
         response = self._client.query(TableName=table, **request)
         return cast("list[Item]", response["Items"]), _item(response.get("LastEvaluatedKey"))
+
+    def approximate_rows(self, table: str) -> int | None:
+        """DynamoDB's own count of a table's rows, up to six hours old; None where it has none."""
+        return self._client.describe_table(TableName=table)["Table"].get("ItemCount")
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """Write all or nothing. Tries again while only contention stands in the way.

@@ -158,6 +158,16 @@ class Deployment:
                 records += json.loads(json.loads(body)["payload"])["Records"]
         return records
 
+    def operate(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """The answer of the operator function."""
+        answer = self.emulator.client("lambda").invoke(
+            FunctionName=self.outputs["OperatorFunctionName"],
+            Payload=json.dumps({"operation": operation, **arguments}),
+        )
+        body: dict[str, Any] = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, body
+        return body
+
     @contextmanager
     def stream_held(self, module: str) -> Iterator[None]:
         """Hold the module's stream back for the duration of a ``with`` block."""
