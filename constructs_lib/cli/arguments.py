@@ -92,11 +92,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words, argparse.Namespace(**defaults))
 
 
-def _shared() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+def _shared() -> _Parser:
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     group = shared.add_argument_group("the service, and the way to it")
     group.add_argument(
-        "--stack", type=text, metavar="NAME", help=f"CloudFormation stack of the service (also {STACK_VARIABLE})"
+        "--stack",
+        type=text,
+        metavar="NAME",
+        help=f"CloudFormation stack of the service (also {STACK_VARIABLE})",
     )
     group.add_argument(
         "--function",
@@ -162,7 +165,9 @@ def _add_walk(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_module(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--module", type=text, metavar="NAME", help="module of the service; all, or the only one")
+    parser.add_argument(
+        "--module", type=text, metavar="NAME", help="module of the service; all, or the only one"
+    )
 
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:

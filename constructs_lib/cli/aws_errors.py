@@ -52,7 +52,9 @@ def explained(what: str) -> Iterator[None]:
         raise UsageError(message) from error
     except boto.HTTPClientError as error:
         # Timeouts, refused connections, TLS and proxies.
-        message = f"cannot reach AWS ({error}); check --endpoint-url (AWS_ENDPOINT_URL), --region and the network"
+        message = (
+            f"cannot reach AWS ({error}); check --endpoint-url (AWS_ENDPOINT_URL), --region and the network"
+        )
         raise UnreachableError(message) from error
     except boto.ParamValidationError as error:
         message = f"{what} cannot be a name: {_one_line(error)}"
@@ -65,11 +67,15 @@ def explained(what: str) -> Iterator[None]:
 def _refusal(error: ClientError, what: str) -> CliError:
     code, reason = error.response["Error"]["Code"], _one_line(error.response["Error"].get("Message", ""))
     if code in _UNKNOWN_CALLER:
-        return UnreachableError(f"AWS does not know these credentials ({code}: {reason}); {_CREDENTIALS}", code)
+        return UnreachableError(
+            f"AWS does not know these credentials ({code}: {reason}); {_CREDENTIALS}", code
+        )
     if code in _NOT_ALLOWED:
         return UnreachableError(f"not allowed to use {what} ({reason}); {_PERMISSIONS}", code)
     if code in _BUSY:
-        return UnreachableError(f"{what} is throttled ({reason}); try again later, or with fewer --segments", code)
+        return UnreachableError(
+            f"{what} is throttled ({reason}); try again later, or with fewer --segments", code
+        )
     if code == "ResourceNotFoundException" or "does not exist" in reason:
         return RefusedError(f"there is no {what}; check its name, --region and --profile", code)
     return UnreachableError(f"{what} failed ({code}: {reason})", code)

@@ -67,10 +67,13 @@ class Operator:
             message = f"{operation} failed in function {self.function!r} ({reason}); its log has the details"
             raise RefusedError(message, str(found.get("errorType", "FunctionError")))
         if not found:
-            message = f"function {self.function!r} gave no answer to {operation}; is it the operator function?"
+            message = (
+                f"function {self.function!r} gave no answer to {operation}; is it the operator function?"
+            )
             raise RefusedError(message)
         if "error" in found:
-            raise RefusedError(f"{operation}: {found['error']['message']}", found["error"]["type"])
+            message = f"{operation}: {found['error']['message']}"
+            raise RefusedError(message, found["error"]["type"])
         return found
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from constructs_lib.cli.arguments import parse
 from constructs_lib.cli.commands import run
@@ -22,11 +22,13 @@ from constructs_lib.cli.scans import MOST_SEGMENTS
 from constructs_lib.cli.screen import check_tables, say, show_parts, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from constructs_lib.cli.context import Result
 
 __all__ = ["main"]
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +58,12 @@ def _run(words: list[str]) -> ExitCode:
         if "--debug" in words:
             traceback.print_exc()
         if as_json:
-            _write_quietly(lambda: write_json({"error": {"type": error.kind, "message": str(error)}}))
+            _quietly(write_json, {"error": {"type": error.kind, "message": str(error)}})
         return error.code
-    _write_quietly(lambda: write_json(result.document) if as_json else show_parts(result.parts))
+    if as_json:
+        _quietly(write_json, result.document)
+    else:
+        _quietly(show_parts, result.parts)
     for hint in result.hints:
         say(hint)
     return result.code
@@ -73,10 +78,10 @@ def _result(words: list[str]) -> Result:
     return run(Context(options, words, Operator(connection, function, at_once=MOST_SEGMENTS)))
 
 
-def _write_quietly(write: object) -> None:
+def _quietly(write: Callable[[T], None], what: T) -> None:
     """Write the result. Whoever reads it may have had enough, as `head` has: that is no error."""
     try:
-        write()
+        write(what)
     except BrokenPipeError:
         # What Python would still flush at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -82,7 +82,9 @@ def positions_of(tokens: list[str], operation: str) -> list[Position]:
             raise UsageError(message)
         place = (position.module, position.segment, position.total)
         if place in found:
-            message = f"--resume: segment {position.segment}/{position.total} of {position.module} is given twice"
+            message = (
+                f"--resume: segment {position.segment}/{position.total} of {position.module} is given twice"
+            )
             raise UsageError(message)
         found[place] = position
     return list(found.values())

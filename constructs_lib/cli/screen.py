@@ -49,11 +49,7 @@ class Table:
 
 
 def printable(text: str) -> str:
-    """The text with what could steer a terminal made visible: keys and errors are anybody's.
-
-    >>> printable("a\\x1b[2Jb")
-    'a\\\\x1b[2Jb'
-    """
+    """The text with what could steer a terminal made visible: keys and errors are anybody's."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -101,9 +97,8 @@ def _console() -> Console:
             # The program decides what that means, once for tables and JSON.
             raise BrokenPipeError
 
-    plain = {"highlight": False, "markup": False, "emoji": False}
-    console = Quiet(**plain)
-    return console if console.is_terminal else Quiet(**plain, width=_WIDTH_OFF_TERMINAL)
+    width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL
+    return Quiet(highlight=False, markup=False, emoji=False, width=width)
 
 
 def _print_table(console: Console, table: Table) -> None:

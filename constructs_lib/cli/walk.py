@@ -6,6 +6,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from constructs_lib.cli.errors import CliError
+from constructs_lib.cli.exit_code import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -40,7 +43,8 @@ class Walk(Generic[P]):
         threads: int,
     ) -> None:
         self.interrupted = False
-        self.error: Exception | None = None
+        self.error: CliError | None = None
+        self._crash: Exception | None = None
         self._ask = ask
         self._take = take
         self._threads = min(threads, len(positions))
@@ -49,6 +53,11 @@ class Walk(Generic[P]):
         self._waiting = deque(range(len(positions)))
         # Positions that are not at their end, in the order in which they were given.
         self._open = dict(enumerate(positions))
+
+    @classmethod
+    def nowhere(cls) -> Walk[P]:
+        """A walk that is done: there was one thing to do, and it is."""
+        return cls([], lambda _: {}, lambda _, __: None, threads=0)
 
     @property
     def left(self) -> list[P]:
@@ -65,6 +74,9 @@ class Walk(Generic[P]):
 
         Args:
             on_interrupt: Called at the first Ctrl-C.
+
+        Raises:
+            Exception: What is no error of ours.
         """
         # Daemons: whoever has pressed Ctrl-C twice does not wait for an answer.
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
@@ -80,6 +92,24 @@ class Walk(Generic[P]):
                 self.interrupted = True
                 self._stop.set()
                 on_interrupt()
+        if self._crash:
+            raise self._crash
+
+    def ending(self, *, attention: bool) -> tuple[dict[str, Any], ExitCode, list[str]]:
+        """How it ended: for the document, as an exit code, and in words.
+
+        Args:
+            attention: Whether something needs an operator, where it came to its end.
+        """
+        error = self.error
+        document = {
+            "interrupted": self.interrupted,
+            "error": {"type": error.kind, "message": str(error)} if error else None,
+        }
+        if error:
+            return document, error.code, [f"cqrs: error: {error}"]
+        code = ExitCode.ATTENTION if attention else ExitCode.FINE
+        return document, ExitCode.INTERRUPTED if self.interrupted else code, []
 
     def _work(self) -> None:
         try:
@@ -89,9 +119,12 @@ class Walk(Generic[P]):
                         return
                     number = self._waiting.popleft()
                 self._follow(number)
-        except Exception as error:  # noqa: BLE001 - the main thread raises it
+        except CliError as error:
             with self._lock:
                 self.error = self.error or error
+            self._stop.set()
+        except Exception as error:  # noqa: BLE001 - the main thread raises it
+            self._crash = error
             self._stop.set()
 
     def _follow(self, number: int) -> None:

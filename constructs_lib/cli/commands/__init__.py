@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from constructs_lib.cli.commands.replay import replay
 from constructs_lib.cli.commands.repair import redrive, skip
+from constructs_lib.cli.commands.replay import replay
 from constructs_lib.cli.commands.show import show
 from constructs_lib.cli.commands.status import status
 from constructs_lib.cli.commands.sweep import reconcile, resync

@@ -21,7 +21,7 @@ def show(context: Context) -> Result:
     options = context.options
     module = one_module(context)
     found = context.operator.ask("show", module=module, pk=options.pk, sk=options.sk)
-    parts = [
+    parts: list[Line | Table] = [
         Line(f"{module}  {found['pk']}  {found['sk']}", "bold"),
         Line(_state(found["data"])),
         Line(),

@@ -5,19 +5,18 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from constructs_lib.cli.commands.sweep_tally import ReconcileTally, ResyncTally
+from constructs_lib.cli.commands.sweep_tally import ReconcileTally, ResyncTally, Tally, sweep_parts
 from constructs_lib.cli.context import Result
-from constructs_lib.cli.errors import CliError, UsageError
-from constructs_lib.cli.exit_code import ExitCode
+from constructs_lib.cli.errors import RefusedError, UsageError
 from constructs_lib.cli.modules import chosen_modules
 from constructs_lib.cli.resume import positions_of
 from constructs_lib.cli.scans import MANY, positions, scan
 from constructs_lib.cli.screen import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from constructs_lib.cli.context import Context
+    from constructs_lib.cli.context import Context, Listing
     from constructs_lib.cli.modules import Module
     from constructs_lib.cli.resume import Position
 
@@ -40,7 +39,7 @@ def resync(context: Context) -> Result:
     if not modules:
         named = f"the handler {' and '.join(wanted)}" if wanted else "a data sync handler"
         message = f"--handler: no module that was chosen has {named}"
-        raise CliError(message)
+        raise RefusedError(message)
     return _sweep(context, "resync", modules, {"handlers": wanted}, ResyncTally)
 
 
@@ -53,7 +52,7 @@ def _sweep(
     operation: str,
     modules: Sequence[Module],
     arguments: Mapping[str, object],
-    kind: type[ReconcileTally | ResyncTally],
+    kind: Callable[[str, Callable[[], Listing]], Tally],
 ) -> Result:
     options = context.options
     start = _start(context, operation, modules)
@@ -67,27 +66,18 @@ def _sweep(
     asked = {operation: {"dryRun": options.dry_run, "limit": size, **arguments}}
     rows = sum(module.rows or 0 for module in modules if module.name in tallies)
     walk = scan(context, start, asked, take, rows=rows)
-    if walk.error and not isinstance(walk.error, CliError):
-        raise walk.error
+    ended, code, hints = walk.ending(attention=any(tally.failures for tally in tallies.values()))
     tokens = [str(position) for position in walk.left]
     document = {
         "dryRun": options.dry_run,
-        "interrupted": walk.interrupted,
-        "error": {"type": walk.error.kind, "message": str(walk.error)} if walk.error else None,
+        **ended,
         "resume": tokens,
         "modules": [tally.document() for tally in tallies.values()],
     }
-    parts = kind.parts(list(tallies.values()), dry_run=options.dry_run)
-    hints = [f"cqrs: error: {walk.error}"] if walk.error else []
+    parts = sweep_parts(list(tallies.values()), dry_run=options.dry_run)
     if tokens:
         parts.append(Line(f"Not done: {len(tokens)} of {len(start)} segments are left.", "bold yellow"))
         hints.append(f"to go on: {_going_on(context.words, tokens)}")
-    attention = any(tally.failures for tally in tallies.values())
-    code = ExitCode.ATTENTION if attention else ExitCode.FINE
-    if walk.error:
-        code = walk.error.code
-    elif walk.interrupted:
-        code = ExitCode.INTERRUPTED
     return Result(document, parts, code, hints)
 
 

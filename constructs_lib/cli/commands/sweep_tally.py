@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from constructs_lib.cli.screen import Line, Table
 
@@ -12,13 +12,49 @@ if TYPE_CHECKING:
 
     from constructs_lib.cli.context import Listing
 
-__all__ = ["ReconcileTally", "ResyncTally"]
+__all__ = ["ReconcileTally", "ResyncTally", "Tally", "sweep_parts"]
 
 _COUNTS = ("applied", "handled", "finished", "handedOver")
 
 
+class Tally(Protocol):
+    """What is known of one module."""
+
+    columns: ClassVar[tuple[str, ...]]
+
+    @property
+    def failures(self) -> int:
+        """How much of it could not be done."""
+
+    def add(self, page: dict[str, Any]) -> None:
+        """Add a page."""
+
+    def note(self) -> str:
+        """What was found so far, in words."""
+
+    def document(self) -> dict[str, Any]:
+        """For scripts."""
+
+    def cells(self) -> list[object]:
+        """A row for people, as in `columns`."""
+
+    def lists(self) -> list[Line | Table]:
+        """What else to show."""
+
+
 class ReconcileTally:
     """Pages of `reconcile` of one module."""
+
+    columns: ClassVar[tuple[str, ...]] = (
+        "module",
+        "rows",
+        "found",
+        "applied",
+        "handled",
+        "finished",
+        "handed over",
+        "failed",
+    )
 
     def __init__(self, module: str, listing: Callable[[], Listing]) -> None:
         self.module = module
@@ -56,30 +92,33 @@ class ReconcileTally:
             "failedTotal": self.failed.total,
         }
 
-    @staticmethod
-    def parts(tallies: Sequence[ReconcileTally], *, dry_run: bool) -> list[Line | Table]:
-        """For people."""
-        columns = ["module", "rows", "found", "applied", "handled", "finished", "handed over", "failed"]
-        rows = [
-            [tally.module, tally.scanned, tally.found.total, *tally.counts.values(), tally.failed.total]
-            for tally in tallies
+    def cells(self) -> list[object]:
+        """A row for people, as in `columns`."""
+        return [self.module, self.scanned, self.found.total, *self.counts.values(), self.failed.total]
+
+    def lists(self) -> list[Line | Table]:
+        """What was found, and what failed."""
+        return [
+            *_listed(self.found, f"Found in {self.module}", ("problem", "status", "createdAt")),
+            *_listed(self.failed, f"Failed in {self.module}", ("error",)),
         ]
-        parts: list[Line | Table] = [Table(columns, rows, "Dry run: nothing was written" if dry_run else "")]
-        for tally in tallies:
-            parts += _listed(tally.found, f"Found in {tally.module}", ("problem", "status", "createdAt"))
-            parts += _listed(tally.failed, f"Failed in {tally.module}", ("error",))
-        return parts
 
 
 @dataclass(slots=True)
 class ResyncTally:
     """Pages of `resync` of one module."""
 
+    columns: ClassVar[tuple[str, ...]] = ("module", "rows", "given to handlers")
+
     module: str
     listing: Callable[[], Listing] = field(repr=False)
     scanned: int = 0
     rows: int = 0
-    failures: int = 0
+
+    @property
+    def failures(self) -> int:
+        """None: the first handler that fails ends the walk."""
+        return 0
 
     def add(self, page: dict[str, Any]) -> None:
         """Add a page."""
@@ -94,12 +133,20 @@ class ResyncTally:
         """For scripts."""
         return {"module": self.module, "scanned": self.scanned, "rows": self.rows}
 
-    @staticmethod
-    def parts(tallies: Sequence[ResyncTally], *, dry_run: bool) -> list[Line | Table]:
-        """For people."""
-        title = "Dry run: nothing was given to a handler" if dry_run else ""
-        rows = [[tally.module, tally.scanned, tally.rows] for tally in tallies]
-        return [Table(["module", "rows", "would be given" if dry_run else "given"], rows, title)]
+    def cells(self) -> list[object]:
+        """A row for people, as in `columns`."""
+        return [self.module, self.scanned, self.rows]
+
+    def lists(self) -> list[Line | Table]:
+        """Nothing: its rows are all alike."""
+        return []
+
+
+def sweep_parts(tallies: Sequence[Tally], *, dry_run: bool) -> list[Line | Table]:
+    """One table of all modules, and what is to be listed of each."""
+    title = "Dry run: nothing was written, no handler was called" if dry_run else ""
+    parts: list[Line | Table] = [Table(tallies[0].columns, [tally.cells() for tally in tallies], title)]
+    return parts + [part for tally in tallies for part in tally.lists()]
 
 
 def _listed(listing: Listing, title: str, names: tuple[str, ...]) -> list[Line | Table]:
