@@ -24,7 +24,7 @@ _MEANINGS = {
     "a part could not be repaired",
     ExitCode.USAGE: "wrong usage; nothing was done",
     ExitCode.UNREACHABLE: "AWS could not be reached, or did not allow it",
-    ExitCode.REFUSED: "not found, or refused by the service",
+    ExitCode.REFUSED: "not found, refused by the service, or failed in it",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; what was done stays done",
 }
 

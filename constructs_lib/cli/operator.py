@@ -71,7 +71,7 @@ class Operator:
                 f"function {self.function!r} gave no answer to {operation}; is it the operator function?"
             )
             raise RefusedError(message)
-        if "error" in found:
+        if isinstance(found.get("error"), dict):  # of a repair it is a text: why the handler is parked again
             message = f"{operation}: {found['error']['message']}"
             raise RefusedError(message, found["error"]["type"])
         return found

@@ -14,7 +14,7 @@ from constructs_lib.cli.arguments import parse
 from constructs_lib.cli.commands import run
 from constructs_lib.cli.connection import Connection
 from constructs_lib.cli.context import Context
-from constructs_lib.cli.errors import CliError
+from constructs_lib.cli.errors import CliError, RefusedError
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.find_function import find_function
 from constructs_lib.cli.operator import Operator
@@ -50,23 +50,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> ExitCode:
-    as_json = "--json" in words
     try:
         result = _result(words)
     except CliError as error:
-        say(f"cqrs: error: {error}")
-        if "--debug" in words:
-            traceback.print_exc()
-        if as_json:
-            _quietly(write_json, {"error": {"type": error.kind, "message": str(error)}})
-        return error.code
-    if as_json:
+        return _failed(error, words)
+    except Exception as error:  # noqa: BLE001 - a trace helps nobody who did not ask for it
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return _failed(RefusedError(f"unexpected {reason}; --debug shows where it comes from"), words)
+    if "--json" in words:
         _quietly(write_json, result.document)
     else:
         _quietly(show_parts, result.parts)
     for hint in result.hints:
         say(hint)
     return result.code
+
+
+def _failed(error: CliError, words: list[str]) -> ExitCode:
+    say(f"cqrs: error: {error}")
+    if "--debug" in words:
+        traceback.print_exc()
+    if "--json" in words:
+        _quietly(write_json, {"error": {"type": error.kind, "message": str(error)}})
+    return error.code
 
 
 def _result(words: list[str]) -> Result:

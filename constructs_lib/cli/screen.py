@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["Line", "Table", "check_tables", "printable", "say", "show_parts", "write_json"]
+__all__ = ["Line", "Table", "brief", "check_tables", "printable", "say", "show_parts", "write_json"]
 
 #: Where no terminal limits it, a line is as wide as what is in it.
 _WIDTH_OFF_TERMINAL = 10_000
+_LONGEST_CELL = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,12 @@ class Table:
 def printable(text: str) -> str:
     """The text with what could steer a terminal made visible: keys and errors are anybody's."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def brief(text: str | None) -> str | None:
+    """An error for a cell of a table: one line, not too long. `cqrs show` has all of it."""
+    line = " ".join((text or "").split())
+    return (line if len(line) <= _LONGEST_CELL else line[: _LONGEST_CELL - 1] + "…") or None
 
 
 def say(text: str) -> None:
@@ -108,9 +115,11 @@ def _print_table(console: Console, table: Table) -> None:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for position, heading in enumerate(table.columns):
         cells = [row[position] for row in table.rows]
-        numbers = all(isinstance(cell, int) for cell in cells)
+        numbers = any(isinstance(cell, int) for cell in cells) and not any(
+            isinstance(cell, str) for cell in cells
+        )
         # Nothing is cut off: what does not fit goes on in the next line.
-        grid.add_column(heading, justify="right" if numbers and cells else "left", overflow="fold")
+        grid.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for row in table.rows:
         grid.add_row(*("-" if cell is None else printable(str(cell)) for cell in row))
     if table.title:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from constructs_lib.cli.context import Result
-from constructs_lib.cli.screen import Line, Table
+from constructs_lib.cli.screen import Line, Table, brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def _parts(
                 _versions(result["done"]),
                 result["skipped"],
                 result["parkedVersion"],
-                result["error"],
+                brief(result["error"]),
             ]
             for result in results
         ]

@@ -55,6 +55,7 @@ class _Tally:
             self.notifications["moved"] += answer["moved"]
             self.notifications["left"] = answer["left"]
         wanted = page.wanted - answer["moved"]
+        # Alarms are left where they are: then nothing moves any more, and something is left.
         return _Page(_NOTIFICATIONS, wanted=wanted) if wanted > 0 and answer["moved"] else None
 
     def document(self) -> dict[str, Any]:
@@ -74,10 +75,9 @@ def replay(context: Context) -> Result:
     def ask(page: _Page) -> dict[str, Any]:
         if page.kind == _RECORDS:
             return context.operator.ask("replayRecords", dryRun=dry_run, resumeToken=page.token)
-        limit = min(page.wanted, _MESSAGES_A_CALL)
-        answer = context.operator.ask("replayNotifications", dryRun=dry_run, limit=limit)
-        # A dry run moves nothing, so a second call would count the same again.
-        return answer if not dry_run else {"moved": page.wanted, "left": 0}
+        answer = context.operator.ask("replayNotifications", dryRun=dry_run, limit=_MESSAGES_A_CALL)
+        # What a dry run leaves is what the next call would move.
+        return {"moved": answer["moved"] + answer["left"], "left": 0} if dry_run else answer
 
     with progress("replay-dlq", 0) as shown:
 
@@ -98,7 +98,7 @@ def _start(context: Context) -> list[_Page]:
         message = f"--only: the service has no place where {only} that failed are kept"
         raise RefusedError(message)
     return [
-        _Page(kind, wanted=max(count, 1))
+        _Page(kind, wanted=count)
         for kind, count in counts.items()
         if count is not None and only in {None, kind}
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from constructs_lib.cli.screen import Line, Table
+from constructs_lib.cli.screen import Line, Table, brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def status_parts(document: dict[str, Any]) -> list[Line | Table]:
         Table(["elsewhere", "now"], _elsewhere(document)),
     ]
     parked = [
-        [m["module"], p["pk"], p["sk"], p["handler"], p["parkedVersion"], p["parkedAt"], p["error"]]
+        [m["module"], p["pk"], p["sk"], p["handler"], p["parkedVersion"], p["parkedAt"], brief(p["error"])]
         for m in modules
         for p in m["parked"] or []
     ]
@@ -45,6 +45,7 @@ def status_parts(document: dict[str, Any]) -> list[Line | Table]:
     if lagging:
         columns = ["module", "pk", "sk", "version", "problem", "status", "created"]
         parts += _listed(columns, lagging, "Lagging", sum(m["laggingTotal"] for m in modules))
+    parts += _executions(document["executions"])
     if document["interrupted"]:
         parts.append(Line("Interrupted: there may be more.", "bold"))
     if not document["attention"]:
@@ -71,15 +72,14 @@ def _elsewhere(document: dict[str, Any]) -> list[list[object]]:
         ["stream batches failed", document["failedRecords"]],
         ["executions failed, 90 days", executions and executions["failed"]],
         ["executions timed out, 90 days", executions and executions["timedOut"]],
-        ["the last of them", _last(executions)],
     ]
 
 
-def _last(executions: dict[str, Any] | None) -> str | None:
+def _executions(executions: dict[str, Any] | None) -> list[Line | Table]:
     if not executions or not executions["latest"]:
-        return None
-    latest = executions["latest"][0]
-    return f"{latest['stoppedAt']}  {latest['name']}"
+        return []
+    rows = [[entry["stoppedAt"], entry["status"], entry["name"]] for entry in executions["latest"]]
+    return [Table(["stopped", "status", "execution"], rows, "Failed executions")]
 
 
 def _listed(
