@@ -24,7 +24,7 @@ __all__ = ["FailedRecords", "replay_records"]
 _MOST_COUNTED: Final = 10_000
 
 
-class _FailedAgainError(Exception):
+class RecordsFailedError(Exception):
     """Records of an object could not be processed this time either."""
 
 
@@ -129,9 +129,9 @@ def _replay(
             records = bucket.records(name)
             if not dry_run:
                 if bucket.ring(records):
-                    raise _FailedAgainError  # noqa: TRY301 - one way for whatever fails
+                    raise RecordsFailedError  # noqa: TRY301 - one way for whatever fails
                 bucket.delete(name)
         except Exception as error:  # noqa: BLE001 - one object must not stop the others
-            yield name, len(records), type(error).__name__.removesuffix("Error")
+            yield name, len(records), type(error).__name__
         else:
             yield name, len(records), None

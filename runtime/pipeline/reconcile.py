@@ -217,14 +217,16 @@ class _Repair:
         return min(first, last + 1)
 
     def _first_unfinished(self, key: DetailKey, last: int) -> int:
+        """Look back from ``last`` to the last finished command; single ones that are gone are passed."""
         first = last + 1
         for end in range(last, 0, -_WINDOW):
-            window = range(max(1, end - _WINDOW + 1), end + 1)
-            rows = dict(self._commands(key, window))
-            for version in reversed(window):
-                if version not in rows or rows[version].get("status", {}).get("S") == FINISHED:
+            rows = dict(self._commands(key, range(max(1, end - _WINDOW + 1), end + 1)))
+            for version in sorted(rows, reverse=True):
+                if rows[version].get("status", {}).get("S") == FINISHED:
                     return first
                 first = version
+            if not rows:
+                break  # expired, and so finished
         return first
 
     def _commands(self, key: DetailKey, versions: Sequence[int]) -> Iterator[tuple[int, Item]]:

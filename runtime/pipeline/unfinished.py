@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.command_row import PUBLISH_ID
+from runtime.errors import CorruptRowError
 from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
@@ -138,7 +139,10 @@ class _Facts:
         if data is None and PUBLISH_ID in command:
             # The transaction that wrote this status wrote the data row, which has expired since.
             return _status(command) in {HANDLERS_STARTED, HANDLERS_FAILED}
-        return version_of(data) >= version
+        try:
+            return version_of(data) >= version
+        except CorruptRowError:
+            return False  # to apply fails, which is how it gets reported
 
     def _data(self, key: DetailKey) -> Read:
         return Read(self._module.tables.data, *key)

@@ -1,0 +1,362 @@
+"""The operations: what each one answers, what none may say, and who may not ask."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import CqrsApp, UnknownEventError
+from runtime.contract import FunctionKind
+from runtime.keys import DetailKey
+from runtime.log import logger
+from runtime.operations.operator import Operator
+from runtime.operations.scope import Scope
+from runtime.resources import default_resources
+from tests.operations.pipeline import Recorder, everything, execution, work
+from tests.support.polling import wait_until
+from tests.support.service import PK, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from constructs_lib.local import Emulator
+
+KEY = {"module": "todo", "pk": PK, "sk": "A1"}
+PRIVATE = "known to the customer alone"
+
+
+def operate(service: Service, operation: str, **arguments: Any) -> dict[str, Any]:
+    """The answer of an operation, as Lambda would send it."""
+    scope = Scope({"todo": service.module}, service.resources)
+    answer: dict[str, Any] = json.loads(
+        json.dumps(Operator(scope).run({"operation": operation, **arguments}))
+    )
+    assert PRIVATE not in json.dumps(answer)
+    return answer
+
+
+def parked(service: Service, recorder: Recorder, versions: int = 3) -> None:
+    """Version 1 is done, the handler is parked at version 2."""
+    for version in range(versions):
+        service.publish(version=version, attributes={"title": PRIVATE})
+    execution(service, 1)
+    for version in range(2, versions + 1):
+        execution(service, version, parks=("Recorder",))
+    recorder.seen.clear()
+
+
+def test_modules(service: Service) -> None:
+    service.publish()
+    (module,) = operate(service, "modules")["modules"]
+    assert module == {"name": "todo", "mode": "workflow", "handlers": ["Recorder"], "rows": 1}
+
+
+def test_show_tells_the_whole_life(service: Service, recorder: Recorder) -> None:
+    parked(service, recorder)
+    service.publish(version=3)
+    shown = operate(service, "show", **KEY)
+    assert {name: shown[name] for name in ("pk", "sk")} == {"pk": PK, "sk": "A1"}
+    assert shown["data"]["version"] == 3
+    assert shown["data"]["updatedBy"] == "u1"
+    assert [(v["version"], v["status"], v["history"], v["applied"]) for v in shown["versions"]] == [
+        (1, "finish:FINISHED", True, True),
+        (2, "sync_data:FAILED", True, True),
+        (3, "sync_data:FAILED", False, True),
+        (4, None, False, False),
+    ]
+    assert {name: shown["versions"][0][name] for name in ("createdBy", "requestId", "syncMode")} == {
+        "createdBy": "u1",
+        "requestId": "req-1",
+        "syncMode": None,
+    }
+    (cursor,) = shown["cursors"]
+    assert (cursor["handler"], cursor["version"], cursor["parkedVersion"]) == ("Recorder", 1, 2)
+    assert cursor["error"] == "ConnectionError: down"
+    assert shown["executions"] == []
+
+
+def test_show_of_a_neighbour_with_a_similar_key(service: Service) -> None:
+    service.publish("A1@x")
+    service.publish("A1@x", 1)
+    assert operate(service, "show", **KEY)["error"]["type"] == "ItemNotFoundError"
+    service.publish("A1")
+    assert len(operate(service, "show", **KEY)["versions"]) == 1
+
+
+def test_show_without_data_rows(make_service: Callable[..., Service], recorder: Recorder) -> None:
+    service = make_service(handlers=[recorder], disable_default_handler=True)
+    for version in range(2):
+        service.publish(version=version)
+    execution(service, 1)
+    shown = operate(service, "show", **KEY)
+    assert shown["data"] is None
+    assert [(v["version"], v["applied"]) for v in shown["versions"]] == [(1, True), (2, False)]
+
+
+def test_show_finds_executions_by_their_names(
+    make_service: Callable[..., Service], state_machine: str
+) -> None:
+    service = make_service(state_machine_arn=state_machine)
+    service.publish()
+    service.publish(version=1)
+    service.resources.workflow.start(service.module, DetailKey(PK, "A1"), service.raw("command", "A1@1"))
+    (found,) = operate(service, "show", **KEY)["executions"]
+    assert found["version"] == 1
+    assert found["status"] in {"RUNNING", "SUCCEEDED"}
+    assert found["startedAt"].endswith("+00:00")
+
+
+def test_parked_lists_what_is_parked_page_by_page(service: Service, recorder: Recorder) -> None:
+    parked(service, recorder)
+    service.publish("A#2")
+    execution(service, 1, "A#2", parks=("Recorder",))
+    service.publish("B1")
+    execution(service, 1, "B1")
+    found: list[dict[str, Any]] = []
+    token, scanned = None, 0
+    while True:
+        page = operate(service, "parked", module="todo", limit=2, resumeToken=token)
+        found, scanned, token = found + page["parked"], scanned + page["scanned"], page["resumeToken"]
+        if token is None:
+            break
+    assert scanned == 3
+    assert [(one["sk"], one["handler"], one["version"], one["parkedVersion"]) for one in found] == [
+        ("A#2", "Recorder", None, 1),
+        ("A1", "Recorder", 1, 2),
+    ]
+    assert all(one["parkedAt"].endswith("+00:00") and one["skipped"] == [] for one in found)
+
+
+def test_parked_of_a_module_without_handlers(make_service: Callable[..., Service]) -> None:
+    service = make_service(modules={"todo": {}})
+    assert operate(service, "parked", module="todo") == {"parked": [], "scanned": 0, "resumeToken": None}
+
+
+@pytest.mark.parametrize(("operation", "done", "skipped"), [("redrive", [2, 3], None), ("skip", [3], 2)])
+def test_redrive_and_skip(
+    service: Service, recorder: Recorder, operation: str, done: list[int], skipped: int | None
+) -> None:
+    parked(service, recorder)
+    before = everything(service)
+    dry = operate(service, operation, **KEY, handler="Recorder", dryRun=True)
+    assert dry == {
+        "handler": "Recorder",
+        "done": done,
+        "skipped": skipped,
+        "parkedVersion": 2,
+        "error": "ConnectionError: down",
+        "dryRun": True,
+    }
+    assert everything(service) == before
+    assert recorder.seen == []
+    wet = operate(service, operation, **KEY, handler="Recorder")
+    assert (wet["done"], wet["skipped"], wet["parkedVersion"], wet["dryRun"]) == (done, skipped, None, False)
+    assert recorder.seen == [f"A1@{version}" for version in done]
+    refused = operate(service, operation, **KEY, handler="Recorder", dryRun=True)
+    assert refused["error"]["type"] == "BadRequestError"
+    (cursor,) = operate(service, "show", **KEY)["cursors"]
+    assert [entry["version"] for entry in cursor["skipped"]] == ([skipped] if skipped else [])
+
+
+def test_reconcile(service: Service, recorder: Recorder) -> None:
+    service.publish(attributes={"title": PRIVATE})
+    assert operate(service, "reconcile", module="todo")["found"] == []
+    dry = operate(service, "reconcile", module="todo", olderThan=0, dryRun=True)
+    (found,) = dry["found"]
+    assert found == {
+        "pk": PK,
+        "sk": "A1",
+        "version": 1,
+        "problem": "notApplied",
+        "status": None,
+        "createdAt": (service.row("command", "A1@1") or {})["createdAt"],
+    }
+    assert recorder.seen == []
+    wet = operate(service, "reconcile", module="todo", olderThan=0)
+    assert {name: wet[name] for name in wet if name != "found"} == {
+        "applied": 1,
+        "handled": 1,
+        "finished": 1,
+        "handedOver": 0,
+        "failed": [],
+        "scanned": 1,
+        "resumeToken": None,
+    }
+
+
+def test_resync_feeds_every_row_and_heals_the_statuses(service: Service, recorder: Recorder) -> None:
+    parked(service, recorder)
+    arguments = {"module": "todo", "handlers": ["Recorder"]}
+    dry = operate(service, "resync", **arguments, dryRun=True)
+    assert dry == {"rows": 1, "scanned": 1, "resumeToken": None}
+    assert recorder.seen == []
+    assert operate(service, "resync", **arguments)["rows"] == 1
+    assert recorder.seen == ["A1@3"]
+    shown = operate(service, "show", **KEY)
+    assert [version["status"] for version in shown["versions"]] == ["finish:FINISHED"] * 3
+    assert shown["cursors"][0]["parkedVersion"] is None
+    unknown = operate(service, "resync", module="todo", handlers=["Nobody"])
+    assert "'Nobody' is no handler of todo" in unknown["error"]["message"]
+
+
+def test_a_resync_leaves_what_another_handler_is_behind_with(make_service: Callable[..., Service]) -> None:
+    class Other(Recorder):
+        """A second store."""
+
+    service = make_service(handlers=[Recorder, Other])
+    service.publish()
+    execution(service, 1, parks=("Recorder", "Other"))
+    operate(service, "resync", module="todo", handlers=["Recorder"])
+    assert (service.row("command", "A1@1") or {})["status"] == "sync_data:FAILED"
+    operate(service, "resync", module="todo", handlers=["Other"])
+    assert (service.row("command", "A1@1") or {})["status"] == "finish:FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"operation": "destroy"}, "operation: must be one of health, modules, parked"),
+        ({"operation": "show", "module": "todo", "pk": PK}, "sk: must be a text, got nothing"),
+        ({"operation": "show", **KEY, "sk": "A1@2"}, "sk: must not end in @ and digits"),
+        ({"operation": "parked", "module": "nope"}, "module: must be one of todo, got 'nope'"),
+        ({"operation": "reconcile", "module": "todo", "dryrun": True}, "dryrun: is no argument of reconcile"),
+        ({"operation": "reconcile", "module": "todo", "dryRun": "yes"}, "dryRun: must be true or false"),
+        ({"operation": "reconcile", "module": "todo", "olderThan": -1}, "olderThan: must be a number of"),
+        ({"operation": "parked", "module": "todo", "limit": 1001}, "limit: must be 1 to 1000, got 1001"),
+        ({"operation": "resync", "module": "todo", "handlers": []}, "handlers: must be a list of names"),
+        ({"operation": "replayRecords"}, "FAILED_RECORDS_BUCKET_NAME is not set"),
+        ({"operation": "replayNotifications"}, "DEAD_LETTER_QUEUE_URL and NOTIFICATION_QUEUE_URL must be"),
+    ],
+)
+def test_what_cannot_be_done_is_answered(service: Service, event: dict[str, Any], message: str) -> None:
+    service.publish()
+    before = everything(service)
+    answer = operate(service, **event)
+    assert message in answer["error"]["message"]
+    assert answer["error"]["type"] in {"InvalidInputError", "ConfigurationError"}
+    assert everything(service) == before
+
+
+def test_what_goes_wrong_otherwise_is_raised(service: Service) -> None:
+    def fail(_call: Any) -> None:
+        message = "no network"
+        raise ConnectionError(message)
+
+    service.wire.before = fail
+    with pytest.raises(ConnectionError):
+        operate(service, "parked", module="todo")
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+    caplog.set_level(logging.INFO)
+
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(logger.registered_formatter.format(record)) for record in caplog.records]
+
+    return read
+
+
+def test_the_log_says_which_operation_ran_and_no_key(
+    service: Service, recorder: Recorder, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    parked(service, recorder)
+    recorder.failures = {"A1@2": 1}
+    operate(service, "redrive", **KEY, handler="Recorder")
+    operate(service, "show", **{**KEY, "module": "nope"})
+    operate(service, "unheard-of")
+    logged = lines()
+    assert [(line["operation"], line.get("module")) for line in logged if "operation" in line] == [
+        ("redrive", "todo"),
+        ("show", None),
+        ("unknown", None),
+    ]
+    text = json.dumps(logged)
+    assert PRIVATE not in text
+    assert "unheard-of" not in text
+    assert PK not in text
+    assert "A1" not in text
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Callable[[str], CqrsApp]]:
+    """The app as a function of that kind has it."""
+    settings = service.resources.settings
+    monkeypatch.setenv("NODE_ENV", str(settings.node_env))
+    monkeypatch.setenv("APP_NAME", str(settings.app_name))
+
+    def make(kind: str) -> CqrsApp:
+        monkeypatch.setenv("CQRS_FUNCTION", kind)
+        default_resources.cache_clear()
+        return CqrsApp(modules=[service.module])
+
+    yield make
+    default_resources.cache_clear()
+
+
+def test_the_operator_function_answers(app: Callable[[str], CqrsApp]) -> None:
+    answer = app(FunctionKind.OPERATOR)({"operation": "modules"}, None)
+    assert [module["name"] for module in answer["modules"]] == ["todo"]
+
+
+@pytest.mark.parametrize("kind", ["api", "stream", "worker", "notifier", ""])
+def test_no_other_function_does(app: Callable[[str], CqrsApp], kind: str) -> None:
+    with pytest.raises(UnknownEventError, match="operations are for the operator function"):
+        app(kind)({"operation": "modules"}, None)
+
+
+def test_an_event_of_another_source_with_an_operation_is_still_of_that_source(
+    app: Callable[[str], CqrsApp], service: Service
+) -> None:
+    service.publish()
+    task = {"action": "apply", "input": {**KEY, "version": 1}, "operation": "modules"}
+    context = {"Execution": {}, "State": {}, "StateMachine": {}}
+    answer = app(FunctionKind.WORKER)({**task, "context": context}, None)
+    assert answer == {"handlers": ["Recorder"]}
+    assert work(service, "handle", 1, handler="Recorder")["outcome"] == "done"
+
+
+def test_health_of_a_deployment_that_has_nothing(service: Service) -> None:
+    assert operate(service, "health") == {
+        "deadLetters": None,
+        "notificationQueue": None,
+        "failedRecords": None,
+        "executions": None,
+    }
+
+
+def test_health_counts_what_waits(make_service: Callable[..., Service], emulator: Emulator) -> None:
+    sqs, s3, sfn = (emulator.client(name) for name in ("sqs", "s3", "stepfunctions"))
+    queues = [sqs.create_queue(QueueName=f"h{uuid.uuid4().hex}")["QueueUrl"] for _ in range(2)]
+    for _ in range(3):
+        sqs.send_message(QueueUrl=queues[0], MessageBody="x")
+    bucket = f"records-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="aws/lambda/x", Body=b"{}")
+    failing = sfn.create_state_machine(
+        name=f"f{uuid.uuid4().hex[:8]}",
+        roleArn="arn:aws:iam::000000000000:role/r",
+        definition=json.dumps({"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "E"}}}),
+    )["stateMachineArn"]
+    sfn.start_execution(stateMachineArn=failing, name="one")
+    service = make_service(
+        dead_letter_queue_url=queues[0],
+        queue_url=queues[1],
+        failed_records_bucket=bucket,
+        state_machine_arn=failing,
+    )
+
+    def failed() -> dict[str, Any] | None:
+        found = operate(service, "health")
+        return found if found["executions"]["failed"] else None
+
+    found = wait_until(failed)
+    assert found
+    assert (found["deadLetters"], found["notificationQueue"], found["failedRecords"]) == (3, 0, 1)
+    assert (found["executions"]["failed"], found["executions"]["timedOut"]) == (1, 0)
+    (latest,) = found["executions"]["latest"]
+    assert (latest["name"], latest["status"]) == ("one", "FAILED")
