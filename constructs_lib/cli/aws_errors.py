@@ -28,6 +28,7 @@ _UNKNOWN_CALLER = {
     "UnrecognizedClientException",
 }
 _NOT_ALLOWED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_NO_NAME = {"InvalidParameterValueException", "ValidationError", "ValidationException"}
 _BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException"}
 
 
@@ -50,7 +51,7 @@ def explained(what: str) -> Iterator[None]:
     except (boto.NoRegionError, boto.InvalidRegionError) as error:
         message = "--region: no region that exists is set; give one, or set AWS_REGION"
         raise UsageError(message) from error
-    except boto.HTTPClientError as error:
+    except (boto.HTTPClientError, boto.ConnectionError) as error:
         # Timeouts, refused connections, TLS and proxies.
         message = (
             f"cannot reach AWS ({error}); check --endpoint-url (AWS_ENDPOINT_URL), --region and the network"
@@ -78,6 +79,8 @@ def _refusal(error: ClientError, what: str) -> CliError:
         )
     if code == "ResourceNotFoundException" or "does not exist" in reason:
         return RefusedError(f"there is no {what}; check its name, --region and --profile", code)
+    if code in _NO_NAME:
+        return UsageError(f"{what} cannot be a name ({reason})", code)
     return UnreachableError(f"{what} failed ({code}: {reason})", code)
 
 

@@ -58,6 +58,7 @@ class Connection:
 
     def _client(self, service: str, tries: int, **config: Any) -> Any:  # noqa: ANN401 - boto3 makes it
         from boto3.session import Session  # noqa: PLC0415 - `cqrs --help` needs no boto3
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - see above
 
         with explained(service):
             try:
@@ -67,6 +68,8 @@ class Connection:
                 make: Any = session.client
                 return make(service, endpoint_url=self.endpoint_url, config=_config(tries, config))
             except ValueError as error:
+                if isinstance(error, BotoCoreError):
+                    raise
                 message = f"--endpoint-url (AWS_ENDPOINT_URL): {error}; give one like http://127.0.0.1:4566"
                 raise UsageError(message) from error
 

@@ -82,8 +82,12 @@ class Walk(Generic[P]):
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
         for thread in threads:
             thread.start()
+        told = False
         while any(thread.is_alive() for thread in threads):
             try:
+                if self.interrupted and not told:
+                    told = True
+                    on_interrupt()
                 for thread in threads:
                     thread.join(_LOOK_SECONDS)
             except KeyboardInterrupt:
@@ -91,7 +95,6 @@ class Walk(Generic[P]):
                     return
                 self.interrupted = True
                 self._stop.set()
-                on_interrupt()
         if self._crash:
             raise self._crash
 

@@ -90,7 +90,7 @@ def _start(context: Context, operation: str, modules: Sequence[Module]) -> list[
             message = f"{name}: leave it out with --resume, whose tokens say it"
             raise UsageError(message)
     found = positions_of(options.resume, operation)
-    known = {module.name for module in modules}
+    known = [module.name for module in modules]
     for position in found:
         if position.module not in known:
             message = f"--resume: {position.module!r} is none of the modules to go over, {', '.join(known)}"
