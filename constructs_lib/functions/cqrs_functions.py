@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -15,7 +15,7 @@ from constructs_lib.functions.function_environment import (
     identity_environment,
     session_environment,
 )
-from constructs_lib.functions.function_options import FunctionOptions
+from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
 from constructs_lib.functions.function_permissions import give_permissions
 from constructs_lib.pipeline.failed_records import allow_replay
 from constructs_lib.props.strict_props import strict_props
@@ -25,6 +25,7 @@ from runtime.contract import Env, FunctionKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import Duration
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -39,14 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CqrsFunctions"]
 
-_TIMEOUTS: Final = {
-    FunctionKind.API: Duration.seconds(29),
-    FunctionKind.STREAM: Duration.minutes(1),
-    FunctionKind.WORKER: Duration.minutes(1),
-    FunctionKind.NOTIFIER: Duration.seconds(30),
-    FunctionKind.OPERATOR: Duration.minutes(15),
-}
-
 
 class CqrsFunctions(Construct):
     """The functions api, stream, worker, notifier and operator, from one code asset.
@@ -55,14 +48,14 @@ class CqrsFunctions(Construct):
     processing, worker applies commands and runs data sync handlers, notifier tells
     clients. None may do what another one does for it. The code's own needs, such as a
     database, are given to api, worker and operator, which run it. operator is for people:
-    nothing invokes it, and whoever may, looks at and repairs what all tenants have.
+    nothing invokes it, and whoever may, looks at and repairs what all tenants have; it
+    calls data sync handlers, so give it the network that worker has.
 
     Example:
         >>> functions = CqrsFunctions(
         ...     self, "Functions", code=code, app_name="shop", tables=[orders], notifications=notifications
         ... )
-        >>> for function in (functions.worker, functions.operator):
-        ...     database.connections.allow_default_port_from(function)
+        >>> database.connections.allow_default_port_from(functions.worker)
 
     Args:
         scope: Parent construct.
@@ -74,21 +67,20 @@ class CqrsFunctions(Construct):
         tables: The modules' tables.
         notifications: Topics and queue.
         session_table: Makes users see their own writes, with ``read_your_writes``.
-        read_your_writes: How long a user's own write is looked for before the pipeline
-            has processed it. Defaults to 5 minutes where ``session_table`` is given.
+        read_your_writes: How long a user's own write is looked for before the pipeline has
+            processed it. Defaults to 5 minutes where ``session_table`` is given.
         master_data_table: Says how long rows are kept. Defaults to none: for ever.
         attributes_bucket: Holds large attributes. Defaults to none: items up to 400 KB.
         identity: Whose ids the api function is told. Defaults to none.
         layers: Layers of all of them, such as a `RuntimeLayer`'s.
         dependency_layers: Layers of api, worker and operator only, with what your code needs.
-        environment: Variables of your code, for api, worker and operator. For what is secret
-            there is `add_secret`.
+        environment: Variables of your code, for the same three. Secrets: `add_secret`.
         api: An existing function, or the size of a new one.
         stream: An existing function, or the size of a new one.
         worker: An existing function, or the size of a new one.
         notifier: An existing function, or the size of a new one.
-        operator: An existing function, or the size of a new one. An existing function
-            gets its permissions here; its code and environment are its own.
+        operator: An existing function, or the size of a new one. Existing ones get their
+            permissions here; code and environment are their own.
         architecture: Processor of the functions.
         python_runtime: Their Python. Defaults to the Python that synthesizes.
         log_retention: How long their logs are kept.
@@ -168,7 +160,7 @@ class CqrsFunctions(Construct):
                 layers=[*layers, *(dependency_layers if runs_own_code else ())],
                 environment={**common, Env.FUNCTION: kind, **needs, **(own if runs_own_code else {})},
                 memory_size=options.memory_size,
-                timeout=options.timeout or _TIMEOUTS[kind],
+                timeout=options.timeout or TIMEOUTS[kind],
                 reserved_concurrency=options.reserved_concurrency,
                 architecture=architecture,
                 python_runtime=python_runtime,

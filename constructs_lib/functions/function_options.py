@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
+
+from aws_cdk import Duration
 
 from constructs_lib.props.strict_props import strict_dataclass
+from runtime.contract import FunctionKind
 
-if TYPE_CHECKING:
-    from aws_cdk import Duration
+__all__ = ["TIMEOUTS", "FunctionOptions"]
 
-__all__ = ["FunctionOptions"]
+#: How long one call of each function may take, where nothing else is given.
+TIMEOUTS: Final = {
+    FunctionKind.API: Duration.seconds(29),
+    FunctionKind.STREAM: Duration.minutes(1),
+    FunctionKind.WORKER: Duration.minutes(1),
+    FunctionKind.NOTIFIER: Duration.seconds(30),
+    FunctionKind.OPERATOR: Duration.minutes(15),
+}
 
 
 @strict_dataclass

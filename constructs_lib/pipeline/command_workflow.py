@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, Fn, RemovalPolicy
+from aws_cdk import Arn, ArnFormat, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -176,7 +176,17 @@ class CommandWorkflowGrants:
     def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` list executions and tell how each one ended."""
         machine = self._workflow.state_machine
-        executions = f"{Fn.join(':execution:', Fn.split(':stateMachine:', machine.state_machine_arn))}:*"
+        name = (
+            machine.state_machine_name
+            if isinstance(machine, sfn.StateMachine)
+            else Arn.extract_resource_name(machine.state_machine_arn, "stateMachine")
+        )
+        executions = machine.stack.format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
         acknowledge_wildcard(grantee, executions, "the names of executions are made of the commands' keys")
         return combined(
             machine.grant(grantee, "states:ListExecutions"),

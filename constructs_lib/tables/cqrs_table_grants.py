@@ -62,9 +62,15 @@ class CqrsTableGrants:
         )
 
     def replay(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors."""
+        """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors.
+
+        The commands that no handler is behind any more get their final status.
+        """
+        tables = self._tables
         return combined(
-            allow_reads(grantee, self._tables.data_table, "dynamodb:Scan"), *self._move_cursors(grantee)
+            allow_reads(grantee, tables.data_table, "dynamodb:Scan"),
+            allow_writes(grantee, tables.command_table, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+            *self._move_cursors(grantee),
         )
 
     def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -103,6 +109,21 @@ class CqrsTableGrants:
             allow_writes(grantee, tables.data_table, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
             allow_writes(grantee, tables.history_table, "dynamodb:PutItem"),
             *self._move_cursors(grantee),
+        )
+
+    def erase(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` delete aggregates for good. No function of the service has this.
+
+        Large attributes take `AttributesBucket.grants.collect` as well.
+        """
+        tables = self._tables
+        delete = "dynamodb:DeleteItem"
+        cursors = tables.sync_table
+        return combined(
+            allow_writes(grantee, tables.command_table, "dynamodb:Query", "dynamodb:GetItem", delete),
+            allow_writes(grantee, tables.data_table, "dynamodb:GetItem", delete),
+            allow_writes(grantee, tables.history_table, "dynamodb:Query", delete),
+            *([allow_writes(grantee, cursors, "dynamodb:BatchGetItem", delete)] if cursors else []),
         )
 
     def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:

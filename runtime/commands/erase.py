@@ -61,7 +61,7 @@ def erase(
     Nothing must be published to the aggregate meanwhile.
 
     It needs to query and delete in every table of the module, which no function of the
-    stack may; give it to a person or function of its own.
+    stack may; `CqrsTable.grants.erase` gives it to a person or function of its own.
 
     Args:
         module: Module of the aggregate.

@@ -96,13 +96,13 @@ def test_context_chooses_stage_processor_database_and_address(chosen: Synthesize
     variables = {kind: f["Environment"]["Variables"] for kind, f in chosen.functions.items()}
     assert {v["NODE_ENV"] for v in variables.values()} == {"stg"}
     told = {kind for kind, v in variables.items() if v.get("DATABASE_URL") == DATABASE_URL}
-    assert told == {"api", "worker"}
+    assert told == {"api", "worker", "operator"}
     assert "on-call@example.com" in json.dumps(chosen.of("AWS::SNS::Subscription"))
 
 
 def test_only_functions_that_run_the_examples_code_carry_its_packages(default: Synthesized) -> None:
     layers = {kind: len(function["Layers"]) for kind, function in default.functions.items()}
-    assert layers == {"api": 2, "stream": 1, "worker": 2, "notifier": 1}
+    assert layers == {"api": 2, "stream": 1, "worker": 2, "notifier": 1, "operator": 2}
 
 
 def test_the_cli_runs_this_app() -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
@@ -29,7 +31,7 @@ from tests.constructs.functions import CODE, imported_function
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-KINDS = ("Api", "Stream", "Worker", "Notifier")
+KINDS = ("Api", "Stream", "Worker", "Notifier", "Operator")
 ALWAYS = {Env.NODE_ENV, Env.APP_NAME, Env.MODULES, Env.FUNCTION}
 
 
@@ -71,6 +73,7 @@ def everything(stack: cdk.Stack) -> CqrsFunctions:
         worker=FunctionOptions(memory_size=1024, timeout=cdk.Duration.minutes(2), reserved_concurrency=9),
     )
     functions.connect_workflow(CommandWorkflow(stack, "Workflow", worker=functions.worker))
+    functions.connect_failed_records(s3.Bucket(stack, "Records"))
     functions.add_secret("DATABASE_SECRET_ARN", secretsmanager.Secret(stack, "Secret"))
     return functions
 
@@ -131,38 +134,50 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.MASTER_DATA_TABLE_NAME,
     }
     assert set(variables(stack, "Notifier")) == ALWAYS
+    assert set(variables(stack, "Operator")) == ALWAYS | own | {
+        Env.SNS_TOPIC_ARN,
+        Env.S3_BUCKET_NAME,
+        Env.MASTER_DATA_TABLE_NAME,
+        Env.SFN_COMMAND_ARN,
+        Env.NOTIFICATION_QUEUE_URL,
+        Env.DEAD_LETTER_QUEUE_URL,
+        Env.FAILED_RECORDS_BUCKET_NAME,
+    }
     assert variables(stack, "Api")[Env.RYW_SESSION_TTL_MINUTES] == "1.5"
 
 
 def test_each_function_knows_what_it_is_for(stack: cdk.Stack) -> None:
     minimal(stack)
     kinds = {kind: variables(stack, kind)[Env.FUNCTION] for kind in KINDS}
-    assert kinds == {"Api": "api", "Stream": "stream", "Worker": "worker", "Notifier": "notifier"}
+    assert kinds == {kind: kind.lower() for kind in KINDS}
 
 
 def test_each_function_has_a_role_of_its_own(stack: cdk.Stack) -> None:
     minimal(stack)
-    assert len({str(function["Role"]) for function in functions_of(stack).values()}) == 4
+    assert len({str(function["Role"]) for function in functions_of(stack).values()}) == 5
 
 
 def test_what_the_code_needs_is_only_where_the_code_runs(stack: cdk.Stack) -> None:
     everything(stack)
     layers = {kind: len(function["Layers"]) for kind, function in functions_of(stack).items()}
-    assert layers == {"Api": 2, "Stream": 1, "Worker": 2, "Notifier": 1}
+    assert layers == {"Api": 2, "Stream": 1, "Worker": 2, "Notifier": 1, "Operator": 2}
     readers = [kind for kind in KINDS if "secretsmanager:GetSecretValue" in allowed(stack, kind)]
-    assert readers == ["Api", "Worker"]
+    assert readers == ["Api", "Worker", "Operator"]
 
 
 @pytest.mark.parametrize(
     ("action", "kinds"),
     [
-        ("states:StartExecution", ["Api", "Stream"]),
+        ("states:StartExecution", ["Api", "Stream", "Operator"]),
         ("dynamodb:DeleteItem", ["Api"]),  # session rows
-        ("dynamodb:PutItem", ["Api", "Stream", "Worker"]),
+        ("dynamodb:PutItem", ["Api", "Stream", "Worker", "Operator"]),
         ("s3:PutObject", ["Api"]),
-        ("s3:GetObject", ["Api", "Worker"]),
-        ("sns:Publish", ["Api", "Stream", "Worker"]),
-        ("dynamodb:Scan", []),
+        ("s3:GetObject", ["Api", "Worker", "Operator"]),
+        ("s3:DeleteObject", ["Operator"]),  # records that are done
+        ("sns:Publish", ["Api", "Stream", "Worker", "Operator"]),
+        ("sqs:ReceiveMessage", ["Operator"]),
+        ("states:ListExecutions", ["Operator"]),
+        ("dynamodb:Scan", ["Operator"]),
     ],
 )
 def test_each_role_has_the_least_that_it_needs(stack: cdk.Stack, action: str, kinds: list[str]) -> None:
@@ -177,7 +192,10 @@ def test_only_the_worker_raises_alarms(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize(
     ("processing", "readers"),
-    [(Processing.INLINE, ["Api", "Stream", "Worker"]), (Processing.WORKFLOW, ["Api", "Worker"])],
+    [
+        (Processing.INLINE, ["Api", "Stream", "Worker", "Operator"]),
+        (Processing.WORKFLOW, ["Api", "Worker", "Operator"]),
+    ],
 )
 def test_whatever_applies_commands_knows_how_long_rows_are_kept(
     stack: cdk.Stack, processing: Processing, readers: list[str]
@@ -205,7 +223,7 @@ def test_without_an_inline_table_the_stream_function_writes_nothing(stack: cdk.S
 def test_timeouts_fit_what_waits_for_the_function(stack: cdk.Stack) -> None:
     minimal(stack)
     timeouts = {kind: function["Timeout"] for kind, function in functions_of(stack).items()}
-    assert timeouts == {"Api": 29, "Stream": 60, "Worker": 60, "Notifier": 30}
+    assert timeouts == {"Api": 29, "Stream": 60, "Worker": 60, "Notifier": 30, "Operator": 900}
 
 
 def test_an_existing_function_gets_its_permissions_only(stack: cdk.Stack) -> None:
@@ -214,7 +232,7 @@ def test_an_existing_function_gets_its_permissions_only(stack: cdk.Stack) -> Non
     functions.connect_workflow(CommandWorkflow(stack, "Workflow", worker=mine))
     functions.add_secret("DATABASE_SECRET_ARN", secretsmanager.Secret(stack, "Secret"))
     assert functions.worker is mine
-    assert set(functions_of(stack)) == {"Api", "Stream", "Notifier"}
+    assert set(functions_of(stack)) == {"Api", "Stream", "Notifier", "Operator"}
     policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy")
     (granted,) = (p for name, p in policies.items() if name.startswith("mine"))
     assert "dynamodb:UpdateItem" in json.dumps(granted)
@@ -237,3 +255,27 @@ def test_read_your_writes_without_a_session_table_is_refused(stack: cdk.Stack) -
 def test_a_session_table_alone_means_five_minutes(stack: cdk.Stack) -> None:
     minimal(stack, session_table=SessionTable(stack, "Sessions"))
     assert variables(stack, "Api")[Env.RYW_SESSION_TTL_MINUTES] == "5"
+
+
+def test_the_operator_function_is_not_bound_to_a_workflow_or_a_bucket(stack: cdk.Stack) -> None:
+    minimal(stack)
+    unknown = {Env.SFN_COMMAND_ARN, Env.FAILED_RECORDS_BUCKET_NAME, Env.S3_BUCKET_NAME}
+    assert not unknown.intersection(variables(stack, "Operator"))
+    assert "states:" not in allowed(stack, "Operator")
+    assert "s3:" not in allowed(stack, "Operator")
+
+
+def test_an_existing_operator_function_gets_its_permissions_only(stack: cdk.Stack) -> None:
+    mine = imported_function(stack, "mine")
+    functions = minimal(stack, operator=mine)
+    arn = "arn:aws:states:eu-west-1:111111111111:stateMachine:theirs"
+    machine = sfn.StateMachine.from_state_machine_arn(stack, "Machine", arn)
+    functions.connect_workflow(CommandWorkflow(stack, "Workflow", state_machine=machine))
+    functions.connect_failed_records(s3.Bucket(stack, "Records"))
+    assert functions.operator is mine
+    assert "Operator" not in functions_of(stack)
+    policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy")
+    (granted,) = (json.dumps(policy) for name, policy in policies.items() if name.startswith("mine"))
+    for action in ("dynamodb:Scan", "states:DescribeExecution", "s3:DeleteObject", "sqs:ReceiveMessage"):
+        assert action in granted
+    assert ":execution:theirs:*" in granted

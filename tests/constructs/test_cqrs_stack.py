@@ -133,6 +133,7 @@ def test_outputs_say_where_everything_is(app: cdk.App, code: Path) -> None:
         "AttributesBucketName",
         "MasterDataTableName",
         "NotificationQueueUrl",
+        "OperatorFunctionName",
         "OrderCommandTableName",
         "OrderDataTableName",
         "OrderHistoryTableName",
@@ -204,7 +205,7 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
     template = Template.from_stack(stack)
     template.resource_count_is("AWS::Cognito::UserPool", 0)
     template.resource_count_is("AWS::SNS::Topic", 0)
-    template.resource_count_is("AWS::Lambda::Function", 3)
+    template.resource_count_is("AWS::Lambda::Function", 4)
     template.resource_count_is("AWS::DynamoDB::GlobalTable", 1)
     assert stack.master_data_table is master_data
     assert "MasterDataTableName" in template.to_json()["Outputs"]

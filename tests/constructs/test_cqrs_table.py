@@ -166,7 +166,49 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
                 "Sync": CURSORS,
             },
         ),
-        ("replay", {"Data": {"dynamodb:Scan"}, "Sync": CURSORS}),
+        (
+            "replay",
+            {
+                "Command": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+                "Data": {"dynamodb:Scan"},
+                "Sync": CURSORS,
+            },
+        ),
+        (
+            "inspect",
+            {
+                "Command": {"dynamodb:Query", "dynamodb:DescribeTable"},
+                "Data": {"dynamodb:GetItem"},
+                "History": {"dynamodb:Query"},
+                "Sync": {"dynamodb:BatchGetItem", "dynamodb:Scan"},
+            },
+        ),
+        (
+            "repair",
+            {
+                "Command": LOOK_UP | {"dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
+                "Data": {"dynamodb:GetItem", "dynamodb:ConditionCheckItem"},
+                "Sync": LOOK_UP | {"dynamodb:UpdateItem"},
+            },
+        ),
+        (
+            "reconcile",
+            {
+                "Command": {"dynamodb:Scan", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+                "Data": {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
+                "History": {"dynamodb:PutItem"},
+                "Sync": CURSORS,
+            },
+        ),
+        (
+            "erase",
+            {
+                "Command": {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:DeleteItem"},
+                "Data": {"dynamodb:GetItem", "dynamodb:DeleteItem"},
+                "History": {"dynamodb:Query", "dynamodb:DeleteItem"},
+                "Sync": {"dynamodb:BatchGetItem", "dynamodb:DeleteItem"},
+            },
+        ),
     ],
 )
 def test_an_intent_allows_exactly(
@@ -179,7 +221,9 @@ def test_an_intent_allows_exactly(
     assert allowed == expected
 
 
-@pytest.mark.parametrize("intent", ["publish", "read", "apply", "replay"])
+@pytest.mark.parametrize(
+    "intent", ["publish", "read", "apply", "replay", "inspect", "repair", "reconcile", "erase"]
+)
 def test_without_data_sync_there_are_no_cursors_to_allow(
     stack: cdk.Stack, role: iam.Role, intent: str
 ) -> None:

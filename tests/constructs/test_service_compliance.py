@@ -66,7 +66,7 @@ def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
         "functions.cqrs_function",
         "api.identity",
         "messaging.notifications",
-        "pipeline.stream_processing",
+        "pipeline.failed_records",
         "pipeline.command_workflow_role",
     ):
         monkeypatch.setattr(f"constructs_lib.{module}.acknowledge", nothing)

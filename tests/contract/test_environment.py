@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STACK = "Shop"
-FUNCTIONS = [FunctionKind.API, FunctionKind.STREAM, FunctionKind.WORKER, FunctionKind.NOTIFIER]
+FUNCTIONS = [
+    FunctionKind.API,
+    FunctionKind.STREAM,
+    FunctionKind.WORKER,
+    FunctionKind.NOTIFIER,
+    FunctionKind.OPERATOR,
+]
 
 
 class Watched(dict[str, str]):
@@ -92,7 +98,7 @@ def leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def test_there_are_four_functions(environments: dict[str, dict[str, str]]) -> None:
+def test_each_kind_of_function_is_there_once(environments: dict[str, dict[str, str]]) -> None:
     assert sorted(environments) == sorted(FUNCTIONS)
 
 
@@ -140,7 +146,7 @@ def test_the_functions_that_apply_commands_find_the_settings_of_tenants(
         for kind, variables in environments.items()
         if (table := Settings.from_environment(variables).master_data_table)
     }
-    assert set(found) == {FunctionKind.API, FunctionKind.STREAM, FunctionKind.WORKER}
+    assert set(found) == {FunctionKind.API, FunctionKind.STREAM, FunctionKind.WORKER, FunctionKind.OPERATOR}
     assert all("MasterData" in table for table in found.values())
 
 
@@ -152,7 +158,17 @@ def test_each_function_that_needs_one_knows_the_state_machine(
         for kind, variables in environments.items()
         if Settings.from_environment(variables).state_machine_arn
     }
-    assert known == {FunctionKind.API, FunctionKind.STREAM}
+    assert known == {FunctionKind.API, FunctionKind.STREAM, FunctionKind.OPERATOR}
+
+
+def test_the_operator_function_finds_what_was_set_aside(environments: dict[str, dict[str, str]]) -> None:
+    settings = Settings.from_environment(environments[FunctionKind.OPERATOR])
+    assert "DeadLetters" in str(settings.dead_letter_queue_url)
+    assert "NotificationsQueue" in str(settings.queue_url)
+    assert "FailedRecords" in str(settings.failed_records_bucket)
+    assert set(environments[FunctionKind.WORKER]) - set(environments[FunctionKind.OPERATOR]) == {
+        Env.SNS_ALARM_TOPIC_ARN
+    }
 
 
 def test_the_state_machine_asks_for_actions_that_the_worker_has(template: dict[str, Any]) -> None:

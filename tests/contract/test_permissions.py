@@ -11,8 +11,10 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from constructs_lib import CqrsTable, MasterDataTable, SessionTable
-from runtime import DataSyncHandler
+from runtime import DataSyncHandler, erase, redrive, skip
 from runtime.keys import DetailKey
+from runtime.operations.operator import Operator
+from runtime.operations.scope import Scope
 from runtime.pipeline.worker import Worker
 from runtime.storage.collect import collect_large_attributes
 from tests.constructs.conftest import new_app, permissions
@@ -201,12 +203,72 @@ def test_publish_and_apply_are_enough_for_a_synchronous_publish(synced: Service)
     assert {kind for kind in calls if not calls[kind] <= together(*grants)[kind]} == set()
 
 
-def test_replay(synced: Service) -> None:
-    publish(synced)
-    synced.apply(4)
+def test_replay(parked: Service) -> None:
+    parked.module.commands.re_sync_data()
+    assert together(used(parked)) == allowed(CqrsTable, "replay", data_sync=True)
+
+
+@pytest.fixture
+def parked(synced: Service) -> Service:
+    """The handler is parked at the only version."""
+    synced.publish()
+    park(synced)
     used(synced)
-    synced.module.commands.re_sync_data()
-    assert together(used(synced)) == allowed(CqrsTable, "replay", data_sync=True)
+    return synced
+
+
+def park(service: Service, version: int = 1) -> None:
+    for action in ("apply", "park"):
+        run_worker(service, action, version, handler="Store", error="TimeoutError")
+    run_worker(service, "finish", version, results=[{"handler": "Store", "outcome": "parked"}])
+
+
+def operate(service: Service, operation: str, **arguments: Any) -> None:
+    """Run an operation that must not fail."""
+    scope = Scope({"todo": service.module}, service.resources)
+    answer = Operator(scope).run({"operation": operation, **arguments})
+    assert "error" not in answer
+    assert not answer.get("failed")
+
+
+def test_inspect(parked: Service) -> None:
+    operate(parked, "modules")
+    operate(parked, "parked", module="todo")
+    operate(parked, "show", module="todo", pk=PK, sk="A1")
+    assert together(used(parked)) == allowed(CqrsTable, "inspect", data_sync=True)
+
+
+def test_repair(parked: Service, handlers_only: Service) -> None:
+    parked.publish(version=1)
+    run_worker(parked, "apply", 2)
+    for version in range(2):
+        handlers_only.publish(version=version)
+    park(handlers_only, 2)  # before it has seen any
+    for service in (parked, handlers_only):
+        used(service)
+        skip(service.module, KEY, "Store", dry_run=True)
+        redrive(service.module, KEY, "Store")
+    assert together(used(parked), used(handlers_only)) == allowed(CqrsTable, "repair", data_sync=True)
+
+
+def test_reconcile(plain: Service, synced: Service, handlers_only: Service) -> None:
+    for service in (plain, synced, handlers_only):
+        for version in range(2):
+            service.publish(version=version)
+        used(service)
+        operate(service, "reconcile", module="todo", olderThan=0)
+    calls = together(used(plain), used(synced), used(handlers_only))
+    assert calls == allowed(CqrsTable, "reconcile", data_sync=True)
+
+
+def test_erase(plain: Service, synced: Service) -> None:
+    for service in (plain, synced):
+        for version in range(2):
+            service.publish(version=version)
+        operate(service, "reconcile", module="todo", olderThan=0)
+        used(service)
+        erase(service.module, KEY)
+    assert together(used(plain), used(synced)) == allowed(CqrsTable, "erase", data_sync=True)
 
 
 def test_track(plain: Service) -> None:

@@ -171,15 +171,34 @@ class Deployment:
     @contextmanager
     def stream_held(self, module: str) -> Iterator[None]:
         """Hold the module's stream back for the duration of a ``with`` block."""
+        self._update_mapping(module, Enabled=False)
+        try:
+            yield
+        finally:
+            self._update_mapping(module, Enabled=True)
+
+    @contextmanager
+    def stream_lost(self, module: str, sk: str) -> Iterator[None]:
+        """Hold the module's stream back for longer than it remembers what comes meanwhile.
+
+        Args:
+            module: The module.
+            sk: Sort key of the last command that is published in the block.
+        """
+        self._update_mapping(module, Enabled=False)
+        try:
+            yield
+            self._update_mapping(module, MaximumRecordAgeInSeconds=1, Enabled=True)
+            wait_until(lambda: f'"{sk}@' in json.dumps(self.failed_records()), seconds=30)
+        finally:
+            self._update_mapping(module, MaximumRecordAgeInSeconds=6 * 3600, Enabled=True)
+
+    def _update_mapping(self, module: str, **changes: Any) -> None:
         client = self.emulator.client("lambda")
         name = f"/{self.table(module, 'command')}/stream/"
         mappings = client.list_event_source_mappings()["EventSourceMappings"]
         (mapping,) = [m["UUID"] for m in mappings if name in m["EventSourceArn"]]
-        client.update_event_source_mapping(UUID=mapping, Enabled=False)
-        try:
-            yield
-        finally:
-            client.update_event_source_mapping(UUID=mapping, Enabled=True)
+        client.update_event_source_mapping(UUID=mapping, **changes)
 
     @contextmanager
     def inbox(self) -> Iterator[Inbox]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
@@ -56,4 +54,53 @@ def test_a_parked_handler_is_listed(deployment: Deployment, sk: str) -> None:
     (entry,) = [entry for entry in listed if entry["sk"] == sk]
     assert (entry["pk"], entry["handler"], entry["parkedVersion"]) == ("TASK#acme", "FlakyStore", 1)
     assert "ConnectionError" in entry["error"]
-    wait_until(lambda: deployment.operate("health")["executions"], seconds=10)
+
+
+def test_redrive_heals_a_parked_handler(deployment: Deployment, sk: str) -> None:
+    deployment.publish("task", sk, attributes={"fails": 4})  # one try more than an execution makes
+    deployment.publish("task", sk, 1)
+    for version in (1, 2):
+        deployment.wait_for("task", f"{sk}@{version}", "sync_data:FAILED")
+    key = {"module": "task", "pk": "TASK#acme", "sk": sk, "handler": "FlakyStore"}
+    assert deployment.operate("redrive", **key, dryRun=True)["done"] == [1, 2]
+    assert deployment.seen("FlakyStore", sk) == []
+    healed = deployment.operate("redrive", **key)
+    assert (healed["done"], healed["parkedVersion"]) == ([1, 2], None)
+    assert deployment.seen("FlakyStore", sk) == [f"{sk}@1", f"{sk}@2"]
+    for version in (1, 2):
+        deployment.wait_for("task", f"{sk}@{version}")
+
+
+def test_commands_whose_records_were_lost_are_found_and_finished(deployment: Deployment, sk: str) -> None:
+    """The stream was down for longer than it remembers: nobody was ever told of these commands."""
+    with deployment.stream_lost("task", f"{sk}bad"):
+        for version in range(3):
+            deployment.publish("task", sk, version)
+        deployment.publish("task", f"{sk}bad", attributes={"fails": 1})
+    deployment.publish("task", f"{sk}later")  # the stream works again, from here on
+    deployment.wait_for("task", f"{sk}later@1")
+    assert deployment.row("task", "data", sk) is None
+
+    def lost(**more: Any) -> list[tuple[str, int, str]]:
+        page = deployment.operate("reconcile", module="task", olderThan=0, limit=1000, **more)
+        assert page["resumeToken"] is None
+        assert [one for one in page["failed"] if one["sk"].startswith(sk)] == []
+        return sorted(
+            (one["sk"], one["version"], one["problem"]) for one in page["found"] if one["sk"].startswith(sk)
+        )
+
+    expected = [(sk, version, "notApplied") for version in (1, 2, 3)] + [(f"{sk}bad", 1, "notApplied")]
+    assert lost(dryRun=True) == expected
+    assert deployment.row("task", "data", sk) is None
+    assert lost() == expected
+    for version in (1, 2, 3):
+        deployment.wait_for("task", f"{sk}@{version}")
+    data = deployment.row("task", "data", sk)
+    assert data
+    assert data["version"] == 3
+    assert deployment.seen("FlakyStore", sk) == [f"{sk}@{version}" for version in (1, 2, 3)]
+    # A handler that fails is left to an execution, which tries it again.
+    deployment.wait_for("task", f"{sk}bad@1")
+    assert deployment.tries(f"{sk}bad@1") == 2
+    assert deployment.execution(f"{sk}bad")["status"] == "SUCCEEDED"
+    assert lost(dryRun=True) == []

@@ -251,31 +251,39 @@ def test_what_goes_wrong_otherwise_is_raised(service: Service) -> None:
         operate(service, "parked", module="todo")
 
 
+class Lines(logging.Handler):
+    """What is logged, as it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.entries.append(json.loads(logger.registered_formatter.format(record)))
+
+
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
-    caplog.set_level(logging.INFO)
-
-    def read() -> list[dict[str, Any]]:
-        return [json.loads(logger.registered_formatter.format(record)) for record in caplog.records]
-
-    return read
+def lines() -> Iterator[list[dict[str, Any]]]:
+    handler = Lines()
+    logger.addHandler(handler)
+    yield handler.entries
+    logging.getLogger(logger.name).removeHandler(handler)
 
 
 def test_the_log_says_which_operation_ran_and_no_key(
-    service: Service, recorder: Recorder, lines: Callable[[], list[dict[str, Any]]]
+    service: Service, recorder: Recorder, lines: list[dict[str, Any]]
 ) -> None:
     parked(service, recorder)
     recorder.failures = {"A1@2": 1}
     operate(service, "redrive", **KEY, handler="Recorder")
     operate(service, "show", **{**KEY, "module": "nope"})
     operate(service, "unheard-of")
-    logged = lines()
-    assert [(line["operation"], line.get("module")) for line in logged if "operation" in line] == [
+    assert [(line["operation"], line.get("module")) for line in lines if "operation" in line] == [
         ("redrive", "todo"),
         ("show", None),
         ("unknown", None),
     ]
-    text = json.dumps(logged)
+    text = json.dumps(lines)
     assert PRIVATE not in text
     assert "unheard-of" not in text
     assert PK not in text
