@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from constructs_lib.local.environment import without_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 COMMAND = [sys.executable, "-m", "constructs_lib.cli"]
 
@@ -50,11 +51,17 @@ class Program:
         assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str, **streams: Any) -> subprocess.Popen[str]:
-        """Start it, with standard output and error piped unless they are given."""
+    @contextmanager
+    def start(self, *words: str, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+        """Run it during a ``with`` block, with standard output and error piped unless they are given."""
         streams = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         } | streams
-        return subprocess.Popen([*COMMAND, *words], env=self.environment, text=True, **streams)  # noqa: S603
+        command = [*COMMAND, *words]
+        with subprocess.Popen(command, env=self.environment, text=True, **streams) as process:  # noqa: S603
+            try:
+                yield process
+            finally:
+                process.kill()
