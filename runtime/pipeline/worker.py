@@ -11,6 +11,7 @@ from runtime.errors import UnknownEventError
 from runtime.keys import DetailKey, add_sort_key_version
 from runtime.log import log_context
 from runtime.pipeline.apply import apply
+from runtime.pipeline.cause import cause_text
 from runtime.pipeline.cursor import CursorStore
 from runtime.pipeline.finish import finish, finish_applied
 from runtime.pipeline.run_handler import Outcome, run_handler
@@ -99,7 +100,7 @@ def _handle(task: _Task) -> dict[str, Any]:
 def _park(task: _Task) -> dict[str, Any]:
     handler, error = task.input["handler"], str(task.input.get("error", "unknown"))
     resources = task.module.resources
-    cause = str(task.input.get("cause", ""))[:2000]
+    cause = cause_text(str(task.input.get("cause", "")))
     cursors = CursorStore(resources.dynamodb, task.module.tables.sync)
     parked = cursors.park(task.key, handler, task.version, f"{error}: {cause}")
     # The attempt before this one may have parked it and died before it could tell.

@@ -1,0 +1,11 @@
+"""The operators' command line, `cqrs`: what is parked, lagging or lost, and its repair.
+
+It needs neither the CDK nor Node.js, and touches no table: it asks the service's operator
+function, which has the handlers' code, their network and the permissions.
+"""
+
+from __future__ import annotations
+
+from constructs_lib.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,208 @@
+"""The command line: commands, options, help."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from constructs_lib.cli.errors import UsageError
+from constructs_lib.cli.exit_code import exit_codes_text
+from constructs_lib.cli.find_function import FUNCTION_VARIABLE, STACK_VARIABLE
+from constructs_lib.cli.options import text, url, whole_number
+from constructs_lib.cli.scans import MOST_SEGMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["parse"]
+
+_DESCRIPTION = """\
+Operate a CQRS service: see what is parked, lagging or lost, and repair it.
+The service's operator function does the work; you need the permission to call it."""
+_LONGEST_SECONDS = 10**9
+_LARGEST_PAGE = 1000
+_LONGEST_LIST = 1_000_000
+#: Options that may stand before and after the command, and their defaults.
+_GLOBAL: dict[str, Any] = dict.fromkeys(
+    ("stack", "function", "region", "profile", "endpoint_url", "module", "segments", "list", "page_size")
+) | {"json": False, "debug": False, "dry_run": False, "resume": [], "handler": None}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        hint = f"{message}; see {self.prog} --help"
+        raise UsageError(hint)
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options in a command line.
+
+    Raises:
+        UsageError: It is wrong; the message names the argument.
+        SystemExit: Help or the version was asked for, and is printed.
+    """
+    shared = _shared()
+    parser = _Parser(
+        prog="cqrs",
+        description=_DESCRIPTION,
+        epilog=f"exit codes:\n{exit_codes_text()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[shared],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"cqrs {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        # An option that is shortened today is ambiguous tomorrow, in somebody's script.
+        return commands.add_parser(
+            name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
+        )
+
+    _add_status(command("status", "what is parked, lagging, dead-lettered or failed, on one screen"))
+    show = command("show", "the timeline of an aggregate: versions, handlers, executions")
+    _add_key(show)
+    _add_module(show)
+    redrive = command("redrive", "run parked handlers again, from the version that they are parked at")
+    _add_key(redrive, optional=True)
+    redrive.add_argument("--all", action="store_true", help="every parked handler of the module, or of all")
+    _add_repair(redrive)
+    _add_segments(redrive)
+    skip = command("skip", "pass over the version that a handler is parked at, and go on like redrive")
+    _add_key(skip)
+    _add_repair(skip)
+    skip.add_argument("--yes", action="store_true", help="do not ask: the version never reaches the handler")
+    reconcile = command("reconcile", "find commands that were not processed to their end, and process them")
+    _add_module(reconcile)
+    _add_older_than(reconcile)
+    _add_walk(reconcile)
+    _add_list(reconcile)
+    resync = command("resync", "give the state of every aggregate to data sync handlers once more")
+    _add_module(resync)
+    resync.add_argument(
+        "--handler", action="append", type=text, metavar="NAME", help="this handler only; may be repeated"
+    )
+    _add_walk(resync)
+    replay = command("replay-dlq", "process again what failed: stream records, and notifications")
+    replay.add_argument("--only", choices=["records", "notifications"], help="one of the two")
+    _add_dry_run(replay)
+    _add_list(replay)
+    defaults = {"pk": None, "sk": None, "all": False, "older_than": None, **_GLOBAL}
+    return parser.parse_args(words, argparse.Namespace(**defaults))
+
+
+def _shared() -> _Parser:
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = shared.add_argument_group("the service, and the way to it")
+    group.add_argument(
+        "--stack",
+        type=text,
+        metavar="NAME",
+        help=f"CloudFormation stack of the service (also {STACK_VARIABLE})",
+    )
+    group.add_argument(
+        "--function",
+        type=text,
+        metavar="NAME",
+        help=f"its operator function, in place of --stack (also {FUNCTION_VARIABLE})",
+    )
+    group.add_argument("--region", type=text, help="AWS region (also AWS_REGION)")
+    group.add_argument("--profile", type=text, help="profile of the AWS configuration (also AWS_PROFILE)")
+    group.add_argument(
+        "--endpoint-url", type=url, metavar="URL", help="an emulator in place of AWS (also AWS_ENDPOINT_URL)"
+    )
+    output = shared.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    output.add_argument("--debug", action="store_true", help="show where an error comes from")
+    return shared
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_module(parser)
+    parser.add_argument("--quick", action="store_true", help="leave out what has to go over the tables")
+    parser.add_argument(
+        "--recent",
+        type=whole_number(0, 24 * 90),
+        default=24,
+        metavar="HOURS",
+        help="failed executions need attention for so long (default: %(default)s)",
+    )
+    _add_older_than(parser)
+    _add_segments(parser)
+    _add_list(parser)
+
+
+def _add_key(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    more: dict[str, Any] = {"nargs": "?", "default": argparse.SUPPRESS} if optional else {}
+    parser.add_argument("pk", metavar="PK", type=text, help="partition key of the aggregate", **more)
+    parser.add_argument("sk", metavar="SK", type=text, help="its sort key, without a version", **more)
+
+
+def _add_repair(parser: argparse.ArgumentParser) -> None:
+    _add_module(parser)
+    parser.add_argument("--handler", type=text, metavar="NAME", help="name of the handler's class")
+    _add_dry_run(parser)
+
+
+def _add_walk(parser: argparse.ArgumentParser) -> None:
+    _add_dry_run(parser)
+    _add_segments(parser)
+    parser.add_argument(
+        "--page-size",
+        type=whole_number(1, _LARGEST_PAGE),
+        metavar="ROWS",
+        help="rows that one call works on (default: 100, and 1000 in a dry run)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="append",
+        type=text,
+        default=argparse.SUPPRESS,
+        metavar="TOKEN",
+        help="go on where an interrupted run has stopped; it prints a token for each segment",
+    )
+
+
+def _add_module(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--module", type=text, metavar="NAME", help="module of the service; all, or the only one"
+    )
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+
+
+def _add_older_than(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--older-than",
+        type=whole_number(0, _LONGEST_SECONDS),
+        metavar="SECONDS",
+        help="younger commands are taken to be on their way (default: 900)",
+    )
+
+
+def _add_segments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--segments",
+        type=whole_number(1, MOST_SEGMENTS),
+        metavar="N",
+        help="parts of a table that are read side by side (default: one for each 10 000 rows, at most 8)",
+    )
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--list",
+        type=whole_number(0, _LONGEST_LIST),
+        metavar="N",
+        help="entries that lists show; they are all counted (default: 20, and 1000 with --json)",
+    )
+
+
+def _version() -> str:
+    try:
+        return version("cdk-cqrs")
+    except PackageNotFoundError:
+        return "of a source folder"

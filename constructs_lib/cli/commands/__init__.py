@@ -1,0 +1,33 @@
+"""The commands, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constructs_lib.cli.commands.repair import redrive, skip
+from constructs_lib.cli.commands.replay import replay
+from constructs_lib.cli.commands.show import show
+from constructs_lib.cli.commands.status import status
+from constructs_lib.cli.commands.sweep import reconcile, resync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from constructs_lib.cli.context import Context, Result
+
+__all__ = ["run"]
+
+_COMMANDS: Mapping[str, Callable[[Context], Result]] = {
+    "status": status,
+    "show": show,
+    "redrive": redrive,
+    "skip": skip,
+    "reconcile": reconcile,
+    "resync": resync,
+    "replay-dlq": replay,
+}
+
+
+def run(context: Context) -> Result:
+    """Run the command that the command line names."""
+    return _COMMANDS[context.options.command](context)

@@ -1,0 +1,145 @@
+"""`cqrs redrive` and `cqrs skip`: parked handlers."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from constructs_lib.cli.commands.repair_result import repair_result
+from constructs_lib.cli.errors import RefusedError, UsageError
+from constructs_lib.cli.modules import chosen_modules, one_module
+from constructs_lib.cli.progress import progress
+from constructs_lib.cli.scans import MANY, positions, scan
+from constructs_lib.cli.screen import say
+from constructs_lib.cli.walk import Walk
+
+if TYPE_CHECKING:
+    from constructs_lib.cli.context import Context, Result
+    from constructs_lib.cli.resume import Position
+
+__all__ = ["redrive", "skip"]
+
+_AT_ONCE = 4
+_STOPPING = "stopping after the handlers under way; Ctrl-C again stops at once"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A parked handler."""
+
+    module: str
+    pk: str
+    sk: str
+    handler: str
+
+
+def redrive(context: Context) -> Result:
+    """Run one parked handler again, or all of them."""
+    options = context.options
+    if options.all and options.pk is not None:
+        message = "--all: leave out PK and SK, or leave out --all"
+        raise UsageError(message)
+    if options.all:
+        return _redrive_all(context)
+    if options.sk is None:
+        message = "PK and SK: name the aggregate, or give --all; see cqrs redrive --help"
+        raise UsageError(message)
+    return _repair_one(context, "redrive")
+
+
+def skip(context: Context) -> Result:
+    """Pass over the version that a handler is parked at."""
+    options = context.options
+    if not options.dry_run and not options.yes and not sys.stdin.isatty():
+        message = (
+            "--yes: a version that is skipped never reaches the handler; add --yes to say that you mean it"
+        )
+        raise UsageError(message)
+    return _repair_one(context, "skip")
+
+
+def _repair_one(context: Context, operation: str) -> Result:
+    options = context.options
+    module = one_module(context)
+    target = _Target(module, options.pk, options.sk, options.handler or _only_handler(context, module))
+    if operation == "skip" and not options.dry_run and not options.yes:
+        _confirm(context, target)
+    answer = context.operator.ask_once(operation, **asdict(target), dryRun=options.dry_run)
+    return repair_result([asdict(target) | answer], [], Walk.nowhere(), dry_run=options.dry_run)
+
+
+def _only_handler(context: Context, module: str) -> str:
+    """The module's handler, where there is one only."""
+    (found,) = [entry for entry in chosen_modules(context) if entry.name == module]
+    if len(found.handlers) != 1:
+        message = f"--handler: module {module!r} has {', '.join(found.handlers) or 'none'}; name one of them"
+        raise UsageError(message)
+    return found.handlers[0]
+
+
+def _confirm(context: Context, target: _Target) -> None:
+    """Ask on the terminal; what was not confirmed is not done."""
+    planned = context.operator.ask("skip", **asdict(target), dryRun=True)
+    say(f"{target.handler} will never get version {planned['skipped']} of {target.pk} {target.sk}.")
+    say(f"It failed there with: {planned['error']}")
+    sys.stderr.write("Skip it? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        message = "nothing was skipped"
+        raise RefusedError(message)
+
+
+def _redrive_all(context: Context) -> Result:
+    options = context.options
+    targets = _find(context)
+    results: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+
+    def ask(target: _Target) -> dict[str, Any]:
+        try:
+            return context.operator.ask_once("redrive", **asdict(target), dryRun=options.dry_run)
+        except RefusedError as error:
+            # One that cannot be repaired, or that somebody else has repaired, must not stop the others.
+            return {"refused": {"type": error.kind, "message": str(error)}}
+
+    with progress("redrive", len(targets)) as shown:
+
+        def take(target: _Target, answer: dict[str, Any]) -> None:
+            if "refused" in answer:
+                refused.append(asdict(target) | {"error": answer["refused"]})
+            else:
+                results.append(asdict(target) | answer)
+            again = sum(result["parkedVersion"] is not None for result in results)
+            shown.advance(1, f"{again} parked again, {len(refused)} refused")
+
+        walk = Walk(targets, ask, take, threads=options.segments or _AT_ONCE)
+        walk.run(lambda: say(_STOPPING))
+    return repair_result(results, refused, walk, dry_run=options.dry_run)
+
+
+def _find(context: Context) -> list[_Target]:
+    """Every parked handler of the chosen modules; of one handler, where one is named."""
+    options = context.options
+    modules = [module for module in chosen_modules(context) if module.handlers]
+    if options.handler and not any(options.handler in module.handlers for module in modules):
+        message = f"--handler: no module that was chosen has the handler {options.handler!r}"
+        raise RefusedError(message)
+    found: list[_Target] = []
+
+    def take(position: Position, page: dict[str, Any]) -> str:
+        found.extend(
+            _Target(position.module, entry["pk"], entry["sk"], entry["handler"])
+            for entry in page["parked"]
+            if options.handler in {None, entry["handler"]}
+        )
+        return f"{len(found)} parked"
+
+    start = positions("parked", modules, options.segments)
+    rows = sum(module.rows or 0 for module in modules)
+    walk = scan(context, start, {"parked": {"limit": MANY}}, take, rows=rows)
+    if walk.error:
+        raise walk.error
+    if walk.interrupted:
+        raise KeyboardInterrupt
+    return found

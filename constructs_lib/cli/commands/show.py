@@ -1,0 +1,83 @@
+"""`cqrs show`: the timeline of one aggregate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from constructs_lib.cli.context import Result
+from constructs_lib.cli.modules import one_module
+from constructs_lib.cli.screen import Line, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from constructs_lib.cli.context import Context
+
+__all__ = ["show"]
+
+
+def show(context: Context) -> Result:
+    """Show what is stored about an aggregate, without its attributes. One call, or two."""
+    options = context.options
+    module = one_module(context)
+    found = context.operator.ask("show", module=module, pk=options.pk, sk=options.sk)
+    parts: list[Line | Table] = [
+        Line(f"{module}  {found['pk']}  {found['sk']}", "bold"),
+        Line(_state(found["data"])),
+        Line(),
+        _versions(found["versions"]),
+    ]
+    if found["cursors"]:
+        parts.append(_cursors(found["cursors"]))
+    if found["executions"]:
+        parts.append(_executions(found["executions"]))
+    return Result({"module": module, **found}, parts)
+
+
+def _state(data: dict[str, Any] | None) -> str:
+    if data is None:
+        return "no data row: no version was applied"
+    return f"at version {data['version']} since {data['updatedAt']}, by {data['updatedBy']}"
+
+
+def _versions(versions: Sequence[dict[str, Any]]) -> Table:
+    columns = ["version", "status", "applied", "history", "created", "by", "source", "sync", "request"]
+    rows = [
+        [
+            entry["version"],
+            entry["status"] or "-",
+            _yes(entry["applied"]),
+            _yes(entry["history"]),
+            entry["createdAt"],
+            entry["createdBy"],
+            entry["source"],
+            _yes(bool(entry["syncMode"])),
+            entry["requestId"],
+        ]
+        for entry in versions
+    ]
+    return Table(columns, rows, "Versions")
+
+
+def _cursors(cursors: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        [
+            entry["handler"],
+            entry["version"],
+            entry["parkedVersion"],
+            entry["parkedAt"],
+            ", ".join(f"{skipped['version']} ({skipped['at']})" for skipped in entry["skipped"]) or None,
+            entry["error"],
+        ]
+        for entry in cursors
+    ]
+    return Table(["handler", "seen", "parked at", "since", "skipped", "error"], rows, "Handlers")
+
+
+def _executions(executions: Sequence[dict[str, Any]]) -> Table:
+    rows = [[e["version"], e["status"], e["startedAt"], e["stoppedAt"], e["name"]] for e in executions]
+    return Table(["version", "status", "started", "stopped", "name"], rows, "Executions")
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a cell
+    return "yes" if value else "no"

@@ -1,0 +1,91 @@
+"""The screen of `cqrs status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from constructs_lib.cli.screen import Line, Table, brief
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["status_parts"]
+
+_ATTENTION = {
+    "parked": "handlers are parked",
+    "lagging": "commands were not processed to their end",
+    "deadLetters": "notifications were not delivered",
+    "failedRecords": "batches of stream records failed",
+    "executions": "executions failed lately",
+}
+
+
+def status_parts(document: dict[str, Any]) -> list[Line | Table]:
+    """Lines and tables for the document of the command."""
+    modules = document["modules"]
+    parts: list[Line | Table] = [
+        Line(document["function"], "bold"),
+        Line(),
+        Table(["module", "mode", "commands", "parked", "lagging", "handlers"], [_module(m) for m in modules]),
+        Table(["elsewhere", "now"], _elsewhere(document)),
+    ]
+    parked = [
+        [m["module"], p["pk"], p["sk"], p["handler"], p["parkedVersion"], p["parkedAt"], brief(p["error"])]
+        for m in modules
+        for p in m["parked"] or []
+    ]
+    lagging = [
+        [m["module"], f["pk"], f["sk"], f["version"], f["problem"], f["status"], f["createdAt"]]
+        for m in modules
+        for f in m["lagging"] or []
+    ]
+    if parked:
+        columns = ["module", "pk", "sk", "handler", "version", "since", "error"]
+        parts += _listed(columns, parked, "Parked", sum(m["parkedTotal"] for m in modules))
+    if lagging:
+        columns = ["module", "pk", "sk", "version", "problem", "status", "created"]
+        parts += _listed(columns, lagging, "Lagging", sum(m["laggingTotal"] for m in modules))
+    parts += _executions(document["executions"])
+    if document["interrupted"]:
+        parts.append(Line("Interrupted: there may be more.", "bold"))
+    if not document["attention"]:
+        return [*parts, Line("Nothing needs attention.", "green")]
+    parts.append(Line("Needs attention", "bold yellow"))
+    parts += [
+        Line(f"  {entry['count']} {_ATTENTION[entry['what']]}: {entry['command']}")
+        for entry in document["attention"]
+    ]
+    return parts
+
+
+def _module(module: dict[str, Any]) -> list[object]:
+    rows = "-" if module["rows"] is None else f"~{module['rows']}"
+    handlers = ", ".join(module["handlers"]) or None
+    return [module["module"], module["mode"], rows, module["parkedTotal"], module["laggingTotal"], handlers]
+
+
+def _elsewhere(document: dict[str, Any]) -> list[list[object]]:
+    executions = document["executions"]
+    return [
+        ["notifications on their way", document["notificationQueue"]],
+        ["notifications not delivered", document["deadLetters"]],
+        ["stream batches failed", document["failedRecords"]],
+        ["executions failed, 90 days", executions and executions["failed"]],
+        ["executions timed out, 90 days", executions and executions["timedOut"]],
+    ]
+
+
+def _executions(executions: dict[str, Any] | None) -> list[Line | Table]:
+    if not executions or not executions["latest"]:
+        return []
+    rows = [[entry["stoppedAt"], entry["status"], entry["name"]] for entry in executions["latest"]]
+    return [Table(["stopped", "status", "execution"], rows, "Failed executions")]
+
+
+def _listed(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], title: str, total: int
+) -> list[Line | Table]:
+    parts: list[Line | Table] = [Table(columns, rows, title)]
+    if total > len(rows):
+        parts += [Line(f"… and {total - len(rows)} more; --list {total} shows them all"), Line()]
+    return parts

@@ -1,0 +1,83 @@
+"""What a command works with, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from constructs_lib.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from constructs_lib.cli.operator import Operator
+    from constructs_lib.cli.screen import Line, Table
+
+__all__ = ["Context", "Listing", "Result"]
+
+_ROWS_FOR_PEOPLE = 20
+_ROWS_FOR_SCRIPTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command works with.
+
+    Attributes:
+        options: The command line.
+        words: The command line as it was typed, to say how to go on.
+        operator: The service's operator function.
+    """
+
+    options: Namespace
+    words: Sequence[str]
+    operator: Operator
+
+    def listing(self) -> Listing:
+        """An empty list that keeps as many entries as ``--list`` says."""
+        default = _ROWS_FOR_SCRIPTS if self.options.json else _ROWS_FOR_PEOPLE
+        return Listing(default if self.options.list is None else self.options.list)
+
+
+@dataclass(slots=True)
+class Listing:
+    """Entries of which only the first ones are kept: there may be millions.
+
+    Attributes:
+        most: How many are kept.
+        entries: Those.
+        total: How many there were.
+    """
+
+    most: int
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Add entries."""
+        self.total += len(entries)
+        self.entries += entries[: self.most - len(self.entries)]
+
+    @property
+    def more(self) -> str:
+        """What to say about those that are not shown; empty where all are."""
+        left = self.total - len(self.entries)
+        return f"… and {left} more; --list {self.total} shows them all" if left else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command gives back.
+
+    Attributes:
+        document: For scripts.
+        parts: For people.
+        code: The exit code.
+        hints: What else to tell, on standard error.
+    """
+
+    document: dict[str, Any]
+    parts: Sequence[Line | Table]
+    code: ExitCode = ExitCode.FINE
+    hints: Sequence[str] = ()

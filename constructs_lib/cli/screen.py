@@ -1,0 +1,128 @@
+"""Writing: tables for people, one JSON document for scripts, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from constructs_lib.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+__all__ = ["Line", "Table", "brief", "check_tables", "printable", "say", "show_parts", "write_json"]
+
+#: Where no terminal limits it, a line is as wide as what is in it.
+_WIDTH_OFF_TERMINAL = 10_000
+_LONGEST_CELL = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text.
+
+    Attributes:
+        text: The text.
+        style: How rich shows it on a terminal.
+    """
+
+    text: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. None is shown as a dash.
+
+    Attributes:
+        columns: Their headings.
+        rows: The cells.
+        title: What it shows.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]] = field(default_factory=list)
+    title: str = ""
+
+
+def printable(text: str) -> str:
+    """The text with what could steer a terminal made visible: keys and errors are anybody's."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def brief(text: str | None) -> str | None:
+    """An error for a cell of a table: one line, not too long. `cqrs show` has all of it."""
+    line = " ".join((text or "").split())
+    return (line if len(line) <= _LONGEST_CELL else line[: _LONGEST_CELL - 1] + "…") or None
+
+
+def say(text: str) -> None:
+    """Tell the operator something that is no result: one line on standard error."""
+    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.flush()
+
+
+def write_json(document: dict[str, Any]) -> None:
+    """Write the one document of ``--json``. Only ASCII, whatever the locale."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def check_tables() -> None:
+    """Refuse early what cannot be shown late.
+
+    Raises:
+        UsageError: rich is not installed.
+    """
+    try:
+        import rich  # noqa: F401, PLC0415 - an extra: `--json` works without it
+    except ImportError as error:
+        message = "rich is not installed; run `pip install 'cdk-cqrs[cli]'`, or use --json"
+        raise UsageError(message) from error
+
+
+def show_parts(parts: Sequence[Line | Table]) -> None:
+    """Print lines and tables on standard output."""
+    console = _console()
+    for part in parts:
+        if isinstance(part, Line):
+            console.print(printable(part.text), style=part.style or None)
+        else:
+            _print_table(console, part)
+    sys.stdout.flush()
+
+
+def _console() -> Console:
+    from rich.console import Console  # noqa: PLC0415 - see above
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            # The program decides what that means, once for tables and JSON.
+            raise BrokenPipeError
+
+    width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL
+    return Quiet(highlight=False, markup=False, emoji=False, width=width)
+
+
+def _print_table(console: Console, table: Table) -> None:
+    from rich import box  # noqa: PLC0415 - see above
+    from rich.table import Table as Grid  # noqa: PLC0415 - see above
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for position, heading in enumerate(table.columns):
+        cells = [row[position] for row in table.rows]
+        numbers = any(isinstance(cell, int) for cell in cells) and not any(
+            isinstance(cell, str) for cell in cells
+        )
+        # Nothing is cut off: what does not fit goes on in the next line.
+        grid.add_column(heading, justify="right" if numbers else "left", overflow="fold")
+    for row in table.rows:
+        grid.add_row(*("-" if cell is None else printable(str(cell)) for cell in row))
+    if table.title:
+        console.print(printable(table.title), style="bold")
+    console.print(grid)
+    console.print()

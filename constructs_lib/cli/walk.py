@@ -1,0 +1,142 @@
+"""Walking over what is many: several places side by side, a page at a time, with a way to go on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from constructs_lib.cli.errors import CliError
+from constructs_lib.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Walk"]
+
+P = TypeVar("P")
+
+_LOOK_SECONDS = 0.1
+
+
+class Walk(Generic[P]):
+    """One walk over all positions.
+
+    Args:
+        positions: Where to begin: one for each place, such as a segment of a table.
+        ask: Asks the service for the page at a position. Called by several threads at once.
+        take: Is given each page with its position, and returns that of the place's next page,
+            or None after the last one. Called by one thread at a time.
+        threads: How many places are worked on at once.
+
+    Attributes:
+        interrupted: Whether Ctrl-C has ended it.
+        error: What has ended it; None where nothing has.
+    """
+
+    def __init__(
+        self,
+        positions: Sequence[P],
+        ask: Callable[[P], dict[str, Any]],
+        take: Callable[[P, dict[str, Any]], P | None],
+        *,
+        threads: int,
+    ) -> None:
+        self.interrupted = False
+        self.error: CliError | None = None
+        self._crash: Exception | None = None
+        self._ask = ask
+        self._take = take
+        self._threads = min(threads, len(positions))
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._waiting = deque(range(len(positions)))
+        # Positions that are not at their end, in the order in which they were given.
+        self._open = dict(enumerate(positions))
+
+    @classmethod
+    def nowhere(cls) -> Walk[P]:
+        """A walk that is done: there was one thing to do, and it is."""
+        return cls([], lambda _: {}, lambda _, __: None, threads=0)
+
+    @property
+    def left(self) -> list[P]:
+        """Where to go on: the first page of each place that is not done."""
+        with self._lock:
+            return list(self._open.values())
+
+    def run(self, on_interrupt: Callable[[], None]) -> None:
+        """Walk to the end, or until an error or Ctrl-C.
+
+        The first Ctrl-C lets the pages under way come to their end, so that what they did
+        is counted. The second does not: those pages are done again by who goes on, which
+        is harmless.
+
+        Args:
+            on_interrupt: Called at the first Ctrl-C.
+
+        Raises:
+            Exception: What is no error of ours.
+        """
+        # Daemons: whoever has pressed Ctrl-C twice does not wait for an answer.
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
+        for thread in threads:
+            thread.start()
+        told = False
+        while any(thread.is_alive() for thread in threads):
+            try:
+                if self.interrupted and not told:
+                    told = True
+                    on_interrupt()
+                for thread in threads:
+                    thread.join(_LOOK_SECONDS)
+            except KeyboardInterrupt:
+                if self.interrupted:
+                    return
+                self.interrupted = True
+                self._stop.set()
+        if self._crash:
+            raise self._crash
+
+    def ending(self, *, attention: bool) -> tuple[dict[str, Any], ExitCode, list[str]]:
+        """How it ended: for the document, as an exit code, and in words.
+
+        Args:
+            attention: Whether something needs an operator, where it came to its end.
+        """
+        error = self.error
+        document = {
+            "interrupted": self.interrupted,
+            "error": {"type": error.kind, "message": str(error)} if error else None,
+        }
+        if error:
+            return document, error.code, [f"cqrs: error: {error}"]
+        code = ExitCode.ATTENTION if attention else ExitCode.FINE
+        return document, ExitCode.INTERRUPTED if self.interrupted else code, []
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                with self._lock:
+                    if not self._waiting:
+                        return
+                    number = self._waiting.popleft()
+                self._follow(number)
+        except CliError as error:
+            with self._lock:
+                self.error = self.error or error
+            self._stop.set()
+        except Exception as error:  # noqa: BLE001 - the main thread raises it
+            self._crash = error
+            self._stop.set()
+
+    def _follow(self, number: int) -> None:
+        position = self._open[number]
+        while not self._stop.is_set():
+            page = self._ask(position)
+            with self._lock:
+                following = self._take(position, page)
+                if following is None:
+                    del self._open[number]
+                    return
+                position = self._open[number] = following

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.service import SOURCE
+from tests.support.functions import Function
+from tests.support.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from constructs_lib.local import Emulator
+
+
+@pytest.fixture(scope="session")
+def function(emulator: Emulator) -> str:
+    """Name of a deployed function that answers like the operator function of a service."""
+    return Function(emulator, SOURCE, timeout=30).name
+
+
+@pytest.fixture(scope="session")
+def stack(emulator: Emulator, function: str) -> Iterator[str]:
+    """Name of a stack that has that function as its output."""
+    client = emulator.client("cloudformation")
+    for name, outputs in {
+        "shop": {"OperatorFunctionName": {"Value": function}},
+        "old-shop": {"ApiUrl": {"Value": "https://api.example.com"}},
+    }.items():
+        resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
+        template = json.dumps({"Resources": resources, "Outputs": outputs})
+        client.create_stack(StackName=name, TemplateBody=template)
+        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    yield "shop"
+    for name in ("shop", "old-shop"):
+        client.delete_stack(StackName=name)
+
+
+@pytest.fixture
+def cqrs(emulator: Emulator, function: str) -> Program:
+    """The program, with the emulator and the function in its environment."""
+    return Program({**emulator.environment, "CQRS_FUNCTION_NAME": function})

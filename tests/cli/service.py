@@ -1,0 +1,67 @@
+"""A function with the interface of the operator function and no tables: for what is about the transport."""
+
+from __future__ import annotations
+
+#: Pages of each segment of the module `order`, and modules.
+PAGES = 12
+
+SOURCE = f"""
+import time
+
+PAGES = {PAGES}
+MODULES = [
+    {{"name": "order", "mode": "workflow", "handlers": ["Names", "Totals"], "rows": 25_000}},
+    {{"name": "memo", "mode": "inline", "handlers": [], "rows": None}},
+]
+HEALTH = {{"deadLetters": None, "notificationQueue": 0, "failedRecords": 0, "executions": None}}
+
+
+def handler(event, context):
+    operation = event.pop("operation")
+    if operation == "modules":
+        return {{"modules": MODULES}}
+    if operation == "health":
+        return HEALTH
+    return globals()[operation](**event)
+
+
+def page_of(segment, totalSegments, resumeToken, module):
+    number = int(resumeToken or 0)
+    last = number + 1 == (PAGES if module == "order" else 1)
+    key = {{"pk": f"{{module}}#acme", "sk": f"{{segment}}/{{totalSegments}}-{{number}}"}}
+    return key, None if last else str(number + 1)
+
+
+def reconcile(module, segment, totalSegments, resumeToken=None, dryRun=False, olderThan=900, limit=100):
+    time.sleep(olderThan / 1000)
+    key, following = page_of(segment, totalSegments, resumeToken, module)
+    entry = {{**key, "version": 1, "problem": "notApplied", "status": None, "createdAt": f"limit {{limit}}"}}
+    done = 0 if dryRun else 1
+    failed = [{{**key, "version": 1, "error": "Boom"}}] if limit == 13 else []
+    if limit == 14 and resumeToken == "3":
+        raise RuntimeError("page 3 cannot be read")
+    return {{
+        "found": [entry], "applied": done, "handled": 0, "finished": done, "handedOver": 0,
+        "failed": failed, "scanned": 100, "resumeToken": following,
+    }}
+
+
+def parked(module, segment, totalSegments, resumeToken=None, limit=100):
+    return {{"parked": [], "scanned": 0, "resumeToken": None}}
+
+
+def redrive(module, pk, sk, handler, dryRun):
+    if sk == "crash":
+        raise KeyError("no such thing")
+    if sk == "none":
+        return None
+    message = f"handler: must be one of Names, Totals, got {{handler!r}}"
+    return {{"error": {{"type": "InvalidInputError", "message": message}}}}
+
+
+def skip(module, pk, sk, handler, dryRun):
+    return {{
+        "handler": handler, "done": [6], "skipped": 5, "parkedVersion": 5 if dryRun else None,
+        "error": "ValueError: \\x1b[2J[bold]no name" if dryRun else None, "dryRun": dryRun,
+    }}
+"""
