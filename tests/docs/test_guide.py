@@ -17,6 +17,7 @@ GUIDE_PAGES = {
     "http",
     "large-attributes",
     "notifications",
+    "operations",
     "reads",
     "retention",
     "sql",
