@@ -12,6 +12,7 @@ import pytest
 
 from runtime import ForbiddenError, InvalidInputError, reconcile, redrive
 from runtime.keys import DetailKey
+from runtime.pipeline import reconcile as reconciling
 from runtime.pipeline.workflow import execution_name
 from tests.operations.pipeline import (
     NOW,
@@ -237,6 +238,24 @@ def test_an_execution_that_never_wrote_its_final_status(
     assert len(recorder.seen) == len(inbox.take()) == 1
 
 
+def test_two_that_finish_the_same_command_tell_its_clients_once(
+    make_service: Callable[..., Service], recorder: Recorder, inbox: Inbox
+) -> None:
+    service = make_service(handlers=[recorder], topic_arn=inbox.topic_arn)
+    service.publish()
+    work(service, "apply", 1)
+    work(service, "handle", 1, handler="Recorder")
+
+    def meet(call: Call) -> None:
+        if call.operation == "UpdateItem":
+            service.wire.before = lambda _call: None
+            assert reconcile(service.module, older_than=NOW).finished == 1
+
+    service.wire.before = meet
+    assert reconcile(service.module, older_than=NOW).finished == 0
+    assert len(inbox.take()) == 1
+
+
 def test_a_command_that_could_not_be_applied_is_tried_again(service: Service, recorder: Recorder) -> None:
     service.publish()
     work(service, "fail", 1, error="TimeoutError")
@@ -322,7 +341,11 @@ def test_an_aggregate_that_cannot_be_repaired_does_not_stop_the_page(
     check_all_is_done(service, recorder)
 
 
-def test_versions_that_are_gone_are_passed_over(service: Service, recorder: Recorder) -> None:
+@pytest.mark.parametrize("window", [2, 25])
+def test_versions_that_are_gone_are_passed_over(
+    service: Service, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr(reconciling, "_WINDOW", window)
     backlog(service, aggregates=1, versions=4)
     for version in (1, 3):
         key = {"pk": {"S": PK}, "sk": {"S": f"A0@{version}"}}
