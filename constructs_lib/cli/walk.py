@@ -28,7 +28,7 @@ class Walk(Generic[P]):
         threads: How many places are worked on at once.
 
     Attributes:
-        interrupted: Whether Ctrl-C has ended it.
+        interrupted: Whether Ctrl-C has ended it before its end.
         error: What has ended it; None where nothing has.
     """
 
@@ -96,6 +96,8 @@ class Walk(Generic[P]):
                     return
                 self.interrupted = True
                 self._stop.set()
+        # Where the pages under way were the last ones, it came to its end after all.
+        self.interrupted = bool(self.interrupted and self.left)
         if self._crash:
             raise self._crash
 

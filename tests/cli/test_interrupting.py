@@ -93,6 +93,15 @@ def test_whoever_stops_reading_is_not_told_of_it(cqrs: Program) -> None:
         assert (running.returncode, err) == (0, "")
 
 
+def test_whoever_closes_standard_error_is_not_told_of_it_either(cqrs: Program) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with cqrs.start("reconcile", "--segments", "0", stderr=write) as running:
+        os.close(write)
+        out, _ = running.communicate(timeout=60)
+        assert (running.returncode, out) == (2, "")
+
+
 class Terminal:
     """A terminal of the program's own, and what it shows."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from collections import Counter
 from typing import Any
@@ -88,6 +89,19 @@ def test_an_error_ends_it_and_leaves_where_to_go_on() -> None:
     again.run(never)
     assert set(taker.seen.values()) == {1}
     assert len(taker.seen) == 3 * PAGES
+
+
+def test_ctrl_c_during_the_last_page_is_too_late() -> None:
+    def ask(_: Position) -> dict[str, Any]:
+        signal.raise_signal(signal.SIGINT)
+        return {}
+
+    told: list[str] = []
+    walk = Walk(places(1), ask, Taker(), threads=1)
+    walk.run(lambda: told.append("stopping"))
+    assert walk.left == []
+    assert not walk.interrupted
+    assert walk.ending(attention=False)[1] is ExitCode.FINE
 
 
 def test_a_defect_of_ours_is_raised() -> None:
