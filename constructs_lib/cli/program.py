@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from constructs_lib.cli.arguments import parse
 from constructs_lib.cli.commands import run
@@ -22,13 +21,11 @@ from constructs_lib.cli.scans import MOST_SEGMENTS
 from constructs_lib.cli.screen import check_tables, say, show_parts, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from constructs_lib.cli.context import Result
 
 __all__ = ["main"]
-
-T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,9 +55,9 @@ def _run(words: list[str]) -> ExitCode:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return _failed(RefusedError(f"unexpected {reason}; --debug shows where it comes from"), words)
     if "--json" in words:
-        _quietly(write_json, result.document)
+        write_json(result.document)
     else:
-        _quietly(show_parts, result.parts)
+        show_parts(result.parts)
     for hint in result.hints:
         say(hint)
     return result.code
@@ -71,7 +68,7 @@ def _failed(error: CliError, words: list[str]) -> ExitCode:
     if "--debug" in words:
         traceback.print_exc()
     if "--json" in words:
-        _quietly(write_json, {"error": {"type": error.kind, "message": str(error)}})
+        write_json({"error": {"type": error.kind, "message": str(error)}})
     return error.code
 
 
@@ -82,15 +79,6 @@ def _result(words: list[str]) -> Result:
     connection = Connection(options.region, options.profile, options.endpoint_url)
     function = find_function(connection, function=options.function, stack=options.stack)
     return run(Context(options, words, Operator(connection, function, at_once=MOST_SEGMENTS)))
-
-
-def _quietly(write: Callable[[T], None], what: T) -> None:
-    """Write the result. Whoever reads it may have had enough, as `head` has: that is no error."""
-    try:
-        write(what)
-    except BrokenPipeError:
-        # What Python would still flush at its end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, TextIO
 
 from constructs_lib.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -62,14 +65,14 @@ def brief(text: str | None) -> str | None:
 
 def say(text: str) -> None:
     """Tell the operator something that is no result: one line on standard error."""
-    sys.stderr.write(printable(text) + "\n")
-    sys.stderr.flush()
+    with _writing(sys.stderr):
+        sys.stderr.write(printable(text) + "\n")
 
 
 def write_json(document: dict[str, Any]) -> None:
     """Write the one document of ``--json``. Only ASCII, whatever the locale."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
-    sys.stdout.flush()
+    with _writing(sys.stdout):
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def check_tables() -> None:
@@ -87,13 +90,29 @@ def check_tables() -> None:
 
 def show_parts(parts: Sequence[Line | Table]) -> None:
     """Print lines and tables on standard output."""
-    console = _console()
-    for part in parts:
-        if isinstance(part, Line):
-            console.print(printable(part.text), style=part.style or None)
-        else:
-            _print_table(console, part)
-    sys.stdout.flush()
+    with _writing(sys.stdout):
+        console = _console()
+        for part in parts:
+            if isinstance(part, Line):
+                console.print(printable(part.text), style=part.style or None)
+            else:
+                _print_table(console, part)
+
+
+@contextmanager
+def _writing(stream: TextIO) -> Iterator[None]:
+    """Write to a stream in a ``with`` block, whatever its encoding.
+
+    Whoever reads it may have had enough, as `head` has: that is no error.
+    """
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+        stream.flush()
+    except BrokenPipeError:
+        # What Python would still flush at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _console() -> Console:
@@ -101,7 +120,7 @@ def _console() -> Console:
 
     class Quiet(Console):
         def on_broken_pipe(self) -> None:
-            # The program decides what that means, once for tables and JSON.
+            # rich would end the program, with a code that means something else.
             raise BrokenPipeError
 
     width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL

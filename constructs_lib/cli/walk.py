@@ -16,8 +16,6 @@ __all__ = ["Walk"]
 
 P = TypeVar("P")
 
-_LOOK_SECONDS = 0.1
-
 
 class Walk(Generic[P]):
     """One walk over all positions.
@@ -30,7 +28,7 @@ class Walk(Generic[P]):
         threads: How many places are worked on at once.
 
     Attributes:
-        interrupted: Whether Ctrl-C has ended it.
+        interrupted: Whether Ctrl-C has ended it before its end.
         error: What has ended it; None where nothing has.
     """
 
@@ -50,6 +48,10 @@ class Walk(Generic[P]):
         self._threads = min(threads, len(positions))
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._working = self._threads
+        if not self._threads:
+            self._ended.set()
         self._waiting = deque(range(len(positions)))
         # Positions that are not at their end, in the order in which they were given.
         self._open = dict(enumerate(positions))
@@ -79,22 +81,23 @@ class Walk(Generic[P]):
             Exception: What is no error of ours.
         """
         # Daemons: whoever has pressed Ctrl-C twice does not wait for an answer.
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
-        for thread in threads:
-            thread.start()
+        for _ in range(self._threads):
+            threading.Thread(target=self._work, daemon=True).start()
         told = False
-        while any(thread.is_alive() for thread in threads):
+        # Not `Thread.join`: Python 3.11 takes a thread for ended whose join was interrupted.
+        while not self._ended.is_set():
             try:
                 if self.interrupted and not told:
                     told = True
                     on_interrupt()
-                for thread in threads:
-                    thread.join(_LOOK_SECONDS)
+                self._ended.wait()
             except KeyboardInterrupt:
                 if self.interrupted:
                     return
                 self.interrupted = True
                 self._stop.set()
+        # Where the pages under way were the last ones, it came to its end after all.
+        self.interrupted = bool(self.interrupted and self.left)
         if self._crash:
             raise self._crash
 
@@ -129,6 +132,11 @@ class Walk(Generic[P]):
         except Exception as error:  # noqa: BLE001 - the main thread raises it
             self._crash = error
             self._stop.set()
+        finally:
+            with self._lock:
+                self._working -= 1
+                if not self._working:
+                    self._ended.set()
 
     def _follow(self, number: int) -> None:
         position = self._open[number]

@@ -11,14 +11,21 @@ from tests.support.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from constructs_lib.local import Emulator
 
 
 @pytest.fixture(scope="session")
-def function(emulator: Emulator) -> str:
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that gets a line for each page that `function` is asked for."""
+    return tmp_path_factory.mktemp("trace") / "asked"
+
+
+@pytest.fixture(scope="session")
+def function(emulator: Emulator, trace: Path) -> str:
     """Name of a deployed function that answers like the operator function of a service."""
-    return Function(emulator, SOURCE, timeout=30).name
+    return Function(emulator, SOURCE, timeout=30, environment={"TRACE": str(trace)}).name
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from __future__ import annotations
 PAGES = 12
 
 SOURCE = f"""
+import os
 import time
 
 PAGES = {PAGES}
@@ -33,6 +34,8 @@ def page_of(segment, totalSegments, resumeToken, module):
 
 
 def reconcile(module, segment, totalSegments, resumeToken=None, dryRun=False, olderThan=900, limit=100):
+    with open(os.environ["TRACE"], "a") as trace:
+        trace.write("asked\\n")
     time.sleep(olderThan / 1000)
     key, following = page_of(segment, totalSegments, resumeToken, module)
     entry = {{**key, "version": 1, "problem": "notApplied", "status": None, "createdAt": f"limit {{limit}}"}}

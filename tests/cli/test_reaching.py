@@ -163,19 +163,23 @@ def test_a_variable_that_is_no_endpoint(said: Said, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_what_aws_does_not_allow(said: Said, status: int, code: str, told: str) -> None:
-    with refusing(status, code) as url:
+    with refusing(status, code) as (url, calls):
         ended, error = said(f"skip P S --module m --handler H --yes --function f --endpoint-url {url}")
+    # Never twice: a skip whose answer was lost would pass over the next version as well.
+    assert len(calls) == 1
     assert ended == 3
     assert told in error
     assert "because" in error
 
 
 @contextmanager
-def refusing(status: int, code: str) -> Iterator[str]:
-    """URL of an AWS that refuses everything. The emulator allows everybody everything."""
+def refusing(status: int, code: str) -> Iterator[tuple[str, list[str]]]:
+    """URL of an AWS that refuses everything, and its calls. The emulator allows everybody everything."""
+    calls: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            calls.append(self.path)
             self.rfile.read(int(self.headers["Content-Length"]))
             body = json.dumps({"Message": "because", "Type": "User"}).encode()
             self.send_response(status)
@@ -189,7 +193,7 @@ def refusing(status: int, code: str) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}", calls
         server.shutdown()
         thread.join()
 
@@ -206,8 +210,16 @@ def test_a_profile_of_the_configuration_files(
     assert said(f"status --quick --function {function} --profile ops") == (0, function)
 
 
+def test_what_may_be_repeated_is_tried_again(said: Said) -> None:
+    with refusing(502, "ServiceException") as (url, calls):
+        code, error = said(f"redrive --all --function f --endpoint-url {url}")
+    assert code == 3
+    assert "function 'f' failed (ServiceException: because)" in error
+    assert len(calls) == 4
+
+
 def test_a_name_that_aws_does_not_take(said: Said) -> None:
-    with refusing(400, "ValidationException") as url:
+    with refusing(400, "ValidationException") as (url, _):
         code, error = said(f"status --function f%% --endpoint-url {url}")
     assert (code, error) == (2, "cqrs: error: function 'f%%' cannot be a name (because)")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -27,6 +28,14 @@ def test_keys_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> Non
     assert printable("a\x1b[2J\r\nb é") == "a\\x1b[2J\\r\\nb é"
     show_parts([Table(["pk"], [["\x1b]0;owned\x07"]])])
     assert "\\x1b]0;owned\\x07" in capsys.readouterr().out
+
+
+def test_a_terminal_of_another_encoding_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    show_parts([Line("… and 7 more"), Table(["pk"], [["é"]])])
+    stream.seek(0)
+    assert stream.read().splitlines()[0].rstrip() == "\\u2026 and 7 more"
 
 
 def test_an_error_fits_a_cell() -> None:

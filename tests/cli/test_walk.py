@@ -90,6 +90,16 @@ def test_an_error_ends_it_and_leaves_where_to_go_on() -> None:
     assert len(taker.seen) == 3 * PAGES
 
 
+def test_ctrl_c_during_the_last_page_is_too_late() -> None:
+    def take(_: Position, __: dict[str, Any]) -> None:
+        walk.interrupted = True  # as Ctrl-C does
+
+    walk = Walk(places(1), answer, take, threads=1)
+    walk.run(lambda: None)
+    assert walk.left == []
+    assert walk.ending(attention=False) == ({"interrupted": False, "error": None}, ExitCode.FINE, [])
+
+
 def test_a_defect_of_ours_is_raised() -> None:
     walk = Walk(places(2), lambda _: {}, lambda _, page: page["nothing"], threads=2)
     with pytest.raises(KeyError, match="nothing"):

@@ -18,6 +18,7 @@ GUIDE_PAGES = {
     "large-attributes",
     "monitoring",
     "notifications",
+    "operations",
     "reads",
     "retention",
     "schema-evolution",
