@@ -55,7 +55,6 @@ def cancelled(codes: Sequence[str]) -> TransactionFailedError:
         OperationalError("SELECT", {}, Exception(URL)),
         PoolTimeoutError(URL),
     ],
-    ids=lambda error: f"{type(error).__name__} {getattr(error, 'codes', '')}",
 )
 def test_a_busy_service_is_a_503_that_tells_nothing_of_it(error: Exception) -> None:
     response = problem_of(error).response()
@@ -78,7 +77,6 @@ def test_a_busy_service_is_a_503_that_tells_nothing_of_it(error: Exception) -> N
         (KeyError("x"), 500),
         (VersionConflictError("T#a", "x", 1), 409),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_a_mistake_is_none(error: Exception, status: int) -> None:
     response = problem_of(error).response()
