@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
 from runtime.pipeline.apply import ApplyContentionError
 from runtime.storage.dynamodb import TransactionFailedError
@@ -49,7 +49,7 @@ def is_unavailable(error: BaseException) -> bool:
             return error.response.get("Error", {}).get("Code") in _BUSY or status >= _SERVER_ERROR
         case TransactionFailedError():
             return error.may_pass_later
-        case HTTPClientError() | ApplyContentionError():
+        case HTTPClientError() | ConnectionError() | ApplyContentionError():
             return True
         case _:
             return _is_of_a_database(error)

@@ -54,19 +54,28 @@ class Site:
     app_name: str
     mode: str
     folder: str | None
+    database_url: str | None
     topic_arn: str
     alarm_topic_arn: str
     alarm_queue_url: str
     state_machine_arn: str
 
     @classmethod
-    def make(cls, emulator: Emulator, *, mode: str = "workflow", folder: Path | None = None) -> Site:
+    def make(
+        cls,
+        emulator: Emulator,
+        *,
+        mode: str = "workflow",
+        folder: Path | None = None,
+        database_url: str | None = None,
+    ) -> Site:
         """Make the tables, a topic and a state machine that only notes what was started.
 
         Args:
             emulator: The AWS.
             mode: ``workflow`` or ``inline``.
             folder: Where the handlers' stores are. Default: there are no handlers.
+            database_url: The ledger's database. Default: one in the folder.
         """
         name = f"t{uuid.uuid4().hex[:8]}"
         make_tables(emulator, f"local-{name}", TABLES)
@@ -88,6 +97,7 @@ class Site:
             name,
             mode,
             str(folder) if folder else None,
+            database_url,
             topic,
             alarm_topic,
             queue,
@@ -114,7 +124,8 @@ class Process:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._alarms: list[Any] = []
-        handlers = [Ledger(Path(site.folder)), Journal(Path(site.folder))] if site.folder else []
+        folder = Path(site.folder) if site.folder else None
+        handlers = [Ledger(folder, site.database_url), Journal(folder)] if folder else []
         self.service = Service(
             site.place,  # type: ignore[arg-type]
             site.app_name,

@@ -29,7 +29,7 @@ class TaskFailedError(Exception):
 
 
 class Execution:
-    """One execution: each `next` is one call of the worker.
+    """One execution: each `next` is one call of the worker, and says how long to wait for the next one.
 
     Args:
         reference: The execution's input.
@@ -41,7 +41,7 @@ class Execution:
         self._reference = reference
         self._call = call
 
-    def run(self) -> Iterator[None]:
+    def run(self) -> Iterator[int]:
         try:
             yield from self._steps()
         except TaskFailedError:
@@ -49,7 +49,7 @@ class Execution:
         else:
             self.status = "SUCCEEDED"
 
-    def _steps(self) -> Generator[None, None, None]:
+    def _steps(self) -> Generator[int, None, None]:
         reference = self._reference
         try:
             handlers = (yield from self._task("apply", reference))["handlers"]
@@ -66,7 +66,7 @@ class Execution:
         if handlers:
             yield from self._task("finish", reference | {"results": results})
 
-    def _task(self, action: str, given: dict[str, Any]) -> Generator[None, None, Any]:
+    def _task(self, action: str, given: dict[str, Any]) -> Generator[int, None, Any]:
         left = {True: _PENDING_RETRIES, False: _ERROR_RETRIES}
         while True:
             state = {"Name": action, "RetryCount": _PENDING_RETRIES + _ERROR_RETRIES - sum(left.values())}
@@ -74,13 +74,13 @@ class Execution:
             try:
                 answer = self._call({"action": action, "input": given, "context": context})
             except Exception as error:
-                yield
                 waits = isinstance(error, PreviousVersionPending)
                 left[waits] -= 1
+                yield 2 ** (_PENDING_RETRIES - left[True]) if waits else 2
                 if left[waits] < 0:
                     raise TaskFailedError(error) from error
             else:
-                yield
+                yield 0
                 return answer
 
 

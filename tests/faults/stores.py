@@ -6,12 +6,13 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, String, create_engine, event, select
+from sqlalchemy import Engine, String, create_engine, event, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime import DataSyncHandler
 from runtime.keys import remove_sort_key_version
 from runtime.sql import CqrsColumns, upsert
+from runtime.sql.engine import engine_options
 from tests.support.checker import Seen
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ class SightRow(Base):
 
 
 class _Store(DataSyncHandler):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self._folder = folder
+        self._url = url or f"sqlite:///{folder / 'ledger.db'}"
         self.wire: Wire | None = None
 
     def refuse(self, pk: str, *, refused: bool) -> None:
@@ -65,8 +67,10 @@ class Ledger(_Store):
 
     @cached_property
     def _engine(self) -> Engine:
-        engine = create_engine(f"sqlite:///{self._folder / 'ledger.db'}")
-        event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF"))
+        url = make_url(self._url)
+        engine = create_engine(url, **engine_options(url, 10))
+        if url.get_backend_name() == "sqlite":
+            event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF"))
         Base.metadata.create_all(engine)
         return engine
 

@@ -7,7 +7,9 @@ repeat: a request without an answer, a batch of the stream, a task, an operator'
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.faults.zygote import Zygote
+    from tests.support.service import Service
 
-__all__ = ["DiedError", "Fault", "World"]
+__all__ = ["DiedError", "Fault", "World", "stream_record"]
 
 SK = "A1"
 KNOWN_AS = "TODO#acme"
@@ -58,10 +61,17 @@ class World:
         pk: Partition key, which no other world has.
         fault: Where a process dies. Default: nowhere.
         zygote: Makes the process that dies, if it is to be killed. Default: an exception.
+        echo: The answer of each function's call is lost, and the call is repeated.
     """
 
     def __init__(
-        self, process: Process, pk: str, fault: Fault | None = None, zygote: Zygote | None = None
+        self,
+        process: Process,
+        pk: str,
+        fault: Fault | None = None,
+        zygote: Zygote | None = None,
+        *,
+        echo: bool = False,
     ) -> None:
         self.process = process
         self.pk = pk
@@ -70,6 +80,7 @@ class World:
         self.executions: dict[int, Execution] = {}
         self._fault = fault
         self._zygote = zygote
+        self._echo = echo
         self._service = process.service
         self._published = 0
         self._delivered: set[str] = set()
@@ -86,7 +97,8 @@ class World:
         if fault is None or fault.attempt != number:
             self.attempts.append((kind, []))
             try:
-                return self.process.perform(actor, payload)
+                answer = self.process.perform(actor, payload)
+                return self.process.perform(actor, payload) if self._echo and actor == "function" else answer
             finally:
                 self.attempts[number] = (kind, self.process.wire.names())
         self.attempts.append((kind, [f"died {fault}"]))
@@ -147,28 +159,31 @@ class World:
 
     def records(self) -> list[dict[str, Any]]:
         """Records of the commands that the stream function has not had yet."""
-        found = []
-        table = self._service.tables.command
-        for version in range(1, self._published + 1):
-            image = self._service.raw("command", f"{SK}@{version}", self.pk)
-            if image and "syncMode" not in image and str(version) not in self._delivered:
-                found.append(
-                    {
-                        "eventName": "INSERT",
-                        "eventSource": "aws:dynamodb",
-                        "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/x",
-                        "dynamodb": {"SequenceNumber": str(version), "NewImage": as_json(image)},
-                    }
-                )
-        return found
+        versions = [v for v in range(1, self._published + 1) if str(v) not in self._delivered]
+        images = {v: self._service.raw("command", f"{SK}@{v}", self.pk) for v in versions}
+        return [
+            stream_record(self._service, image, version)
+            for version, image in images.items()
+            if image and "syncMode" not in image
+        ]
 
-    def run(self) -> None:
-        """Run the executions that were started, the newest first, each step by step in turn."""
+    def run(self, *, seed: int | None = None, times: int = 1) -> None:
+        """Run the executions that were started, the newest first, each step by step in turn.
+
+        Args:
+            seed: Makes the order a random one, and the same one each time.
+            times: How often each is run, side by side.
+        """
         self._collect()
+        clock = random.Random(seed)  # noqa: S311 - a repeatable order
         waiting = [e for _, e in sorted(self.executions.items(), reverse=True) if e.status == "RUNNING"]
-        running = [execution.run() for execution in waiting]
-        while running:
-            running = [steps for steps in running if next(steps, "ended") != "ended"]
+        queue = [(float(n), n, steps.run()) for n, steps in enumerate(waiting * times)]
+        while queue:
+            now, number, steps = heappop(queue)
+            pause = next(steps, None)
+            if pause is not None:
+                spread = 1.0 if seed is None else clock.uniform(0.1, 5.0)
+                heappush(queue, (now + pause + spread, number, steps))
 
     def refuse(self, handler: str, *, refused: bool) -> None:
         """A handler's store goes down, or comes back."""
@@ -223,10 +238,12 @@ class World:
     def rows(self) -> Rows:
         return Rows.of_partition(self._service.client, self._service.tables, self.pk, KNOWN_AS)
 
-    def seen(self) -> list[Seen]:
+    def seen(self, *names: str) -> list[Seen]:
+        """What the handlers saw; with ``names``, only these."""
         return [
             sight._replace(pk=KNOWN_AS)
             for reference in self._service.module.handlers
+            if not names or reference.name in names
             for sight in reference.handler.seen(self.pk)  # type: ignore[attr-defined]
         ]
 
@@ -245,6 +262,16 @@ class World:
         if undisturbed:
             assert_same_end(rows, undisturbed.end())
             assert self.stores() == undisturbed.stores(), f"I6 of the stores: {self._fault}"
+
+
+def stream_record(service: Service, image: Any, number: int) -> dict[str, Any]:
+    """What the stream tells of a new command."""
+    return {
+        "eventName": "INSERT",
+        "eventSource": "aws:dynamodb",
+        "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{service.tables.command}/stream/x",
+        "dynamodb": {"SequenceNumber": str(number), "NewImage": as_json(image)},
+    }
 
 
 def _crash() -> None:

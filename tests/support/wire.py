@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class Wire:
         self.before: Callable[[Call], None] = lambda _call: None
         self.after: Callable[[Call], None] = lambda _call: None
         self._lost: Callable[[Call], bool] = lambda _call: False
+        self._timed_out: Callable[[Call], bool] = lambda _call: False
+        self._reply: Callable[[Call], tuple[int, Any] | None] = lambda _call: None
         self._local = threading.local()
 
     def listen(self, client: Any) -> Any:
@@ -90,12 +94,26 @@ class Wire:
         """Let calls reach the service, but answer the caller with a server error."""
         self._lost = lost
 
+    def answer(self, reply: Callable[[Call], tuple[int, Any] | None]) -> None:
+        """Answer calls in the service's place, with a status and a body of JSON; None lets one through."""
+        self._reply = reply
+
+    def time_out(self, lost: Callable[[Call], bool]) -> None:
+        """Let calls reach the service, and the caller wait in vain for the answer."""
+        self._timed_out = lost
+
     def _on_send(self, event_name: str, request: Any, **_: Any) -> AWSResponse | None:
         _, service, operation = event_name.split(".")
         call = Call(service, operation, time.monotonic(), parameters=getattr(self._local, "parameters", {}))
         self.calls.append(call)
         self._local.call = call
         self.before(call)
+        if reply := self._reply(call):
+            status, body = reply
+            return AWSResponse(request.url, status, {}, _Body(json.dumps(body).encode()))
+        if self._timed_out(call):
+            URLLib3Session().send(request)
+            raise ReadTimeoutError(endpoint_url=request.url)
         if not self._lost(call):
             return None
         URLLib3Session().send(request)
