@@ -47,7 +47,7 @@ class Notifier:
                 "table": table,
                 "pk": pk,
                 "sk": sk,
-                "tenantCode": get_tenant_code(pk) or pk,
+                "tenantCode": get_tenant_code(pk) or "",  # without one it is nobody's
                 "content": {"status": status, "source": command.get("source", {}).get("S")},
             },
         )
@@ -70,7 +70,7 @@ class Notifier:
                 "table": module,
                 "pk": pk,
                 "sk": sk,
-                "tenantCode": get_tenant_code(pk) or pk,
+                "tenantCode": get_tenant_code(pk) or "",  # without one it is nobody's
                 "content": {"errorMessage": error, "sfnId": execution_id},
             },
         )

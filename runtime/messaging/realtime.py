@@ -95,16 +95,18 @@ class AppSyncEventsTransport:
     def __call__(self, notification: Mapping[str, Any]) -> None:
         """Publish one notification.
 
-        A tenant whose code is no segment as it stands (``a_b`` would become ``a-b``, which
-        may be another tenant) has no channel. Nobody may subscribe to one, so its
-        notifications are counted as lost, and are not tried again.
+        One without a tenant is for nobody. A tenant whose code is no segment as it stands
+        (``a_b`` would become ``a-b``, which may be another tenant) has no channel. Nobody may
+        subscribe to one, so its notifications are counted as lost, and are not tried again.
 
         Raises:
             ConfigurationError: The endpoint or its region is not known.
             DeliveryError: AppSync was not reached, or refused the event.
         """
         tenant = str(notification.get("tenantCode") or "").lower()
-        if tenant in {"", NO_TENANT_SEGMENT} or channel_segment(tenant) != tenant:
+        if not tenant:
+            return
+        if tenant == NO_TENANT_SEGMENT or channel_segment(tenant) != tenant:
             metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
             logger.warning(
                 "notification not pushed: a channel's tenant has at most 50 letters, digits and dashes",

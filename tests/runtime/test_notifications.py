@@ -78,6 +78,20 @@ def test_an_applied_command_is_told_once(make_service: Callable[..., Service], i
     ]
 
 
+def test_a_key_without_a_tenant_is_told_as_nobodys(
+    make_service: Callable[..., Service], inbox: Inbox
+) -> None:
+    """The key `acme` is not the tenant acme: its users must not hear of it."""
+    service = make_service(topic_arn=inbox.topic_arn)
+    command = service.command(pk="acme")
+    everywhere = json.dumps([{"tenant": "", "role": "system_admin"}])
+    service.module.commands.publish_async(command, invoke_context=service.user(roles=everywhere))
+    task = {"module": "todo", "pk": "acme", "sk": "A1", "version": 1}
+    Worker({"todo": service.module}).run({"action": "apply", "input": task})
+    (told,) = inbox.take()
+    assert (told["pk"], told["tenantCode"]) == ("acme", "")
+
+
 def test_each_version_that_is_caught_up_is_told(make_service: Callable[..., Service], inbox: Inbox) -> None:
     service = make_service(topic_arn=inbox.topic_arn)
     for version in range(3):
