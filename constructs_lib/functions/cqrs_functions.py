@@ -196,7 +196,9 @@ class CqrsFunctions(Construct):
             table.grants.read(self.api)
             # A synchronous publish applies the command in the same transaction.
             table.grants.apply(self.api)
-            table.grants.apply(self.worker)
+            # The stream function applies inline, and an execution follows for handlers only.
+            if table.processing is not Processing.INLINE or table.sync_table:
+                table.grants.apply(self.worker)
         for table in inline:
             table.grants.apply(self.stream)
         for applier in (self.api, self.worker, *([self.stream] if inline else [])):

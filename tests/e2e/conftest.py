@@ -5,11 +5,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from constructs_lib.local import CdkCli
+from constructs_lib.local import CdkCli, Emulator
 from tests.e2e.deployment import Deployment
+from tests.support.emulator import FOLDER, WAIT_SCALE
 
 if TYPE_CHECKING:
-    from constructs_lib.local import Emulator
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """An emulator that enforces IAM: whatever a stack lacks a permission for fails here, too."""
+    with Emulator(folder=FOLDER, wait_scale=WAIT_SCALE, iam=True) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

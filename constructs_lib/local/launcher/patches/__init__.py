@@ -8,6 +8,7 @@ is no longer there, so a new version of the emulator fails at its start and not 
 from __future__ import annotations
 
 from . import (
+    iam_decisions,
     lambda_burst,
     lambda_path,
     lambda_worker,
@@ -29,6 +30,7 @@ def apply_all() -> None:
         PatchError: The emulator is not the one that the patches were made for.
     """
     for patch in (
+        iam_decisions,
         lambda_burst,
         lambda_path,
         lambda_worker,
