@@ -55,3 +55,13 @@ def read(name: str, body: dict[str, Any]) -> dict[str, Any]:
         message = "no such item"
         raise ItemNotFoundError(message)
     return {"name": found.name, "version": found.version}
+
+
+@router.post("/crash")
+def crash(body: dict[str, Any]) -> None:
+    """Fail as code does that quotes what it got."""
+    try:
+        raise KeyError(str(body))
+    except KeyError as error:
+        message = f"no such customer: {body}"
+        raise ValueError(message) from error

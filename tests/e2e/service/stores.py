@@ -26,7 +26,7 @@ class FlakyStore(SteadyStore):
             (tries,) = database.execute("SELECT COUNT(*) FROM tried WHERE sk = ?", (command.sk,)).fetchone()
         fails = int(command.attributes.get("fails", 0)) if command.attributes else 0
         if tries <= fails:
-            message = f"try {tries} of {command.sk} fails"
+            message = f"try {tries} of {command.sk} fails: {command.name} {command.attributes}"
             raise ConnectionError(message)
         super().up(command)
 
