@@ -178,7 +178,6 @@ def notification_handlers(
         resources: They know whether there is a push.
         own: Handlers of the app. None means that each notification is logged.
     """
-
     push = (resources.realtime,) if resources.settings.realtime_endpoint else ()
     return (*push, *((log_notification,) if own is None else own))
 

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deployment import command, pk
+from tests.e2e.deployment import pk
 from tests.support.polling import wait_until
 from tests.support.secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tests.e2e.deployment import Deployment
 
 #: Where a key may be: it is an identifier, which leads an operator from the alarm to the aggregate.

@@ -61,7 +61,7 @@ def read(name: str, body: dict[str, Any]) -> dict[str, Any]:
 def crash(body: dict[str, Any]) -> None:
     """Fail as code does that quotes what it got."""
     try:
-        raise KeyError(str(body))
+        _ = {}[str(body)]
     except KeyError as error:
         message = f"no such customer: {body}"
         raise ValueError(message) from error
