@@ -23,11 +23,12 @@ from runtime.context import (
     ROLE_SYSTEM_ADMIN,
     current_invoke_context,
     get_user_context,
+    identity_claims,
     require_invoke_context,
     roles_in,
 )
 from runtime.errors import ConfigurationError, ForbiddenError
-from runtime.keys import get_tenant_code
+from runtime.keys import get_tenant_code, lower_case_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,9 +97,9 @@ def acting_tenant(context: InvokeContext, settings: Settings, *, write: bool = T
         ForbiddenError: The header ``x-tenant-code`` names a tenant that the caller may not act in.
     """
     roles_in(context, None)  # malformed roles are refused even where none is needed
-    own = context.claims.get(CLAIM_TENANT)
-    wanted = (context.headers.get(HEADER_TENANT_CODE) or own or "").lower() or None
-    if wanted is None or wanted == str(own or "").lower():
+    own = _own_tenant(context)
+    wanted = lower_case_tenant(context.headers.get(HEADER_TENANT_CODE) or "") or own
+    if wanted is None or wanted == own:
         return wanted
     if _may_act_in(wanted, context, settings, write=write):
         return wanted
@@ -172,21 +173,25 @@ def requires_role(*roles: str, groups: Iterable[str] = ()) -> Callable[[RouteT],
 
 
 def _may_act_in(tenant: str | None, context: InvokeContext, settings: Settings, *, write: bool) -> bool:
-    if tenant is None:
+    if not tenant:
         # A key without a tenant is nobody's: only who may go everywhere gets there.
         return _crosses(context, None, settings)
     # A tenant from the header alone is the caller's own claim: it needs a role, or to be common.
-    own = str(context.claims.get(CLAIM_TENANT) or "").lower()
-    is_common = tenant in {code.lower() for code in settings.common_tenant_codes}
-    if tenant == own and not (write and is_common):
+    is_common = tenant in {lower_case_tenant(code) for code in settings.common_tenant_codes}
+    if tenant == _own_tenant(context) and not (write and is_common):
         return True
     if is_common and not write and context.claims.get("sub"):
         return True
     return _crosses(context, tenant, settings)
 
 
+def _own_tenant(context: InvokeContext) -> str | None:
+    """Tenant of the caller's token."""
+    return lower_case_tenant(str(identity_claims(context).get(CLAIM_TENANT) or "")) or None
+
+
 def _crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:
-    tenant_code = tenant.lower() if tenant is not None else None
+    tenant_code = lower_case_tenant(tenant) if tenant is not None else None
     return not set(settings.cross_tenant_roles).isdisjoint(roles_in(context, tenant_code))
 
 

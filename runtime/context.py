@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError
+from runtime.keys import lower_case_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ __all__ = [
     "current_invoke_context",
     "get_command_source",
     "get_user_context",
+    "identity_claims",
     "require_invoke_context",
     "roles_in",
     "use_invoke_context",
@@ -33,6 +35,7 @@ __all__ = [
 CLAIM_TENANT: Final = "custom:tenant"
 CLAIM_ROLES: Final = "custom:roles"
 CLAIM_GROUPS: Final = "custom:groups"
+_CLAIM_USE: Final = "token_use"
 HEADER_TENANT_CODE: Final = "x-tenant-code"
 HEADER_IDEMPOTENCY_KEY: Final = "idempotency-key"
 ROLE_SYSTEM_ADMIN: Final = "system_admin"
@@ -106,11 +109,11 @@ def get_user_context(invoke_context: InvokeContext) -> UserContext:
     means every tenant. Tenants are compared without regard to case, roles are not.
 
     Raises:
-        ForbiddenError: The claim ``custom:roles`` is not such a list.
+        ForbiddenError: The claim ``custom:roles`` is not such a list, or the token is no ID token.
     """
-    claims = invoke_context.claims
+    claims = identity_claims(invoke_context)
     tenant = claims.get(CLAIM_TENANT) or invoke_context.headers.get(HEADER_TENANT_CODE)
-    tenant_code = str(tenant).lower() if tenant else None
+    tenant_code = lower_case_tenant(str(tenant)) if tenant else None
     entries = _role_entries(claims.get(CLAIM_ROLES))
     return UserContext(
         user_id=claims.get("sub"),
@@ -131,7 +134,22 @@ def roles_in(invoke_context: InvokeContext, tenant_code: str | None) -> tuple[st
     Raises:
         ForbiddenError: The claim ``custom:roles`` is malformed.
     """
-    return _roles(tenant_code, _role_entries(invoke_context.claims.get(CLAIM_ROLES)))
+    return _roles(tenant_code, _role_entries(identity_claims(invoke_context).get(CLAIM_ROLES)))
+
+
+def identity_claims(invoke_context: InvokeContext) -> Mapping[str, Any]:
+    """The claims that say who the caller is: those of an ID token.
+
+    An authorizer lets Cognito's access tokens pass as well. They say what an app may do for
+    a user, and not which tenant and roles he has.
+
+    Raises:
+        ForbiddenError: The claims are those of an access token.
+    """
+    if invoke_context.claims.get(_CLAIM_USE) == "access":
+        msg = "this is an access token, which names neither tenant nor roles; send the ID token"
+        raise ForbiddenError(msg)
+    return invoke_context.claims
 
 
 def _first_role(tenant_code: str | None, entries: list[dict[str, Any]]) -> str:
@@ -184,7 +202,7 @@ def _groups(tenant_code: str | None, claim: str | None) -> tuple[str, ...]:
 
 
 def _tenant_of(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("tenant") or "").lower()
+    return lower_case_tenant(entry.get("tenant") or "")
 
 
 def get_command_source(module: str, controller: str, method: str) -> str:

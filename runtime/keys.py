@@ -14,6 +14,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 
 __all__ = [
     "KEY_SEPARATOR",
+    "MAX_VERSION",
     "VERSION_FIRST",
     "VERSION_LATEST",
     "VER_SEPARATOR",
@@ -23,6 +24,7 @@ __all__ = [
     "generate_id",
     "get_sort_key_version",
     "get_tenant_code",
+    "lower_case_tenant",
     "remove_sort_key_version",
     "sort_key_base_from_id",
 ]
@@ -34,10 +36,14 @@ VERSION_FIRST: Final = 0
 VERSION_LATEST: Final = -1
 """Version to publish with to build on whatever is the latest."""
 
+MAX_VERSION: Final = 9_999_999_999
+"""Versions end here: their suffix has to fit into a sort key."""
+
 _SUFFIX: Final = re.compile(r"@([0-9]+)\Z")
+_LETTERS: Final = re.compile("[^\u212a\u212b\u2126\u03f4]+")
 _MAX_PK_BYTES: Final = 2048
 # DynamoDB allows 1024 bytes; a version suffix has to fit behind the natural key.
-_MAX_SK_BYTES: Final = 1024 - len("@9999999999")
+_MAX_SK_BYTES: Final = 1024 - len(f"@{MAX_VERSION}")
 
 
 class DetailKey(NamedTuple):
@@ -97,11 +103,26 @@ def sort_key_base_from_id(pk: str, item_id: str) -> str | None:
 def get_tenant_code(pk: str) -> str | None:
     """Tenant that a partition key belongs to: its last `#` segment, or None without one.
 
+    An empty segment is none: it must not be the tenant of those who have no tenant.
+
     >>> get_tenant_code("TODO#acme")
     'acme'
     """
     _, separator, tenant = pk.rpartition(KEY_SEPARATOR)
-    return tenant if separator else None
+    return (tenant or None) if separator else None
+
+
+def lower_case_tenant(tenant: str) -> str:
+    """A tenant as it is compared: in lower case.
+
+    The kelvin, angstrom and ohm signs and the capital theta symbol stay: their lower case
+    is that of other letters, and whoever has them in his tenant's name would be in another
+    tenant.
+
+    >>> lower_case_tenant("Acme")
+    'acme'
+    """
+    return _LETTERS.sub(lambda part: part[0].lower(), tenant)
 
 
 def check_natural_key(pk: str, sk: str) -> None:

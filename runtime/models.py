@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from runtime.generics import AttributesT
-from runtime.keys import VERSION_LATEST, DetailKey
+from runtime.keys import MAX_VERSION, VERSION_LATEST, DetailKey
 
 __all__ = [
     "CommandInputModel",
@@ -58,7 +58,7 @@ class CommandInputModel(CqrsModel, Generic[AttributesT]):
     id: str | None = None
     code: str
     name: str
-    version: int = Field(ge=VERSION_LATEST, strict=True)
+    version: int = Field(ge=VERSION_LATEST, le=MAX_VERSION, strict=True)
     tenant_code: str | None = None
     type: str
     is_deleted: bool | None = None

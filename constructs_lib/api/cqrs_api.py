@@ -54,7 +54,8 @@ class CqrsApi(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         function: Function that answers every request.
-        identity: Users whose ID or access tokens are accepted.
+        identity: Users whose tokens are accepted. The services take ID tokens only: an access
+            token names neither tenant nor roles.
         authorizer: What decides instead of ``identity``, such as a JWT authorizer for
             another issuer.
         http_api: An existing API to add the routes to; its stage, logs, throttling and

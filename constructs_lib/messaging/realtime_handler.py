@@ -15,7 +15,8 @@ __all__ = ["subscribe_handler"]
 # AppSync's JavaScript has no regular expressions, no try and no functions as arguments. So
 # tenants are compared and not rewritten: AppSync has already refused a channel with a
 # segment of other than letters, digits and dashes, so a claim with anything else in it
-# equals no segment. What remains is the wildcard and the segment that stands for no tenant.
+# equals no segment. What remains is the wildcard, the segment that stands for no tenant, and
+# the kelvin sign, whose lower case is a k: in upper case it is none.
 _CODE = """\
 import { util } from '@aws-appsync/utils'
 
@@ -25,14 +26,16 @@ export function onSubscribe(ctx) {
   const claims = identity.claims ?? {}
   const wanted = ctx.info.channel.segments[1] ?? ''
   const isOneTenant = wanted !== '' && wanted !== '*' && wanted !== %(no_tenant)s
-  const own = `${claims['custom:tenant'] ?? ''}`.toLowerCase()
-  if (isOneTenant && wanted === own) {
+  const own = `${claims['custom:tenant'] ?? ''}`
+  const upper = wanted.toUpperCase()
+  if (isOneTenant && wanted === own.toLowerCase() && upper === own.toUpperCase()) {
     return null
   }
   let mayCross = false
   for (const entry of JSON.parse(claims['custom:roles'] || '[]')) {
-    const where = `${entry.tenant ?? ''}`.toLowerCase()
-    const isThere = where === '' || (isOneTenant && wanted === where)
+    const where = `${entry.tenant ?? ''}`
+    const isSame = wanted === where.toLowerCase() && upper === where.toUpperCase()
+    const isThere = where === '' || (isOneTenant && isSame)
     if (isThere && crossTenantRoles.indexOf(entry.role) >= 0) {
       mayCross = true
     }

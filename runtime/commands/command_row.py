@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from runtime.context import get_user_context
 from runtime.keys import add_sort_key_version
-from runtime.storage.codec import isoformat, to_wire
+from runtime.storage.codec import isoformat, to_wire, to_wire_value
 from runtime.storage.rows import DATA_TTL
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def draft_of(checked: CommandInputModel[Any]) -> Item:
     values = checked.model_dump(
         by_alias=True, exclude={"sk", "version", "ttl", "attributes"}, exclude_none=True
     )
-    # Not named `ttl`: a command must not expire before it is applied.
-    values[DATA_TTL] = checked.ttl
     # Attributes keep their nulls: a null says something else than an absent field.
     values["attributes"] = checked.attributes
-    return to_wire(values)
+    # Not named `ttl`: a command must not expire before it is applied.
+    ttl = {} if checked.ttl is None else {DATA_TTL: to_wire_value(checked.ttl, path="ttl")}
+    return to_wire(values) | ttl
 
 
 def stamped(  # noqa: PLR0917 - the parts of one row

@@ -10,6 +10,7 @@ from runtime.commands.pending import data_read, moment_in
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.keys import (
+    MAX_VERSION,
     VER_SEPARATOR,
     VERSION_LATEST,
     DetailKey,
@@ -218,10 +219,10 @@ def _split(key: tuple[str, str]) -> tuple[tuple[str, str], int | None]:
 
 
 def _checked_version(version: object) -> int:
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise InvalidInputError(
-            [FieldProblem("version", f"must be a whole number from 1 on, got {version!r}")]
-        )
+    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= MAX_VERSION:
+        got = repr(version) if not isinstance(version, int) or version < 1 else "a larger one"
+        message = f"must be a whole number from 1 to {MAX_VERSION}, got {got}"
+        raise InvalidInputError([FieldProblem("version", message)])
     return version
 
 

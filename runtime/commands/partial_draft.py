@@ -10,7 +10,7 @@ from runtime.commands.command_row import draft_of
 from runtime.commands.partial_update import REMOVE, merged, spelled_out
 from runtime.commands.validation import field_problems, validated_input
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
-from runtime.keys import VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
+from runtime.keys import MAX_VERSION, VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
 from runtime.models import CommandInputModel
 from runtime.storage.codec import from_wire, to_wire_value
 
@@ -33,7 +33,7 @@ _STATE: Final = ("id", "code", "name", "type", "isDeleted", "seq")
 class _Place(BaseModel):
     pk: str
     sk: str
-    version: int = Field(ge=VERSION_LATEST, strict=True)
+    version: int = Field(ge=VERSION_LATEST, le=MAX_VERSION, strict=True)
 
 
 class PartialUpdate:

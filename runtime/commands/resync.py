@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.keys import DetailKey, add_sort_key_version
+from runtime.keys import DetailKey, add_sort_key_version, check_natural_key
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.storage.dynamodb import wire_key
 from runtime.storage.rows import version_of
@@ -110,9 +110,10 @@ def _handlers(module: CommandModule[Any], names: Iterable[str] | None) -> list[H
 def _start(token: str | None) -> Item | None:
     if token is None:
         return None
+    message = "must be the resume_token of an earlier page"
     try:
         pk, sk = json.loads(token)
-        return wire_key(str(pk), str(sk))
-    except (TypeError, ValueError) as error:
-        message = "must be the resume_token of an earlier page"
+        check_natural_key(pk, sk)
+    except (TypeError, ValueError, AttributeError, RecursionError, InvalidInputError) as error:
         raise InvalidInputError([FieldProblem("resume_from", message)]) from error
+    return wire_key(pk, sk)

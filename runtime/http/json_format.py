@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -21,19 +22,31 @@ from pydantic import BaseModel
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.models import CqrsModel
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = ["dumps", "loads"]
 
 _MICROSECONDS_PER_MILLISECOND = 1000
+# More than anything that can be stored, and few enough for code that recurses.
+_MAX_LEVELS = 100
+_SHOWN_LEVELS = 4
+_SHOWN_CHARACTERS = 64
+# Beyond what a float has: `1E999999999` is ten bytes long, and gigabytes as an integer.
+_MAX_EXPONENT = 400
 
 
 def loads(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """The value of a JSON text. Numbers with a fraction are Decimals.
 
     Raises:
-        InvalidInputError: The text is not JSON, or holds something that cannot be stored.
+        InvalidInputError: The text is not JSON, holds something that cannot be stored, has a
+            key twice in one object, or is nested more than 100 levels deep.
     """
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object
+        )
         if "\\ud" in text.lower():
             # Half of a surrogate pair can be written in JSON, and stored nowhere.
             json.dumps(value, ensure_ascii=False, default=str).encode()
@@ -49,6 +62,7 @@ def loads(text: str) -> Any:  # noqa: ANN401 - any JSON value
     except ValueError as error:  # a constant of JavaScript's, or a number with thousands of digits
         reason = "a number is out of range"
         raise _refused(reason) from error
+    _check_levels(value)
     return value
 
 
@@ -65,6 +79,48 @@ def dumps(value: Any) -> str:  # noqa: ANN401 - whatever a route returns
 def _refuse_constant(name: str) -> NoReturn:
     msg = f"{name} is not JSON"
     raise ValueError(msg)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError(text)
+    return number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Whoever looked at the request before, a firewall say, may have taken the other one.
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        message = f"must not have the key {twice[:_SHOWN_CHARACTERS]!r} twice in one object"
+        raise InvalidInputError([FieldProblem("body", message)])
+    return found
+
+
+def _check_levels(value: object) -> None:
+    """Refuse what is nested too deep, by the names that lead there."""
+    level: list[tuple[object, list[str]]] = [(value, [])]
+    for _ in range(_MAX_LEVELS + 1):
+        level = [
+            (inner, [*path, name] if len(path) < _SHOWN_LEVELS else path)
+            for item, path in level
+            for name, inner in _children(item)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    field = ".".join(name[:_SHOWN_CHARACTERS] for name in level[0][1])
+    raise InvalidInputError([FieldProblem(field, f"is nested more than {_MAX_LEVELS} levels deep")])
+
+
+def _children(item: object) -> Iterable[tuple[str, object]]:
+    if isinstance(item, dict):
+        return item.items()
+    return ((str(index), inner) for index, inner in enumerate(item)) if isinstance(item, list) else ()
 
 
 def _refused(reason: str) -> InvalidInputError:

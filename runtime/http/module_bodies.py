@@ -8,7 +8,7 @@ from typing import Any, Generic
 from pydantic import ConfigDict, Field
 
 from runtime.generics import AttributesT
-from runtime.keys import VERSION_LATEST
+from runtime.keys import MAX_VERSION, VERSION_LATEST
 from runtime.models import CqrsModel, DataModel
 
 __all__ = [
@@ -41,7 +41,7 @@ class Replace(CqrsModel, Generic[AttributesT]):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int | None = Field(default=None, ge=VERSION_LATEST, strict=True)
+    version: int | None = Field(default=None, ge=VERSION_LATEST, le=MAX_VERSION, strict=True)
     code: str | None = Field(default=None, min_length=1)
     name: str
     seq: int | None = Field(default=None, strict=True)
@@ -73,7 +73,7 @@ class Change(CqrsModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int | None = Field(default=None, ge=1, strict=True)
+    version: int | None = Field(default=None, ge=1, le=MAX_VERSION, strict=True)
     code: str | None = Field(default=None, min_length=1)
     name: str | None = None
     seq: int | None = Field(default=None, strict=True)

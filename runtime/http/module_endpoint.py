@@ -113,11 +113,12 @@ class ModuleEndpoint(Generic[AttributesT]):
         """Id of the publish, from the header Idempotency-Key; ``index`` is a command's of many.
 
         Raises:
-            InvalidInputError: The header is too long.
+            InvalidInputError: The header is too long, or not printable.
         """
         caller = self.caller()
-        if len(caller.headers.get(HEADER_IDEMPOTENCY_KEY, "")) > _MAX_IDEMPOTENCY_KEY:
-            message = f"must have at most {_MAX_IDEMPOTENCY_KEY} characters"
+        given = caller.headers.get(HEADER_IDEMPOTENCY_KEY, "")
+        if len(given) > _MAX_IDEMPOTENCY_KEY or not given.isprintable():
+            message = f"must have at most {_MAX_IDEMPOTENCY_KEY} printable characters"
             raise InvalidInputError([FieldProblem(HEADER_IDEMPOTENCY_KEY, message)])
         found = caller.publish_id
         return found if found is None or index is None else f"{found}:{index}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from http import HTTPStatus
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,14 +13,15 @@ from pydantic import AwareDatetime
 
 from runtime.commands.item_list import field_of
 from runtime.commands.sort_key import SortKeyCondition
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.http.conditions import entity_tag, is_unmodified
 from runtime.http.module_bodies import History, SearchQuery, SearchResult
 from runtime.http.module_endpoint import ModuleEndpoint, ModuleRoute
+from runtime.keys import MAX_VERSION
 from runtime.models import DataListModel, DataModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Search", "read_routes", "search_route"]
 
@@ -38,9 +40,10 @@ Order = Annotated[str, Query(pattern="^(asc|desc)$", description="By sort key: a
 AsOf = Annotated[AwareDatetime | None, Query(alias="asOf", description="The state at that time")]
 IncludeDeleted = Annotated[bool, Query(alias="includeDeleted", description="Softly deleted items, too")]
 StartFromVersion = Annotated[
-    int, Query(alias="startFromVersion", ge=0, description="lastVersion of the page before")
+    int,
+    Query(alias="startFromVersion", ge=0, le=MAX_VERSION, description="lastVersion of the page before"),
 ]
-Version = Annotated[int, Path(ge=1)]
+Version = Annotated[int, Path(ge=1, le=MAX_VERSION)]
 Keyword = Annotated[str | None, Query(max_length=256)]
 Page = Annotated[int, Query(ge=1, le=10_000)]
 PageSize = Annotated[int, Query(alias="pageSize", ge=1, le=100)]
@@ -72,14 +75,15 @@ def read_routes(
         order: Order = "asc",
         include_deleted: IncludeDeleted = False,  # noqa: FBT002 - a query parameter
     ) -> DataListModel[Any]:
-        page = endpoint.module.repository.list_items_by_pk(
-            endpoint.pk(write=False),
-            sk=SortKeyCondition.begins_with(sk_prefix) if sk_prefix else None,
-            start_from_sk=start_from_sk,
-            limit=limit,
-            order="desc" if order == "desc" else "asc",
-            invoke_context=endpoint.caller(),
-        )
+        with _named_as_sent():
+            page = endpoint.module.repository.list_items_by_pk(
+                endpoint.pk(write=False),
+                sk=SortKeyCondition.begins_with(sk_prefix) if sk_prefix else None,
+                start_from_sk=start_from_sk,
+                limit=limit,
+                order="desc" if order == "desc" else "asc",
+                invoke_context=endpoint.caller(),
+            )
         if not include_deleted:
             page.items = [item for item in page.items if not item.is_deleted]
         return page
@@ -106,6 +110,19 @@ def read_routes(
         ),
         ModuleRoute("get", "GET", "/<sk>", get, one, roles),
     ]
+
+
+@contextmanager
+def _named_as_sent() -> Iterator[None]:
+    """Name the parameters in errors as the client wrote them."""
+    names = {"sk": "skPrefix", "start_from_sk": "startFromSk"}
+    try:
+        yield
+    except InvalidInputError as error:
+        problems = [
+            FieldProblem(names.get(found.field, found.field), found.message) for found in error.problems
+        ]
+        raise InvalidInputError(problems) from error
 
 
 def _existing(endpoint: ModuleEndpoint[Any], state: DataModel[Any] | None) -> Response[DataModel[Any]]:

@@ -14,7 +14,7 @@ from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.http.conditions import Expected, entity_tag
 from runtime.http.module_bodies import Change, Publish, Receipt, Replace
 from runtime.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
-from runtime.keys import VERSION_LATEST, remove_sort_key_version
+from runtime.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["publish_state", "receipt", "write_routes"]
 
 ModeParameter = Annotated[Mode, Query(description="async: accepted; sync: applied before the answer")]
-VersionParameter = Annotated[int | None, Query(ge=1, description="In place of the header If-Match")]
+VersionParameter = Annotated[
+    int | None, Query(ge=1, le=MAX_VERSION, description="In place of the header If-Match")
+]
 
 _MERGE_PATCH = "application/merge-patch+json"
 _ACCEPTED: dict[int, tuple[str, Any]] = {

@@ -28,6 +28,9 @@ __all__ = ["PROBLEM_JSON", "Problem", "problem_of"]
 
 PROBLEM_JSON: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:problem-type:cqrs:"
+_MAX_ERRORS: Final = 50
+_MAX_NAME: Final = 200
+_MAX_MESSAGE: Final = 500
 _SOURCES: Final = ("body", "query", "path", "header", "cookie")
 
 
@@ -39,7 +42,7 @@ class Problem:
         status: HTTP status code.
         detail: What happened, for the caller to read. None when there is nothing to tell.
         code: Stable name of the kind of problem; None when the status code says it all.
-        errors: The fields that are wrong.
+        errors: The fields that are wrong. The document has the first 50 of them.
         headers: Further headers of the response.
     """
 
@@ -63,7 +66,12 @@ class Problem:
             "status": self.status,
             "detail": self.detail,
             "instance": instance,
-            "errors": [{"field": error.field, "message": error.message} for error in self.errors] or None,
+            # Names come from the client: what it sent must not come back, and many times as long.
+            "errors": [
+                {"field": _cut(error.field, _MAX_NAME), "message": _cut(error.message, _MAX_MESSAGE)}
+                for error in self.errors[:_MAX_ERRORS]
+            ]
+            or None,
         }
         return {name: value for name, value in members.items() if value is not None}
 
@@ -90,6 +98,10 @@ def problem_of(error: Exception) -> Problem:
         case _:
             log_crash(error)
             return Problem(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}\u2026"
 
 
 def _detail(error: CqrsError) -> str | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from runtime import metrics
 from runtime.contract import NO_TENANT_SEGMENT
 from runtime.errors import ConfigurationError, DeliveryError
+from runtime.keys import lower_case_tenant
 from runtime.log import logger
 from runtime.messaging.queue import log_notification, request_id_of
 
@@ -104,7 +105,7 @@ class AppSyncEventsTransport:
             ConfigurationError: The endpoint or its region is not known.
             DeliveryError: AppSync was not reached, or refused the event.
         """
-        tenant = str(notification.get("tenantCode") or "").lower()
+        tenant = lower_case_tenant(str(notification.get("tenantCode") or ""))
         if not tenant:
             return
         if tenant == NO_TENANT_SEGMENT or channel_segment(tenant) != tenant:
@@ -119,7 +120,7 @@ class AppSyncEventsTransport:
 
     def channel(self, tenant: str, *path: object) -> str:
         """Path of a channel of ``tenant``, such as ``/default/acme/command-status/A1``."""
-        segments = (self._settings.realtime_namespace, tenant.lower(), *path)
+        segments = (self._settings.realtime_namespace, lower_case_tenant(tenant), *path)
         return "".join(f"/{channel_segment(segment)}" for segment in segments)
 
     def publish(self, channel: str, events: Sequence[Mapping[str, Any]]) -> None:

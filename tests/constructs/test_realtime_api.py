@@ -172,6 +172,15 @@ REFUSED = {
     "another case": subscription("/default/ACME/*", tenant="acme"),
     "encoded": subscription("/default/%61cme/*", tenant="acme"),
     "a claim that is encoded": subscription("/default/acme/*", tenant="%61cme"),
+    "a kelvin sign, whose lower case is a k": subscription("/default/kiwi/*", tenant="\u212aiwi"),
+    "a kelvin sign in a role": subscription(
+        "/default/kiwi/*", roles='[{"tenant": "\u212aiwi", "role": "system_admin"}]'
+    ),
+    "letters that look alike": subscription("/default/acme/*", tenant="\u0430cme"),
+    "a fullwidth claim": subscription("/default/acme/*", tenant="\uff41\uff43\uff4d\uff45"),
+    "a dotless i": subscription("/default/kiwi/*", tenant="k\u0131w\u0131"),
+    "a sharp s": subscription("/default/kiss/*", tenant="ki\u00df"),
+    "a zero-width space": subscription("/default/acme/*", tenant="acme\u200b"),
     "a space": subscription("/default/acme%20/*", tenant="acme"),
     "no claim": subscription("/default/acme/*"),
     "no claim, no part": subscription("/default//x"),

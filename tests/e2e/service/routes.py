@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from main import memo, note, task
-from runtime import ItemNotFoundError, current_invoke_context, get_user_context, module_routes
+from runtime import (
+    CqrsModel,
+    ItemNotFoundError,
+    current_invoke_context,
+    get_user_context,
+    module_routes,
+)
 
 MODULES = {module.table_name: module for module in (note, memo, task)}
 router = APIGatewayHttpRouter()
 notes = module_routes(note, prefix="/notes", type="NOTE")
+Name = Literal["note", "memo", "task"]
+
+
+class Key(CqrsModel):
+    pk: str
+    sk: str
 
 
 @router.post("/<name>/publish")
-def publish(name: str, body: dict[str, Any]) -> dict[str, Any]:
+def publish(name: Name, body: dict[str, Any]) -> dict[str, Any]:
     commands = MODULES[name].commands
     publish = commands.publish_sync if body.pop("sync", False) else commands.publish_async
     command = publish(body)
@@ -23,7 +35,7 @@ def publish(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @router.post("/<name>/tour")
-def tour(name: str, body: dict[str, Any]) -> dict[str, Any]:
+def tour(name: Name, body: dict[str, Any]) -> dict[str, Any]:
     """Use everything that a module offers to an API, on one aggregate that is new."""
     module, key = MODULES[name], (body["pk"], body["sk"])
     module.commands.publish_sync(body)
@@ -49,8 +61,8 @@ def tour(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @router.post("/<name>/read")
-def read(name: str, body: dict[str, Any]) -> dict[str, Any]:
-    found = MODULES[name].repository.get_item((body["pk"], body["sk"]))
+def read(name: Name, body: Key) -> dict[str, Any]:
+    found = MODULES[name].repository.get_item((body.pk, body.sk))
     if found is None:
         message = "no such item"
         raise ItemNotFoundError(message)
