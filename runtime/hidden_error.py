@@ -23,7 +23,7 @@ _TEXT: Final = "the text is left out, since it may quote data; LOG_LEVEL=DEBUG s
 
 def is_shown(error: Exception) -> bool:
     """Whether an error may leave the function as it is: at log level DEBUG, each of them."""
-    return isinstance(error, _SHOWN) or logger.isEnabledFor(logging.DEBUG)
+    return isinstance(error, _SHOWN) or logger.log_level <= logging.DEBUG
 
 
 def hidden(error: Exception) -> Exception:
@@ -35,7 +35,7 @@ def hidden(error: Exception) -> Exception:
     own = {"__module__": kind.__module__, "__str__": lambda _self: _TEXT, "__repr__": lambda _self: _TEXT}
     made: Exception
     try:
-        silent = type(kind.__name__, (kind,), own)
+        silent: type[Exception] = type(kind.__name__, (kind,), own)
         made = silent.__new__(silent)
     except Exception:  # noqa: BLE001 - a class may refuse to be inherited from in any way
         made = type(kind.__name__, (Exception,), own)()

@@ -79,7 +79,8 @@ def test_a_lone_surrogate_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pk", "tenant"), [("TODO#acme", "acme"), ("A#b#acme", "acme"), ("TODO", None), ("TODO#", None), ("##", None)]
+    ("pk", "tenant"),
+    [("TODO#acme", "acme"), ("A#b#acme", "acme"), ("TODO", None), ("TODO#", None), ("##", None)],
 )
 def test_the_tenant_is_the_last_segment(pk: str, tenant: str | None) -> None:
     assert get_tenant_code(pk) == tenant

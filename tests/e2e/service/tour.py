@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-
 from routes import MODULES
+
 from runtime import current_invoke_context, get_user_context
 
 router = APIGatewayHttpRouter()
