@@ -38,22 +38,34 @@ class Deployment:
 
     def sign_in(self, tenant: str, *, email: str | None = None) -> str:
         """The id token of a new user of ``tenant``."""
+        return self.tokens(tenant, email=email)["IdToken"]
+
+    def tokens(
+        self,
+        tenant: str | None,
+        *,
+        pool: str | None = None,
+        client: str | None = None,
+        email: str | None = None,
+    ) -> dict[str, str]:
+        """What a new user of ``tenant`` gets when he signs in: ``IdToken``, ``AccessToken`` and others."""
         cognito = self.emulator.client("cognito-idp")
-        pool, name = self.outputs["UserPoolId"], email or f"{uuid.uuid4().hex}@example.com"
+        pool, name = pool or self.outputs["UserPoolId"], email or f"{uuid.uuid4().hex}@example.com"
+        attributes = {"email": name} | ({"custom:tenant": tenant} if tenant else {})
         cognito.admin_create_user(
             UserPoolId=pool,
             Username=name,
             MessageAction="SUPPRESS",
-            UserAttributes=[{"Name": "custom:tenant", "Value": tenant}, {"Name": "email", "Value": name}],
+            UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
         )
         cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
         answer = cognito.initiate_auth(
-            ClientId=self.outputs["UserPoolClientId"],
+            ClientId=client or self.outputs["UserPoolClientId"],
             AuthFlow="USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
         )
-        token: str = answer["AuthenticationResult"]["IdToken"]
-        return token
+        found: dict[str, str] = answer["AuthenticationResult"]
+        return found
 
     def post(
         self, path: str, body: Any, *, token: str | None = None, anonymous: bool = False

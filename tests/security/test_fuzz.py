@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from schemathesis import Case
 
 SEED = int(os.environ.get("CQRS_SEED", "20261121"))
-TOKEN = "eyJhbGciOiJSUzI1NiJ9.planted-bearer-token.signature"
+BEARER = "eyJhbGciOiJSUzI1NiJ9.planted-bearer-token.signature"
 #: An answer is not longer than a page of what was sent.
 LONGEST = 2_000_000
 #: Values of path parameters for which there is something.
@@ -69,12 +69,12 @@ def fuzz(target: Target, operation: Any, mode: GenerationMode) -> dict[int, int]
     )
     @given(case=st.one_of(anything, on_what_is_there))
     def attack(case: Case) -> None:
-        case.headers["authorization"] = f"Bearer {TOKEN}"
+        case.headers["authorization"] = f"Bearer {BEARER}"
         answer = case.call(app=gateway)
         counts[answer.status_code] = counts.get(answer.status_code, 0) + 1
         case.validate_response(answer, checks=CHECKS)
         text = f"{answer.headers} {answer.text}"
-        assert TOKEN not in text
+        assert BEARER not in text
         assert MARKER not in text
         assert "Traceback" not in text
         assert '"status":5' not in text  # of one command of many

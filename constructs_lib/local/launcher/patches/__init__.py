@@ -18,6 +18,7 @@ from . import (
     start_execution,
     stream_filter,
     stream_mapping,
+    write_attributes,
 )
 
 __all__ = ["apply_all"]
@@ -40,5 +41,6 @@ def apply_all() -> None:
         start_execution,
         stream_filter,
         stream_mapping,
+        write_attributes,
     ):
         patch.apply()
