@@ -25,7 +25,7 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION    ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test unit faults soak lint types format build lock clean
+.PHONY: help setup demo test unit faults soak lint types format build audit lock clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [VARIABLE=value]'
@@ -74,10 +74,15 @@ format: $(READY) ## Mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix --quiet --output-format concise || true
 	@$(BIN)/ruff format
 
-build: $(READY) ## Build the wheel and the source distribution into dist
+build: $(READY) ## Build the wheel and the source distribution into dist, and lists (SBOM) of what they and the layer need
 	@echo '==> hatchling'
 	@rm -rf dist
 	@$(BIN)/hatchling build
+	@echo '==> CycloneDX'
+	@$(BIN)/python tools/sbom dist
+
+audit: $(READY) ## Look every locked package up for known vulnerabilities; fails where it cannot, for want of a network
+	@$(BIN)/python tools/audit
 
 lock: $(PACKAGES) ## Write the lock files anew from their sources; UPGRADE=1 takes the newest versions
 	@UPGRADE='$(UPGRADE)' PATH="$(CURDIR)/$(BIN):$$PATH" tools/lock

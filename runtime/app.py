@@ -81,6 +81,9 @@ class CqrsApp(EventHandlers):
     def __call__(self, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's types
         """Handle one event.
 
+        What the app's own handlers raise leaves the function under its name, but without its
+        text: Lambda would write it to the log. See `runtime.hidden_error`.
+
         Raises:
             UnknownEventError: Nobody here handles the event.
         """
@@ -99,6 +102,12 @@ class CqrsApp(EventHandlers):
                     return self._operator.run(event)
                 case _:
                     return self._records.process(source, event["Records"])
+        except Exception as error:
+            from runtime.hidden_error import hidden, is_shown  # noqa: PLC0415
+
+            if is_shown(error):
+                raise
+            raise hidden(error) from None
         finally:
             self._flush_metrics()
 

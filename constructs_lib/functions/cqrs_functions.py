@@ -14,6 +14,7 @@ from constructs_lib.functions.function_environment import (
     check_own_variables,
     identity_environment,
     session_environment,
+    warn_of_passwords,
 )
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
 from constructs_lib.functions.function_permissions import give_permissions
@@ -125,6 +126,7 @@ class CqrsFunctions(Construct):
         super().__init__(scope, construct_id)
         own = dict(environment or {})
         check_own_variables("environment", own)
+        warn_of_passwords(self, own, env_name)
         common = {
             Env.NODE_ENV: env_name,
             Env.APP_NAME: app_name,

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration
+from aws_cdk import Annotations, Duration, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_duration
 from runtime.contract import Env
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from constructs import Construct
 
     from constructs_lib.api.identity import Identity
     from constructs_lib.tables.session_table import SessionTable
 
-__all__ = ["check_own_variables", "identity_environment", "session_environment"]
+__all__ = ["check_own_variables", "identity_environment", "session_environment", "warn_of_passwords"]
 
 # What a user may set: settings of the runtime that no construct decides.
 _OPEN: Final = {
@@ -27,6 +30,9 @@ _OPEN: Final = {
     Env.REQUEST_BODY_SIZE_LIMIT,
     Env.SES_FROM_EMAIL,
 }
+_LOCAL: Final = "local"
+# As in postgresql://user:password@host/database.
+_PASSWORD: Final = re.compile(r"://[^/?#\s]*:[^/?#@\s]+@")
 _OWNED: Final = {value for name, value in vars(Env).items() if name.isupper()} - _OPEN
 
 
@@ -41,6 +47,20 @@ def check_own_variables(prop: str, names: Iterable[str]) -> None:
         if name in _OWNED:
             msg = f"{prop} must not be {name}, got it; the constructs set it: choose another name"
             raise InvalidPropsError(msg)
+
+
+def warn_of_passwords(scope: Construct, environment: Mapping[str, str], env_name: str) -> None:
+    """Warn of URLs with a password: a variable's value is in the template, the console and ``cdk.out``.
+
+    Not at the stage ``local``, whose databases are made for a test.
+    """
+    for name, value in environment.items() if env_name != _LOCAL else ():
+        if not Token.is_unresolved(value) and _PASSWORD.search(value):
+            Annotations.of(scope).add_warning_v2(
+                "cqrs:plainPassword",
+                f"the variable {name} has a password in it, which the template shows; "
+                "keep it in a secret, and give that to the functions with add_secret",
+            )
 
 
 def session_environment(

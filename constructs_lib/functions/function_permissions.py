@@ -36,7 +36,9 @@ def give_permissions(
         table.grants.read(api)
         # A synchronous publish applies the command in the same transaction.
         table.grants.apply(api)
-        table.grants.apply(worker)
+        # The stream function applies inline, and an execution follows for handlers only.
+        if table.processing is not Processing.INLINE or table.sync_table:
+            table.grants.apply(worker)
         for grant in (table.grants.inspect, table.grants.repair, table.grants.reconcile, table.grants.replay):
             grant(operator)
     for table in inline:

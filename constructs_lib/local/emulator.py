@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,8 +18,9 @@ from constructs_lib.local.environment import (
     emulator_environment,
     without_aws,
 )
-from constructs_lib.local.errors import EmulatorFailedError, NoSpaceError, is_disk_full
+from constructs_lib.local.errors import EmulatorFailedError
 from constructs_lib.local.network import is_healthy, listen
+from constructs_lib.local.run_folder import make_run_folder, read_decisions
 from constructs_lib.local.venv import DEFAULT_FOLDER, ensure_venv
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Emulator:
             at the stock behaviour.
         wait_scale: Factor for the waits and retry intervals of Step Functions; 0.1 makes
             them ten times as short.
+        iam: Whether signatures are verified, and the policies of roles, buckets, topics and
+            queues enforced. The account's own key, which `client` has, may do everything.
         start_seconds: How long a start may take.
     """
 
@@ -62,12 +64,14 @@ class Emulator:
         folder: Path = DEFAULT_FOLDER,
         patches: bool = True,
         wait_scale: float = 1.0,
+        iam: bool = False,
         start_seconds: float = 30.0,
     ) -> None:
         self._wanted_port = port
         self._folder = folder.resolve()
         self._patches = patches
         self._wait_scale = wait_scale
+        self._iam = iam
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._run: Path | None = None
@@ -122,6 +126,13 @@ class Emulator:
         """The variables to add to a process that shall talk to this emulator."""
         return client_environment(self.endpoint_url)
 
+    def iam_decisions(self) -> list[dict[str, Any]]:
+        """What was decided about the calls of roles, in order; nothing without ``iam``.
+
+        Of each: ``principal``, the role's session, ``action``, ``resource``, and ``allowed``.
+        """
+        return read_decisions(self.run_folder)
+
     def child_environment(self) -> dict[str, str]:
         """This process's variables, with everything about AWS replaced by the emulator's."""
         return {**without_aws(os.environ), **self.environment}
@@ -165,7 +176,7 @@ class Emulator:
         try:
             python = ensure_venv(self._folder)
             self._port = listener.getsockname()[1]
-            self._run = _make_run_folder(self._folder)
+            self._run = make_run_folder(self._folder)
             self._process = self._spawn(python, listener)
             # From here on it is the child's alone: should it die, a connection is refused.
             listener.close()
@@ -207,6 +218,7 @@ class Emulator:
             temp=str(temp),
             state=str(state),
             wait_scale=self._wait_scale,
+            iam=self._iam,
         )
         command = [str(python), str(_LAUNCHER), "--fd", str(listener.fileno())]
         if not self._patches:
@@ -236,13 +248,3 @@ class Emulator:
             time.sleep(_POLL_SECONDS)
         what = f"did not answer within {self._start_seconds:g} seconds"
         raise EmulatorFailedError(what, self.log_tail())
-
-
-def _make_run_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="run-", dir=folder))
-    except OSError as error:
-        if is_disk_full(error):
-            raise NoSpaceError(folder) from error
-        raise

@@ -49,7 +49,7 @@ def client_environment(endpoint_url: str) -> dict[str, str]:
     }
 
 
-def emulator_environment(*, port: int, temp: str, state: str, wait_scale: float) -> dict[str, str]:
+def emulator_environment(*, port: int, temp: str, state: str, wait_scale: float, iam: bool) -> dict[str, str]:
     """Variables for the emulator itself, which its Lambda functions inherit.
 
     Of the caller's environment it takes only what a program needs to run at all, so that
@@ -80,4 +80,5 @@ def emulator_environment(*, port: int, temp: str, state: str, wait_scale: float)
         "LAMBDA_ACCOUNT_CONCURRENCY": "0",
         "LAMBDA_EXECUTOR": "local",
         "SFN_WAIT_SCALE": str(wait_scale),
+        "AUTH": str(iam).lower(),
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     NotificationHandler = Callable[[Mapping[str, Any]], None]
 
-__all__ = ["NotificationQueue", "log_notification"]
+__all__ = ["NotificationQueue", "log_notification", "request_id_of"]
 
 
 class NotificationQueue:
@@ -53,13 +53,19 @@ class NotificationQueue:
             handler(notification)
 
 
+def request_id_of(notification: Mapping[str, Any]) -> str | None:
+    """The request that a notification answers, for the log; None where a key is its id instead."""
+    identifier, pk = notification.get("id"), notification.get("pk")
+    return None if pk and str(pk) in str(identifier) else identifier
+
+
 def log_notification(notification: Mapping[str, Any]) -> None:
     """Write which command reached which status to the log."""
     content = notification.get("content") or {}
     logger.info(
         "notification",
         action=notification["action"],
-        notification_id=notification.get("id"),
+        request_id=request_id_of(notification),
         table=notification.get("table"),
         status=content.get("status"),
     )

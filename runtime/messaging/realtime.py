@@ -14,6 +14,7 @@ from runtime.contract import NO_MODULE, NO_TENANT_SEGMENT
 from runtime.errors import ConfigurationError, DeliveryError
 from runtime.keys import lower_case_tenant
 from runtime.log import logger
+from runtime.messaging.queue import log_notification, request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +112,7 @@ class AppSyncEventsTransport:
             metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
             logger.warning(
                 "notification not pushed: a channel's tenant has at most 50 letters, digits and dashes",
-                notification_id=notification.get("id"),
+                request_id=request_id_of(notification),
             )
             return
         channel = self.channel(tenant, notification.get("action"), notification.get("id"))
@@ -178,8 +179,6 @@ def notification_handlers(
         resources: They know whether there is a push.
         own: Handlers of the app. None means that each notification is logged.
     """
-    from runtime.messaging.queue import log_notification  # noqa: PLC0415
-
     push = (resources.realtime,) if resources.settings.realtime_endpoint else ()
     return (*push, *((log_notification,) if own is None else own))
 

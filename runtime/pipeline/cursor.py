@@ -2,7 +2,8 @@
 
 One row an aggregate and handler, in the module's sync table:
 ``pk`` = the aggregate's, ``sk`` = ``{handler}#{sort key}``, ``version``, and while the
-handler is parked ``parkedVersion``, ``parkedAt`` and ``parkedError``. ``skipped`` lists the
+handler is parked ``parkedVersion``, ``parkedAt`` and ``parkedError``. While it is tried again,
+``failedVersion`` and ``failedError`` are of its last try. ``skipped`` lists the
 versions that operators have passed over: ``version``, ``at`` and ``error`` of each.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.keys import DetailKey
 from runtime.storage.codec import isoformat
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from runtime.storage.dynamodb import DynamoDb
 
 __all__ = ["Cursor", "CursorStore"]
+
+_NOT_YET: Final = "attribute_not_exists(parkedVersion) AND (attribute_not_exists(#v) OR #v < :v)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class CursorStore:
         not_seen = "(attribute_not_exists(#v) OR #v < :v)"
         for expression, condition in (
             (
-                "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError",
+                "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError, failedVersion, failedError",
                 f"{not_seen} AND (attribute_not_exists(parkedVersion) OR parkedVersion <= :v)",
             ),
             ("SET #v = :v", f"{not_seen} AND parkedVersion > :v"),
@@ -77,20 +80,48 @@ class CursorStore:
                 return
         # Neither: a concurrent delivery of the same version was faster.
 
-    def park(self, key: DetailKey, handler: str, version: int, error: str) -> bool:
-        """Stop ``handler`` at ``version``. False when it is past it, or parked already."""
-        return self._update(
+    def note_failure(self, key: DetailKey, handler: str, version: int, error: str) -> None:
+        """Keep why ``handler`` failed at ``version``, for the time that it is parked there.
+
+        The text may quote the data, so it goes no other way than into this row beside them.
+        """
+        self._update(
             key,
             handler,
-            "SET parkedVersion = :v, parkedAt = :now, parkedError = :error",
-            "attribute_not_exists(parkedVersion) AND (attribute_not_exists(#v) OR #v < :v)",
-            {":v": {"N": str(version)}, ":now": _now(), ":error": {"S": error}},
+            "SET failedVersion = :v, failedError = :error",
+            _NOT_YET,
+            {":v": {"N": str(version)}, ":error": {"S": error}},
         )
 
     def is_parked_at(self, key: DetailKey, handler: str, version: int) -> bool:
         """Whether ``handler`` is parked at this very version: one consistent read."""
         row = self._dynamodb.get(self._table, *self._key(key, handler), consistent=True)
         return Cursor.of(row).parked_version == version
+
+    def park(self, key: DetailKey, handler: str, version: int, kind: str, text: str) -> bool:
+        """Stop ``handler`` at ``version``. False when it is past it, or parked already.
+
+        Args:
+            key: Key of the aggregate; the sort key without a version.
+            handler: Name of the handler's class.
+            version: Version that it gave up at.
+            kind: Name of the error of its last try.
+            text: What to keep beside it, where the try itself has left nothing: it ran out of time.
+        """
+        values: dict[str, Any] = {":v": {"N": str(version)}, ":now": _now()}
+        shown = "SET parkedVersion = :v, parkedAt = :now, parkedError = "
+        forget = " REMOVE failedVersion, failedError"
+        for error, condition, more in (
+            (
+                "failedError",
+                f"{_NOT_YET} AND failedVersion = :v AND begins_with(failedError, :kind)",
+                {":kind": {"S": f"{kind}:"}},
+            ),
+            (":error", _NOT_YET, {":error": {"S": f"{kind}: {text}"}}),
+        ):
+            if self._update(key, handler, shown + error + forget, condition, values | more):
+                return True
+        return False
 
     def park_again(self, key: DetailKey, handler: str, parked: int, version: int, error: str) -> bool:
         """Move a handler that is parked at ``parked`` to ``version``, where it fails now."""

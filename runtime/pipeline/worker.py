@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime import metrics
 from runtime.contract import Action
-from runtime.errors import UnknownEventError
+from runtime.errors import PreviousVersionPending, UnknownEventError
 from runtime.keys import DetailKey, add_sort_key_version
-from runtime.log import log_context
+from runtime.log import log_context, logger
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cause import cause_text
 from runtime.pipeline.cursor import CursorStore
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from runtime.module import CommandModule
 
 __all__ = ["Worker"]
+
+_LONGEST_ERROR: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,25 @@ def _apply(task: _Task) -> dict[str, Any]:
 
 def _handle(task: _Task) -> dict[str, Any]:
     reference = task.module.handler(task.input["handler"])
-    outcome = run_handler(task.module, reference, task.key, task.version)
+    try:
+        outcome = run_handler(task.module, reference, task.key, task.version)
+    except PreviousVersionPending:
+        raise
+    except Exception as error:
+        # The error leaves the function without its text: see `runtime.hidden_error`.
+        _note(task, reference.name, error)
+        raise
     return {"handler": reference.name, "outcome": outcome}
+
+
+def _note(task: _Task, handler: str, error: Exception) -> None:
+    """Keep what a handler says about its failure, for the row that it may be parked with."""
+    cursors = CursorStore(task.module.resources.dynamodb, task.module.tables.sync)
+    text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
+    try:
+        cursors.note_failure(task.key, handler, task.version, text)
+    except (BotoCoreError, ClientError) as problem:
+        logger.warning("failure not noted", handler=handler, error=type(problem).__name__)
 
 
 def _park(task: _Task) -> dict[str, Any]:
@@ -102,7 +123,7 @@ def _park(task: _Task) -> dict[str, Any]:
     resources = task.module.resources
     cause = cause_text(str(task.input.get("cause", "")))
     cursors = CursorStore(resources.dynamodb, task.module.tables.sync)
-    parked = cursors.park(task.key, handler, task.version, f"{error}: {cause}")
+    parked = cursors.park(task.key, handler, task.version, error, cause)
     # The attempt before this one may have parked it and died before it could tell.
     if parked or (task.is_retry and cursors.is_parked_at(task.key, handler, task.version)):
         metrics.count(metrics.HANDLERS_PARKED, task.module.table_name)

@@ -46,16 +46,21 @@ class Deployment:
         self.url = emulator.http_api_url(api_id[1])
         self.token = self.sign_in("acme")
 
-    def sign_in(self, tenant: str) -> str:
+    def sign_in(self, tenant: str, *, email: str | None = None) -> str:
         """The id token of a new user of ``tenant``."""
-        return self.tokens(tenant)["IdToken"]
+        return self.tokens(tenant, email=email)["IdToken"]
 
     def tokens(
-        self, tenant: str | None, *, pool: str | None = None, client: str | None = None
+        self,
+        tenant: str | None,
+        *,
+        pool: str | None = None,
+        client: str | None = None,
+        email: str | None = None,
     ) -> dict[str, str]:
         """What a new user of ``tenant`` gets when he signs in: ``IdToken``, ``AccessToken`` and others."""
         cognito = self.emulator.client("cognito-idp")
-        pool, name = pool or self.outputs["UserPoolId"], f"{uuid.uuid4().hex}@example.com"
+        pool, name = pool or self.outputs["UserPoolId"], email or f"{uuid.uuid4().hex}@example.com"
         attributes = {"email": name} | ({"custom:tenant": tenant} if tenant else {})
         cognito.admin_create_user(
             UserPoolId=pool,
@@ -236,7 +241,7 @@ class Deployment:
 
     @contextmanager
     def inbox(self, topic: str = "TopicArn") -> Iterator[Inbox]:
-        """A queue of one's own at a topic, by its output, for the duration of a ``with`` block."""
+        """A client's own queue at the topic of an output, for the duration of a ``with`` block."""
         inbox = Inbox(self.emulator, self.outputs[topic])
         yield inbox
         inbox.close()
@@ -266,10 +271,19 @@ class Inbox:
         self._sqs, self._sns = emulator.client("sqs"), emulator.client("sns")
         self._url = self._sqs.create_queue(QueueName=f"inbox-{uuid.uuid4().hex}")["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        queue_arn = attributes["Attributes"]["QueueArn"]
+        may = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
         self._subscription = self._sns.subscribe(
             TopicArn=topic_arn,
             Protocol="sqs",
-            Endpoint=attributes["Attributes"]["QueueArn"],
+            Endpoint=queue_arn,
             Attributes={"RawMessageDelivery": "true"},
             ReturnSubscriptionArn=True,
         )["SubscriptionArn"]
@@ -289,6 +303,11 @@ class Inbox:
         found = wait_until(look, seconds=30)
         assert found
         return found
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """Every message so far. None is taken away."""
+        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
     def wait_for(self, request_id: str) -> dict[str, Any]:
         found: dict[str, Any] = wait_until(lambda: self._take(request_id), seconds=20)

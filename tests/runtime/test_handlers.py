@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from runtime import ConfigurationError, DataSyncHandler, HandlersPendingError, PreviousVersionPending
 from runtime.handlers import HandlerReference, handler_references
@@ -219,3 +220,62 @@ def test_a_path_to_something_else_is_refused_when_it_is_loaded() -> None:
 def test_two_handlers_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="more than once"):
         handler_references("todo", [Recorder, Recorder()])
+
+
+def cursor(service: Service) -> dict[str, Any]:
+    row = service.row("sync", "Recorder#A1")
+    assert row
+    return row
+
+
+def test_the_text_of_an_error_is_kept_in_the_row_until_the_handler_succeeds(
+    service: Service, recorder: Recorder
+) -> None:
+    service.publish()
+    service.apply(1)
+    recorder.failures["A1@1"] = 1
+    with pytest.raises(ConnectionError):
+        task(service, "handle", handler="Recorder")
+    assert cursor(service)["failedError"] == "ConnectionError: the store is down"
+    task(service, "handle", handler="Recorder")
+    assert {"failedError", "failedVersion"} & set(cursor(service)) == set()
+
+
+HIDDEN = '{"errorMessage": "the text is left out", "errorType": "ConnectionError", "stackTrace": ["main.py"]}'
+LATE = '{"errorMessage": "Task timed out after 60.00 seconds", "errorType": "Sandbox.Timedout"}'
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "kept"),
+    [
+        ("ConnectionError", HIDDEN, "ConnectionError: the store is down"),
+        ("Sandbox.Timedout", LATE, "Sandbox.Timedout: Task timed out after 60.00 seconds"),
+        ("States.Timeout", "", "States.Timeout: "),
+    ],
+)
+def test_a_parked_handler_says_what_its_last_try_said(
+    service: Service, recorder: Recorder, error: str, cause: str, kept: str
+) -> None:
+    service.publish()
+    service.apply(1)
+    recorder.failures["A1@1"] = 1
+    with pytest.raises(ConnectionError):
+        task(service, "handle", handler="Recorder")
+    task(service, "park", handler="Recorder", error=error, cause=cause)
+    row = cursor(service)
+    assert (row["parkedVersion"], row["parkedError"]) == (1, kept)
+    assert {"failedError", "failedVersion"} & set(row) == set()
+
+
+def test_a_failure_that_cannot_be_noted_is_still_that_failure(service: Service, recorder: Recorder) -> None:
+    service.publish()
+    service.apply(1)
+    recorder.failures["A1@1"] = 1
+
+    def refuse(call: Any) -> None:
+        if call.operation == "UpdateItem":
+            raise EndpointConnectionError(endpoint_url="dynamodb")
+
+    service.wire.before = refuse
+    with pytest.raises(ConnectionError, match="the store is down"):
+        task(service, "handle", handler="Recorder")

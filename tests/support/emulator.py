@@ -27,6 +27,13 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
+def strict_emulator() -> Iterator[Emulator]:
+    """An emulator that enforces IAM: whatever a stack lacks a permission for fails."""
+    with Emulator(folder=FOLDER, wait_scale=WAIT_SCALE, iam=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def stock() -> Iterator[Emulator]:
     """An emulator as its makers ship it."""
     with Emulator(folder=FOLDER, wait_scale=WAIT_SCALE, patches=False) as running:

@@ -28,6 +28,7 @@ class Function:
         environment: dict[str, str] | None = None,
         files: dict[str, str] | None = None,
         layers: list[str] | None = None,
+        role: str = ROLE,
     ) -> None:
         self.client = emulator.client("lambda")
         self.name = f"f-{uuid.uuid4().hex[:8]}"
@@ -36,7 +37,7 @@ class Function:
         self.arn: str = self.client.create_function(
             FunctionName=self.name,
             Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
-            Role=ROLE,
+            Role=role,
             Handler="index.handler",
             Timeout=timeout,
             Environment={"Variables": environment or {}},

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def deployment(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def deployment(strict_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The stack of `tests/e2e/app.py`, deployed by the CDK CLI, with a user who has signed in."""
     from tests.e2e.deployment import deploy  # noqa: PLC0415 - most tests deploy nothing
 
-    return deploy(emulator, tmp_path_factory.mktemp("store") / "store.db")
+    return deploy(strict_emulator, tmp_path_factory.mktemp("store") / "store.db")

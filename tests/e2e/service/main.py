@@ -8,5 +8,5 @@ note = CommandModule("note")
 memo = CommandModule("memo")
 task = CommandModule("task", data_sync_handlers=["stores:FlakyStore", "stores:SteadyStore"])
 
-app = CqrsApp(modules=[note, memo, task], routes=["routes:router", "routes:notes"])
+app = CqrsApp(modules=[note, memo, task], routes=["routes:router", "routes:notes", "tour:router"])
 app.on_queue("e2e-orders", "orders:take")

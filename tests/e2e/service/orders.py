@@ -10,7 +10,11 @@ from runtime import InvokeContext
 
 
 def take(message: dict[str, Any]) -> None:
-    order = json.loads(message["body"])
+    try:
+        order = json.loads(message["body"])
+    except ValueError:
+        problem = f"no order: {message['body']}"
+        raise ValueError(problem) from None
     note.commands.publish_sync(
         {
             "pk": "NOTE#acme",

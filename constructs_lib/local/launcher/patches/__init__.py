@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import (
     alarm_evaluation,
     deletion_protection,
+    iam_decisions,
     lambda_burst,
     lambda_path,
     lambda_worker,
@@ -34,6 +35,7 @@ def apply_all() -> None:
     for patch in (
         alarm_evaluation,
         deletion_protection,
+        iam_decisions,
         lambda_burst,
         lambda_path,
         lambda_worker,

@@ -1,0 +1,169 @@
+"""Each function's role against the calls of the deployed function: nothing is missing, nothing left over.
+
+The emulator of these tests enforces IAM, so what is missing fails everywhere in this folder.
+Here one tour makes each function do all that it is for; then every action that a policy
+allows on a resource must have been used, or be in the list below with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from tests.e2e.deployment import command, pk
+from tests.support.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.deployment import Deployment
+
+FUNCTIONS = ("Api", "Stream", "Worker", "Notifier")
+
+#: Allowed, and not seen in a call of the function: action, function (* for all), resource, and why.
+BY_LAMBDA = "Lambda itself does it with the function's role; the emulator does it with the account's key"
+BY_SNS = "SNS does it in the publisher's name; the emulator does not encrypt"
+ONE_BY_ONE = "a grant is an intent: who may read these rows in a batch may read one of them"
+REASONED = {
+    ("logs:CreateLogStream", "*", "*"): BY_LAMBDA,
+    ("logs:PutLogEvents", "*", "*"): BY_LAMBDA,
+    ("xray:PutTraceSegments", "*", "*"): "tracing is the Lambda service's, which the emulator has not",
+    ("xray:PutTelemetryRecords", "*", "*"): "tracing is the Lambda service's, which the emulator has not",
+    ("dynamodb:DescribeStream", "Stream", "*/stream/*"): BY_LAMBDA,
+    ("dynamodb:GetRecords", "Stream", "*/stream/*"): BY_LAMBDA,
+    ("dynamodb:GetShardIterator", "Stream", "*/stream/*"): BY_LAMBDA,
+    ("dynamodb:ListStreams", "Stream", "*/stream/*"): BY_LAMBDA,
+    ("s3:PutObject", "Stream", "*failedrecords*"): BY_LAMBDA,
+    ("s3:ListBucket", "Stream", "*failedrecords*"): BY_LAMBDA,
+    ("sqs:*", "*", "*"): BY_LAMBDA,
+    ("kms:Decrypt", "*", "*"): BY_SNS,
+    ("kms:GenerateDataKey", "*", "*"): BY_SNS,
+    # tests/contract/test_permissions.py shows the calls that need the following.
+    ("dynamodb:Query", "Api", "*-command"): "a module without data rows looks for its latest version so",
+    ("dynamodb:BatchGetItem", "Stream", "*-memo-*"): "what a batch lacks, where records come out of order",
+    ("dynamodb:GetItem", "Stream", "*-memo-command"): ONE_BY_ONE,
+    ("dynamodb:GetItem", "Worker", "*-command"): ONE_BY_ONE,
+    ("dynamodb:GetItem", "Worker", "*-data"): ONE_BY_ONE,
+}
+
+#: The only ones that may be given for every resource: they take none.
+WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+class Right(NamedTuple):
+    function: str
+    action: str
+    resource: str
+
+
+@pytest.fixture
+def sk() -> str:
+    return f"T{uuid.uuid4().hex[:10]}"
+
+
+def granted(deployment: Deployment) -> set[Right]:
+    """What the deployed policies of the functions' roles allow."""
+    iam = deployment.emulator.client("iam")
+    rights = set()
+    for role, function in roles(deployment).items():
+        assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for statement in policy["Statement"]:
+                assert statement["Effect"] == "Allow"
+                for action in listed(statement["Action"]):
+                    rights |= {Right(function, action, one) for one in listed(statement["Resource"])}
+    return rights
+
+
+def used(deployment: Deployment) -> set[Right]:
+    """What the functions called, and what the emulator decided about it: all was allowed."""
+    names = roles(deployment)
+    decisions = [
+        (names[role], decision)
+        for decision in deployment.emulator.iam_decisions()
+        if (role := decision["principal"].split("/")[1]) in names
+    ]
+    assert [(name, decision) for name, decision in decisions if not decision["allowed"]] == []
+    return {Right(name, decision["action"], decision["resource"]) for name, decision in decisions}
+
+
+def roles(deployment: Deployment) -> dict[str, str]:
+    resources = deployment.emulator.client("cloudformation").describe_stack_resources(StackName="EndToEnd")
+    return {
+        resource["PhysicalResourceId"]: name
+        for resource in resources["StackResources"]
+        for name in FUNCTIONS
+        if resource["ResourceType"] == "AWS::IAM::Role"
+        and resource["LogicalResourceId"].startswith(f"Functions{name}Role")
+    }
+
+
+def listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def reasons(right: Right) -> Iterator[tuple[str, str, str]]:
+    """The entries of the list that are about a right."""
+    for action, function, resource in REASONED:
+        if all(
+            fnmatchcase(value, pattern)
+            for value, pattern in zip(right, (function, action, resource), strict=True)
+        ):
+            yield action, function, resource
+
+
+def take_the_tour(deployment: Deployment, sk: str) -> None:
+    for module in ("note", "memo", "task"):
+        answer = deployment.post(f"/{module}/tour", command(module, sk))
+        assert answer.json() == {"version": 2}, answer.text
+        deployment.wait_for(module, f"{sk}@2")
+        with deployment.stream_held(module):
+            deployment.publish(module, sk, 2)
+            deployment.publish(module, sk, 3, sync=True)  # applies what is pending first
+        deployment.wait_for(module, f"{sk}@4")
+    poison = f"{sk}poison"
+    deployment.publish("task", poison, attributes={"fails": 1000})
+    deployment.wait_for("task", f"{poison}@1", "sync_data:FAILED")
+    pending = f"{sk}pending"
+    deployment.publish("task", pending, sync=True, attributes={"fails": 1})
+    deployment.wait_for("task", f"{pending}@1")
+    for module in ("note", "task"):
+        with deployment.stream_held(module):
+            deployment.publish(module, f"{sk}spoilt")
+            row = {"pk": {"S": pk(module)}, "sk": {"S": f"{sk}spoilt"}, "version": {"S": "one"}}
+            deployment.emulator.client("dynamodb").put_item(
+                TableName=deployment.table(module, "data"), Item=row
+            )
+    for module in ("note", "task"):
+        deployment.wait_for(module, f"{sk}spoilt@1", "transform_data:FAILED")
+    queue = deployment.emulator.client("sqs")
+    url = queue.get_queue_url(QueueName="e2e-orders")["QueueUrl"]
+    queue.send_message(QueueUrl=url, MessageBody=json.dumps({"sk": f"{sk}order"}))
+    wait_until(lambda: deployment.row("note", "data", f"{sk}order"), seconds=30)
+
+
+def test_each_role_allows_what_its_function_calls_and_nothing_else(deployment: Deployment, sk: str) -> None:
+    take_the_tour(deployment, sk)
+    rights, calls = granted(deployment), used(deployment)
+    assert {right.function for right in rights} == set(FUNCTIONS)
+    uncovered = {
+        call
+        for call in calls
+        if not any(call[:2] == right[:2] and fnmatchcase(call.resource, right.resource) for right in rights)
+    }
+    assert uncovered == set(), "called without a right to it"
+    idle = {
+        right
+        for right in rights
+        if not any(call[:2] == right[:2] and fnmatchcase(call.resource, right.resource) for call in calls)
+    }
+    assert sorted(right for right in idle if not any(reasons(right))) == [], "allowed and never called"
+    assert set(REASONED) == {entry for right in rights for entry in reasons(right)}, "excused, not allowed"
+    everywhere = {right.action for right in rights if right.resource == "*"}
+    assert everywhere <= WITHOUT_RESOURCE
+    assert not any("*" in right.action for right in rights)
