@@ -26,7 +26,8 @@ def sk() -> str:
 
 @pytest.fixture
 def cqrs(deployment: Deployment) -> Program:
-    return Program({**deployment.emulator.environment, "CQRS_STACK": "EndToEnd"})
+    function = deployment.outputs["OperatorFunctionName"]
+    return Program({**deployment.emulator.environment, "CQRS_FUNCTION_NAME": function})
 
 
 def rows(deployment: Deployment, module: str, sk: str) -> list[dict[str, Any]]:
@@ -52,7 +53,8 @@ def test_what_is_parked_is_seen_and_healed(deployment: Deployment, cqrs: Program
     deployment.wait_for("task", f"{sk}@2", "sync_data:FAILED")
     before = rows(deployment, "task", sk)
 
-    status = cqrs("status", "--json", "--module", "task", code=1).document
+    status = cqrs("status", "--json", "--module", "task", "--stack", "EndToEnd", code=1).document
+    assert status["function"] == deployment.outputs["OperatorFunctionName"]
     (task,) = status["modules"]
     (parked,) = of(task["parked"], sk)
     assert parked["handler"] == "FlakyStore"
