@@ -48,8 +48,7 @@ class CqrsFunctions(Construct):
     processing, worker applies commands and runs data sync handlers, notifier tells
     clients. None may do what another one does for it. The code's own needs, such as a
     database, are given to api, worker and operator, which run it. operator is for people:
-    nothing invokes it, and whoever may, looks at and repairs what all tenants have; it
-    calls data sync handlers, so give it the network that worker has.
+    nothing invokes it. Whoever may, repairs what all tenants have, with worker's network.
 
     Example:
         >>> functions = CqrsFunctions(

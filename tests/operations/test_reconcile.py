@@ -14,6 +14,7 @@ from runtime import ForbiddenError, InvalidInputError, reconcile, redrive
 from runtime.keys import DetailKey
 from runtime.pipeline import reconcile as reconciling
 from runtime.pipeline.workflow import execution_name
+from tests.faults.scale import scaled
 from tests.operations.pipeline import (
     NOW,
     Recorder,
@@ -50,14 +51,14 @@ def test_what_the_stream_forgot_is_applied_and_handled_in_order(
     make_service: Callable[..., Service], recorder: Recorder, inbox: Inbox
 ) -> None:
     service = make_service(handlers=[recorder], topic_arn=inbox.topic_arn)
-    backlog(service, aggregates=3, versions=11)  # `A0@10` comes before `A0@2`
-    assert problems(service) == sorted((f"A{n}", v, "notApplied") for n in range(3) for v in range(1, 12))
+    backlog(service, aggregates=2, versions=11)  # `A0@10` comes before `A0@2`
+    assert problems(service) == sorted((f"A{n}", v, "notApplied") for n in range(2) for v in range(1, 12))
     pages = reconcile_all(service)
-    assert sum(page.applied for page in pages) == 33
-    assert sum(page.handled for page in pages) == 33
-    assert sum(page.finished for page in pages) == 33
+    assert sum(page.applied for page in pages) == 22
+    assert sum(page.handled for page in pages) == 22
+    assert sum(page.finished for page in pages) == 22
     check_all_is_done(service, recorder)
-    assert len(recorder.seen) == 33
+    assert len(recorder.seen) == 22
     told = [message["sk"] for message in inbox.take()]
     assert sorted(told) == sorted(sk for _, sk in service.everything()["command"])
     assert problems(service) == []
@@ -170,7 +171,7 @@ def test_a_crash_at_any_call_is_healed_by_the_next_run(
     service: Service, recorder: Recorder, when: str
 ) -> None:
     crashed = 0
-    for number in range(1, 100):
+    for number in range(1, 100, scaled(3, 1)):
         recorder.seen.clear()
         backlog_of_one(service, f"B{number}")
         calls = iter(range(1, 1000))
@@ -196,7 +197,7 @@ def test_a_crash_at_any_call_is_healed_by_the_next_run(
         assert rows["data"][PK, f"B{number}"]["version"] == 2
         assert rows["sync"][PK, f"Recorder#B{number}"]["version"] == 2
     check_invariants(service)
-    assert crashed > 12  # scan, facts, two versions applied, handled and finished
+    assert crashed > scaled(4, 12)  # scan, facts, two versions applied, handled and finished
 
 
 def backlog_of_one(service: Service, sk: str) -> None:
