@@ -84,12 +84,11 @@ def test_ctrl_c_twice_stops_at_once_and_says_how_to_go_on(cqrs: Program, asked: 
 
 
 def test_whoever_stops_reading_is_not_told_of_it(cqrs: Program) -> None:
-    for more in ([], ["--json"]):
-        read, write = os.pipe()
-        os.close(read)
-        with cqrs.start("reconcile", "--older-than", "0", "--dry-run", *more, stdout=write) as running:
-            os.close(write)
-            _, err = running.communicate(timeout=60)
+    read, write = os.pipe()
+    os.close(read)
+    with cqrs.start("reconcile", "--older-than", "0", "--dry-run", stdout=write) as running:
+        os.close(write)
+        _, err = running.communicate(timeout=60)
         assert (running.returncode, err) == (0, "")
 
 

@@ -26,7 +26,8 @@ def sk() -> str:
 
 @pytest.fixture
 def cqrs(deployment: Deployment) -> Program:
-    return Program({**deployment.emulator.environment, "CQRS_STACK": "EndToEnd"})
+    function = deployment.outputs["OperatorFunctionName"]
+    return Program({**deployment.emulator.environment, "CQRS_FUNCTION_NAME": function})
 
 
 def rows(deployment: Deployment, module: str, sk: str) -> list[dict[str, Any]]:
@@ -52,7 +53,8 @@ def test_what_is_parked_is_seen_and_healed(deployment: Deployment, cqrs: Program
     deployment.wait_for("task", f"{sk}@2", "sync_data:FAILED")
     before = rows(deployment, "task", sk)
 
-    status = cqrs("status", "--json", "--module", "task", code=1).document
+    status = cqrs("status", "--json", "--module", "task", "--stack", "EndToEnd", code=1).document
+    assert status["function"] == deployment.outputs["OperatorFunctionName"]
     (task,) = status["modules"]
     (parked,) = of(task["parked"], sk)
     assert parked["handler"] == "FlakyStore"
@@ -194,10 +196,10 @@ def test_undelivered_notifications_are_replayed(deployment: Deployment, cqrs: Pr
 
     assert "cqrs replay-dlq --only notifications" in cqrs("status", "--quick", code=1).out
     planned = cqrs("replay-dlq", "--only", "notifications", "--dry-run", "--json").document
-    assert planned["notifications"] == {"moved": 1, "left": 0}
-    assert waiting() == 1
+    assert planned["notifications"] == {"moved": waiting(), "left": 0}
+    assert waiting() >= 1
     moved = cqrs("replay-dlq", "--only", "notifications", "--json").document
-    assert moved["notifications"] == {"moved": 1, "left": 0}
+    assert moved["notifications"] == planned["notifications"]
     assert waiting() == 0
 
 

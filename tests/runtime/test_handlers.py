@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,7 +122,8 @@ def test_a_parked_handler_holds_back_its_aggregate_only(service: Service, record
     service.publish(version=1)
     service.publish("B1")
     task(service, "apply", 2)
-    park = {"handler": "Recorder", "error": "ConnectionError", "cause": "the store is down"}
+    cause = {"errorMessage": "the store is down", "errorType": "ConnectionError", "stackTrace": ["line\n"]}
+    park = {"handler": "Recorder", "error": "ConnectionError", "cause": json.dumps(cause)}
     assert task(service, "park", 1, **park)["outcome"] == Outcome.PARKED
     assert handle(service, 1) is Outcome.PARKED
     assert handle(service, 2) is Outcome.PARKED
