@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
 MARKER = "planted-e2e-77aa"
-OWNER = "globex"
+OWNER = "initech"
 
 
 @pytest.fixture(scope="module")
