@@ -40,7 +40,12 @@ def attempts(sk: str) -> list[tuple[str, str, dict[str, str], Any]]:
             f"/notes?startFromSk={sk}",
             f"/notes?tenantCode={OWNER}&pk=NOTE%23{OWNER}",
         )
-        for headers in ({}, override, {"x-tenant-code": OWNER.upper()}, {"custom:tenant": OWNER})
+        for headers in (
+            {},
+            override,
+            {"x-tenant-code": OWNER.upper()},
+            {"x-tenant": OWNER, "x-roles": "system_admin"},
+        )
     ]
     reads += [
         ("GET", f"/notes/{path}", {}, None)
