@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
 MARKER = "planted-e2e-77aa"
-OWNER = "globex"
+OWNER = "initech"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,12 @@ def attempts(sk: str) -> list[tuple[str, str, dict[str, str], Any]]:
             f"/notes?startFromSk={sk}",
             f"/notes?tenantCode={OWNER}&pk=NOTE%23{OWNER}",
         )
-        for headers in ({}, override, {"x-tenant-code": OWNER.upper()}, {"custom:tenant": OWNER})
+        for headers in (
+            {},
+            override,
+            {"x-tenant-code": OWNER.upper()},
+            {"x-tenant": OWNER, "x-roles": "system_admin"},
+        )
     ]
     reads += [
         ("GET", f"/notes/{path}", {}, None)
