@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from tests.security.target import Answer, Route, Target
 
-__all__ = ["Request", "friendly"]
+__all__ = ["Request", "command_text", "friendly"]
 
 #: What a field of a body gets. A field that is not here is given where the schema demands it.
 _VALUES: dict[str, Any] = {"name": "mine", "attributes": {"secret": "mine"}, "version": -1}
@@ -116,3 +116,9 @@ def _object(schema: dict[str, Any], pk: str, sk: str, *, conditional: bool) -> d
         values.pop("version")
     assert set(required) <= set(values), f"teach the tests a value of {set(required) - set(values)}"
     return {name: value for name, value in values.items() if name in properties}
+
+
+def command_text(attributes: str = "{}", **more: str) -> str:
+    """A command as text; what JSON libraries would not write may be in it."""
+    fields = {"sk": '"L2"', "version": "0", "name": '"n"', "attributes": attributes, **more}
+    return "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from runtime import ForbiddenError, InvokeContext, get_command_source, get_user_context
+from runtime.context import roles_in
 
 
 def context(tenant: str | None = "acme", roles: Any = None, **headers: str) -> InvokeContext:
@@ -111,3 +112,12 @@ def test_roles_are_text(roles: Any) -> None:
 def test_groups_are_read_as_far_as_they_make_sense(claim: str | None, groups: tuple[str, ...]) -> None:
     claims = {"custom:tenant": "acme"} | ({"custom:groups": claim} if claim else {})
     assert get_user_context(InvokeContext(claims=claims)).tenant_group_ids == groups
+
+
+def test_an_access_token_names_neither_tenant_nor_roles() -> None:
+    claims = {"sub": "u1", "token_use": "access", "custom:tenant": "acme"}
+    access = InvokeContext(claims=claims, headers={"x-tenant-code": "acme"})
+    for read in (get_user_context, lambda found: roles_in(found, "acme")):
+        with pytest.raises(ForbiddenError, match="send the ID token"):
+            read(access)
+    assert get_user_context(InvokeContext(claims=claims | {"token_use": "id"})).tenant_code == "acme"

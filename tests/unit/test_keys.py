@@ -12,6 +12,7 @@ from runtime.keys import (
     generate_id,
     get_sort_key_version,
     get_tenant_code,
+    lower_case_tenant,
     remove_sort_key_version,
     sort_key_base_from_id,
 )
@@ -84,3 +85,19 @@ def test_a_lone_surrogate_is_refused() -> None:
 )
 def test_the_tenant_is_the_last_segment(pk: str, tenant: str | None) -> None:
     assert get_tenant_code(pk) == tenant
+
+
+@pytest.mark.parametrize(
+    ("tenant", "lower"),
+    [
+        ("Acme", "acme"),
+        ("ÅRE", "åre"),
+        ("ΑΣ", "ας"),
+        ("\u212aIWI", "\u212aiwi"),
+        ("\u212bRE", "\u212bre"),
+        ("\u2126", "\u2126"),
+        ("\u03f4", "\u03f4"),
+    ],
+)
+def test_a_tenant_is_compared_in_lower_case(tenant: str, lower: str) -> None:
+    assert lower_case_tenant(tenant) == lower
