@@ -99,7 +99,7 @@ def _feed(module: CommandModule[Any], handlers: Sequence[HandlerReference], row:
             sk = {"S": add_sort_key_version(key.sk, version)}
             command = module.rows.command(row | {"sk": sk})
         reference.handler.up(command)
-        store.advance(key, reference.name, version)
+        store.advance(key, reference.name, version, unpark=True)
         if cursor.parked_version is not None:
             missed = min(missed, cursor.parked_version, (cursor.version or cursor.parked_version) + 1)
     settle_versions(module, key, missed, version)

@@ -59,23 +59,26 @@ class CursorStore:
         """Where the cursor row is."""
         return Read(self._table, key.pk, f"{handler}#{key.sk}")
 
-    def advance(self, key: DetailKey, handler: str, version: int) -> None:
+    def advance(self, key: DetailKey, handler: str, version: int, *, unpark: bool = False) -> None:
         """Note that ``handler`` has seen ``version``. A cursor never goes back.
 
-        A handler that is parked at a later version stays parked there: a slow delivery of
-        an earlier one has only now come to its end.
+        Args:
+            key: Key of the aggregate.
+            handler: Name of the handler.
+            version: What it has seen.
+            unpark: Also take it out of the parking where it was parked at this version or an
+                earlier one, for a caller that sees to the versions which met it parked. A slow
+                delivery does not: nobody would show these versions to the handler any more.
         """
         not_seen = "(attribute_not_exists(#v) OR #v < :v)"
-        for expression, condition in (
-            (
-                "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError",
-                f"{not_seen} AND (attribute_not_exists(parkedVersion) OR parkedVersion <= :v)",
-            ),
-            ("SET #v = :v", f"{not_seen} AND parkedVersion > :v"),
-        ):
-            if self._update(key, handler, expression, condition, {":v": {"N": str(version)}}):
+        values = {":v": {"N": str(version)}}
+        if unpark:
+            here = "(attribute_not_exists(parkedVersion) OR parkedVersion <= :v)"
+            expression = "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError"
+            if self._update(key, handler, expression, f"{not_seen} AND {here}", values):
                 return
-        # Neither: a concurrent delivery of the same version was faster.
+        # False where a concurrent delivery of the same version was faster.
+        self._update(key, handler, "SET #v = :v", not_seen, values)
 
     def park(self, key: DetailKey, handler: str, version: int, error: str) -> bool:
         """Stop ``handler`` at ``version``. False when it is past it, or parked already."""

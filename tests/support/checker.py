@@ -140,9 +140,13 @@ def _lost(rows: Rows, accepted: Iterable[Accepted], handlers: list[str], *, data
                     yield f"{where} it is not applied (data is at {applied}) and its status is {status}"
                 continue
             behind = [name for name in handlers if _cursor(rows, name, pk, sk) < version]
-            if unseen := [name for name in behind if not _is_parked(rows, name, pk, sk)]:
+            if unseen := [name for name in behind if _parked_at(rows, name, pk, sk) is None]:
                 yield f"{where} {unseen} are neither done with it nor parked; its status is {status}"
-            if status != (HANDLERS_FAILED if behind else FINISHED):
+            # One that saw it in the end, and is parked at it still, is settled by the same repair.
+            parked = any(_parked_at(rows, name, pk, sk) == version for name in handlers)
+            if status != (HANDLERS_FAILED if behind else FINISHED) and not (
+                parked and status == HANDLERS_FAILED
+            ):
                 yield f"{where} its status is {status} while {behind or 'nobody'} is behind"
 
 
@@ -240,6 +244,7 @@ def _cursor(rows: Rows, handler: str, pk: str, sk: str) -> int:
     return int(rows.sync.get((pk, f"{handler}#{sk}"), {}).get("version", 0))
 
 
-def _is_parked(rows: Rows, name: str, pk: str, sk: str) -> bool:
+def _parked_at(rows: Rows, name: str, pk: str, sk: str) -> int | None:
     """Wherever it is parked, a repair shows it all that it is behind with."""
-    return "parkedVersion" in rows.sync.get((pk, f"{name}#{sk}"), {})
+    version = rows.sync.get((pk, f"{name}#{sk}"), {}).get("parkedVersion")
+    return None if version is None else int(version)
