@@ -35,7 +35,7 @@ def test_one_winner_for_each_version(
     open_site: Callable[..., Process], emulator: Emulator, aggregates: int, record_property: Any
 ) -> None:
     process = open_site(handlers=False, mode="inline")
-    wins = scaled(1, 20) if aggregates == 1 else scaled(2, 60)
+    wins = scaled(1, 10) if aggregates == 1 else scaled(2, 30)
     keys = [f"A{number}" for number in range(aggregates)]
     won = _compete(process, emulator, keys, wins)
     rows = Rows.read(process.service.client, process.service.tables)
