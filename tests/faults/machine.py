@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from runtime import REMOVE, BadRequestError
 from runtime.keys import add_sort_key_version, remove_sort_key_version
@@ -31,13 +31,29 @@ AGGREGATES = st.integers(0, 1)
 BASES = st.sampled_from(["right", "right", "right", "latest", "latest", "stale", "ahead"])
 CONTENTS = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from([False, False, True]))
 CHANGES = st.sampled_from([{"name": "c"}, {"attributes": {"note": "n"}}, {"attributes": {"note": REMOVE}}])
-IDS = st.sampled_from([None, None, None, "id-1", "id-2"])
+IDS = st.sampled_from([None, None, "id-1"])
 USERS = st.sampled_from(["ann", "bob"])
 PLACES = st.integers(0, 30)
 
 
 class Machine(Steps):
     """Every step as a rule."""
+
+    @initialize(versions=st.lists(st.integers(0, 3), min_size=2, max_size=2), user=USERS)
+    def begin(self, *, versions: list[int], user: str) -> None:
+        """Some versions are published and delivered already."""
+        for aggregate, count in zip(self.aggregates, versions, strict=True):
+            for version in range(count):
+                state = State(f"v{version}", {"title": "t"})
+                command = self.service.command(
+                    aggregate.sk, version, name=state.name, attributes=state.attributes
+                )
+                self.write(
+                    self.module.commands.publish_async,
+                    command, aggregate, version, state, user=user, sync=False,
+                )  # fmt: skip
+            if count:
+                self.ring(aggregate, sorted(aggregate.waiting))
 
     # Clients
 
@@ -118,6 +134,17 @@ class Machine(Steps):
             if key in self.running:
                 self.step(key)
 
+    @precondition(lambda self: self.running)
+    @rule(place=PLACES, store=st.integers(0, 1), heals=st.booleans())
+    def give_up(self, *, place: int, store: int, heals: bool) -> None:
+        """One execution to its end, while a handler fails."""
+        key = sorted(self.running)[place % len(self.running)]
+        broken = list(self.world.stores.values())[store]
+        broken.fails = True
+        while key in self.running:
+            self.step(key)
+        broken.fails = not heals
+
     # Operators
 
     @precondition(lambda self: self.world.stores)
@@ -129,6 +156,14 @@ class Machine(Steps):
     @rule(a=AGGREGATES, store=st.integers(0, 1), skipping=st.booleans())
     def repair(self, *, a: int, store: int, skipping: bool) -> None:
         self.mend(self.aggregates[a], list(self.world.stores)[store], skipping=skipping)
+
+    @precondition(lambda self: any(aggregate.parked for aggregate in self.aggregates))
+    @rule(place=PLACES, skipping=st.booleans())
+    def repair_a_parked_one(self, *, place: int, skipping: bool) -> None:
+        parked = [
+            (aggregate, handler) for aggregate in self.aggregates for handler in sorted(aggregate.parked)
+        ]
+        self.mend(*parked[place % len(parked)], skipping=skipping)
 
     @rule()
     def reconcile(self) -> None:

@@ -10,7 +10,7 @@ where SEED is in what the failing test prints. ``CQRS_FAULTS=complete`` takes th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["state_machine"]
 
-_EXAMPLES = scaled(6, 60)
+_EXAMPLES = scaled(8, 60)
 _STEPS = scaled(25, 50)
 
 
 @pytest.mark.parametrize("mode", ["workflow", "inline"])
 def test_any_history_ends_as_the_model_says(
-    make_service: Callable[..., Service], state_machine: str, mode: str, record_property: Any
+    make_service: Callable[..., Service], state_machine: str, mode: str
 ) -> None:
     """With two handlers and the workflow, and inline without handlers."""
     stores = {"First": First(), "Second": Second()} if mode == "workflow" else {}
@@ -56,7 +56,6 @@ def test_any_history_ends_as_the_model_says(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    record_property("steps", dict(world.steps))
     print(f"{mode}: {dict(world.steps)} in {world.examples} examples")  # noqa: T201 - a figure for people
     assert world.steps["all"] > _EXAMPLES * 5
     # A long run gets everywhere.

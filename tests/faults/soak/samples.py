@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Sample", "Sampler", "growth"]
 
 _MB = 1024 * 1024
+#: A shorter run is all warm-up.
+_FEWEST_SAMPLES, _FEWEST_COMMANDS = 20, 5000
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def growth(samples: list[Sample]) -> list[str]:
     and log line in memory, so its memory grows with the commands: what is checked is that
     a command costs no more of it at the end than in the middle.
     """
-    if len(samples) < 20:  # too short a run to tell
+    if len(samples) < _FEWEST_SAMPLES or samples[-1].commands < _FEWEST_COMMANDS:
         return []
     part = len(samples) // 10
     early, late = samples[part : 3 * part], samples[-2 * part :]
