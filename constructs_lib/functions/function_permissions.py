@@ -39,8 +39,12 @@ def give_permissions(
         # The stream function applies inline, and an execution follows for handlers only.
         if table.processing is not Processing.INLINE or table.sync_table:
             table.grants.apply(worker)
-        for grant in (table.grants.inspect, table.grants.repair, table.grants.reconcile, table.grants.replay):
-            grant(operator)
+        table.grants.inspect(operator)
+        table.grants.reconcile(operator)
+        # Only handlers park, and only they can be fed again.
+        if table.sync_table:
+            table.grants.repair(operator)
+            table.grants.replay(operator)
     for table in inline:
         table.grants.apply(stream)
     for applier in (api, worker, operator, *([stream] if inline else [])):

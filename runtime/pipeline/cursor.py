@@ -172,7 +172,9 @@ class CursorStore:
             "Update": {
                 "TableName": self._table,
                 "Key": self._wire_key(key, handler),
-                "UpdateExpression": "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError",
+                "UpdateExpression": (
+                    "SET #v = :v REMOVE parkedVersion, parkedAt, parkedError, failedVersion, failedError"
+                ),
                 "ConditionExpression": "parkedVersion = :parked AND (attribute_not_exists(#v) OR #v <= :v)",
                 "ExpressionAttributeNames": {"#v": "version"},
                 "ExpressionAttributeValues": {":v": {"N": str(version)}, ":parked": {"N": str(parked)}},

@@ -232,7 +232,7 @@ def test_every_log_has_a_group_that_expires(app: cdk.App, code: Path) -> None:
     ]
     # Each to a group of its own, and no group that nobody writes to.
     assert sorted(name for text in used for name in groups if f'"{name}"' in text) == sorted(groups)
-    assert len(used) == len(groups) == 6
+    assert len(used) == len(groups) == 7
 
 
 @pytest.mark.parametrize(("modules", "alarms"), [(1, 28), (10, 100)])

@@ -25,6 +25,7 @@ TYPOS = {
     "CqrsApi": ("cors_origin", "cors_origins"),
     "CqrsFunction": ("memory_sise", "memory_size"),
     "CqrsFunctions": ("read_your_write", "read_your_writes"),
+    "CqrsMonitoring": ("threshold", "thresholds"),
     "CqrsStack": ("module", "modules"),
     "CqrsTable": ("datasync", "data_sync"),
     "DependenciesLayer": ("requirement", "requirements"),
@@ -50,7 +51,7 @@ def test_a_typo_in_a_property_is_explained(stack: cdk.Stack, name: str) -> None:
     assert str(caught.value) == f"{name} has no property {typo!r} (got 7); did you mean {meant!r}?"
 
 
-@pytest.mark.parametrize("name", ["CqrsModule", "FunctionOptions", "RetryPolicy"])
+@pytest.mark.parametrize("name", ["AlarmThresholds", "CqrsModule", "FunctionOptions", "RetryPolicy"])
 def test_option_groups_explain_unknown_properties_too(name: str) -> None:
     with pytest.raises(InvalidPropsError, match=f"{name} has no property 'zzz' \\(got 'x'\\); it has"):
         getattr(constructs_lib, name)(zzz="x")

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import sqlite3
+import time
 import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.local import Emulator
 
+RECORD_AGE = 1  # seconds
 PASSWORD = secrets.token_urlsafe(16) + "aA1!"
 
 
@@ -227,7 +229,10 @@ class Deployment:
         self._update_mapping(module, Enabled=False)
         try:
             yield
-            self._update_mapping(module, MaximumRecordAgeInSeconds=1, Enabled=True)
+            # The last record has to be older than what the stream remembers from now on.
+            published = time.monotonic()
+            wait_until(lambda: time.monotonic() > published + RECORD_AGE + 1)
+            self._update_mapping(module, MaximumRecordAgeInSeconds=RECORD_AGE, Enabled=True)
             wait_until(lambda: f'"{sk}@' in json.dumps(self.failed_records()), seconds=30)
         finally:
             self._update_mapping(module, MaximumRecordAgeInSeconds=6 * 3600, Enabled=True)

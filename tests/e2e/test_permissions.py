@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.deployment import Deployment
 
-FUNCTIONS = ("Api", "Stream", "Worker", "Notifier")
+FUNCTIONS = ("Api", "Stream", "Worker", "Notifier", "Operator")
 
 #: Allowed, and not seen in a call of the function: action, function (* for all), resource, and why.
 BY_LAMBDA = "Lambda itself does it with the function's role; the emulator does it with the account's key"
@@ -147,8 +147,44 @@ def take_the_tour(deployment: Deployment, sk: str) -> None:
     wait_until(lambda: deployment.row("note", "data", f"{sk}order"), seconds=30)
 
 
+def take_the_operators_tour(deployment: Deployment, sk: str) -> None:
+    deployment.operate("modules")
+    deployment.operate("health")
+    for module in ("note", "memo", "task"):
+        with deployment.stream_lost(module, f"{sk}lost"):
+            deployment.publish(module, f"{sk}lost")
+            deployment.publish(module, f"{sk}lost", 1)
+        deployment.operate("reconcile", module=module, olderThan=0, limit=1000)
+        deployment.wait_for(module, f"{sk}lost@2")
+        deployment.operate("show", module=module, pk=pk(module), sk=f"{sk}lost")
+    parked = {"module": "task", "pk": pk("task"), "sk": f"{sk}parked", "handler": "FlakyStore"}
+    deployment.publish("task", f"{sk}parked", attributes={"fails": 1000})
+    deployment.wait_for("task", f"{sk}parked@1", "sync_data:FAILED")
+    deployment.operate("parked", module="task")
+    deployment.operate("redrive", **parked)
+    deployment.operate("skip", **parked)
+    with deployment.stream_lost("task", f"{sk}poison"):
+        deployment.publish("task", f"{sk}poison", attributes={"fails": 1})
+    deployment.operate("reconcile", module="task", olderThan=0, limit=1000)  # hands it to an execution
+    deployment.wait_for("task", f"{sk}poison@1")
+    deployment.operate("resync", module="task", handlers=["SteadyStore"], limit=1000)
+    deployment.operate("replayRecords", limit=1000)
+    put_dead_letter(deployment, sk)
+    deployment.operate("replayNotifications")
+
+
+def put_dead_letter(deployment: Deployment, sk: str) -> None:
+    sqs, queue = deployment.emulator.client("sqs"), deployment.outputs["NotificationQueueUrl"]
+    policy = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
+    name = json.loads(policy["RedrivePolicy"])["deadLetterTargetArn"].rsplit(":", 1)[1]
+    body = {"action": "command-status", "id": sk, "table": "note", "pk": pk("note"), "sk": f"{sk}@1"}
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({**body, "content": {}}))
+
+
 def test_each_role_allows_what_its_function_calls_and_nothing_else(deployment: Deployment, sk: str) -> None:
     take_the_tour(deployment, sk)
+    take_the_operators_tour(deployment, f"{sk}o")
     rights, calls = granted(deployment), used(deployment)
     assert {right.function for right in rights} == set(FUNCTIONS)
     uncovered = {

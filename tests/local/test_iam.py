@@ -27,6 +27,18 @@ LIST = """
             return error.response["Error"]["Code"]
         return "listed"
 """
+SEND = """
+    import boto3
+    from botocore.exceptions import ClientError
+
+    def handler(url, context):
+        entries = [{"Id": "1", "MessageBody": "hello"}]
+        try:
+            boto3.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "sent"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +61,26 @@ def policy(statement: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def make_role(emulator: Emulator, action: str, resource: str) -> str:
+    """A role that may do one thing to one resource."""
+    client, role = emulator.client("iam"), f"r-{uuid.uuid4().hex[:10]}"
+    arn: str = client.create_role(RoleName=role, AssumeRolePolicyDocument=policy(TRUST))["Role"]["Arn"]
+    may = {"Effect": "Allow", "Action": action, "Resource": resource}
+    client.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=policy(may))
+    return arn
+
+
 def make_function(emulator: Emulator, bucket: str) -> Function:
     """A function that may list one bucket."""
-    client, role = emulator.client("iam"), f"r-{uuid.uuid4().hex[:10]}"
-    arn = client.create_role(RoleName=role, AssumeRolePolicyDocument=policy(TRUST))["Role"]["Arn"]
-    may = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
-    client.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=policy(may))
-    return Function(emulator, LIST, role=arn)
+    return Function(emulator, LIST, role=make_role(emulator, "s3:ListBucket", f"arn:aws:s3:::{bucket}"))
+
+
+def send_batch(emulator: Emulator) -> Any:
+    """What a function that may send a message is told when it sends a batch."""
+    queue = f"q-{uuid.uuid4().hex[:10]}"
+    url = emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
+    arn = f"arn:aws:sqs:{emulator.region}:{emulator.account}:{queue}"
+    return Function(emulator, SEND, role=make_role(emulator, "sqs:SendMessage", arn))(url)
 
 
 def test_a_function_may_do_what_its_role_allows_and_nothing_else(guarded: Emulator) -> None:
@@ -69,6 +94,10 @@ def test_a_function_may_do_what_its_role_allows_and_nothing_else(guarded: Emulat
     assert {d["principal"].split("/")[-1] for d in guarded.iam_decisions()} == {function.name}
 
 
+def test_a_batch_takes_the_right_to_the_single_action(guarded: Emulator) -> None:
+    assert send_batch(guarded) == "sent"
+
+
 def test_nothing_is_enforced_unless_it_is_asked_for(emulator: Emulator) -> None:
     mine, other = make_bucket(emulator), make_bucket(emulator)
 
@@ -76,9 +105,10 @@ def test_nothing_is_enforced_unless_it_is_asked_for(emulator: Emulator) -> None:
     assert emulator.iam_decisions() == []
 
 
-def test_gap_stock_refuses_what_asks_for_tls() -> None:
+def test_gap_stock_refuses_what_asks_for_tls_and_batches() -> None:
     with Emulator(folder=FOLDER, iam=True, patches=False) as stock:
         mine = make_bucket(stock)
 
         assert make_function(stock, mine)(mine) == "AccessDenied"
         assert stock.iam_decisions() == []
+        assert send_batch(stock) == "AccessDenied"

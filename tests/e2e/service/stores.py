@@ -31,7 +31,7 @@ class FlakyStore(SteadyStore):
         attributes = command.attributes or {}
         if tries > 1 and attributes.get("held"):
             wait_for_gate(command.sk)
-        if tries <= int(attributes.get("fails: {command.name} {command.attributes}", 0)):
+        if tries <= int(attributes.get("fails", 0)):
             message = f"try {tries} of {command.sk} fails: {command.name} {command.attributes}"
             raise ConnectionError(message)
         super().up(command)

@@ -5,6 +5,10 @@ not (`aws:SecureTransport`), and so does the CDK's own bucket for assets, so tha
 be deployed to an emulator that speaks plain HTTP on the loopback interface. Here a request
 counts as one by TLS.
 
+A batch takes the permission of the single action
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html);
+the stock emulator asks for one by the batch's name, which IAM does not have.
+
 AWS writes each call into CloudTrail, with the role that made it and the error code of a call
 that was refused
 (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html).
@@ -29,6 +33,12 @@ __all__ = ["apply"]
 
 _FILE = Path("iam.jsonl")  # the working directory is the folder of the run
 _lock = threading.Lock()
+_SINGLE = {
+    "sns:PublishBatch": "sns:Publish",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+}
 
 
 def apply() -> None:
@@ -45,6 +55,7 @@ def apply() -> None:
     app.pin_request_origin = iam_evaluator.pin_request_origin
 
     def enforce(access_key_id: str, iam_action: str, *arguments: Any, **keywords: Any) -> Any:
+        iam_action = _SINGLE.get(iam_action, iam_action)
         denied = stock(access_key_id, iam_action, *arguments, **keywords)
         resource = keywords.get("resource_arn", arguments[2] if len(arguments) > 2 else "*")  # noqa: PLR2004
         _note(access_key_id, iam_action, resource, allowed=denied is None)
