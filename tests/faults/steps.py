@@ -276,6 +276,7 @@ class Steps(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         token: str | None = None
+        handed_over = 0
         while True:
             page = reconcile(
                 self.module,
@@ -286,10 +287,12 @@ class Steps(RuleBasedStateMachine):
             )
             assert page.failed == ()
             self.world.steps["reconciled"] += len(page.found)
-            self.world.steps["handed over"] += page.handed_over
+            handed_over += page.handed_over
             if (token := page.resume_token) is None:
                 break
-        for aggregate in self.aggregates:
-            for version in aggregate.reconcile(self.failing):
-                if (aggregate.sk, version) not in self.running:
-                    self.start(aggregate, version)
+        left = [(aggregate, v) for aggregate in self.aggregates for v in aggregate.reconcile(self.failing)]
+        assert handed_over == len(left)
+        self.world.steps["handed over"] += handed_over
+        for aggregate, version in left:
+            if (aggregate.sk, version) not in self.running:
+                self.start(aggregate, version)
