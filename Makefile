@@ -3,6 +3,7 @@
 PYTHON      ?= python3
 DEMO        ?= examples.demo
 PYTEST_ARGS ?= -n 2
+FAULTS      := tests/faults tests/operations tests/security
 
 BIN := .venv/bin
 UV  := $(BIN)/uv
@@ -49,9 +50,9 @@ unit: $(READY) ## Run the tests that deploy nothing
 	@echo '==> pytest'
 	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/local $(PYTEST_ARGS)
 
-faults: $(READY) ## Run the fault harness in full; `make test` runs a short form of it
-	@echo '==> pytest tests/faults, in full'
-	@CQRS_FAULTS=complete $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+faults: $(READY) ## Run the fault harness and the attacks in full; `make test` runs a short form of them
+	@echo '==> pytest $(FAULTS), in full'
+	@CQRS_FAULTS=complete $(BIN)/python -m pytest $(FAULTS) $(PYTEST_ARGS)
 
 soak: $(READY) ## Send 50 000 commands through a deployed stack, and check every row of it
 	@$(BIN)/python -m tests.faults.soak

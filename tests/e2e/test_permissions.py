@@ -48,6 +48,13 @@ REASONED = {
     ("dynamodb:GetItem", "Stream", "*-memo-command"): ONE_BY_ONE,
     ("dynamodb:GetItem", "Worker", "*-command"): ONE_BY_ONE,
     ("dynamodb:GetItem", "Worker", "*-data"): ONE_BY_ONE,
+    ("dynamodb:ConditionCheckItem", "Operator", "*-command"): "a module without data rows unparks so",
+    ("dynamodb:GetItem", "Operator", "*-task-command"): "where a parked handler has seen nothing yet",
+    (
+        "s3:GetObject",
+        "Operator",
+        "*attributesbucket*",
+    ): "a repaired handler sees large attributes",
 }
 
 #: The only ones that may be given for every resource: they take none.
@@ -151,8 +158,8 @@ def take_the_operators_tour(deployment: Deployment, sk: str) -> None:
     deployment.operate("modules")
     deployment.operate("health")
     for module in ("note", "memo", "task"):
+        deployment.publish(module, f"{sk}lost", sync=True)
         with deployment.stream_lost(module, f"{sk}lost"):
-            deployment.publish(module, f"{sk}lost")
             deployment.publish(module, f"{sk}lost", 1)
         deployment.operate("reconcile", module=module, olderThan=0, limit=1000)
         deployment.wait_for(module, f"{sk}lost@2")
