@@ -48,7 +48,7 @@ test: lint types ## Run lint, types and every test
 
 unit: $(READY) ## Run the tests that deploy nothing
 	@echo '==> pytest'
-	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/local $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/local $(PYTEST_ARGS)
 
 faults: $(READY) ## Run the fault harness and the attacks in full; `make test` runs a short form of them
 	@echo '==> pytest $(FAULTS), in full'
