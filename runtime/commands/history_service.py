@@ -71,12 +71,22 @@ class HistoryService(Generic[AttributesT]):
         return self._module.rows.data(row) if row else None
 
     def list_versions(
-        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+        self,
+        key: tuple[str, str],
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        invoke_context: InvokeContext | None = None,
     ) -> list[DataModel[AttributesT]]:
-        """Every replaced state of one aggregate, oldest first.
+        """The replaced states of one aggregate, oldest first.
+
+        A query reads all of their rows, since sort keys do not have the versions in order;
+        large attributes are fetched for what is returned only.
 
         Args:
             key: ``(pk, sk)``; the sort key without a version.
+            after: Leave out this version and those before it.
+            limit: Most states to return. Default: all of them.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
@@ -84,7 +94,8 @@ class HistoryService(Generic[AttributesT]):
             ForbiddenError: The key belongs to another tenant.
         """
         detail = self._checked(key, invoke_context)
-        return [self._module.rows.data(row) for row in self._rows(detail)]
+        rows = [row for row in self._rows(detail) if version_of(row) > after]
+        return [self._module.rows.data(row) for row in rows[:limit]]
 
     def as_of(
         self,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.context import InvokeContext, use_invoke_context
-from runtime.http.errors import BodyTooLargeError
 from runtime.http.openapi import OPENAPI_PATH, openapi_routes
 from runtime.http.problems import problem_of
 from runtime.http.resolver import Resolver
 from runtime.http.routers import load_router
+from runtime.http.sizes import check_answer, check_body
 from runtime.log import log_context
-from runtime.resources import default_resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +25,8 @@ class HttpApi:
 
     While a route runs, the request is the current `InvokeContext`, so that the services
     know who asks. Every error becomes a problem document (RFC 9457). A body of more than
-    ``REQUEST_BODY_SIZE_LIMIT`` bytes (default 100kb) is refused unread.
+    ``REQUEST_BODY_SIZE_LIMIT`` bytes (default 100kb) is refused unread, and an answer of more
+    than Lambda's 6 MB with a problem that says so.
 
     Args:
         routes: Powertools routers, or where to import them from: ``"package.module:name"``.
@@ -52,8 +52,9 @@ class HttpApi:
         caller = InvokeContext.from_http_event(event)
         with use_invoke_context(caller), log_context(request_id=caller.request_id):
             try:
-                _check_size(event)
-                return self._resolver.resolve(event, context)
+                check_body(event)
+                answer = self._resolver.resolve(event, context)
+                check_answer(event, answer)
             except Exception as error:  # noqa: BLE001 - before a route was found, or in answering
                 response = problem_of(error).response()
                 return {
@@ -62,17 +63,5 @@ class HttpApi:
                     "body": response.body,
                     "isBase64Encoded": False,
                 }
-
-
-def _check_size(event: Mapping[str, Any]) -> None:
-    body = event.get("body")
-    if not body:
-        return
-    limit = default_resources().settings.request_body_limit
-    if event.get("isBase64Encoded"):
-        size = len(body) * 3 // 4 - body[-2:].count("=")
-    else:
-        # No text has fewer bytes than characters: most need no second look.
-        size = len(body) if len(body) > limit else len(body.encode(errors="surrogatepass"))
-    if size > limit:
-        raise BodyTooLargeError(limit, size)
+            else:
+                return answer

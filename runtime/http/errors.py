@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 
-__all__ = ["BodyTooLargeError", "PreconditionFailedError", "PreconditionRequiredError"]
+__all__ = [
+    "AnswerTooLargeError",
+    "BodyTooLargeError",
+    "PreconditionFailedError",
+    "PreconditionRequiredError",
+]
 
 
 class PreconditionFailedError(CqrsError):
@@ -29,3 +34,13 @@ class BodyTooLargeError(InvalidInputError):
 
     def __init__(self, limit: int, size: int) -> None:
         super().__init__([FieldProblem("body", f"must be at most {limit} bytes, got {size}")])
+
+
+class AnswerTooLargeError(InvalidInputError):
+    """The answer is larger than Lambda passes on. Nothing was written: it is an answer to a GET."""
+
+    code = "answer-too-large"
+
+    def __init__(self, limit: int, size: int) -> None:
+        message = f"would make an answer of {size} bytes, and {limit} is the most; ask for fewer items"
+        super().__init__([FieldProblem("limit", message)])

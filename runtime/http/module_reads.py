@@ -90,10 +90,11 @@ def read_routes(
 
     def history(sk: str, limit: Limit = 20, start_from_version: StartFromVersion = 0) -> History[Any]:
         key = endpoint.key(sk, write=False)
-        states = endpoint.module.history.list_versions(key, invoke_context=endpoint.caller())
-        wanted = [state for state in states if state.version > start_from_version]
-        last = wanted[limit - 1].version if len(wanted) > limit else None
-        return History(items=wanted[:limit], last_version=last)
+        states = endpoint.module.history.list_versions(
+            key, after=start_from_version, limit=limit + 1, invoke_context=endpoint.caller()
+        )
+        last = states[limit - 1].version if len(states) > limit else None
+        return History(items=states[:limit], last_version=last)
 
     def version(sk: str, version: Version) -> Response[DataModel[Any]]:
         key = endpoint.key(sk, write=False)

@@ -17,7 +17,7 @@ from runtime.keys import DetailKey, add_sort_key_version
 from runtime.log import log_context, logger
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.pipeline.finish import finish, run_handlers
+from runtime.pipeline.finish import finish_applied, run_handlers
 from runtime.pipeline.settle import settle
 from runtime.pipeline.status import FINISHED, is_of_pipeline
 from runtime.pipeline.unfinished import CANDIDATES, Problem, Unfinished, find_unfinished
@@ -170,11 +170,9 @@ class _Repair:
 
     def _apply(self, key: DetailKey, last: int) -> None:
         done = apply(self._module, key, last)
+        finish_applied(self._module, done)
         self.applied += len(done.commands)
-        if not self._module.handlers:
-            for command in done.commands:
-                finish(self._module, command)
-                self.finished += 1
+        self.finished += 0 if self._module.handlers else len(done.commands)
 
     def _settle(self, command: Item) -> None:
         status = command.get("status", {}).get("S")

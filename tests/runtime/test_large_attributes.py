@@ -120,6 +120,14 @@ class TestThePipeline:
         service.apply(2)
         check_invariants(service)
 
+    def test_a_page_of_the_history_fetches_no_more_than_itself(self, service: Service) -> None:
+        for version in range(4):
+            service.publish_sync(version=version, attributes=large(f"t{version}"))
+        service.wire.clear()
+        page = service.module.history.list_versions(KEY, after=1, limit=1, invoke_context=service.user())
+        assert [(state.version, state.attributes["title"]) for state in page] == [(2, "t1")]
+        assert service.wire.names("s3") == ["s3:GetObject"]
+
     def test_a_row_moves_to_the_bucket_and_back(self, service: Service) -> None:
         for version, attributes in enumerate([{"title": "small"}, large(), {"title": "small"}]):
             service.publish(version=version, attributes=attributes)

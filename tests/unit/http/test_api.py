@@ -56,6 +56,28 @@ def test_no_result_is_an_empty_body(api: HttpApi, method: str, path: str, status
     assert "Content-Type" not in response["headers"]
 
 
+def test_an_answer_that_lambda_would_not_pass_on_says_so() -> None:
+    """A quote takes two bytes in JSON, and four in the JSON that Lambda wraps around it."""
+    router = Router()
+    most = (6 * 1024 * 1024 - 8 * 1024) // 4
+
+    def quotes(number: int) -> dict[str, str]:
+        return {"text": '"' * number}
+
+    router.get("/most")(lambda: quotes(most - 10))
+    router.get("/more")(lambda: quotes(most))
+    router.post("/more")(lambda: quotes(most))
+    api = HttpApi([router])
+
+    assert api.handle(http_event("GET", "/most"), None)["statusCode"] == 200
+    refused = api.handle(http_event("GET", "/more"), None)
+    problem = json.loads(refused["body"])
+    assert (refused["statusCode"], problem["type"]) == (400, "urn:problem-type:cqrs:answer-too-large")
+    assert [error["field"] for error in problem["errors"]] == ["limit"]
+    # What was written is written: its answer is as good as Lambda lets it be.
+    assert api.handle(http_event("POST", "/more"), None)["statusCode"] == 200
+
+
 def test_routers_may_be_given_themselves() -> None:
     router = Router()
 
