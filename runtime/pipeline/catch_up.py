@@ -101,7 +101,7 @@ class CatchUp:
         """Catch up; with ``skipping``, without the version that the handler is parked at.
 
         Raises:
-            ItemNotFoundError: The handler has never met this aggregate.
+            ItemNotFoundError: The handler has seen nothing of this aggregate, and is not parked.
             BadRequestError: The handler is not parked.
             CatchUpContentionError: Others moved its cursor for as long as this tried.
         """
@@ -215,11 +215,10 @@ class CatchUp:
             yield from ((version, rows.get(read)) for version, read in reads.items())
 
     def _parked(self) -> Cursor:
-        row = self._row()
-        if row is None:
-            msg = f"{self._reference.name} has never met this aggregate, so it is not parked there"
+        cursor = Cursor.of(self._row())
+        if cursor.parked_version is None and cursor.version is None:
+            msg = f"{self._reference.name} has seen no version of this aggregate, and is not parked there"
             raise ItemNotFoundError(msg)
-        cursor = Cursor.of(row)
         if cursor.parked_version is None:
             msg = f"{self._reference.name} is not parked: it has seen version {cursor.version}"
             raise BadRequestError(msg)

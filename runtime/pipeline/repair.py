@@ -39,7 +39,7 @@ def redrive(
         What was done; look at ``parked_version``.
 
     Raises:
-        ItemNotFoundError: The handler has never met this aggregate.
+        ItemNotFoundError: The handler has seen nothing of this aggregate, and is not parked.
         BadRequestError: The handler is not parked.
         InvalidInputError: The module has no such handler, or the key cannot be one.
         ForbiddenError: The key belongs to another tenant.
@@ -74,7 +74,7 @@ def skip(
         What was done; look at ``skipped`` and ``parked_version``.
 
     Raises:
-        ItemNotFoundError: The handler has never met this aggregate.
+        ItemNotFoundError: The handler has seen nothing of this aggregate, and is not parked.
         BadRequestError: The handler is not parked.
         InvalidInputError: The module has no such handler, or the key cannot be one.
         ForbiddenError: The key belongs to another tenant.

@@ -18,6 +18,7 @@ from constructs_lib.local import CdkCli
 from runtime.contract import Env
 from tests.support.polling import wait_until
 from tests.support.rows import plain
+from tests.support.topic import subscribe_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,6 +200,17 @@ class Deployment:
                 records += json.loads(json.loads(body)["payload"])["Records"]
         return records
 
+    def spoil(self, module: str, sk: str, version: str = "one") -> None:
+        """Put a data row that nothing can be built on. All tests share its list: `mend` it in the end."""
+        row = {"pk": {"S": pk(module)}, "sk": {"S": sk}, "version": {"S": version}}
+        self._dynamodb.put_item(TableName=self.table(module, "data"), Item=row)
+
+    def mend(self, module: str, sk: str) -> None:
+        """Take the spoilt row away."""
+        self._dynamodb.delete_item(
+            TableName=self.table(module, "data"), Key={"pk": {"S": pk(module)}, "sk": {"S": sk}}
+        )
+
     def operate(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """The answer of the operator function."""
         answer = self.emulator.client("lambda").invoke(
@@ -274,24 +286,7 @@ class Deployment:
 class Inbox:
     def __init__(self, emulator: Emulator, topic_arn: str) -> None:
         self._sqs, self._sns = emulator.client("sqs"), emulator.client("sns")
-        self._url = self._sqs.create_queue(QueueName=f"inbox-{uuid.uuid4().hex}")["QueueUrl"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        queue_arn = attributes["Attributes"]["QueueArn"]
-        may = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue_arn,
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
-        self._subscription = self._sns.subscribe(
-            TopicArn=topic_arn,
-            Protocol="sqs",
-            Endpoint=queue_arn,
-            Attributes={"RawMessageDelivery": "true"},
-            ReturnSubscriptionArn=True,
-        )["SubscriptionArn"]
+        self._url, self._subscription = subscribe_queue(emulator, topic_arn)
         #: Everything that was received.
         self.told: list[dict[str, Any]] = []
 

@@ -142,12 +142,10 @@ def take_the_tour(deployment: Deployment, sk: str) -> None:
     for module in ("note", "task"):
         with deployment.stream_held(module):
             deployment.publish(module, f"{sk}spoilt")
-            row = {"pk": {"S": pk(module)}, "sk": {"S": f"{sk}spoilt"}, "version": {"S": "one"}}
-            deployment.emulator.client("dynamodb").put_item(
-                TableName=deployment.table(module, "data"), Item=row
-            )
+            deployment.spoil(module, f"{sk}spoilt")
     for module in ("note", "task"):
         deployment.wait_for(module, f"{sk}spoilt@1", "transform_data:FAILED")
+        deployment.mend(module, f"{sk}spoilt")
     queue = deployment.emulator.client("sqs")
     url = queue.get_queue_url(QueueName="e2e-orders")["QueueUrl"]
     queue.send_message(QueueUrl=url, MessageBody=json.dumps({"sk": f"{sk}order"}))

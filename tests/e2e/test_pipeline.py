@@ -122,17 +122,18 @@ def test_a_synchronous_publish_whose_handler_fails_is_taken_over(deployment: Dep
 def test_a_command_that_cannot_be_applied_fails_visibly(deployment: Deployment, sk: str) -> None:
     with deployment.stream_held("note"):
         deployment.publish("note", sk)
-        spoil(deployment, "note", sk)
+        deployment.spoil("note", sk)
     deployment.publish("note", f"{sk}next")
     deployment.wait_for("note", f"{sk}next@1")
     assert deployment.execution(sk)["status"] == "FAILED"
     deployment.wait_for("note", f"{sk}@1", "transform_data:FAILED")
+    deployment.mend("note", sk)
 
 
 def test_a_record_that_cannot_be_processed_is_kept_whole(deployment: Deployment, sk: str) -> None:
     with deployment.stream_held("memo"):
         deployment.publish("memo", sk)
-        spoil(deployment, "memo", sk)
+        deployment.spoil("memo", sk)
     deployment.publish("memo", f"{sk}next")
     deployment.wait_for("memo", f"{sk}next@1")
     (record,) = [
@@ -140,12 +141,7 @@ def test_a_record_that_cannot_be_processed_is_kept_whole(deployment: Deployment,
     ]
     assert record["dynamodb"]["NewImage"]["sk"] == {"S": f"{sk}@1"}
     assert record["dynamodb"]["NewImage"]["attributes"] == {"M": {"step": {"N": "0"}}}
-
-
-def spoil(deployment: Deployment, module: str, sk: str) -> None:
-    """Leave a data row that nothing can be built on."""
-    row = {"pk": {"S": f"{module.upper()}#acme"}, "sk": {"S": sk}, "version": {"S": "one"}}
-    deployment.emulator.client("dynamodb").put_item(TableName=deployment.table(module, "data"), Item=row)
+    deployment.mend("memo", sk)
 
 
 def test_a_queue_of_ones_own(deployment: Deployment, sk: str) -> None:

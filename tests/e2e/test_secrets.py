@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deployment import pk
 from tests.support.polling import wait_until
 from tests.support.secrets import Secrets
 
@@ -101,9 +100,9 @@ def spoil(deployment: Deployment, sk: str, secrets: Secrets) -> None:
     """A row that cannot be read: the error quotes it."""
     with deployment.stream_held("note"):
         deployment.publish("note", sk, name=secrets["spoilt command"])
-        row = {"pk": {"S": pk("note")}, "sk": {"S": sk}, "version": {"S": secrets["spoilt row"]}}
-        deployment.emulator.client("dynamodb").put_item(TableName=deployment.table("note", "data"), Item=row)
+        deployment.spoil("note", sk, version=secrets["spoilt row"])
     deployment.wait_for("note", f"{sk}@1", "transform_data:FAILED")
+    deployment.mend("note", sk)
 
 
 def queue(deployment: Deployment, secrets: Secrets) -> None:

@@ -46,17 +46,18 @@ def test_the_functions_find_the_app_and_the_database(resources: dict[str, dict[s
     assert urls == {
         "api": "postgresql://db.example.com/product",
         "worker": "postgresql://db.example.com/product",
+        "operator": "postgresql://db.example.com/product",
         "stream": None,
         "notifier": None,
     }
 
 
-def test_only_the_api_may_scan(resources: dict[str, dict[str, Any]]) -> None:
+def test_only_the_api_and_operators_may_scan(resources: dict[str, dict[str, Any]]) -> None:
     scanning = [
         json.dumps(resource["Properties"]["Roles"])
         for resource in resources.values()
         if resource["Type"] == "AWS::IAM::Policy" and '"dynamodb:Scan"' in json.dumps(resource)
     ]
-    role = json.dumps(functions(resources)["api"]["Role"]["Fn::GetAtt"][0])
-    assert len(scanning) == 1
-    assert role in scanning[0]
+    roles = [json.dumps(functions(resources)[kind]["Role"]["Fn::GetAtt"][0]) for kind in ("api", "operator")]
+    assert len(scanning) == len(roles)
+    assert [role for role in roles if not any(role in policy for policy in scanning)] == []

@@ -121,10 +121,16 @@ def test_starting_twice_is_one_execution(open_site: Callable[..., Process]) -> N
     assert len(process.sfn.list_executions(stateMachineArn=arn)["executions"]) == 1
 
 
+def two_commands(world: World) -> None:
+    world.publish()
+    world.publish(publish_id="p")
+    world.settle()
+
+
 def test_a_command_that_is_reported_twice_is_applied_by_a_sweep(open_site: Callable[..., Process]) -> None:
     """Apply fails until its retries are used up, and its failure is reported twice."""
     process = open_site()
-    undisturbed = undisturbed_life(process, asynchronous)
+    undisturbed = undisturbed_life(process, two_commands)
     world = World(process, "TODO1#acme", echo=True)
     world.publish()
     world.publish(publish_id="p")

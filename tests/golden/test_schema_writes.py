@@ -22,8 +22,9 @@ from runtime.pipeline.apply import apply
 from runtime.storage.codec import from_wire
 from tests.golden.order_schemas import OrderV3, to_comment, to_person
 from tests.golden.schema_rows import attributes
+from tests.support.checker import check_invariants
 from tests.support.http_events import http_event
-from tests.support.service import PK, check_invariants
+from tests.support.service import PK
 
 if TYPE_CHECKING:
     from tests.golden.schema_rows import Orders

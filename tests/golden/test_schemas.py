@@ -74,7 +74,7 @@ def test_a_command_that_is_redriven(orders: Orders) -> None:
     seen, key = Seen(), DetailKey(PK, "P1")
     module = orders.release(3, data_sync_handlers=[seen])
     apply(module, key, 1)
-    CursorStore(module.resources.dynamodb, module.tables.sync).park(key, "Seen", 1, "broken")
+    CursorStore(module.resources.dynamodb, module.tables.sync).park(key, "Seen", 1, "ValueError", "broken")
     redrive(module, key, "Seen")
     assert seen.ups == [P1]
 

@@ -10,7 +10,8 @@ from runtime import reconcile
 from runtime.keys import get_sort_key_version, remove_sort_key_version
 from runtime.pipeline.worker import Worker
 from tests.runtime.test_handlers import Recorder
-from tests.support.service import PK, check_invariants
+from tests.support.checker import check_invariants
+from tests.support.service import PK
 
 if TYPE_CHECKING:
     from runtime.pipeline.reconcile import Reconciled

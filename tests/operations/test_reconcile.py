@@ -24,8 +24,9 @@ from tests.operations.pipeline import (
     reconcile_all,
     work,
 )
+from tests.support.checker import check_invariants
 from tests.support.polling import wait_until
-from tests.support.service import PK, Service, check_invariants
+from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -297,7 +297,7 @@ def test_a_module_without_data_rows_is_repaired_too(
 
 @pytest.mark.parametrize("repair", [redrive, skip])
 def test_where_nothing_is_parked_nothing_is_done(service: Service, repair: Any) -> None:
-    with pytest.raises(ItemNotFoundError, match="never met"):
+    with pytest.raises(ItemNotFoundError, match="seen no version"):
         repair(service.module, KEY, "Recorder")
     service.publish()
     execution(service, 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
+
+from tests.support.topic import subscribe_queue
 
 if TYPE_CHECKING:
     from constructs_lib.local import Emulator
@@ -31,6 +32,7 @@ class Told:
     """
 
     def __init__(self, emulator: Emulator, topic_arn: str, window: int, stall_seconds: float) -> None:
+        self._emulator = emulator
         self._sqs, self._sns = emulator.client("sqs"), emulator.client("sns")
         self._topic = topic_arn
         self._window = window
@@ -43,15 +45,7 @@ class Told:
         self.statuses: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self._url = self._sqs.create_queue(QueueName=f"soak-{uuid.uuid4().hex}")["QueueUrl"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        self._subscription = self._sns.subscribe(
-            TopicArn=self._topic,
-            Protocol="sqs",
-            Endpoint=found["Attributes"]["QueueArn"],
-            Attributes={"RawMessageDelivery": "true"},
-            ReturnSubscriptionArn=True,
-        )["SubscriptionArn"]
+        self._url, self._subscription = subscribe_queue(self._emulator, self._topic)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
         return self
