@@ -82,6 +82,8 @@ def survive(
         world = World(process, f"TODO{number}#acme", fault, zygote)
         life(world)
         world.check(undisturbed)
+    killed = "kills" if zygote else "exceptions"
+    print(f"{life.__name__}: {number} {killed}")  # noqa: T201 - shown with -s
     return number
 
 
