@@ -16,9 +16,9 @@ import httpx
 
 from constructs_lib.local import CdkCli
 from runtime.contract import Env
+from tests.e2e.inbox import Inbox
 from tests.support.polling import wait_until
 from tests.support.rows import plain
-from tests.support.topic import subscribe_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,49 +281,6 @@ class Deployment:
         pages = self.emulator.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
         lines = (event["message"] for page in pages for event in page["events"])
         return [json.loads(line) for line in lines if line.startswith('{"_aws"')]
-
-
-class Inbox:
-    def __init__(self, emulator: Emulator, topic_arn: str) -> None:
-        self._sqs, self._sns = emulator.client("sqs"), emulator.client("sns")
-        self._url, self._subscription = subscribe_queue(emulator, topic_arn)
-        #: Everything that was received.
-        self.told: list[dict[str, Any]] = []
-
-    def wait_until_told(self, sk: str, **content: Any) -> dict[str, Any]:
-        """The message about a command with this content, whenever it comes or came."""
-
-        def look() -> dict[str, Any] | None:
-            self._take("")
-            about = [
-                body for body in self.told if body["sk"] == sk and content.items() <= body["content"].items()
-            ]
-            return about[0] if about else None
-
-        found = wait_until(look, seconds=30)
-        assert found
-        return found
-
-    def bodies(self) -> list[dict[str, Any]]:
-        """Every message so far. None is taken away."""
-        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
-
-    def wait_for(self, request_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = wait_until(lambda: self._take(request_id), seconds=20)
-        return found
-
-    def _take(self, request_id: str) -> dict[str, Any] | None:
-        messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
-        for message in messages:
-            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        bodies = [json.loads(message["Body"]) for message in messages]
-        self.told += bodies
-        return next((body for body in bodies if body["id"] == request_id), None)
-
-    def close(self) -> None:
-        self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._url)
 
 
 def pk(module: str, tenant: str = "acme") -> str:

@@ -13,7 +13,8 @@ from tests.support.polling import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.deployment import Deployment, Inbox
+    from tests.e2e.deployment import Deployment
+    from tests.e2e.inbox import Inbox
 
 _POISON = {"fails": 1000}
 _OTHERS = 5
