@@ -191,8 +191,8 @@ def _own_tenant(context: InvokeContext) -> str | None:
 
 
 def _crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:
-    tenant_code = lower_case_tenant(tenant) if tenant is not None else None
-    return not set(settings.cross_tenant_roles).isdisjoint(roles_in(context, tenant_code))
+    # To the letter, as for the caller's own tenant: whose key `#ACME` is, no token can say.
+    return not set(settings.cross_tenant_roles).isdisjoint(roles_in(context, tenant))
 
 
 def _default_settings() -> Settings:

@@ -17,13 +17,14 @@ CALLER = claims_of("limits", ADMIN)
 LONGEST = 20_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def target(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    # For a module at the most: it sets the environment of its functions, which is everybody's.
     with running(emulator, tmp_path_factory.mktemp("store") / "store.db") as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def only_item(target: Target) -> Iterator[None]:
     """The item L1, and a look afterwards whether a request that was refused has written something."""
     body = {"sk": "L1", "version": 0, "name": "n", "attributes": {"a": 1}}
