@@ -156,9 +156,7 @@ def take_the_operators_tour(deployment: Deployment, sk: str) -> None:
     deployment.operate("modules")
     deployment.operate("health")
     for module in ("note", "memo", "task"):
-        deployment.publish(module, f"{sk}lost", sync=True)
-        with deployment.stream_lost(module, f"{sk}lost"):
-            deployment.publish(module, f"{sk}lost", 1)
+        lose_a_record(deployment, module, f"{sk}lost")
         deployment.operate("reconcile", module=module, olderThan=0, limit=1000)
         deployment.wait_for(module, f"{sk}lost@2")
         deployment.operate("show", module=module, pk=pk(module), sk=f"{sk}lost")
@@ -176,6 +174,19 @@ def take_the_operators_tour(deployment: Deployment, sk: str) -> None:
     deployment.operate("replayRecords", limit=1000)
     put_dead_letter(deployment, sk)
     deployment.operate("replayNotifications")
+
+
+def lose_a_record(deployment: Deployment, module: str, sk: str) -> None:
+    """Version 2 of an aggregate, of which no function is told: the stream leaves out what is synchronous."""
+    deployment.publish(module, sk, sync=True)
+    client, table = deployment.emulator.client("dynamodb"), deployment.table(module, "command")
+    key = {"pk": {"S": pk(module)}, "sk": {"S": f"{sk}@1"}}
+    item = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    lost = item | {"sk": {"S": f"{sk}@2"}, "version": {"N": "2"}}
+    lost.pop("status")
+    client.put_item(TableName=table, Item=lost)
+    key = {"pk": lost["pk"], "sk": lost["sk"]}
+    client.update_item(TableName=table, Key=key, UpdateExpression="REMOVE syncMode")
 
 
 def put_dead_letter(deployment: Deployment, sk: str) -> None:
