@@ -5,29 +5,29 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
+from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
-from runtime.handlers import handler_references
-from runtime.pipeline.status import FINISHED, HANDLERS_STARTED
-from runtime.registration import decorated_handlers
-from runtime.resources import default_resources
-from runtime.schema import Schema
+from runtime.model.handler_registry import decorated_handlers
+from runtime.model.handlers import handler_references
+from runtime.model.schema import Schema
+from runtime.model.status import FINISHED, HANDLERS_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runtime.clients.resources import Resources
     from runtime.commands.command_service import CommandService
-    from runtime.commands.data_service import DataService
-    from runtime.commands.history_service import HistoryService
-    from runtime.commands.repository import Repository
-    from runtime.commands.row_reader import RowReader
-    from runtime.handlers import HandlerReference, HandlerSource
-    from runtime.models import CommandInputModel
-    from runtime.resources import Resources
-    from runtime.schema import UpcasterSource
+    from runtime.model.handlers import HandlerReference, HandlerSource
+    from runtime.model.models import CommandInputModel
+    from runtime.model.schema import UpcasterSource
+    from runtime.queries.data import DataService
+    from runtime.queries.history import HistoryService
+    from runtime.queries.repository import Repository
+    from runtime.queries.row_reader import RowReader
+    from runtime.queries.sessions import SessionService
     from runtime.settings import ModuleTables
-    from runtime.storage.retention import TtlService
-    from runtime.storage.session import SessionService
+    from runtime.store.retention import TtlService
 
 __all__ = ["CommandModule"]
 
@@ -182,49 +182,49 @@ class CommandModule(Generic[AttributesT]):
     @cached_property
     def data(self) -> DataService[AttributesT]:
         """The latest state."""
-        from runtime.commands.data_service import DataService  # noqa: PLC0415
+        from runtime.queries.data import DataService  # noqa: PLC0415
 
         return DataService(self)
 
     @cached_property
     def history(self) -> HistoryService[AttributesT]:
         """The states before."""
-        from runtime.commands.history_service import HistoryService  # noqa: PLC0415
+        from runtime.queries.history import HistoryService  # noqa: PLC0415
 
         return HistoryService(self)
 
     @cached_property
     def repository(self) -> Repository[AttributesT]:
         """The latest state, with the caller's own pending writes in it."""
-        from runtime.commands.repository import Repository  # noqa: PLC0415
+        from runtime.queries.repository import Repository  # noqa: PLC0415
 
         return Repository(self)
 
     @cached_property
     def ttl(self) -> TtlService:
         """How long the module's rows are kept."""
-        from runtime.storage.retention import TtlService  # noqa: PLC0415
+        from runtime.store.retention import TtlService  # noqa: PLC0415
 
         return TtlService(self.resources, self.tables)
 
     @cached_property
     def sessions(self) -> SessionService:
         """The sessions of read-your-writes."""
-        from runtime.storage.session import SessionService  # noqa: PLC0415
+        from runtime.queries.sessions import SessionService  # noqa: PLC0415
 
         return SessionService(self.resources, self.table_name)
 
     @cached_property
     def input_model(self) -> type[CommandInputModel[AttributesT]]:
         """Model of what callers publish."""
-        from runtime.models import CommandInputModel  # noqa: PLC0415
+        from runtime.model.models import CommandInputModel  # noqa: PLC0415
 
         return cast("type[CommandInputModel[AttributesT]]", CommandInputModel[self._attributes])  # type: ignore[name-defined]
 
     @cached_property
     def rows(self) -> RowReader[AttributesT]:
         """Makes models of the module's rows."""
-        from runtime.commands.row_reader import RowReader  # noqa: PLC0415
+        from runtime.queries.row_reader import RowReader  # noqa: PLC0415
 
         return RowReader(self)
 

@@ -1,1 +1,1 @@
-"""What a module offers: publishing, reading, history."""
+"""The write side of a module: publishing, and what is done to commands."""

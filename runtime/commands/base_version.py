@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.decision import Base, decide
-from runtime.keys import VERSION_LATEST, add_sort_key_version
+from runtime.model.keys import VERSION_LATEST, add_sort_key_version
+from runtime.model.rows import version_of
 from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.storage.dynamodb import Read
-from runtime.storage.rows import version_of
+from runtime.store.dynamodb import Read
 
 if TYPE_CHECKING:
-    from runtime.keys import DetailKey
+    from runtime.model.keys import DetailKey
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["Found", "read_base", "read_latest"]
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from runtime.context import get_user_context
-from runtime.keys import add_sort_key_version
-from runtime.storage.codec import isoformat, to_wire, to_wire_value
-from runtime.storage.rows import DATA_TTL
+from runtime.identity.context import get_user_context
+from runtime.model.keys import add_sort_key_version
+from runtime.model.rows import DATA_TTL
+from runtime.store.codec import isoformat, to_wire, to_wire_value
 
 if TYPE_CHECKING:
-    from runtime.context import InvokeContext
-    from runtime.keys import DetailKey
-    from runtime.models import CommandInputModel
-    from runtime.storage.codec import Item
+    from runtime.identity.context import InvokeContext
+    from runtime.model.keys import DetailKey
+    from runtime.model.models import CommandInputModel
+    from runtime.store.codec import Item
 
 __all__ = ["PUBLISH_ID", "draft_of", "stamped"]
 

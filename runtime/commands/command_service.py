@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.access import check_every_tenant, check_tenant
-from runtime.commands import resync
 from runtime.commands.base_version import read_latest
 from runtime.commands.command_row import draft_of
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.publisher import Request
 from runtime.commands.publishing import CommandPublishing
-from runtime.commands.validation import validated_input
-from runtime.context import require_invoke_context
 from runtime.errors import BadRequestError, ItemNotFoundError
 from runtime.generics import AttributesT
-from runtime.keys import (
+from runtime.identity.access import check_every_tenant, check_tenant
+from runtime.identity.context import require_invoke_context
+from runtime.model.keys import (
     VERSION_LATEST,
     DetailKey,
     add_sort_key_version,
@@ -25,18 +23,20 @@ from runtime.keys import (
     get_tenant_code,
     remove_sort_key_version,
 )
-from runtime.pipeline.status import FINISHED
-from runtime.storage.codec import to_wire
-from runtime.storage.dynamodb import ConditionFailedError
+from runtime.model.status import FINISHED
+from runtime.model.validation import validated_input
+from runtime.pipeline import resync
+from runtime.store.codec import to_wire
+from runtime.store.dynamodb import ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from runtime.commands.resync import Progress
-    from runtime.context import InvokeContext
-    from runtime.handlers import DataSyncHandler
-    from runtime.models import CommandInputModel, CommandModel
-    from runtime.storage.codec import Item
+    from runtime.identity.context import InvokeContext
+    from runtime.model.handlers import DataSyncHandler
+    from runtime.model.models import CommandInputModel, CommandModel
+    from runtime.pipeline.resync import Progress
+    from runtime.store.codec import Item
 
 __all__ = ["CommandService"]
 

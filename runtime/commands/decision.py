@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.errors import InvalidVersionError, VersionConflictError
-from runtime.storage.rows import version_of
+from runtime.model.rows import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runtime.keys import DetailKey
-    from runtime.storage.codec import Item
+    from runtime.model.keys import DetailKey
+    from runtime.store.codec import Item
 
 __all__ = ["Base", "decide"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["is_unchanged"]
 

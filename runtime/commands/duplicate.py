@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from runtime.storage.rows import DATA_TTL
+from runtime.model.rows import DATA_TTL
 
 if TYPE_CHECKING:
-    from runtime.schema import Schema
-    from runtime.storage.codec import Item
+    from runtime.model.schema import Schema
+    from runtime.store.codec import Item
 
 __all__ = ["duplicated"]
 

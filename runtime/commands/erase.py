@@ -11,24 +11,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.commands.paging import checked_key
 from runtime.errors import BadRequestError, ItemNotFoundError, VersionConflictError
-from runtime.keys import VER_SEPARATOR, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.model.keys import (
+    VER_SEPARATOR,
+    add_sort_key_version,
+    get_sort_key_version,
+    remove_sort_key_version,
+)
+from runtime.model.rows import version_of
+from runtime.model.status import HANDLERS_STARTED
 from runtime.pipeline.cursor import CursorStore
-from runtime.pipeline.status import HANDLERS_STARTED
-from runtime.storage.dynamodb import TransactionFailedError
-from runtime.storage.large_attributes import object_prefix
-from runtime.storage.rows import version_of
+from runtime.queries.paging import checked_key
+from runtime.store.attributes import object_prefix
+from runtime.store.dynamodb import TransactionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_s3 import S3Client
 
-    from runtime.context import InvokeContext
-    from runtime.keys import DetailKey
+    from runtime.identity.context import InvokeContext
+    from runtime.model.keys import DetailKey
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["Erased", "erase"]
 

@@ -8,18 +8,18 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from runtime.commands.command_row import draft_of
 from runtime.commands.partial_update import REMOVE, merged, spelled_out
-from runtime.commands.validation import field_problems, validated_input
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
-from runtime.keys import MAX_VERSION, VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
-from runtime.models import CommandInputModel
-from runtime.storage.codec import to_wire_value
+from runtime.model.keys import MAX_VERSION, VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
+from runtime.model.models import CommandInputModel
+from runtime.model.validation import field_problems, validated_input
+from runtime.store.codec import to_wire_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runtime.commands.decision import Base
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["PartialUpdate"]
 

@@ -12,14 +12,14 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.storage.codec import to_wire
-from runtime.storage.dynamodb import Read
-from runtime.storage.rows import version_of
+from runtime.model.rows import version_of
+from runtime.store.codec import to_wire
+from runtime.store.dynamodb import Read
 
 if TYPE_CHECKING:
-    from runtime.keys import DetailKey
+    from runtime.model.keys import DetailKey
     from runtime.settings import ModuleTables
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["read", "version_in", "writes"]
 

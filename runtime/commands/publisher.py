@@ -11,21 +11,21 @@ from runtime.commands.base_version import read_base
 from runtime.commands.command_row import PUBLISH_ID, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.errors import HandlersPendingError, VersionConflictError
-from runtime.keys import add_sort_key_version
+from runtime.model.keys import add_sort_key_version
+from runtime.model.rows import version_of
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_applied, run_handlers
 from runtime.pipeline.transactions import advance_writes, final_columns, insert_command
-from runtime.storage.dynamodb import ConditionFailedError, TransactionFailedError
-from runtime.storage.rows import version_of
+from runtime.store.dynamodb import ConditionFailedError, TransactionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.commands.decision import Base
-    from runtime.context import InvokeContext
-    from runtime.keys import DetailKey
+    from runtime.identity.context import InvokeContext
+    from runtime.model.keys import DetailKey
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["Publisher", "Request"]
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from runtime.access import check_tenant
 from runtime.backoff import back_off
 from runtime.commands.base_version import read_latest
 from runtime.commands.command_row import draft_of
 from runtime.commands.partial_draft import PartialUpdate
 from runtime.commands.publisher import Publisher, Request
-from runtime.commands.validation import validated_input
-from runtime.context import require_invoke_context
 from runtime.errors import VersionConflictError
 from runtime.generics import AttributesT
-from runtime.keys import DetailKey, check_natural_key
+from runtime.identity.access import check_tenant
+from runtime.identity.context import require_invoke_context
+from runtime.model.keys import DetailKey, check_natural_key
+from runtime.model.validation import validated_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runtime.context import InvokeContext
-    from runtime.models import CommandInputModel, CommandModel
+    from runtime.identity.context import InvokeContext
+    from runtime.model.models import CommandInputModel, CommandModel
     from runtime.module import CommandModule
 
 __all__ = ["CommandPublishing"]

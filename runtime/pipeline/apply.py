@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
 from runtime.backoff import back_off
-from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version
+from runtime.model.keys import DetailKey, add_sort_key_version, get_sort_key_version
+from runtime.model.rows import version_of
 from runtime.pipeline.transactions import advance_writes, status_update
-from runtime.storage.dynamodb import Read, TransactionFailedError
-from runtime.storage.rows import version_of
+from runtime.store.dynamodb import Read, TransactionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["Applied", "ApplyContentionError", "apply"]
 

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.base_version import read_latest
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
-from runtime.keys import add_sort_key_version
 from runtime.log import logger
+from runtime.model.keys import add_sort_key_version
+from runtime.model.rows import version_of
+from runtime.model.status import FINISHED
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.finish import behind, finish
 from runtime.pipeline.settle import settle_versions
-from runtime.pipeline.status import FINISHED
-from runtime.storage.dynamodb import Read, TransactionFailedError, wire_key
-from runtime.storage.rows import version_of
+from runtime.store.dynamodb import Read, TransactionFailedError, wire_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runtime.handlers import HandlerReference
-    from runtime.keys import DetailKey
+    from runtime.model.handlers import HandlerReference
+    from runtime.model.keys import DetailKey
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["CatchUp", "CatchUpContentionError", "Repaired"]
 

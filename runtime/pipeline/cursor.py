@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.keys import DetailKey
-from runtime.storage.codec import isoformat
-from runtime.storage.dynamodb import ConditionFailedError, Read, wire_key
+from runtime.model.keys import DetailKey
+from runtime.store.codec import isoformat
+from runtime.store.dynamodb import ConditionFailedError, Read, wire_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runtime.storage.codec import Item
-    from runtime.storage.dynamodb import DynamoDb
+    from runtime.store.codec import Item
+    from runtime.store.dynamodb import DynamoDb
 
 __all__ = ["Cursor", "CursorStore"]
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.keys import DetailKey, get_sort_key_version, remove_sort_key_version
 from runtime.log import logger
+from runtime.model.keys import DetailKey, get_sort_key_version, remove_sort_key_version
+from runtime.model.status import FINISHED, HANDLERS_FAILED
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.run_handler import Outcome, run_handler
-from runtime.pipeline.status import FINISHED, HANDLERS_FAILED
 from runtime.pipeline.transactions import final_columns
-from runtime.storage.dynamodb import ConditionFailedError
+from runtime.store.dynamodb import ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runtime.module import CommandModule
     from runtime.pipeline.apply import Applied
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["Handled", "behind", "finish", "finish_applied", "run_handlers", "set_final"]
 

@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.access import check_every_tenant
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.keys import DetailKey, add_sort_key_version
+from runtime.identity.access import check_every_tenant
 from runtime.log import log_context, logger
+from runtime.model.keys import DetailKey, add_sort_key_version
+from runtime.model.status import FINISHED, is_of_pipeline
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursor import Cursor, CursorStore
 from runtime.pipeline.finish import finish_applied, run_handlers
 from runtime.pipeline.settle import settle
-from runtime.pipeline.status import FINISHED, is_of_pipeline
 from runtime.pipeline.unfinished import CANDIDATES, Problem, Unfinished, find_unfinished
-from runtime.storage.dynamodb import Read
-from runtime.storage.scan import Scan
+from runtime.store.dynamodb import Read
+from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runtime.context import InvokeContext
+    from runtime.identity.context import InvokeContext
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["NotReconciled", "Reconciled", "reconcile"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.commands.paging import checked_key
 from runtime.pipeline.catch_up import CatchUp, Repaired
+from runtime.queries.paging import checked_key
 
 if TYPE_CHECKING:
-    from runtime.context import InvokeContext
+    from runtime.identity.context import InvokeContext
     from runtime.module import CommandModule
 
 __all__ = ["Repaired", "redrive", "skip"]

@@ -6,16 +6,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import PreviousVersionPending
-from runtime.keys import add_sort_key_version
+from runtime.model.keys import add_sort_key_version
+from runtime.model.status import FINISHED
 from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.pipeline.status import FINISHED
-from runtime.storage.dynamodb import Read
+from runtime.store.dynamodb import Read
 
 if TYPE_CHECKING:
-    from runtime.handlers import HandlerReference
-    from runtime.keys import DetailKey
+    from runtime.model.handlers import HandlerReference
+    from runtime.model.keys import DetailKey
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["Outcome", "run_handler"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.keys import add_sort_key_version
+from runtime.model.keys import add_sort_key_version
+from runtime.model.status import FINISHED, HANDLERS_FAILED
 from runtime.pipeline.finish import behind, set_final
-from runtime.pipeline.status import FINISHED, HANDLERS_FAILED
-from runtime.storage.dynamodb import Read
+from runtime.store.dynamodb import Read
 
 if TYPE_CHECKING:
-    from runtime.keys import DetailKey
+    from runtime.model.keys import DetailKey
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["settle", "settle_versions"]
 

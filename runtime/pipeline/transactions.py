@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.keys import get_tenant_code
-from runtime.pipeline.status import FINISHED
-from runtime.storage.rows import data_row, history_row, version_of
+from runtime.model.keys import get_tenant_code
+from runtime.model.rows import data_row, history_row, version_of
+from runtime.model.status import FINISHED
 
 if TYPE_CHECKING:
     from runtime.module import CommandModule
     from runtime.settings import ModuleTables
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["advance_writes", "final_columns", "insert_command", "status_update"]
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.command_row import PUBLISH_ID
 from runtime.errors import CorruptRowError
-from runtime.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.model.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.model.rows import version_of
+from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
 from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.pipeline.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
-from runtime.storage.dynamodb import Read
-from runtime.storage.rows import version_of
+from runtime.store.dynamodb import Read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runtime.module import CommandModule
-    from runtime.storage.codec import Item
+    from runtime.store.codec import Item
 
 __all__ = ["CANDIDATES", "Problem", "Unfinished", "find_unfinished"]
 

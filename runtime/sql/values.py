@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy import inspect
 
 from runtime.errors import ConfigurationError
-from runtime.keys import generate_id, get_tenant_code, remove_sort_key_version
+from runtime.model.keys import generate_id, get_tenant_code, remove_sort_key_version
 from runtime.sql.columns import CqrsColumns
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
 
-    from runtime.models import CommandModel
+    from runtime.model.models import CommandModel
 
 __all__ = ["ORIGIN", "column_values", "columns_of", "id_of", "row_of"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Select, Table
     from sqlalchemy.sql import Executable
 
-    from runtime.models import CommandModel
+    from runtime.model.models import CommandModel
     from runtime.sql.columns import CqrsColumns
 
     Comparison = Callable[[Any, Any], Any]

@@ -14,7 +14,7 @@ from constructs_lib import CqrsModule, CqrsStack, CqrsTable, Processing
 from constructs_lib.pipeline.command_workflow_definition import PREVIOUS_VERSION_PENDING
 from runtime import PreviousVersionPending, Settings
 from runtime.contract import Action, Env, FunctionKind
-from runtime.pipeline.worker import Worker
+from runtime.entry.worker import Worker
 from tests.constructs.conftest import new_app
 
 if TYPE_CHECKING:

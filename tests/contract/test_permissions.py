@@ -12,11 +12,11 @@ from aws_cdk import aws_iam as iam
 
 from constructs_lib import CqrsTable, MasterDataTable, SessionTable
 from runtime import DataSyncHandler, erase, redrive, skip
-from runtime.keys import DetailKey
-from runtime.operations.operator import Operator
-from runtime.operations.scope import Scope
-from runtime.pipeline.worker import Worker
-from runtime.storage.collect import collect_large_attributes
+from runtime.commands.collect import collect_large_attributes
+from runtime.entry.operator.operator import Operator
+from runtime.entry.operator.scope import Scope
+from runtime.entry.worker import Worker
+from runtime.model.keys import DetailKey
 from tests.constructs.conftest import new_app, permissions
 from tests.support.service import PK, TENANT, Service, make_tables
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime import registration
-from runtime.resources import default_resources
+from runtime.clients.resources import default_resources
 from tests.support.service import make_tables
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from constructs_lib.local import Postgres
 from product import database as product_database
-from runtime.resources import default_resources
+from runtime.clients.resources import default_resources
 from tests.support.emulator import emulator
 from tests.support.service import make_tables
 from todo.database import create_tables, engine

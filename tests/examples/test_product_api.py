@@ -11,9 +11,9 @@ from product.database import ProductRow
 from product.main import app
 from product.resync import resync
 from runtime import InvokeContext
-from runtime.context import use_invoke_context
+from runtime.identity.context import use_invoke_context
 from runtime.sql import engine_from_environment
-from runtime.storage.codec import from_wire
+from runtime.store.codec import from_wire
 from tests.support.http_events import REQUEST_ID, http_event
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from main import app
-from runtime.storage.codec import from_wire
+from runtime.store.codec import from_wire
 from tests.examples import CODE
 from tests.support.http_events import REQUEST_ID, http_event
 from todo.database import TodoRow, engine

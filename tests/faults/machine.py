@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from runtime import REMOVE, BadRequestError
-from runtime.keys import add_sort_key_version, remove_sort_key_version
-from runtime.storage.dynamodb import Read
+from runtime.model.keys import add_sort_key_version, remove_sort_key_version
+from runtime.store.dynamodb import Read
 from tests.faults.model import State
 from tests.faults.steps import Refusal, Steps
 from tests.support.rows import plain

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from runtime import DataSyncHandler
-from runtime.keys import get_sort_key_version, remove_sort_key_version
+from runtime.model.keys import get_sort_key_version, remove_sort_key_version
 
 if TYPE_CHECKING:
     from runtime import CommandModel

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import BadRequestError, InvalidVersionError, VersionConflictError
-from runtime.pipeline.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
+from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

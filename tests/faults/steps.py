@@ -20,10 +20,10 @@ from runtime import (
     redrive,
     skip,
 )
-from runtime.keys import add_sort_key_version
-from runtime.pipeline.status import FINISHED
-from runtime.pipeline.stream import StreamProcessor
-from runtime.pipeline.worker import Worker
+from runtime.entry.stream import StreamProcessor
+from runtime.entry.worker import Worker
+from runtime.model.keys import add_sort_key_version
+from runtime.model.status import FINISHED
 from tests.faults.model import Aggregate, State
 from tests.faults.state_machine import Execution
 from tests.runtime.test_stream import as_json

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, String, create_engine, event, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime import DataSyncHandler
-from runtime.keys import remove_sort_key_version
+from runtime.model.keys import remove_sort_key_version
 from runtime.sql import CqrsColumns, upsert
 from runtime.sql.engine import engine_options
 from tests.support.checker import Seen

@@ -18,9 +18,9 @@ from botocore.exceptions import ClientError
 
 from constructs_lib.local import Postgres
 from runtime import module_routes
-from runtime.http.api import HttpApi
-from runtime.messaging.patience import Patience
-from runtime.pipeline.worker import Worker
+from runtime.clients.patience import Patience
+from runtime.entry.http.api import HttpApi
+from runtime.entry.worker import Worker
 from tests.faults.answers import TROUBLES, first_tries
 from tests.faults.test_crashes import asynchronous, synchronous, undisturbed_life
 from tests.faults.world import World
@@ -104,7 +104,7 @@ class TestDynamoDB:
     ) -> None:
         if name == "unprocessed keys":
             name = "throttled account"  # asked for again for as long as the function may run
-        monkeypatch.setattr("runtime.storage.dynamodb.back_off", lambda *_, **__: None)
+        monkeypatch.setattr("runtime.store.dynamodb.back_off", lambda *_, **__: None)
         process = open_site(handlers=False)
         api = requests(process)
         process.wire.answer(TROUBLES[name])
@@ -161,7 +161,7 @@ class TestSns:
     def test_messages_go_out_again_when_it_is_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [100.0]
         clock = SimpleNamespace(monotonic=lambda: now[0])
-        monkeypatch.setattr("runtime.messaging.patience.time", clock)
+        monkeypatch.setattr("runtime.clients.patience.time", clock)
         patience = Patience(4, 60)
 
         def call(seconds: float) -> None:

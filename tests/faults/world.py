@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runtime import BadRequestError, HandlersPendingError, VersionConflictError
-from runtime.keys import DetailKey
-from runtime.pipeline.workflow import execution_name
+from runtime.clients.workflow import execution_name
+from runtime.model.keys import DetailKey
 from tests.faults.scale import COMPLETE
 from tests.faults.site import Crash, Process
 from tests.faults.state_machine import Execution

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime import InvokeContext
-from runtime.pipeline.worker import Worker
+from runtime.entry.worker import Worker
 from tests.support.checker import check_invariants
 from tests.support.rows import plain
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime import VersionConflictError
-from runtime.keys import DetailKey
+from runtime.model.keys import DetailKey
 from runtime.pipeline.apply import apply
 from tests.golden.rows import FINISHED, PARTIAL, PK, WHOLE, Golden, agrees, assert_same, rows
 

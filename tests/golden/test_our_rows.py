@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import get_command_source
-from runtime.storage.large_attributes import reference_of
+from runtime.store.attributes import reference_of
 from tests.golden.rows import PK, Golden, objects, rows, user
 
 if TYPE_CHECKING:

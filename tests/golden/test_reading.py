@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import SortKeyCondition
-from runtime.keys import get_sort_key_version, remove_sort_key_version
-from runtime.storage.session import Session
+from runtime.model.keys import get_sort_key_version, remove_sort_key_version
+from runtime.queries.sessions import Session
 from tests.golden.rows import FINISHED, PK, SESSION, agrees, rows, user
 
 if TYPE_CHECKING:

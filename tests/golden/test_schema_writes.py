@@ -16,10 +16,10 @@ from runtime import (
     UpcastError,
     module_routes,
 )
-from runtime.http.api import HttpApi
-from runtime.keys import DetailKey
+from runtime.entry.http.api import HttpApi
+from runtime.model.keys import DetailKey
 from runtime.pipeline.apply import apply
-from runtime.storage.codec import from_wire
+from runtime.store.codec import from_wire
 from tests.golden.order_schemas import OrderV3, to_comment, to_person
 from tests.golden.schema_rows import attributes
 from tests.support.checker import check_invariants

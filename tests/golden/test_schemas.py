@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runtime import SortKeyCondition, erase, module_routes, redrive
-from runtime.http.api import HttpApi
-from runtime.keys import DetailKey
+from runtime.entry.http.api import HttpApi
+from runtime.model.keys import DetailKey
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursor import CursorStore
 from runtime.pipeline.run_handler import run_handler

@@ -8,10 +8,10 @@ import pytest
 
 from runtime import BadRequestError, DataSyncHandler, InvalidVersionError, VersionConflictError
 from runtime.commands.partial_update import REMOVE
-from runtime.keys import DetailKey, get_sort_key_version
+from runtime.entry.stream import StreamProcessor
+from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.apply import apply
 from runtime.pipeline.run_handler import run_handler
-from runtime.pipeline.stream import StreamProcessor
 from tests.golden.rows import FINISHED, KINDS, PARTIAL, PK, WHOLE, Golden, agrees, assert_same, rows, user
 from tests.support.rows import plain
 from tests.support.values import event_image

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from runtime import reconcile
-from runtime.keys import get_sort_key_version, remove_sort_key_version
-from runtime.pipeline.worker import Worker
+from runtime.entry.worker import Worker
+from runtime.model.keys import get_sort_key_version, remove_sort_key_version
 from tests.runtime.test_handlers import Recorder
 from tests.support.checker import check_invariants
 from tests.support.service import PK

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import CqrsApp, UnknownEventError
+from runtime.clients.resources import default_resources
 from runtime.contract import FunctionKind
-from runtime.keys import DetailKey
+from runtime.entry.operator.operator import Operator
+from runtime.entry.operator.scope import Scope
 from runtime.log import logger
-from runtime.operations.operator import Operator
-from runtime.operations.scope import Scope
-from runtime.resources import default_resources
+from runtime.model.keys import DetailKey
 from tests.operations.pipeline import Recorder, everything, execution, work
 from tests.support.polling import wait_until
 from tests.support.service import PK, Service

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ForbiddenError, InvalidInputError, reconcile, redrive
-from runtime.keys import DetailKey
+from runtime.clients.workflow import execution_name
+from runtime.model.keys import DetailKey
 from runtime.pipeline import reconcile as reconciling
-from runtime.pipeline.workflow import execution_name
 from tests.faults.scale import scaled
 from tests.operations.pipeline import (
     NOW,

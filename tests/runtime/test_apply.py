@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.errors import VersionConflictError
-from runtime.pipeline.status import FINISHED
+from runtime.model.status import FINISHED
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
 

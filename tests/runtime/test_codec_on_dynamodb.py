@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, example, given, settings
 
-from runtime.storage.codec import from_wire, to_wire
-from runtime.storage.item_size import MAX_ITEM_BYTES, item_size
+from runtime.store.codec import from_wire, to_wire
+from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 from tests.support.everything import Everything, everything
 from tests.support.service import PK, Service
 from tests.support.values import attributes

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime import CommandModel
-    from runtime.commands.resync import Progress
+    from runtime.pipeline.resync import Progress
 
 
 class TestGetItem:

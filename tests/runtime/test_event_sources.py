@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import CommandModule, ConfigurationError, CqrsApp, UnknownEventError
-from runtime.events import name_in_arn
+from runtime.entry.trigger import name_in_arn
 from tests.runtime.test_stream import INLINE, record
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from runtime import ConfigurationError, DataSyncHandler, HandlersPendingError, PreviousVersionPending
-from runtime.handlers import HandlerReference, handler_references
-from runtime.keys import DetailKey, get_sort_key_version
+from runtime.entry.worker import Worker
+from runtime.model.handlers import HandlerReference, handler_references
+from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.run_handler import Outcome, run_handler
-from runtime.pipeline.worker import Worker
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
 

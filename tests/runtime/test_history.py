@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import CorruptRowError, ForbiddenError, InvalidInputError
-from runtime.context import use_invoke_context
+from runtime.identity.context import use_invoke_context
 from tests.support.service import PK, Service
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, CorruptRowError, DataSyncHandler, InvalidInputError
-from runtime.keys import DetailKey
+from runtime.model.keys import DetailKey
 from runtime.pipeline.run_handler import run_handler
-from runtime.storage.item_size import MAX_ITEM_BYTES
-from runtime.storage.large_attributes import reference_of
+from runtime.store.attributes import reference_of
+from runtime.store.item_size import MAX_ITEM_BYTES
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
 

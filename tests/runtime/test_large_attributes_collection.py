@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, InvalidInputError
-from runtime.keys import DetailKey
+from runtime.commands.collect import Collected, collect_large_attributes
+from runtime.model.keys import DetailKey
 from runtime.pipeline.apply import apply
-from runtime.storage.collect import Collected, collect_large_attributes
-from runtime.storage.large_attributes import reference_of
+from runtime.store.attributes import reference_of
 from tests.runtime.test_large_attributes import bucket, in_bucket, large, objects, service
 from tests.support.polling import wait_until
 from tests.support.service import PK, Service

@@ -8,14 +8,14 @@ import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime import ConfigurationError, CqrsModel, DataSyncHandler
-from runtime.http.api import HttpApi
-from runtime.http.module_routes import module_routes
+from runtime.entry.http.api import HttpApi
+from runtime.entry.http.module_routes import module_routes
 from tests.support.http_events import REQUEST_ID, http_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.http.module_bodies import SearchQuery
+    from runtime.entry.http.module_bodies import SearchQuery
     from tests.support.service import Service
 
 SEEN: list[str] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime.pipeline.worker import Worker
+from runtime.entry.worker import Worker
 from tests.runtime.test_handlers import Recorder
 from tests.support.service import PK, Service
 

@@ -11,9 +11,9 @@ from runtime import (
     ItemNotFoundError,
     SortKeyCondition,
 )
-from runtime.context import use_invoke_context
-from runtime.keys import DetailKey
-from runtime.storage.session import Session
+from runtime.identity.context import use_invoke_context
+from runtime.model.keys import DetailKey
+from runtime.queries.sessions import Session
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service, eventually_expired
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, DeliveryError, Settings
-from runtime.messaging.queue import NotificationQueue
-from runtime.messaging.realtime import channel_segment, notification_handlers
+from runtime.clients.realtime import channel_segment, notification_handlers
+from runtime.entry.queue import NotificationQueue
 from tests.support.service import TestResources
 from tests.support.websocket import Subscriber
 
@@ -280,7 +280,7 @@ def test_whatever_is_no_success_is_an_error(
 def test_a_service_that_does_not_answer_is_an_error_in_time(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.messaging.realtime._READ_SECONDS", 0.2)
+    monkeypatch.setattr("runtime.clients.realtime._READ_SECONDS", 0.2)
     silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)  # takes connections, serves none
     environment = {"APPSYNC_EVENTS_ENDPOINT": f"http://127.0.0.1:{silent.server_port}"}
     resources = TestResources(emulator, Settings.from_environment(environment))

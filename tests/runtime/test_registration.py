@@ -14,8 +14,8 @@ from runtime import (
     CqrsApp,
     DataSyncHandler,
     data_sync_handler,
-    registration,
 )
+from runtime.model import handler_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Store(DataSyncHandler):
 
 @pytest.fixture(autouse=True)
 def only_these(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registration, "_decorated", [])
+    monkeypatch.setattr(handler_registry, "_decorated", [])
     monkeypatch.setattr(Store, "seen", [])
 
 

@@ -16,10 +16,10 @@ from runtime import (
     redrive,
     skip,
 )
-from runtime.keys import DetailKey
+from runtime.entry.worker import Worker
+from runtime.model.keys import DetailKey
 from runtime.pipeline import catch_up
 from runtime.pipeline.run_handler import Outcome, run_handler
-from runtime.pipeline.worker import Worker
 from tests.runtime.test_handlers import Recorder
 from tests.runtime.test_notifications import Inbox
 from tests.support.service import PK, Service

@@ -16,8 +16,8 @@ from runtime import (
     InvokeContext,
     ItemList,
 )
-from runtime.context import use_invoke_context
-from runtime.keys import VERSION_LATEST, DetailKey
+from runtime.identity.context import use_invoke_context
+from runtime.model.keys import VERSION_LATEST, DetailKey
 from runtime.pipeline.finish import finish
 from tests.support.service import PK, Service, eventually_expired
 

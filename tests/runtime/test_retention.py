@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, InvalidInputError
-from runtime.keys import DetailKey
+from runtime.model.keys import DetailKey
 from runtime.pipeline.run_handler import run_handler
-from runtime.storage.codec import to_wire
+from runtime.store.codec import to_wire
 from tests.runtime.test_handlers import Recorder
 from tests.support.service import PK, Service, make_tables
 

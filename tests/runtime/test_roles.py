@@ -13,14 +13,14 @@ import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime import ConfigurationError, ForbiddenError, InvokeContext, ItemList, check_role, requires_role
+from runtime.clients.resources import default_resources
 from runtime.commands.command_service import CommandService
-from runtime.commands.data_service import DataService
-from runtime.commands.history_service import HistoryService
-from runtime.commands.repository import Repository
-from runtime.context import use_invoke_context
-from runtime.http.api import HttpApi
-from runtime.http.module_routes import module_routes
-from runtime.resources import default_resources
+from runtime.entry.http.api import HttpApi
+from runtime.entry.http.module_routes import module_routes
+from runtime.identity.context import use_invoke_context
+from runtime.queries.data import DataService
+from runtime.queries.history import HistoryService
+from runtime.queries.repository import Repository
 from tests.runtime.conftest import TABLES
 from tests.support.http_events import http_event
 from tests.support.service import Service, make_tables

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import CqrsApp, UnknownEventError
-from runtime.pipeline.stream import StreamProcessor
+from runtime.entry.stream import StreamProcessor
 from tests.runtime.test_handlers import Recorder
 from tests.support.checker import check_invariants
 from tests.support.polling import wait_until

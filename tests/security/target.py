@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import CommandModule, CqrsApp, DataSyncHandler, InvokeContext, module_routes
+from runtime.clients.resources import default_resources
 from runtime.contract import Env
-from runtime.resources import default_resources
 from tests.support.gateway import Gateway
 from tests.support.service import make_tables
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from constructs_lib.local import Emulator
-    from runtime.http.module_bodies import SearchQuery
+    from runtime.entry.http.module_bodies import SearchQuery
 
 __all__ = [
     "ADMIN",

@@ -11,8 +11,8 @@ import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime import CqrsModel
-from runtime.http.api import HttpApi
-from runtime.keys import MAX_VERSION
+from runtime.entry.http.api import HttpApi
+from runtime.model.keys import MAX_VERSION
 from tests.security.requests import command_text
 from tests.security.target import claims_of
 from tests.support.gateway import Gateway

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime.http.module_routes import _NAMES as ROUTE_NAMES
+from runtime.entry.http.module_routes import _NAMES as ROUTE_NAMES
 from tests.faults.scale import scaled
 from tests.security.attacks import attacks, look_alikes
 from tests.security.requests import friendly

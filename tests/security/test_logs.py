@@ -26,9 +26,9 @@ from runtime import (
     UnknownEventError,
     VersionConflictError,
 )
-from runtime.hidden_error import hidden, is_shown
+from runtime.entry.hidden_error import hidden, is_shown
+from runtime.entry.queue import log_notification
 from runtime.log import logger
-from runtime.messaging.queue import log_notification
 from runtime.sql import engine_from_environment
 from tests.runtime.test_event_sources import ARN, CONTEXT, change, click, message, notice, upload
 from tests.support.secrets import Secrets

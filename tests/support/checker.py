@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runtime.keys import add_sort_key_version, remove_sort_key_version
-from runtime.pipeline.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED
+from runtime.model.keys import add_sort_key_version, remove_sort_key_version
+from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED
 from tests.support.rows import Row, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from runtime.models import CommandModel
+    from runtime.model.models import CommandModel
     from tests.support.service import Service
 
 __all__ = ["Accepted", "Seen", "check_invariants", "violations"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from runtime.keys import get_sort_key_version, remove_sort_key_version
+from runtime.model.keys import get_sort_key_version, remove_sort_key_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime import CommandModule, InvokeContext, Resources, Settings
-from runtime.keys import DetailKey, add_sort_key_version
+from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.pipeline.apply import Applied, apply
-from runtime.storage.dynamodb import DynamoDb
+from runtime.store.dynamodb import DynamoDb
 from tests.support.rows import plain
 from tests.support.wire import Wire
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from constructs_lib.local import Emulator
-    from runtime.handlers import HandlerSource
+    from runtime.model.handlers import HandlerSource
 
 __all__ = ["Service", "TestResources", "make_tables"]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.storage.attribute_json import JSON_TYPE, WIRE_TYPE, dump, load
-from runtime.storage.codec import from_wire, to_wire_value
+from runtime.store.attribute_json import JSON_TYPE, WIRE_TYPE, dump, load
+from runtime.store.codec import from_wire, to_wire_value
 from tests.support.values import attributes, json_attributes
 
 

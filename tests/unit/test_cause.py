@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runtime.pipeline.cause import cause_text
+from runtime.entry.cause import cause_text
 
 FAILED = {"errorMessage": 'no "name"\nfor A1', "errorType": "ValueError", "stackTrace": ["line\n"] * 200}
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 
 from runtime import DataModel
+from runtime.entry.http.json_format import dumps, loads
 from runtime.errors import InvalidInputError
-from runtime.http.json_format import dumps, loads
-from runtime.storage.codec import from_event, from_wire, to_wire, to_wire_value
+from runtime.store.codec import from_event, from_wire, to_wire, to_wire_value
 from tests.support.everything import Colour, Everything, Size, everything
 from tests.support.values import attributes, event_image, json_attributes, values
 

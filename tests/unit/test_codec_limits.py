@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime import InvalidInputError
-from runtime.storage.codec import to_wire
+from runtime.store.codec import to_wire
 
 
 def nested(levels: int) -> Any:

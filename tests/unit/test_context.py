@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runtime import ForbiddenError, InvokeContext, get_command_source, get_user_context
-from runtime.context import roles_in
+from runtime.identity.context import roles_in
 
 
 def context(tenant: str | None = "acme", roles: Any = None, **headers: str) -> InvokeContext:

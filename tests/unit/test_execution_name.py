@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.keys import DetailKey
-from runtime.pipeline.workflow import execution_name
+from runtime.clients.workflow import execution_name
+from runtime.model.keys import DetailKey
 
 texts = st.text(max_size=200)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from runtime.storage.codec import to_wire
-from runtime.storage.item_size import item_size
+from runtime.store.codec import to_wire
+from runtime.store.item_size import item_size
 from tests.support.values import attributes, event_image
 
 

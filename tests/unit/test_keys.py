@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runtime.errors import InvalidInputError
-from runtime.keys import (
+from runtime.model.keys import (
     VERSION_LATEST,
     add_sort_key_version,
     check_natural_key,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from runtime.http.api import HttpApi
+from runtime.entry.http.api import HttpApi
 from runtime.log import log_context, logger
 from tests.support.http_events import REQUEST_ID, http_event
 

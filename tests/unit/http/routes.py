@@ -25,7 +25,7 @@ from runtime import (
     ItemNotFoundError,
     VersionConflictError,
 )
-from runtime.context import current_invoke_context
+from runtime.identity.context import current_invoke_context
 
 router = Router()
 

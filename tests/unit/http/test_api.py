@@ -7,8 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime import ConfigurationError
-from runtime.context import current_invoke_context
-from runtime.http.api import HttpApi
+from runtime.entry.http.api import HttpApi
+from runtime.identity.context import current_invoke_context
 from tests.support.http_events import REQUEST_ID, http_event
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.http.json_format import dumps, loads
+from runtime.entry.http.json_format import dumps, loads
 
 
 class Colour(Enum):

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from runtime import CommandModule, CqrsModel, module_routes, openapi_routes
-from runtime.http.api import HttpApi
+from runtime.entry.http.api import HttpApi
 from tests.support.http_events import http_event
 
 

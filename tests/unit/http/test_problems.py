@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime.http.api import HttpApi
+from runtime.entry.http.api import HttpApi
 from runtime.log import logger
 from tests.support.http_events import REQUEST_ID, http_event
 from tests.unit.http.routes import MARKER

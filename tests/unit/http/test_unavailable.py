@@ -16,9 +16,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from runtime import VersionConflictError
-from runtime.http.problems import problem_of
+from runtime.entry.http.problems import problem_of
 from runtime.pipeline.apply import ApplyContentionError
-from runtime.storage.dynamodb import ConditionFailedError, TransactionFailedError
+from runtime.store.dynamodb import ConditionFailedError, TransactionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

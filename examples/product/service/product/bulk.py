@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from product import service
 from product.bodies import BulkItem, BulkResult
 from runtime import FieldProblem, InvalidInputError, require_invoke_context
-from runtime.http.problems import problem_of
+from runtime.entry.http.problems import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

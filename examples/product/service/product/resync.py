@@ -9,7 +9,7 @@ from product.bodies import Resync
 from product.module import product
 
 if TYPE_CHECKING:
-    from runtime.commands.resync import Progress
+    from runtime.pipeline.resync import Progress
 
 __all__ = ["resync"]
 

@@ -1,0 +1,1 @@
+"""The AWS services that the runtime talks to, apart from the store."""

@@ -1,0 +1,151 @@
+"""The clients that a function holds: made on first use, kept for the container's life."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.clients.email import EmailService
+    from runtime.clients.notifications import Notifier
+    from runtime.clients.realtime import AppSyncEventsTransport
+    from runtime.clients.sns import SnsService
+    from runtime.clients.sqs import SqsService
+    from runtime.clients.step_functions import StepFunctionService
+    from runtime.clients.workflow import WorkflowStarter
+    from runtime.store.attributes import LargeAttributes
+    from runtime.store.dynamodb import DynamoDb
+
+__all__ = ["Resources", "default_resources"]
+
+#: boto3's name of each service and the prefix of its endpoint and region variables.
+_SERVICE_VARIABLES = {
+    "dynamodb": "DYNAMODB",
+    "stepfunctions": "SFN",
+    "sns": "SNS",
+    "sqs": "SQS",
+    "s3": "S3",
+    "cognito-idp": "COGNITO",
+    "sesv2": "SES",
+    "appsync": "APPSYNC",
+}
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 10
+_ATTEMPTS = 4
+#: Twice connecting and reading, and at most a second between the two: 6 seconds at most.
+_SHORT_CONNECT_SECONDS = 0.5
+_SHORT_READ_SECONDS = 2
+_FEW_ATTEMPTS = 2
+#: SQS may keep a receiver waiting for 20 seconds.
+_QUEUE_READ_SECONDS = 25
+
+
+class Resources:
+    """Settings, and whatever is reached over the network.
+
+    Args:
+        settings: The function's settings. Default: read from the environment.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.from_environment()
+
+    def client(self, service: str, *, patient: bool = True) -> Any:  # noqa: ANN401 - the caller annotates the service's type
+        """A new boto3 client, with the endpoint and region that the settings give.
+
+        Args:
+            service: boto3's name of the service.
+            patient: Whether to wait for as long as a command may. False gives up within 6
+                seconds: for what must not hold anything up.
+        """
+        import boto3  # noqa: PLC0415 - 140 ms that a function which makes no call is spared
+        from botocore.config import Config  # noqa: PLC0415
+
+        variable = _SERVICE_VARIABLES[service]
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.settings.endpoints.get(variable),
+            region_name=self.settings.regions.get(variable),
+            # Timeouts well inside a Lambda timeout: a lost packet must not eat the whole call.
+            config=Config(
+                connect_timeout=_CONNECT_SECONDS if patient else _SHORT_CONNECT_SECONDS,
+                read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
+                max_pool_connections=20,
+            ),
+        )
+
+    @staticmethod
+    def _read_seconds(service: str) -> int:
+        return _QUEUE_READ_SECONDS if service == "sqs" else _READ_SECONDS
+
+    @cached_property
+    def dynamodb(self) -> DynamoDb:
+        """DynamoDB."""
+        from runtime.store.dynamodb import DynamoDb  # noqa: PLC0415
+
+        return DynamoDb(self.client("dynamodb"))
+
+    @cached_property
+    def large_attributes(self) -> LargeAttributes:
+        """The attributes bucket."""
+        from runtime.store.attributes import LargeAttributes  # noqa: PLC0415
+
+        return LargeAttributes(self)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """The topics for status notifications and alarms."""
+        from runtime.clients.notifications import Notifier  # noqa: PLC0415
+
+        return Notifier(self)
+
+    @cached_property
+    def sns(self) -> SnsService:
+        """Topics."""
+        from runtime.clients.sns import SnsService  # noqa: PLC0415
+
+        return SnsService(self)
+
+    @cached_property
+    def sqs(self) -> SqsService:
+        """Queues."""
+        from runtime.clients.sqs import SqsService  # noqa: PLC0415
+
+        return SqsService(self)
+
+    @cached_property
+    def step_functions(self) -> StepFunctionService:
+        """State machines of your own."""
+        from runtime.clients.step_functions import StepFunctionService  # noqa: PLC0415
+
+        return StepFunctionService(self)
+
+    @cached_property
+    def email(self) -> EmailService:
+        """E-mail."""
+        from runtime.clients.email import EmailService  # noqa: PLC0415
+
+        return EmailService(self)
+
+    @cached_property
+    def realtime(self) -> AppSyncEventsTransport:
+        """The push to browsers and apps."""
+        from runtime.clients.realtime import AppSyncEventsTransport  # noqa: PLC0415
+
+        return AppSyncEventsTransport(self)
+
+    @cached_property
+    def workflow(self) -> WorkflowStarter:
+        """The command state machine."""
+        from runtime.clients.workflow import WorkflowStarter  # noqa: PLC0415
+
+        return WorkflowStarter(self)
+
+
+@cache
+def default_resources() -> Resources:
+    """The resources of this process, made from its environment on first use."""
+    return Resources()

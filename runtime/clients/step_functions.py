@@ -1,0 +1,103 @@
+"""Starting executions of state machines, and answering those that wait."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from runtime.clients.resources import Resources
+
+__all__ = ["StepFunctionService"]
+
+_NAME: Final = re.compile(r"[0-9A-Za-z_-]{1,80}")
+_MAX_NAME: Final = 80
+_DIGEST: Final = 20
+_MAX_ERROR: Final = 256
+_MAX_CAUSE: Final = 32768
+
+
+class StepFunctionService:
+    """Your own state machines. Commands need none of this: the pipeline starts itself.
+
+    Example:
+        >>> resources.step_functions.start_execution(arn, {"order": "A1"}, name="import-A1")
+
+    Args:
+        resources: The client.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    @cached_property
+    def _client(self) -> SFNClient:
+        client: SFNClient = self._resources.client("stepfunctions")
+        return client
+
+    def start_execution(
+        self,
+        state_machine_arn: str,
+        input: Any = None,  # noqa: A002, ANN401 - AWS's own name; whatever JSON can hold
+        name: str | None = None,
+    ) -> str | None:
+        """Start an execution; its ARN, or None when one of this name has ended or has another input.
+
+        Args:
+            state_machine_arn: What to start.
+            input: Input of the execution. Default: an empty object.
+            name: Makes a repeated start one start, for 90 days after its end. A name that Step Functions
+                does not take (over 80 characters, or with others than letters, digits, - and
+                _) is shortened to one that it takes, with a digest of the whole at the end.
+                Default: a random name.
+        """
+        named = {} if name is None else {"name": _valid_name(name)}
+        try:
+            answer = self._client.start_execution(
+                stateMachineArn=state_machine_arn, input=_json(input), **named
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+            return None
+        return answer["executionArn"]
+
+    def resume_execution(self, task_token: str, output: Any = None) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Let an execution that waits for ``task_token`` go on.
+
+        Args:
+            task_token: What the waiting state was given.
+            output: Output of that state. Default: an empty object.
+        """
+        self._client.send_task_success(taskToken=task_token, output=_json(output))
+
+    def send_task_failure(self, task_token: str, error: str, cause: str = "") -> None:
+        """Let the state that waits for ``task_token`` fail.
+
+        Args:
+            task_token: What the waiting state was given.
+            error: Name that Retry and Catch match on; cut after 256 characters.
+            cause: What a person should read; cut after 32768 characters.
+        """
+        self._client.send_task_failure(
+            taskToken=task_token, error=error[:_MAX_ERROR], cause=cause[:_MAX_CAUSE]
+        )
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+    return json.dumps({} if value is None else value, separators=(",", ":"))
+
+
+def _valid_name(name: str) -> str:
+    if _NAME.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    readable = re.sub(r"[^0-9A-Za-z_-]+", "-", name)
+    return f"{readable[: _MAX_NAME - _DIGEST - 1]}-{digest}"

@@ -1,0 +1,1 @@
+"""Where the functions of a stack begin: one app, what Lambda delivers, HTTP, operators."""

@@ -1,0 +1,185 @@
+"""CqrsApp: one entry point for every event source."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from runtime.clients.resources import default_resources
+from runtime.contract import FunctionKind
+from runtime.entry.trigger import EventSource, source_of
+from runtime.entry.trigger_routes import EventHandlers
+from runtime.errors import ConfigurationError, UnknownEventError
+from runtime.model.handler_registry import check_decorated, check_latecomers, count_decorated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aws_lambda_powertools.event_handler.api_gateway import Router
+
+    from runtime.entry.http.api import HttpApi
+    from runtime.entry.operator.operator import Operator
+    from runtime.entry.queue import NotificationQueue
+    from runtime.entry.record_router import RecordRouter
+    from runtime.entry.stream import StreamProcessor
+    from runtime.entry.worker import Worker
+    from runtime.module import CommandModule
+
+__all__ = ["CqrsApp"]
+
+
+class CqrsApp(EventHandlers):
+    """The function handler of an app: call it with an event, it routes by the source.
+
+    HTTP requests go to the routes, records of a command table's stream to the pipeline,
+    tasks of its state machine to the worker, notifications to their handlers, operators'
+    requests to their operations; other events to the handlers that are registered for them,
+    see `EventHandlers`. All functions of a
+    stack share one app; each imports only what its own events need.
+
+    Example:
+        >>> app = CqrsApp(modules=[todo], routes="todo.routes:router")
+
+        The handler of the functions is then ``main.app``.
+
+    Args:
+        modules: The app's modules.
+        routes: Powertools routers, or where to import them from: ``"package.module:name"``.
+            An import path keeps the routes out of the functions that serve no HTTP.
+        openapi: Serve the routes' description at ``/openapi.json`` and ``/swagger``.
+        notification_handlers: Called with each status notification, after it was pushed to
+            realtime clients where the stack has them. Default: it is logged.
+
+    Raises:
+        ConfigurationError: Two modules have the same name, or a data sync handler is
+            registered twice, for an unknown table, with a reserved type, or too late.
+    """
+
+    def __init__(
+        self,
+        *,
+        modules: Sequence[CommandModule[Any]],
+        routes: Router | str | Sequence[Router | str] = (),
+        openapi: bool = True,
+        notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.modules = {module.table_name: module for module in modules}
+        if len(self.modules) != len(modules):
+            msg = f"two modules have the same name in {[module.table_name for module in modules]}"
+            raise ConfigurationError(msg)
+        self._routes = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
+        self._openapi = openapi
+        self._notification_handlers = notification_handlers
+        for module in modules:
+            module.add_decorated_handlers()
+        check_decorated(self.modules)
+        self._decorated = count_decorated()
+        self._preload()
+        self._check_latecomers()
+
+    def __call__(self, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's types
+        """Handle one event.
+
+        What the app's own handlers raise leaves the function under its name, but without its
+        text: Lambda would write it to the log. See `runtime.entry.hidden_error`.
+
+        Raises:
+            UnknownEventError: Nobody here handles the event.
+        """
+        self._check_latecomers()
+        source = source_of(event)
+        try:
+            match source:
+                case EventSource.HTTP:
+                    return self._http.handle(event, context)
+                case EventSource.STEP_FUNCTIONS:
+                    handler = self.task_handler(event)
+                    return self._worker.run(event) if handler is None else handler(event)
+                case EventSource.EVENTBRIDGE:
+                    return self.handle_bus_event(event)
+                case EventSource.OPERATOR:
+                    return self._operator.run(event)
+                case _:
+                    return self._records.process(source, event["Records"])
+        except Exception as error:
+            from runtime.entry.hidden_error import hidden, is_shown  # noqa: PLC0415
+
+            if is_shown(error):
+                raise
+            raise hidden(error) from None
+        finally:
+            self._flush_metrics()
+
+    @cached_property
+    def _flush_metrics(self) -> Callable[[], None]:
+        from runtime.metrics import flush  # noqa: PLC0415
+
+        return flush
+
+    @cached_property
+    def _http(self) -> HttpApi:
+        from runtime.entry.http.api import HttpApi  # noqa: PLC0415 - only the function that serves HTTP pays for it
+
+        return HttpApi(self._routes, openapi=self._openapi)
+
+    @cached_property
+    def _command_tables(self) -> dict[str, CommandModule[Any]]:
+        return {module.tables.command: module for module in self.modules.values()}
+
+    @cached_property
+    def _records(self) -> RecordRouter:
+        from runtime.entry.record_router import RecordRouter  # noqa: PLC0415
+
+        return RecordRouter(self, lambda: self._command_tables, lambda: self._stream, lambda: self._queue)
+
+    @cached_property
+    def _stream(self) -> StreamProcessor:
+        from runtime.entry.stream import StreamProcessor  # noqa: PLC0415
+
+        return StreamProcessor(self._command_tables)
+
+    @cached_property
+    def _worker(self) -> Worker:
+        from runtime.entry.worker import Worker  # noqa: PLC0415
+
+        return Worker(self.modules)
+
+    @cached_property
+    def _queue(self) -> NotificationQueue:
+        from runtime.clients.realtime import notification_handlers  # noqa: PLC0415
+        from runtime.entry.queue import NotificationQueue  # noqa: PLC0415
+
+        return NotificationQueue(notification_handlers(default_resources(), self._notification_handlers))
+
+    @cached_property
+    def _operator(self) -> Operator:
+        if default_resources().settings.function != FunctionKind.OPERATOR:
+            # Whoever may call another function must not get what an operator may do.
+            msg = "operations are for the operator function; this one is for something else"
+            raise UnknownEventError(msg)
+        from runtime.entry.operator.operator import Operator  # noqa: PLC0415
+        from runtime.entry.operator.scope import Scope  # noqa: PLC0415
+
+        return Operator(Scope(self.modules, default_resources()))
+
+    def _check_latecomers(self) -> None:
+        if count_decorated() != self._decorated:
+            check_latecomers(self.modules, self._decorated)
+
+    def _preload(self) -> None:
+        """Do the imports of this function's own events while Lambda's init phase lasts."""
+        match default_resources().settings.function:
+            case FunctionKind.API:
+                _ = self._http
+                # The first request shall not pay for the services and their client.
+                for module in self.modules.values():
+                    _ = module.commands, module.data, module.repository, module.resources.dynamodb
+            case FunctionKind.STREAM:
+                _ = self._records, self._stream
+            case FunctionKind.WORKER:
+                _ = self._worker
+            case FunctionKind.NOTIFIER:
+                _ = self._records, self._queue
+            case FunctionKind.OPERATOR:
+                _ = self._operator

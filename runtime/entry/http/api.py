@@ -1,0 +1,67 @@
+"""The HTTP side of an app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.entry.http.openapi import OPENAPI_PATH, openapi_routes
+from runtime.entry.http.problems import problem_of
+from runtime.entry.http.resolver import Resolver
+from runtime.entry.http.routers import load_router
+from runtime.entry.http.sizes import check_answer, check_body
+from runtime.identity.context import InvokeContext, use_invoke_context
+from runtime.log import log_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_lambda_powertools.event_handler.api_gateway import Router
+
+__all__ = ["HttpApi"]
+
+
+class HttpApi:
+    """Serves routes for API Gateway HTTP APIs (payload 2.0).
+
+    While a route runs, the request is the current `InvokeContext`, so that the services
+    know who asks. Every error becomes a problem document (RFC 9457). A body of more than
+    ``REQUEST_BODY_SIZE_LIMIT`` bytes (default 100kb) is refused unread, and an answer of more
+    than Lambda's 6 MB with a problem that says so.
+
+    Args:
+        routes: Powertools routers, or where to import them from: ``"package.module:name"``.
+            Of two routes for the same path the first one counts.
+        openapi: Whether to serve `openapi_routes` as well. A router among ``routes`` that
+            has them already comes first. Defaults to True: like every route, they are for
+            callers whom the API's authorizer lets pass.
+
+    Raises:
+        ConfigurationError: One of them is not a router.
+    """
+
+    def __init__(self, routes: Sequence[Router | str], *, openapi: bool = True) -> None:
+        routers = [load_router(route) for route in routes]
+        # `_routes` is Powertools': its routers have no public list of their routes.
+        if openapi and not any(key[0] == OPENAPI_PATH for router in routers for key in router._routes):  # noqa: SLF001
+            routers.append(openapi_routes())
+        self._resolver = Resolver(routers)
+        self._resolver.preload()
+
+    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
+        """Answer one request."""
+        caller = InvokeContext.from_http_event(event)
+        with use_invoke_context(caller), log_context(request_id=caller.request_id):
+            try:
+                check_body(event)
+                answer = self._resolver.resolve(event, context)
+                check_answer(event, answer)
+            except Exception as error:  # noqa: BLE001 - before a route was found, or in answering
+                response = problem_of(error).response()
+                return {
+                    "statusCode": response.status_code,
+                    "headers": response.headers,
+                    "body": response.body,
+                    "isBase64Encoded": False,
+                }
+            else:
+                return answer

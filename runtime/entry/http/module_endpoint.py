@@ -1,0 +1,162 @@
+"""What every route of a module needs: whose items they are, and who may."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal
+
+from runtime.commands import publish_record
+from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
+from runtime.generics import AttributesT
+from runtime.identity.access import acting_tenant, check_role
+from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, get_command_source, require_invoke_context
+from runtime.model.keys import KEY_SEPARATOR, DetailKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.identity.context import InvokeContext
+    from runtime.model.models import DataModel
+    from runtime.module import CommandModule
+
+__all__ = ["Mode", "ModuleEndpoint", "ModuleRoute"]
+
+Mode = Literal["async", "sync"]
+"""Whether a command is only accepted, or applied before the answer."""
+
+_MAX_IDEMPOTENCY_KEY: Final = 128
+# What follows the prefix in the paths of other routes.
+_TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
+_BASE32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRoute:
+    """One route of a module.
+
+    Attributes:
+        name: Name of the operation.
+        method: HTTP method.
+        path: What follows the module's prefix.
+        function: What answers.
+        responses: The successful responses, for the OpenAPI document: status to description and model.
+        roles: Who may; empty for everybody in the tenant.
+    """
+
+    name: str
+    method: str
+    path: str
+    function: Callable[..., Any]
+    responses: dict[int, tuple[str, Any]]
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleEndpoint(Generic[AttributesT]):
+    """A module as its routes see it.
+
+    Attributes:
+        module: The module.
+        prefix: First part of the paths.
+        type: Kind of the items; the first part of their partition keys.
+    """
+
+    module: CommandModule[AttributesT]
+    prefix: str
+    type: str
+
+    def caller(self) -> InvokeContext:
+        """Who asks."""
+        return require_invoke_context()
+
+    def check_roles(self, roles: tuple[str, ...]) -> None:
+        """Refuse a caller who has none of ``roles``."""
+        if roles:
+            check_role(*roles, settings=self.module.resources.settings)
+
+    def tenant(self, *, write: bool) -> str:
+        """The tenant that the request is about.
+
+        Raises:
+            ForbiddenError: The caller has none, or may not act in the one he names.
+        """
+        tenant = acting_tenant(self.caller(), self.module.resources.settings, write=write)
+        if tenant is None:
+            msg = "your token names no tenant"
+            raise ForbiddenError(msg)
+        return tenant
+
+    def pk(self, *, write: bool) -> str:
+        """Partition key of the items: made of the type and the tenant, never given by the client."""
+        return f"{self.type}{KEY_SEPARATOR}{self.tenant(write=write)}"
+
+    def key(self, sk: str, *, write: bool) -> DetailKey:
+        """Key of an item.
+
+        Raises:
+            InvalidInputError: It is to be written, and could not be read: its path is another route's.
+        """
+        if write and _TAKEN.fullmatch(sk):
+            message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
+            raise InvalidInputError([FieldProblem("sk", message)])
+        return DetailKey(self.pk(write=write), sk)
+
+    def source(self, operation: str) -> str:
+        """Where a command comes from."""
+        return get_command_source(self.module.table_name, "ModuleRoutes", operation)
+
+    def publish_id(self, index: int | None = None) -> str | None:
+        """Id of the publish, from the header Idempotency-Key; ``index`` is a command's of many.
+
+        Raises:
+            InvalidInputError: The header is too long, or not printable.
+        """
+        caller = self.caller()
+        given = caller.headers.get(HEADER_IDEMPOTENCY_KEY, "")
+        if len(given) > _MAX_IDEMPOTENCY_KEY or not given.isprintable():
+            message = f"must have at most {_MAX_IDEMPOTENCY_KEY} printable characters"
+            raise InvalidInputError([FieldProblem(HEADER_IDEMPOTENCY_KEY, message)])
+        found = caller.publish_id
+        return found if found is None or index is None else f"{found}:{index}"
+
+    def new_sk(self, publish_id: str | None) -> str:
+        """A new sort key: one that sorts by time, or the same one each time for a publish id."""
+        if publish_id is None:
+            number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+        else:
+            number = int.from_bytes(hashlib.sha256(publish_id.encode()).digest()[:16])
+        return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
+
+    def state(self, key: DetailKey) -> DataModel[AttributesT]:
+        """An item as the caller sees it.
+
+        Raises:
+            ItemNotFoundError: There is none, or not any more.
+        """
+        state = self.module.repository.get_item(key, invoke_context=self.caller())
+        if state is None or state.is_deleted:
+            raise self.not_found()
+        return state
+
+    def check_there(self, key: DetailKey, publish_id: str | None) -> None:
+        """Refuse a change of an item that is not there.
+
+        Raises:
+            ItemNotFoundError: There is none, or not any more, and this is no repetition of
+                the request that took it away.
+        """
+        try:
+            self.state(key)
+        except ItemNotFoundError:
+            record = publish_record.read(self.module.tables, key, publish_id)
+            rows = self.module.resources.dynamodb.batch_get([record] if record else [])
+            if not rows or publish_record.version_in(next(iter(rows.values()))) is None:
+                raise
+
+    def not_found(self) -> ItemNotFoundError:
+        """Error for an item that is not there."""
+        return ItemNotFoundError("there is no such item")

@@ -1,0 +1,175 @@
+"""The routes of a module that read."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from http import HTTPStatus
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from pydantic import AwareDatetime
+
+from runtime.entry.http.conditions import entity_tag, is_unmodified
+from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
+from runtime.entry.http.module_endpoint import ModuleEndpoint, ModuleRoute
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.model.keys import MAX_VERSION
+from runtime.model.models import DataListModel, DataModel
+from runtime.queries.item_list import field_of
+from runtime.store.sort_key import SortKeyCondition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Search", "read_routes", "search_route"]
+
+if TYPE_CHECKING:
+    Search = Callable[[SearchQuery], Any] | str
+    """Finds items: a callable, or where to import it from. Returns ``items`` and ``total``."""
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+SortKey = Annotated[str | None, Query(min_length=1, max_length=1024)]
+StartFromSk = Annotated[
+    str | None,
+    Query(alias="startFromSk", min_length=1, max_length=1024, description="lastSk of the page before"),
+]
+SkPrefix = Annotated[str | None, Query(alias="skPrefix", min_length=1, max_length=1024)]
+Order = Annotated[str, Query(pattern="^(asc|desc)$", description="By sort key: asc or desc")]
+AsOf = Annotated[AwareDatetime | None, Query(alias="asOf", description="The state at that time")]
+IncludeDeleted = Annotated[bool, Query(alias="includeDeleted", description="Softly deleted items, too")]
+StartFromVersion = Annotated[
+    int,
+    Query(alias="startFromVersion", ge=0, le=MAX_VERSION, description="lastVersion of the page before"),
+]
+Version = Annotated[int, Path(ge=1, le=MAX_VERSION)]
+Keyword = Annotated[str | None, Query(max_length=256)]
+Page = Annotated[int, Query(ge=1, le=10_000)]
+PageSize = Annotated[int, Query(alias="pageSize", ge=1, le=100)]
+OrderBys = Annotated[
+    list[str] | None,
+    Query(alias="orderBys", max_length=10, description="Names of fields; -name is descending"),
+]
+
+
+def read_routes(
+    endpoint: ModuleEndpoint[Any],
+    attributes: Any,  # noqa: ANN401 - a type
+    roles: tuple[str, ...],
+) -> list[ModuleRoute]:
+    """The routes that read one item, its history, or a page of items."""
+
+    def get(sk: str, as_of: AsOf = None) -> Response[DataModel[Any]]:
+        key = endpoint.key(sk, write=False)
+        if as_of is None:
+            return _tagged(endpoint, endpoint.state(key))
+        return _existing(
+            endpoint, endpoint.module.history.as_of(key, at=as_of, invoke_context=endpoint.caller())
+        )
+
+    def find(
+        limit: Limit = 20,
+        start_from_sk: StartFromSk = None,
+        sk_prefix: SkPrefix = None,
+        order: Order = "asc",
+        include_deleted: IncludeDeleted = False,  # noqa: FBT002 - a query parameter
+    ) -> DataListModel[Any]:
+        with _named_as_sent():
+            page = endpoint.module.repository.list_items_by_pk(
+                endpoint.pk(write=False),
+                sk=SortKeyCondition.begins_with(sk_prefix) if sk_prefix else None,
+                start_from_sk=start_from_sk,
+                limit=limit,
+                order="desc" if order == "desc" else "asc",
+                invoke_context=endpoint.caller(),
+            )
+        if not include_deleted:
+            page.items = [item for item in page.items if not item.is_deleted]
+        return page
+
+    def history(sk: str, limit: Limit = 20, start_from_version: StartFromVersion = 0) -> History[Any]:
+        key = endpoint.key(sk, write=False)
+        states = endpoint.module.history.list_versions(
+            key, after=start_from_version, limit=limit + 1, invoke_context=endpoint.caller()
+        )
+        last = states[limit - 1].version if len(states) > limit else None
+        return History(items=states[:limit], last_version=last)
+
+    def version(sk: str, version: Version) -> Response[DataModel[Any]]:
+        key = endpoint.key(sk, write=False)
+        return _existing(
+            endpoint, endpoint.module.history.as_of(key, version=version, invoke_context=endpoint.caller())
+        )
+
+    one = {200: ("The item", DataModel[attributes]), 304: ("Not modified", None)}
+    return [
+        ModuleRoute("list", "GET", "", find, {200: ("A page", DataListModel[attributes])}, roles),
+        ModuleRoute("version", "GET", "/<sk>/history/<version>", version, one, roles),
+        ModuleRoute(
+            "history", "GET", "/<sk>/history", history, {200: ("A page", History[attributes])}, roles
+        ),
+        ModuleRoute("get", "GET", "/<sk>", get, one, roles),
+    ]
+
+
+@contextmanager
+def _named_as_sent() -> Iterator[None]:
+    """Name the parameters in errors as the client wrote them."""
+    names = {"sk": "skPrefix", "start_from_sk": "startFromSk"}
+    try:
+        yield
+    except InvalidInputError as error:
+        problems = [
+            FieldProblem(names.get(found.field, found.field), found.message) for found in error.problems
+        ]
+        raise InvalidInputError(problems) from error
+
+
+def _existing(endpoint: ModuleEndpoint[Any], state: DataModel[Any] | None) -> Response[DataModel[Any]]:
+    if state is None:
+        raise endpoint.not_found()
+    return _tagged(endpoint, state)
+
+
+def _tagged(endpoint: ModuleEndpoint[Any], state: DataModel[Any]) -> Response[DataModel[Any]]:
+    headers = {"ETag": entity_tag(state.version)}
+    if is_unmodified(endpoint.caller().headers, state.version):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(HTTPStatus.OK, content_type="application/json", body=state, headers=headers)
+
+
+def search_route(endpoint: ModuleEndpoint[Any], search: Search, roles: tuple[str, ...]) -> ModuleRoute:
+    """The route that hands a search over to the module's own read model."""
+
+    def find(
+        keyword: Keyword = None, page: Page = 1, page_size: PageSize = 20, order_bys: OrderBys = None
+    ) -> SearchResult:
+        tenant = endpoint.tenant(write=False)
+        query = SearchQuery(
+            tenant_code=tenant,
+            pk=endpoint.pk(write=False),
+            keyword=keyword or None,
+            page=page,
+            page_size=page_size,
+            order_bys=tuple(name for text in order_bys or () for name in text.split(",") if name),
+        )
+        found = _loaded(search)(query)
+        items, total = field_of(found, "items"), field_of(found, "total")
+        if items is None or callable(items):
+            msg = (
+                f"search must return an object or a mapping with items and total, got {type(found).__name__}"
+            )
+            raise ConfigurationError(msg)
+        return SearchResult(items=list(items), total=total, page=page, page_size=page_size)
+
+    return ModuleRoute("search", "GET", "/search", find, {200: ("A page", SearchResult)}, roles)
+
+
+def _loaded(search: Search) -> Callable[[SearchQuery], Any]:
+    """The callable itself; one that is named is imported at the first search."""
+    if not isinstance(search, str):
+        return search
+    module, _, name = search.partition(":")
+    found: Any = getattr(import_module(module), name)
+    return found  # type: ignore[no-any-return]

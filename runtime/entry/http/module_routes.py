@@ -1,0 +1,188 @@
+"""HTTP for a module, in one line."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial, update_wrapper
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from runtime.entry.http.module_bulk import bulk_route, resync_route
+from runtime.entry.http.module_endpoint import ModuleEndpoint
+from runtime.entry.http.module_reads import read_routes, search_route
+from runtime.entry.http.module_writes import write_routes
+from runtime.entry.http.openapi_document import OF_A_MODULE
+from runtime.errors import ConfigurationError
+from runtime.identity.context import ROLE_SYSTEM_ADMIN
+from runtime.log import log_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from runtime.entry.http.module_endpoint import ModuleRoute
+    from runtime.entry.http.module_reads import Search
+    from runtime.module import CommandModule
+
+__all__ = ["module_routes"]
+
+_NAMES: Final = (
+    "publish",
+    "replace",
+    "patch",
+    "delete",
+    "bulk",
+    "list",
+    "get",
+    "history",
+    "version",
+    "search",
+    "resync",
+)
+_SUMMARIES: Final = {
+    "publish": "Create or update an item",
+    "replace": "Create or replace the item with this sort key",
+    "patch": "Change some fields of an item",
+    "delete": "Delete an item softly",
+    "bulk": "Publish many commands, each on its own",
+    "list": "A page of items, in the order of their sort keys",
+    "get": "One item, with what the caller himself has just published",
+    "history": "The states that were replaced",
+    "version": "An item as of a version",
+    "search": "Search the items",
+    "resync": "Show the stored items to the data sync handlers again",
+}
+
+
+def module_routes(
+    module: CommandModule[Any],
+    *,
+    prefix: str,
+    type: str,  # noqa: A002 - the name of the field of a command
+    search: Search | None = None,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    read_roles: Collection[str] = (),
+    write_roles: Collection[str] = (),
+    resync_roles: Collection[str] = (ROLE_SYSTEM_ADMIN,),
+    bulk_limit: int = 100,
+) -> Router:
+    """Routes to publish, read, search and re-sync the items of a module.
+
+    ==========  ======================================  ====================================
+    publish     POST ``{prefix}``                       create or update
+    replace     PUT ``{prefix}/{sk}``                   create or replace
+    patch       PATCH ``{prefix}/{sk}``                 change some fields
+    delete      DELETE ``{prefix}/{sk}``                delete softly
+    bulk        POST ``{prefix}/bulk``                  publish many, each on its own
+    list        GET ``{prefix}``                        a page
+    get         GET ``{prefix}/{sk}``                   one, own writes included
+    history     GET ``{prefix}/{sk}/history``           the states before
+    version     GET ``{prefix}/{sk}/history/{version}`` the state as of a version
+    search      GET ``{prefix}/search``                 where ``search`` is given
+    resync      PUT ``{prefix}/resync``                 feed the data sync handlers again
+    ==========  ======================================  ====================================
+
+    The partition key is ``{type}#{tenant}`` with the caller's own tenant; a caller whose role
+    crosses tenants may name another one in the header ``x-tenant-code``. Making the routes
+    touches neither the network nor the environment.
+
+    Example:
+        >>> app = CqrsApp(modules=[order], routes=[module_routes(order, prefix="/orders", type="ORDER")])
+
+    Args:
+        module: The module.
+        prefix: First part of the paths, such as ``/orders``.
+        type: Kind of the items, such as ``ORDER``.
+        search: Called with a `SearchQuery`; returns an object or a mapping with ``items`` and
+            ``total``. Or where to import it from, at the first search: ``"package.module:name"``.
+        only: Names of the routes to make. Default: all.
+        without: Names of routes to leave out.
+        read_roles: Roles of which a caller needs one to read. Default: everybody in the tenant.
+        write_roles: Roles of which a caller needs one to publish. Default: everybody in the tenant.
+        resync_roles: Roles of which a caller needs one to re-sync. As the rows are those of all
+            tenants, it must also be one that crosses them all.
+        bulk_limit: Commands in one bulk request, at most.
+
+    Raises:
+        ConfigurationError: A name of a route is unknown, or an argument cannot work.
+    """
+    _check(prefix, type, bulk_limit, only, without, search)
+    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type)
+    attributes = module.attributes or dict[str, Any]
+    read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
+    routes = [
+        bulk_route(endpoint, attributes, write, bulk_limit),
+        resync_route(endpoint, resync),
+        *write_routes(endpoint, attributes, write),
+        *read_routes(endpoint, attributes, read),
+    ]
+    if search is not None:
+        routes.append(search_route(endpoint, search, read))
+    wanted = set(_NAMES if only is None else only) - set(without)
+    router = Router()
+    for route in routes:
+        if route.name in wanted:
+            _add(router, endpoint, route)
+    return router
+
+
+def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> None:
+    name = endpoint.module.table_name
+    responses: dict[int, Any] = {
+        status: {"description": text} | ({"content": {"application/json": {"model": model}}} if model else {})
+        for status, (text, model) in route.responses.items()
+    }
+    router.route(
+        endpoint.prefix + route.path,
+        route.method,
+        summary=_SUMMARIES[route.name],
+        responses=responses,
+        tags=[name],
+        operation_id=f"{name}_{route.name}",
+        openapi_extensions={OF_A_MODULE: True},
+    )(_guarded(endpoint, route))
+
+
+def _guarded(endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> Callable[..., Any]:
+    """The route's function, after the check of the roles, with the module on its log lines."""
+    check = partial(endpoint.check_roles, route.roles)
+    module, function, context = endpoint.module.table_name, route.function, log_context
+
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the route's own
+        with context(module=module):
+            check()
+            return function(*args, **kwargs)
+
+    # Powertools looks annotations up in the function's globals: they have to be the route's.
+    scope = inspect.unwrap(function).__globals__
+    made = FunctionType(call.__code__, scope, call.__name__, None, call.__closure__)
+    return update_wrapper(made, function)
+
+
+def _check(  # noqa: PLR0917 - the arguments of `module_routes`
+    prefix: str,
+    kind: str,
+    bulk_limit: int,
+    only: Collection[str] | None,
+    without: Collection[str],
+    search: Search | None,
+) -> None:
+    problems = []
+    if not prefix.startswith("/") or prefix.endswith("/") or "<" in prefix:
+        problems.append(
+            f"prefix must begin with a slash and not end with one, got {prefix!r}; write '/orders'"
+        )
+    if not kind or kind.endswith("#"):
+        problems.append(f"type must be the kind of the items, such as 'ORDER', got {kind!r}")
+    if bulk_limit < 1:
+        problems.append(f"bulk_limit must be 1 or more, got {bulk_limit}")
+    if isinstance(search, str) and not all(search.partition(":")):
+        problems.append(f'search must be written "package.module:name", got {search!r}')
+    for argument, names in (("only", only or ()), ("without", without)):
+        if isinstance(names, str) or (unknown := sorted(set(names) - set(_NAMES))):
+            got = repr(names) if isinstance(names, str) else unknown
+            problems.append(f"{argument} must be names among {', '.join(_NAMES)}, got {got}")
+    if problems:
+        raise ConfigurationError("; ".join(problems))

@@ -1,0 +1,55 @@
+"""How large a request and an answer may be."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.clients.resources import default_resources
+from runtime.entry.http.errors import AnswerTooLargeError, BodyTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["check_answer", "check_body"]
+
+#: Lambda's answer may have 6 MB, as JSON, in which each quote of the body takes two bytes
+#: (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+_MAX_ANSWER: Final = 6 * 1024 * 1024 - 8 * 1024  # the rest is for headers
+#: A character becomes six bytes at the most.
+_SURELY_FITS: Final = _MAX_ANSWER // 6
+
+
+def check_body(event: Mapping[str, Any]) -> None:
+    """Refuse a body of more than ``REQUEST_BODY_SIZE_LIMIT`` bytes, unread.
+
+    Raises:
+        BodyTooLargeError: It has more.
+    """
+    body = event.get("body")
+    if not body:
+        return
+    limit = default_resources().settings.request_body_limit
+    if event.get("isBase64Encoded"):
+        size = len(body) * 3 // 4 - body[-2:].count("=")
+    else:
+        # No text has fewer bytes than characters: most need no second look.
+        size = len(body) if len(body) > limit else len(body.encode(errors="surrogatepass"))
+    if size > limit:
+        raise BodyTooLargeError(limit, size)
+
+
+def check_answer(event: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Refuse an answer that Lambda would refuse: the client would get a bare 500.
+
+    What was written is written, so that only answers to a GET are looked at.
+
+    Raises:
+        AnswerTooLargeError: It is too large.
+    """
+    body = answer.get("body") or ""
+    if len(body) <= _SURELY_FITS or event["requestContext"]["http"]["method"] != "GET":
+        return
+    size = len(json.dumps(body))
+    if size > _MAX_ANSWER:
+        raise AnswerTooLargeError(_MAX_ANSWER, size)

@@ -1,0 +1,86 @@
+"""The operations of the operator function, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.entry.operator.aggregate import show
+from runtime.entry.operator.arguments import OPERATION, PAGING, Arguments
+from runtime.entry.operator.dead_letters import replay_notifications
+from runtime.entry.operator.failed_records import replay_records
+from runtime.entry.operator.health import health
+from runtime.entry.operator.module_list import list_modules
+from runtime.entry.operator.parked import parked
+from runtime.entry.operator.repairs import reconcile, redrive, resync, skip
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError
+from runtime.log import log_context, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.entry.operator.scope import Scope
+    from runtime.module import CommandModule
+
+__all__ = ["Operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    run: Callable[[Scope, Arguments], dict[str, Any]]
+    arguments: tuple[str, ...] = ()
+
+
+_OPERATIONS: Final[Mapping[str, _Operation]] = {
+    "modules": _Operation(list_modules),
+    "health": _Operation(health),
+    "parked": _Operation(parked, ("module", *PAGING)),
+    "show": _Operation(show, ("module", "pk", "sk")),
+    "redrive": _Operation(redrive, ("module", "pk", "sk", "handler", "dryRun")),
+    "skip": _Operation(skip, ("module", "pk", "sk", "handler", "dryRun")),
+    "reconcile": _Operation(reconcile, ("module", "olderThan", "dryRun", *PAGING)),
+    "resync": _Operation(resync, ("module", "handlers", "dryRun", *PAGING)),
+    "replayRecords": _Operation(replay_records, ("dryRun", "limit", "resumeToken")),
+    "replayNotifications": _Operation(replay_notifications, ("dryRun", "limit")),
+}
+
+
+class Operator:
+    """Does what operators ask for.
+
+    There is no user behind an operation, and so no tenant: whoever may invoke the function
+    may look at, and repair, the aggregates of all of them.
+
+    Args:
+        scope: The app's modules and resources.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the operation that an event names.
+
+        Returns:
+            Its answer, or ``{"error": {"type", "message"}}`` where the library refused it.
+
+        Raises:
+            Exception: Whatever else went wrong.
+        """
+        name = event[OPERATION]
+        # The names alone: keys may be personal data.
+        modules: Mapping[str, CommandModule[Any]] = self._scope.modules
+        module = event.get("module")
+        with log_context(module=module if isinstance(module, str) and module in modules else None):
+            logger.info("operation", operation=name if name in _OPERATIONS else "unknown")
+            try:
+                return _operation(name).run(self._scope, Arguments(event, _operation(name).arguments))
+            except CqrsError as error:
+                return {"error": {"type": type(error).__name__, "message": str(error)}}
+
+
+def _operation(name: str) -> _Operation:
+    if name not in _OPERATIONS:
+        message = f"must be one of {', '.join(sorted(_OPERATIONS))}, got {name[:50]!r}"
+        raise InvalidInputError([FieldProblem(OPERATION, message)])
+    return _OPERATIONS[name]

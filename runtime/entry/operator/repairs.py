@@ -1,0 +1,88 @@
+"""Repairs that operators ask for: of one parked handler, or of everything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.pipeline import reconcile as reconciling
+from runtime.pipeline import repair
+from runtime.pipeline.resync import feed_page, handlers_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.entry.operator.arguments import Arguments
+    from runtime.entry.operator.scope import Scope
+    from runtime.pipeline.repair import Repaired
+
+__all__ = ["reconcile", "redrive", "resync", "skip"]
+
+_QUARTER_OF_AN_HOUR: Final = 900  # seconds
+
+
+def redrive(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """Run a parked handler from its parked version on; see `runtime.redrive`."""
+    return _repair(repair.redrive, scope, arguments)
+
+
+def skip(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """Pass over the version that a handler is parked at; see `runtime.skip`."""
+    return _repair(repair.skip, scope, arguments)
+
+
+def _repair(do: Callable[..., Repaired], scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    dry_run = arguments.flag("dryRun")
+    done = do(arguments.module(scope.modules), arguments.key(), arguments.text("handler"), dry_run=dry_run)
+    return {
+        "handler": done.handler,
+        "done": list(done.done),
+        "skipped": done.skipped,
+        "parkedVersion": done.parked_version,
+        "error": done.error,
+        "dryRun": dry_run,
+    }
+
+
+def reconcile(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """Finish what nobody has finished, on one page of a module's commands; see `runtime.reconcile`."""
+    scan = arguments.scan()
+    page = reconciling.reconcile(
+        arguments.module(scope.modules),
+        older_than=timedelta(seconds=arguments.seconds("olderThan", _QUARTER_OF_AN_HOUR)),
+        dry_run=arguments.flag("dryRun"),
+        segment=scan.segment,
+        total_segments=scan.total_segments,
+        resume_from=arguments.optional_text("resumeToken"),
+        limit=scan.limit,
+    )
+    return {
+        "found": [
+            {
+                **command.key._asdict(),
+                "version": command.version,
+                "problem": command.problem,
+                "status": command.status,
+                "createdAt": command.created_at,
+            }
+            for command in page.found
+        ],
+        "applied": page.applied,
+        "handled": page.handled,
+        "finished": page.finished,
+        "handedOver": page.handed_over,
+        "failed": [{**one.key._asdict(), "version": one.version, "error": one.error} for one in page.failed],
+        "scanned": page.scanned,
+        "resumeToken": page.resume_token,
+    }
+
+
+def resync(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """Feed one page of a module's data rows to its handlers; see `CommandService.re_sync_data`."""
+    module = arguments.module(scope.modules)
+    handlers = handlers_named(module, arguments.names("handlers"))
+    scan, dry_run = arguments.scan(), arguments.flag("dryRun")
+    if not handlers:
+        return {"rows": 0, "scanned": 0, "resumeToken": None}
+    page = feed_page(module, handlers, scan, dry_run=dry_run)
+    return {"rows": len(page.rows), "scanned": page.scanned, "resumeToken": page.resume_token}

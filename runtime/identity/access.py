@@ -1,0 +1,201 @@
+"""Who may do what: the tenant check on every key, and the roles that a route asks for.
+
+The tenant check is in every service, and on whenever a request is being handled. Code that
+works for nobody in particular (a worker, a script) has no context and is trusted.
+
+A tenant's keys are for its own users. Two things widen that:
+
+- A role of ``CROSS_TENANT_ROLES`` (default ``system_admin``), held in the tenant that the
+  key belongs to or for all tenants: the user may read and write there.
+- A tenant of ``COMMON_TENANT_CODES`` (default ``common``): everybody who signed in may read
+  there. To write there takes a role as above, for the tenant's own users too.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from runtime.errors import ConfigurationError, ForbiddenError
+from runtime.identity.context import (
+    CLAIM_TENANT,
+    HEADER_TENANT_CODE,
+    ROLE_SYSTEM_ADMIN,
+    current_invoke_context,
+    get_user_context,
+    identity_claims,
+    require_invoke_context,
+    roles_in,
+)
+from runtime.model.keys import get_tenant_code, lower_case_tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from runtime.identity.context import InvokeContext
+    from runtime.settings import Settings
+
+__all__ = [
+    "acting_tenant",
+    "check_every_tenant",
+    "check_role",
+    "check_tenant",
+    "requires_role",
+]
+
+RouteT = TypeVar("RouteT", bound="Callable[..., Any]")
+
+
+def check_tenant(
+    pk: str, invoke_context: InvokeContext | None, settings: Settings, *, write: bool = True
+) -> None:
+    """Refuse ``pk`` when the caller may not act in its tenant.
+
+    Args:
+        pk: Partition key that the caller wants to read or write.
+        invoke_context: Context of the request. None means the current request's; when
+            there is no request either, everything is allowed.
+        settings: Tells which roles may cross tenants, and which tenants are common.
+        write: Whether the caller wants to write. Defaults to True, the stricter rule.
+
+    Raises:
+        ForbiddenError: The key belongs to another tenant, or to none.
+    """
+    context = invoke_context or current_invoke_context()
+    if context is None or _may_act_in(get_tenant_code(pk), context, settings, write=write):
+        return
+    # The message repeats nothing of the key: it may be somebody else's.
+    msg = "the key does not belong to your tenant"
+    raise ForbiddenError(msg)
+
+
+def check_every_tenant(invoke_context: InvokeContext | None, settings: Settings) -> None:
+    """Refuse an operation on the rows of all tenants at once, unless a role for all of them allows it.
+
+    Raises:
+        ForbiddenError: The caller has no role that crosses all tenants.
+    """
+    context = invoke_context or current_invoke_context()
+    if context is not None and not _crosses(context, None, settings):
+        msg = "this is about every tenant; it takes a role that crosses all tenants"
+        raise ForbiddenError(msg)
+
+
+def acting_tenant(context: InvokeContext, settings: Settings, *, write: bool = True) -> str | None:
+    """The tenant that a request is about, in lower case: the caller's own, or that of the header.
+
+    Args:
+        context: Context of the request.
+        settings: Tells which roles may cross tenants, and which tenants are common.
+        write: Whether the request is to write.
+
+    Returns:
+        The tenant, or None where neither the token nor the header names one.
+
+    Raises:
+        ForbiddenError: The header ``x-tenant-code`` names a tenant that the caller may not act in.
+    """
+    roles_in(context, None)  # malformed roles are refused even where none is needed
+    own = _own_tenant(context)
+    wanted = lower_case_tenant(context.headers.get(HEADER_TENANT_CODE) or "") or own
+    if wanted is None or wanted == own:
+        return wanted
+    if _may_act_in(wanted, context, settings, write=write):
+        return wanted
+    msg = f"the header {HEADER_TENANT_CODE} names a tenant that is not yours; leave it out"
+    raise ForbiddenError(msg)
+
+
+def check_role(
+    *roles: str,
+    groups: Iterable[str] = (),
+    invoke_context: InvokeContext | None = None,
+    settings: Settings | None = None,
+) -> None:
+    """Refuse the caller, unless he has one of the roles in the tenant that the request is about.
+
+    A role that he has in another tenant does not count; one for all tenants does. The role
+    ``system_admin`` always does.
+
+    Args:
+        *roles: Names of roles, as in the claim ``custom:roles``.
+        groups: Groups of the claim ``custom:groups`` that may, too.
+        invoke_context: Who asks. Default: the HTTP request that is being handled.
+        settings: Which roles may cross tenants. Default: what the environment says.
+
+    Raises:
+        ForbiddenError: He has none of them, or names a tenant that is not his.
+        InvalidInputError: There is no request.
+    """
+    context = require_invoke_context(invoke_context)
+    tenant = acting_tenant(context, settings or _default_settings(), write=False)
+    if {*roles, ROLE_SYSTEM_ADMIN}.intersection(roles_in(context, tenant)):
+        return
+    user = get_user_context(context)
+    # Groups are read for the user's own tenant: in another one he is a guest.
+    if user.tenant_code == tenant and set(groups).intersection(user.tenant_group_ids):
+        return
+    wanted = ", ".join([*roles, *(f"group {group}" for group in groups)])
+    msg = f"this takes one of: {wanted}"
+    raise ForbiddenError(msg)
+
+
+def requires_role(*roles: str, groups: Iterable[str] = ()) -> Callable[[RouteT], RouteT]:
+    """Decorator of a route: only for callers with one of the roles; see `check_role`.
+
+    Example:
+        >>> @router.put("/orders/close")
+        ... @requires_role("admin", "accountant")
+        ... def close() -> None: ...
+
+    Raises:
+        ConfigurationError: No role and no group is given, or the decorator has no brackets.
+    """
+    allowed = tuple(groups)
+    if not (roles or allowed) or not all(isinstance(role, str) and role for role in (*roles, *allowed)):
+        msg = f'requires_role takes names of roles, such as requires_role("admin"), got {roles!r}'
+        raise ConfigurationError(msg)
+
+    def guard(route: RouteT) -> RouteT:
+        check = functools.partial(check_role, *roles, groups=allowed)
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the route's own
+            check()
+            return route(*args, **kwargs)
+
+        # With the route's own globals: that is where Powertools looks its annotations up.
+        scope = getattr(route, "__globals__", guarded.__globals__)
+        made = FunctionType(guarded.__code__, scope, guarded.__name__, None, guarded.__closure__)
+        return cast("RouteT", functools.update_wrapper(made, route))
+
+    return guard
+
+
+def _may_act_in(tenant: str | None, context: InvokeContext, settings: Settings, *, write: bool) -> bool:
+    if not tenant:
+        # A key without a tenant is nobody's: only who may go everywhere gets there.
+        return _crosses(context, None, settings)
+    # A tenant from the header alone is the caller's own claim: it needs a role, or to be common.
+    is_common = tenant in {lower_case_tenant(code) for code in settings.common_tenant_codes}
+    if tenant == _own_tenant(context) and not (write and is_common):
+        return True
+    if is_common and not write and context.claims.get("sub"):
+        return True
+    return _crosses(context, tenant, settings)
+
+
+def _own_tenant(context: InvokeContext) -> str | None:
+    """Tenant of the caller's token."""
+    return lower_case_tenant(str(identity_claims(context).get(CLAIM_TENANT) or "")) or None
+
+
+def _crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:
+    # To the letter, as for the caller's own tenant: whose key `#ACME` is, no token can say.
+    return not set(settings.cross_tenant_roles).isdisjoint(roles_in(context, tenant))
+
+
+def _default_settings() -> Settings:
+    from runtime.clients.resources import default_resources  # noqa: PLC0415 - a cycle: resources reach the services
+
+    return default_resources().settings

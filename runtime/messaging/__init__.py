@@ -1,1 +1,0 @@
-"""What is told to clients and operators."""

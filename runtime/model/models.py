@@ -1,0 +1,136 @@
+"""Commands and rows as Python objects.
+
+Names are snake_case in Python and camelCase in DynamoDB and over HTTP; both are accepted
+as input. ``attributes`` is the module's own model where it has one, else a dictionary.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
+from typing import Generic
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from runtime.generics import AttributesT
+from runtime.model.keys import MAX_VERSION, VERSION_LATEST, DetailKey
+
+__all__ = [
+    "CommandInputModel",
+    "CommandModel",
+    "CqrsModel",
+    "DataListModel",
+    "DataModel",
+]
+
+
+class CqrsModel(BaseModel):
+    """Base of the models: camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=True, extra="ignore"
+    )
+
+
+class CommandInputModel(CqrsModel, Generic[AttributesT]):
+    """What a caller publishes: the whole next state of one aggregate.
+
+    Attributes:
+        pk: Partition key, by convention ``TYPE#tenant``.
+        sk: Sort key of the aggregate, without a version.
+        id: Default: ``pk#sk``.
+        code: Business code.
+        name: Name for people.
+        version: Version to build on: 0 (`VERSION_FIRST`) creates, N updates version N,
+            -1 (`VERSION_LATEST`) updates whatever is the latest.
+        tenant_code: Default: the tenant of ``pk``. Must agree with it.
+        type: Kind of aggregate.
+        is_deleted: True deletes the aggregate softly.
+        seq: Sequence number, where the aggregate has one.
+        ttl: When DynamoDB may delete the data row, in seconds since 1970. Default: never.
+        attributes: The aggregate's own fields.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    pk: str
+    sk: str
+    id: str | None = None
+    code: str
+    name: str
+    version: int = Field(ge=VERSION_LATEST, le=MAX_VERSION, strict=True)
+    tenant_code: str | None = None
+    type: str
+    is_deleted: bool | None = None
+    seq: int | None = None
+    ttl: int | None = None
+    attributes: AttributesT | None = None
+
+
+class _StoredModel(CqrsModel, Generic[AttributesT]):
+    """The fields that command rows and data rows share."""
+
+    pk: str
+    sk: str
+    id: str | None = None
+    code: str | None = None
+    name: str | None = None
+    version: int
+    tenant_code: str | None = None
+    type: str | None = None
+    is_deleted: bool | None = None
+    seq: int | None = None
+    ttl: int | None = None
+    attributes: AttributesT | None = None
+    request_id: str | None = None
+    created_at: datetime | None = None
+    created_by: str | None = None
+    created_ip: str | None = None
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+    updated_ip: str | None = None
+
+    @property
+    def key(self) -> DetailKey:
+        """Key of the row."""
+        return DetailKey(self.pk, self.sk)
+
+
+class CommandModel(_StoredModel[AttributesT], Generic[AttributesT]):
+    """A command row. ``sk`` carries the version.
+
+    Attributes:
+        status: ``{step}:{state}``; None until the pipeline has seen the command.
+        source: Code that published it, see `get_command_source`.
+        sync_mode: ``SYNC`` when it was published synchronously.
+    """
+
+    status: str | None = None
+    source: str | None = None
+    sync_mode: str | None = None
+
+
+class DataModel(_StoredModel[AttributesT], Generic[AttributesT]):
+    """A data or history row.
+
+    Attributes:
+        cpk: Partition key of the command that it is the state after.
+        csk: Sort key of that command.
+    """
+
+    cpk: str | None = None
+    csk: str | None = None
+
+
+class DataListModel(CqrsModel, Generic[AttributesT]):
+    """One page of data rows.
+
+    Attributes:
+        items: The rows.
+        last_sk: Pass it as ``start_from_sk`` to get the next page. None on the last page.
+        total: How many there are in all, where the source knows.
+    """
+
+    items: list[DataModel[AttributesT]]
+    last_sk: str | None = None
+    total: int | None = None

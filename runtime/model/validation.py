@@ -1,0 +1,54 @@
+"""Turning what a caller passes into a checked command, or into an error that names the field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.keys import check_natural_key, generate_id, get_tenant_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.model.models import CommandInputModel
+
+__all__ = ["field_problems", "validated_input"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validated_input(
+    model: type[CommandInputModel[Any]], command: CommandInputModel[Any] | Mapping[str, Any]
+) -> CommandInputModel[Any]:
+    """A complete, valid command.
+
+    Args:
+        model: The module's input model, with its attributes type.
+        command: What the caller passed: a model, or a mapping with either spelling of names.
+
+    Raises:
+        InvalidInputError: A field is missing, has the wrong type or contradicts another.
+    """
+    values = command.model_dump(exclude_unset=True) if isinstance(command, BaseModel) else command
+    try:
+        checked = model.model_validate(values)
+    except ValidationError as error:
+        raise InvalidInputError(field_problems(error)) from error
+    check_natural_key(checked.pk, checked.sk)
+    tenant = get_tenant_code(checked.pk)
+    if checked.tenant_code not in {None, tenant}:
+        message = "must be the tenant that pk ends with; leave it out, and it is"
+        raise InvalidInputError([FieldProblem("tenantCode", message)])
+    return checked.model_copy(
+        update={"id": checked.id or generate_id(checked.pk, checked.sk), "tenant_code": tenant}
+    )
+
+
+def field_problems(error: ValidationError, *, prefix: str = "") -> list[FieldProblem]:
+    """What pydantic found, one problem a field, without echoing the values."""
+    return [
+        FieldProblem(prefix + ".".join(str(part) for part in found["loc"]), found["msg"])
+        for found in error.errors(include_url=False, include_input=False, include_context=False)
+    ]

@@ -1,0 +1,163 @@
+"""Reading the latest state: the read side of one module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic
+
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.generics import AttributesT
+from runtime.model.keys import VERSION_LATEST, get_sort_key_version, remove_sort_key_version
+from runtime.model.models import CommandModel, DataListModel
+from runtime.pipeline.apply import apply
+from runtime.pipeline.finish import finish_applied
+from runtime.queries.paging import Order, PageRequest, checked_key, checked_pk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.identity.context import InvokeContext
+    from runtime.model.models import DataModel
+    from runtime.module import CommandModule
+    from runtime.store.sort_key import SortKeyCondition
+
+__all__ = ["DataService"]
+
+
+class DataService(Generic[AttributesT]):
+    """The data table of a module. Made by `CommandModule`, as its ``data``."""
+
+    def __init__(self, module: CommandModule[AttributesT]) -> None:
+        self._module = module
+        self._table = module.tables.data
+        self._resources = module.resources
+
+    def get_item(
+        self,
+        key: tuple[str, str],
+        *,
+        consistent: bool = False,
+        invoke_context: InvokeContext | None = None,
+    ) -> DataModel[AttributesT] | None:
+        """The latest applied state of one aggregate, or None. Softly deleted ones included.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            consistent: Read strongly consistently, at twice the price.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: The key cannot be that of an aggregate.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = checked_key(key, invoke_context, self._resources.settings)
+        row = self._resources.dynamodb.get(self._table, pk, sk, consistent=consistent)
+        return self._module.rows.data(row) if row else None
+
+    def list_items_by_pk(
+        self,
+        pk: str,
+        *,
+        sk: SortKeyCondition | None = None,
+        start_from_sk: str | None = None,
+        limit: int = 10,
+        order: Order = "asc",
+        consistent: bool = False,
+        invoke_context: InvokeContext | None = None,
+    ) -> DataListModel[AttributesT]:
+        """One page of a partition, in the order of the sort key. Softly deleted rows included.
+
+        One call, and one for each row with large attributes.
+
+        Args:
+            pk: Partition key.
+            sk: Which sort keys. Default: all of them.
+            start_from_sk: ``last_sk`` of the page before.
+            limit: Rows on a page, 1 to 1000.
+            order: ``asc`` or ``desc``.
+            consistent: Read strongly consistently, at twice the price.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: An argument is out of range.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        checked_pk(pk, invoke_context, self._resources.settings)
+        request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
+        page = request.read(self._resources.dynamodb, self._table, consistent=consistent)
+        return DataListModel(items=[self._module.rows.data(row) for row in page.rows], last_sk=page.last_sk)
+
+    def iterate_items_by_pk(
+        self,
+        pk: str,
+        *,
+        sk: SortKeyCondition | None = None,
+        order: Order = "asc",
+        consistent: bool = False,
+        page_size: int = 100,
+        invoke_context: InvokeContext | None = None,
+    ) -> Iterator[DataModel[AttributesT]]:
+        """Every row of a partition, in the order of the sort key. Softly deleted rows included.
+
+        One call a page, made when its first row is asked for. The arguments are checked at
+        once, and who asks is settled at once too.
+
+        Args:
+            pk: Partition key.
+            sk: Which sort keys. Default: all of them.
+            order: ``asc`` or ``desc``.
+            consistent: Read strongly consistently, at twice the price.
+            page_size: Rows to read in one call, 1 to 1000.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: An argument is out of range.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        checked_pk(pk, invoke_context, self._resources.settings)
+        request = PageRequest.checked(pk, sk, None, page_size, order, limit_name="page_size")
+        return self._rows(request, consistent=consistent)
+
+    def publish(
+        self, command: CommandModel[AttributesT], *, invoke_context: InvokeContext | None = None
+    ) -> DataModel[AttributesT]:
+        """Apply a command that is stored, and every pending one before it.
+
+        For handlers and repairs; the pipeline does this by itself. Nothing happens when the
+        command is applied already. Data sync handlers are left to the pipeline.
+
+        Args:
+            command: The command, as the module's ``commands`` returned it.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            The state after the command, or after a later one that is applied already.
+
+        Raises:
+            InvalidInputError: It is no command, or has no version.
+            ItemNotFoundError: The command is not stored (any more), and not applied either.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        if not isinstance(command, CommandModel):
+            message = f"must be a CommandModel, got {type(command).__name__}; publish the state first"
+            raise InvalidInputError([FieldProblem("command", message)])
+        natural = (command.pk, remove_sort_key_version(command.sk))
+        key = checked_key(natural, invoke_context, self._resources.settings, write=True)
+        suffix = get_sort_key_version(command.sk)
+        version = command.version if suffix == VERSION_LATEST else suffix
+        if version < 1:
+            raise InvalidInputError([FieldProblem("version", f"must be 1 or more, got {version}")])
+        done = apply(self._module, key, version)
+        finish_applied(self._module, done)
+        if done.data is None or done.version < version:
+            msg = "there is no such command"
+            raise ItemNotFoundError(msg)
+        return self._module.rows.data(done.data)
+
+    def _rows(self, request: PageRequest, *, consistent: bool) -> Iterator[DataModel[AttributesT]]:
+        while True:
+            page = request.read(self._resources.dynamodb, self._table, consistent=consistent)
+            for row in page.rows:
+                yield self._module.rows.data(row)
+            if page.last_sk is None:
+                return
+            request = request.after(page.last_sk)

@@ -1,0 +1,246 @@
+"""Reading what was before: the history of one module."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic
+
+from runtime.errors import FieldProblem, InvalidInputError
+from runtime.generics import AttributesT
+from runtime.model.keys import (
+    MAX_VERSION,
+    VER_SEPARATOR,
+    VERSION_LATEST,
+    DetailKey,
+    add_sort_key_version,
+    get_sort_key_version,
+    get_tenant_code,
+    remove_sort_key_version,
+)
+from runtime.model.rows import history_row, version_of
+from runtime.queries.paging import checked_key
+from runtime.queries.pending import data_read, moment_in
+from runtime.store.dynamodb import Read
+
+if TYPE_CHECKING:
+    from runtime.identity.context import InvokeContext
+    from runtime.model.models import DataModel
+    from runtime.module import CommandModule
+    from runtime.store.codec import Item
+
+__all__ = ["HistoryService"]
+
+
+class HistoryService(Generic[AttributesT]):
+    """The history table of a module. Made by `CommandModule`, as its ``history``.
+
+    It holds each state that was replaced, for as long as the retention of the tenant says.
+    The current state is in the data table only. Every read is strongly consistent.
+    """
+
+    def __init__(self, module: CommandModule[AttributesT]) -> None:
+        self._module = module
+        self._table = module.tables.history
+        self._resources = module.resources
+
+    def get_item(
+        self,
+        key: tuple[str, str],
+        version: int | None = None,
+        *,
+        invoke_context: InvokeContext | None = None,
+    ) -> DataModel[AttributesT] | None:
+        """The state at a version, or None when it is current, unknown or expired.
+
+        Args:
+            key: ``(pk, sk)``.
+            version: 1 or more. Default: the version that the sort key ends in.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: There is no version, or there are two.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        if version is None:
+            key, version = _split(key)
+        detail = self._checked(key, invoke_context)
+        if version is None:
+            message = "is required: give it, or a sort key that ends in @ and the version"
+            raise InvalidInputError([FieldProblem("version", message)])
+        row = self._get(detail, _checked_version(version))
+        return self._module.rows.data(row) if row else None
+
+    def list_versions(
+        self,
+        key: tuple[str, str],
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> list[DataModel[AttributesT]]:
+        """The replaced states of one aggregate, oldest first.
+
+        A query reads all of their rows, since sort keys do not have the versions in order;
+        large attributes are fetched for what is returned only.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            after: Leave out this version and those before it.
+            limit: Most states to return. Default: all of them.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: The key cannot be that of an aggregate.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        detail = self._checked(key, invoke_context)
+        rows = [row for row in self._rows(detail) if version_of(row) > after]
+        return [self._module.rows.data(row) for row in rows[:limit]]
+
+    def as_of(
+        self,
+        key: tuple[str, str],
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> DataModel[AttributesT] | None:
+        """The state as of a version, or as of a moment: the last one from then or before.
+
+        None when the aggregate did not exist then, and also when what was then is not kept
+        any more: a state next to one that is missing is never taken for it. Softly deleted
+        states are found, with ``is_deleted`` set. The current state has the sort key of the
+        data row, an earlier one that of its history row.
+
+        By version, one call; two when the version is neither current nor in the history. By
+        moment, one call when the current state is the answer, else also the whole history
+        of the aggregate.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            version: 1 or more. Not together with ``at``.
+            at: A time with a time zone. It is compared with ``updated_at``, which rows of the
+                reference system have in seconds only.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: Not exactly one of ``version`` and ``at`` is given, or it is
+                no version or time.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        detail = self._checked(key, invoke_context)
+        if (version is None) == (at is None):
+            given = "neither" if version is None else "both"
+            message = f"give exactly one of the two, got {given}"
+            raise InvalidInputError([FieldProblem("version", message), FieldProblem("at", message)])
+        if at is not None:
+            row = self._at(detail, _checked_moment(at))
+        else:
+            row = self._at_version(detail, _checked_version(version))
+        return self._module.rows.data(row) if row else None
+
+    def publish(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> DataModel[AttributesT] | None:
+        """Keep the current data row as a history row, whether or not there is one already.
+
+        For repairs; the pipeline keeps each state that it replaces by itself.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            The history row, or None when there is no data row.
+
+        Raises:
+            InvalidInputError: The key cannot be that of an aggregate.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        detail = checked_key(key, invoke_context, self._resources.settings, write=True)
+        data = self._current(detail)
+        if data is None:
+            return None
+        row = history_row(data, self._module.ttl.calculate_ttl("history", get_tenant_code(detail.pk)))
+        self._resources.dynamodb.put(self._table, row)
+        return self._module.rows.data(row)
+
+    def _checked(self, key: tuple[str, str], context: InvokeContext | None) -> DetailKey:
+        return checked_key(key, context, self._resources.settings)
+
+    def _current(self, key: DetailKey) -> Item | None:
+        return self._resources.dynamodb.get(self._module.tables.data, *key, consistent=True)
+
+    def _get(self, key: DetailKey, version: int) -> Item | None:
+        sk = add_sort_key_version(key.sk, version)
+        return self._resources.dynamodb.get(self._table, key.pk, sk, consistent=True)
+
+    def _at_version(self, key: DetailKey, version: int) -> Item | None:
+        data = data_read(self._module, key)
+        kept = Read(self._table, key.pk, add_sort_key_version(key.sk, version))
+        rows = self._resources.dynamodb.batch_get([data, kept])
+        current = rows.get(data)
+        if version_of(current) == version:
+            return current
+        if kept in rows or version_of(current) < version:
+            return rows.get(kept)
+        # A batch is no snapshot: the version may have been replaced between its two reads.
+        return self._get(key, version)
+
+    def _at(self, key: DetailKey, at: datetime) -> Item | None:
+        # The data row first: what replaces it afterwards puts it into the history.
+        current = self._current(key)
+        if current is not None and moment_in(current, "updatedAt") <= at:
+            return current
+        states = {version_of(row): row for row in self._rows(key)}
+        if current is not None:
+            states[version_of(current)] = current
+        before = [version for version, row in states.items() if moment_in(row, "updatedAt") <= at]
+        last = max(before, default=0)
+        # The state after it tells until when it was valid. Without that, nobody knows.
+        return states[last] if last and last + 1 in states else None
+
+    def _rows(self, key: DetailKey) -> list[Item]:
+        """The history rows of one aggregate, oldest first."""
+        rows: list[Item] = []
+        start: Item | None = None
+        while True:
+            page, start = self._resources.dynamodb.query(
+                self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+                ExpressionAttributeValues={":pk": {"S": key.pk}, ":sk": {"S": key.sk + VER_SEPARATOR}},
+                ConsistentRead=True,
+                **({"ExclusiveStartKey": start} if start else {}),
+            )
+            # `A@` also begins the keys of an aggregate `A@x`: keep those of this one.
+            rows += [row for row in page if remove_sort_key_version(row["sk"]["S"]) == key.sk]
+            if start is None:
+                break
+        # Sort keys compare as text, where @10 comes before @9.
+        return sorted(rows, key=version_of)
+
+
+def _split(key: tuple[str, str]) -> tuple[tuple[str, str], int | None]:
+    """A versioned key as key and version; what is no such key is left for the check to refuse."""
+    match key:
+        case (pk, str(sk)) if (version := get_sort_key_version(sk)) != VERSION_LATEST:
+            return (pk, remove_sort_key_version(sk)), version
+        case _:
+            return key, None
+
+
+def _checked_version(version: object) -> int:
+    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= MAX_VERSION:
+        got = repr(version) if not isinstance(version, int) or version < 1 else "a larger one"
+        message = f"must be a whole number from 1 to {MAX_VERSION}, got {got}"
+        raise InvalidInputError([FieldProblem("version", message)])
+    return version
+
+
+def _checked_moment(at: object) -> datetime:
+    if not isinstance(at, datetime):
+        raise InvalidInputError([FieldProblem("at", f"must be a datetime, got {type(at).__name__}")])
+    if at.utcoffset() is None:
+        message = "must have a time zone, such as datetime(2026, 1, 2, tzinfo=UTC)"
+        raise InvalidInputError([FieldProblem("at", message)])
+    return at

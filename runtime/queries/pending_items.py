@@ -1,0 +1,160 @@
+"""Items of an external store, with the reader's own pending writes in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from runtime.generics import AttributesT
+from runtime.model.keys import generate_id
+from runtime.model.rows import version_of
+from runtime.model.status import FINISHED
+from runtime.queries.item_list import ItemList, field_of
+from runtime.queries.pending import command_read, data_read, is_deleted, moment_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from runtime.model.keys import DetailKey
+    from runtime.model.models import CommandModel
+    from runtime.module import CommandModule
+    from runtime.queries.sessions import Session
+    from runtime.store.codec import Item
+    from runtime.store.dynamodb import Read
+
+__all__ = ["Merge", "PendingCommand", "read_pending"]
+
+ItemT = TypeVar("ItemT")
+
+
+class PendingCommand(Generic[AttributesT]):
+    """A command of the reader's whose handlers are not done.
+
+    Args:
+        module: Its module.
+        key: Key of the aggregate.
+        row: The command row.
+        data: The data row, as far as there is one.
+        is_new: Whether the store cannot have the aggregate yet.
+    """
+
+    def __init__(
+        self,
+        module: CommandModule[AttributesT],
+        key: DetailKey,
+        row: Item,
+        data: Item | None,
+        *,
+        is_new: bool,
+    ) -> None:
+        self._module = module
+        self._row = row
+        self.is_new = is_new
+        self.is_deleted = is_deleted(row)
+        self.version = version_of(row)
+        self.is_overtaken = version_of(data) > self.version
+        self.created_at = moment_in(row, "createdAt")
+        # The store may know it by an id of the caller's own making.
+        self.ids = {generate_id(*key), row.get("id", {}).get("S") or generate_id(*key)}
+
+    @cached_property
+    def command(self) -> CommandModel[AttributesT]:
+        """The command, with its attributes in it wherever they are."""
+        return self._module.rows.command(self._row)
+
+
+def read_pending(
+    module: CommandModule[AttributesT], sessions: Iterable[Session]
+) -> list[PendingCommand[AttributesT]]:
+    """The commands of ``sessions`` whose handlers are not done. One call for 25 sessions, or more."""
+    wanted = [(session, key) for session in sessions for key in session.keys]
+    found = module.resources.dynamodb.batch_get(
+        read for session, key in wanted for read in _reads(module, session, key)
+    )
+    pending: dict[str, PendingCommand[AttributesT]] = {}
+    for session, key in wanted:
+        command, first, previous, data = (found.get(read) for read in _reads(module, session, key))
+        if command is None or _is_finished(command) or session.item_id in pending:
+            continue
+        is_new = _is_new(session.version, first, previous, data, in_data=not module.disable_default_handler)
+        pending[session.item_id] = PendingCommand(module, key, command, data, is_new=is_new)
+    return list(pending.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Merge(Generic[ItemT, AttributesT]):
+    """How pending commands get into a list.
+
+    Attributes:
+        transform: Makes an item of a command, and of the store's item where there is one.
+        matches: Whether an item is one that the query is about.
+        version_of: Version of an item of the store's; None where the caller gave no way to tell.
+        first_page: Whether new items are shown.
+    """
+
+    transform: Callable[[CommandModel[AttributesT], ItemT | None], ItemT]
+    matches: Callable[[ItemT], bool]
+    version_of: Callable[[ItemT], int | None] | None
+    first_page: bool
+
+    def merged(self, listing: ItemList[ItemT], pending: list[PendingCommand[AttributesT]]) -> ItemList[ItemT]:
+        """``listing`` as its reader expects it."""
+        by_id = {item_id: command for command in pending for item_id in command.ids}
+        seen: set[str] = set()
+        items: list[ItemT] = []
+        for item in listing.items:
+            item_id = str(field_of(item, "id"))
+            seen.add(item_id)
+            command = by_id.get(item_id)
+            items += [item] if command is None or self._has(item, command) else self._changed(item, command)
+        change = len(items) - len(listing.items)
+        new = list(self._new(pending, seen))
+        total = None if listing.total is None else max(0, listing.total + change + len(new))
+        return ItemList([*(new if self.first_page else []), *items], total)
+
+    def _has(self, item: ItemT, pending: PendingCommand[AttributesT]) -> bool:
+        """Whether the store's item is as new as the reader's own write."""
+        version = (self.version_of or _version_in)(item)
+        return pending.is_overtaken if version is None else version >= pending.version
+
+    def _changed(self, item: ItemT, pending: PendingCommand[AttributesT]) -> list[ItemT]:
+        if pending.is_deleted:
+            return []
+        after = self.transform(pending.command, item)
+        return [after] if self.matches(after) else []
+
+    def _new(self, pending: list[PendingCommand[AttributesT]], seen: set[str]) -> Iterator[ItemT]:
+        for command in sorted(pending, key=lambda command: command.created_at, reverse=True):
+            if not command.is_new or command.is_deleted or command.is_overtaken or command.ids & seen:
+                continue
+            item = self.transform(command.command, None)
+            if self.matches(item):
+                yield item
+
+
+def _reads(module: CommandModule[Any], session: Session, key: DetailKey) -> tuple[Read, ...]:
+    """The command, the first one of the aggregate, the one before, and the data row."""
+    versions = (session.version, 1, max(1, session.version - 1))
+    return (*(command_read(module, key, version) for version in versions), data_read(module, key))
+
+
+def _is_new(
+    version: int, first: Item | None, previous: Item | None, data: Item | None, *, in_data: bool
+) -> bool:
+    """Whether the store cannot show the aggregate yet: no version before was handled."""
+    if data is None and in_data:
+        return True
+    if data is not None and is_deleted(data) and version_of(data) < version:
+        return True  # of a deleted aggregate the store shows nothing
+    # Handlers see versions in order. The first may have been parked and passed over long ago.
+    return all(command is not None and not _is_finished(command) for command in (first, previous))
+
+
+def _is_finished(command: Item) -> bool:
+    return command.get("status", {}).get("S") == FINISHED
+
+
+def _version_in(item: object) -> int | None:
+    version = field_of(item, "version")
+    return None if version is None or isinstance(version, bool | str) else int(version)

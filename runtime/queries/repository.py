@@ -1,0 +1,201 @@
+"""Reading with one's own writes in it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from runtime.errors import FieldProblem, InvalidInputError
+from runtime.generics import AttributesT
+from runtime.identity.access import check_tenant
+from runtime.identity.context import current_invoke_context, get_user_context
+from runtime.model.keys import KEY_SEPARATOR, add_sort_key_version, get_tenant_code
+from runtime.model.models import DataListModel
+from runtime.model.rows import data_row, version_of
+from runtime.queries.item_list import ItemList
+from runtime.queries.paging import Order, PageRequest, checked_key, checked_pk
+from runtime.queries.pending import merged_rows
+from runtime.queries.pending_items import Merge, read_pending
+from runtime.store.dynamodb import Read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.identity.context import InvokeContext
+    from runtime.model.models import CommandModel, DataModel
+    from runtime.module import CommandModule
+    from runtime.store.sort_key import SortKeyCondition
+
+__all__ = ["Repository"]
+
+ItemT = TypeVar("ItemT")
+
+
+class Repository(Generic[AttributesT]):
+    """The data of a module as its user expects it. Made by `CommandModule`, as its ``repository``.
+
+    What the caller published is in what he reads, for as long as the pipeline works on it,
+    and for ``RYW_SESSION_TTL_MINUTES`` at most. Others see what is applied. With
+    read-your-writes off, or without a caller, nothing is merged.
+    """
+
+    def __init__(self, module: CommandModule[AttributesT]) -> None:
+        self._module = module
+        self._tables = module.tables
+        self._resources = module.resources
+
+    def get_item(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> DataModel[AttributesT] | None:
+        """The state of one aggregate, the caller's own pending write included.
+
+        One consistent read; one more while a write of the caller's is still pending. A
+        softly deleted aggregate is found, with ``is_deleted`` set.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: The key cannot be that of an aggregate.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        context = invoke_context or current_invoke_context()
+        detail = checked_key(key, context, self._resources.settings)
+        data = Read(self._tables.data, *detail)
+        place = self._module.sessions.read(context, detail)
+        rows = self._resources.dynamodb.batch_get([data, place] if place else [data])
+        row = rows.get(data)
+        session = self._module.sessions.session_of(rows.get(place), detail) if place else None
+        if session and session.version > version_of(row):
+            sk = add_sort_key_version(detail.sk, session.version)
+            command = self._resources.dynamodb.get(self._tables.command, detail.pk, sk, consistent=True)
+            row = data_row(command, row) if command else row
+        return self._module.rows.data(row) if row else None
+
+    def list_items_by_pk(
+        self,
+        pk: str,
+        *,
+        sk: SortKeyCondition | None = None,
+        start_from_sk: str | None = None,
+        limit: int = 10,
+        order: Order = "asc",
+        latest_flg: bool = True,
+        invoke_context: InvokeContext | None = None,
+    ) -> DataListModel[AttributesT]:
+        """One page of a partition, the caller's own pending writes included.
+
+        A pending update stands in the place of its row, a pending deletion takes it away.
+        Pending creations come first, the newest before the others, on the first page only
+        and where ``sk`` holds for them; so a page may have more or fewer rows than
+        ``limit``. Rows that are applied as softly deleted are on the page.
+
+        Two consistent queries at the same time, one more call while something is pending,
+        and one for each row with large attributes.
+
+        Args:
+            pk: Partition key.
+            sk: Which sort keys. Default: all of them.
+            start_from_sk: ``last_sk`` of the page before.
+            limit: Rows to read for a page, 1 to 1000.
+            order: ``asc`` or ``desc``.
+            latest_flg: False leaves pending writes out, as `DataService` does.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: An argument is out of range.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        context = invoke_context or current_invoke_context()
+        checked_pk(pk, context, self._resources.settings)
+        request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
+        tenant = get_tenant_code(pk)
+        user_id = get_user_context(context).user_id if context else None
+        if not latest_flg or not self._module.sessions.is_enabled or not tenant or not user_id:
+            page = request.read(self._resources.dynamodb, self._tables.data, consistent=False)
+            rows = page.rows
+        else:
+            dynamodb, sessions = self._resources.dynamodb, self._module.sessions
+            with ThreadPoolExecutor(1) as thread:
+                listing = thread.submit(sessions.list_by_user, user_id, tenant, pk=pk)
+                # Consistent: what he published synchronously has no session.
+                page = request.read(dynamodb, self._tables.data, consistent=True)
+            rows = merged_rows(self._module, request, page, listing.result())
+        return DataListModel(items=[self._module.rows.data(row) for row in rows], last_sk=page.last_sk)
+
+    def list_items(
+        self,
+        query: Callable[[], Any],
+        *,
+        transform_command: Callable[[CommandModel[AttributesT], ItemT | None], ItemT],
+        matches_filter: Callable[[ItemT], bool] | None = None,
+        get_version: Callable[[ItemT], int | None] | None = None,
+        latest_flg: bool = True,
+        first_page: bool = True,
+        invoke_context: InvokeContext | None = None,
+    ) -> ItemList[ItemT]:
+        """A list from a store that data sync handlers feed, the caller's own pending writes included.
+
+        A write is pending until its handlers are done, or the item in the store has its
+        version. A pending update stands in the place of its item, and takes it away where
+        it does not match any more; a pending deletion takes it away. Pending creations that
+        match come first, the newest before the others. ``total`` follows.
+
+        An update of an item that ``query`` did not return changes nothing: whether the item
+        is on another page, or only matches now, cannot be told. Nor does a deletion of one.
+
+        Two DynamoDB calls before the query, or one when the caller published nothing lately:
+        what is done before the query is in its result.
+
+        Args:
+            query: Returns an object or a mapping with ``items`` and ``total``. Items have an
+                ``id``, as key or attribute: that of the command. ``total`` may be None.
+            transform_command: Makes an item of a command, and of the store's own item where
+                there is one, such as for what comes from a join.
+            matches_filter: Whether an item is one that the query is about. Default: all are.
+            get_version: Version of an item. Default: its key or attribute ``version``. Where
+                that is None, too, the data row decides.
+            latest_flg: False leaves pending writes out.
+            first_page: False on later pages: new items count in ``total``, but are not shown
+                once more.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: An argument is not callable.
+            ForbiddenError: The caller claims a tenant that is not his.
+            ConfigurationError: ``query`` returned something else.
+        """
+        _check_callable(query=query, transform_command=transform_command)
+        _check_callable(matches_filter=matches_filter or bool, get_version=get_version or int)
+        context = invoke_context or current_invoke_context()
+        caller = self._caller(context)
+        if not latest_flg or not self._module.sessions.is_enabled:
+            caller = None
+        sessions = self._module.sessions.list_by_user(*caller) if caller else []
+        pending = read_pending(self._module, sessions)
+        listing = ItemList[ItemT].of(query(), with_ids=caller is not None)
+        if not pending:
+            return listing
+        matches = matches_filter or (lambda _item: True)
+        return Merge(transform_command, matches, get_version, first_page).merged(listing, pending)
+
+    def _caller(self, context: InvokeContext | None) -> tuple[str, str] | None:
+        """User and tenant of a request, or None without; a tenant that is not his own is refused."""
+        user = get_user_context(context) if context else None
+        if context is None or user is None or not user.tenant_code:
+            return None
+        # There is no key to check here, so one of the tenant that is asked for.
+        pk = f"{KEY_SEPARATOR}{user.tenant_code}"
+        check_tenant(pk, context, self._resources.settings, write=False)
+        return (user.user_id, user.tenant_code) if user.user_id else None
+
+
+def _check_callable(**arguments: object) -> None:
+    problems = [
+        FieldProblem(name, f"must be callable, got {type(argument).__name__}")
+        for name, argument in arguments.items()
+        if not callable(argument)
+    ]
+    if problems:
+        raise InvalidInputError(problems)

@@ -1,1 +1,0 @@
-"""Rows in DynamoDB: their format, their keys, the calls that read and write them."""

@@ -1,0 +1,146 @@
+"""How long rows are kept: time to live by tenant and kind of table.
+
+A row of the master data table, ``pk`` = ``MASTER#{tenant}``, ``sk`` =
+``TTL#{physical table name}``, says in ``attributes.days`` how long rows of that table are
+kept. Without it they are kept for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from cachetools import TTLCache
+
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.log import logger
+from runtime.model.keys import KEY_SEPARATOR
+from runtime.store.codec import from_wire, to_wire
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runtime.clients.resources import Resources
+    from runtime.settings import ModuleTables
+
+__all__ = ["DEFAULT_TENANT_CODE", "TtlService"]
+
+DEFAULT_TENANT_CODE: Final = "single"
+"""Tenant of keys that name none."""
+
+_SECONDS_A_DAY: Final = 24 * 60 * 60
+_CACHE_SECONDS: Final = 300
+_CACHE_ENTRIES: Final = 1000
+_MAX_DAYS: Final = 36_500
+
+
+class TtlService:
+    """The retention of one module. Made by `CommandModule`, as its ``ttl``.
+
+    What was read is remembered for five minutes, for at most a thousand tenants and tables.
+    """
+
+    def __init__(self, resources: Resources, tables: ModuleTables) -> None:
+        self._resources = resources
+        self._tables = {"command": tables.command, "data": tables.data, "history": tables.history}
+        self._cache: TTLCache[tuple[str, str], int | None] = TTLCache(_CACHE_ENTRIES, _CACHE_SECONDS)
+        self._lock = Lock()
+        self._warned: set[str] = set()
+
+    def get_ttl_configuration(self, kind: str, tenant_code: str | None = None) -> int | None:
+        """Days that rows of a table are kept for a tenant, or None for ever.
+
+        A row that is absent, or makes no sense, and a table that is absent or out of reach
+        all mean for ever: retention never stands in the way of a publish. The function
+        says so in its log, once.
+
+        Args:
+            kind: ``command``, ``data`` or ``history``.
+            tenant_code: Default: the tenant of keys that name none.
+
+        Raises:
+            InvalidInputError: ``kind`` is none of these.
+        """
+        place = self._key(kind, tenant_code)
+        with self._lock:
+            if place not in self._cache:
+                self._cache[place] = self._read(*place)
+            return self._cache[place]
+
+    def set_ttl_configuration(self, kind: str, days: int | None, tenant_code: str | None = None) -> None:
+        """Say how many days rows of a table are kept for a tenant; None for ever.
+
+        Functions that remember the old setting follow within five minutes. Rows that exist
+        keep the time to live that they were written with.
+
+        Raises:
+            InvalidInputError: ``kind`` or ``days`` is out of range.
+            ConfigurationError: There is no master data table.
+        """
+        if days is not None and (isinstance(days, bool) or not 1 <= days <= _MAX_DAYS):
+            message = (
+                f"Number of days must be greater than 0 and at most {_MAX_DAYS}, got {days!r}; None keeps"
+            )
+            raise InvalidInputError([FieldProblem("days", message)])
+        table = self._resources.settings.master_data_table
+        if table is None:
+            msg = "MASTER_DATA_TABLE_NAME is not set, so there is nowhere to keep retention settings"
+            raise ConfigurationError(msg)
+        pk, sk = self._key(kind, tenant_code)
+        item = to_wire({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
+        self._resources.dynamodb.put(table, item)
+        with self._lock:
+            self._cache.clear()
+
+    def calculate_ttl(
+        self, kind: str, tenant_code: str | None = None, *, start: datetime | None = None
+    ) -> int | None:
+        """When a row may be deleted, in seconds since 1970, or None for never.
+
+        Args:
+            kind: ``command``, ``data`` or ``history``.
+            tenant_code: Default: the tenant of keys that name none.
+            start: When the time begins. Default: now.
+
+        Raises:
+            InvalidInputError: ``kind`` is none of these.
+        """
+        days = self.get_ttl_configuration(kind, tenant_code)
+        if days is None:
+            return None
+        return int(start.timestamp() if start else time.time()) + days * _SECONDS_A_DAY
+
+    def _key(self, kind: str, tenant_code: str | None) -> tuple[str, str]:
+        if kind not in self._tables:
+            message = f"must be one of {', '.join(self._tables)}, got {kind!r}"
+            raise InvalidInputError([FieldProblem("kind", message)])
+        tenant = tenant_code or DEFAULT_TENANT_CODE
+        return f"MASTER{KEY_SEPARATOR}{tenant}", f"TTL{KEY_SEPARATOR}{self._tables[kind]}"
+
+    def _read(self, pk: str, sk: str) -> int | None:
+        table = self._resources.settings.master_data_table
+        if table is None:
+            return None
+        try:
+            row = self._resources.dynamodb.get(table, pk, sk, consistent=False)
+        except (BotoCoreError, ClientError) as error:
+            self._warn("master data table out of reach: rows are kept for ever", type(error).__name__)
+            return None
+        return self._days(from_wire(row)) if row else None
+
+    def _days(self, row: dict[str, Any]) -> int | None:
+        attributes = row.get("attributes")
+        days = attributes.get("days") if isinstance(attributes, dict) else None
+        if days is None:
+            return None
+        if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= _MAX_DAYS:
+            self._warn("retention of no positive number of days: rows are kept for ever", row["sk"])
+            return None
+        return days
+
+    def _warn(self, message: str, what: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            logger.warning(message, what=what)
