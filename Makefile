@@ -57,13 +57,15 @@ faults: $(READY) ## Run the fault harness and the attacks in full; `make test` r
 soak: $(READY) ## Send 50 000 commands through a deployed stack, and check every row of it
 	@$(BIN)/python -m tests.faults.soak
 
-lint: $(READY) ## Check style, imports between the packages, and that no file names a host or a folder of one machine
+lint: $(READY) ## Check style, imports and layers, and that no file names a host or a folder of one machine
 	@echo '==> ruff check'
 	@$(BIN)/ruff check --quiet --output-format concise
 	@echo '==> ruff format --check'
 	@$(BIN)/ruff format --check --quiet --output-format concise || { echo 'to mend it: make format' >&2; exit 1; }
 	@echo '==> import rules'
 	@$(call quietly,$(BIN)/lint-imports --no-logo)
+	@$(BIN)/python tools/check-imports
+	@$(BIN)/python tools/check-store-port
 	@echo '==> hosts and paths'
 	@tools/check-files
 

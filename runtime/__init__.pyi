@@ -1,17 +1,17 @@
 # The public names, once: `runtime/__init__.py` loads each from here on first use.
 
-from .clients.email_parts import (
+from .clients.email import (
     Attachment as Attachment,
 )
-from .clients.email_parts import (
+from .clients.email import (
     Recipients as Recipients,
 )
 from .clients.resources import Resources as Resources
 from .clients.sqs import SqsMessage as SqsMessage
 from .commands.collect import collect_large_attributes as collect_large_attributes
-from .commands.command_service import CommandService as CommandService
 from .commands.erase import erase as erase
-from .commands.partial_update import REMOVE as REMOVE
+from .commands.partial import REMOVE as REMOVE
+from .commands.service import CommandService as CommandService
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.module_bodies import SearchQuery as SearchQuery
 from .entry.http.module_routes import module_routes as module_routes
@@ -24,6 +24,9 @@ from .errors import (
 )
 from .errors import (
     ConfigurationError as ConfigurationError,
+)
+from .errors import (
+    ContentionError as ContentionError,
 )
 from .errors import (
     CorruptRowError as CorruptRowError,
@@ -56,10 +59,25 @@ from .errors import (
     NewerSchemaError as NewerSchemaError,
 )
 from .errors import (
+    OutcomeUnknownError as OutcomeUnknownError,
+)
+from .errors import (
     PreviousVersionPending as PreviousVersionPending,
 )
 from .errors import (
+    PublishIdReusedError as PublishIdReusedError,
+)
+from .errors import (
+    StoreRefusedError as StoreRefusedError,
+)
+from .errors import (
+    StoreUnavailableError as StoreUnavailableError,
+)
+from .errors import (
     UnknownEventError as UnknownEventError,
+)
+from .errors import (
+    UnknownTriggerError as UnknownTriggerError,
 )
 from .errors import (
     UpcastError as UpcastError,
@@ -99,6 +117,7 @@ from .identity.context import (
 )
 from .model.handler_registry import data_sync_handler as data_sync_handler
 from .model.handlers import DataSyncHandler as DataSyncHandler
+from .model.item_list import ItemList as ItemList
 from .model.keys import (
     KEY_SEPARATOR as KEY_SEPARATOR,
 )
@@ -157,7 +176,6 @@ from .pipeline.repair import (
 )
 from .queries.data import DataService as DataService
 from .queries.history import HistoryService as HistoryService
-from .queries.item_list import ItemList as ItemList
 from .queries.repository import Repository as Repository
 from .queries.sessions import SessionService as SessionService
 from .settings import Settings as Settings

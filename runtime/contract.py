@@ -22,6 +22,9 @@ __all__ = [
     "NOTIFICATION_ACTIONS",
     "NO_MODULE",
     "NO_TENANT_SEGMENT",
+    "OPEN_COLUMN",
+    "OPEN_INDEX",
+    "OPEN_SLICES",
     "PARTITION_KEY",
     "SESSION_NAME",
     "SORT_KEY",
@@ -57,6 +60,13 @@ STREAM_FILTER: Final[dict[str, Any]] = {
     "eventName": ["INSERT"],
     "dynamodb": {"NewImage": {"syncMode": {"S": [{"exists": False}]}}},
 }
+
+#: A command has this column from its publish until its final status; the index of the same name,
+#: by the column and ``createdAt``, so holds what is under way, and nothing else. Its values are
+#: the numbers below `OPEN_SLICES` as text: one partition of an index takes 1000 writes a second.
+OPEN_COLUMN: Final = "open"
+OPEN_INDEX: Final = "open"
+OPEN_SLICES: Final = 16
 
 #: The part of a realtime channel's path that stands for no tenant: nobody may subscribe to it.
 NO_TENANT_SEGMENT: Final = "none"
@@ -132,6 +142,7 @@ class Metric:
     COMMANDS_FAILED: Final = "CommandsFailed"
     HANDLERS_PARKED: Final = "HandlersParked"
     RECORDS_FAILED: Final = "RecordsFailed"
+    COMMANDS_HEALED: Final = "CommandsHealed"
     NOTIFICATIONS_LOST: Final = "NotificationsLost"
     COMMAND_LAG: Final = "CommandLag"
 

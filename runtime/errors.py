@@ -1,4 +1,4 @@
-"""Every error that the runtime raises.
+"""Every error that leaves a public call of the runtime, and whether anything was written.
 
 CqrsError
 ├── ConfigurationError          (also a ValueError)   the environment or the app is set up wrongly
@@ -9,19 +9,24 @@ CqrsError
 ├── ItemNotFoundError           404
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
+├── PublishIdReusedError        422  the publish id belongs to another call
+├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
+│   └── ContentionError         503  others were faster for as long as this call tried
+├── OutcomeUnknownError         503  no answer came: it may have been written
+├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
 ├── NewerSchemaError         503  the row was written by a newer release than this code
 ├── UpcastError                      an upcaster failed on a stored row
 ├── DeliveryError                    a message, push or e-mail could not be handed over
 │   └── BatchDeliveryError           some messages of a batch: `failed`
-├── PreviousVersionPending           a handler has to see an earlier version first: try again
-└── UnknownEventError                an event that nobody handles
+├── PreviousVersionPending           a handler is busy with the aggregate: try again
+└── UnknownTriggerError              what Lambda delivered is for nobody in the app
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +35,7 @@ __all__ = [
     "BadRequestError",
     "BatchDeliveryError",
     "ConfigurationError",
+    "ContentionError",
     "CorruptRowError",
     "CqrsError",
     "DeliveryError",
@@ -40,8 +46,13 @@ __all__ = [
     "InvalidVersionError",
     "ItemNotFoundError",
     "NewerSchemaError",
+    "OutcomeUnknownError",
     "PreviousVersionPending",
+    "PublishIdReusedError",
+    "StoreRefusedError",
+    "StoreUnavailableError",
     "UnknownEventError",
+    "UnknownTriggerError",
     "UpcastError",
     "VersionConflictError",
 ]
@@ -67,6 +78,8 @@ class CqrsError(Exception):
     """HTTP status code that the error becomes."""
     code: ClassVar[str] = "internal-error"
     """Stable, machine-readable name; the last segment of a problem document's ``type``."""
+    written: Literal["nothing", "everything", "something", "unknown"] = "nothing"
+    """What the call had written when it failed. After "unknown", repeat it with the same publish id."""
 
 
 class ConfigurationError(CqrsError, ValueError):
@@ -136,18 +149,96 @@ class VersionConflictError(CqrsError):
 class HandlersPendingError(CqrsError):
     """A synchronous publish is committed, but its data sync handlers are not done.
 
-    A workflow execution has taken the handlers over. Do not publish again.
+    Do not publish again: the command is there. A repeat with the same publish id runs the
+    handlers once more.
+
+    Attributes:
+        version: The version that was committed.
+        handlers: Names of the handlers that have not seen it.
+        is_handed_over: Whether a workflow execution has taken the handlers over. Where none could
+            be started, the next look for unfinished commands, or `reconcile`, finds the command.
     """
 
     code = "handlers-pending"
+    written = "everything"
 
-    def __init__(self, pk: str, sk: str, version: int, handlers: Sequence[str]) -> None:
+    def __init__(
+        self, pk: str, sk: str, version: int, handlers: Sequence[str], *, is_handed_over: bool = True
+    ) -> None:
+        rest = (
+            "a workflow execution has taken over"
+            if is_handed_over
+            else "no workflow execution could be started either; reconcile finds it"
+        )
         super().__init__(
             f"{pk} {sk} is committed as version {version}, but not handled yet by "
-            f"{', '.join(handlers)}; a workflow execution has taken over"
+            f"{', '.join(handlers)}; {rest}"
         )
         self.version = version
         self.handlers = tuple(handlers)
+        self.is_handed_over = is_handed_over
+
+
+class PublishIdReusedError(CqrsError):
+    """The publish id was used by another call: other content, another user or another operation.
+
+    Nothing was written. Give each publish an id of its own; repeat one only with its own content.
+    """
+
+    status = 422
+    code = "publish-id-reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the publish id (over HTTP: the Idempotency-Key) was used for another publish to this "
+            "aggregate within a day; give each publish an id of its own"
+        )
+
+
+class StoreUnavailableError(CqrsError):
+    """A service is busy or out of reach. Nothing was written; the same call may succeed later."""
+
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, service: str, kind: str) -> None:
+        super().__init__(f"{service} is busy or out of reach ({kind}); nothing was written, try again")
+
+
+class ContentionError(StoreUnavailableError):
+    """Others moved the same aggregate on for as long as this call tried. Safe to repeat."""
+
+    def __init__(self, message: str) -> None:
+        CqrsError.__init__(self, message)
+
+
+class OutcomeUnknownError(CqrsError):
+    """No answer came to a write: it may have been done. Repeat the call with the same publish id."""
+
+    status = 503
+    code = "outcome-unknown"
+    written = "unknown"
+
+    def __init__(self, service: str, kind: str) -> None:
+        super().__init__(
+            f"no answer from {service} ({kind}): unknown whether written; "
+            "repeat with the same publish id, or read before you repeat"
+        )
+
+
+class StoreRefusedError(CqrsError):
+    """A service refuses the call: a table is missing, a permission, or a limit is exceeded.
+
+    Nothing was written. Trying again does not help: mend the deployment.
+    """
+
+    code = "store-refused"
+
+    def __init__(self, service: str, kind: str) -> None:
+        super().__init__(
+            f"{service} refuses the call ({kind}); nothing was written. "
+            "Check the names of the tables and the function's permissions"
+        )
 
 
 class CorruptRowError(CqrsError):
@@ -201,6 +292,7 @@ class BatchDeliveryError(DeliveryError):
     """
 
     code = "batch-delivery-failed"
+    written = "something"
 
     def __init__(self, operation: str, failed: Mapping[int, str]) -> None:
         reasons = "; ".join(f"entry {position}: {reason}" for position, reason in failed.items())
@@ -209,12 +301,16 @@ class BatchDeliveryError(DeliveryError):
 
 
 class PreviousVersionPending(CqrsError):  # noqa: N818 - the state machine matches on this name
-    """A handler must see an earlier version of the aggregate first. Retried with backoff."""
+    """A handler's turn at the aggregate is taken, or not over yet. Retried with backoff."""
 
     code = "previous-version-pending"
 
 
-class UnknownEventError(CqrsError):
-    """An event, or an action in it, that nothing in the app handles."""
+class UnknownTriggerError(CqrsError):
+    """Lambda delivered something, or asked for an action, that nothing in the app is for."""
 
-    code = "unknown-event"
+    code = "unknown-trigger"
+
+
+UnknownEventError = UnknownTriggerError
+"""The name of `UnknownTriggerError` before "event" came to mean a domain event."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
@@ -11,20 +12,18 @@ from runtime.generics import AttributesT
 from runtime.model.handler_registry import decorated_handlers
 from runtime.model.handlers import handler_references
 from runtime.model.schema import Schema
-from runtime.model.status import FINISHED, HANDLERS_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runtime.clients.resources import Resources
-    from runtime.commands.command_service import CommandService
+    from runtime.commands.service import CommandService
     from runtime.model.handlers import HandlerReference, HandlerSource
-    from runtime.model.models import CommandInputModel
     from runtime.model.schema import UpcasterSource
+    from runtime.module_context import ModuleContext
     from runtime.queries.data import DataService
     from runtime.queries.history import HistoryService
     from runtime.queries.repository import Repository
-    from runtime.queries.row_reader import RowReader
     from runtime.queries.sessions import SessionService
     from runtime.settings import ModuleTables
     from runtime.store.retention import TtlService
@@ -105,6 +104,7 @@ class CommandModule(Generic[AttributesT]):
         self.disable_default_handler = disable_default_handler
         self.schema = Schema(table_name, upcasters, read_ahead)
         self._resources = resources
+        self._tables: ModuleTables | None = None
         self.add_decorated_handlers()
 
     @property
@@ -112,7 +112,7 @@ class CommandModule(Generic[AttributesT]):
         """Settings and clients that the module works with."""
         return self._resources or default_resources()
 
-    @cached_property
+    @property
     def tables(self) -> ModuleTables:
         """Physical names of the module's tables.
 
@@ -120,9 +120,51 @@ class CommandModule(Generic[AttributesT]):
             ConfigurationError: The environment does not tell them, or lacks the table of
                 the handlers' cursors.
         """
-        tables = self.resources.settings.tables_of(self.table_name)
+        return self.context.tables
+
+    @cached_property
+    def context(self) -> ModuleContext:
+        """What the module's services work with. Made on first use, anew when the module is rewired.
+
+        Raises:
+            ConfigurationError: See `tables`.
+        """
+        from runtime.module_context import ModuleContext  # noqa: PLC0415 - with boto3 behind it
+        from runtime.store.retention import TtlService  # noqa: PLC0415
+        from runtime.store.row_reader import RowReader  # noqa: PLC0415
+
+        resources = self.resources
+        tables = self._tables or resources.settings.tables_of(self.table_name)
         self._check_sync_table(tables)
-        return tables
+        return ModuleContext(
+            name=self.table_name,
+            tables=tables,
+            settings=resources.settings,
+            store=resources.store,
+            large_attributes=resources.large_attributes,
+            retention=TtlService(resources.store, resources.settings, tables),
+            attributes=self.attributes or dict[str, Any],
+            schema=self.schema,
+            handlers=self.handlers,
+            keeps_data=not self.disable_default_handler,
+            rows=RowReader(resources.large_attributes, self.schema, self.attributes or dict[str, Any]),
+            notifier=resources.notifier,
+            workflow=resources.workflow,
+        )
+
+    def use(self, *, resources: Resources | None = None, command_table: str | None = None) -> None:
+        """Let the module, and the services that it has given out, work with something else.
+
+        Args:
+            resources: Settings and clients, such as those of `runtime.testing`. Default: as before.
+            command_table: Physical name of the command table. Default: as before; with other
+                resources, what their settings say.
+        """
+        if resources is not None:
+            self._resources, self._tables = resources, None
+        if command_table is not None:
+            self._tables = replace(self.tables, command=command_table)
+        self._rewire()
 
     def add_decorated_handlers(self) -> None:
         """Take on the handlers that were decorated for this module so far.
@@ -143,9 +185,72 @@ class CommandModule(Generic[AttributesT]):
         # A handler that was loaded already stays the object that it is.
         known = {reference.name: reference for reference in self.handlers}
         references = handler_references(self.table_name, sources)
-        self.handlers = tuple(known.get(reference.name, reference) for reference in references)
-        if (tables := self.__dict__.get("tables")) is not None:
-            self._check_sync_table(tables)
+        handlers = tuple(known.get(reference.name, reference) for reference in references)
+        if handlers != self.handlers:
+            self.handlers = handlers
+            self._rewire()
+
+    def handler(self, name: str) -> HandlerReference:
+        """The handler with this name.
+
+        Raises:
+            ConfigurationError: The module has no such handler.
+        """
+        return self.context.handler(name)
+
+    @cached_property
+    def commands(self) -> CommandService[AttributesT]:
+        """The write side."""
+        from runtime.commands.service import CommandService  # noqa: PLC0415
+
+        return CommandService(self.context, redirect=self._redirect)
+
+    @cached_property
+    def data(self) -> DataService[AttributesT]:
+        """The latest state."""
+        from runtime.queries.data import DataService  # noqa: PLC0415
+
+        return DataService(self.context)
+
+    @cached_property
+    def history(self) -> HistoryService[AttributesT]:
+        """The states before."""
+        from runtime.queries.history import HistoryService  # noqa: PLC0415
+
+        return HistoryService(self.context)
+
+    @cached_property
+    def repository(self) -> Repository[AttributesT]:
+        """The latest state, with the caller's own pending writes in it."""
+        from runtime.queries.repository import Repository  # noqa: PLC0415
+
+        return Repository(self.context)
+
+    @property
+    def ttl(self) -> TtlService:
+        """How long the module's rows are kept."""
+        return self.context.retention
+
+    @cached_property
+    def sessions(self) -> SessionService:
+        """The sessions of read-your-writes."""
+        from runtime.queries.sessions import SessionService  # noqa: PLC0415
+
+        return SessionService(self.context)
+
+    def _redirect(self, command_table: str) -> None:
+        self.use(command_table=command_table)
+
+    def _rewire(self) -> None:
+        """Make the context anew, and give it to the services that exist: whoever has one may keep it."""
+        if self.__dict__.pop("context", None) is None:
+            return
+        made = self.__dict__
+        if "commands" in made:
+            self.commands.__init__(self.context, redirect=self._redirect)  # type: ignore[misc]
+        for name in ("data", "history", "repository", "sessions"):
+            if name in made:
+                made[name].__init__(self.context)
 
     def _check_sync_table(self, tables: ModuleTables) -> None:
         if self.handlers and not tables.has_sync_table:
@@ -154,80 +259,3 @@ class CommandModule(Generic[AttributesT]):
                 "deploy it with data_sync=True"
             )
             raise ConfigurationError(msg)
-
-    @property
-    def applied_status(self) -> str:
-        """Status of a command once it is applied: final, unless handlers are to see it."""
-        return HANDLERS_STARTED if self.handlers else FINISHED
-
-    def handler(self, name: str) -> HandlerReference:
-        """The handler with this name.
-
-        Raises:
-            ConfigurationError: The module has no such handler.
-        """
-        for reference in self.handlers:
-            if reference.name == name:
-                return reference
-        msg = f"module {self.table_name} has no data sync handler {name!r}"
-        raise ConfigurationError(msg)
-
-    @cached_property
-    def commands(self) -> CommandService[AttributesT]:
-        """The write side."""
-        from runtime.commands.command_service import CommandService  # noqa: PLC0415
-
-        return CommandService(self)
-
-    @cached_property
-    def data(self) -> DataService[AttributesT]:
-        """The latest state."""
-        from runtime.queries.data import DataService  # noqa: PLC0415
-
-        return DataService(self)
-
-    @cached_property
-    def history(self) -> HistoryService[AttributesT]:
-        """The states before."""
-        from runtime.queries.history import HistoryService  # noqa: PLC0415
-
-        return HistoryService(self)
-
-    @cached_property
-    def repository(self) -> Repository[AttributesT]:
-        """The latest state, with the caller's own pending writes in it."""
-        from runtime.queries.repository import Repository  # noqa: PLC0415
-
-        return Repository(self)
-
-    @cached_property
-    def ttl(self) -> TtlService:
-        """How long the module's rows are kept."""
-        from runtime.store.retention import TtlService  # noqa: PLC0415
-
-        return TtlService(self.resources, self.tables)
-
-    @cached_property
-    def sessions(self) -> SessionService:
-        """The sessions of read-your-writes."""
-        from runtime.queries.sessions import SessionService  # noqa: PLC0415
-
-        return SessionService(self.resources, self.table_name)
-
-    @cached_property
-    def input_model(self) -> type[CommandInputModel[AttributesT]]:
-        """Model of what callers publish."""
-        from runtime.model.models import CommandInputModel  # noqa: PLC0415
-
-        return cast("type[CommandInputModel[AttributesT]]", CommandInputModel[self._attributes])  # type: ignore[name-defined]
-
-    @cached_property
-    def rows(self) -> RowReader[AttributesT]:
-        """Makes models of the module's rows."""
-        from runtime.queries.row_reader import RowReader  # noqa: PLC0415
-
-        return RowReader(self)
-
-    @property
-    def _attributes(self) -> Any:  # noqa: ANN401 - a type
-        return self.attributes or dict[str, Any]

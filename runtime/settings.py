@@ -34,7 +34,8 @@ _TABLE_KEYS: Final = {
     "history": HISTORY_SUFFIX,
     "sync_table": SYNC_SUFFIX,
 }
-_MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync"}
+_OPEN_INDEX_KEY: Final = "open"
+_MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync", _OPEN_INDEX_KEY}
 _DEFAULT_ATTRIBUTE_LIMIT: Final = 100 * 1024
 _DEFAULT_BODY_LIMIT: Final = 100 * 1024
 _BODY_LIMIT: Final = re.compile(r"([0-9]+)\s*(b|kb|mb)?", re.IGNORECASE)
@@ -49,6 +50,8 @@ class ModuleTables:
     Attributes:
         mode: ``workflow`` or ``inline``.
         has_sync_table: Whether the deployment made a table for the handlers' cursors.
+        has_open_index: Whether the command table has the index of what is under way, see
+            `runtime.contract.OPEN_INDEX`.
     """
 
     command: str
@@ -57,6 +60,7 @@ class ModuleTables:
     sync: str
     mode: str
     has_sync_table: bool
+    has_open_index: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +137,8 @@ class Settings:
     def tables_of(self, module: str) -> ModuleTables:
         """Table names of ``module``: those given in `Env.MODULES`, else by convention.
 
-        Without `Env.MODULES` every module is taken to follow the convention and to have
-        a sync table; with it, a module has one when its entry says so.
+        Without `Env.MODULES` every module is taken to follow the convention, to have a sync
+        table and no index of what is under way; with it, a module has what its entry says.
 
         Raises:
             ConfigurationError: The module is not deployed, or a name follows the
@@ -157,6 +161,7 @@ class Settings:
             sync=names.get("sync_table", ""),
             mode=given.get("mode", MODE_WORKFLOW),
             has_sync_table=has_sync_table,
+            has_open_index=bool(given.get(_OPEN_INDEX_KEY)),
         )
 
     @property

@@ -20,6 +20,9 @@ __all__ = ["LayerContents", "lock_lines", "runtime_package", "source_files"]
 # Part of every hash: raise it when the same input gives other contents.
 _FORMAT: Final = "1"
 
+# Of the runtime: what tests of a service use, and no function.
+_NOT_SHIPPED: Final = "testing"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerContents:
@@ -103,9 +106,13 @@ def runtime_package() -> Path:
 
 
 def source_files(package: Path) -> list[Path]:
-    """Give the files of a package, relative to it and sorted, without caches and hidden files."""
+    """Give the files of a package that a layer ships, relative to it and sorted.
+
+    Caches and hidden files stay out, and so does what is for tests: the folder ``testing``.
+    """
     files = (path.relative_to(package) for path in package.rglob("*") if path.is_file())
-    return sorted((path for path in files if not _is_by_product(path)), key=Path.as_posix)
+    shipped = (path for path in files if not _is_by_product(path) and path.parts[0] != _NOT_SHIPPED)
+    return sorted(shipped, key=Path.as_posix)
 
 
 def _is_by_product(path: Path) -> bool:

@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
+from dataclasses import dataclass
+from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
-from runtime.clients.email_parts import check_lines, mime_message
+from botocore.exceptions import ClientError
+
+from runtime.aws_errors import error_code, is_busy
+from runtime.clients.calls import Calls
 from runtime.errors import ConfigurationError, DeliveryError, FieldProblem, InvalidInputError
 from runtime.log import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.clients.email_parts import Attachment, Recipients
-    from runtime.clients.resources import Resources
+    from runtime.settings import Settings
 
-__all__ = ["EmailService"]
+__all__ = ["Attachment", "EmailService", "Recipients"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipients:
+    """Who gets an e-mail. ``bcc`` is in no header."""
+
+    to: Sequence[str] = ()
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody."""
+        return bool(self.to or self.cc or self.bcc)
+
+    @property
+    def destination(self) -> dict[str, list[str]]:
+        """The recipients as SES's API wants them."""
+        fields = {"ToAddresses": self.to, "CcAddresses": self.cc, "BccAddresses": self.bcc}
+        return {name: list(addresses) for name, addresses in fields.items() if addresses}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with an e-mail.
+
+    Attributes:
+        filename: Its name, as the reader sees it.
+        content: What is in it. All of an e-mail together may have 40 MB.
+        content_type: Its MIME type.
+    """
+
+    filename: str
+    content: bytes
+    content_type: str = "application/octet-stream"
 
 
 class EmailService:
@@ -31,15 +68,13 @@ class EmailService:
         ... )
 
     Args:
-        resources: The default sender, and the client.
+        settings: They name the default sender.
+        client: Makes the boto3 client.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-
-    @cached_property
-    def _client(self) -> Any:  # noqa: ANN401 - boto3 clients are made at run time
-        return self._resources.client("sesv2")
+    def __init__(self, settings: Settings, client: Callable[[], Any]) -> None:
+        self._settings = settings
+        self._calls = Calls("SES", client)
 
     def send_email(
         self,
@@ -54,7 +89,7 @@ class EmailService:
         attachments: Sequence[Attachment] = (),
         configuration_set: str | None = None,
     ) -> str:
-        """Send an e-mail; its id.
+        """Send an e-mail and return its id.
 
         Args:
             recipients: Who gets it.
@@ -71,14 +106,16 @@ class EmailService:
             InvalidInputError: There is no recipient, or a header has more than one line.
             ConfigurationError: There is neither a sender nor a default.
             DeliveryError: SES refused it.
+            StoreUnavailableError: SES is busy or out of reach; nothing was sent.
+            OutcomeUnknownError: No answer came: it may have been sent.
         """
         if not recipients:
             problem = FieldProblem("recipients", "must name at least one address")
             raise InvalidInputError([problem])
-        check_lines(subject=[subject], reply_to=reply_to, recipients=(*recipients.to, *recipients.cc))
+        _check_lines(subject=[subject], reply_to=reply_to, recipients=(*recipients.to, *recipients.cc))
         sender = self._sender(sender)
         if attachments:
-            mime = mime_message(
+            mime = _mime_message(
                 recipients,
                 sender=sender,
                 subject=subject,
@@ -128,11 +165,13 @@ class EmailService:
             configuration_set: SES configuration set. Default: the sender's own.
 
         Returns:
-            Its id, or None when there was nobody to send it to.
+            The id of the e-mail, or None when there was nobody to send it to.
 
         Raises:
             ConfigurationError: There is neither a sender nor a default.
             DeliveryError: SES refused it.
+            StoreUnavailableError: SES is busy or out of reach; nothing was sent.
+            OutcomeUnknownError: No answer came: it may have been sent.
         """
         if not recipients:
             logger.warning("Email skipped: No recipients provided.")
@@ -149,7 +188,7 @@ class EmailService:
         )
 
     def _sender(self, given: str | None) -> str:
-        sender = given or self._resources.settings.from_email
+        sender = given or self._settings.from_email
         if sender is None:
             msg = "an e-mail needs a sender; pass sender, or set SES_FROM_EMAIL"
             raise ConfigurationError(msg)
@@ -165,8 +204,6 @@ class EmailService:
         tags: Mapping[str, str] | None,
         configuration_set: str | None,
     ) -> str:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
-
         request: dict[str, Any] = {
             "FromEmailAddress": sender,
             "Destination": recipients.destination,
@@ -175,17 +212,66 @@ class EmailService:
             "EmailTags": [{"Name": name, "Value": value} for name, value in (tags or {}).items()],
             "ConfigurationSetName": configuration_set,
         }
-        try:
-            answer = self._client.send_email(**{name: value for name, value in request.items() if value})
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            # Neither the text nor the addresses: they are people's.
-            logger.error("e-mail not sent", error=code)
-            msg = f"SES refused the e-mail: {code}"
-            raise DeliveryError(msg) from error
+        with self._calls.writing() as ses:
+            try:
+                answer = ses.send_email(**{name: value for name, value in request.items() if value})
+            except ClientError as error:
+                code = error_code(error)
+                # Neither the text nor the addresses: they are people's.
+                logger.error("e-mail not sent", error=code)
+                if is_busy(error):
+                    raise
+                msg = f"SES refused the e-mail: {code}"
+                raise DeliveryError(msg) from error
         message_id: str = answer["MessageId"]
         return message_id
 
 
 def _utf8(text: str) -> dict[str, str]:
     return {"Data": text, "Charset": "UTF-8"}
+
+
+def _check_lines(**fields: Sequence[str]) -> None:
+    """Refuse line breaks in headers, which would begin a header of the caller's own."""
+    problems = [
+        FieldProblem(name, "must be one line")
+        for name, values in fields.items()
+        if any("\n" in value or "\r" in value for value in values)
+    ]
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _mime_message(
+    recipients: Recipients,
+    *,
+    sender: str,
+    subject: str,
+    html: str,
+    text: str | None,
+    reply_to: Sequence[str],
+    attachments: Sequence[Attachment],
+) -> bytes:
+    """The e-mail as MIME. Those in ``bcc`` are in no header of it."""
+    message = EmailMessage()
+    headers = {
+        "Subject": subject,
+        "From": sender,
+        "To": ", ".join(recipients.to),
+        "Cc": ", ".join(recipients.cc),
+        "Reply-To": ", ".join(reply_to),
+    }
+    for name, value in headers.items():
+        if value:
+            message[name] = value
+    if text is None:
+        message.set_content(html, subtype="html")
+    else:
+        message.set_content(text)
+        message.add_alternative(html, subtype="html")
+    for attachment in attachments:
+        maintype, _, subtype = attachment.content_type.partition("/")
+        message.add_attachment(
+            attachment.content, maintype=maintype, subtype=subtype, filename=attachment.filename
+        )
+    return message.as_bytes()

@@ -1,11 +1,12 @@
 """What the outside world is told: one message for each final status, and alarms.
 
-Messages go out after the commit. A topic that is down or slow never fails a command, and takes
-a function ten seconds a minute at most: then messages are lost, and counted, for a while.
+Messages go out after the commit. A topic that is down or slow never fails a command, and holds
+nobody up for more than a second: then messages are lost, and counted, for a minute.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
@@ -16,50 +17,53 @@ from runtime.log import logger
 from runtime.model.keys import get_tenant_code, remove_sort_key_version
 
 if TYPE_CHECKING:
-    from runtime.clients.resources import Resources
-    from runtime.store.codec import Item
+    from collections.abc import Callable, Mapping
 
-__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier"]
+    from mypy_boto3_sns import SNSClient
+
+    from runtime.settings import Settings
+    from runtime.store.values import Row
+
+__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier", "request_id_of"]
 
 ACTION_COMMAND_STATUS: Final = "command-status"
 ACTION_ALARM: Final = "sfn-alarm"
-#: With one call of 6 seconds at most on top, a topic takes 10 seconds a minute.
-_PATIENCE_SECONDS: Final = 4
-_PATIENCE_EVERY: Final = 60
+_TRIES_OF_AN_ALARM: Final = 2
 
 
 class Notifier:
     """The topics for status notifications and for alarms.
 
     Args:
-        resources: Their ARNs, and the client. A topic that is not set gets no messages.
+        settings: They name the topics. One that is not set gets no messages.
+        client: Makes a boto3 client that tries once, and gives up within a second.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-        self._sns = SnsService(resources, patient=False)
-        self._patience = Patience(_PATIENCE_SECONDS, _PATIENCE_EVERY)
+    def __init__(self, settings: Settings, client: Callable[[], SNSClient]) -> None:
+        self._settings = settings
+        self._client = cache(client)
+        self._sns = SnsService(settings, self._client)
+        self._patience = Patience()
 
-    def command_status(self, table: str, command: Item, status: str) -> None:
+    def command_status(self, table: str, command: Row, status: str) -> None:
         """Tell the clients that a command has reached its final status.
 
         The id is the request id, so that the client which sent the request finds its answer.
         """
         if not self._patience.is_left:
-            metrics.count(metrics.NOTIFICATIONS_LOST, "all")
+            metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
             return
-        pk, sk = command["pk"]["S"], command["sk"]["S"]
-        request_id = command.get("requestId", {}).get("S")
+        pk, sk = command["pk"], command["sk"]
         self._publish(
-            self._resources.settings.topic_arn,
+            self._settings.topic_arn,
             {
                 "action": ACTION_COMMAND_STATUS,
-                "id": request_id or f"{table}#{pk}#{sk}",
+                "id": _text(command, "requestId") or f"{table}#{pk}#{sk}",
                 "table": table,
                 "pk": pk,
                 "sk": sk,
                 "tenantCode": get_tenant_code(pk) or "",  # without one it is nobody's
-                "content": {"status": status, "source": command.get("source", {}).get("S")},
+                "content": {"status": status, "source": _text(command, "source")},
             },
         )
 
@@ -73,26 +77,41 @@ class Notifier:
             error: Kind of error. Never its text, which may quote the data.
             execution_id: ARN of the execution that gave up.
         """
-        # Not one of many, and nothing waits behind it: always worth a try.
-        self._publish(
-            self._resources.settings.alarm_topic_arn,
-            {
-                "action": ACTION_ALARM,
-                "id": f"{pk}#{remove_sort_key_version(sk)}",
-                "table": module,
-                "pk": pk,
-                "sk": sk,
-                "tenantCode": get_tenant_code(pk) or "",  # without one it is nobody's
-                "content": {"errorMessage": error, "sfnId": execution_id},
-            },
-        )
+        message = {
+            "action": ACTION_ALARM,
+            "id": f"{pk}#{remove_sort_key_version(sk)}",
+            "table": module,
+            "pk": pk,
+            "sk": sk,
+            "tenantCode": get_tenant_code(pk) or "",  # without one it is nobody's
+            "content": {"errorMessage": error, "sfnId": execution_id},
+        }
+        # Not one of many, and no client waits for it: always worth a try, and a second one.
+        self._publish(self._settings.alarm_topic_arn, message, tries=_TRIES_OF_AN_ALARM)
 
-    def _publish(self, topic_arn: str | None, message: dict[str, Any]) -> None:
+    def _publish(self, topic_arn: str | None, message: dict[str, Any], *, tries: int = 1) -> None:
         if topic_arn is None:
             return
-        try:
-            with self._patience.spending():
-                self._sns.publish(message, topic_arn)
-        except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
-            metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
-            logger.error("notification not sent", action=message["action"], error=type(error).__name__)
+        problem = ""
+        for _ in range(tries):
+            try:
+                self._client()  # made before the clock runs: that takes a small function a while
+                with self._patience.spending():
+                    self._sns.publish(message, topic_arn)
+            except Exception as error:  # noqa: BLE001 - the command is committed; telling must not fail it
+                problem = type(error).__name__
+            else:
+                return
+        metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
+        logger.error("notification not sent", action=message["action"], error=problem)
+
+
+def request_id_of(notification: Mapping[str, Any]) -> str | None:
+    """The request that a notification answers, for the log; None where a key is its id instead."""
+    identifier, pk = notification.get("id"), notification.get("pk")
+    return None if pk and str(pk) in str(identifier) else identifier
+
+
+def _text(row: Row, column: str) -> str | None:
+    value = row.get(column)
+    return value if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""How much time notifications may take from commands."""
+"""How much time notifications may take from whoever waits."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Patience"]
 
-_SLOW_SECONDS: Final = 0.2
+_SLOW: Final = 0.1  # seconds
+_SLOW_TOGETHER: Final = 0.2
+_WHILE: Final = 10.0
+_HANGING: Final = 0.5
+_PAUSE: Final = 60.0
 
 
 class Patience:
-    """Seconds that slow calls may take in a while; after that there is none left.
+    """Whether there is time for one more call to a service that must not hold anything up.
 
-    Calls that are as fast as they should be do not count, however many there are. Threads
-    may share it.
-
-    Args:
-        seconds: What slow calls may take together. The last one may exceed it.
-        every: After how many seconds, counted from the first slow call, it is as at first.
+    After a call of half a second there is none for a minute. Calls of a tenth of a second or
+    more may take a fifth of a second together within ten seconds; the first call of all, which
+    has to connect, is not one of them. Faster calls do not count, however many there are.
+    Threads may share it.
     """
 
-    def __init__(self, seconds: float, every: float) -> None:
-        self._seconds = seconds
-        self._every = every
-        self._began = 0.0
-        self._spent = 0.0
+    def __init__(self) -> None:
         self._lock = Lock()
+        self._has_connected = False
+        self._began = float("-inf")  # the current while of ten seconds
+        self._spent = 0.0  # in slow calls, since then
+        self._none_before = float("-inf")
 
     @property
     def is_left(self) -> bool:
         """Whether one more call may be made now."""
         with self._lock:
-            return self._spent < self._seconds or time.monotonic() - self._began >= self._every
+            return time.monotonic() >= self._none_before
 
     @contextmanager
     def spending(self) -> Iterator[None]:
@@ -46,9 +48,17 @@ class Patience:
         try:
             yield
         finally:
-            ended = time.monotonic()
-            if ended - started >= _SLOW_SECONDS:
-                with self._lock:
-                    if ended - self._began >= self._every:
-                        self._began, self._spent = started, 0.0
-                    self._spent += ended - started
+            with self._lock:
+                self._count(started, time.monotonic())
+
+    def _count(self, started: float, ended: float) -> None:
+        took, is_first = ended - started, not self._has_connected
+        self._has_connected = True
+        if took >= _HANGING:
+            self._none_before = ended + _PAUSE
+        elif took >= _SLOW and not is_first:
+            if ended - self._began >= _WHILE:
+                self._began, self._spent = started, 0.0
+            self._spent += took
+            if self._spent >= _SLOW_TOGETHER:
+                self._none_before = max(self._none_before, self._began + _WHILE)

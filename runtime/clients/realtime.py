@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from runtime import metrics
+from runtime.aws_errors import translated
+from runtime.clients.notifications import request_id_of
 from runtime.contract import NO_MODULE, NO_TENANT_SEGMENT
-from runtime.entry.queue import log_notification, request_id_of
 from runtime.errors import ConfigurationError, DeliveryError
 from runtime.log import logger
 from runtime.model.keys import lower_case_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from botocore.session import Session
     from urllib3 import PoolManager
 
-    from runtime.clients.resources import Resources
+    from runtime.settings import Settings
 
-    NotificationHandler = Callable[[Mapping[str, Any]], None]
-
-__all__ = ["AppSyncEventsTransport", "channel_segment", "notification_handlers"]
+__all__ = ["AppSyncEventsTransport", "channel_segment"]
 
 _MAX_SEGMENT: Final = 50
 _CONNECT_SECONDS: Final = 2
@@ -52,12 +51,12 @@ class AppSyncEventsTransport:
     message comes again and ends in the dead-letter queue.
 
     Args:
-        resources: The endpoint and the namespace; ``APPSYNC_ENDPOINT`` and ``APPSYNC_REGION``
+        settings: The endpoint and the namespace; ``APPSYNC_ENDPOINT`` and ``APPSYNC_REGION``
             override where to connect to and what region to sign for.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._settings = resources.settings
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     @cached_property
     def _endpoint(self) -> str:
@@ -104,6 +103,7 @@ class AppSyncEventsTransport:
         Raises:
             ConfigurationError: The endpoint or its region is not known.
             DeliveryError: AppSync was not reached, or refused the event.
+            StoreRefusedError: The function's credentials cannot be used.
         """
         tenant = lower_case_tenant(str(notification.get("tenantCode") or ""))
         if not tenant:
@@ -129,6 +129,7 @@ class AppSyncEventsTransport:
         Raises:
             ConfigurationError: The endpoint or its region is not known.
             DeliveryError: AppSync was not reached, or refused an event.
+            StoreRefusedError: The function's credentials cannot be used.
         """
         body = json.dumps(
             {"channel": channel, "events": [json.dumps(event, separators=(",", ":")) for event in events]}
@@ -159,28 +160,19 @@ class AppSyncEventsTransport:
     def _signed(self, body: bytes) -> dict[str, str]:
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            msg = "there are no AWS credentials to sign the publish with"
-            raise ConfigurationError(msg)
         headers = {"Content-Type": "application/json", "Host": urlsplit(self._endpoint).netloc}
         request = AWSRequest("POST", self._endpoint, headers=headers, data=body)
-        SigV4Auth(credentials, "appsync", self._region).add_auth(request)
+        try:
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                msg = "there are no AWS credentials to sign the publish with"
+                raise ConfigurationError(msg)
+            SigV4Auth(credentials, "appsync", self._region).add_auth(request)
+        except BotoCoreError as error:
+            raise translated(error, "AppSync Events") from error
         return dict(request.headers.items())
-
-
-def notification_handlers(
-    resources: Resources, own: Sequence[NotificationHandler] | None
-) -> tuple[NotificationHandler, ...]:
-    """What the notification queue calls: the push, where it is deployed, then ``own``.
-
-    Args:
-        resources: They know whether there is a push.
-        own: Handlers of the app. None means that each notification is logged.
-    """
-    push = (resources.realtime,) if resources.settings.realtime_endpoint else ()
-    return (*push, *((log_notification,) if own is None else own))
 
 
 def _refused(answer: str) -> str:

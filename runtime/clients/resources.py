@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.settings import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runtime.clients.step_functions import StepFunctionService
     from runtime.clients.workflow import WorkflowStarter
     from runtime.store.attributes import LargeAttributes
-    from runtime.store.dynamodb import DynamoDb
+    from runtime.store.port import Store
 
 __all__ = ["Resources", "default_resources"]
 
@@ -34,10 +34,10 @@ _SERVICE_VARIABLES = {
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 10
 _ATTEMPTS = 4
-#: Twice connecting and reading, and at most a second between the two: 6 seconds at most.
-_SHORT_CONNECT_SECONDS = 0.5
-_SHORT_READ_SECONDS = 2
-_FEW_ATTEMPTS = 2
+#: For what must not hold anything up: 0.8 seconds at most.
+_SHORT_CONNECT_SECONDS = 0.3
+_SHORT_READ_SECONDS = 0.5
+_ONE_ATTEMPT = 1
 #: SQS may keep a receiver waiting for 20 seconds.
 _QUEUE_READ_SECONDS = 25
 
@@ -57,8 +57,8 @@ class Resources:
 
         Args:
             service: boto3's name of the service.
-            patient: Whether to wait for as long as a command may. False gives up within 6
-                seconds: for what must not hold anything up.
+            patient: Whether to wait for as long as a command may. False tries once and gives up
+                within a second: for what must not hold anything up.
         """
         import boto3  # noqa: PLC0415 - 140 ms that a function which makes no call is spared
         from botocore.config import Config  # noqa: PLC0415
@@ -72,7 +72,7 @@ class Resources:
             config=Config(
                 connect_timeout=_CONNECT_SECONDS if patient else _SHORT_CONNECT_SECONDS,
                 read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _ONE_ATTEMPT},
                 max_pool_connections=20,
             ),
         )
@@ -82,67 +82,67 @@ class Resources:
         return _QUEUE_READ_SECONDS if service == "sqs" else _READ_SECONDS
 
     @cached_property
-    def dynamodb(self) -> DynamoDb:
-        """DynamoDB."""
-        from runtime.store.dynamodb import DynamoDb  # noqa: PLC0415
+    def store(self) -> Store:
+        """The tables."""
+        from runtime.store.dynamodb import DynamoDbStore  # noqa: PLC0415
 
-        return DynamoDb(self.client("dynamodb"))
+        return DynamoDbStore(self.client("dynamodb"))
 
     @cached_property
     def large_attributes(self) -> LargeAttributes:
         """The attributes bucket."""
         from runtime.store.attributes import LargeAttributes  # noqa: PLC0415
 
-        return LargeAttributes(self)
+        return LargeAttributes(self.settings, partial(self.client, "s3"))
 
     @cached_property
     def notifier(self) -> Notifier:
         """The topics for status notifications and alarms."""
         from runtime.clients.notifications import Notifier  # noqa: PLC0415
 
-        return Notifier(self)
+        return Notifier(self.settings, partial(self.client, "sns", patient=False))
 
     @cached_property
     def sns(self) -> SnsService:
         """Topics."""
         from runtime.clients.sns import SnsService  # noqa: PLC0415
 
-        return SnsService(self)
+        return SnsService(self.settings, partial(self.client, "sns"))
 
     @cached_property
     def sqs(self) -> SqsService:
         """Queues."""
         from runtime.clients.sqs import SqsService  # noqa: PLC0415
 
-        return SqsService(self)
+        return SqsService(partial(self.client, "sqs"))
 
     @cached_property
     def step_functions(self) -> StepFunctionService:
         """State machines of your own."""
         from runtime.clients.step_functions import StepFunctionService  # noqa: PLC0415
 
-        return StepFunctionService(self)
+        return StepFunctionService(partial(self.client, "stepfunctions"))
 
     @cached_property
     def email(self) -> EmailService:
         """E-mail."""
         from runtime.clients.email import EmailService  # noqa: PLC0415
 
-        return EmailService(self)
+        return EmailService(self.settings, partial(self.client, "sesv2"))
 
     @cached_property
     def realtime(self) -> AppSyncEventsTransport:
         """The push to browsers and apps."""
         from runtime.clients.realtime import AppSyncEventsTransport  # noqa: PLC0415
 
-        return AppSyncEventsTransport(self)
+        return AppSyncEventsTransport(self.settings)
 
     @cached_property
     def workflow(self) -> WorkflowStarter:
         """The command state machine."""
         from runtime.clients.workflow import WorkflowStarter  # noqa: PLC0415
 
-        return WorkflowStarter(self)
+        return WorkflowStarter(self.settings, partial(self.client, "stepfunctions"))
 
 
 @cache

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from runtime.clients.calls import Calls
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_sns import SNSClient
 
-    from runtime.clients.resources import Resources
+    from runtime.settings import Settings
 
 __all__ = ["SnsService"]
 
@@ -25,21 +25,16 @@ class SnsService:
         >>> resources.sns.publish({"action": "order-paid", "id": "A1"})
 
     Args:
-        resources: The default topic's ARN, and the client.
-        patient: False gives up within 6 seconds where the topic does not answer.
+        settings: They name the default topic.
+        client: Makes the boto3 client.
     """
 
-    def __init__(self, resources: Resources, *, patient: bool = True) -> None:
-        self._resources = resources
-        self._patient = patient
-
-    @cached_property
-    def _client(self) -> SNSClient:
-        client: SNSClient = self._resources.client("sns", patient=self._patient)
-        return client
+    def __init__(self, settings: Settings, client: Callable[[], SNSClient]) -> None:
+        self._settings = settings
+        self._calls = Calls("SNS", client)
 
     def publish(self, message: Mapping[str, Any], topic_arn: str | None = None) -> str:
-        """Publish a message; its id.
+        """Publish a message and return its id.
 
         Args:
             message: What JSON can hold; ``action`` says what it is about.
@@ -48,8 +43,11 @@ class SnsService:
         Raises:
             ConfigurationError: There is neither an ARN nor a default.
             InvalidInputError: The message has no ``action``.
+            StoreUnavailableError: SNS is busy or out of reach; nothing was published.
+            StoreRefusedError: SNS refuses the call; nothing was published.
+            OutcomeUnknownError: No answer came: the message may have been published.
         """
-        topic_arn = topic_arn or self._resources.settings.topic_arn
+        topic_arn = topic_arn or self._settings.topic_arn
         if topic_arn is None:
             msg = "No topic ARN provided or configured as default."
             raise ConfigurationError(msg)
@@ -57,9 +55,10 @@ class SnsService:
         if not isinstance(action, str) or not action:
             hint = f"must be a text that subscriptions filter on, got {action!r}; name what has happened"
             raise InvalidInputError([FieldProblem("action", hint)])
-        answer = self._client.publish(
-            TopicArn=topic_arn,
-            Message=json.dumps(message, separators=(",", ":")),
-            MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
-        )
+        with self._calls.writing() as sns:
+            answer = sns.publish(
+                TopicArn=topic_arn,
+                Message=json.dumps(message, separators=(",", ":")),
+                MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
+            )
         return answer["MessageId"]

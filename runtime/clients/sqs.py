@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.errors import BatchDeliveryError
+from runtime.clients.calls import Calls
+from runtime.errors import BatchDeliveryError, CqrsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
-
-    from runtime.clients.resources import Resources
 
 __all__ = ["SqsMessage", "SqsService"]
 
@@ -64,34 +62,41 @@ class SqsService:
     Example:
         >>> resources.sqs.send_message(queue_url, {"order": "A1"}, delay_seconds=60)
 
+    Every method raises `StoreUnavailableError` where SQS is busy or out of reach and
+    `StoreRefusedError` where it refuses the call; one that changes something raises
+    `OutcomeUnknownError` where no answer came: it may have been done.
+
     Args:
-        resources: The client.
+        client: Makes the boto3 client.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-
-    @cached_property
-    def _client(self) -> SQSClient:
-        client: SQSClient = self._resources.client("sqs")
-        return client
+    def __init__(self, client: Callable[[], SQSClient]) -> None:
+        self._calls = Calls("SQS", client)
 
     def send_message(self, queue_url: str, body: Any, **options: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
-        """Send one message; its id. ``options`` are the other fields of `SqsMessage`."""
+        """Send one message and return its id. ``options`` are the other fields of `SqsMessage`."""
         request = SqsMessage(body=body, **options).request
-        return self._client.send_message(QueueUrl=queue_url, **request)["MessageId"]
+        with self._calls.writing() as sqs:
+            return sqs.send_message(QueueUrl=queue_url, **request)["MessageId"]
 
     def send_message_batch(self, queue_url: str, messages: Sequence[SqsMessage]) -> list[str]:
-        """Send any number of messages, in calls of at most ten; their ids, in order.
+        """Send any number of messages, in calls of at most ten, and return their ids in order.
 
         Raises:
-            BatchDeliveryError: Some were refused. All others are sent: send those again
+            BatchDeliveryError: Some were not sent. All others are sent: send those again
                 that ``failed`` names.
         """
         ids: dict[int, str] = {}
         failed: dict[int, str] = {}
         for entries in _batches(messages):
-            answer = self._client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
+            try:
+                with self._calls.writing() as sqs:
+                    answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
+            except CqrsError as error:
+                if not ids:
+                    raise
+                failed |= dict.fromkeys(range(int(entries[0]["Id"]), len(messages)), str(error))
+                break
             ids |= {int(done["Id"]): done["MessageId"] for done in answer.get("Successful", ())}
             failed |= _failures(answer.get("Failed", ()))
         if failed:
@@ -124,7 +129,9 @@ class SqsService:
         }
         if visibility_timeout is not None:
             request["VisibilityTimeout"] = visibility_timeout
-        return self._client.receive_message(**request).get("Messages", [])
+        # Whoever takes a message that no answer tells of hides it, and no more.
+        with self._calls.reading() as sqs:
+            return sqs.receive_message(**request).get("Messages", [])
 
     def approximate_messages(self, queue_url: str) -> int:
         """About how many messages are in a queue, those that are hidden or delayed among them."""
@@ -133,12 +140,14 @@ class SqsService:
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ]
-        found = self._client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+        with self._calls.reading() as sqs:
+            found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
         return sum(int(found.get(name, 0)) for name in names)
 
     def delete_message(self, queue_url: str, receipt_handle: str) -> None:
         """Delete a message that was received."""
-        self._client.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt_handle)
+        with self._calls.writing() as sqs:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt_handle)
 
     def delete_message_batch(self, queue_url: str, receipt_handles: Sequence[str]) -> None:
         """Delete any number of messages that were received, in calls of at most ten.
@@ -148,13 +157,18 @@ class SqsService:
         """
         failed: dict[int, str] = {}
         for start in range(0, len(receipt_handles), _BATCH_ENTRIES):
-            answer = self._client.delete_message_batch(
-                QueueUrl=queue_url,
-                Entries=[
-                    {"Id": str(position), "ReceiptHandle": handle}
-                    for position, handle in enumerate(receipt_handles[start : start + _BATCH_ENTRIES], start)
-                ],
-            )
+            entries = [
+                {"Id": str(position), "ReceiptHandle": handle}
+                for position, handle in enumerate(receipt_handles[start : start + _BATCH_ENTRIES], start)
+            ]
+            try:
+                with self._calls.writing() as sqs:
+                    answer = sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
+            except CqrsError as error:
+                if not start:
+                    raise
+                failed |= dict.fromkeys(range(start, len(receipt_handles)), str(error))
+                break
             failed |= _failures(answer.get("Failed", ()))
         if failed:
             operation = "DeleteMessageBatch"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
+from runtime.aws_errors import error_code
+from runtime.clients.calls import Calls
 
-    from runtime.clients.resources import Resources
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_stepfunctions import SFNClient
 
 __all__ = ["StepFunctionService"]
 
@@ -30,17 +32,16 @@ class StepFunctionService:
     Example:
         >>> resources.step_functions.start_execution(arn, {"order": "A1"}, name="import-A1")
 
+    Every method raises `StoreUnavailableError` where Step Functions is busy or out of reach,
+    `StoreRefusedError` where it refuses the call, and `OutcomeUnknownError` where no answer
+    came: it may have been done.
+
     Args:
-        resources: The client.
+        client: Makes the boto3 client.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-
-    @cached_property
-    def _client(self) -> SFNClient:
-        client: SFNClient = self._resources.client("stepfunctions")
-        return client
+    def __init__(self, client: Callable[[], SFNClient]) -> None:
+        self._calls = Calls("Step Functions", client)
 
     def start_execution(
         self,
@@ -48,7 +49,7 @@ class StepFunctionService:
         input: Any = None,  # noqa: A002, ANN401 - AWS's own name; whatever JSON can hold
         name: str | None = None,
     ) -> str | None:
-        """Start an execution; its ARN, or None when one of this name has ended or has another input.
+        """Start an execution and return its ARN; None when one of this name has ended or has another input.
 
         Args:
             state_machine_arn: What to start.
@@ -59,14 +60,13 @@ class StepFunctionService:
                 Default: a random name.
         """
         named = {} if name is None else {"name": _valid_name(name)}
-        try:
-            answer = self._client.start_execution(
-                stateMachineArn=state_machine_arn, input=_json(input), **named
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-                raise
-            return None
+        with self._calls.writing() as sfn:
+            try:
+                answer = sfn.start_execution(stateMachineArn=state_machine_arn, input=_json(input), **named)
+            except ClientError as error:
+                if error_code(error) != "ExecutionAlreadyExists":
+                    raise
+                return None
         return answer["executionArn"]
 
     def resume_execution(self, task_token: str, output: Any = None) -> None:  # noqa: ANN401 - whatever JSON can hold
@@ -76,7 +76,8 @@ class StepFunctionService:
             task_token: What the waiting state was given.
             output: Output of that state. Default: an empty object.
         """
-        self._client.send_task_success(taskToken=task_token, output=_json(output))
+        with self._calls.writing() as sfn:
+            sfn.send_task_success(taskToken=task_token, output=_json(output))
 
     def send_task_failure(self, task_token: str, error: str, cause: str = "") -> None:
         """Let the state that waits for ``task_token`` fail.
@@ -86,9 +87,8 @@ class StepFunctionService:
             error: Name that Retry and Catch match on; cut after 256 characters.
             cause: What a person should read; cut after 32768 characters.
         """
-        self._client.send_task_failure(
-            taskToken=task_token, error=error[:_MAX_ERROR], cause=cause[:_MAX_CAUSE]
-        )
+        with self._calls.writing() as sfn:
+            sfn.send_task_failure(taskToken=task_token, error=error[:_MAX_ERROR], cause=cause[:_MAX_CAUSE])
 
 
 def _json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold

@@ -1,4 +1,4 @@
-"""Starting the command state machine: once for each version, by a name that says which."""
+"""Starting the command state machine: once for each command, by a name that says which."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
+from runtime.aws_errors import error_code, translated
 from runtime.errors import ConfigurationError
 from runtime.model.keys import get_sort_key_version
+from runtime.model.rows import PUBLISH_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_stepfunctions import SFNClient
 
-    from runtime.clients.resources import Resources
     from runtime.model.keys import DetailKey
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.settings import Settings
+    from runtime.store.values import Row
 
 __all__ = ["WorkflowStarter", "execution_name"]
 
@@ -28,15 +29,25 @@ _MAX_NAME: Final = 80
 _DIGEST: Final = 20
 
 
-def execution_name(table: str, key: DetailKey, version: int, again: str = "") -> str:
-    """Name of the execution for one version of one aggregate: always the same one.
+def execution_name(
+    table: str, key: DetailKey, version: int, publish_id: str | None = None, again: str = ""
+) -> str:
+    """Name of the execution for one command: always the same one.
 
-    Step Functions refuses a name that it has seen in the last 90 days, so a record that
-    is delivered twice starts one execution. The digest keeps keys apart that look alike
-    once the characters which a name may not have are gone. ``again`` tells a further
-    execution for the same version from the first one.
+    Step Functions refuses a name that it has seen in the last 90 days, so a record that is
+    delivered twice starts one execution. The digest keeps keys apart that look alike once the
+    characters are gone which a name may not have, and commands of the same version in two lives
+    of an aggregate.
+
+    Args:
+        table: Physical name of the command table.
+        key: Key of the aggregate.
+        version: Version of the command.
+        publish_id: The command's publish id; None for one of the reference system's.
+        again: Tells a further execution for the same command from the first one.
     """
-    digest = hashlib.sha256("\0".join((table, *key, str(version))).encode()).hexdigest()[:_DIGEST]
+    parts = (table, *key, str(version), *((publish_id,) if publish_id else ()))
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_DIGEST]
     tail = f"-v{version}-{digest}" + (f"-{again}" if again else "")
     readable = re.sub(r"[^0-9A-Za-z_-]+", "-", f"{key.pk}-{key.sk}")
     return readable[: _MAX_NAME - len(tail)] + tail
@@ -46,49 +57,54 @@ class WorkflowStarter:
     """The command state machine.
 
     Args:
-        resources: Its ARN, and the client.
+        settings: Its ARN.
+        client: Makes the client.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
+    def __init__(self, settings: Settings, client: Callable[[], SFNClient]) -> None:
+        self._settings = settings
+        self._make_client = client
 
     @cached_property
     def _sfn(self) -> SFNClient:
-        client: SFNClient = self._resources.client("stepfunctions")
-        return client
+        return self._make_client()
 
-    def start(
-        self, module: CommandModule[Any], key: DetailKey, command: Item, *, again: bool = False
-    ) -> None:
+    def start(self, module: str, table: str, key: DetailKey, command: Row, *, again: bool = False) -> None:
         """Start the execution for one command. Harmless when it was started before.
-
-        With ``again`` it is started once more, under another name.
 
         The input refers to the command and never carries it; the request id is in it, so
         that what the execution logs can be found by it.
 
+        Args:
+            module: Logical name of the module.
+            table: Physical name of the command table.
+            key: Key of the aggregate; the sort key without a version.
+            command: The command row.
+            again: Start it once more, under another name.
+
         Raises:
             ConfigurationError: The function does not know the state machine.
+            StoreUnavailableError: Step Functions is busy or out of reach.
+            StoreRefusedError: Step Functions refuses the call.
         """
-        arn = self._resources.settings.state_machine_arn
+        arn = self._settings.state_machine_arn
         if arn is None:
             msg = "SFN_COMMAND_ARN is not set, so no workflow can be started"
             raise ConfigurationError(msg)
-        table, version = module.tables.command, get_sort_key_version(command["sk"]["S"])
-        reference: dict[str, Any] = {
-            "module": module.table_name,
-            "table": table,
-            **key._asdict(),
-            "version": version,
-        }
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        version, publish_id = get_sort_key_version(command["sk"]), command.get(PUBLISH_ID)
+        reference: dict[str, Any] = {"module": module, "table": table, **key._asdict(), "version": version}
+        if publish_id is not None:
+            reference["publishId"] = publish_id
         if "requestId" in command:
-            reference["requestId"] = command["requestId"].get("S")
+            reference["requestId"] = command["requestId"]
         try:
             self._sfn.start_execution(
                 stateMachineArn=arn,
-                name=execution_name(table, key, version, uuid4().hex[:8] if again else ""),
+                name=execution_name(table, key, version, publish_id, uuid4().hex[:8] if again else ""),
                 input=json.dumps(reference, separators=(",", ":")),
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-                raise
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) != "ExecutionAlreadyExists":
+                raise translated(error, "Step Functions") from error

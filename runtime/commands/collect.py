@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
+from boto3.dynamodb.conditions import Attr, Key
 
+from runtime import clock
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
-from runtime.model.keys import VER_SEPARATOR
-from runtime.store.attributes import SCHEME, aggregate_of, object_prefix, reference_of, table_prefix
+from runtime.pipeline.versions import version_rows
+from runtime.store.attributes import object_key_of, object_prefix, table_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+    from collections.abc import Callable
+    from datetime import datetime
 
     from runtime.model.keys import DetailKey
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.module_context import HasContext, ModuleContext
 
 __all__ = ["Collected", "collect_large_attributes"]
 
@@ -50,7 +48,7 @@ class Collected:
 
 
 def collect_large_attributes(
-    module: CommandModule[Any],
+    module: HasContext,
     *,
     older_than: timedelta = _DAY,
     dry_run: bool = False,
@@ -75,106 +73,59 @@ def collect_large_attributes(
     """
     if older_than < timedelta(0):
         raise InvalidInputError([FieldProblem("older_than", f"must not be negative, got {older_than}")])
-    bucket = module.resources.settings.bucket_name
-    if bucket is None:
+    context = module.context
+    if context.large_attributes.bucket is None:
         msg = "S3_BUCKET_NAME is not set, so there are no large attributes to collect"
         raise ConfigurationError(msg)
-    cutoff = datetime.now(UTC) - older_than
-    collector = _Collector(module, bucket)
+    cutoff = clock.now() - older_than
     found = deleted = 0
-    for folder, group in groupby(collector.objects(), key=lambda entry: _folder(entry.key)):
+    objects = context.large_attributes.objects(table_prefix(context.tables.command))
+    for folder, group in groupby(objects, key=lambda entry: _folder(entry.key)):
         entries = list(group)
         found += len(entries)
         old = [entry.key for entry in entries if entry.modified <= cutoff]
-        for key in collector.unreferenced(folder, old):
-            if dry_run or collector.delete(key, cutoff):
+        for key in _unreferenced(context, folder, old):
+            if dry_run or _delete(context, key, cutoff):
                 deleted += 1
                 if on_object:
                     on_object(key)
     return Collected(deleted, found - deleted)
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    key: str
-    modified: datetime
+def _unreferenced(context: ModuleContext, folder: str | None, keys: list[str]) -> list[str]:
+    """Those of ``keys``, all in one folder, that no row of its aggregate refers to."""
+    if folder is None or not keys:
+        return []
+    head = context.large_attributes.head(keys[0])
+    aggregate = head.aggregate if head else None
+    if aggregate is None or object_prefix(context.tables.command, *aggregate) != folder:
+        return []
+    referenced = _referenced(context, aggregate)
+    return [key for key in keys if key not in referenced]
 
 
-class _Collector:
-    def __init__(self, module: CommandModule[Any], bucket: str) -> None:
-        self._module = module
-        self._bucket = bucket
-        self._s3: S3Client = module.resources.client("s3")
+def _delete(context: ModuleContext, key: str, cutoff: datetime) -> bool:
+    """Delete an object, unless it was published again since it was listed, or is gone."""
+    head = context.large_attributes.head(key)
+    if head is None or head.modified > cutoff:
+        return False
+    context.large_attributes.delete([key])
+    return True
 
-    def objects(self) -> Iterator[_Object]:
-        """The objects under the module's prefix, those of one folder next to each other."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=table_prefix(self._module.tables.command)
-        )
-        for page in pages:
-            for found in page.get("Contents", ()):
-                yield _Object(found["Key"], found["LastModified"])
 
-    def unreferenced(self, folder: str | None, keys: list[str]) -> list[str]:
-        """Those of ``keys``, all in one folder, that no row of its aggregate refers to."""
-        if folder is None or not keys:
-            return []
-        head = self._head(keys[0])
-        aggregate = aggregate_of(head["Metadata"]) if head else None
-        if aggregate is None or object_prefix(self._module.tables.command, *aggregate) != folder:
-            return []
-        referenced = self._referenced(aggregate)
-        return [key for key in keys if key not in referenced]
+def _referenced(context: ModuleContext, aggregate: DetailKey) -> set[str | None]:
+    """Keys of the objects that rows of an aggregate refer to.
 
-    def delete(self, key: str, cutoff: datetime) -> bool:
-        """Delete an object, unless it was published again since it was listed."""
-        head = self._head(key)
-        if head is None or head["LastModified"] > cutoff:
-            return False
-        self._s3.delete_object(Bucket=self._bucket, Key=key)
-        return True
-
-    def _head(self, key: str) -> HeadObjectOutputTypeDef | None:
-        """What S3 says about an object, or None when another collection was faster."""
-        try:
-            return self._s3.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "404":
-                raise
-            return None
-
-    def _referenced(self, aggregate: DetailKey) -> set[str]:
-        """Keys of the objects that rows of an aggregate refer to.
-
-        References go from the command to the data row and on to the history row. The
-        tables are read in this order, so none is missed on its way.
-        """
-        tables, versions = self._module.tables, f"{aggregate.sk}{VER_SEPARATOR}"
-        return {
-            *self._references(tables.command, "begins_with(sk, :sk)", aggregate.pk, versions),
-            *self._references(tables.data, "sk = :sk", *aggregate),
-            *self._references(tables.history, "begins_with(sk, :sk)", aggregate.pk, versions),
-        }
-
-    def _references(self, table: str, condition: str, pk: str, sk: str) -> Iterator[str]:
-        start: Item | None = None
-        while True:
-            rows, start = self._module.resources.dynamodb.query(
-                table,
-                KeyConditionExpression=f"pk = :pk AND {condition}",
-                # Attributes that are in their row would be read for nothing.
-                FilterExpression="attribute_type(#attributes, :text)",
-                ProjectionExpression="#attributes",
-                ExpressionAttributeNames={"#attributes": "attributes"},
-                ExpressionAttributeValues={":pk": {"S": pk}, ":sk": {"S": sk}, ":text": {"S": "S"}},
-                ConsistentRead=True,
-                **({"ExclusiveStartKey": start} if start else {}),
-            )
-            for row in rows:
-                # The bucket in a reference is the one of its time; the key is what counts.
-                yield (reference_of(row) or "").removeprefix(SCHEME).partition("/")[2]
-            if start is None:
-                return
+    References go from the command to the data row and on to the history row. The tables are
+    read in this order, so none is missed on its way.
+    """
+    # Attributes that are in their row would be read for nothing.
+    columns, only = ("attributes",), Attr("attributes").attribute_type("S")
+    data_key = Key("pk").eq(aggregate.pk) & Key("sk").eq(aggregate.sk)
+    commands = version_rows(context, context.tables.command, aggregate, columns=columns, only=only)
+    data = context.store.query(context.tables.data, data_key, columns=columns, only=only).rows
+    history = version_rows(context, context.tables.history, aggregate, columns=columns, only=only)
+    return {object_key_of(row) for row in (*commands, *data, *history)}
 
 
 def _folder(key: str) -> str | None:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import zlib
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from runtime import clock
+from runtime.contract import OPEN_COLUMN, OPEN_SLICES
 from runtime.identity.context import get_user_context
 from runtime.model.keys import add_sort_key_version
-from runtime.model.rows import DATA_TTL
-from runtime.store.codec import isoformat, to_wire, to_wire_value
+from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID
+from runtime.store.codec import isoformat, row_of, sealed
 
 if TYPE_CHECKING:
+    from runtime.commands.base import Base
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandInputModel
-    from runtime.store.codec import Item
+    from runtime.store.values import Row
 
-__all__ = ["PUBLISH_ID", "draft_of", "stamped"]
-
-PUBLISH_ID = "publishId"
-"""Attribute that tells a publish from every other, so that a retry recognises its own row."""
+__all__ = ["draft_of", "open_slice", "stamped"]
 
 
-def draft_of(checked: CommandInputModel[Any]) -> Item:
+def draft_of(checked: CommandInputModel[Any]) -> Row:
     """The part of the row that is the caller's.
 
     Raises:
@@ -35,22 +35,25 @@ def draft_of(checked: CommandInputModel[Any]) -> Item:
     # Attributes keep their nulls: a null says something else than an absent field.
     values["attributes"] = checked.attributes
     # Not named `ttl`: a command must not expire before it is applied.
-    ttl = {} if checked.ttl is None else {DATA_TTL: to_wire_value(checked.ttl, path="ttl")}
-    return to_wire(values) | ttl
+    ttl = {} if checked.ttl is None else {DATA_TTL: sealed(checked.ttl, path="ttl")}
+    return row_of(values) | ttl
 
 
-def stamped(  # noqa: PLR0917 - the parts of one row
-    draft: Item,
+def stamped(
+    draft: Row,
     key: DetailKey,
-    version: int,
+    base: Base,
     context: InvokeContext,
+    *,
     source: str | None,
     request_id: str | None,
-) -> Item:
-    """``draft`` as version ``version``, with who published it, when and from where."""
-    now = isoformat(datetime.now(UTC))
+) -> Row:
+    """``draft`` as the version after ``base``, with who published it, when and from where."""
+    now = isoformat(clock.now())
     user_id = get_user_context(context).user_id
-    return draft | to_wire(
+    publish_id = uuid4().hex
+    version = base.version + 1
+    return draft | row_of(
         {
             "sk": add_sort_key_version(key.sk, version),
             "version": version,
@@ -62,6 +65,13 @@ def stamped(  # noqa: PLR0917 - the parts of one row
             "updatedAt": now,
             "updatedBy": user_id,
             "updatedIp": context.source_ip,
-            PUBLISH_ID: uuid4().hex,
+            PUBLISH_ID: publish_id,
+            # With its first version a life of the aggregate begins.
+            LIFE: base.life if base.version else publish_id,
         }
     )
+
+
+def open_slice(key: DetailKey) -> dict[str, str]:
+    """The column that puts a command into the index of what is under way."""
+    return {OPEN_COLUMN: str(zlib.crc32(f"{key.pk}\0{key.sk}".encode()) % OPEN_SLICES)}

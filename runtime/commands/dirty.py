@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+
+from runtime.store.codec import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from runtime.store.codec import Item
+    from runtime.store.values import Row
 
 __all__ = ["is_unchanged"]
 
 _COMPARED: Final = ("id", "code", "name", "tenantCode", "type", "isDeleted", "seq")
 
 
-def is_unchanged(stored: Item, command: Item, forms: Callable[[Item], Iterable[Item]]) -> bool:
+def is_unchanged(stored: Row, command: Row, contents: Callable[[Row], Iterable[Any]]) -> bool:
     """Whether ``command`` says nothing that ``stored`` does not say already.
 
     A field that is absent, one that is null and a flag that is false are the same thing.
@@ -24,44 +25,27 @@ def is_unchanged(stored: Item, command: Item, forms: Callable[[Item], Iterable[I
     Args:
         stored: The command or data row of the version that is built on.
         command: What the caller publishes, with its attributes in it.
-        forms: The stored row with its attributes in it, in each form that says the same.
+        contents: The attributes of the stored row, in each form that says the same.
     """
-    if any(_content(stored.get(name)) != _content(command.get(name)) for name in _COMPARED):
+    if any(_said(opened(stored.get(name))) != _said(opened(command.get(name))) for name in _COMPARED):
         return False
-    wanted = _content(command.get("attributes"))
+    if "attributes" in stored and stored["attributes"] == command.get("attributes"):
+        return True
+    wanted = _said(opened(command.get("attributes")))
     # Last, since large attributes have to be fetched.
-    return any(_content(form.get("attributes")) == wanted for form in forms(stored))
+    return any(_said(form) == wanted for form in contents(stored))
 
 
-def _content(value: dict[str, Any] | None) -> Any:  # noqa: ANN401, PLR0911 - one return a wire type
-    if value is None:
-        return None
-    ((kind, content),) = value.items()
-    match kind:
-        case "NULL":
-            return None
-        case "BOOL":
-            return True if content else None
-        case "N":
-            return (kind, _number(content))
-        case "M":
-            fields = {name: _nested(v) for name, v in content.items()}
-            return (kind, {name: v for name, v in fields.items() if v is not None})
-        case "L":
-            return (kind, [_nested(v) for v in content])
-        case "NS":
-            return (kind, {_number(n) for n in content})
-        case "SS" | "BS":
-            return (kind, set(content))
-        case _:
-            return (kind, content)
+def _said(value: Any) -> Any:  # noqa: ANN401 - any value
+    """What a value says: a flag that is false, like null, says nothing."""
+    return None if value is False else _nested(value)
 
 
-def _nested(value: dict[str, Any]) -> Any:  # noqa: ANN401
-    # Inside attributes a flag that is false is a value of its own.
-    return ("BOOL", value["BOOL"]) if "BOOL" in value else _content(value)
-
-
-def _number(text: str) -> Decimal:
-
-    return Decimal(text)
+def _nested(value: Any) -> Any:  # noqa: ANN401
+    # Inside attributes a flag that is false is a value of its own, and never the number 0.
+    if isinstance(value, bool):
+        return ("flag", value)
+    if isinstance(value, dict):
+        fields = {name: _nested(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in fields.items() if inner is not None}
+    return [_nested(inner) for inner in value] if isinstance(value, list) else value

@@ -8,7 +8,7 @@ from runtime.model.rows import DATA_TTL
 
 if TYPE_CHECKING:
     from runtime.model.schema import Schema
-    from runtime.store.codec import Item
+    from runtime.store.values import Row
 
 __all__ = ["duplicated"]
 
@@ -26,7 +26,7 @@ _STATE: Final = (
 )
 
 
-def duplicated(row: Item, schema: Schema, version: int) -> Item:
+def duplicated(row: Row, schema: Schema, version: int) -> Row:
     """The caller's part of a row that says the same as ``row``, as this version of the aggregate.
 
     The attributes are taken over to the letter, so they keep their schema.

@@ -1,9 +1,9 @@
 """Erasing an aggregate for good: the right to be forgotten.
 
-Everything is written so that a call which was interrupted is simply made again: the stores
-of the handlers first, while the last command is still there to tell them; the commands
-next, so that a late delivery finds nothing to apply; the data row and the large attributes
-last.
+It follows what the rows refer to, and is written so that a call which was interrupted is simply
+made again: the stores of the handlers first, while the last command is still there to tell them,
+and a mark on it that they were told; then the large attributes, while the rows still say where
+they are; then the rows, and the one with the mark last.
 """
 
 from __future__ import annotations
@@ -11,33 +11,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from boto3.dynamodb.conditions import Attr, Key
+
+from runtime import clock
+from runtime.commands.publish_record import PREFIX
 from runtime.errors import BadRequestError, ItemNotFoundError, VersionConflictError
-from runtime.model.keys import (
-    VER_SEPARATOR,
-    add_sort_key_version,
-    get_sort_key_version,
-    remove_sort_key_version,
-)
+from runtime.identity.checked_key import checked_key
+from runtime.model.keys import KEY_SEPARATOR, add_sort_key_version
 from runtime.model.rows import version_of
 from runtime.model.status import HANDLERS_STARTED
-from runtime.pipeline.cursor import CursorStore
-from runtime.queries.paging import checked_key
-from runtime.store.attributes import object_prefix
-from runtime.store.dynamodb import TransactionFailedError
+from runtime.pipeline.versions import version_rows
+from runtime.queries.sessions import SessionService
+from runtime.store.attributes import object_key_of, object_prefix
+from runtime.store.codec import isoformat
+from runtime.store.port import ConditionFailedError, Delete, Set
+from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mypy_boto3_s3 import S3Client
+    from collections.abc import Iterable, Sequence
 
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.module_context import HasContext, ModuleContext
+    from runtime.store.values import Row
 
 __all__ = ["Erased", "erase"]
 
 _MAX_WRITES: Final = 100
+_TOLD: Final = "erasedFromHandlersAt"
+"""Column of the last command, or the data row: the handlers were told, and the row goes last."""
+_COLUMNS: Final = ("pk", "sk", "version", "status", "attributes", "createdBy", "updatedBy", _TOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Erased:
 
     Attributes:
         handlers: Handlers whose `DataSyncHandler.down` was called.
-        rows: Rows of the module's tables.
+        rows: Rows of the module's tables and of the session table.
         objects: Large attributes in the bucket.
     """
 
@@ -55,16 +58,16 @@ class Erased:
     objects: int
 
 
-def erase(
-    module: CommandModule[Any], key: tuple[str, str], *, invoke_context: InvokeContext | None = None
-) -> Erased:
+def erase(module: HasContext, key: tuple[str, str], *, invoke_context: InvokeContext | None = None) -> Erased:
     """Delete an aggregate for good, with its history and whatever its handlers made of it.
 
-    First each handler's `DataSyncHandler.down` gets the last command, then the commands,
-    the history, the cursors, the data row and the large attributes are deleted. Sessions
-    and publish ids expire by themselves, within a day. Interrupted, it is called again.
-    Nothing must be published to the aggregate meanwhile.
+    First each handler's `DataSyncHandler.down` gets the last command. Then everything goes that
+    is about the aggregate: large attributes, wherever its rows say that they are and whoever wrote
+    them; commands, history and data row; cursors, those of handlers that are gone among them;
+    records of publish ids; and the sessions of the users whom its rows name. Interrupted, it is
+    called again. Nothing must be published to the aggregate meanwhile.
 
+    It reads all cursors of the aggregate's partition, to find those of handlers that are gone.
     It needs to query and delete in every table of the module, which no function of the
     stack may; `CqrsTable.grants.erase` gives it to a person or function of its own.
 
@@ -81,43 +84,48 @@ def erase(
         ForbiddenError: The key belongs to another tenant.
         Exception: Whatever a handler raises. No row was deleted.
     """
-    return _Erasure(module, checked_key(key, invoke_context, module.resources.settings, write=True)).run()
+    context = module.context
+    return _Erasure(context, checked_key(key, invoke_context, context.settings, write=True)).run()
 
 
 class _Erasure:
-    def __init__(self, module: CommandModule[Any], key: DetailKey) -> None:
-        self._module = module
-        self._dynamodb = module.resources.dynamodb
-        self._tables = module.tables
+    def __init__(self, context: ModuleContext, key: DetailKey) -> None:
+        self._context = context
+        self._store = context.store
+        self._tables = context.tables
         self._key = key
 
     def run(self) -> Erased:
-        commands = self._versions(self._tables.command)
-        data = self._dynamodb.get(self._tables.data, *self._key, consistent=True)
-        history = self._versions(self._tables.history)
-        cursors = self._cursors()
-        objects = self._objects()
-        rows = [*commands, *history, *cursors, *([data] if data else [])]
-        if not rows and not objects:
+        commands = version_rows(self._context, self._tables.command, self._key, columns=_COLUMNS)
+        history = version_rows(self._context, self._tables.history, self._key, columns=_COLUMNS)
+        data = self._store.get(self._context.data_place(self._key))
+        others = [*self._cursors(), *self._records()]
+        rows = [*commands, *history, *([data] if data else [])]
+        objects = self._objects([*rows, *(row for _, row in others)])
+        sessions = self._sessions(rows)
+        if not rows and not others and not objects and not sessions:
             msg = "there is nothing to erase: no such aggregate"
             raise ItemNotFoundError(msg)
         self._check_settled(commands, version_of(data))
         told = self._take_down(commands, data)
-        # The last command goes last: while it is there, an erasure that is resumed tells
-        # the handlers again.
-        self._delete(self._tables.command, commands)
-        self._delete(self._tables.history, history)
-        self._delete(self._tables.sync, cursors)
+        self._context.large_attributes.delete(objects)
+        self._delete(self._places(self._tables.history, history))
+        self._delete(place for place, _ in others)
+        self._delete(sessions)
+        # While the row with the mark is there, an erasure that is resumed does not tell the handlers again.
+        self._delete(self._places(self._tables.command, commands[:-1]))
         if data:
             self._delete_data(data)
-        self._delete_objects(objects)
-        return Erased(told, len(rows), len(objects))
+        self._delete(self._places(self._tables.command, commands[-1:]))
+        return Erased(told, len(rows) + len(others) + len(sessions), len(objects))
 
-    def _check_settled(self, commands: Sequence[Item], applied: int) -> None:
+    def _check_settled(self, commands: Sequence[Row], applied: int) -> None:
         """Refuse while the pipeline may still write: it would bring back what is erased."""
+        if any(_TOLD in command for command in commands):
+            return  # resumed
         for command in commands:
-            status = command.get("status", {}).get("S")
-            pending = self._module.disable_default_handler or version_of(command) > applied
+            status = command.get("status")
+            pending = not self._context.keeps_data or version_of(command) > applied
             if status == HANDLERS_STARTED or (status is None and pending):
                 msg = (
                     f"version {version_of(command)} is still on its way through the pipeline; "
@@ -125,95 +133,82 @@ class _Erasure:
                 )
                 raise BadRequestError(msg)
 
-    def _take_down(self, commands: Sequence[Item], data: Item | None) -> tuple[str, ...]:
-        if not self._module.handlers:
+    def _take_down(self, commands: Sequence[Row], data: Row | None) -> tuple[str, ...]:
+        """Tell the handlers, unless an erasure that broke off has; the names of those that were told."""
+        if not self._context.handlers:
             return ()
-        last: Item | None = None
+        place = self._context.data_place(self._key)
+        last = data
         if commands:
-            pk, sk = commands[-1]["pk"]["S"], commands[-1]["sk"]["S"]
-            last = self._dynamodb.get(self._tables.command, pk, sk, consistent=True)
+            place = Place(self._tables.command, commands[-1]["pk"], commands[-1]["sk"])
+            last = self._store.get(place)
         elif data:
             # The commands have expired, or are erased already: the data row says the same.
-            last = data | {"sk": {"S": add_sort_key_version(self._key.sk, version_of(data))}}
-        if last is None:
-            return ()  # resumed after the commands were deleted: every handler was told
-        command = self._module.rows.command(last)
-        for reference in self._module.handlers:
+            last = data | {"sk": add_sort_key_version(self._key.sk, version_of(data))}
+        if last is None or _TOLD in last:
+            return ()
+        command = self._context.rows.command(last)
+        for reference in self._context.handlers:
             reference.handler.down(command)
-        return tuple(reference.name for reference in self._module.handlers)
-
-    def _versions(self, table: str) -> list[Item]:
-        """Keys, versions and statuses of the aggregate's rows in a table, in order."""
-        rows: list[Item] = []
-        start: Item | None = None
-        while True:
-            page, start = self._dynamodb.query(
-                table,
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-                ProjectionExpression="pk, sk, #version, #status",
-                ExpressionAttributeNames={"#version": "version", "#status": "status"},
-                ExpressionAttributeValues={
-                    ":pk": {"S": self._key.pk},
-                    ":sk": {"S": self._key.sk + VER_SEPARATOR},
-                },
-                ConsistentRead=True,
-                **({"ExclusiveStartKey": start} if start else {}),
-            )
-            # `A@` also begins the keys of an aggregate `A@x`: keep those of this one.
-            rows += [row for row in page if remove_sort_key_version(row["sk"]["S"]) == self._key.sk]
-            if start is None:
-                return sorted(rows, key=lambda row: get_sort_key_version(row["sk"]["S"]))
-
-    def _cursors(self) -> list[Item]:
-        if not self._module.handlers:
-            return []
-        store = CursorStore(self._dynamodb, self._tables.sync)
-        reads = [store.read(self._key, reference.name) for reference in self._module.handlers]
-        return list(self._dynamodb.batch_get(reads).values())
-
-    def _delete(self, table: str, rows: Sequence[Item]) -> None:
-        for start in range(0, len(rows), _MAX_WRITES):
-            chunk = rows[start : start + _MAX_WRITES]
-            self._dynamodb.transact(
-                [{"Delete": {"TableName": table, "Key": {"pk": r["pk"], "sk": r["sk"]}}} for r in chunk]
-            )
-
-    def _delete_data(self, data: Item) -> None:
-        delete: dict[str, Any] = {
-            "TableName": self._tables.data,
-            "Key": {"pk": data["pk"], "sk": data["sk"]},
-        }
-        if "version" in data:
-            delete |= {
-                "ConditionExpression": "attribute_not_exists(pk) OR #version = :read",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":read": data["version"]},
-            }
         try:
-            self._dynamodb.transact([{"Delete": delete}])
-        except TransactionFailedError as failure:
-            if "ConditionalCheckFailed" not in failure.codes:
-                raise
-            raise VersionConflictError(*self._key, version_of(data)) from failure
+            self._store.write(
+                Set(place=place, columns={_TOLD: isoformat(clock.now())}, condition=Attr("pk").exists())
+            )
+        except ConditionFailedError as failure:
+            raise VersionConflictError(*self._key, version_of(last)) from failure
+        return self._context.handler_names
 
-    @property
-    def _bucket(self) -> str | None:
-        return self._module.resources.settings.bucket_name
-
-    def _s3(self) -> S3Client:
-        client: S3Client = self._module.resources.client("s3")
-        return client
-
-    def _objects(self) -> list[str]:
-        if self._bucket is None:
+    def _cursors(self) -> list[tuple[Place, Row]]:
+        """Every handler's cursor for the aggregate, and the last command that is kept beside them."""
+        if not self._tables.has_sync_table:
             return []
-        prefix = object_prefix(self._tables.command, *self._key)
-        pages = self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        return [found["Key"] for page in pages for found in page.get("Contents", ())]
+        end = f"{KEY_SEPARATOR}{self._key.sk}"
+        found = self._query(self._tables.sync, Key("pk").eq(self._key.pk), only=Attr("sk").contains(end))
+        # A handler's name has no separator, so the first one ends it.
+        mine = [row for row in found if row["sk"].partition(KEY_SEPARATOR)[2] == self._key.sk]
+        return [(Place(self._tables.sync, row["pk"], row["sk"]), row) for row in mine]
 
-    def _delete_objects(self, keys: Sequence[str]) -> None:
-        if self._bucket is None or not keys:
-            return
-        client = self._s3()
-        for key in keys:
-            client.delete_object(Bucket=self._bucket, Key=key)
+    def _records(self) -> list[tuple[Place, Row]]:
+        """The records of publish ids."""
+        condition = Key("pk").eq(self._key.pk) & Key("sk").begins_with(f"{self._key.sk}{PREFIX}")
+        found = self._query(self._tables.command, condition)
+        return [(Place(self._tables.command, row["pk"], row["sk"]), row) for row in found]
+
+    def _query(self, table: str, key: Any, only: Any = None) -> Iterable[Row]:  # noqa: ANN401 - conditions
+        start: Row | None = None
+        while True:
+            page = self._store.query(table, key, start=start, only=only)
+            yield from page.rows
+            start = page.next
+            if start is None:
+                return
+
+    def _sessions(self, rows: Iterable[Row]) -> list[Place]:
+        users = {row[name] for row in rows for name in ("createdBy", "updatedBy") if row.get(name)}
+        places = SessionService(self._context).places_of(sorted(users), self._key)
+        return list(self._store.batch_get(places)) if places else []
+
+    def _objects(self, rows: Iterable[Row]) -> list[str]:
+        """Keys of the aggregate's objects: those that its rows refer to, and those in its own folder."""
+        referred = {key for row in rows if (key := object_key_of(row))}
+        prefix = object_prefix(self._tables.command, *self._key)
+        own = {found.key for found in self._context.large_attributes.objects(prefix)}
+        return sorted(referred | own)
+
+    @staticmethod
+    def _places(table: str, rows: Iterable[Row]) -> list[Place]:
+        return [Place(table, row["pk"], row["sk"]) for row in rows]
+
+    def _delete(self, places: Iterable[Place]) -> None:
+        deletes = [Delete(place=place) for place in places]
+        for start in range(0, len(deletes), _MAX_WRITES):
+            self._store.write(*deletes[start : start + _MAX_WRITES])
+
+    def _delete_data(self, data: Row) -> None:
+        condition = None
+        if "version" in data:
+            condition = Attr("pk").not_exists() | Attr("version").eq(data["version"])
+        try:
+            self._store.write(Delete(place=self._context.data_place(self._key), condition=condition))
+        except ConditionFailedError as failure:
+            raise VersionConflictError(*self._key, version_of(data)) from failure

@@ -1,19 +1,22 @@
-"""CqrsApp: one entry point for every event source."""
+"""CqrsApp: one entry point for whatever triggers a function."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runtime.clients.resources import default_resources
+from runtime.clients.resources import Resources
+from runtime.clock import use_deadline
 from runtime.contract import FunctionKind
-from runtime.entry.trigger import EventSource, source_of
-from runtime.entry.trigger_routes import EventHandlers
-from runtime.errors import ConfigurationError, UnknownEventError
+from runtime.entry.trigger import TriggerSource, source_of
+from runtime.entry.trigger_routes import TriggerRoutes
+from runtime.errors import ConfigurationError, UnknownTriggerError
 from runtime.model.handler_registry import check_decorated, check_latecomers, count_decorated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
@@ -28,14 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["CqrsApp"]
 
 
-class CqrsApp(EventHandlers):
-    """The function handler of an app: call it with an event, it routes by the source.
+class CqrsApp(TriggerRoutes):
+    """The function handler of an app: called with whatever Lambda delivers, it routes by the source.
 
-    HTTP requests go to the routes, records of a command table's stream to the pipeline,
-    tasks of its state machine to the worker, notifications to their handlers, operators'
-    requests to their operations; other events to the handlers that are registered for them,
-    see `EventHandlers`. All functions of a
-    stack share one app; each imports only what its own events need.
+    HTTP requests go to the routes, records of a command table's stream to the pipeline, tasks of
+    its state machine to the worker, notifications to their handlers, operators' requests to
+    their operations; everything else to the functions that are registered for it, see
+    `TriggerRoutes`. All functions of a stack share one app; each imports only what its own
+    triggers need.
 
     Example:
         >>> app = CqrsApp(modules=[todo], routes="todo.routes:router")
@@ -49,6 +52,8 @@ class CqrsApp(EventHandlers):
         openapi: Serve the routes' description at ``/openapi.json`` and ``/swagger``.
         notification_handlers: Called with each status notification, after it was pushed to
             realtime clients where the stack has them. Default: it is logged.
+        resources: Settings and clients. Default: those of the first module, which all modules
+            of an app share; without a module, what the environment says.
 
     Raises:
         ConfigurationError: Two modules have the same name, or a data sync handler is
@@ -62,6 +67,7 @@ class CqrsApp(EventHandlers):
         routes: Router | str | Sequence[Router | str] = (),
         openapi: bool = True,
         notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
+        resources: Resources | None = None,
     ) -> None:
         super().__init__()
         self.modules = {module.table_name: module for module in modules}
@@ -71,12 +77,29 @@ class CqrsApp(EventHandlers):
         self._routes = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
         self._openapi = openapi
         self._notification_handlers = notification_handlers
+        self._given_resources = resources
         for module in modules:
             module.add_decorated_handlers()
         check_decorated(self.modules)
         self._decorated = count_decorated()
         self._preload()
         self._check_latecomers()
+
+    @property
+    def resources(self) -> Resources:
+        """Settings and clients that the app works with."""
+        if self._given_resources is None and self.modules:
+            return next(iter(self.modules.values())).resources
+        self._given_resources = self._given_resources or Resources()
+        return self._given_resources
+
+    def use(self, resources: Resources) -> None:
+        """Let the app and its modules work with something else, such as what `runtime.testing` makes."""
+        for module in self.modules.values():
+            module.use(resources=resources)
+        self._given_resources = resources
+        for name in ("_http", "_command_tables", "_records", "_stream", "_worker", "_queue", "_operator"):
+            self.__dict__.pop(name, None)
 
     def __call__(self, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's types
         """Handle one event.
@@ -85,23 +108,13 @@ class CqrsApp(EventHandlers):
         text: Lambda would write it to the log. See `runtime.entry.hidden_error`.
 
         Raises:
-            UnknownEventError: Nobody here handles the event.
+            UnknownTriggerError: Nothing in the app is for this event.
         """
         self._check_latecomers()
         source = source_of(event)
         try:
-            match source:
-                case EventSource.HTTP:
-                    return self._http.handle(event, context)
-                case EventSource.STEP_FUNCTIONS:
-                    handler = self.task_handler(event)
-                    return self._worker.run(event) if handler is None else handler(event)
-                case EventSource.EVENTBRIDGE:
-                    return self.handle_bus_event(event)
-                case EventSource.OPERATOR:
-                    return self._operator.run(event)
-                case _:
-                    return self._records.process(source, event["Records"])
+            with _deadline_of(context):
+                return self._handle(source, event, context)
         except Exception as error:
             from runtime.entry.hidden_error import hidden, is_shown  # noqa: PLC0415
 
@@ -110,6 +123,20 @@ class CqrsApp(EventHandlers):
             raise hidden(error) from None
         finally:
             self._flush_metrics()
+
+    def _handle(self, source: TriggerSource, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401
+        match source:
+            case TriggerSource.HTTP:
+                return self._http.handle(event, context)
+            case TriggerSource.STEP_FUNCTIONS:
+                route = self.task_route(event)
+                return self._worker.run(event) if route is None else route(event)
+            case TriggerSource.EVENTBRIDGE:
+                return self.handle_bus_event(event)
+            case TriggerSource.OPERATOR:
+                return self._operator.run(event)
+            case _:
+                return self._records.process(source, event["Records"])
 
     @cached_property
     def _flush_metrics(self) -> Callable[[], None]:
@@ -121,7 +148,7 @@ class CqrsApp(EventHandlers):
     def _http(self) -> HttpApi:
         from runtime.entry.http.api import HttpApi  # noqa: PLC0415 - only the function that serves HTTP pays for it
 
-        return HttpApi(self._routes, openapi=self._openapi)
+        return HttpApi(self._routes, openapi=self._openapi, settings=self.resources.settings)
 
     @cached_property
     def _command_tables(self) -> dict[str, CommandModule[Any]]:
@@ -147,34 +174,34 @@ class CqrsApp(EventHandlers):
 
     @cached_property
     def _queue(self) -> NotificationQueue:
-        from runtime.clients.realtime import notification_handlers  # noqa: PLC0415
-        from runtime.entry.queue import NotificationQueue  # noqa: PLC0415
+        from runtime.entry.queue import NotificationQueue, notification_handlers  # noqa: PLC0415
 
-        return NotificationQueue(notification_handlers(default_resources(), self._notification_handlers))
+        return NotificationQueue(notification_handlers(self.resources, self._notification_handlers))
 
     @cached_property
     def _operator(self) -> Operator:
-        if default_resources().settings.function != FunctionKind.OPERATOR:
+        if self.resources.settings.function != FunctionKind.OPERATOR:
             # Whoever may call another function must not get what an operator may do.
             msg = "operations are for the operator function; this one is for something else"
-            raise UnknownEventError(msg)
+            raise UnknownTriggerError(msg)
         from runtime.entry.operator.operator import Operator  # noqa: PLC0415
         from runtime.entry.operator.scope import Scope  # noqa: PLC0415
 
-        return Operator(Scope(self.modules, default_resources()))
+        return Operator(Scope(self.modules, self.resources))
 
     def _check_latecomers(self) -> None:
         if count_decorated() != self._decorated:
             check_latecomers(self.modules, self._decorated)
 
     def _preload(self) -> None:
-        """Do the imports of this function's own events while Lambda's init phase lasts."""
-        match default_resources().settings.function:
+        """Do the imports of this function's own triggers while Lambda's init phase lasts."""
+        match self.resources.settings.function:
             case FunctionKind.API:
                 _ = self._http
                 # The first request shall not pay for the services and their client.
                 for module in self.modules.values():
-                    _ = module.commands, module.data, module.repository, module.resources.dynamodb
+                    with suppress(ConfigurationError):  # of a module that this function does not serve
+                        _ = module.commands, module.data, module.repository
             case FunctionKind.STREAM:
                 _ = self._records, self._stream
             case FunctionKind.WORKER:
@@ -183,3 +210,9 @@ class CqrsApp(EventHandlers):
                 _ = self._records, self._queue
             case FunctionKind.OPERATOR:
                 _ = self._operator
+
+
+def _deadline_of(context: Any) -> AbstractContextManager[None]:  # noqa: ANN401 - Lambda's own
+    """Lets calls end while the function may still run. Outside of Lambda there is no such time."""
+    milliseconds_left = getattr(context, "get_remaining_time_in_millis", None)
+    return use_deadline(milliseconds_left()) if milliseconds_left else nullcontext()

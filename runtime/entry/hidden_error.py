@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from runtime.errors import ConfigurationError, PreviousVersionPending, UnknownEventError
+from runtime.errors import ConfigurationError, PreviousVersionPending, UnknownTriggerError
 from runtime.log import logger
 
 __all__ = ["hidden", "is_shown"]
 
 #: Their texts are ours, and name parts of the deployment, never what is in a command.
-_SHOWN: Final = (ConfigurationError, PreviousVersionPending, UnknownEventError)
+_SHOWN: Final = (ConfigurationError, PreviousVersionPending, UnknownTriggerError)
 _TEXT: Final = "the text is left out, since it may quote data; LOG_LEVEL=DEBUG shows it"
 
 

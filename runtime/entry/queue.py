@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from runtime.clients.notifications import request_id_of
 from runtime.contract import NOTIFICATION_ACTIONS
-from runtime.errors import UnknownEventError
+from runtime.errors import UnknownTriggerError
 from runtime.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from runtime.clients.resources import Resources
+
     NotificationHandler = Callable[[Mapping[str, Any]], None]
 
-__all__ = ["NotificationQueue", "log_notification", "request_id_of"]
+__all__ = ["NotificationQueue", "log_notification", "notification_handlers"]
 
 
 class NotificationQueue:
@@ -36,7 +39,7 @@ class NotificationQueue:
         """Hand on the notification in one SQS record.
 
         Raises:
-            UnknownEventError: It is none.
+            UnknownTriggerError: The record is not a notification.
         """
         try:
             notification = json.loads(record["body"])
@@ -48,15 +51,22 @@ class NotificationQueue:
                 f"of {', '.join(NOTIFICATION_ACTIONS)}, and its queue has no handler; "
                 "register one with app.on_queue"
             )
-            raise UnknownEventError(msg)
+            raise UnknownTriggerError(msg)
         for handler in self._handlers:
             handler(notification)
 
 
-def request_id_of(notification: Mapping[str, Any]) -> str | None:
-    """The request that a notification answers, for the log; None where a key is its id instead."""
-    identifier, pk = notification.get("id"), notification.get("pk")
-    return None if pk and str(pk) in str(identifier) else identifier
+def notification_handlers(
+    resources: Resources, own: Sequence[NotificationHandler] | None
+) -> tuple[NotificationHandler, ...]:
+    """What the notification queue calls: the push, where it is deployed, then ``own``.
+
+    Args:
+        resources: They know whether there is a push.
+        own: Handlers of the app. None means that each notification is logged.
+    """
+    push = (resources.realtime,) if resources.settings.realtime_endpoint else ()
+    return (*push, *((log_notification,) if own is None else own))
 
 
 def log_notification(notification: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The command table's stream: every new command rings the doorbell of its aggregate."""
+"""The command table's stream: new commands ring the doorbell of their aggregate."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
 from runtime.contract import MODE_INLINE, NO_MODULE
-from runtime.errors import UnknownEventError
+from runtime.errors import UnknownTriggerError
 from runtime.log import log_context, logger
-from runtime.model.keys import VERSION_LATEST, DetailKey, get_sort_key_version, remove_sort_key_version
+from runtime.model.keys import VERSION_LATEST, DetailKey, get_sort_key_version
+from runtime.model.rows import key_of, life_of
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish_applied
-from runtime.store.codec import from_event
+from runtime.store.codec import image_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.module_context import HasContext, ModuleContext
+    from runtime.store.values import Row
 
 __all__ = ["StreamProcessor"]
 
@@ -31,25 +32,25 @@ _THREADS: Final = 8
 class _Doorbell:
     """A new command, as the stream tells of it."""
 
-    module: CommandModule[Any]
+    context: ModuleContext
     key: DetailKey
     version: int
-    image: Item
+    image: Row
     sequence_number: str
 
 
 class StreamProcessor:
     """Handles batches of a command table's stream.
 
-    Aggregates of a batch are worked on side by side, the records of one aggregate in
-    order. A failure stops its own aggregate only: that record and the later ones of the
-    aggregate are reported, the rest of the batch goes on.
+    Aggregates of a batch are worked on side by side, each once however many records it has: what
+    its last record rings for, the ones before ring for as well. A failure stops its own aggregate
+    only: its records are reported, the rest of the batch goes on.
 
     Args:
         modules: The app's modules by the physical name of their command table.
     """
 
-    def __init__(self, modules: Mapping[str, CommandModule[Any]]) -> None:
+    def __init__(self, modules: Mapping[str, HasContext]) -> None:
         self._modules = modules
 
     def process(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -58,7 +59,7 @@ class StreamProcessor:
         Returns:
             The partial batch response: the records that have to be delivered again.
         """
-        aggregates: dict[tuple[str, DetailKey], list[_Doorbell]] = defaultdict(list)
+        aggregates: dict[tuple[str, DetailKey, str | None], list[_Doorbell]] = defaultdict(list)
         failed: list[str] = []
         for record in records:
             try:
@@ -68,7 +69,9 @@ class StreamProcessor:
                 failed.append(record["dynamodb"]["SequenceNumber"])
             else:
                 if doorbell is not None:
-                    aggregates[doorbell.module.table_name, doorbell.key].append(doorbell)
+                    # Two lives of an aggregate have nothing to do with each other.
+                    life = life_of(doorbell.image)
+                    aggregates[doorbell.context.name, doorbell.key, life].append(doorbell)
         if len(aggregates) == 1:
             failed += _ring(*aggregates.values())
         elif aggregates:
@@ -84,52 +87,36 @@ class StreamProcessor:
         module = self._modules.get(table)
         if module is None:
             msg = f"no module of this app has the command table {table}"
-            raise UnknownEventError(msg)
+            raise UnknownTriggerError(msg)
         change = record["dynamodb"]
         # The mapping's filter says the same; a mapping made by hand may lack it.
         if record["eventName"] != "INSERT" or "syncMode" in change["NewImage"]:
             return None
-        image = from_event(change["NewImage"])
-        pk, sk = image["pk"]["S"], image["sk"]["S"]
-        version = get_sort_key_version(sk)
+        image = image_row(change["NewImage"])
+        version = get_sort_key_version(image["sk"])
         if version == VERSION_LATEST:
             return None  # not a command: commands carry their version
-        key = DetailKey(pk, remove_sort_key_version(sk))
-        return _Doorbell(module, key, version, image, change["SequenceNumber"])
+        return _Doorbell(module.context, key_of(image), version, image, change["SequenceNumber"])
 
 
 def _ring(doorbells: list[_Doorbell]) -> list[str]:
     """Handle the doorbells of one aggregate; the sequence numbers of those that failed."""
-    module = doorbells[0].module
-    with log_context(module=module.table_name):
-        return _handle(module, doorbells)
-
-
-def _handle(module: CommandModule[Any], doorbells: list[_Doorbell]) -> list[str]:
-    try:
-        if module.tables.mode == MODE_INLINE:
-            _apply_inline(module, doorbells)
-            if not module.handlers:
-                return []
-    except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-        logger.error("apply failed", error=type(error).__name__)
-        return [doorbell.sequence_number for doorbell in doorbells]
-    for position, doorbell in enumerate(doorbells):
+    context = doorbells[0].context
+    with log_context(module=context.name):
         try:
-            module.resources.workflow.start(module, doorbell.key, doorbell.image)
+            _handle(context, doorbells)
         except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-            logger.error("workflow not started", error=type(error).__name__)
-            return [late.sequence_number for late in doorbells[position:]]
+            logger.error("command not processed", error=type(error).__name__)
+            return [doorbell.sequence_number for doorbell in doorbells]
     return []
 
 
-def _apply_inline(module: CommandModule[Any], doorbells: list[_Doorbell]) -> None:
-    if module.disable_default_handler:
-        return
-    done = apply(
-        module,
-        doorbells[0].key,
-        max(doorbell.version for doorbell in doorbells),
-        images={doorbell.version: doorbell.image for doorbell in doorbells},
-    )
-    finish_applied(module, done)
+def _handle(context: ModuleContext, doorbells: list[_Doorbell]) -> None:
+    last = max(doorbells, key=lambda doorbell: doorbell.version)
+    if context.tables.mode == MODE_INLINE:
+        if context.keeps_data:
+            images = {doorbell.version: doorbell.image for doorbell in doorbells}
+            finish_applied(context, apply(context, last.key, last.version, images=images))
+        if not context.handlers:
+            return
+    context.workflow.start(context.name, context.tables.command, last.key, last.image)

@@ -1,20 +1,20 @@
-"""Telling event sources apart by the shape of the event."""
+"""What Lambda delivers, a trigger: where it comes from, by its shape."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import UnknownEventError
+from runtime.errors import UnknownTriggerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EventSource", "name_in_arn", "source_arn", "source_of"]
+__all__ = ["TriggerSource", "name_in_arn", "source_arn", "source_of"]
 
 
-class EventSource(Enum):
-    """Where an event comes from."""
+class TriggerSource(Enum):
+    """Where a trigger comes from."""
 
     HTTP = auto()
     DYNAMODB_STREAM = auto()
@@ -28,40 +28,40 @@ class EventSource(Enum):
 
 
 _RECORD_SOURCES = {
-    "aws:dynamodb": EventSource.DYNAMODB_STREAM,
-    "aws:sqs": EventSource.SQS,
-    "aws:sns": EventSource.SNS,
-    "aws:s3": EventSource.S3,
-    "aws:kinesis": EventSource.KINESIS,
+    "aws:dynamodb": TriggerSource.DYNAMODB_STREAM,
+    "aws:sqs": TriggerSource.SQS,
+    "aws:sns": TriggerSource.SNS,
+    "aws:s3": TriggerSource.S3,
+    "aws:kinesis": TriggerSource.KINESIS,
 }
 _STATE_MACHINE_CONTEXT = {"Execution", "State", "StateMachine"}
 _EVENTBRIDGE_FIELDS = {"source", "detail-type", "detail"}
 
 
-def source_of(event: Mapping[str, Any]) -> EventSource:
-    """Source of an event.
+def source_of(event: Mapping[str, Any]) -> TriggerSource:
+    """Source of what Lambda delivers.
 
     Raises:
-        UnknownEventError: It has the shape of no source that the runtime serves.
+        UnknownTriggerError: It has the shape of no source that the runtime serves.
     """
     if not isinstance(event, dict):
         msg = f"an event must be a JSON object, got {type(event).__name__}"
-        raise UnknownEventError(msg)
+        raise UnknownTriggerError(msg)
     records = event.get("Records")
     if records:
         source = _source_of_records(records)
         if source is not None:
             return source
     elif event.get("version") == "2.0" and "requestContext" in event:
-        return EventSource.HTTP
+        return TriggerSource.HTTP
     elif _names(event.get("context")) >= _STATE_MACHINE_CONTEXT:
-        return EventSource.STEP_FUNCTIONS
+        return TriggerSource.STEP_FUNCTIONS
     elif set(event) >= _EVENTBRIDGE_FIELDS:
-        return EventSource.EVENTBRIDGE
+        return TriggerSource.EVENTBRIDGE
     elif isinstance(event.get("operation"), str):
-        return EventSource.OPERATOR
+        return TriggerSource.OPERATOR
     msg = f"the event is of no source that this app serves; its top-level fields are {sorted(event)}"
-    raise UnknownEventError(msg)
+    raise UnknownTriggerError(msg)
 
 
 def source_arn(record: Mapping[str, Any]) -> str:
@@ -86,11 +86,11 @@ def name_in_arn(arn: str) -> str:
     return name.split("/")[0] if separator else kind
 
 
-def _source_of_records(records: object) -> EventSource | None:
+def _source_of_records(records: object) -> TriggerSource | None:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         return None
     first: dict[str, Any] = records[0]
-    return _RECORD_SOURCES.get(first.get("eventSource") or first.get("EventSource", ""))
+    return _RECORD_SOURCES.get(first.get("eventSource") or first.get("TriggerSource", ""))
 
 
 def _names(found: object) -> set[str]:

@@ -1,94 +1,89 @@
-"""Handlers for an app's own events: queues, topics, buckets, streams, buses and tasks."""
+"""The routes of an app's own triggers: queues, topics, buckets, streams, buses and tasks."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runtime.contract import Action
-from runtime.entry.trigger import EventSource, name_in_arn
-from runtime.errors import ConfigurationError, UnknownEventError
+from runtime.entry.trigger import TriggerSource, name_in_arn
+from runtime.errors import ConfigurationError, UnknownTriggerError
+from runtime.imports import check_import_path, imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    EventHandler = Callable[[dict[str, Any]], Any]
+    Route = Callable[[dict[str, Any]], Any]
 
-__all__ = ["EventHandlers"]
+__all__ = ["TriggerRoutes"]
 
-HandlerT = TypeVar("HandlerT", bound="EventHandler | str")
+RouteT = TypeVar("RouteT", bound="Route | str")
 
 _OWN_ACTIONS: Final = {value for name, value in vars(Action).items() if name.isupper()}
 _EVENTBRIDGE_ANY: Final = ""
+_WHAT: Final = "the handler of a trigger"
 
 
-class EventHandlers:
-    """The part of `CqrsApp` that handlers for an app's own events are registered with.
+class TriggerRoutes:
+    """The part of `CqrsApp` that says which function an app's own triggers go to.
 
-    Every ``on_…`` method takes the handler as its last argument, or decorates it. A handler
-    is a function, or where to import it from: ``"package.module:name"``, which keeps its
-    imports out of the functions that do not need it. It is called with the record or event
+    Every ``on_…`` method takes that function, the handler, as its last argument, or decorates
+    it. It may also be given by where to import it from, ``"package.module:name"``, which keeps
+    its imports out of the functions that do not need it. It is called with the record or event
     as Lambda delivers it, a dictionary; it has succeeded when it returns.
 
-    A queue, topic, stream, table or state machine is named by its name or its ARN. An
-    event that nobody handles is an error: it is tried again, and ends in the dead-letter
-    queue or failure destination of its source.
+    A queue, topic, stream, table or state machine is named by its name or its ARN. What has no
+    route is an error: it is tried again, and ends in the dead-letter queue or failure
+    destination of its source.
 
-    All raise `ConfigurationError` where the same thing has a handler already.
+    All raise `ConfigurationError` where the same thing has a route already.
     """
 
     def __init__(self) -> None:
-        self._event_handlers: dict[EventSource, dict[str, _Handler]] = {}
+        self._trigger_routes: dict[TriggerSource, dict[str, _Target]] = {}
 
-    def on_queue(
-        self, queue: str, handler: EventHandler | str | None = None
-    ) -> Callable[[HandlerT], HandlerT]:
+    def on_queue(self, queue: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
         """Handle the messages of an SQS queue, one at a time.
 
         A message whose handler raises is reported on its own and comes again; in a FIFO
         queue, so do the later ones of its group. The mapping needs
         ``report_batch_item_failures``.
         """
-        return self._on(EventSource.SQS, queue, handler)
+        return self._on(TriggerSource.SQS, queue, handler)
 
-    def on_sns(self, topic: str, handler: EventHandler | str | None = None) -> Callable[[HandlerT], HandlerT]:
+    def on_sns(self, topic: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
         """Handle the messages of an SNS topic that invokes the function.
 
         The message is ``record["Sns"]["Message"]``.
         """
-        return self._on(EventSource.SNS, topic, handler)
+        return self._on(TriggerSource.SNS, topic, handler)
 
-    def on_s3(self, bucket: str, handler: EventHandler | str | None = None) -> Callable[[HandlerT], HandlerT]:
+    def on_s3(self, bucket: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
         """Handle the events of an S3 bucket that invokes the function.
 
         The kind of event is ``record["eventName"]``; the key, which S3 URL-encodes, is
         ``record["s3"]["object"]["key"]``.
         """
-        return self._on(EventSource.S3, bucket, handler)
+        return self._on(TriggerSource.S3, bucket, handler)
 
-    def on_kinesis(
-        self, stream: str, handler: EventHandler | str | None = None
-    ) -> Callable[[HandlerT], HandlerT]:
+    def on_kinesis(self, stream: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
         """Handle the records of a Kinesis data stream, in the order of their shard.
 
         A record whose handler raises comes again with all that follow it. The mapping needs
         ``report_batch_item_failures``. The data are base64 in ``record["kinesis"]["data"]``.
         """
-        return self._on(EventSource.KINESIS, stream, handler)
+        return self._on(TriggerSource.KINESIS, stream, handler)
 
-    def on_stream(
-        self, table: str, handler: EventHandler | str | None = None
-    ) -> Callable[[HandlerT], HandlerT]:
+    def on_stream(self, table: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
         """Handle the stream of a DynamoDB table of your own, in the order of its shard.
 
         Command tables are the app's own business. Otherwise like `on_kinesis`.
         """
-        return self._on(EventSource.DYNAMODB_STREAM, table, handler)
+        return self._on(TriggerSource.DYNAMODB_STREAM, table, handler)
 
     def on_event(
-        self, *, source: str, detail_type: str | None = None, handler: EventHandler | str | None = None
-    ) -> Callable[[HandlerT], HandlerT]:
+        self, *, source: str, detail_type: str | None = None, handler: Route | str | None = None
+    ) -> Callable[[RouteT], RouteT]:
         """Handle events of an EventBridge bus.
 
         Args:
@@ -98,9 +93,9 @@ class EventHandlers:
             handler: See above.
         """
         _check_name("source", source)
-        return self._on(EventSource.EVENTBRIDGE, _event_name(source, detail_type), handler)
+        return self._on(TriggerSource.EVENTBRIDGE, _event_name(source, detail_type), handler)
 
-    def on_task(self, task: str, handler: EventHandler | str | None = None) -> Callable[[HandlerT], HandlerT]:
+    def on_task(self, task: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
         """Handle a task of a state machine of your own; what is returned is the task's result.
 
         The payload must have the context object in ``context``, as in
@@ -114,62 +109,62 @@ class EventHandlers:
         if task in _OWN_ACTIONS:
             msg = f"the task {task!r} is the command pipeline's own; give your action another name"
             raise ConfigurationError(msg)
-        return self._on(EventSource.STEP_FUNCTIONS, task, handler)
+        return self._on(TriggerSource.STEP_FUNCTIONS, task, handler)
 
-    def event_handler(self, source: EventSource, *names: str) -> EventHandler | None:
-        """The handler for the first of ``names`` that has one: ARNs, and names as they are."""
-        handlers = self._event_handlers.get(source, {})
+    def route_of(self, source: TriggerSource, *names: str) -> Route | None:
+        """The route of the first of ``names`` that has one: ARNs, and names as they are."""
+        routes = self._trigger_routes.get(source, {})
         for name in names:
             for candidate in (name, name_in_arn(name)) if _is_arn(name) else (name,):
-                if candidate in handlers:
-                    return handlers[candidate].function
+                if candidate in routes:
+                    return routes[candidate].function
         return None
 
     def handle_bus_event(self, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's result
-        """Hand an EventBridge event to the handler of its type, or else of its source.
+        """Hand an EventBridge event to the route of its type, or else of its source.
 
         Raises:
-            UnknownEventError: It has neither.
+            UnknownTriggerError: It has neither.
         """
         source, detail_type = str(event["source"]), str(event["detail-type"])
         names = _event_name(source, detail_type), _event_name(source, None)
-        handler = self.event_handler(EventSource.EVENTBRIDGE, *names)
-        if handler is None:
+        route = self.route_of(TriggerSource.EVENTBRIDGE, *names)
+        if route is None:
             msg = f"nobody handles the event {detail_type!r} of {source!r}; register it with app.on_event"
-            raise UnknownEventError(msg)
-        return handler(event)
+            raise UnknownTriggerError(msg)
+        return route(event)
 
-    def task_handler(self, event: Mapping[str, Any]) -> EventHandler | None:
-        """The handler of a state machine's task; None for a task of the command pipeline.
+    def task_route(self, event: Mapping[str, Any]) -> Route | None:
+        """The route of a state machine's task; None for a task of the command pipeline.
 
         Raises:
-            UnknownEventError: It is neither.
+            UnknownTriggerError: It is neither.
         """
         machine = event["context"]["StateMachine"]
         arn = str(machine.get("Id", "")) if isinstance(machine, dict) else ""
         action = str(event.get("action"))
-        handler = self.event_handler(EventSource.STEP_FUNCTIONS, action, arn)
-        if handler is None and (action not in _OWN_ACTIONS or not isinstance(event.get("input"), dict)):
+        route = self.route_of(TriggerSource.STEP_FUNCTIONS, action, arn)
+        if route is None and (action not in _OWN_ACTIONS or not isinstance(event.get("input"), dict)):
             msg = (
                 f"nobody handles the task {action!r} of the state machine {name_in_arn(arn)!r}; "
                 "register it with app.on_task"
             )
-            raise UnknownEventError(msg)
-        return handler
+            raise UnknownTriggerError(msg)
+        return route
 
     def _on(
-        self, source: EventSource, name: str, handler: EventHandler | str | None
-    ) -> Callable[[HandlerT], HandlerT]:
+        self, source: TriggerSource, name: str, handler: Route | str | None
+    ) -> Callable[[RouteT], RouteT]:
         _check_name("name", name)
 
-        def register(function: HandlerT) -> HandlerT:
-            handlers = self._event_handlers.setdefault(source, {})
-            if any(_same(name, other) for other in handlers):
+        def register(function: RouteT) -> RouteT:
+            routes = self._trigger_routes.setdefault(source, {})
+            if any(_same(name, other) for other in routes):
                 msg = (
                     f"{source.name} {' '.join(name.split())!r} has a handler already; let one call the other"
                 )
                 raise ConfigurationError(msg)
-            handlers[name] = _Handler(function)
+            routes[name] = _Target(function)
             return function
 
         if handler is not None:
@@ -177,26 +172,22 @@ class EventHandlers:
         return register
 
 
-class _Handler:
-    """A registered handler, imported on first use where it is a path."""
+class _Target:
+    """Where a route goes: a function, imported on first use where it is a path."""
 
-    def __init__(self, source: EventHandler | str) -> None:
+    def __init__(self, source: Route | str) -> None:
         if isinstance(source, str):
-            module, _, name = source.partition(":")
-            if not module or not name.isidentifier():
-                msg = f'an event handler is written "package.module:name", got {source!r}'
-                raise ConfigurationError(msg)
+            check_import_path(source, _WHAT)
         elif not callable(source):
-            msg = f"an event handler must be a function or its import path, got {source!r}"
+            msg = f"{_WHAT} must be a function or its import path, got {source!r}"
             raise ConfigurationError(msg)
         self._source = source
 
     @cached_property
-    def function(self) -> EventHandler:
+    def function(self) -> Route:
         if not isinstance(self._source, str):
             return self._source
-        module, _, name = self._source.partition(":")
-        found: Any = getattr(import_module(module), name, None)
+        found: Any = imported(self._source, _WHAT)
         if not callable(found):
             msg = f"{self._source} is no function, got {found!r}"
             raise ConfigurationError(msg)

@@ -5,45 +5,75 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from boto3.dynamodb.conditions import Attr
 
 from runtime import metrics
 from runtime.contract import Action
 from runtime.entry.cause import cause_text
-from runtime.errors import PreviousVersionPending, UnknownEventError
+from runtime.errors import PreviousVersionPending, UnknownTriggerError
 from runtime.log import log_context, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
+from runtime.model.rows import PUBLISH_ID, life_of
 from runtime.model.status import APPLY_FAILED, FINISHED
 from runtime.pipeline.apply import apply
-from runtime.pipeline.cursor import CursorStore
-from runtime.pipeline.finish import finish, finish_applied
-from runtime.pipeline.run_handler import Outcome, run_handler
-from runtime.store.dynamodb import ConditionFailedError
+from runtime.pipeline.cursors import CursorRow
+from runtime.pipeline.drain import Outcome, drain
+from runtime.pipeline.finish import finish, finish_all, finish_applied, finish_failed
+from runtime.pipeline.transactions import is_command, status_set
+from runtime.store.port import Check, ConditionFailedError, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runtime.module import CommandModule
+    from runtime.module_context import HasContext, ModuleContext
+    from runtime.pipeline.cursors import Cursor
+    from runtime.store.values import Place, Row
 
 __all__ = ["Worker"]
 
-_LONGEST_ERROR: Final = 2000
+_MAX_ROUNDS: Final = 20
+_PENDING: Final = PreviousVersionPending.__name__
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One call: the version it is about, and what the state machine adds to it."""
+    """One call: the command it is about, and what the state machine adds to it.
 
-    module: CommandModule[Any]
+    Attributes:
+        context: Module of the command.
+        key: Key of the aggregate.
+        version: Version of the command.
+        publish_id: Publish id of the command; None for one of the reference system's.
+        input: The task's input.
+        execution_id: ARN of the execution.
+        is_retry: Whether the task was tried before.
+    """
+
+    context: ModuleContext
     key: DetailKey
     version: int
+    publish_id: str | None
     input: Mapping[str, Any]
     execution_id: str | None
     is_retry: bool
 
     @property
-    def command_key(self) -> DetailKey:
-        return DetailKey(self.key.pk, add_sort_key_version(self.key.sk, self.version))
+    def command_place(self) -> Place:
+        return self.context.command_place(self.key, self.version)
+
+    @property
+    def owner(self) -> str:
+        """Who takes a handler's turn: the execution, so that its retries are known as the same."""
+        return self.execution_id or "unknown execution"
+
+    def is_about(self, command: Row | None) -> bool:
+        """Whether the command in the table is the one that the execution was started for."""
+        return command is not None and self.publish_id in {None, command.get(PUBLISH_ID)}
+
+    def read_command(self) -> Row | None:
+        """The command, unless it is gone, or another life's."""
+        command = self.context.store.get(self.command_place)
+        return command if self.is_about(command) else None
 
 
 class Worker:
@@ -53,7 +83,7 @@ class Worker:
         modules: The app's modules by name.
     """
 
-    def __init__(self, modules: Mapping[str, CommandModule[Any]]) -> None:
+    def __init__(self, modules: Mapping[str, HasContext]) -> None:
         self._modules = modules
         self._actions: dict[str, Callable[[_Task], dict[str, Any]]] = {
             Action.APPLY: _apply,
@@ -67,98 +97,179 @@ class Worker:
         """Run the action of one task event and return its output.
 
         Raises:
-            UnknownEventError: The action, or the module, is not known here.
+            UnknownTriggerError: The action, or the module, is not known here.
         """
         action = self._actions.get(event.get("action", ""))
         reference = event["input"]
         module = self._modules.get(reference.get("module", ""))
         if action is None or module is None:
             msg = f"no action {event.get('action')!r} for the module {reference.get('module')!r} in this app"
-            raise UnknownEventError(msg)
+            raise UnknownTriggerError(msg)
         context = event.get("context", {})
         execution = context.get("Execution", {})
-        is_retry = int(context.get("State", {}).get("RetryCount") or 0) > 0
-        key = DetailKey(reference["pk"], reference["sk"])
         with log_context(
             request_id=reference.get("requestId"),
             execution_id=execution.get("Id"),
-            module=module.table_name,
+            module=module.context.name,
         ):
-            version = int(reference["version"])
-            return action(_Task(module, key, version, reference, execution.get("Id"), is_retry))
+            return action(
+                _Task(
+                    context=module.context,
+                    key=DetailKey(reference["pk"], reference["sk"]),
+                    version=int(reference["version"]),
+                    publish_id=reference.get("publishId"),
+                    input=reference,
+                    execution_id=execution.get("Id"),
+                    is_retry=int(context.get("State", {}).get("RetryCount") or 0) > 0,
+                )
+            )
 
 
 def _apply(task: _Task) -> dict[str, Any]:
-    module = task.module
-    if not module.disable_default_handler:
-        finish_applied(module, apply(module, task.key, task.version))
-    return {"handlers": [reference.name for reference in module.handlers]}
+    """Apply the command; the handlers that are to have a turn now."""
+    context = task.context
+    applied: tuple[Row, ...] = ()
+    if context.keeps_data:
+        done = apply(context, task.key, task.version)
+        finish_applied(context, done)
+        applied = done.commands
+    if applied or (not context.keeps_data and not task.is_retry):
+        return {"handlers": list(context.handler_names)}
+    return {"handlers": _late_handlers(task)}
+
+
+def _late_handlers(task: _Task) -> list[str]:
+    """The handlers that are to have a turn for a version that somebody else has applied.
+
+    In a burst, nearly always somebody else has the turn, and is left to go on to this version:
+    then this execution has nothing more to do.
+    """
+    context = task.context
+    names = context.handler_names
+    places = {name: context.cursor_place(task.key, name) for name in names}
+    rows = context.store.batch_get([task.command_place, *places.values()])
+    command = rows.get(task.command_place)
+    if command is None or not task.is_about(command):
+        return []
+    life = life_of(command)
+    cursors = {name: CursorRow(context.store, place, life, rows.get(place)) for name, place in places.items()}
+    waiting = [name for name, row in cursors.items() if not _is_seen_to(row, task.version)]
+    if not waiting:
+        # Where all have seen it, or are parked before it, nobody else may be left to say so.
+        finish(context, command, [row.cursor for row in cursors.values()])
+    return waiting
+
+
+def _is_seen_to(row: CursorRow, version: int) -> bool:
+    """Whether a handler has seen a version, is parked, or somebody else will show it the version."""
+    cursor = row.cursor
+    if cursor.has_seen(version) or cursor.parked_version is not None:
+        return True
+    return cursor.is_claimed() and row.leave(version)
 
 
 def _handle(task: _Task) -> dict[str, Any]:
-    reference = task.module.handler(task.input["handler"])
-    try:
-        outcome = run_handler(task.module, reference, task.key, task.version)
-    except PreviousVersionPending:
-        raise
-    except Exception as error:
-        # The error leaves the function without its text: see `runtime.entry.hidden_error`.
-        _note(task, reference.name, error)
-        raise
-    return {"handler": reference.name, "outcome": outcome}
-
-
-def _note(task: _Task, handler: str, error: Exception) -> None:
-    """Keep what a handler says about its failure, for the row that it may be parked with."""
-    cursors = CursorStore(task.module.resources.dynamodb, task.module.tables.sync)
-    text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
-    try:
-        cursors.note_failure(task.key, handler, task.version, text)
-    except (BotoCoreError, ClientError) as problem:
-        logger.warning("failure not noted", handler=handler, error=type(problem).__name__)
+    context, name = task.context, task.input["handler"]
+    if name not in context.handler_names:
+        # Two releases side by side: the other one knows the handler. One that is gone is not parked.
+        msg = f"this release of {context.name} has no data sync handler {name!r}"
+        raise PreviousVersionPending(msg)
+    drained = drain(
+        context,
+        context.handler(name),
+        task.key,
+        task.version,
+        owner=task.owner,
+        publish_id=task.publish_id,
+        hold=True,
+    )
+    own = add_sort_key_version(task.key.sk, task.version)
+    # The other versions have executions that are over, or none.
+    finish_all(context, [command for command in drained.shown if command["sk"] != own])
+    return {"handler": name, "outcome": drained.outcome}
 
 
 def _park(task: _Task) -> dict[str, Any]:
-    handler, error = task.input["handler"], str(task.input.get("error", "unknown"))
-    resources = task.module.resources
+    context, name = task.context, task.input["handler"]
+    error = str(task.input.get("error", "unknown"))
+    if name not in context.handler_names:
+        logger.warning("handler is gone", handler=name)
+        return {"handler": name, "outcome": Outcome.DONE}
     cause = cause_text(str(task.input.get("cause", "")))
-    cursors = CursorStore(resources.dynamodb, task.module.tables.sync)
-    parked = cursors.park(task.key, handler, task.version, error, cause)
-    # The attempt before this one may have parked it and died before it could tell.
-    if parked or (task.is_retry and cursors.is_parked_at(task.key, handler, task.version)):
-        metrics.count(metrics.HANDLERS_PARKED, task.module.table_name)
-        resources.notifier.alarm(
-            task.module.table_name, *task.command_key, f"{handler} is parked: {error}", task.execution_id
-        )
-    return {"handler": handler, "outcome": Outcome.PARKED}
+    for _ in range(_MAX_ROUNDS):
+        command = task.read_command()
+        place = context.cursor_place(task.key, name)
+        row = CursorRow(context.store, place, life_of(command), context.store.get(place))
+        cursor = row.cursor
+        if command is None or cursor.has_seen(task.version):
+            return {"handler": name, "outcome": Outcome.DONE}
+        if cursor.parked_version is not None:
+            # The attempt before this one may have parked it and died before it could tell.
+            if task.is_retry and cursor.parked_version == _version_to_park(task, cursor):
+                _tell_parked(task, name, error, cursor)
+            return {"handler": name, "outcome": Outcome.PARKED}
+        if cursor.is_claimed() and not (cursor.claim or "").startswith(f"{task.owner}/"):
+            if row.leave(task.version):
+                return {"handler": name, "outcome": Outcome.LEFT}
+            continue
+        version = _version_to_park(task, cursor)
+        witness = Check(place=task.command_place, condition=is_command(command), label="witness")
+        if row.park(version, _error_text(cursor, error, cause), witness):
+            _tell_parked(task, name, error, cursor)
+            return {"handler": name, "outcome": Outcome.PARKED}
+    msg = f"others were faster at the cursor of {name}"
+    raise PreviousVersionPending(msg)
+
+
+def _version_to_park(task: _Task, cursor: Cursor) -> int:
+    """The version that failed; the doorbell's own where the handler has left no word of it."""
+    failed = cursor.failed_version or cursor.parked_version
+    return failed if failed is not None and not cursor.has_seen(failed) else task.version
+
+
+def _error_text(cursor: Cursor, kind: str, cause: str) -> str:
+    """What the handler itself said, where that was its last word; else what Step Functions says."""
+    said = cursor.failed_error
+    return said if said and (said.startswith(f"{kind}:") or kind == _PENDING) else f"{kind}: {cause}"
+
+
+def _tell_parked(task: _Task, name: str, error: str, cursor: Cursor) -> None:
+    """Tell the operators; and give the commands that wait behind the parked one their final status."""
+    context = task.context
+    metrics.count(metrics.HANDLERS_PARKED, context.name)
+    version = _version_to_park(task, cursor)
+    sk = add_sort_key_version(task.key.sk, version)
+    context.notifier.alarm(context.name, task.key.pk, sk, f"{name} is parked: {error}", task.execution_id)
+    last = max(task.version - 1, cursor.wanted or 0, version - 1)
+    finish_failed(context, task.key, version, last)
 
 
 def _finish(task: _Task) -> dict[str, Any]:
-    parked = tuple(r["handler"] for r in task.input["results"] if r["outcome"] == Outcome.PARKED)
-    resources = task.module.resources
-    command = resources.dynamodb.get(task.module.tables.command, *task.command_key, consistent=True)
+    parked = [r["handler"] for r in task.input["results"] if r["outcome"] == Outcome.PARKED]
+    command = task.read_command()
     if command is not None:
-        finish(task.module, command, parked=parked)
-    return {"parked": list(parked)}
+        finish(task.context, command)
+    return {"parked": parked}
 
 
 def _fail(task: _Task) -> dict[str, Any]:
     """Every attempt to apply failed: make it visible, on the row and to the operators."""
-    resources = task.module.resources
+    context = task.context
     error = str(task.input.get("error", "unknown"))
+    columns, remove = status_set(context, task.key.pk, APPLY_FAILED)
+    exists = Attr("pk").exists() if task.publish_id is None else Attr(PUBLISH_ID).eq(task.publish_id)
     try:
-        resources.dynamodb.update(
-            task.module.tables.command,
-            task.command_key,
-            UpdateExpression="SET #status = :status",
-            ConditionExpression="attribute_exists(pk) AND NOT #status = :done",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":status": {"S": APPLY_FAILED}, ":done": {"S": FINISHED}},
+        context.store.write(
+            Set(
+                place=task.command_place,
+                columns=columns,
+                remove=remove,
+                condition=exists & ~Attr("status").is_in([FINISHED]),
+            )
         )
     except ConditionFailedError:
         return {"failed": False}
-    metrics.count(metrics.COMMANDS_FAILED, task.module.table_name)
-    resources.notifier.alarm(
-        task.module.table_name, *task.command_key, f"not applied: {error}", task.execution_id
-    )
+    metrics.count(metrics.COMMANDS_FAILED, context.name)
+    sk = add_sort_key_version(task.key.sk, task.version)
+    context.notifier.alarm(context.name, task.key.pk, sk, f"not applied: {error}", task.execution_id)
     return {"failed": True}

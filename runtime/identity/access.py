@@ -13,9 +13,8 @@ A tenant's keys are for its own users. Two things widen that:
 
 from __future__ import annotations
 
-import functools
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import ConfigurationError, ForbiddenError
 from runtime.identity.context import (
@@ -23,18 +22,20 @@ from runtime.identity.context import (
     HEADER_TENANT_CODE,
     ROLE_SYSTEM_ADMIN,
     current_invoke_context,
+    current_settings,
     get_user_context,
     identity_claims,
     require_invoke_context,
     roles_in,
 )
+from runtime.identity.guard import guarded
 from runtime.model.keys import get_tenant_code, lower_case_tenant
+from runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from runtime.identity.context import InvokeContext
-    from runtime.settings import Settings
 
 __all__ = [
     "acting_tenant",
@@ -45,6 +46,9 @@ __all__ = [
 ]
 
 RouteT = TypeVar("RouteT", bound="Callable[..., Any]")
+
+#: Where nobody says which roles may cross tenants, none may.
+_STRICT = Settings(cross_tenant_roles=(), common_tenant_codes=())
 
 
 def check_tenant(
@@ -113,27 +117,28 @@ def check_role(
     invoke_context: InvokeContext | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Refuse the caller, unless he has one of the roles in the tenant that the request is about.
+    """Refuse a caller who has none of the roles in the tenant that the request is about.
 
-    A role that he has in another tenant does not count; one for all tenants does. The role
-    ``system_admin`` always does.
+    A role that the caller has in another tenant does not count; one for all tenants does. The
+    role ``system_admin`` always does.
 
     Args:
         *roles: Names of roles, as in the claim ``custom:roles``.
         groups: Groups of the claim ``custom:groups`` that may, too.
         invoke_context: Who asks. Default: the HTTP request that is being handled.
-        settings: Which roles may cross tenants. Default: what the environment says.
+        settings: Which roles may cross tenants. Default: those of the app that handles the
+            HTTP request; outside of one, no role may.
 
     Raises:
-        ForbiddenError: He has none of them, or names a tenant that is not his.
+        ForbiddenError: The caller has none of them, or names a tenant of others.
         InvalidInputError: There is no request.
     """
     context = require_invoke_context(invoke_context)
-    tenant = acting_tenant(context, settings or _default_settings(), write=False)
+    tenant = acting_tenant(context, settings or current_settings() or _STRICT, write=False)
     if {*roles, ROLE_SYSTEM_ADMIN}.intersection(roles_in(context, tenant)):
         return
     user = get_user_context(context)
-    # Groups are read for the user's own tenant: in another one he is a guest.
+    # Groups are read for the user's own tenant: in another one they are guests.
     if user.tenant_code == tenant and set(groups).intersection(user.tenant_group_ids):
         return
     wanted = ", ".join([*roles, *(f"group {group}" for group in groups)])
@@ -157,19 +162,12 @@ def requires_role(*roles: str, groups: Iterable[str] = ()) -> Callable[[RouteT],
         msg = f'requires_role takes names of roles, such as requires_role("admin"), got {roles!r}'
         raise ConfigurationError(msg)
 
-    def guard(route: RouteT) -> RouteT:
-        check = functools.partial(check_role, *roles, groups=allowed)
+    @contextmanager
+    def guard() -> Iterator[None]:
+        check_role(*roles, groups=allowed)
+        yield
 
-        def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the route's own
-            check()
-            return route(*args, **kwargs)
-
-        # With the route's own globals: that is where Powertools looks its annotations up.
-        scope = getattr(route, "__globals__", guarded.__globals__)
-        made = FunctionType(guarded.__code__, scope, guarded.__name__, None, guarded.__closure__)
-        return cast("RouteT", functools.update_wrapper(made, route))
-
-    return guard
+    return lambda route: guarded(route, guard)
 
 
 def _may_act_in(tenant: str | None, context: InvokeContext, settings: Settings, *, write: bool) -> bool:
@@ -193,9 +191,3 @@ def _own_tenant(context: InvokeContext) -> str | None:
 def _crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:
     # To the letter, as for the caller's own tenant: whose key `#ACME` is, no token can say.
     return not set(settings.cross_tenant_roles).isdisjoint(roles_in(context, tenant))
-
-
-def _default_settings() -> Settings:
-    from runtime.clients.resources import default_resources  # noqa: PLC0415 - a cycle: resources reach the services
-
-    return default_resources().settings

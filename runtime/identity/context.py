@@ -14,6 +14,8 @@ from runtime.model.keys import lower_case_tenant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from runtime.settings import Settings
+
 __all__ = [
     "CLAIM_GROUPS",
     "CLAIM_ROLES",
@@ -24,6 +26,7 @@ __all__ = [
     "InvokeContext",
     "UserContext",
     "current_invoke_context",
+    "current_settings",
     "get_command_source",
     "get_user_context",
     "identity_claims",
@@ -141,7 +144,7 @@ def identity_claims(invoke_context: InvokeContext) -> Mapping[str, Any]:
     """The claims that say who the caller is: those of an ID token.
 
     An authorizer lets Cognito's access tokens pass as well. They say what an app may do for
-    a user, and not which tenant and roles he has.
+    a user, and not which tenant and roles the user has.
 
     Raises:
         ForbiddenError: The claims are those of an access token.
@@ -215,6 +218,7 @@ def get_command_source(module: str, controller: str, method: str) -> str:
 
 
 _current: ContextVar[InvokeContext | None] = ContextVar("invoke_context", default=None)
+_settings: ContextVar[Settings | None] = ContextVar("settings", default=None)
 
 
 def current_invoke_context() -> InvokeContext | None:
@@ -222,13 +226,25 @@ def current_invoke_context() -> InvokeContext | None:
     return _current.get()
 
 
+def current_settings() -> Settings | None:
+    """Settings of the app that handles the current HTTP request, or None outside of one."""
+    return _settings.get()
+
+
 @contextmanager
-def use_invoke_context(invoke_context: InvokeContext) -> Iterator[None]:
-    """Make ``invoke_context`` the current one for the duration of a ``with`` block."""
+def use_invoke_context(invoke_context: InvokeContext, settings: Settings | None = None) -> Iterator[None]:
+    """Make ``invoke_context`` the current one for the duration of a ``with`` block.
+
+    Args:
+        invoke_context: Who asks.
+        settings: Settings of the app that is asked. Default: those of the block around this one.
+    """
     token = _current.set(invoke_context)
+    settings_token = _settings.set(settings or _settings.get())
     try:
         yield
     finally:
+        _settings.reset(settings_token)
         _current.reset(token)
 
 

@@ -7,7 +7,7 @@ handler that is to be imported by the worker alone is given to its module by pat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.contract import COMMAND_SUFFIX, DATA_SUFFIX, HISTORY_SUFFIX, SYNC_SUFFIX
 from runtime.errors import ConfigurationError
@@ -16,9 +16,11 @@ from runtime.model.handlers import DataSyncHandler
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runtime.module import CommandModule
+    from runtime.model.handlers import HandlerReference
+    from runtime.settings import ModuleTables
 
 __all__ = [
+    "HandledModule",
     "check_decorated",
     "check_latecomers",
     "count_decorated",
@@ -29,6 +31,25 @@ __all__ = [
 HandlerT = TypeVar("HandlerT", bound=type[DataSyncHandler])
 
 _decorated: list[tuple[str, type[DataSyncHandler]]] = []
+
+
+class HandledModule(Protocol):
+    """What the checks need to know of a module."""
+
+    @property
+    def table_name(self) -> str:
+        """Logical name of the module."""
+        ...
+
+    @property
+    def handlers(self) -> tuple[HandlerReference, ...]:
+        """Its data sync handlers."""
+        ...
+
+    @property
+    def tables(self) -> ModuleTables:
+        """Physical names of its tables; ConfigurationError where the environment does not tell."""
+        ...
 
 
 def data_sync_handler(table_name: str) -> Callable[[HandlerT], HandlerT]:
@@ -73,7 +94,7 @@ def count_decorated() -> int:
     return len(_decorated)
 
 
-def check_latecomers(modules: Mapping[str, CommandModule[Any]], seen: int) -> None:
+def check_latecomers(modules: Mapping[str, HandledModule], seen: int) -> None:
     """Refuse handlers that were decorated after the first ``seen``, which the app did not see.
 
     A handler that its module was given by import path is known, whenever it is imported.
@@ -91,7 +112,7 @@ def check_latecomers(modules: Mapping[str, CommandModule[Any]], seen: int) -> No
             raise ConfigurationError(msg)
 
 
-def check_decorated(modules: Mapping[str, CommandModule[Any]]) -> None:
+def check_decorated(modules: Mapping[str, HandledModule]) -> None:
     """Refuse handlers that were decorated for what is no module of an app.
 
     Raises:
@@ -106,7 +127,7 @@ def check_decorated(modules: Mapping[str, CommandModule[Any]]) -> None:
         raise ConfigurationError("; ".join(problems))
 
 
-def _hint(name: str, modules: Mapping[str, CommandModule[Any]]) -> str:
+def _hint(name: str, modules: Mapping[str, HandledModule]) -> str:
     for module in modules.values():
         if name in _physical_names(module) or name.endswith(_conventional_ends(module.table_name)):
             return f"that is the name of a table: write the module's name, {module.table_name!r}"
@@ -119,7 +140,7 @@ def _conventional_ends(module: str) -> tuple[str, ...]:
     )
 
 
-def _physical_names(module: CommandModule[Any]) -> set[str]:
+def _physical_names(module: HandledModule) -> set[str]:
     try:
         tables = module.tables
     except ConfigurationError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from runtime.errors import ConfigurationError
+from runtime.imports import check_import_path, imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["DataSyncHandler", "HandlerReference", "HandlerSource", "handler_references"]
 
 _RESERVED_TYPE: Final = "dynamodb"
+_WHAT: Final = "a data sync handler"
+# A cursor's sort key is the handler's name and the aggregate's sort key, and has to fit.
+_MAX_NAME_BYTES: Final = 100
 
 
 class DataSyncHandler(ABC):
@@ -72,18 +75,15 @@ class HandlerReference:
         """Reference to a handler.
 
         Raises:
-            ConfigurationError: ``source`` is nothing that can be one, or has a reserved type.
+            ConfigurationError: ``source`` is nothing that can be one, has a reserved type, or a
+                name of more than 100 bytes.
         """
         if isinstance(source, str):
-            module, _, name = source.partition(":")
-            if not module or not name.isidentifier():
-                msg = f'a data sync handler is written "package.module:Name", got {source!r}'
-                raise ConfigurationError(msg)
-            return cls(name, source)
+            return cls(_checked_name(check_import_path(source, _WHAT)), source)
         if isinstance(source, DataSyncHandler):
-            return cls(_checked_type(type(source)).__name__, source)
+            return cls(_checked_name(_checked_type(type(source)).__name__), source)
         if isinstance(source, type) and issubclass(source, DataSyncHandler):
-            return cls(_checked_type(source).__name__, source)
+            return cls(_checked_name(_checked_type(source).__name__), source)
         msg = f"a data sync handler must be a DataSyncHandler, its class or its import path, got {source!r}"
         raise ConfigurationError(msg)
 
@@ -96,8 +96,7 @@ class HandlerReference:
         """
         source: Any = self.source
         if isinstance(source, str):
-            module, _, name = source.partition(":")
-            source = getattr(import_module(module), name, None)
+            source = imported(source, _WHAT)
         found = source() if isinstance(source, type) else source
         if not isinstance(found, DataSyncHandler):
             msg = f"{self.source} is not a DataSyncHandler, got {found!r}"
@@ -125,6 +124,17 @@ def handler_references(module: str, sources: Iterable[HandlerSource]) -> tuple[H
         )
         raise ConfigurationError(msg)
     return references
+
+
+def _checked_name(name: str) -> str:
+    size = len(name.encode())
+    if size > _MAX_NAME_BYTES:
+        msg = (
+            f"the name of the data sync handler {name} has {size} bytes, and {_MAX_NAME_BYTES} is the most: "
+            "it is part of the keys of cursors; give the class a shorter name"
+        )
+        raise ConfigurationError(msg)
+    return name
 
 
 def _checked_type(handler: type[DataSyncHandler]) -> type[DataSyncHandler]:

@@ -14,6 +14,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 
 __all__ = [
     "KEY_SEPARATOR",
+    "MAX_ROW_SK_BYTES",
     "MAX_VERSION",
     "VERSION_FIRST",
     "VERSION_LATEST",
@@ -21,6 +22,7 @@ __all__ = [
     "DetailKey",
     "add_sort_key_version",
     "check_natural_key",
+    "check_new_key",
     "generate_id",
     "get_sort_key_version",
     "get_tenant_code",
@@ -42,8 +44,14 @@ MAX_VERSION: Final = 9_999_999_999
 _SUFFIX: Final = re.compile(r"@([0-9]+)\Z")
 _LETTERS: Final = re.compile("[^\u212a\u212b\u2126\u03f4]+")
 _MAX_PK_BYTES: Final = 2048
-# DynamoDB allows 1024 bytes; a version suffix has to fit behind the natural key.
-_MAX_SK_BYTES: Final = 1024 - len(f"@{MAX_VERSION}")
+MAX_ROW_SK_BYTES: Final = 1024
+"""What DynamoDB takes as a sort key."""
+
+# What earlier releases accepted: only a version suffix had to fit behind it.
+_MAX_SK_BYTES: Final = MAX_ROW_SK_BYTES - len(f"@{MAX_VERSION}")
+# Every row that is derived from an aggregate has to fit: `{handler}#{sk}`, `{sk}@{version}`
+# and `{sk}@publish#{32 hexadecimal digits}`. Names of handlers have at most 100 bytes.
+_MAX_NEW_SK_BYTES: Final = 900
 
 
 class DetailKey(NamedTuple):
@@ -115,9 +123,8 @@ def get_tenant_code(pk: str) -> str | None:
 def lower_case_tenant(tenant: str) -> str:
     """A tenant as it is compared: in lower case.
 
-    The kelvin, angstrom and ohm signs and the capital theta symbol stay: their lower case
-    is that of other letters, and whoever has them in his tenant's name would be in another
-    tenant.
+    The kelvin, angstrom and ohm signs and the capital theta symbol stay: their lower case is
+    that of other letters, so a tenant with one of them in its name would become another tenant.
 
     >>> lower_case_tenant("Acme")
     'acme'
@@ -132,7 +139,24 @@ def check_natural_key(pk: str, sk: str) -> None:
         InvalidInputError: A part is empty or too long, or ``sk`` ends in what would be
             read as a version suffix.
     """
-    problems = [*_length_problems("pk", pk, _MAX_PK_BYTES), *_length_problems("sk", sk, _MAX_SK_BYTES)]
+    _check_key(pk, sk, _MAX_SK_BYTES)
+
+
+def check_new_key(pk: str, sk: str) -> None:
+    """Refuse a key that a new aggregate must not have.
+
+    Beside what `check_natural_key` refuses, that is a sort key so long that the rows which the
+    library derives from it would not fit into DynamoDB. Earlier releases accepted such keys:
+    their aggregates can still be read, changed, repaired and erased.
+
+    Raises:
+        InvalidInputError: The key cannot be that of a new aggregate; the message names the part.
+    """
+    _check_key(pk, sk, _MAX_NEW_SK_BYTES)
+
+
+def _check_key(pk: str, sk: str, max_sk_bytes: int) -> None:
+    problems = [*_length_problems("pk", pk, _MAX_PK_BYTES), *_length_problems("sk", sk, max_sk_bytes)]
     if _SUFFIX.search(sk):
         problems.append(
             FieldProblem(

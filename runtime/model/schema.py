@@ -11,18 +11,17 @@ a row, and one without the column, counts as schema 1.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import ConfigurationError, NewerSchemaError, UpcastError
+from runtime.imports import check_import_path, imported
 from runtime.model.keys import VER_SEPARATOR
 from runtime.model.rows import SCHEMA_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from runtime.store.codec import Item
 
 __all__ = ["Schema", "Upcaster", "UpcasterSource"]
 
@@ -33,6 +32,9 @@ UpcasterSource = Upcaster | str
 """An upcaster, or where to import it from: ``"package.module:name"``."""
 
 _FIRST: Final = 1
+_WHAT: Final = "an upcaster"
+
+_Row = dict[str, Any]
 
 
 class Schema:
@@ -56,16 +58,16 @@ class Schema:
         self.current = _FIRST + len(self._sources)
         self._readable = self.current + read_ahead
 
-    def of(self, row: Item) -> int:
+    def of(self, row: _Row) -> int:
         """Schema of a row's attributes."""
         column = row.get(SCHEMA_COLUMN)
-        if column is None:
+        if not isinstance(column, str):
             return _FIRST
-        schema, _, version = column.get("S", "").partition(VER_SEPARATOR)
-        is_tied = schema.isdecimal() and version == row.get("version", {}).get("N")
+        schema, _, version = column.partition(VER_SEPARATOR)
+        is_tied = schema.isdecimal() and version == str(row.get("version"))
         return int(schema) if is_tied else _FIRST
 
-    def is_current(self, row: Item) -> bool:
+    def is_current(self, row: _Row) -> bool:
         """Whether a row's attributes can be taken as they are.
 
         Raises:
@@ -78,7 +80,7 @@ class Schema:
             raise self._newer(row, schema)
         return schema >= self.current
 
-    def check_base(self, row: Item) -> None:
+    def check_base(self, row: _Row) -> None:
         """Refuse to build on attributes of a schema that this code does not know.
 
         Raises:
@@ -88,7 +90,7 @@ class Schema:
         if schema > self.current:
             raise self._newer(row, schema)
 
-    def upcast(self, row: Item, attributes: dict[str, Any]) -> dict[str, Any]:
+    def upcast(self, row: _Row, attributes: dict[str, Any]) -> dict[str, Any]:
         """Attributes of ``row``, which are of an older schema, in the current one.
 
         Args:
@@ -110,27 +112,27 @@ class Schema:
                 raise self._failed(row, schema, got)
         return attributes
 
-    def stamp(self, schema: int, version: int) -> Item:
+    def stamp(self, schema: int, version: int) -> dict[str, str]:
         """The column of a row with this version of the aggregate; none in a module of one schema."""
         if self.current == _FIRST:
             return {}
-        return {SCHEMA_COLUMN: {"S": f"{schema}{VER_SEPARATOR}{version}"}}
+        return {SCHEMA_COLUMN: f"{schema}{VER_SEPARATOR}{version}"}
 
     @cached_property
     def _upcasters(self) -> tuple[Upcaster, ...]:
         return tuple(_loaded(source) for source in self._sources)
 
-    def _newer(self, row: Item, schema: int) -> NewerSchemaError:
-        return NewerSchemaError(self._module, row["pk"]["S"], row["sk"]["S"], schema, self.current)
+    def _newer(self, row: _Row, schema: int) -> NewerSchemaError:
+        return NewerSchemaError(self._module, row["pk"], row["sk"], schema, self.current)
 
-    def _failed(self, row: Item, schema: int, problem: str) -> UpcastError:
-        return UpcastError(self._module, row["pk"]["S"], row["sk"]["S"], schema, problem)
+    def _failed(self, row: _Row, schema: int, problem: str) -> UpcastError:
+        return UpcastError(self._module, row["pk"], row["sk"], schema, problem)
 
 
 def _checked(source: UpcasterSource) -> UpcasterSource:
     if isinstance(source, str):
-        module, _, name = source.partition(":")
-        if module and name.isidentifier():
+        with suppress(ConfigurationError):
+            check_import_path(source, _WHAT)
             return source
     elif callable(source):
         return source
@@ -139,10 +141,7 @@ def _checked(source: UpcasterSource) -> UpcasterSource:
 
 
 def _loaded(source: UpcasterSource) -> Upcaster:
-    if not isinstance(source, str):
-        return source
-    module, _, name = source.partition(":")
-    found = getattr(import_module(module), name, None)
+    found = imported(source, _WHAT) if isinstance(source, str) else source
     if not callable(found):
         msg = f"the upcaster {source} is no function, got {found!r}"
         raise ConfigurationError(msg)

@@ -1,10 +1,18 @@
-"""What the field ``status`` of a command row says: ``{step}:{state}``."""
+"""What the column ``status`` of a command row says: ``{step}:{state}``."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLY_FAILED", "FINISHED", "HANDLERS_FAILED", "HANDLERS_STARTED", "is_of_pipeline"]
+__all__ = [
+    "APPLY_FAILED",
+    "FINISHED",
+    "HANDLERS_FAILED",
+    "HANDLERS_STARTED",
+    "is_applied",
+    "is_final",
+    "is_of_pipeline",
+]
 
 FINISHED: Final = "finish:FINISHED"
 """Applied, and every data sync handler has seen it."""
@@ -31,3 +39,13 @@ _STEPS: Final = {
 def is_of_pipeline(status: str) -> bool:
     """Whether a pipeline wrote this status. Any other one is the user's own."""
     return status.partition(":")[0] in _STEPS
+
+
+def is_final(status: object) -> bool:
+    """Whether nobody is at work on a command any more: it is finished, or an operator has to look."""
+    return status in {FINISHED, HANDLERS_FAILED, APPLY_FAILED}
+
+
+def is_applied(status: object) -> bool:
+    """Whether a command of ours with this status was written together with its data row."""
+    return status in {FINISHED, HANDLERS_STARTED, HANDLERS_FAILED}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.keys import check_natural_key, generate_id, get_tenant_code
+from runtime.model.models import CommandInputModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runtime.model.models import CommandInputModel
+__all__ = ["field_problems", "input_model_of", "validated_input"]
 
-__all__ = ["field_problems", "validated_input"]
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+@cache
+def input_model_of(attributes: Any) -> type[CommandInputModel[Any]]:  # noqa: ANN401 - a type
+    """The input model of a module with this type of attributes: a pydantic model, or ``dict[str, Any]``."""
+    return cast("type[CommandInputModel[Any]]", CommandInputModel.__class_getitem__(attributes))
 
 
 def validated_input(

@@ -4,28 +4,34 @@ A stream record or a workflow execution is only a doorbell. Records come twice a
 order, so nothing here trusts them: the data row's own version decides, in the same
 transaction that advances it. Whoever comes first applies all that is missing, whoever
 comes late finds it done.
+
+An aggregate may live twice: it is erased, or expires, and is created again. A command of an
+earlier life is never applied, even though its record still comes: the transaction holds only
+while the command in the table is the very one that is applied.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from runtime import metrics
+from runtime import clock, metrics
 from runtime.backoff import back_off
-from runtime.model.keys import DetailKey, add_sort_key_version, get_sort_key_version
-from runtime.model.rows import version_of
-from runtime.pipeline.transactions import advance_writes, status_update
-from runtime.store.dynamodb import Read, TransactionFailedError
+from runtime.errors import ContentionError, CorruptRowError
+from runtime.model.keys import get_sort_key_version
+from runtime.model.rows import PUBLISH_ID, is_same_command, is_same_life, moment_in, version_of
+from runtime.model.status import FINISHED, is_applied
+from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, status_write
+from runtime.store.port import ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.model.keys import DetailKey
+    from runtime.module_context import ModuleContext
+    from runtime.store.values import Row
 
-__all__ = ["Applied", "ApplyContentionError", "apply"]
+__all__ = ["Applied", "apply", "was_applied"]
 
 _MAX_ROUNDS: Final = 20
 _WINDOW: Final = 99  # commands read in one batch, beside the data row
@@ -36,12 +42,12 @@ class Applied:
     """What a call of `apply` found and did.
 
     Attributes:
-        data: The data row as it is now, or None when no command was ever found.
+        data: The data row as it is now, or None where there is none.
         commands: Command rows that this call applied, in order. Empty when it came late.
     """
 
-    data: Item | None
-    commands: tuple[Item, ...]
+    data: Row | None
+    commands: tuple[Row, ...]
 
     @property
     def version(self) -> int:
@@ -49,20 +55,17 @@ class Applied:
         return version_of(self.data)
 
 
-class ApplyContentionError(Exception):
-    """Other writers advanced the aggregate for as long as this one tried. Safe to retry."""
-
-
 class _OvertakenError(Exception):
     """Somebody else advanced the data row after it was read."""
 
 
 def apply(
-    module: CommandModule[Any],
+    context: ModuleContext,
     key: DetailKey,
     version: int,
     *,
-    images: Mapping[int, Item] | None = None,
+    images: Mapping[int, Row] | None = None,
+    rebuild: bool = False,
 ) -> Applied:
     """Bring the data row of one aggregate to ``version`` or beyond.
 
@@ -70,100 +73,131 @@ def apply(
     one transaction (data row, history row of what it replaces, status of the command).
 
     Args:
-        module: Module of the aggregate.
+        context: Module of the aggregate.
         key: Key of the aggregate; the sort key without a version.
         version: Version that the doorbell rang for.
         images: Command rows that the caller has at hand, by version.
+        rebuild: Make a data row that is gone anew, even though its commands say that they were
+            applied. By default such a row has expired, and stays away.
 
     Raises:
-        ApplyContentionError: Too many concurrent writers. Nothing is half done.
+        ContentionError: Too many concurrent writers. Nothing is half done.
     """
-    run = _Run(module, key, version, dict(images or {}))
+    run = _Run(context, key, version, dict(images or {}), rebuild=rebuild)
     for attempt in range(_MAX_ROUNDS):
         try:
             return run.round()
         except _OvertakenError:
             back_off(attempt, base=0.01, longest=0.5)
     msg = f"{key.pk} {key.sk} was advanced by others {_MAX_ROUNDS} times while version {version} was applied"
-    raise ApplyContentionError(msg)
+    raise ContentionError(msg)
+
+
+def was_applied(command: Row) -> bool:
+    """Whether a command's status says that its data row was written, with it or before it."""
+    status = command.get("status")
+    return status == FINISHED or (PUBLISH_ID in command and is_applied(status))
 
 
 class _Run:
     """One call of `apply`."""
 
     def __init__(
-        self, module: CommandModule[Any], key: DetailKey, version: int, images: dict[int, Item]
+        self,
+        context: ModuleContext,
+        key: DetailKey,
+        version: int,
+        images: dict[int, Row],
+        *,
+        rebuild: bool,
     ) -> None:
-        self._module = module
-        self._dynamodb = module.resources.dynamodb
-        self._tables = module.tables
+        self._context = context
+        self._store = context.store
         self._key = key
         self._version = version
         self._images = images
+        self._rebuild = rebuild
         self._gone: set[int] = set()
-        self._applied: list[Item] = []
+        self._applied: list[Row] = []
 
     def round(self) -> Applied:
         """Read where the aggregate is, then apply what is missing, one by one."""
         data = self._read_data()
-        for command in self._missing(version_of(data)):
+        for command in self._read_missing(data):
             data = self._advance(data, command)
             self._applied.append(command)
         if self._applied:
-            metrics.count(metrics.COMMANDS_APPLIED, self._module.table_name, len(self._applied))
-            metrics.observe(metrics.COMMAND_LAG, self._module.table_name, _lags(self._applied))
+            metrics.count(metrics.COMMANDS_APPLIED, self._context.name, len(self._applied))
+            metrics.observe(metrics.COMMAND_LAG, self._context.name, _lags(self._applied))
         return Applied(data, tuple(self._applied))
 
-    def _read_data(self) -> Item | None:
-        data = Read(self._tables.data, *self._key)
+    def _read_data(self) -> Row | None:
+        place = self._context.data_place(self._key)
         if self._version in self._images or self._version in self._gone:
-            return self._dynamodb.get(data.table, data.pk, data.sk, consistent=True)
+            return self._store.get(place)
         # One call for both rows: nearly always this command is the only one missing.
-        command = self._command(self._version)
-        rows = self._dynamodb.batch_get([data, command])
+        command = self._context.command_place(self._key, self._version)
+        rows = self._store.batch_get([place, command])
         if command in rows:
             self._images[self._version] = rows[command]
         else:
             self._gone.add(self._version)
-        return rows.get(data)
+        return rows.get(place)
 
-    def _missing(self, applied: int) -> Iterator[Item]:
-        """Commands from the one after ``applied`` on; a row that is gone is passed over."""
-        for start in range(applied + 1, self._version + 1, _WINDOW):
+    def _read_missing(self, data: Row | None) -> Iterator[Row]:
+        """Commands after those that are applied; one that is gone, or of another life, is passed over."""
+        if data is None and not self._rebuild and self._has_expired():
+            return
+        last = self._images.get(self._version)
+        for start in range(version_of(data) + 1, self._version + 1, _WINDOW):
             window = range(start, min(start + _WINDOW, self._version + 1))
             unread = [v for v in window if v not in self._images and v not in self._gone]
             if unread:
-                rows = self._dynamodb.batch_get(self._command(v) for v in unread)
-                self._images |= {get_sort_key_version(read.sk): row for read, row in rows.items()}
-            yield from (self._images.pop(v) for v in window if v in self._images)
+                places = (self._context.command_place(self._key, v) for v in unread)
+                rows = self._store.batch_get(places)
+                self._images |= {get_sort_key_version(place.sk): row for place, row in rows.items()}
+            for version in window:
+                command = self._images.pop(version, None)
+                if command is not None and is_same_life(command, data) and is_same_life(command, last):
+                    yield command
 
-    def _advance(self, data: Item | None, command: Item) -> Item:
+    def _has_expired(self) -> bool:
+        """Whether there is no data row because there was one, and its time is over."""
+        command = self._images.get(self._version)
+        return command is not None and was_applied(command)
+
+    def _advance(self, data: Row | None, command: Row) -> Row:
         """Write what ``command`` makes of ``data``, and return it."""
-        writes = advance_writes(self._module, data, command)
-        status = status_update(self._module, command, self._module.applied_status)
+        writes = advance_writes(self._context, data, command)
+        status = status_write(self._context, command, self._context.applied_status)
         try:
-            self._dynamodb.transact([*writes, status])
-        except TransactionFailedError as failure:
-            if failure.codes[-1] == "ConditionalCheckFailed":
-                # The command was deleted after its image was taken: pass it over.
-                self._gone.add(get_sort_key_version(command["sk"]["S"]))
-            elif failure.codes[0] != "ConditionalCheckFailed" and not failure.may_pass_later:
-                raise
+            self._store.write(*writes, status)
+        except ConditionFailedError as failure:
+            version = get_sort_key_version(command["sk"])
+            # Where the data row has moved on as well, the next round reads anew what is missing.
+            if COMMAND in failure.rows and DATA not in failure.rows:
+                self._reread(version, command, failure.rows[COMMAND])
             raise _OvertakenError from failure
-        after: Item = writes[0]["Put"]["Item"]
-        return after
+        return writes[0].row
 
-    def _command(self, version: int) -> Read:
-        return Read(self._tables.command, self._key.pk, add_sort_key_version(self._key.sk, version))
+    def _reread(self, version: int, command: Row, found: Row | None) -> None:
+        """The image of a command was not what stands in the table: go by the table."""
+        if found is None:
+            self._gone.add(version)  # deleted after its image was taken
+        elif is_same_command(found, command) and was_applied(found) == was_applied(command):
+            return
+        else:
+            self._images[version] = found
 
 
-def _lags(commands: list[Item]) -> Iterator[float]:
+def _lags(commands: list[Row]) -> Iterator[float]:
     """Milliseconds since each command was published; nothing for a row that does not tell."""
-    now = datetime.now(UTC)
+    now = clock.now()
     for command in commands:
-        try:
-            published = datetime.fromisoformat(command["createdAt"]["S"])
-        except (KeyError, ValueError):
+        if "createdAt" not in command:
             continue
-        published = published if published.tzinfo else published.replace(tzinfo=UTC)
+        try:
+            published = moment_in(command, "createdAt")
+        except CorruptRowError:
+            continue
         yield max((now - published).total_seconds() * 1000, 0.0)

@@ -1,40 +1,48 @@
-"""Reconciling: finding the commands that nobody has finished, and finishing them.
+"""Finishing what nobody has finished: by a look at a whole table, or at what is under way.
 
 For what no retry heals: a stream that forgot records, a process that died between its
-commit and its handlers, an execution that was never started or failed. Whatever is done
-here is what the pipeline does, so both may do it at the same time, and twice.
+commit and its handlers, an execution that was never started or failed, a table that was restored
+from an older backup. Whatever is done here is what the pipeline does, so both may do it at the
+same time, and twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
+from boto3.dynamodb.conditions import Key
+
+from runtime import clock, metrics
+from runtime.contract import OPEN_COLUMN, OPEN_INDEX, OPEN_SLICES
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.identity.access import check_every_tenant
 from runtime.log import log_context, logger
-from runtime.model.keys import DetailKey, add_sort_key_version
+from runtime.model.keys import DetailKey, get_sort_key_version
+from runtime.model.rows import is_same_life, life_of
 from runtime.model.status import FINISHED, is_of_pipeline
 from runtime.pipeline.apply import apply
-from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.pipeline.finish import finish_applied, run_handlers
-from runtime.pipeline.settle import settle
-from runtime.pipeline.unfinished import CANDIDATES, Problem, Unfinished, find_unfinished
-from runtime.store.dynamodb import Read
+from runtime.pipeline.drain import drain, read_commands
+from runtime.pipeline.facts import COLUMNS, Problem, Unfinished, find_unfinished
+from runtime.pipeline.finish import finish, finish_applied, read_cursors
+from runtime.store.codec import isoformat
 from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from runtime.identity.context import InvokeContext
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.module_context import HasContext, ModuleContext
+    from runtime.store.values import Row
 
-__all__ = ["NotReconciled", "Reconciled", "reconcile"]
+__all__ = ["Healed", "NotReconciled", "Reconciled", "heal", "reconcile"]
 
-_WINDOW: Final = 25
 _QUARTER_OF_AN_HOUR: Final = timedelta(minutes=15)
+_TEN_MINUTES: Final = timedelta(minutes=10)
+_PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Reconciled:
         handled: Versions that every handler, apart from parked ones, has seen now.
         finished: Commands that got their final status; their clients were notified.
         handed_over: Versions that were left to an execution, because a handler fails.
-        failed: Aggregates that could not be repaired.
+        failed: Aggregates that could not be repaired, or not even read.
         scanned: Rows of the command table that were looked at.
         resume_token: Goes on after this page; None after the last one.
     """
@@ -77,8 +85,23 @@ class Reconciled:
     resume_token: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """What a look at the commands under way has found, and done about it.
+
+    Attributes:
+        looked_at: Commands that are under way for longer than they should be.
+        healed: Those that nobody was at work on, and that are taken care of now.
+        failed: Aggregates that could not be repaired.
+    """
+
+    looked_at: int
+    healed: int
+    failed: tuple[NotReconciled, ...]
+
+
 def reconcile(
-    module: CommandModule[Any],
+    module: HasContext,
     *,
     older_than: timedelta = _QUARTER_OF_AN_HOUR,
     dry_run: bool = False,
@@ -90,14 +113,14 @@ def reconcile(
 ) -> Reconciled:
     """Finish the commands on one page of the command table that nobody else has finished.
 
-    A command is found by facts: the data row has not reached it, a handler that is not
-    parked has not seen it, or it has no final status. It is applied, after those before it;
-    the handlers are called here, in order; where one fails, executions take over, with
-    their retries, parking and alarm. Parked handlers are left to `redrive`. An aggregate
-    that cannot be repaired is reported and does not stop the page.
+    A command is found by facts: the data row has not come to it, or is gone before its time; a
+    handler that is not parked has not seen it; or it has no final status. It is applied, after
+    those before it; the handlers are called here, in order; where one fails, executions take
+    over, with their retries, parking and alarm. Parked handlers are left to `redrive`. An
+    aggregate that cannot be repaired is reported and does not stop the page.
 
-    Safe at any time, beside a running pipeline and beside itself. One scan and one read for
-    a page without findings. Call it until ``resume_token`` is None:
+    Safe at any time, beside a running pipeline and beside itself. One scan, and one read for each
+    100 rows that tell about the page. Call it until ``resume_token`` is None:
 
     Example:
         >>> page = reconcile(order)
@@ -120,19 +143,15 @@ def reconcile(
         InvalidInputError: An argument is out of range.
         ForbiddenError: The caller has no role that crosses all tenants: the rows are everybody's.
     """
-    check_every_tenant(invoke_context, module.resources.settings)
-    if older_than < timedelta(0):
-        raise InvalidInputError([FieldProblem("older_than", f"must not be negative, got {older_than}")])
+    context = module.context
+    check_every_tenant(invoke_context, context.settings)
+    _check_age("older_than", older_than)
     scan = Scan.checked(segment=segment, total_segments=total_segments, resume_from=resume_from, limit=limit)
-    before = datetime.now(UTC) - older_than
-    page = scan.read(module.resources.dynamodb, module.tables.command, **CANDIDATES)
-    found = find_unfinished(module, page.rows, before)
-    repair = _Repair(module)
-    with log_context(module=module.table_name):
-        for key, commands in found.items() if not dry_run else ():
-            repair.aggregate(key, commands)
+    page = scan.read(context.store, context.tables.command, columns=COLUMNS)
+    repair = _Repair(context)
+    repair.look(page.rows, clock.now() - older_than, dry_run=dry_run)
     return Reconciled(
-        tuple(command for commands in found.values() for command in commands),
+        tuple(repair.found),
         repair.applied,
         repair.handled,
         repair.finished,
@@ -143,95 +162,140 @@ def reconcile(
     )
 
 
+def heal(module: HasContext, *, older_than: timedelta = _TEN_MINUTES) -> Healed:
+    """Finish what is under way for too long: `reconcile` for the commands that have no final status.
+
+    It reads the index of these commands only, so that it costs the same however many commands the
+    table holds: two queries for each of 16 slices. `CqrsStack` lets it run every few minutes.
+
+    Args:
+        module: Module of the commands.
+        older_than: Younger commands are left to the pipeline.
+
+    Raises:
+        InvalidInputError: ``older_than`` is negative.
+    """
+    context = module.context
+    _check_age("older_than", older_than)
+    repair = _Repair(context)
+    looked_at = 0
+    for rows in _open_pages(context, clock.now() - older_than) if context.tables.has_open_index else ():
+        looked_at += len(rows)
+        repair.look(rows, clock.now() - older_than)
+    metrics.count(metrics.COMMANDS_HEALED, context.name, len(repair.found))
+    return Healed(looked_at, len(repair.found), tuple(repair.failed))
+
+
+def _open_pages(context: ModuleContext, before: datetime) -> Iterator[list[Row]]:
+    """Keys of the commands that have no final status, and are old enough or from the future."""
+    future = clock.now() + _QUARTER_OF_AN_HOUR
+    for number in range(OPEN_SLICES):
+        mine = Key(OPEN_COLUMN).eq(str(number))
+        for condition in (
+            mine & Key("createdAt").lt(isoformat(before)),
+            mine & Key("createdAt").gt(isoformat(future)),
+        ):
+            start: Row | None = None
+            while True:
+                page = context.store.query(
+                    context.tables.command, condition, index=OPEN_INDEX, start=start, limit=_PAGE
+                )
+                if page.rows:
+                    yield page.rows
+                start = page.next
+                if start is None:
+                    break
+
+
+def _check_age(name: str, age: timedelta) -> None:
+    if age < timedelta(0):
+        raise InvalidInputError([FieldProblem(name, f"must not be negative, got {age}")])
+
+
+@dataclass
 class _Repair:
-    """The repair of the aggregates on one page."""
+    """The repair of some aggregates."""
 
-    def __init__(self, module: CommandModule[Any]) -> None:
-        self._module = module
-        self._dynamodb = module.resources.dynamodb
-        self.applied = self.handled = self.finished = self.handed_over = 0
-        self.failed: list[NotReconciled] = []
+    context: ModuleContext
+    found: list[Unfinished] = field(default_factory=list)
+    failed: list[NotReconciled] = field(default_factory=list)
+    applied: int = 0
+    handled: int = 0
+    finished: int = 0
+    handed_over: int = 0
 
-    def aggregate(self, key: DetailKey, found: Sequence[Unfinished]) -> None:
+    def look(self, rows: Iterable[Row], before: datetime, *, dry_run: bool = False) -> None:
+        """Find what is unfinished among commands, and finish it."""
+        with log_context(module=self.context.name):
+            found, unreadable = find_unfinished(self.context, rows, before)
+            self.failed += [NotReconciled(one.key, one.version, one.error) for one in unreadable]
+            for key, commands in found.items():
+                self.found += commands
+                if not dry_run:
+                    self._aggregate(key, commands)
+
+    def _aggregate(self, key: DetailKey, found: Sequence[Unfinished]) -> None:
         """Finish the versions of one aggregate up to the last one that was found."""
         last = found[-1].version
         try:
             if any(command.problem is Problem.NOT_APPLIED for command in found):
                 self._apply(key, last)
-            if self._module.handlers:
+            if self.context.handlers:
                 self._handle(key, found[0].version, last)
             else:
-                for _, command in self._commands(key, [c.version for c in found]):
-                    self._settle(command)
+                for _, command in self._commands(key, found[0].version, last):
+                    self._finish(command)
         except Exception as error:  # noqa: BLE001 - one aggregate must not stop the others
             kind = type(error).__name__
             logger.error("not reconciled", error=kind)
             self.failed.append(NotReconciled(key, last, kind))
 
     def _apply(self, key: DetailKey, last: int) -> None:
-        done = apply(self._module, key, last)
-        finish_applied(self._module, done)
+        done = apply(self.context, key, last, rebuild=True)
+        finish_applied(self.context, done)
         self.applied += len(done.commands)
-        self.finished += 0 if self._module.handlers else len(done.commands)
+        self.finished += 0 if self.context.handlers else len(done.commands)
 
-    def _settle(self, command: Item) -> None:
-        status = command.get("status", {}).get("S")
+    def _finish(self, command: Row) -> None:
+        status = command.get("status")
         # Nobody but its user changes a status of the user's own.
         if status is None or (status != FINISHED and is_of_pipeline(status)):
-            self.finished += settle(self._module, command)
+            self.finished += finish(self.context, command)
 
     def _handle(self, key: DetailKey, first: int, last: int) -> None:
-        """Run the handlers for whatever they have not seen, up to ``last``; then finish it."""
-        unseen = self._first_unseen(key, last)
-        commands = self._commands(key, range(min(first, unseen), last + 1))
-        for version, command in commands:
-            if version >= unseen and run_handlers(self._module, key, version, command).pending:
+        """Give the handlers their turns up to ``last``; then finish what they have come to."""
+        commands = dict(self._commands(key, first, last))
+        if last not in commands:
+            return
+        owner = f"reconcile-{uuid4().hex}"
+        shown: set[int] = set()
+        is_failing = False
+        for reference in self.context.handlers:
+            try:
+                drained = drain(self.context, reference, key, last, owner=owner, command=commands[last])
+            except Exception as error:  # noqa: BLE001 - an execution takes over, with its retries
+                logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
+                is_failing = True
+            else:
+                rows = {get_sort_key_version(row["sk"]): row for row in drained.shown}
+                shown |= set(rows)
+                commands = rows | commands
+        cursors = read_cursors(self.context, key, life_of(commands[last]))
+        for version, command in sorted(commands.items()):
+            is_behind = any(not c.has_seen(version) and c.parked_version is None for c in cursors)
+            self.handled += version in shown and not is_behind
+            if not is_behind:
+                self._finish(command)
+            elif is_failing and command.get("status") != FINISHED:
                 self._hand_over(key, command)
-                break
-            self.handled += version >= unseen
-            self._settle(command)
-        # Each later version has to wait for the one that fails, or to meet it parked.
-        for _, command in commands:
-            self._hand_over(key, command)
 
-    def _hand_over(self, key: DetailKey, command: Item) -> None:
-        if command.get("status", {}).get("S") != FINISHED:
-            self._module.resources.workflow.start(self._module, key, command, again=True)
-            self.handed_over += 1
+    def _hand_over(self, key: DetailKey, command: Row) -> None:
+        context = self.context
+        context.workflow.start(context.name, context.tables.command, key, command, again=True)
+        self.handed_over += 1
 
-    def _first_unseen(self, key: DetailKey, last: int) -> int:
-        """First version that a handler which is not parked has not seen; ``last`` + 1 without one."""
-        store = CursorStore(self._dynamodb, self._module.tables.sync)
-        reads = [store.read(key, reference.name) for reference in self._module.handlers]
-        rows = self._dynamodb.batch_get(reads)
-        cursors = [Cursor.of(rows.get(read)) for read in reads]
-        waiting = [cursor for cursor in cursors if cursor.parked_version is None]
-        first = min(
-            (cursor.version + 1 for cursor in waiting if cursor.version is not None), default=last + 1
-        )
-        if any(cursor.version is None for cursor in waiting):
-            # New to the aggregate, a handler starts where the commands before were finished without it.
-            first = min(first, self._first_unfinished(key, last))
-        return min(first, last + 1)
-
-    def _first_unfinished(self, key: DetailKey, last: int) -> int:
-        """Look back from ``last`` to the last finished command; single ones that are gone are passed."""
-        first = last + 1
-        for end in range(last, 0, -_WINDOW):
-            rows = dict(self._commands(key, range(max(1, end - _WINDOW + 1), end + 1)))
-            for version in sorted(rows, reverse=True):
-                if rows[version].get("status", {}).get("S") == FINISHED:
-                    return first
-                first = version
-            if not rows:
-                break  # expired, and so finished
-        return first
-
-    def _commands(self, key: DetailKey, versions: Sequence[int]) -> Iterator[tuple[int, Item]]:
-        """The commands of these versions that exist, in order."""
-        table = self._module.tables.command
-        for start in range(0, len(versions), _WINDOW):
-            window = versions[start : start + _WINDOW]
-            reads = {v: Read(table, key.pk, add_sort_key_version(key.sk, v)) for v in window}
-            rows = self._dynamodb.batch_get(reads.values())
-            yield from ((version, rows[read]) for version, read in reads.items() if read in rows)
+    def _commands(self, key: DetailKey, first: int, last: int) -> Iterator[tuple[int, Row]]:
+        """The commands of these versions that exist, of the life of the last one, in order."""
+        rows = {v: row for v, row in read_commands(self.context, key, first, last) if row is not None}
+        anchor = rows.get(last)
+        return ((v, row) for v, row in rows.items() if is_same_life(row, anchor))

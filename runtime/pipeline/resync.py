@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.log import logger
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.model.rows import version_of
-from runtime.pipeline.cursor import Cursor, CursorStore
-from runtime.pipeline.settle import settle_versions
+from runtime.pipeline.drain import Turn, unmoved
+from runtime.pipeline.finish import finish_all, finish_failed
+from runtime.store.port import ConditionFailedError
 from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runtime.model.handlers import HandlerReference
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
-    from runtime.store.scan import ScannedPage
+    from runtime.module_context import ModuleContext
+    from runtime.store.values import Row
 
-__all__ = ["Progress", "feed_page", "handlers_named", "run"]
+__all__ = ["FedPage", "NotFed", "Progress", "feed_page", "handlers_named", "run"]
 
 _PAGE: Final = 100
+_MAX_ROUNDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NotFed:
+    """A row that a handler did not take.
+
+    Attributes:
+        key: Key of the aggregate.
+        handler: Name of the handler.
+        error: Kind of error. Never its text, which may quote the data.
+    """
+
+    key: DetailKey
+    handler: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +51,34 @@ class Progress:
         rows: Rows of this page.
         total: Rows so far.
         resume_token: Goes on after this page; None after the last one.
+        failed: What handlers did not take of this page.
     """
 
     rows: int
     total: int
     resume_token: str | None
+    failed: tuple[NotFed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FedPage:
+    """One page of the data table that was shown to handlers.
+
+    Attributes:
+        rows: How many rows it has.
+        scanned: How many were looked at.
+        resume_token: Goes on after this page; None after the last one.
+        failed: What handlers did not take.
+    """
+
+    rows: int
+    scanned: int
+    resume_token: str | None
+    failed: tuple[NotFed, ...]
 
 
 def run(
-    module: CommandModule[Any],
+    context: ModuleContext,
     *,
     names: Iterable[str] | None,
     segment: int,
@@ -54,69 +91,96 @@ def run(
     Raises:
         InvalidInputError: An argument is out of range.
     """
-    handlers = handlers_named(module, names)
+    handlers = handlers_named(context, names)
     total, token = 0, resume_from
     while True:
         scan = Scan.checked(segment=segment, total_segments=total_segments, resume_from=token, limit=_PAGE)
         if not handlers:
             return 0
-        page = feed_page(module, handlers, scan)
-        total, token = total + len(page.rows), page.resume_token
+        page = feed_page(context, handlers, scan)
+        total, token = total + page.rows, page.resume_token
         if on_page:
-            on_page(Progress(len(page.rows), total, token))
+            on_page(Progress(page.rows, total, token, page.failed))
         if token is None:
             return total
 
 
 def feed_page(
-    module: CommandModule[Any],
-    handlers: Sequence[HandlerReference],
-    scan: Scan,
-    *,
-    dry_run: bool = False,
-) -> ScannedPage:
-    """Show one page of the data table to handlers, or only read it."""
-    page = scan.read(module.resources.dynamodb, module.tables.data)
-    if not dry_run:
-        for row in page.rows:
-            _feed(module, handlers, row)
-    return page
+    context: ModuleContext, handlers: Sequence[HandlerReference], scan: Scan, *, dry_run: bool = False
+) -> FedPage:
+    """Show one page of the data table to handlers, or only read it.
+
+    A row that a handler does not take is reported, and does not stop the page.
+    """
+    page = scan.read(context.store, context.tables.data)
+    failed: list[NotFed] = []
+    for row in page.rows if not dry_run else ():
+        key = DetailKey(row["pk"], row["sk"])
+        for reference in handlers:
+            try:
+                _feed(context, reference, key)
+            except Exception as error:  # noqa: BLE001 - one row must not stop the others
+                logger.warning("row not fed", handler=reference.name, error=type(error).__name__)
+                failed.append(NotFed(key, reference.name, type(error).__name__))
+    return FedPage(len(page.rows), page.scanned, page.resume_token, tuple(failed))
 
 
-def _feed(module: CommandModule[Any], handlers: Sequence[HandlerReference], row: Item) -> None:
-    """Show a data row to each handler that is not past it."""
-    key, version = DetailKey(row["pk"]["S"], row["sk"]["S"]), version_of(row)
-    store = CursorStore(module.resources.dynamodb, module.tables.sync)
-    reads = {reference.name: store.read(key, reference.name) for reference in handlers}
-    cursors = module.resources.dynamodb.batch_get(reads.values())
-    command = None
-    missed = version + 1  # first version that a parked handler had not seen
-    for reference in handlers:
-        cursor = Cursor.of(cursors.get(reads[reference.name]))
-        if (cursor.version or 0) > version:
-            continue
-        if command is None:
-            sk = {"S": add_sort_key_version(key.sk, version)}
-            command = module.rows.command(row | {"sk": sk})
-        reference.handler.up(command)
-        store.advance(key, reference.name, version, unpark=True)
-        if cursor.parked_version is not None:
-            missed = min(missed, cursor.parked_version, (cursor.version or cursor.parked_version) + 1)
-    settle_versions(module, key, missed, version)
+def _feed(context: ModuleContext, reference: HandlerReference, key: DetailKey) -> None:
+    """Show a handler the state of an aggregate, in a turn like any other.
+
+    Versions that are under way to the handler are shown to it first, in order. What somebody else
+    is showing it at this moment is left to them.
+    """
+    for _ in range(_MAX_ROUNDS):
+        turn = Turn(context, reference, key, f"resync-{uuid4().hex}")
+        state = turn.read_state()
+        if state is None or not turn.is_free() or (turn.cursor.version or 0) > version_of(state):
+            return
+        if turn.claim(None) and _show(context, turn, key, state):
+            return
 
 
-def handlers_named(module: CommandModule[Any], names: Iterable[str] | None) -> list[HandlerReference]:
+def _show(context: ModuleContext, turn: Turn, key: DetailKey, state: Row) -> bool:
+    """Show the state, and let the turn go; False when a later one met a parked handler meanwhile."""
+    cursor, version = turn.cursor, version_of(state)
+    done = cursor.version
+    if cursor.parked_version is None and done is not None and done < version:
+        # Under way: the handler is to see each of them, and then needs no second look.
+        turn.show_up_to(done, version, state)
+        finish_all(context, turn.shown)
+        return True
+    try:
+        turn.up(state | {"sk": add_sort_key_version(key.sk, version)})
+    except Exception as error:
+        turn.row.fail(turn.token, done, version, error, 0)
+        raise
+    if cursor.parked_version is None:
+        turn.shown.clear()  # the state is no command
+        turn.show_up_to(version, version, state)
+        finish_all(context, turn.shown)
+        return True
+    try:
+        context.store.write(turn.row.unparking(turn.token, version), unmoved(context, key, state))
+    except ConditionFailedError:
+        turn.row.let_go(turn.token, done)
+        return False
+    # The state has everything in it that the parked handler had not seen.
+    finish_failed(context, key, min(cursor.parked_version, (done or 0) + 1), version)
+    return True
+
+
+def handlers_named(context: ModuleContext, names: Iterable[str] | None) -> list[HandlerReference]:
     """The handlers of these names; None means all of the module.
 
     Raises:
         InvalidInputError: A name is not that of a handler.
     """
     if names is None:
-        return list(module.handlers)
-    known = {reference.name: reference for reference in module.handlers}
+        return list(context.handlers)
+    known = {reference.name: reference for reference in context.handlers}
     wanted = list(names)
     problems = [
-        FieldProblem("handlers", f"{name!r} is no handler of {module.table_name}; known are {sorted(known)}")
+        FieldProblem("handlers", f"{name!r} is no handler of {context.name}; known are {sorted(known)}")
         for name in wanted
         if name not in known
     ]

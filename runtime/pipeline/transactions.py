@@ -2,82 +2,102 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from boto3.dynamodb.conditions import Attr
+
+from runtime.contract import OPEN_COLUMN
 from runtime.model.keys import get_tenant_code
-from runtime.model.rows import data_row, history_row, version_of
-from runtime.model.status import FINISHED
+from runtime.model.rows import LIFE, PUBLISH_ID, data_row, history_row, life_of, version_of
+from runtime.model.status import FINISHED, HANDLERS_FAILED, is_final
+from runtime.store.port import Check, Put, Set
+from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from runtime.module import CommandModule
-    from runtime.settings import ModuleTables
-    from runtime.store.codec import Item
+    from boto3.dynamodb.conditions import ConditionBase
 
-__all__ = ["advance_writes", "final_columns", "insert_command", "status_update"]
+    from runtime.module_context import ModuleContext
+    from runtime.store.port import Write
+    from runtime.store.values import Row
+
+__all__ = ["COMMAND", "DATA", "advance_writes", "insert_command", "is_command", "status_set", "status_write"]
+
+DATA: Final = "data row"
+COMMAND: Final = "command"
+"""Labels of the writes that may fail."""
+
+_SETTLED: Final = (FINISHED, HANDLERS_FAILED)
 
 
-def advance_writes(module: CommandModule[Any], existing: Item | None, command: Item) -> list[dict[str, Any]]:
+def advance_writes(context: ModuleContext, existing: Row | None, command: Row) -> list[Put]:
     """Put the data row of ``command``, and keep the one that it replaces in the history.
 
     The first write holds only while the data row is still ``existing``: whoever read an
     older one loses, and nothing is written.
     """
-    tables, tenant = module.tables, get_tenant_code(command["pk"]["S"])
-    data = data_row(command, existing, module.ttl.calculate_ttl("data", tenant))
-    writes: list[dict[str, Any]] = [{"Put": {"TableName": tables.data, "Item": data, **_unchanged(existing)}}]
+    tables, tenant = context.tables, get_tenant_code(command["pk"])
+    data = data_row(command, existing, context.retention.calculate_ttl("data", tenant))
+    writes = [Put(table=tables.data, row=data, condition=_unchanged(existing), label=DATA)]
     if existing is not None:
-        history = history_row(existing, module.ttl.calculate_ttl("history", tenant))
-        writes.append({"Put": {"TableName": tables.history, "Item": history}})
+        history = history_row(existing, context.retention.calculate_ttl("history", tenant))
+        writes.append(Put(table=tables.history, row=history))
     return writes
 
 
-def insert_command(tables: ModuleTables, command: Item) -> dict[str, Any]:
+def insert_command(context: ModuleContext, command: Row) -> Put:
     """Put a command whose version nobody has taken."""
-    return {
-        "Put": {
-            "TableName": tables.command,
-            "Item": command,
-            "ConditionExpression": "attribute_not_exists(pk)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-    }
+    return Put(table=context.tables.command, row=command, condition=Attr("pk").not_exists(), label=COMMAND)
 
 
-def status_update(module: CommandModule[Any], command: Item, status: str) -> dict[str, Any]:
-    """Set the status of a command row that exists; never make a phantom row."""
-    columns = final_columns(module, command["pk"]["S"], status)
-    return {
-        "Update": {
-            "TableName": module.tables.command,
-            "Key": {"pk": command["pk"], "sk": command["sk"]},
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in columns),
-            "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeNames": {f"#{name}": name for name in columns},
-            "ExpressionAttributeValues": {f":{name}": value for name, value in columns.items()},
-        }
-    }
+def status_write(context: ModuleContext, command: Row, status: str) -> Write:
+    """What a transaction that applies ``command`` does to its row: set the status, or only look at it.
+
+    It holds only while the row is this very command: one that was erased, or published anew
+    in a later life, must not be applied from an image of the earlier one. A final status stays:
+    the command was finished, and the data row is only made anew.
+    """
+    place = Place(context.tables.command, command["pk"], command["sk"])
+    if command.get("status") in _SETTLED:
+        return Check(place=place, condition=is_command(command), label=COMMAND)
+    columns, remove = status_set(context, command["pk"], status)
+    unfinished = ~Attr("status").is_in(list(_SETTLED))
+    return Set(
+        place=place,
+        columns=columns,
+        remove=remove,
+        condition=is_command(command) & unfinished,
+        label=COMMAND,
+    )
 
 
-def final_columns(module: CommandModule[Any], pk: str, status: str) -> dict[str, dict[str, str]]:
-    """The columns that a status writes: with the final one, retention begins."""
-    columns = {"status": {"S": status}}
+def is_command(command: Row) -> ConditionBase:
+    """The condition that a row is this very command, and exists."""
+    if command.get(PUBLISH_ID) is None:  # the reference system's
+        return Attr("pk").exists() & Attr(PUBLISH_ID).not_exists()
+    return Attr(PUBLISH_ID).eq(command[PUBLISH_ID])
+
+
+def status_set(context: ModuleContext, pk: str, status: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The columns that a status sets, and those that it takes away.
+
+    With `FINISHED`, retention begins. A final status takes the command out of the index of what
+    is under way.
+    """
+    columns: dict[str, Any] = {"status": status}
     if status == FINISHED:
-        ttl = module.ttl.calculate_ttl("command", get_tenant_code(pk))
+        ttl = context.retention.calculate_ttl("command", get_tenant_code(pk))
         if ttl is not None:
-            columns["ttl"] = {"N": str(ttl)}
-    return columns
+            columns["ttl"] = ttl
+    is_indexed = context.tables.has_open_index and is_final(status)
+    return columns, (OPEN_COLUMN,) if is_indexed else ()
 
 
-def _unchanged(existing: Item | None) -> dict[str, Any]:
+def _unchanged(existing: Row | None) -> ConditionBase:
     if existing is None:
-        return {"ConditionExpression": "attribute_not_exists(pk)"}
+        return Attr("pk").not_exists()
     if "version" not in existing:
-        return {
-            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(#version)",
-            "ExpressionAttributeNames": {"#version": "version"},
-        }
-    return {
-        "ConditionExpression": "#version = :read",
-        "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":read": {"N": str(version_of(existing))}},
-    }
+        return Attr("pk").exists() & Attr("version").not_exists()
+    condition: ConditionBase = Attr("version").eq(version_of(existing))
+    life = life_of(existing)
+    # The same version of another life is another state.
+    return condition & (Attr(LIFE).not_exists() if life is None else Attr(LIFE).eq(life))

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Generic
 
 from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
+from runtime.identity.checked_key import checked_key, checked_pk
 from runtime.model.keys import VERSION_LATEST, get_sort_key_version, remove_sort_key_version
 from runtime.model.models import CommandModel, DataListModel
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish_applied
-from runtime.queries.paging import Order, PageRequest, checked_key, checked_pk
+from runtime.queries.paging import Order, PageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.identity.context import InvokeContext
     from runtime.model.models import DataModel
-    from runtime.module import CommandModule
+    from runtime.module_context import ModuleContext
     from runtime.store.sort_key import SortKeyCondition
 
 __all__ = ["DataService"]
@@ -26,10 +27,8 @@ __all__ = ["DataService"]
 class DataService(Generic[AttributesT]):
     """The data table of a module. Made by `CommandModule`, as its ``data``."""
 
-    def __init__(self, module: CommandModule[AttributesT]) -> None:
-        self._module = module
-        self._table = module.tables.data
-        self._resources = module.resources
+    def __init__(self, context: ModuleContext) -> None:
+        self._context = context
 
     def get_item(
         self,
@@ -49,9 +48,9 @@ class DataService(Generic[AttributesT]):
             InvalidInputError: The key cannot be that of an aggregate.
             ForbiddenError: The key belongs to another tenant.
         """
-        pk, sk = checked_key(key, invoke_context, self._resources.settings)
-        row = self._resources.dynamodb.get(self._table, pk, sk, consistent=consistent)
-        return self._module.rows.data(row) if row else None
+        detail = checked_key(key, invoke_context, self._context.settings)
+        row = self._context.store.get(self._context.data_place(detail), consistent=consistent)
+        return self._context.rows.data(row) if row else None
 
     def list_items_by_pk(
         self,
@@ -81,10 +80,10 @@ class DataService(Generic[AttributesT]):
             InvalidInputError: An argument is out of range.
             ForbiddenError: The key belongs to another tenant.
         """
-        checked_pk(pk, invoke_context, self._resources.settings)
+        checked_pk(pk, invoke_context, self._context.settings)
         request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
-        page = request.read(self._resources.dynamodb, self._table, consistent=consistent)
-        return DataListModel(items=[self._module.rows.data(row) for row in page.rows], last_sk=page.last_sk)
+        page = request.read(self._context.store, self._context.tables.data, consistent=consistent)
+        return DataListModel(items=[self._context.rows.data(row) for row in page.rows], last_sk=page.last_sk)
 
     def iterate_items_by_pk(
         self,
@@ -113,7 +112,7 @@ class DataService(Generic[AttributesT]):
             InvalidInputError: An argument is out of range.
             ForbiddenError: The key belongs to another tenant.
         """
-        checked_pk(pk, invoke_context, self._resources.settings)
+        checked_pk(pk, invoke_context, self._context.settings)
         request = PageRequest.checked(pk, sk, None, page_size, order, limit_name="page_size")
         return self._rows(request, consistent=consistent)
 
@@ -141,23 +140,23 @@ class DataService(Generic[AttributesT]):
             message = f"must be a CommandModel, got {type(command).__name__}; publish the state first"
             raise InvalidInputError([FieldProblem("command", message)])
         natural = (command.pk, remove_sort_key_version(command.sk))
-        key = checked_key(natural, invoke_context, self._resources.settings, write=True)
+        key = checked_key(natural, invoke_context, self._context.settings, write=True)
         suffix = get_sort_key_version(command.sk)
         version = command.version if suffix == VERSION_LATEST else suffix
         if version < 1:
             raise InvalidInputError([FieldProblem("version", f"must be 1 or more, got {version}")])
-        done = apply(self._module, key, version)
-        finish_applied(self._module, done)
+        done = apply(self._context, key, version)
+        finish_applied(self._context, done)
         if done.data is None or done.version < version:
             msg = "there is no such command"
             raise ItemNotFoundError(msg)
-        return self._module.rows.data(done.data)
+        return self._context.rows.data(done.data)
 
     def _rows(self, request: PageRequest, *, consistent: bool) -> Iterator[DataModel[AttributesT]]:
         while True:
-            page = request.read(self._resources.dynamodb, self._table, consistent=consistent)
+            page = request.read(self._context.store, self._context.tables.data, consistent=consistent)
             for row in page.rows:
-                yield self._module.rows.data(row)
+                yield self._context.rows.data(row)
             if page.last_sk is None:
                 return
             request = request.after(page.last_sk)

@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING, Generic
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
+from runtime.identity.checked_key import checked_key
 from runtime.model.keys import (
     MAX_VERSION,
-    VER_SEPARATOR,
     VERSION_LATEST,
     DetailKey,
-    add_sort_key_version,
     get_sort_key_version,
     get_tenant_code,
     remove_sort_key_version,
 )
-from runtime.model.rows import history_row, version_of
-from runtime.queries.paging import checked_key
-from runtime.queries.pending import data_read, moment_in
-from runtime.store.dynamodb import Read
+from runtime.model.rows import history_row, is_same_life, moment_in, version_of
+from runtime.pipeline.versions import version_rows
+from runtime.store.port import Put
 
 if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.model.models import DataModel
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.module_context import ModuleContext
+    from runtime.store.values import Row
 
 __all__ = ["HistoryService"]
 
@@ -38,10 +36,8 @@ class HistoryService(Generic[AttributesT]):
     The current state is in the data table only. Every read is strongly consistent.
     """
 
-    def __init__(self, module: CommandModule[AttributesT]) -> None:
-        self._module = module
-        self._table = module.tables.history
-        self._resources = module.resources
+    def __init__(self, context: ModuleContext) -> None:
+        self._context = context
 
     def get_item(
         self,
@@ -68,7 +64,7 @@ class HistoryService(Generic[AttributesT]):
             message = "is required: give it, or a sort key that ends in @ and the version"
             raise InvalidInputError([FieldProblem("version", message)])
         row = self._get(detail, _checked_version(version))
-        return self._module.rows.data(row) if row else None
+        return self._context.rows.data(row) if row else None
 
     def list_versions(
         self,
@@ -95,7 +91,7 @@ class HistoryService(Generic[AttributesT]):
         """
         detail = self._checked(key, invoke_context)
         rows = [row for row in self._rows(detail) if version_of(row) > after]
-        return [self._module.rows.data(row) for row in rows[:limit]]
+        return [self._context.rows.data(row) for row in rows[:limit]]
 
     def as_of(
         self,
@@ -137,7 +133,7 @@ class HistoryService(Generic[AttributesT]):
             row = self._at(detail, _checked_moment(at))
         else:
             row = self._at_version(detail, _checked_version(version))
-        return self._module.rows.data(row) if row else None
+        return self._context.rows.data(row) if row else None
 
     def publish(
         self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
@@ -157,42 +153,41 @@ class HistoryService(Generic[AttributesT]):
             InvalidInputError: The key cannot be that of an aggregate.
             ForbiddenError: The key belongs to another tenant.
         """
-        detail = checked_key(key, invoke_context, self._resources.settings, write=True)
+        detail = checked_key(key, invoke_context, self._context.settings, write=True)
         data = self._current(detail)
         if data is None:
             return None
-        row = history_row(data, self._module.ttl.calculate_ttl("history", get_tenant_code(detail.pk)))
-        self._resources.dynamodb.put(self._table, row)
-        return self._module.rows.data(row)
+        ttl = self._context.retention.calculate_ttl("history", get_tenant_code(detail.pk))
+        row = history_row(data, ttl)
+        self._context.store.write(Put(table=self._context.tables.history, row=row))
+        return self._context.rows.data(row)
 
     def _checked(self, key: tuple[str, str], context: InvokeContext | None) -> DetailKey:
-        return checked_key(key, context, self._resources.settings)
+        return checked_key(key, context, self._context.settings)
 
-    def _current(self, key: DetailKey) -> Item | None:
-        return self._resources.dynamodb.get(self._module.tables.data, *key, consistent=True)
+    def _current(self, key: DetailKey) -> Row | None:
+        return self._context.store.get(self._context.data_place(key))
 
-    def _get(self, key: DetailKey, version: int) -> Item | None:
-        sk = add_sort_key_version(key.sk, version)
-        return self._resources.dynamodb.get(self._table, key.pk, sk, consistent=True)
+    def _get(self, key: DetailKey, version: int) -> Row | None:
+        return self._context.store.get(self._context.history_place(key, version))
 
-    def _at_version(self, key: DetailKey, version: int) -> Item | None:
-        data = data_read(self._module, key)
-        kept = Read(self._table, key.pk, add_sort_key_version(key.sk, version))
-        rows = self._resources.dynamodb.batch_get([data, kept])
+    def _at_version(self, key: DetailKey, version: int) -> Row | None:
+        data, kept = self._context.data_place(key), self._context.history_place(key, version)
+        rows = self._context.store.batch_get([data, kept])
         current = rows.get(data)
         if version_of(current) == version:
             return current
         if kept in rows or version_of(current) < version:
-            return rows.get(kept)
+            return _of_life(rows.get(kept), current)
         # A batch is no snapshot: the version may have been replaced between its two reads.
         return self._get(key, version)
 
-    def _at(self, key: DetailKey, at: datetime) -> Item | None:
+    def _at(self, key: DetailKey, at: datetime) -> Row | None:
         # The data row first: what replaces it afterwards puts it into the history.
         current = self._current(key)
         if current is not None and moment_in(current, "updatedAt") <= at:
             return current
-        states = {version_of(row): row for row in self._rows(key)}
+        states = {version_of(row): row for row in self._rows(key) if _of_life(row, current)}
         if current is not None:
             states[version_of(current)] = current
         before = [version for version, row in states.items() if moment_in(row, "updatedAt") <= at]
@@ -200,24 +195,14 @@ class HistoryService(Generic[AttributesT]):
         # The state after it tells until when it was valid. Without that, nobody knows.
         return states[last] if last and last + 1 in states else None
 
-    def _rows(self, key: DetailKey) -> list[Item]:
+    def _rows(self, key: DetailKey) -> list[Row]:
         """The history rows of one aggregate, oldest first."""
-        rows: list[Item] = []
-        start: Item | None = None
-        while True:
-            page, start = self._resources.dynamodb.query(
-                self._table,
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-                ExpressionAttributeValues={":pk": {"S": key.pk}, ":sk": {"S": key.sk + VER_SEPARATOR}},
-                ConsistentRead=True,
-                **({"ExclusiveStartKey": start} if start else {}),
-            )
-            # `A@` also begins the keys of an aggregate `A@x`: keep those of this one.
-            rows += [row for row in page if remove_sort_key_version(row["sk"]["S"]) == key.sk]
-            if start is None:
-                break
-        # Sort keys compare as text, where @10 comes before @9.
-        return sorted(rows, key=version_of)
+        return version_rows(self._context, self._context.tables.history, key)
+
+
+def _of_life(row: Row | None, current: Row | None) -> Row | None:
+    """A history row, unless it is of an earlier life of the aggregate than its data row."""
+    return row if row and is_same_life(row, current) else None
 
 
 def _split(key: tuple[str, str]) -> tuple[tuple[str, str], int | None]:

@@ -3,66 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.identity.access import check_tenant
-from runtime.model.keys import DetailKey, check_natural_key
-from runtime.store.dynamodb import wire_key
+from runtime.model.keys import MAX_ROW_SK_BYTES
 from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
-    from runtime.identity.context import InvokeContext
-    from runtime.settings import Settings
-    from runtime.store.codec import Item
-    from runtime.store.dynamodb import DynamoDb
+    from runtime.store.port import Store
+    from runtime.store.values import Row
 
-__all__ = ["Order", "Page", "PageRequest", "checked_key", "checked_pk"]
+__all__ = ["Order", "PageRequest", "PartitionPage"]
 
 Order = Literal["asc", "desc"]
 """Ascending or descending by sort key."""
 
 _MAX_LIMIT: Final = 1000
-_MAX_SK_BYTES: Final = 1024
-
-
-def checked_key(
-    key: tuple[str, str], context: InvokeContext | None, settings: Settings, *, write: bool = False
-) -> DetailKey:
-    """Key of an aggregate that the caller may read, or write.
-
-    Raises:
-        InvalidInputError: It is not two texts, or cannot be the key of an aggregate.
-        ForbiddenError: It belongs to another tenant.
-    """
-    if not (isinstance(key, tuple | list) and len(key) == len(DetailKey._fields)):
-        message = f"must be a pair (pk, sk), got {type(key).__name__}"
-        raise InvalidInputError([FieldProblem("key", message)])
-    pk, sk = key
-    _check_text("sk", sk)
-    checked_pk(pk, context, settings, write=write)
-    check_natural_key(pk, sk)
-    return DetailKey(pk, sk)
-
-
-def checked_pk(pk: str, context: InvokeContext | None, settings: Settings, *, write: bool = False) -> str:
-    """Partition key that the caller may read, or write.
-
-    Raises:
-        InvalidInputError: It is not text, empty or too long.
-        ForbiddenError: It belongs to another tenant.
-    """
-    _check_text("pk", pk)
-    check_tenant(pk, context, settings, write=write)
-    check_natural_key(pk, "any")
-    return pk
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PartitionPage:
     """Rows of a partition, and the sort key to go on after; None on the last page."""
 
-    rows: list[Item]
+    rows: list[Row]
     last_sk: str | None
 
 
@@ -105,18 +68,17 @@ class PageRequest:
             raise InvalidInputError(problems)
         return cls(pk, condition, start_from_sk, limit, order)
 
-    def read(self, dynamodb: DynamoDb, table: str, *, consistent: bool) -> Page:
+    def read(self, store: Store, table: str, *, consistent: bool) -> PartitionPage:
         """The page: one call."""
-        request: dict[str, Any] = {
-            **self.condition.key_condition(self.pk),
-            "Limit": self.limit,
-            "ScanIndexForward": self.order == "asc",
-            "ConsistentRead": consistent,
-        }
-        if self.start_from_sk is not None:
-            request["ExclusiveStartKey"] = wire_key(self.pk, self.start_from_sk)
-        rows, last = dynamodb.query(table, **request)
-        return Page(rows, last["sk"]["S"] if last else None)
+        page = store.query(
+            table,
+            self.condition.key_condition(self.pk),
+            start=None if self.start_from_sk is None else {"pk": self.pk, "sk": self.start_from_sk},
+            limit=self.limit,
+            descending=self.order == "desc",
+            consistent=consistent,
+        )
+        return PartitionPage(page.rows, page.next["sk"] if page.next else None)
 
     def after(self, last_sk: str) -> PageRequest:
         """The request for the next page."""
@@ -136,7 +98,7 @@ def _sk_problems(condition: SortKeyCondition) -> list[FieldProblem]:
     if not condition.is_known:
         return [FieldProblem("sk", "must be made by a factory of SortKeyCondition, such as begins_with")]
     problems = [FieldProblem("sk", message) for v in condition.values if (message := _sk_problem(v))]
-    if not problems and "BETWEEN" in condition.expression and condition.values[0] > condition.values[1]:
+    if not problems and condition.kind == "between" and condition.values[0] > condition.values[1]:
         problems.append(FieldProblem("sk", "must be between a lower and a higher key, got them swapped"))
     return problems
 
@@ -147,16 +109,11 @@ def _start_problems(start_from_sk: str | None) -> list[FieldProblem]:
 
 
 def _sk_problem(value: object) -> str | None:
-    """What stands against ``value`` as a sort key: DynamoDB's own rules."""
+    """Why ``value`` cannot be a sort key in DynamoDB, or None when it can."""
     if not isinstance(value, str):
         return f"must be text, got {type(value).__name__}"
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
         return "must be valid Unicode text, got a lone surrogate"
-    return None if 1 <= size <= _MAX_SK_BYTES else f"must have 1 to {_MAX_SK_BYTES} bytes, got {size}"
-
-
-def _check_text(field: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise InvalidInputError([FieldProblem(field, f"must be text, got {type(value).__name__}")])
+    return None if 1 <= size <= MAX_ROW_SK_BYTES else f"must have 1 to {MAX_ROW_SK_BYTES} bytes, got {size}"

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runtime.errors import CorruptRowError
-from runtime.model.keys import DetailKey, add_sort_key_version
-from runtime.model.rows import data_row, version_of
-from runtime.store.dynamodb import Read
+from runtime.model.keys import DetailKey
+from runtime.model.rows import data_row, is_deleted, moment_in, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from runtime.module import CommandModule
-    from runtime.queries.paging import Page, PageRequest
+    from runtime.module_context import ModuleContext
+    from runtime.queries.paging import PageRequest, PartitionPage
     from runtime.queries.sessions import Session
-    from runtime.store.codec import Item
+    from runtime.store.values import Row
 
-__all__ = ["command_read", "data_read", "is_deleted", "merged_rows", "moment_in"]
+__all__ = ["merged_rows"]
 
 
 def merged_rows(
-    module: CommandModule[Any], request: PageRequest, page: Page, sessions: Iterable[Session]
-) -> list[Item]:
+    context: ModuleContext, request: PageRequest, page: PartitionPage, sessions: Iterable[Session]
+) -> list[Row]:
     """The rows of ``page`` as their reader expects them. One call when something may be pending.
 
     - A pending update stands in the place of its row; a pending deletion takes it away.
@@ -33,18 +30,19 @@ def merged_rows(
     - A row that came into the table after the page was read gets its place, when that is
       on this page.
     """
-    rows = {row["sk"]["S"]: row for row in page.rows}
-    versions = _pending_versions(request, page, rows, sessions)
-    commands = {sk: command_read(module, DetailKey(request.pk, sk), v) for sk, v in versions.items()}
-    others = {sk: data_read(module, DetailKey(request.pk, sk)) for sk in versions if sk not in rows}
-    found = module.resources.dynamodb.batch_get([*commands.values(), *others.values()])
-    created: list[Item] = []
-    for sk, version in versions.items():
+    rows = {row["sk"]: row for row in page.rows}
+    pending = _pending_sessions(request, page, rows, sessions)
+    keys = {sk: DetailKey(request.pk, sk) for sk in pending}
+    commands = {sk: context.command_place(keys[sk], session.version) for sk, session in pending.items()}
+    others = {sk: context.data_place(keys[sk]) for sk in pending if sk not in rows}
+    found = context.store.batch_get([*commands.values(), *others.values()])
+    created: list[Row] = []
+    for sk, session in pending.items():
         command = found.get(commands[sk])
         row = rows.get(sk) or found.get(others[sk])
         if sk not in rows and row is not None and not request.covers(sk, page.last_sk):
             continue
-        if command is not None and version > version_of(row):
+        if command is not None and session.is_about(command) and session.version > version_of(row):
             after = None if is_deleted(command) else data_row(command, row)
         else:
             after = row  # overtaken, or the command is gone
@@ -59,43 +57,11 @@ def merged_rows(
     return [*created, *(rows[sk] for sk in sorted(rows, reverse=request.order == "desc"))]
 
 
-def command_read(module: CommandModule[Any], key: DetailKey, version: int) -> Read:
-    """Where the command of a version is."""
-    return Read(module.tables.command, key.pk, add_sort_key_version(key.sk, version))
-
-
-def data_read(module: CommandModule[Any], key: DetailKey) -> Read:
-    """Where the data row of an aggregate is."""
-    return Read(module.tables.data, *key)
-
-
-def is_deleted(row: Item) -> bool:
-    """Whether a row is that of a softly deleted aggregate."""
-    return row.get("isDeleted", {}).get("BOOL") is True
-
-
-def moment_in(row: Item, column: str) -> datetime:
-    """The time in a column, whatever offset it is written with; long ago where there is none.
-
-    Raises:
-        CorruptRowError: The column has something else in it.
-    """
-    text = row.get(column, {}).get("S")
-    if text is None:
-        return datetime.min.replace(tzinfo=UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        msg = f"the row {row['pk']['S']} {row['sk']['S']} has {column} that is no time; repair it"
-        raise CorruptRowError(msg) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _pending_versions(
-    request: PageRequest, page: Page, rows: dict[str, Item], sessions: Iterable[Session]
-) -> dict[str, int]:
-    """What may be pending of what this page is about: versions by sort key."""
-    versions: dict[str, int] = {}
+def _pending_sessions(
+    request: PageRequest, page: PartitionPage, rows: Mapping[str, Row], sessions: Iterable[Session]
+) -> dict[str, Session]:
+    """What may be pending of what this page is about, by sort key."""
+    pending: dict[str, Session] = {}
     for session in sessions:
         for pk, sk in session.keys:
             if pk != request.pk:
@@ -106,5 +72,5 @@ def _pending_versions(
                 is_first = request.start_from_sk is None
                 is_wanted = request.condition.matches(sk) and (is_first or request.covers(sk, page.last_sk))
             if is_wanted:
-                versions[sk] = session.version
-    return versions
+                pending[sk] = session
+    return pending

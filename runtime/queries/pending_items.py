@@ -7,21 +7,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runtime.generics import AttributesT
+from runtime.model.item_list import ItemList, field_of
 from runtime.model.keys import generate_id
-from runtime.model.rows import version_of
+from runtime.model.rows import is_deleted, moment_in, version_of
 from runtime.model.status import FINISHED
-from runtime.queries.item_list import ItemList, field_of
-from runtime.queries.pending import command_read, data_read, is_deleted, moment_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
-    from runtime.module import CommandModule
+    from runtime.module_context import ModuleContext
     from runtime.queries.sessions import Session
-    from runtime.store.codec import Item
-    from runtime.store.dynamodb import Read
+    from runtime.store.values import Place, Row
 
 __all__ = ["Merge", "PendingCommand", "read_pending"]
 
@@ -29,10 +27,10 @@ ItemT = TypeVar("ItemT")
 
 
 class PendingCommand(Generic[AttributesT]):
-    """A command of the reader's whose handlers are not done.
+    """A command that the reader published, and that has handlers which are not done.
 
     Args:
-        module: Its module.
+        context: Its module.
         key: Key of the aggregate.
         row: The command row.
         data: The data row, as far as there is one.
@@ -41,14 +39,14 @@ class PendingCommand(Generic[AttributesT]):
 
     def __init__(
         self,
-        module: CommandModule[AttributesT],
+        context: ModuleContext,
         key: DetailKey,
-        row: Item,
-        data: Item | None,
+        row: Row,
+        data: Row | None,
         *,
         is_new: bool,
     ) -> None:
-        self._module = module
+        self._context = context
         self._row = row
         self.is_new = is_new
         self.is_deleted = is_deleted(row)
@@ -56,29 +54,29 @@ class PendingCommand(Generic[AttributesT]):
         self.is_overtaken = version_of(data) > self.version
         self.created_at = moment_in(row, "createdAt")
         # The store may know it by an id of the caller's own making.
-        self.ids = {generate_id(*key), row.get("id", {}).get("S") or generate_id(*key)}
+        self.ids = {generate_id(*key), row.get("id") or generate_id(*key)}
 
     @cached_property
     def command(self) -> CommandModel[AttributesT]:
         """The command, with its attributes in it wherever they are."""
-        return self._module.rows.command(self._row)
+        return self._context.rows.command(self._row)
 
 
-def read_pending(
-    module: CommandModule[AttributesT], sessions: Iterable[Session]
-) -> list[PendingCommand[AttributesT]]:
+def read_pending(context: ModuleContext, sessions: Iterable[Session]) -> list[PendingCommand[Any]]:
     """The commands of ``sessions`` whose handlers are not done. One call for 25 sessions, or more."""
     wanted = [(session, key) for session in sessions for key in session.keys]
-    found = module.resources.dynamodb.batch_get(
-        read for session, key in wanted for read in _reads(module, session, key)
+    found = context.store.batch_get(
+        place for session, key in wanted for place in _places(context, session, key)
     )
-    pending: dict[str, PendingCommand[AttributesT]] = {}
+    pending: dict[str, PendingCommand[Any]] = {}
     for session, key in wanted:
-        command, first, previous, data = (found.get(read) for read in _reads(module, session, key))
-        if command is None or _is_finished(command) or session.item_id in pending:
+        command, first, previous, data = (found.get(place) for place in _places(context, session, key))
+        if command is None or not session.is_about(command) or _is_finished(command):
             continue
-        is_new = _is_new(session.version, first, previous, data, in_data=not module.disable_default_handler)
-        pending[session.item_id] = PendingCommand(module, key, command, data, is_new=is_new)
+        if session.item_id in pending:
+            continue  # an id that can be split in several ways
+        is_new = _is_new(session.version, first, previous, data, in_data=context.keeps_data)
+        pending[session.item_id] = PendingCommand(context, key, command, data, is_new=is_new)
     return list(pending.values())
 
 
@@ -133,14 +131,14 @@ class Merge(Generic[ItemT, AttributesT]):
                 yield item
 
 
-def _reads(module: CommandModule[Any], session: Session, key: DetailKey) -> tuple[Read, ...]:
-    """The command, the first one of the aggregate, the one before, and the data row."""
+def _places(context: ModuleContext, session: Session, key: DetailKey) -> tuple[Place, ...]:
+    """Of the command, the first one of the aggregate, the one before, and the data row."""
     versions = (session.version, 1, max(1, session.version - 1))
-    return (*(command_read(module, key, version) for version in versions), data_read(module, key))
+    return (*(context.command_place(key, version) for version in versions), context.data_place(key))
 
 
 def _is_new(
-    version: int, first: Item | None, previous: Item | None, data: Item | None, *, in_data: bool
+    version: int, first: Row | None, previous: Row | None, data: Row | None, *, in_data: bool
 ) -> bool:
     """Whether the store cannot show the aggregate yet: no version before was handled."""
     if data is None and in_data:
@@ -151,8 +149,8 @@ def _is_new(
     return all(command is not None and not _is_finished(command) for command in (first, previous))
 
 
-def _is_finished(command: Item) -> bool:
-    return command.get("status", {}).get("S") == FINISHED
+def _is_finished(command: Row) -> bool:
+    return bool(command.get("status") == FINISHED)
 
 
 def _version_in(item: object) -> int | None:

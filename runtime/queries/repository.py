@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_tenant
+from runtime.identity.checked_key import checked_key, checked_pk
 from runtime.identity.context import current_invoke_context, get_user_context
-from runtime.model.keys import KEY_SEPARATOR, add_sort_key_version, get_tenant_code
+from runtime.model.item_list import ItemList
+from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
 from runtime.model.models import DataListModel
 from runtime.model.rows import data_row, version_of
-from runtime.queries.item_list import ItemList
-from runtime.queries.paging import Order, PageRequest, checked_key, checked_pk
+from runtime.queries.paging import Order, PageRequest
 from runtime.queries.pending import merged_rows
 from runtime.queries.pending_items import Merge, read_pending
-from runtime.store.dynamodb import Read
+from runtime.queries.sessions import SessionService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.identity.context import InvokeContext
     from runtime.model.models import CommandModel, DataModel
-    from runtime.module import CommandModule
+    from runtime.module_context import ModuleContext
     from runtime.store.sort_key import SortKeyCondition
 
 __all__ = ["Repository"]
@@ -32,17 +33,16 @@ ItemT = TypeVar("ItemT")
 
 
 class Repository(Generic[AttributesT]):
-    """The data of a module as its user expects it. Made by `CommandModule`, as its ``repository``.
+    """The data of a module as its users expect it. Made by `CommandModule`, as its ``repository``.
 
-    What the caller published is in what he reads, for as long as the pipeline works on it,
+    What the caller published is in what they read, for as long as the pipeline works on it,
     and for ``RYW_SESSION_TTL_MINUTES`` at most. Others see what is applied. With
     read-your-writes off, or without a caller, nothing is merged.
     """
 
-    def __init__(self, module: CommandModule[AttributesT]) -> None:
-        self._module = module
-        self._tables = module.tables
-        self._resources = module.resources
+    def __init__(self, context: ModuleContext) -> None:
+        self._context = context
+        self._sessions = SessionService(context)
 
     def get_item(
         self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
@@ -61,17 +61,15 @@ class Repository(Generic[AttributesT]):
             ForbiddenError: The key belongs to another tenant.
         """
         context = invoke_context or current_invoke_context()
-        detail = checked_key(key, context, self._resources.settings)
-        data = Read(self._tables.data, *detail)
-        place = self._module.sessions.read(context, detail)
-        rows = self._resources.dynamodb.batch_get([data, place] if place else [data])
+        detail = checked_key(key, context, self._context.settings)
+        data, place = self._context.data_place(detail), self._sessions.place(context, detail)
+        rows = self._context.store.batch_get([data, place] if place else [data])
         row = rows.get(data)
-        session = self._module.sessions.session_of(rows.get(place), detail) if place else None
+        session = self._sessions.session_of(rows.get(place), detail) if place else None
         if session and session.version > version_of(row):
-            sk = add_sort_key_version(detail.sk, session.version)
-            command = self._resources.dynamodb.get(self._tables.command, detail.pk, sk, consistent=True)
-            row = data_row(command, row) if command else row
-        return self._module.rows.data(row) if row else None
+            command = self._context.store.get(self._context.command_place(detail, session.version))
+            row = data_row(command, row) if command and session.is_about(command) else row
+        return self._context.rows.data(row) if row else None
 
     def list_items_by_pk(
         self,
@@ -108,21 +106,21 @@ class Repository(Generic[AttributesT]):
             ForbiddenError: The key belongs to another tenant.
         """
         context = invoke_context or current_invoke_context()
-        checked_pk(pk, context, self._resources.settings)
+        checked_pk(pk, context, self._context.settings)
         request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
         tenant = get_tenant_code(pk)
         user_id = get_user_context(context).user_id if context else None
-        if not latest_flg or not self._module.sessions.is_enabled or not tenant or not user_id:
-            page = request.read(self._resources.dynamodb, self._tables.data, consistent=False)
+        store, table = self._context.store, self._context.tables.data
+        if not latest_flg or not self._sessions.is_enabled or not tenant or not user_id:
+            page = request.read(store, table, consistent=False)
             rows = page.rows
         else:
-            dynamodb, sessions = self._resources.dynamodb, self._module.sessions
             with ThreadPoolExecutor(1) as thread:
-                listing = thread.submit(sessions.list_by_user, user_id, tenant, pk=pk)
-                # Consistent: what he published synchronously has no session.
-                page = request.read(dynamodb, self._tables.data, consistent=True)
-            rows = merged_rows(self._module, request, page, listing.result())
-        return DataListModel(items=[self._module.rows.data(row) for row in rows], last_sk=page.last_sk)
+                sessions = thread.submit(self._sessions.list_by_user, user_id, tenant, pk=pk)
+                # Consistent: what the caller published synchronously has no session.
+                page = request.read(store, table, consistent=True)
+            rows = merged_rows(self._context, request, page, sessions.result())
+        return DataListModel(items=[self._context.rows.data(row) for row in rows], last_sk=page.last_sk)
 
     def list_items(
         self,
@@ -163,17 +161,17 @@ class Repository(Generic[AttributesT]):
 
         Raises:
             InvalidInputError: An argument is not callable.
-            ForbiddenError: The caller claims a tenant that is not his.
+            ForbiddenError: The caller claims a tenant that is not theirs.
             ConfigurationError: ``query`` returned something else.
         """
         _check_callable(query=query, transform_command=transform_command)
         _check_callable(matches_filter=matches_filter or bool, get_version=get_version or int)
         context = invoke_context or current_invoke_context()
         caller = self._caller(context)
-        if not latest_flg or not self._module.sessions.is_enabled:
+        if not latest_flg or not self._sessions.is_enabled:
             caller = None
-        sessions = self._module.sessions.list_by_user(*caller) if caller else []
-        pending = read_pending(self._module, sessions)
+        sessions = self._sessions.list_by_user(*caller) if caller else []
+        pending = read_pending(self._context, sessions)
         listing = ItemList[ItemT].of(query(), with_ids=caller is not None)
         if not pending:
             return listing
@@ -181,13 +179,13 @@ class Repository(Generic[AttributesT]):
         return Merge(transform_command, matches, get_version, first_page).merged(listing, pending)
 
     def _caller(self, context: InvokeContext | None) -> tuple[str, str] | None:
-        """User and tenant of a request, or None without; a tenant that is not his own is refused."""
+        """User and tenant of a request, or None without; a tenant that is not the user's own is refused."""
         user = get_user_context(context) if context else None
         if context is None or user is None or not user.tenant_code:
             return None
         # There is no key to check here, so one of the tenant that is asked for.
         pk = f"{KEY_SEPARATOR}{user.tenant_code}"
-        check_tenant(pk, context, self._resources.settings, write=False)
+        check_tenant(pk, context, self._context.settings, write=False)
         return (user.user_id, user.tenant_code) if user.user_id else None
 
 

@@ -1,39 +1,49 @@
 """Sessions: which version of an aggregate a user published last.
 
-A session row lets the `Repository` show a user his own write before the pipeline has
-applied it. It lives for a few minutes and is written with the command, in one transaction.
+A session row lets the `Repository` show users their own writes before the pipeline has
+applied them. It lives for a few minutes and is written with the command, in one transaction.
 
 ``sk`` is ``{module}#{id}``, and an id does not tell where ``pk`` ends: so rows have the
-columns ``itemPk`` and ``itemSk`` besides. Rows of the reference system lack them; there
-``pk`` ends with the tenant, which leaves one way to split the id, rarely more.
+columns ``itemPk`` and ``itemSk`` besides, and ``publishId``, by which the session is about
+that very command and none of the same version in a later life of the aggregate. Rows of the
+reference system lack them; there ``pk`` ends with the tenant, which leaves one way to split
+the id, rarely more.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
 
+from boto3.dynamodb.conditions import Key
+
+from runtime import clock
 from runtime.identity.context import get_user_context
 from runtime.model.keys import (
     KEY_SEPARATOR,
+    MAX_ROW_SK_BYTES,
     VERSION_LATEST,
     DetailKey,
     generate_id,
     get_sort_key_version,
     get_tenant_code,
 )
-from runtime.store.codec import to_wire
-from runtime.store.dynamodb import Read, wire_key
+from runtime.model.rows import PUBLISH_ID
+from runtime.store.port import Delete, Put
+from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from runtime.clients.resources import Resources
+    from collections.abc import Iterable
+
     from runtime.identity.context import InvokeContext
-    from runtime.store.codec import Item
+    from runtime.module_context import ModuleContext
+    from runtime.store.values import Row
 
 __all__ = ["Session", "SessionService"]
 
-_MAX_SK_BYTES: Final = 1024
+_ITEM_PK: Final = "itemPk"
+_ITEM_SK: Final = "itemSk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +54,21 @@ class Session:
         item_id: Id of the aggregate.
         version: The version that the user published.
         keys: Key of the aggregate; more than one where the id can be split in several ways.
+        publish_id: Publish id of that command; None in a row of the reference system.
     """
 
     item_id: str
     version: int
     keys: tuple[DetailKey, ...]
+    publish_id: str | None = None
+
+    def is_about(self, command: Row) -> bool:
+        """Whether a command of the session's version is the one that the user published.
+
+        An aggregate may have been erased, or have expired, and been created anew since: then
+        its versions begin again, and the command of that number is another one.
+        """
+        return self.publish_id is None or command.get(PUBLISH_ID) == self.publish_id
 
 
 class SessionService:
@@ -58,42 +78,57 @@ class SessionService:
     whose key names no tenant, or is too long to be part of a session's.
 
     Args:
-        resources: Settings; ``RYW_SESSION_TTL_MINUTES`` unset or 0 switches sessions off.
-        module: Logical name of the module.
+        context: The module. ``RYW_SESSION_TTL_MINUTES`` unset or 0 switches sessions off.
     """
 
-    def __init__(self, resources: Resources, module: str) -> None:
-        self._resources = resources
-        self._settings = resources.settings
-        self._prefix = f"{module}{KEY_SEPARATOR}"
+    def __init__(self, context: ModuleContext) -> None:
+        self._store = context.store
+        self._settings = context.settings
+        self._prefix = f"{context.name}{KEY_SEPARATOR}"
 
-    def read(self, context: InvokeContext | None, key: DetailKey) -> Read | None:
+    def place(self, invoke_context: InvokeContext | None, key: DetailKey) -> Place | None:
         """Where the caller's session of an aggregate is, or None when there cannot be one."""
-        user_id = get_user_context(context).user_id if context else None
+        user_id = get_user_context(invoke_context).user_id if invoke_context else None
         return self._place(user_id, key)
 
-    def writes(self, context: InvokeContext, key: DetailKey, version: int) -> list[dict[str, Any]]:
-        """The transaction items that note ``version`` as the caller's own: one, or none."""
-        place = self.read(context, key)
-        if place is None:
-            return []
-        return [{"Put": {"TableName": place.table, "Item": self._row(place, key, version)}}]
+    def places_of(self, user_ids: Iterable[str], key: DetailKey) -> list[Place]:
+        """Where the sessions of some users and an aggregate are, as far as there can be any."""
+        places = (self._place(user_id, key) for user_id in dict.fromkeys(user_ids))
+        return [place for place in places if place is not None]
 
-    def put(self, user_id: str, key: tuple[str, str], version: int) -> None:
-        """Note ``version`` as what a user published last. A publish does this by itself."""
+    def write_of(
+        self, invoke_context: InvokeContext, key: DetailKey, version: int, publish_id: str
+    ) -> Put | None:
+        """The write that notes a version as the caller's own, or None where nothing is noted.
+
+        Args:
+            invoke_context: Who publishes.
+            key: Key of the aggregate.
+            version: The version that they publish.
+            publish_id: Publish id of its command.
+        """
+        place = self.place(invoke_context, key)
+        return self._put(place, key, version, publish_id) if place else None
+
+    def put(self, user_id: str, key: tuple[str, str], version: int, *, publish_id: str | None = None) -> None:
+        """Note ``version`` as what a user published last. A publish does this by itself.
+
+        Args:
+            user_id: Whose session.
+            key: ``(pk, sk)`` of the aggregate.
+            version: The version.
+            publish_id: Publish id of its command. Default: whichever command has that version.
+        """
         detail = DetailKey(*key)
         place = self._place(user_id, detail)
         if place is not None:
-            self._resources.dynamodb.put(place.table, self._row(place, detail, version))
+            self._store.write(self._put(place, detail, version, publish_id))
 
     def get(self, user_id: str, key: tuple[str, str]) -> Session | None:
         """The session of a user and an aggregate, or None when there is none, or it is over."""
         detail = DetailKey(*key)
         place = self._place(user_id, detail)
-        if place is None:
-            return None
-        row = self._resources.dynamodb.get(place.table, place.pk, place.sk, consistent=True)
-        return self.session_of(row, detail)
+        return self.session_of(self._store.get(place), detail) if place else None
 
     def list_by_user(self, user_id: str, tenant_code: str, *, pk: str | None = None) -> list[Session]:
         """The sessions of a user in a tenant that are not over. One call, rarely more.
@@ -103,24 +138,18 @@ class SessionService:
             tenant_code: Tenant that the aggregates belong to.
             pk: Only those of this partition. Default: all of the module.
         """
-        if not self.is_enabled:
-            return []
         prefix = self._prefix if pk is None else f"{self._prefix}{pk}{KEY_SEPARATOR}"
-        request: dict[str, Any] = {
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
-            "ExpressionAttributeValues": {
-                ":pk": {"S": _partition(user_id, tenant_code)},
-                ":sk": {"S": prefix},
-            },
-            "ConsistentRead": True,
-        }
+        if not self.is_enabled or len(prefix.encode()) >= MAX_ROW_SK_BYTES:
+            return []
+        mine = Key("pk").eq(_partition(user_id, tenant_code)) & Key("sk").begins_with(prefix)
         found: list[Session] = []
+        start: Row | None = None
         while True:
-            rows, start = self._resources.dynamodb.query(self._settings.session_table, **request)
-            found += [session for row in rows if (session := self._session(row, tenant_code))]
-            if start is None:
+            page = self._store.query(self._settings.session_table, mine, start=start)
+            found += [session for row in page.rows if (session := self._session(row, tenant_code))]
+            if page.next is None:
                 break
-            request["ExclusiveStartKey"] = start
+            start = page.next
         if pk is None:
             return found
         # The prefix also finds partitions whose key goes on after `pk#`.
@@ -130,51 +159,54 @@ class SessionService:
         """Forget what a user published of an aggregate. DynamoDB does it in time."""
         place = self._place(user_id, DetailKey(*key))
         if place is not None:
-            request = {"TableName": place.table, "Key": wire_key(place.pk, place.sk)}
-            self._resources.dynamodb.transact([{"Delete": request}])
+            self._store.write(Delete(place=place))
 
     @property
     def is_enabled(self) -> bool:
         """Whether read-your-writes is on."""
         return self._settings.ryw_session_seconds is not None
 
-    def session_of(self, row: Item | None, key: DetailKey) -> Session | None:
-        """The session in a row that was found where `read` says, or None when it is over."""
+    def session_of(self, row: Row | None, key: DetailKey) -> Session | None:
+        """The session in a row that was found where `place` says, or None when it is over."""
         session = self._session(row, get_tenant_code(key.pk) or "") if row else None
         return session if session and key in session.keys else None
 
-    def _place(self, user_id: str | None, key: DetailKey) -> Read | None:
+    def _place(self, user_id: str | None, key: DetailKey) -> Place | None:
         tenant = get_tenant_code(key.pk)
         sk = f"{self._prefix}{generate_id(*key)}"
-        if not self.is_enabled or not user_id or not tenant or len(sk.encode()) > _MAX_SK_BYTES:
+        if not self.is_enabled or not user_id or not tenant or len(sk.encode()) > MAX_ROW_SK_BYTES:
             return None
-        return Read(self._settings.session_table, _partition(user_id, tenant), sk)
+        return Place(self._settings.session_table, _partition(user_id, tenant), sk)
 
-    def _row(self, place: Read, key: DetailKey, version: int) -> Item:
-        seconds = self._settings.ryw_session_seconds or 0
-        return to_wire(
-            {
-                "pk": place.pk,
-                "sk": place.sk,
-                "version": version,
-                "ttl": int(time.time()) + seconds,
-                "itemPk": key.pk,
-                "itemSk": key.sk,
-            }
-        )
+    def _put(self, place: Place, key: DetailKey, version: int, publish_id: str | None) -> Put:
+        row: Row = {
+            "pk": place.pk,
+            "sk": place.sk,
+            "version": version,
+            "ttl": int(clock.seconds()) + (self._settings.ryw_session_seconds or 0),
+            _ITEM_PK: key.pk,
+            _ITEM_SK: key.sk,
+        }
+        if publish_id is not None:
+            row[PUBLISH_ID] = publish_id
+        return Put(table=place.table, row=row)
 
-    def _session(self, row: Item, tenant_code: str) -> Session | None:
+    def _session(self, row: Row, tenant_code: str) -> Session | None:
         # A row without a number in these columns says nothing; it must not fail a read.
-        version, ttl = (row.get(name, {}).get("N") for name in ("version", "ttl"))
-        # DynamoDB deletes expired rows hours or days late.
-        if version is None or ttl is None or float(ttl) <= time.time():
+        if not _is_number(row.get("version")) or not _is_number(row.get("ttl")):
             return None
-        item_id = row["sk"]["S"].removeprefix(self._prefix)
-        if "itemPk" in row and "itemSk" in row:
-            keys: tuple[DetailKey, ...] = (DetailKey(row["itemPk"]["S"], row["itemSk"]["S"]),)
+        if row["ttl"] <= clock.seconds():  # DynamoDB deletes expired rows hours or days late
+            return None
+        item_id = row["sk"].removeprefix(self._prefix)
+        if _ITEM_PK in row and _ITEM_SK in row:
+            keys: tuple[DetailKey, ...] = (DetailKey(row[_ITEM_PK], row[_ITEM_SK]),)
         else:
             keys = _keys_in(item_id, tenant_code)
-        return Session(item_id, int(version), keys)
+        return Session(item_id, int(row["version"]), keys, row.get(PUBLISH_ID))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def _partition(user_id: str, tenant_code: str) -> str:

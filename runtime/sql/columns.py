@@ -49,10 +49,10 @@ class CqrsColumns:
         seq: Sequence number, where the aggregate has one.
         created_at: When the aggregate was made, as are the other two.
         created_by: User who made it; empty when nobody signed in.
-        created_ip: Address that he came from, or empty.
+        created_ip: Address that they did so from, or empty.
         updated_at: When this version was published, as are the other two.
         updated_by: User who published it, or empty.
-        updated_ip: Address that he came from, or empty.
+        updated_ip: Address that they published from, or empty.
     """
 
     id: Mapped[str] = mapped_column(exact_text(512), primary_key=True, sort_order=-100)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from sqlalchemy import func, select
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.queries.item_list import ItemList
+from runtime.model.item_list import ItemList
 from runtime.sql.columns import CqrsColumns
 from runtime.sql.criteria import Fields, text_problem
 

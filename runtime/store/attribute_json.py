@@ -9,39 +9,50 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from runtime.store.codec import from_event
+from runtime.store.codec import decoded_value, encoded_value, event_value, folded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.store.values import Value
 
 __all__ = ["JSON_TYPE", "WIRE_TYPE", "dump", "load"]
 
 JSON_TYPE: Final = "application/json"
 WIRE_TYPE: Final = "application/x-amz-json-1.0"
-_SETS: Final = {"BS", "SS", "NS"}
 
 
-def dump(attributes: dict[str, Any]) -> tuple[bytes, str]:
-    """Content and content type for attributes in the wire format."""
-    if _is_json(attributes):
-        return _text(attributes).encode(), JSON_TYPE
-    wire = json.dumps(_in_order(attributes), sort_keys=True, separators=(",", ":"), default=_binary)
-    return wire.encode(), WIRE_TYPE
+def dump(attributes: Value) -> tuple[bytes, str]:
+    """Content and content type for the column with the attributes."""
+    wire = encoded_value(attributes)
+    try:
+        return folded(wire, _PLAIN).encode(), JSON_TYPE
+    except _NoJsonError:
+        ordered = folded(wire, _IN_ORDER)
+        return json.dumps(ordered, sort_keys=True, separators=(",", ":")).encode(), WIRE_TYPE
 
 
-def load(content: bytes, content_type: str) -> dict[str, Any]:
-    """Attributes in the wire format, from the content of an object.
+def load(content: bytes, content_type: str) -> Value:
+    """The column with the attributes, from the content of an object.
 
     Whatever the object holds is read: DynamoDB's limits are for those who write.
     """
     if content_type == WIRE_TYPE:
-        return from_event({"attributes": json.loads(content)})["attributes"]
-    return _wire(json.loads(content, parse_float=_Number, parse_int=_Number))
+        return decoded_value(event_value(json.loads(content)))
+    return decoded_value(_wire(json.loads(content, parse_float=_Number, parse_int=_Number)))
 
 
 class _Number(str):
     """A number as it is written, with every digit."""
 
     __slots__ = ()
+
+
+class _NoJsonError(Exception):
+    """A value has no form in plain JSON."""
 
 
 def _wire(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
@@ -60,44 +71,36 @@ def _wire(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
             return {"M": {name: _wire(part) for name, part in value.items()}}
 
 
-def _is_json(value: dict[str, Any]) -> bool:
-    ((kind, content),) = value.items()
-    match kind:
-        case "M":
-            return all(_is_json(part) for part in content.values())
-        case "L":
-            return all(_is_json(part) for part in content)
-        case _:
-            return kind != "B" and kind not in _SETS
+def _object(fields: dict[str, str]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{fields[name]}" for name in sorted(fields)) + "}"
 
 
-def _in_order(value: dict[str, Any]) -> dict[str, Any]:
-    """``value`` with the members of its sets in order: Python gives them in any."""
-    ((kind, content),) = value.items()
-    match kind:
-        case "M":
-            return {kind: {name: _in_order(part) for name, part in content.items()}}
-        case "L":
-            return {kind: [_in_order(part) for part in content]}
-        case _:
-            return {kind: sorted(content)} if kind in _SETS else value
+def _no_json(_: Any) -> str:  # noqa: ANN401
+    raise _NoJsonError
 
 
-def _text(value: dict[str, Any]) -> str:
-    ((kind, content),) = value.items()
-    match kind:
-        case "M":
-            fields = (f"{json.dumps(name)}:{_text(content[name])}" for name in sorted(content))
-            return "{" + ",".join(fields) + "}"
-        case "L":
-            return "[" + ",".join(_text(part) for part in content) + "]"
-        case "N":
-            return str(content)  # every digit; a float would lose some
-        case "NULL":
-            return "null"
-        case _:
-            return json.dumps(content)
+def _kept(kind: str, content: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {kind: content}
 
 
-def _binary(value: bytes) -> str:
-    return base64.b64encode(value).decode()
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+_PLAIN: Final[Mapping[str, Callable[[Any], str]]] = {
+    "S": json.dumps,
+    "N": str,  # every digit; a float would lose some
+    "BOOL": json.dumps,
+    "NULL": lambda _: "null",
+    "M": _object,
+    "L": lambda parts: f"[{','.join(parts)}]",
+    **dict.fromkeys(("B", "SS", "NS", "BS"), _no_json),
+}
+# Python gives the members of a set in any order.
+_IN_ORDER: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
+    **{kind: partial(_kept, kind) for kind in ("S", "N", "BOOL", "NULL", "M", "L")},
+    "SS": lambda texts: {"SS": sorted(texts)},
+    "NS": lambda texts: {"NS": sorted(texts)},
+    "B": lambda content: {"B": _base64(content)},
+    "BS": lambda parts: {"BS": [_base64(part) for part in sorted(parts)]},
+}

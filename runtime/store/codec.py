@@ -1,8 +1,7 @@
-"""Python values to DynamoDB's wire format and back.
+"""Python values to the columns of a row and back, and rows to DynamoDB's wire format and back.
 
-``to_wire({"n": 1})`` is ``{"n": {"N": "1"}}``. Dates, times, UUIDs and enumerations become
-text; floats become exact decimals; numbers come back as int where they are whole and as
-Decimal where they are not; bytes and sets stay what they are.
+Dates, times, UUIDs and enumerations become text; floats become exact decimals; numbers come back
+as int where they are whole and as Decimal where they are not; bytes and sets stay what they are.
 """
 
 from __future__ import annotations
@@ -15,11 +14,29 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.store.values import Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Item", "from_event", "from_wire", "isoformat", "to_wire", "to_wire_value"]
+    from runtime.store.values import Row, Value
+
+__all__ = [
+    "Item",
+    "decoded",
+    "decoded_value",
+    "encoded",
+    "encoded_value",
+    "event_value",
+    "folded",
+    "image_row",
+    "isoformat",
+    "opened",
+    "opened_row",
+    "row_of",
+    "sealed",
+    "to_wire_value",
+]
 
 
 Item = dict[str, dict[str, Any]]
@@ -36,17 +53,115 @@ _MAX_BITS: Final = 512
 _MICROSECONDS_PER_MILLISECOND: Final = 1000
 
 
-def to_wire(values: Mapping[str, Any], *, path: str = "") -> Item:
-    """Wire format of a mapping; fields that are None are left out.
+def row_of(values: Mapping[str, Any], *, path: str = "") -> Row:
+    """The columns that hold some Python values; fields that are None are left out.
+
+    Args:
+        values: Any values by the names of their columns.
+        path: What the names of fields begin with in an error.
 
     Raises:
         InvalidInputError: A value cannot be stored; the message names where it is.
     """
-    return {
-        name: to_wire_value(value, path=f"{path}{name}")
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: sealed(value, path=f"{path}{name}") for name, value in values.items() if value is not None}
+
+
+def sealed(value: Any, *, path: str) -> Value:  # noqa: ANN401 - any user value
+    """What a column holds for a Python value: plain where it is text, a number or a flag.
+
+    Raises:
+        InvalidInputError: The value, or one inside of it, cannot be stored.
+    """
+    if type(value) is str:  # most columns
+        return _text(value, path)
+    return decoded_value(to_wire_value(value, path=path))
+
+
+def opened(value: Value) -> Any:  # noqa: ANN401 - any user value
+    """The Python value in a column."""
+    if isinstance(value, Sealed):
+        return folded(value.wire, _PYTHON)
+    return _exact(value) if isinstance(value, Decimal) else value
+
+
+def opened_row(row: Row) -> dict[str, Any]:
+    """The Python values of a row."""
+    return {name: opened(value) for name, value in row.items()}
+
+
+def decoded(item: Mapping[str, Any]) -> Row:
+    """A row, from DynamoDB's wire format."""
+    return {name: decoded_value(wire) for name, wire in item.items()}
+
+
+def encoded(row: Row) -> Item:
+    """A row in DynamoDB's wire format."""
+    return {name: encoded_value(value) for name, value in row.items()}
+
+
+def encoded_value(value: Value) -> dict[str, Any]:
+    """A column in DynamoDB's wire format."""
+    if isinstance(value, str):
+        return {"S": value}
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, Sealed):
+        return dict(value.wire)
+    return {"N": str(value)}
+
+
+def decoded_value(wire: Mapping[str, Any]) -> Value:
+    """A column, from DynamoDB's wire format."""
+    (kind,) = wire
+    content = wire[kind]
+    if kind == "S":
+        return content  # type: ignore[no-any-return]
+    if kind == "N":
+        return _number_in(content)
+    if kind == "BOOL":
+        return content  # type: ignore[no-any-return]
+    return None if kind == "NULL" else Sealed(wire)
+
+
+def image_row(image: Mapping[str, Any]) -> Row:
+    """The row in a stream record, as Lambda delivers it."""
+    row = decoded(image)
+    for name, value in row.items():
+        if isinstance(value, Sealed):
+            row[name] = Sealed(event_value(value.wire))
+    return row
+
+
+def event_value(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A value as DynamoDB's own JSON has it, in boto3's wire format.
+
+    Binary values are base64 text in JSON; boto3 wants, and encodes, bytes.
+    """
+    found: dict[str, Any] = folded(value, _EVENT)
+    return found
+
+
+def folded(wire: Mapping[str, Any], by_kind: Mapping[str, Callable[[Any], Any]]) -> Any:  # noqa: ANN401
+    """What becomes of a value in the wire format, from its innermost parts outwards.
+
+    The one way through the wire format, whatever is made of it: Python values, text, a size.
+
+    Args:
+        wire: The value.
+        by_kind: For each kind of value (``S``, ``N``, ``M``, …) what becomes of its content.
+            Of a map and a list the parts come as what became of them. A kind that is left
+            out becomes its content.
+    """
+    (kind,) = wire
+    content = wire[kind]
+    if kind == "M":
+        content = {name: folded(part, by_kind) for name, part in content.items()}
+    elif kind == "L":
+        content = [folded(part, by_kind) for part in content]
+    make = by_kind.get(kind)
+    return content if make is None else make(content)
 
 
 def to_wire_value(value: Any, *, path: str) -> dict[str, Any]:  # noqa: ANN401 - any user value
@@ -56,19 +171,6 @@ def to_wire_value(value: Any, *, path: str) -> dict[str, Any]:  # noqa: ANN401 -
         InvalidInputError: The value, or one inside of it, cannot be stored.
     """
     return _wire(value, path, 1, typed=False)
-
-
-def from_wire(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Python values of a row in wire format."""
-    return {name: _value(wire) for name, wire in item.items()}
-
-
-def from_event(image: Mapping[str, Any]) -> Item:
-    """A row of a stream record as Lambda delivers it, in boto3's wire format.
-
-    The event is JSON, so its binary values are base64 text; boto3 wants, and encodes, bytes.
-    """
-    return {name: _event_value(value) for name, value in image.items()}
 
 
 def isoformat(moment: datetime) -> str:
@@ -120,6 +222,20 @@ def _wire(  # noqa: C901, PLR0911, PLR0912 - one case a type
             return _wire(value.model_dump(by_alias=True), path, level, typed=True)
         case _:
             raise _refused(path, f"has the type {type(value).__name__}, which cannot be stored")
+
+
+def _number_in(text: str) -> int | Decimal:
+    return int(text) if text.lstrip("-").isdecimal() else Decimal(text)
+
+
+def _exact(number: Decimal) -> int | Decimal:
+    """A number as the int that it is, where it is one."""
+    whole = int(number)
+    return whole if whole == number else number
+
+
+def _python_number(text: str) -> int | Decimal:
+    return int(text) if text.isdecimal() else _exact(Decimal(text))
 
 
 def _set(members: Iterable[Any], path: str) -> dict[str, Any]:
@@ -194,48 +310,27 @@ def _key(key: Any, path: str) -> str:  # noqa: ANN401 - checked here
     return _text(key, path)
 
 
-def _value(wire: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - one return a wire type
-    ((kind, content),) = wire.items()
-    match kind:
-        case "NULL":
-            return None
-        case "N":
-            return _friendly(content)
-        case "M":
-            return {name: _value(inner) for name, inner in content.items()}
-        case "L":
-            return [_value(inner) for inner in content]
-        case "NS":
-            return {_friendly(number) for number in content}
-        case "SS":
-            return set(content)
-        case "BS":
-            return {bytes(part) for part in content}
-        case "B":
-            return bytes(content)
-        case _:
-            return content
-
-
-def _friendly(text: str) -> int | Decimal:
-    number = Decimal(text)
-    return int(number) if number == number.to_integral_value() else number
-
-
-def _event_value(value: Mapping[str, Any]) -> dict[str, Any]:
-    ((kind, content),) = value.items()
-    match kind:
-        case "B":
-            return {kind: base64.b64decode(content)}
-        case "BS":
-            return {kind: [base64.b64decode(part) for part in content]}
-        case "M":
-            return {kind: from_event(content)}
-        case "L":
-            return {kind: [_event_value(part) for part in content]}
-        case _:
-            return {kind: content}
-
-
 def _refused(path: str, message: str) -> InvalidInputError:
     return InvalidInputError([FieldProblem(path, message)])
+
+
+_PYTHON: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "N": _python_number,
+    "NULL": lambda _: None,
+    "B": bytes,
+    "SS": set,
+    "NS": lambda texts: {_python_number(text) for text in texts},
+    "BS": lambda parts: {bytes(part) for part in parts},
+}
+_EVENT: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "S": lambda text: {"S": text},
+    "N": lambda text: {"N": text},
+    "BOOL": lambda flag: {"BOOL": flag},
+    "NULL": lambda _: {"NULL": True},
+    "M": lambda fields: {"M": fields},
+    "L": lambda parts: {"L": parts},
+    "B": lambda text: {"B": base64.b64decode(text)},
+    "SS": lambda texts: {"SS": texts},
+    "NS": lambda texts: {"NS": texts},
+    "BS": lambda texts: {"BS": [base64.b64decode(text) for text in texts]},
+}

@@ -1,75 +1,44 @@
-"""The few DynamoDB calls that the runtime makes, in the wire format.
-
-Each method is one network call unless its docstring says otherwise, so the cost of
-whatever is built on it can be read off.
-"""
+"""The store in DynamoDB: the one place that knows its wire format, its expressions and its errors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
+from boto3.dynamodb.conditions import ConditionExpressionBuilder
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from runtime.aws_errors import error_code, translated
 from runtime.backoff import back_off
-from runtime.store.codec import to_wire
+from runtime.errors import ContentionError
+from runtime.store.codec import decoded, encoded, encoded_value
+from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
+from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from runtime.model.keys import DetailKey
     from runtime.store.codec import Item
+    from runtime.store.port import Write
+    from runtime.store.values import Row
 
-__all__ = ["ConditionFailedError", "DynamoDb", "Read", "TransactionFailedError", "wire_key"]
+__all__ = ["DynamoDbStore"]
 
+_SERVICE: Final = "DynamoDB"
 _MAX_BATCH_GET: Final = 100
 _MAX_ATTEMPTS: Final = 8
 _FIRST_WAIT: Final = 0.02  # seconds
 _LONGEST_WAIT: Final = 1.0
-_RETRYABLE_REASONS: Final = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-_RETRYABLE_ERRORS: Final = {"TransactionInProgressException"}
+_CONDITION_FAILED: Final = "ConditionalCheckFailed"
+_CONTENTION: Final = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_SERVER_ERROR: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One row to read in a batch."""
-
-    table: str
-    pk: str
-    sk: str
-
-
-class ConditionFailedError(Exception):
-    """A conditional write was refused. ``item`` is the row that stood there, if any."""
-
-    def __init__(self, item: Item | None) -> None:
-        super().__init__("the conditional request failed")
-        self.item = item
-
-
-class TransactionFailedError(Exception):
-    """A transaction was refused and nothing of it was written.
-
-    Attributes:
-        codes: One code a write, in order: ``None`` or ``ConditionalCheckFailed`` ….
-        items: The row that stood there, for each write whose condition failed.
-    """
-
-    def __init__(self, codes: Sequence[str], items: Sequence[Item | None]) -> None:
-        super().__init__(f"the transaction was cancelled: {', '.join(codes)}")
-        self.codes = tuple(codes)
-        self.items = tuple(items)
-
-    @property
-    def may_pass_later(self) -> bool:
-        """Whether only contention or throttling stood in the way."""
-        return all(code == "None" or code in _RETRYABLE_REASONS for code in self.codes)
-
-
-class DynamoDb:
-    """DynamoDB as the runtime uses it.
+class DynamoDbStore:
+    """DynamoDB as a `Store`.
 
     Args:
         client: A boto3 client of the service.
@@ -77,35 +46,41 @@ class DynamoDb:
 
     def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
+        self._attempts = threading.local()
+        # An attempt without an answer may have been carried out, whatever the last one says.
+        client.meta.events.register("response-received.dynamodb", self._note_attempt)
 
-    def get(self, table: str, pk: str, sk: str, *, consistent: bool) -> Item | None:
-        """The row with this key, or None."""
-        response = self._client.get_item(TableName=table, Key=wire_key(pk, sk), ConsistentRead=consistent)
-        return _item(response.get("Item"))
+    def get(self, place: Place, *, consistent: bool = True) -> Row | None:
+        """See `Store.get`."""
+        answer = self._read(
+            self._client.get_item,
+            TableName=place.table,
+            Key=_key(place.pk, place.sk),
+            ConsistentRead=consistent,
+        )
+        item = answer.get("Item")
+        return decoded(item) if item else None
 
     def batch_get(
-        self, reads: Iterable[Read], *, eventually_consistent: frozenset[str] = frozenset()
-    ) -> dict[Read, Item]:
-        """The rows that exist among ``reads``, strongly consistent.
-
-        One call for each 100 rows, and one more for each answer that leaves keys
-        unprocessed: an unprocessed key is not a missing row.
-
-        Args:
-            reads: Rows to read; duplicates are read once.
-            eventually_consistent: Tables to read at half the price.
-        """
-        pending = list(dict.fromkeys(reads))
-        found: dict[Read, Item] = {}
+        self, places: Iterable[Place], *, eventually_consistent: frozenset[str] = frozenset()
+    ) -> dict[Place, Row]:
+        """See `Store.batch_get`."""
+        pending = list(dict.fromkeys(places))
+        found: dict[Place, Row] = {}
         attempt = 0
         while pending:
             chunk, pending = pending[:_MAX_BATCH_GET], pending[_MAX_BATCH_GET:]
-            response = self._client.batch_get_item(RequestItems=_request_items(chunk, eventually_consistent))
-            for table, items in response.get("Responses", {}).items():
-                found |= {Read(table, i["pk"]["S"], i["sk"]["S"]): cast("Item", i) for i in items}
+            answer = self._read(
+                self._client.batch_get_item, RequestItems=_request_items(chunk, eventually_consistent)
+            )
+            for table, items in answer.get("Responses", {}).items():
+                for item in items:
+                    row = decoded(item)
+                    found[Place(table, row["pk"], row["sk"])] = row
+            # An unprocessed key is not a missing row.
             unprocessed = [
-                Read(table, key["pk"]["S"], key["sk"]["S"])
-                for table, request in response.get("UnprocessedKeys", {}).items()
+                Place(table, key["pk"]["S"], key["sk"]["S"])
+                for table, request in answer.get("UnprocessedKeys", {}).items()
                 for key in request["Keys"]
             ]
             if unprocessed:
@@ -114,174 +89,249 @@ class DynamoDb:
                 pending = unprocessed + pending
         return found
 
-    def put(self, table: str, item: Item) -> None:
-        """Write ``item``, in place of whatever stands there."""
-        self._client.put_item(TableName=table, Item=item)
-
-    def put_new(self, table: str, item: Item) -> None:
-        """Insert ``item``.
-
-        Raises:
-            ConditionFailedError: There is a row with this key.
-        """
-        try:
-            self._client.put_item(
-                TableName=table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if _code(error) != "ConditionalCheckFailedException":
-                raise
-            raise ConditionFailedError(_item(error.response.get("Item"))) from error
-
-    def update(self, table: str, key: DetailKey, **request: Any) -> None:  # noqa: ANN401 - boto3's parameters
-        """Update one row by expression.
-
-        Raises:
-            ConditionFailedError: ``ConditionExpression`` does not hold.
-        """
-        try:
-            self._client.update_item(TableName=table, Key=wire_key(*key), **request)
-        except ClientError as error:
-            if _code(error) != "ConditionalCheckFailedException":
-                raise
-            raise ConditionFailedError(_item(error.response.get("Item"))) from error
-
-    def set_columns(
+    def query(
         self,
         table: str,
-        key: DetailKey,
-        columns: Mapping[str, Any],
+        key: ConditionBase,
         *,
-        only_with: Mapping[str, str],
-    ) -> Item:
-        """Set columns of one row, None takes one away; the row after it.
-
-        Raises:
-            ConditionFailedError: There is no row, or one of ``only_with`` has another text.
-        """
-        values = to_wire(columns)
-        gone = [name for name in columns if name not in values]
-        expression = " ".join(
-            f"{verb} {', '.join(parts)}"
-            for verb, parts in (
-                ("SET", [f"#{name} = :{name}" for name in values]),
-                ("REMOVE", [f"#{name}" for name in gone]),
-            )
-            if parts
-        )
-        conditions = ["attribute_exists(pk)", *(f"#{name} = :only_{name}" for name in only_with)]
-        try:
-            response = self._client.update_item(
-                TableName=table,
-                Key=wire_key(*key),
-                UpdateExpression=expression,
-                ConditionExpression=" AND ".join(conditions),
-                ExpressionAttributeNames={f"#{name}": name for name in (*columns, *only_with)},
-                **_values(
-                    {f":{name}": value for name, value in values.items()}
-                    | {f":only_{name}": {"S": text} for name, text in only_with.items()}
-                ),
-                ReturnValues="ALL_NEW",
-            )
-        except ClientError as error:
-            if _code(error) != "ConditionalCheckFailedException":
-                raise
-            raise ConditionFailedError(_item(error.response.get("Item"))) from error
-        return cast("Item", response["Attributes"])
+        index: str | None = None,
+        start: Row | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent: bool = True,
+        columns: Sequence[str] | None = None,
+        only: ConditionBase | None = None,
+    ) -> Page:
+        """See `Store.query`."""
+        expressions = _Expressions()
+        request: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": expressions.condition(key, is_key=True),
+            "ConsistentRead": consistent and index is None,
+            "ScanIndexForward": not descending,
+            **_page_parameters(expressions, start, limit, columns, only),
+        }
+        if index is not None:
+            request["IndexName"] = index
+        answer = self._read(self._client.query, **request, **expressions.parameters())
+        last = answer.get("LastEvaluatedKey")
+        return Page([decoded(item) for item in answer["Items"]], decoded(last) if last else None)
 
     def scan(
         self,
         table: str,
-        segment: int,
-        total_segments: int,
-        start: Item | None,
         *,
+        segment: int = 0,
+        total_segments: int = 1,
+        start: Row | None = None,
         limit: int,
-        **request: Any,  # noqa: ANN401 - boto3's parameters
-    ) -> tuple[list[Item], int, Item | None]:
-        """One page of a segment: its rows, how many were looked at, and the key to go on from."""
-        if start:
-            request["ExclusiveStartKey"] = start
-        response = self._client.scan(
-            TableName=table,
-            Segment=segment,
-            TotalSegments=total_segments,
-            Limit=limit,
-            ConsistentRead=True,
-            **request,
+        columns: Sequence[str] | None = None,
+        only: ConditionBase | None = None,
+    ) -> ScannedPage:
+        """See `Store.scan`."""
+        expressions = _Expressions()
+        request: dict[str, Any] = {
+            "TableName": table,
+            "Segment": segment,
+            "TotalSegments": total_segments,
+            "ConsistentRead": True,
+            **_page_parameters(expressions, start, limit, columns, only),
+        }
+        answer = self._read(self._client.scan, **request, **expressions.parameters())
+        last = answer.get("LastEvaluatedKey")
+        return ScannedPage(
+            [decoded(item) for item in answer["Items"]],
+            answer["ScannedCount"],
+            decoded(last) if last else None,
         )
-        rows = cast("list[Item]", response["Items"])
-        return rows, response["ScannedCount"], _item(response.get("LastEvaluatedKey"))
 
-    def query(self, table: str, **request: Any) -> tuple[list[Item], Item | None]:  # noqa: ANN401
-        """One page: its rows, and the key to go on from."""
-        response = self._client.query(TableName=table, **request)
-        return cast("list[Item]", response["Items"]), _item(response.get("LastEvaluatedKey"))
+    def write(self, *writes: Write) -> None:
+        """See `Store.write`."""
+        if len(writes) == 1:
+            self._write_one(writes[0])
+        elif writes:
+            self._transact(writes)
+
+    def update(self, write: Set) -> Row:
+        """See `Store.update`."""
+        answer = self._write_one(write, ReturnValues="ALL_NEW")
+        return decoded(answer["Attributes"])
 
     def approximate_rows(self, table: str) -> int | None:
-        """DynamoDB's own count of a table's rows, up to six hours old; None where it has none."""
-        return self._client.describe_table(TableName=table)["Table"].get("ItemCount")
+        """See `Store.approximate_rows`."""
+        answer = self._read(self._client.describe_table, TableName=table)
+        count: int | None = answer["Table"].get("ItemCount")
+        return count
 
-    def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
-        """Write all or nothing. Tries again while only contention stands in the way.
+    def _write_one(self, write: Write, **more: Any) -> Any:  # noqa: ANN401 - boto3's answer
+        if isinstance(write, Check):
+            return self._transact([write])
+        operation: dict[str, Callable[..., Any]] = {
+            "Put": self._client.put_item,
+            "Update": self._client.update_item,
+            "Delete": self._client.delete_item,
+        }
+        kind, request = _request(write)
+        self._attempts.is_in_doubt = False
+        try:
+            return operation[kind](**request, **more)
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) == f"{_CONDITION_FAILED}Exception":
+                raise ConditionFailedError({write.label: _old(error.response)}) from error  # type: ignore[union-attr]
+            raise self._failure(error) from error
 
-        Args:
-            writes: ``TransactItems`` of the API: ``{"Put": {…}}``, ``{"Update": {…}}`` ….
-
-        Raises:
-            TransactionFailedError: A condition failed, or contention did not end.
-        """
+    def _transact(self, writes: Sequence[Write]) -> None:
+        items = [{kind: request} for kind, request in map(_request, writes)]
         for attempt in range(_MAX_ATTEMPTS):
+            self._attempts.is_in_doubt = False
             try:
-                self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
-            except ClientError as error:
-                failure = _transaction_failure(error)
-                if not failure.may_pass_later or attempt == _MAX_ATTEMPTS - 1:
-                    raise failure from error
+                self._client.transact_write_items(TransactItems=items)  # type: ignore[arg-type]
+            except (ClientError, BotoCoreError) as error:
+                codes, rows = _reasons(error)
+                failed = {
+                    write.label: row
+                    for write, code, row in zip(writes, codes, rows, strict=False)
+                    if code == _CONDITION_FAILED
+                }
+                if failed:
+                    raise ConditionFailedError(failed) from error
+                if not codes or not all(code == "None" or code in _CONTENTION for code in codes):
+                    raise self._failure(error) from error
+                if attempt == _MAX_ATTEMPTS - 1:
+                    msg = "other transactions were on the same rows for as long as this one tried; try again"
+                    raise ContentionError(msg) from error
                 back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
             else:
                 return
 
+    @staticmethod
+    def _read(call: Callable[..., Any], **request: Any) -> Any:  # noqa: ANN401 - boto3's
+        try:
+            return call(**request)
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, _SERVICE) from error
 
-def wire_key(pk: str, sk: str) -> Item:
-    """Key of a row in the wire format."""
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
+    def _failure(self, error: Exception) -> Exception:
+        return translated(error, _SERVICE, in_doubt=getattr(self._attempts, "is_in_doubt", False))
+
+    def _note_attempt(
+        self,
+        response_dict: Mapping[str, Any] | None = None,
+        exception: BaseException | None = None,
+        **_: Any,  # noqa: ANN401 - botocore's events
+    ) -> None:
+        never_sent = isinstance(exception, EndpointConnectionError | ConnectTimeoutError)
+        status = (response_dict or {}).get("status_code", 0)
+        if status >= _SERVER_ERROR or (exception is not None and not never_sent):
+            self._attempts.is_in_doubt = True
 
 
-def _request_items(reads: Sequence[Read], eventually_consistent: frozenset[str]) -> dict[str, Any]:
+class _Expressions:
+    """The expressions of one request, with the names and values that they share."""
+
+    def __init__(self) -> None:
+        self._builder = ConditionExpressionBuilder()
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+
+    def condition(self, condition: ConditionBase, *, is_key: bool = False) -> str:
+        """The expression of a condition."""
+        built = self._builder.build_expression(condition, is_key_condition=is_key)
+        self._names |= built.attribute_name_placeholders
+        self._values |= {
+            name: encoded_value(value) for name, value in built.attribute_value_placeholders.items()
+        }
+        return str(built.condition_expression)
+
+    def column(self, name: str) -> str:
+        """The placeholder of a column's name."""
+        placeholder = f"#c{len(self._names)}"  # boto3's begin with "n"
+        self._names[placeholder] = name
+        return placeholder
+
+    def assignment(self, name: str, value: Any) -> str:  # noqa: ANN401 - a Value
+        """What sets a column to a value."""
+        placeholder = f":c{len(self._values)}"
+        self._values[placeholder] = encoded_value(value)
+        return f"{self.column(name)} = {placeholder}"
+
+    def parameters(self) -> dict[str, Any]:
+        """The names and values. DynamoDB refuses empty ones."""
+        found = {"ExpressionAttributeNames": self._names, "ExpressionAttributeValues": self._values}
+        return {name: values for name, values in found.items() if values}
+
+
+def _request(write: Write) -> tuple[str, dict[str, Any]]:
+    """The parameters of a write, the same alone and in a transaction."""
+    expressions = _Expressions()
+    request: dict[str, Any]
+    match write:
+        case Put():
+            kind, request = "Put", {"TableName": write.table, "Item": encoded(write.row)}
+        case Set():
+            kind, request = "Update", _place_parameters(write.place)
+            parts = [
+                ("SET", [expressions.assignment(name, value) for name, value in write.columns.items()]),
+                ("REMOVE", [expressions.column(name) for name in write.remove]),
+            ]
+            request["UpdateExpression"] = " ".join(f"{verb} {', '.join(p)}" for verb, p in parts if p)
+        case Delete():
+            kind, request = "Delete", _place_parameters(write.place)
+        case Check():
+            kind, request = "ConditionCheck", _place_parameters(write.place)
+    if write.condition is not None:
+        request["ConditionExpression"] = expressions.condition(write.condition)
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return kind, request | expressions.parameters()
+
+
+def _place_parameters(place: Place) -> dict[str, Any]:
+    return {"TableName": place.table, "Key": _key(place.pk, place.sk)}
+
+
+def _page_parameters(
+    expressions: _Expressions,
+    start: Row | None,
+    limit: int | None,
+    columns: Sequence[str] | None,
+    only: ConditionBase | None,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if start is not None:
+        found["ExclusiveStartKey"] = encoded(start)
+    if limit is not None:
+        found["Limit"] = limit
+    if columns is not None:
+        found["ProjectionExpression"] = ", ".join(expressions.column(name) for name in columns)
+    if only is not None:
+        found["FilterExpression"] = expressions.condition(only)
+    return found
+
+
+def _request_items(places: Sequence[Place], eventually_consistent: frozenset[str]) -> dict[str, Any]:
     tables: dict[str, Any] = {}
-    for read in reads:
+    for place in places:
         request = tables.setdefault(
-            read.table, {"Keys": [], "ConsistentRead": read.table not in eventually_consistent}
+            place.table, {"Keys": [], "ConsistentRead": place.table not in eventually_consistent}
         )
-        request["Keys"].append(wire_key(read.pk, read.sk))
+        request["Keys"].append(_key(place.pk, place.sk))
     return tables
 
 
-def _item(found: object) -> Item | None:
-    # boto3's stubs type each wire value as a union that says no more than Item does.
-    return cast("Item | None", found)
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
-def _values(values: Mapping[str, Any]) -> dict[str, Any]:
-    # DynamoDB refuses an empty map.
-    return {"ExpressionAttributeValues": values} if values else {}
+def _old(found: Mapping[str, Any]) -> Row | None:
+    item = found.get("Item")
+    return decoded(item) if item else None
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _transaction_failure(error: ClientError) -> TransactionFailedError:
-    code = _code(error)
-    if code in _RETRYABLE_ERRORS:
-        return TransactionFailedError(["TransactionConflict"], [None])
-    if code != "TransactionCanceledException":
-        raise error
-    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    return TransactionFailedError(
-        [reason.get("Code") or "None" for reason in reasons], [reason.get("Item") for reason in reasons]
-    )
+def _reasons(error: Exception) -> tuple[list[str], list[Row | None]]:
+    """Why each write of a transaction was refused, and the rows that stand there; empty for another error."""
+    if error_code(error) == "TransactionInProgressException":
+        return ["TransactionConflict"], [None]
+    if error_code(error) != "TransactionCanceledException":
+        return [], []
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[attr-defined]
+    return [reason.get("Code") or "None" for reason in reasons], [_old(reason) for reason in reasons]

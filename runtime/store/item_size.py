@@ -7,13 +7,14 @@ map three bytes and one for each element.
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from runtime.store.codec import encoded_value, folded
 
-    from runtime.store.codec import Item
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.store.values import Row, Value
 
 __all__ = ["MAX_ITEM_BYTES", "item_size"]
 
@@ -22,34 +23,39 @@ _CONTAINER: Final = 3
 _SIGN_AND_EXPONENT: Final = 2
 
 
-def item_size(item: Item) -> int:
-    """Bytes of a row in the wire format, rounded up where DynamoDB only approximates."""
-    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+def item_size(row: Row) -> int:
+    """Bytes of a row, rounded up where DynamoDB only approximates."""
+    return sum(_text(name) + _column(value) for name, value in row.items())
 
 
-def _value_size(value: Mapping[str, Any]) -> int:  # noqa: PLR0911 - one return a wire type
-    ((kind, content),) = value.items()
-    match kind:
-        case "S":
-            return len(content.encode())
-        case "N":
-            return len(content) // 2 + _SIGN_AND_EXPONENT
-        case "B":
-            return _binary_size(content)
-        case "BOOL" | "NULL":
-            return 1
-        case "M":
-            return _CONTAINER + sum(1 + len(n.encode()) + _value_size(v) for n, v in content.items())
-        case "L":
-            return _CONTAINER + sum(1 + _value_size(v) for v in content)
-        case "SS":
-            return sum(len(text.encode()) for text in content)
-        case "NS":
-            return sum(len(text) // 2 + _SIGN_AND_EXPONENT for text in content)
-        case _:
-            return sum(_binary_size(part) for part in content)
+def _column(value: Value) -> int:
+    if isinstance(value, str):  # most columns
+        return _text(value)
+    size: int = folded(encoded_value(value), _SIZES)
+    return size
 
 
-def _binary_size(content: bytes | str) -> int:
-    # boto3 gives bytes; a stream record in Lambda has base64 text.
-    return len(base64.b64decode(content)) if isinstance(content, str) else len(bytes(content))
+def _text(text: str) -> int:
+    return len(text.encode())
+
+
+def _number(text: str) -> int:
+    return len(text) // 2 + _SIGN_AND_EXPONENT
+
+
+def _one(_: Any) -> int:  # noqa: ANN401
+    return 1
+
+
+_SIZES: Final[Mapping[str, Callable[[Any], int]]] = {
+    "S": _text,
+    "N": _number,
+    "B": len,
+    "BOOL": _one,
+    "NULL": _one,
+    "M": lambda sizes: _CONTAINER + len(sizes) + sum(map(_text, sizes)) + sum(sizes.values()),
+    "L": lambda sizes: _CONTAINER + len(sizes) + sum(sizes),
+    "SS": lambda texts: sum(map(_text, texts)),
+    "NS": lambda texts: sum(map(_number, texts)),
+    "BS": lambda parts: sum(map(len, parts)),
+}

@@ -7,23 +7,25 @@ kept. Without it they are kept for ever.
 
 from __future__ import annotations
 
-import time
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
 from cachetools import TTLCache
 
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime import clock
+from runtime.errors import ConfigurationError, CqrsError, FieldProblem, InvalidInputError
 from runtime.log import logger
 from runtime.model.keys import KEY_SEPARATOR
-from runtime.store.codec import from_wire, to_wire
+from runtime.store.codec import opened, row_of
+from runtime.store.port import Put
+from runtime.store.values import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from runtime.clients.resources import Resources
-    from runtime.settings import ModuleTables
+    from runtime.settings import ModuleTables, Settings
+    from runtime.store.port import Store
+    from runtime.store.values import Row
 
 __all__ = ["DEFAULT_TENANT_CODE", "TtlService"]
 
@@ -40,12 +42,20 @@ class TtlService:
     """The retention of one module. Made by `CommandModule`, as its ``ttl``.
 
     What was read is remembered for five minutes, for at most a thousand tenants and tables.
+
+    Args:
+        store: Where the master data table is.
+        settings: The name of the master data table.
+        tables: The module's tables.
     """
 
-    def __init__(self, resources: Resources, tables: ModuleTables) -> None:
-        self._resources = resources
+    def __init__(self, store: Store, settings: Settings, tables: ModuleTables) -> None:
+        self._store = store
+        self._settings = settings
         self._tables = {"command": tables.command, "data": tables.data, "history": tables.history}
-        self._cache: TTLCache[tuple[str, str], int | None] = TTLCache(_CACHE_ENTRIES, _CACHE_SECONDS)
+        self._cache: TTLCache[tuple[str, str], int | None] = TTLCache(
+            _CACHE_ENTRIES, _CACHE_SECONDS, timer=clock.seconds
+        )
         self._lock = Lock()
         self._warned: set[str] = set()
 
@@ -63,11 +73,11 @@ class TtlService:
         Raises:
             InvalidInputError: ``kind`` is none of these.
         """
-        place = self._key(kind, tenant_code)
+        key = self._key(kind, tenant_code)
         with self._lock:
-            if place not in self._cache:
-                self._cache[place] = self._read(*place)
-            return self._cache[place]
+            if key not in self._cache:
+                self._cache[key] = self._read(*key)
+            return self._cache[key]
 
     def set_ttl_configuration(self, kind: str, days: int | None, tenant_code: str | None = None) -> None:
         """Say how many days rows of a table are kept for a tenant; None for ever.
@@ -84,13 +94,13 @@ class TtlService:
                 f"Number of days must be greater than 0 and at most {_MAX_DAYS}, got {days!r}; None keeps"
             )
             raise InvalidInputError([FieldProblem("days", message)])
-        table = self._resources.settings.master_data_table
+        table = self._settings.master_data_table
         if table is None:
             msg = "MASTER_DATA_TABLE_NAME is not set, so there is nowhere to keep retention settings"
             raise ConfigurationError(msg)
         pk, sk = self._key(kind, tenant_code)
-        item = to_wire({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
-        self._resources.dynamodb.put(table, item)
+        row = row_of({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
+        self._store.write(Put(table=table, row=row))
         with self._lock:
             self._cache.clear()
 
@@ -110,7 +120,7 @@ class TtlService:
         days = self.get_ttl_configuration(kind, tenant_code)
         if days is None:
             return None
-        return int(start.timestamp() if start else time.time()) + days * _SECONDS_A_DAY
+        return int(start.timestamp() if start else clock.seconds()) + days * _SECONDS_A_DAY
 
     def _key(self, kind: str, tenant_code: str | None) -> tuple[str, str]:
         if kind not in self._tables:
@@ -120,18 +130,18 @@ class TtlService:
         return f"MASTER{KEY_SEPARATOR}{tenant}", f"TTL{KEY_SEPARATOR}{self._tables[kind]}"
 
     def _read(self, pk: str, sk: str) -> int | None:
-        table = self._resources.settings.master_data_table
+        table = self._settings.master_data_table
         if table is None:
             return None
         try:
-            row = self._resources.dynamodb.get(table, pk, sk, consistent=False)
-        except (BotoCoreError, ClientError) as error:
-            self._warn("master data table out of reach: rows are kept for ever", type(error).__name__)
+            row = self._store.get(Place(table, pk, sk), consistent=False)
+        except CqrsError as error:
+            self._warn("master data table out of reach: rows are kept for ever", str(error))
             return None
-        return self._days(from_wire(row)) if row else None
+        return self._days(row) if row else None
 
-    def _days(self, row: dict[str, Any]) -> int | None:
-        attributes = row.get("attributes")
+    def _days(self, row: Row) -> int | None:
+        attributes = opened(row.get("attributes"))
         days = attributes.get("days") if isinstance(attributes, dict) else None
         if days is None:
             return None

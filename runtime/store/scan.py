@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.model.keys import check_natural_key, remove_sort_key_version
-from runtime.store.dynamodb import wire_key
 
 if TYPE_CHECKING:
-    from runtime.store.codec import Item
-    from runtime.store.dynamodb import DynamoDb
+    from collections.abc import Sequence
 
-__all__ = ["Scan", "ScannedPage"]
+    from boto3.dynamodb.conditions import ConditionBase
 
-_MAX_SEGMENTS: Final = 1_000_000  # DynamoDB's own
+    from runtime.store.port import Store
+    from runtime.store.values import Row
+
+__all__ = ["ResumablePage", "Scan"]
+
+_MAX_SEGMENTS: Final = 1_000_000  # DynamoDB's own, as are the sizes of keys
+_MAX_PK_BYTES: Final = 2048
+_MAX_SK_BYTES: Final = 1024
 _MAX_LIMIT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class ScannedPage:
+class ResumablePage:
     """One page of a scan.
 
     Attributes:
         rows: Rows that passed the filter.
-        scanned: Rows that were looked at.
+        scanned: How many rows were looked at.
         resume_token: Goes on after this page; None after the last one.
     """
 
-    rows: list[Item]
+    rows: list[Row]
     scanned: int
     resume_token: str | None
 
@@ -41,7 +45,7 @@ class Scan:
 
     segment: int
     total_segments: int
-    start: Item | None
+    start: Row | None
     limit: int
 
     @classmethod
@@ -72,26 +76,53 @@ class Scan:
             raise InvalidInputError(problems)
         return cls(segment, total_segments, _start(resume_from), limit)
 
-    def read(self, dynamodb: DynamoDb, table: str, **request: Any) -> ScannedPage:  # noqa: ANN401
-        """The page: one call. ``request`` may have a filter and a projection, with both key columns."""
-        rows, scanned, last = dynamodb.scan(
-            table, self.segment, self.total_segments, self.start, limit=self.limit, **request
+    def read(
+        self,
+        store: Store,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        only: ConditionBase | None = None,
+    ) -> ResumablePage:
+        """The page: one call.
+
+        Args:
+            store: Where the table is.
+            table: Physical name of the table.
+            columns: Columns to return. Default: all of them.
+            only: Filter on the rows that are looked at.
+        """
+        page = store.scan(
+            table,
+            segment=self.segment,
+            total_segments=self.total_segments,
+            start=self.start,
+            limit=self.limit,
+            columns=columns,
+            only=only,
         )
-        token = json.dumps([last["pk"]["S"], last["sk"]["S"]]) if last else None
-        return ScannedPage(rows, scanned, token)
+        token = json.dumps([page.next["pk"], page.next["sk"]]) if page.next else None
+        return ResumablePage(page.rows, page.scanned, token)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _start(token: str | None) -> Item | None:
+def _start(token: str | None) -> Row | None:
     if token is None:
         return None
-    message = "must be the resume_token of an earlier page"
     try:
         pk, sk = json.loads(token)
-        check_natural_key(pk, remove_sort_key_version(sk))
-    except (TypeError, ValueError, AttributeError, RecursionError, InvalidInputError) as error:
-        raise InvalidInputError([FieldProblem("resume_from", message)]) from error
-    return wire_key(pk, sk)
+        sizes = len(pk.encode()), len(sk.encode())
+    # What is no JSON, no pair, or has parts that are no text that could be stored.
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise _refused_token() from error
+    # Not the limits for new keys: the row may be older than those, or of another kind.
+    if not (1 <= sizes[0] <= _MAX_PK_BYTES and 1 <= sizes[1] <= _MAX_SK_BYTES):
+        raise _refused_token()
+    return {"pk": pk, "sk": sk}
+
+
+def _refused_token() -> InvalidInputError:
+    return InvalidInputError([FieldProblem("resume_from", "must be the resume_token of an earlier page")])

@@ -101,6 +101,24 @@ def test_the_runtime_is_found_where_python_finds_it() -> None:
     assert Path("contract.py") in source_files(runtime_package())
 
 
+def test_what_is_for_tests_is_not_in_the_layer() -> None:
+    package = runtime_package()
+    assert (package / "testing" / "__init__.py").is_file()
+    shipped = source_files(package)
+    assert not any(path.parts[0] == "testing" for path in shipped)
+    assert Path("store/memory.py") in shipped
+
+
+def test_what_is_for_tests_does_not_change_the_hash(folder: Path) -> None:
+    before = contents(folder).asset_hash
+    (folder / "package" / "testing").mkdir()
+    (folder / "package" / "testing" / "kit.py").write_text("KIT = True\n")
+    assert contents(folder).asset_hash == before
+    (folder / "package" / "inner" / "testing").mkdir()
+    (folder / "package" / "inner" / "testing" / "own.py").write_text("OWN = True\n")
+    assert contents(folder).asset_hash != before
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_the_shipped_locks_are_hashed_and_name_no_host(lock: Path) -> None:
     text = lock.read_text()

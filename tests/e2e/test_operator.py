@@ -44,7 +44,7 @@ def test_other_functions_do_nothing_for_operators(deployment: Deployment) -> Non
     for name in others:
         answer = client.invoke(FunctionName=name, Payload=json.dumps({"operation": "modules"}))
         assert answer["FunctionError"] == "Unhandled"
-        assert json.loads(answer["Payload"].read())["errorType"] == "UnknownEventError"
+        assert json.loads(answer["Payload"].read())["errorType"] == "UnknownTriggerError"
 
 
 def test_a_parked_handler_is_listed(deployment: Deployment, sk: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsApp, UnknownEventError
-from runtime.clients.resources import default_resources
+from runtime import CqrsApp, UnknownTriggerError
 from runtime.contract import FunctionKind
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
@@ -291,19 +291,14 @@ def test_the_log_says_which_operation_ran_and_no_key(
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, service: Service) -> Iterator[Callable[[str], CqrsApp]]:
+def app(service: Service) -> Callable[[str], CqrsApp]:
     """The app as a function of that kind has it."""
-    settings = service.resources.settings
-    monkeypatch.setenv("NODE_ENV", str(settings.node_env))
-    monkeypatch.setenv("APP_NAME", str(settings.app_name))
 
     def make(kind: str) -> CqrsApp:
-        monkeypatch.setenv("CQRS_FUNCTION", kind)
-        default_resources.cache_clear()
+        service.resources.settings = replace(service.resources.settings, function=kind)
         return CqrsApp(modules=[service.module])
 
-    yield make
-    default_resources.cache_clear()
+    return make
 
 
 def test_the_operator_function_answers(app: Callable[[str], CqrsApp]) -> None:
@@ -313,7 +308,7 @@ def test_the_operator_function_answers(app: Callable[[str], CqrsApp]) -> None:
 
 @pytest.mark.parametrize("kind", ["api", "stream", "worker", "notifier", ""])
 def test_no_other_function_does(app: Callable[[str], CqrsApp], kind: str) -> None:
-    with pytest.raises(UnknownEventError, match="operations are for the operator function"):
+    with pytest.raises(UnknownTriggerError, match="operations are for the operator function"):
         app(kind)({"operation": "modules"}, None)
 
 

@@ -1,4 +1,4 @@
-"""An app's own events: each goes to its handler, and what nobody handles is an error."""
+"""An app's own triggers: each goes to its handler, and what nobody handles is an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CommandModule, ConfigurationError, CqrsApp, UnknownEventError
+import runtime
+from runtime import CommandModule, ConfigurationError, CqrsApp, UnknownTriggerError
 from runtime.entry.trigger import name_in_arn
 from tests.runtime.test_stream import INLINE, record
 
@@ -254,7 +255,7 @@ def test_an_event_that_nobody_handles_is_an_error(app: CqrsApp, event: dict[str,
     for register in (app.on_sns, app.on_s3, app.on_task):
         register("mine", Log())
     app.on_event(source="mine", handler=Log())
-    with pytest.raises(UnknownEventError, match="nobody handles"):
+    with pytest.raises(UnknownTriggerError, match="nobody handles"):
         app(event, None)
 
 
@@ -278,13 +279,13 @@ def test_a_record_that_nobody_handles_is_reported(service: Service, make: Any) -
     ],
 )
 def test_an_event_of_unknown_shape_is_an_error(app: CqrsApp, event: Any) -> None:
-    with pytest.raises(UnknownEventError):
+    with pytest.raises(UnknownTriggerError):
         app(event, None)
 
 
 def test_a_task_of_unknown_shape_is_an_error(app: CqrsApp) -> None:
     for broken in ({"action": "apply"}, {"action": "apply", "input": []}, {"action": ["x"], "input": {}}):
-        with pytest.raises(UnknownEventError, match="nobody handles the task"):
+        with pytest.raises(UnknownTriggerError, match="nobody handles the task"):
             app(broken | {"context": CONTEXT}, None)
 
 
@@ -323,7 +324,7 @@ def test_a_name_that_is_none_is_refused(app: CqrsApp, name: Any) -> None:
 
 @pytest.mark.parametrize("handler", ["nowhere", ":name", "a:b-c", 3])
 def test_what_cannot_be_a_handler_is_refused(app: CqrsApp, handler: Any) -> None:
-    with pytest.raises(ConfigurationError, match="an event handler"):
+    with pytest.raises(ConfigurationError, match="the handler of a trigger"):
         app.on_queue("orders", handler)
 
 
@@ -352,3 +353,7 @@ def test_the_pipelines_own_actions_are_refused(app: CqrsApp, action: str) -> Non
 )
 def test_the_name_in_an_arn(arn: str, name: str) -> None:
     assert name_in_arn(arn) == name
+
+
+def test_the_name_of_the_error_before_is_still_there() -> None:
+    assert runtime.UnknownEventError is UnknownTriggerError

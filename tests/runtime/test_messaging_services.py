@@ -7,9 +7,17 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from runtime import BatchDeliveryError, ConfigurationError, InvalidInputError, Settings, SqsMessage
+from runtime import (
+    BatchDeliveryError,
+    ConfigurationError,
+    InvalidInputError,
+    OutcomeUnknownError,
+    Settings,
+    SqsMessage,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from tests.support.polling import wait_until
 from tests.support.service import TestResources
 
@@ -151,6 +159,56 @@ def test_what_cannot_be_deleted_is_raised(resources: TestResources, queue_url: s
         resources.sqs.delete_message_batch(queue_url, ["no such handle"])
 
 
+def refusing(resources: TestResources, first: int, status: int) -> None:
+    """Answer every call from the first one on with an error."""
+    resources.wire.answer(lambda _call: (status, {}) if len(resources.wire.calls) >= first else None)
+
+
+@pytest.mark.parametrize("method", ["send", "delete"])
+def test_a_batch_that_fails_in_the_middle_says_what_is_left(
+    resources: TestResources, queue_url: str, method: str
+) -> None:
+    """12 entries are two calls."""
+    for first, error in ((1, OutcomeUnknownError), (2, BatchDeliveryError)):
+        resources.wire.answer(lambda _call: None)
+        resources.sqs.send_message_batch(queue_url, [SqsMessage(body=n) for n in range(12)])
+        handles = [
+            message["ReceiptHandle"]
+            for _ in range(2)
+            for message in resources.sqs.receive_messages(queue_url, visibility_timeout=600)
+        ]
+        resources.wire.clear()
+        refusing(resources, first, 500)
+        with pytest.raises(error) as caught:
+            if method == "send":
+                resources.sqs.send_message_batch(queue_url, [SqsMessage(body=n) for n in range(12)])
+            else:
+                resources.sqs.delete_message_batch(queue_url, handles)
+        assert "unknown whether written" in str(caught.value)
+        if isinstance(caught.value, BatchDeliveryError):
+            assert list(caught.value.failed) == [10, 11]
+            assert caught.value.written == "something"
+
+
+def test_errors_of_the_sdk_are_the_librarys_own(resources: TestResources, queue_url: str) -> None:
+    sqs, topic = resources.sqs, "arn:aws:sns:us-east-1:000000000000:gone"
+    with pytest.raises(StoreRefusedError):
+        sqs.send_message("http://127.0.0.1:1/nowhere/queue", "x" * 2_000_000)
+    refusing(resources, 0, 500)
+    calls: list[tuple[Callable[[], Any], type[Exception]]] = [
+        (lambda: sqs.send_message(queue_url, "x"), OutcomeUnknownError),
+        (lambda: sqs.delete_message(queue_url, "x"), OutcomeUnknownError),
+        (lambda: sqs.receive_messages(queue_url), StoreUnavailableError),
+        (lambda: sqs.approximate_messages(queue_url), StoreUnavailableError),
+        (lambda: resources.sns.publish({"action": "a"}, topic), OutcomeUnknownError),
+        (lambda: resources.step_functions.start_execution(topic), OutcomeUnknownError),
+        (lambda: resources.step_functions.send_task_failure("t", "e"), OutcomeUnknownError),
+    ]
+    for call, error in calls:
+        with pytest.raises(error):
+            call()
+
+
 def test_an_empty_batch_is_no_call(resources: TestResources) -> None:
     assert resources.sqs.send_message_batch("http://nowhere", []) == []
     resources.sqs.delete_message_batch("http://nowhere", [])
@@ -249,7 +307,7 @@ def test_an_execution_that_waits_is_failed(
 
 
 def test_what_is_not_there_is_an_error(resources: TestResources) -> None:
-    with pytest.raises(ClientError, match="StateMachineDoesNotExist"):
+    with pytest.raises(StoreRefusedError, match="StateMachineDoesNotExist"):
         resources.step_functions.start_execution("arn:aws:states:us-east-1:000000000000:stateMachine:gone")
-    with pytest.raises(ClientError):
+    with pytest.raises(StoreRefusedError):
         resources.step_functions.resume_execution("no token")

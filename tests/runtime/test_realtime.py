@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, DeliveryError, Settings
-from runtime.clients.realtime import channel_segment, notification_handlers
-from runtime.entry.queue import NotificationQueue
+from runtime.clients.realtime import channel_segment
+from runtime.entry.queue import NotificationQueue, notification_handlers
 from tests.support.service import TestResources
 from tests.support.websocket import Subscriber
 

@@ -23,7 +23,7 @@ from runtime import (
     PreviousVersionPending,
     Recipients,
     Settings,
-    UnknownEventError,
+    UnknownTriggerError,
     VersionConflictError,
 )
 from runtime.entry.hidden_error import hidden, is_shown
@@ -142,7 +142,7 @@ def test_debug_shows_the_text(app: CqrsApp, secrets: Secrets, kind: str) -> None
 
 def test_what_nobody_handles_is_named(app: CqrsApp, secrets: Secrets) -> None:
     answer = invoked(app, notice(topic="unknown", text=secrets["message"]))
-    assert answer.startswith("[ERROR] UnknownEventError: nobody handles SNS records of 'unknown'")
+    assert answer.startswith("[ERROR] UnknownTriggerError: nobody handles SNS records of 'unknown'")
     assert secrets.found_in([answer]) == {}
 
 
@@ -196,7 +196,7 @@ def test_an_error_can_still_be_caught_by_its_class() -> None:
     assert isinstance(hidden(ConnectionError("text")), OSError)
 
 
-@pytest.mark.parametrize("kind", [ConfigurationError, UnknownEventError, PreviousVersionPending])
+@pytest.mark.parametrize("kind", [ConfigurationError, UnknownTriggerError, PreviousVersionPending])
 def test_what_the_library_says_about_the_deployment_is_shown(kind: type[Exception]) -> None:
     assert is_shown(kind("SFN_COMMAND_ARN is not set"))
 

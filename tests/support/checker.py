@@ -30,6 +30,7 @@ __all__ = ["Accepted", "Seen", "check_invariants", "violations"]
 #: What a command says about the aggregate; what it leaves out is not in the data row.
 _STATE = (
     *("pk", "id", "code", "name", "tenantCode", "type", "seq", "attributes", "schemaVersion", "isDeleted"),
+    "lifeId",
     *("requestId", "updatedAt", "updatedBy", "updatedIp"),
 )
 _OF_THE_FIRST = ("createdAt", "createdBy", "createdIp")

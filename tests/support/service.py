@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from runtime import CommandModule, InvokeContext, Resources, Settings
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.pipeline.apply import Applied, apply
-from runtime.store.dynamodb import DynamoDb
+from runtime.store.dynamodb import DynamoDbStore
+from runtime.store.values import Place
 from tests.support.rows import plain
 from tests.support.wire import Wire
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.local import Emulator
     from runtime.model.handlers import HandlerSource
+    from runtime.module_context import ModuleContext
 
 __all__ = ["Service", "TestResources", "make_tables"]
 
@@ -93,8 +95,12 @@ class Service:
             disable_default_handler=disable_default_handler,
         )
         self.wire = self.resources.wire
-        self.quiet = DynamoDb(emulator.client("dynamodb"))  # reads of the test itself: not counted
+        self.quiet = DynamoDbStore(emulator.client("dynamodb"))  # reads of the test itself: not counted
         self.client = emulator.client("dynamodb")
+
+    @property
+    def context(self) -> ModuleContext:
+        return self.module.context
 
     @property
     def tables(self) -> Any:
@@ -126,14 +132,21 @@ class Service:
         )
 
     def apply(self, version: int, sk: str = "A1", **options: Any) -> Applied:
-        return apply(self.module, DetailKey(PK, sk), version, **options)
+        return apply(self.context, DetailKey(PK, sk), version, **options)
 
     def row(self, table: str, sk: str, pk: str = PK) -> dict[str, Any] | None:
-        item = self.quiet.get(getattr(self.tables, table), pk, sk, consistent=True)
+        item = self.item(table, sk, pk)
         return plain(item) if item else None
 
     def raw(self, table: str, sk: str, pk: str = PK) -> Any:
-        return self.quiet.get(getattr(self.tables, table), pk, sk, consistent=True)
+        """A row as the library sees it."""
+        return self.quiet.get(Place(getattr(self.tables, table), pk, sk))
+
+    def item(self, table: str, sk: str, pk: str = PK) -> Any:
+        """A row as DynamoDB has it."""
+        key = {"pk": {"S": pk}, "sk": {"S": sk}}
+        table = getattr(self.tables, table)
+        return self.client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         pages = self.client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
@@ -147,6 +160,7 @@ class Service:
         }
 
     def image(self, version: int, sk: str = "A1") -> Any:
+        """The command as it is in a stream record, to the library."""
         return self.raw("command", add_sort_key_version(sk, version))
 
 

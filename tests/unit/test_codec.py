@@ -1,4 +1,4 @@
-"""Python values to DynamoDB's wire format and back."""
+"""Python values to the columns of a row and back, and rows to DynamoDB's wire format and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from hypothesis import example, given
 from runtime import DataModel
 from runtime.entry.http.json_format import dumps, loads
 from runtime.errors import InvalidInputError
-from runtime.store.codec import from_event, from_wire, to_wire, to_wire_value
+from runtime.store.codec import (
+    decoded,
+    encoded,
+    image_row,
+    isoformat,
+    opened,
+    opened_row,
+    row_of,
+    sealed,
+    to_wire_value,
+)
+from runtime.store.values import Sealed
 from tests.support.everything import Colour, Everything, Size, everything
 from tests.support.values import attributes, event_image, json_attributes, values
 
@@ -20,27 +31,38 @@ from tests.support.values import attributes, event_image, json_attributes, value
 @given(attributes)
 @example({"n": 10**40, "small": Decimal("1E-130"), "big": Decimal("9." + "9" * 37 + "E+125")})
 def test_what_is_written_is_read_back(written: dict[str, Any]) -> None:
-    assert from_wire(to_wire({"attributes": written}))["attributes"] == written
+    assert opened_row(row_of({"attributes": written}))["attributes"] == written
 
 
 @given(attributes)
 def test_what_was_read_can_be_written_again(written: dict[str, Any]) -> None:
-    wire = to_wire({"attributes": written})
-    again = to_wire(from_wire(wire))
-    assert from_wire(again) == from_wire(wire)
+    row = row_of({"attributes": written})
+    again = row_of(opened_row(row))
+    assert opened_row(again) == opened_row(row)
+
+
+@given(attributes)
+def test_a_row_is_passed_on_to_the_letter(written: dict[str, Any]) -> None:
+    item = encoded(row_of({"attributes": written, **written}))
+    assert encoded(decoded(item)) == item
+
+
+@given(values)
+def test_only_what_has_parts_is_sealed(value: Any) -> None:
+    assert isinstance(sealed(value, path="v"), Sealed) is isinstance(value, dict | list | set | bytes)
 
 
 @given(json_attributes)
 def test_a_stored_value_comes_back_through_json(written: dict[str, Any]) -> None:
-    read = from_wire(to_wire({"attributes": written}))
+    read = opened_row(row_of({"attributes": written}))
     again = loads(dumps(read))
     assert again == {"attributes": written}
-    assert from_wire(to_wire(again)) == read
+    assert opened_row(row_of(again)) == read
 
 
 @given(everything)
 def test_a_model_comes_back_as_it_was(model: Everything) -> None:
-    read = from_wire(to_wire({"attributes": model}))["attributes"]
+    read = opened_row(row_of({"attributes": model}))["attributes"]
     assert Everything.model_validate(read) == model
 
 
@@ -49,20 +71,20 @@ def test_a_row_with_a_model_comes_back_through_json(model: Everything) -> None:
     # Binary values are base64 text in JSON, which only their reader knows.
     model = model.model_copy(update={"blob": b"", "blobs": set(), "free": {}})
     row = {"pk": "P#t", "sk": "A1", "version": 1, "createdAt": model.moment, "attributes": model}
-    read = DataModel[Everything].model_validate(from_wire(to_wire(row)))
+    read = DataModel[Everything].model_validate(opened_row(row_of(row)))
     assert DataModel[Everything].model_validate(loads(dumps(read))) == read
     assert read.attributes == model
 
 
 @given(attributes)
 def test_a_stream_record_is_read_like_the_row(written: dict[str, Any]) -> None:
-    wire = to_wire({"attributes": written})
-    assert from_event(event_image(wire)) == wire
+    row = row_of({"attributes": written, **written})
+    assert image_row(event_image(encoded(row))) == row
 
 
 @given(values)
 def test_types_stay_apart(value: Any) -> None:
-    read = from_wire({"v": to_wire_value(value, path="v")})["v"]
+    read = opened(sealed(value, path="v"))
     assert isinstance(read, bool) is isinstance(value, bool)
     assert isinstance(read, set) is isinstance(value, set)
     assert isinstance(read, bytes) is isinstance(value, bytes)
@@ -140,13 +162,29 @@ def test_what_cannot_be_stored_is_refused_by_its_path(value: Any, field: str, me
 
 def test_as_many_levels_as_dynamodb_takes() -> None:
     deep = nested(31, "leaf")
-    assert from_wire(to_wire({"attributes": deep}))["attributes"] == deep
+    assert opened(sealed(deep, path="attributes")) == deep
 
 
 def test_a_row_of_javascript_may_have_smaller_and_larger_numbers() -> None:
-    row = {"small": {"N": "1e-130"}, "large": {"N": "9.9e+125"}, "set": {"NS": ["1e-129"]}}
-    assert from_wire(row) == {
+    item = {"small": {"N": "1e-130"}, "large": {"N": "9.9e+125"}, "set": {"NS": ["1e-129"]}}
+    assert opened_row(decoded(item)) == {
         "small": Decimal("1E-130"),
         "large": 99 * 10**124,
         "set": {Decimal("1E-129")},
     }
+
+
+@pytest.mark.parametrize("text", ["1E+3", "10", "-7", "1.0"])
+def test_a_whole_number_is_an_int(text: str) -> None:
+    assert isinstance(opened_row(decoded({"n": {"N": text}}))["n"], int)
+    assert isinstance(opened(Sealed({"L": [{"N": text}]}))[0], int)
+
+
+def test_columns_that_are_null_are_left_out() -> None:
+    assert row_of({"a": None, "b": {"c": None}}) == {"b": Sealed({"M": {"c": {"NULL": True}}})}
+    assert decoded({"a": {"NULL": True}}) == {"a": None}
+
+
+def test_a_moment_is_written_in_utc_to_the_millisecond() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    assert isoformat(datetime(2026, 1, 2, 3, 4, 5, 6789, tokyo)) == "2026-01-01T18:04:05.006+00:00"

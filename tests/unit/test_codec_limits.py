@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime import InvalidInputError
-from runtime.store.codec import to_wire
+from runtime.store.codec import row_of
 
 
 def nested(levels: int) -> Any:
@@ -16,10 +16,10 @@ def nested(levels: int) -> Any:
 
 
 def test_what_dynamodb_stores_is_stored() -> None:
-    assert to_wire({"attributes": nested(31)})
+    assert row_of({"attributes": nested(31)})
 
 
 @pytest.mark.parametrize("levels", [32, 200, 5000])
 def test_what_is_too_deep_is_refused_by_name(levels: int) -> None:
     with pytest.raises(InvalidInputError, match=r"attributes.*more than 32 levels"):
-        to_wire({"attributes": nested(levels)})
+        row_of({"attributes": nested(levels)})

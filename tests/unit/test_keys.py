@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 
 from runtime.errors import InvalidInputError
 from runtime.model.keys import (
+    MAX_ROW_SK_BYTES,
+    MAX_VERSION,
     VERSION_LATEST,
     add_sort_key_version,
     check_natural_key,
+    check_new_key,
     generate_id,
     get_sort_key_version,
     get_tenant_code,
@@ -72,6 +75,26 @@ def test_a_versioned_key_still_fits() -> None:
     assert len(add_sort_key_version("s" * 1013, 9_999_999_999)) == 1024
     with pytest.raises(InvalidInputError, match="sk: must be at most 1013 bytes, got 1014"):
         check_natural_key("p", "s" * 1014)
+
+
+def test_what_is_derived_from_a_new_key_fits() -> None:
+    for sk in ("s" * 900, "é" * 450):
+        check_new_key("p" * 2048, sk)
+        derived = (f"{'H' * 100}#{sk}", add_sort_key_version(sk, MAX_VERSION), f"{sk}@publish#{'0' * 32}")
+        assert max(len(key.encode()) for key in derived) <= MAX_ROW_SK_BYTES
+    for sk, size in (("s" * 901, 901), ("é" * 451, 902)):
+        with pytest.raises(InvalidInputError, match=f"sk: must be at most 900 bytes, got {size}"):
+            check_new_key("p", sk)
+        check_natural_key("p", sk)  # there may be one of an earlier release
+
+
+@pytest.mark.parametrize("pk", ["", "p" * 2049, "\ud800"])
+def test_a_new_key_is_a_natural_one(pk: str) -> None:
+    for check in (check_natural_key, check_new_key):
+        with pytest.raises(InvalidInputError, match=r"^pk: "):
+            check(pk, "a")
+        with pytest.raises(InvalidInputError, match="sk: must not end in @ and digits"):
+            check("p", "a@1")
 
 
 def test_a_lone_surrogate_is_refused() -> None:

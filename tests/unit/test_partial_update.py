@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from runtime import CqrsModel
-from runtime.commands.partial_update import REMOVE, merged, spelled_out
+from runtime.commands.partial import REMOVE, merged, spelled_out
 
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 names = st.sampled_from("abcd")

@@ -32,6 +32,17 @@ def test_a_module_has_a_sync_table_only_when_its_deployment_says_so() -> None:
     assert settings.tables_of("order").has_sync_table is False
 
 
+@pytest.mark.parametrize(
+    ("modules", "has_index"), [('{"order": {}}', False), ('{"order": {"open": true}}', True)]
+)
+def test_a_module_has_an_index_of_what_is_under_way_only_when_its_deployment_says_so(
+    modules: str, *, has_index: bool
+) -> None:
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": modules})
+    assert settings.tables_of("order").has_open_index is has_index
+    assert Settings.from_environment(BASE).tables_of("order").has_open_index is False
+
+
 def test_a_module_that_is_not_deployed_is_named() -> None:
     settings = Settings.from_environment(BASE | {"CQRS_MODULES": '{"order": {}}'})
     with pytest.raises(ConfigurationError, match=r"module 'oder'; deployed are \['order'\]"):

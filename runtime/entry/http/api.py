@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
 from runtime.entry.http.openapi import OPENAPI_PATH, openapi_routes
 from runtime.entry.http.problems import problem_of
 from runtime.entry.http.resolver import Resolver
-from runtime.entry.http.routers import load_router
 from runtime.entry.http.sizes import check_answer, check_body
+from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
+from runtime.imports import imported
 from runtime.log import log_context
+from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from aws_lambda_powertools.event_handler.api_gateway import Router
 
 __all__ = ["HttpApi"]
 
@@ -34,13 +36,18 @@ class HttpApi:
         openapi: Whether to serve `openapi_routes` as well. A router among ``routes`` that
             has them already comes first. Defaults to True: like every route, they are for
             callers whom the API's authorizer lets pass.
+        settings: The app's settings: how large a body may be, and which roles may cross tenants.
+            Default: those of an empty environment.
 
     Raises:
         ConfigurationError: One of them is not a router.
     """
 
-    def __init__(self, routes: Sequence[Router | str], *, openapi: bool = True) -> None:
-        routers = [load_router(route) for route in routes]
+    def __init__(
+        self, routes: Sequence[Router | str], *, openapi: bool = True, settings: Settings | None = None
+    ) -> None:
+        self._settings = settings or Settings()
+        routers = [_router(route) for route in routes]
         # `_routes` is Powertools': its routers have no public list of their routes.
         if openapi and not any(key[0] == OPENAPI_PATH for router in routers for key in router._routes):  # noqa: SLF001
             routers.append(openapi_routes())
@@ -50,9 +57,9 @@ class HttpApi:
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
         """Answer one request."""
         caller = InvokeContext.from_http_event(event)
-        with use_invoke_context(caller), log_context(request_id=caller.request_id):
+        with use_invoke_context(caller, self._settings), log_context(request_id=caller.request_id):
             try:
-                check_body(event)
+                check_body(event, self._settings.request_body_limit)
                 answer = self._resolver.resolve(event, context)
                 check_answer(event, answer)
             except Exception as error:  # noqa: BLE001 - before a route was found, or in answering
@@ -65,3 +72,12 @@ class HttpApi:
                 }
             else:
                 return answer
+
+
+def _router(source: Router | str) -> Router:
+    """The router itself, or what ``"package.module:name"`` stands for."""
+    found: object = imported(source, "a router among the routes") if isinstance(source, str) else source
+    if not isinstance(found, Router):
+        msg = f"routes must be a Powertools Router or its import path, got {source!r}, which is {found!r}"
+        raise ConfigurationError(msg)
+    return found

@@ -6,8 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from runtime.entry.http.errors import PreconditionFailedError, PreconditionRequiredError
-from runtime.errors import FieldProblem, InvalidInputError, InvalidVersionError, VersionConflictError
+from runtime.errors import (
+    CqrsError,
+    FieldProblem,
+    InvalidInputError,
+    InvalidVersionError,
+    VersionConflictError,
+)
 from runtime.model.keys import VERSION_FIRST, VERSION_LATEST
 
 if TYPE_CHECKING:
@@ -15,10 +20,30 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Expected", "entity_tag", "is_unmodified"]
+__all__ = [
+    "Expected",
+    "PreconditionFailedError",
+    "PreconditionRequiredError",
+    "entity_tag",
+    "is_unmodified",
+]
 
 _TAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,9}")
+
+
+class PreconditionFailedError(CqrsError):
+    """The state is not the one that the request is for. Nothing was written."""
+
+    status = 412
+    code = "precondition-failed"
+
+
+class PreconditionRequiredError(CqrsError):
+    """The request does not say which version it is for. Nothing was written."""
+
+    status = 428
+    code = "precondition-required"
 
 
 def entity_tag(version: int) -> str:

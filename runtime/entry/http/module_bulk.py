@@ -58,7 +58,7 @@ def bulk_route(
         if mode == "sync":  # the handlers run here, and theirs may be one connection
             done = [work(group) for group in groups.values()]
         else:
-            _ = endpoint.module.commands, endpoint.module.resources.dynamodb
+            _ = endpoint.module.commands, endpoint.module.resources.store
             with ThreadPoolExecutor(_THREADS) as threads:
                 # Each thread knows who asks.
                 tasks = [threads.submit(copy_context().run, work, group) for group in groups.values()]

@@ -76,15 +76,15 @@ class ModuleEndpoint(Generic[AttributesT]):
     def check_roles(self, roles: tuple[str, ...]) -> None:
         """Refuse a caller who has none of ``roles``."""
         if roles:
-            check_role(*roles, settings=self.module.resources.settings)
+            check_role(*roles, settings=self.module.context.settings)
 
     def tenant(self, *, write: bool) -> str:
         """The tenant that the request is about.
 
         Raises:
-            ForbiddenError: The caller has none, or may not act in the one he names.
+            ForbiddenError: The caller has none, or may not act in the one that the header names.
         """
-        tenant = acting_tenant(self.caller(), self.module.resources.settings, write=write)
+        tenant = acting_tenant(self.caller(), self.module.context.settings, write=write)
         if tenant is None:
             msg = "your token names no tenant"
             raise ForbiddenError(msg)
@@ -152,9 +152,9 @@ class ModuleEndpoint(Generic[AttributesT]):
         try:
             self.state(key)
         except ItemNotFoundError:
-            record = publish_record.read(self.module.tables, key, publish_id)
-            rows = self.module.resources.dynamodb.batch_get([record] if record else [])
-            if not rows or publish_record.version_in(next(iter(rows.values()))) is None:
+            context = self.module.context
+            place = publish_record.record_place(context, key, publish_id)
+            if publish_record.recorded(context.store.get(place) if place else None) is None:
                 raise
 
     def not_found(self) -> ItemNotFoundError:

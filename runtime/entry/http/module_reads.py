@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from http import HTTPStatus
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -15,9 +14,10 @@ from runtime.entry.http.conditions import entity_tag, is_unmodified
 from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
 from runtime.entry.http.module_endpoint import ModuleEndpoint, ModuleRoute
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.imports import imported
+from runtime.model.item_list import field_of
 from runtime.model.keys import MAX_VERSION
 from runtime.model.models import DataListModel, DataModel
-from runtime.queries.item_list import field_of
 from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
@@ -170,6 +170,5 @@ def _loaded(search: Search) -> Callable[[SearchQuery], Any]:
     """The callable itself; one that is named is imported at the first search."""
     if not isinstance(search, str):
         return search
-    module, _, name = search.partition(":")
-    found: Any = getattr(import_module(module), name)
-    return found  # type: ignore[no-any-return]
+    found: Callable[[SearchQuery], Any] = imported(search, "a function that searches")
+    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from functools import partial, update_wrapper
-from types import FunctionType
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -16,10 +14,12 @@ from runtime.entry.http.module_writes import write_routes
 from runtime.entry.http.openapi_document import OF_A_MODULE
 from runtime.errors import ConfigurationError
 from runtime.identity.context import ROLE_SYSTEM_ADMIN
+from runtime.identity.guard import guarded
+from runtime.imports import check_import_path
 from runtime.log import log_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from runtime.entry.http.module_endpoint import ModuleRoute
     from runtime.entry.http.module_reads import Search
@@ -47,7 +47,7 @@ _SUMMARIES: Final = {
     "delete": "Delete an item softly",
     "bulk": "Publish many commands, each on its own",
     "list": "A page of items, in the order of their sort keys",
-    "get": "One item, with what the caller himself has just published",
+    "get": "One item, with what the caller has just published",
     "history": "The states that were replaced",
     "version": "An item as of a version",
     "search": "Search the items",
@@ -147,18 +147,14 @@ def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> N
 
 def _guarded(endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> Callable[..., Any]:
     """The route's function, after the check of the roles, with the module on its log lines."""
-    check = partial(endpoint.check_roles, route.roles)
-    module, function, context = endpoint.module.table_name, route.function, log_context
 
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the route's own
-        with context(module=module):
-            check()
-            return function(*args, **kwargs)
+    @contextmanager
+    def guard() -> Iterator[None]:
+        with log_context(module=endpoint.module.table_name):
+            endpoint.check_roles(route.roles)
+            yield
 
-    # Powertools looks annotations up in the function's globals: they have to be the route's.
-    scope = inspect.unwrap(function).__globals__
-    made = FunctionType(call.__code__, scope, call.__name__, None, call.__closure__)
-    return update_wrapper(made, function)
+    return guarded(route.function, guard)
 
 
 def _check(  # noqa: PLR0917 - the arguments of `module_routes`
@@ -178,8 +174,11 @@ def _check(  # noqa: PLR0917 - the arguments of `module_routes`
         problems.append(f"type must be the kind of the items, such as 'ORDER', got {kind!r}")
     if bulk_limit < 1:
         problems.append(f"bulk_limit must be 1 or more, got {bulk_limit}")
-    if isinstance(search, str) and not all(search.partition(":")):
-        problems.append(f'search must be written "package.module:name", got {search!r}')
+    if isinstance(search, str):
+        try:
+            check_import_path(search, "search")
+        except ConfigurationError as error:
+            problems.append(str(error))
     for argument, names in (("only", only or ()), ("without", without)):
         if isinstance(names, str) or (unknown := sorted(set(names) - set(_NAMES))):
             got = repr(names) if isinstance(names, str) else unknown

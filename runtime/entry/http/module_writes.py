@@ -9,7 +9,7 @@ from urllib.parse import quote
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from runtime.commands.partial_update import REMOVE
+from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
 from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace
 from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute

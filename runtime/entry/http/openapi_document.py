@@ -38,6 +38,11 @@ _PROBLEM: Final[dict[str, Any]] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "instance": {"type": "string", "description": "Id of the request."},
+        "written": {
+            "type": "string",
+            "enum": ["nothing", "everything", "something", "unknown"],
+            "description": "What the request had written when it failed.",
+        },
         "errors": {
             "type": "array",
             "description": "The fields that are wrong.",

@@ -10,15 +10,18 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from runtime.aws_errors import RETRY_AFTER_SECONDS
 from runtime.entry.http.crash import log_crash
 from runtime.entry.http.json_format import dumps
-from runtime.entry.http.unavailable import RETRY_AFTER_SECONDS, is_unavailable
+from runtime.entry.http.unavailable import is_unavailable
 from runtime.errors import (
     CqrsError,
     FieldProblem,
     HandlersPendingError,
     InvalidInputError,
     NewerSchemaError,
+    OutcomeUnknownError,
+    StoreUnavailableError,
     VersionConflictError,
 )
 from runtime.identity.context import current_invoke_context
@@ -45,6 +48,8 @@ class Problem:
         detail: What happened, for the caller to read. None when there is nothing to tell.
         code: Stable name of the kind of problem; None when the status code says it all.
         errors: The fields that are wrong. The document has the first 50 of them.
+        written: What was written: "nothing", "everything", "something" or "unknown". None where
+            nobody can tell.
         headers: Further headers of the response.
     """
 
@@ -52,6 +57,7 @@ class Problem:
     detail: str | None = None
     code: str | None = None
     errors: Sequence[FieldProblem] = ()
+    written: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> Response[str]:
@@ -74,6 +80,7 @@ class Problem:
                 for error in self.errors[:_MAX_ERRORS]
             ]
             or None,
+            "written": self.written,
         }
         return {name: value for name, value in members.items() if value is not None}
 
@@ -87,28 +94,37 @@ class Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What the caller is told about ``error``; what he must not be told goes to the log."""
+    """What the caller is told about ``error``; what they must not be told goes to the log."""
     match error:
         case RequestValidationError():
             problems = [_field_problem(found) for found in error.errors()]
             return problem_of(InvalidInputError(problems))
         case CqrsError() if (detail := _detail(error)) is not None:
             problems = list(error.problems) if isinstance(error, InvalidInputError) else []
-            return Problem(status=error.status, code=error.code, detail=detail, errors=problems)
+            return Problem(
+                status=error.status, code=error.code, detail=detail, errors=problems, written=error.written
+            )
         case ServiceError():
             return Problem(status=int(error.status_code), detail=str(error.msg))
-        case _ if is_unavailable(error):
-            log_crash(error)
-            return Problem(
-                status=HTTPStatus.SERVICE_UNAVAILABLE,
-                code="unavailable",
-                detail="a service behind this one is busy or out of reach; try again, and with the same "
-                "Idempotency-Key where there is one, as the request may have been done",
-                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-            )
-        case _:
-            log_crash(error)
-            return Problem(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    log_crash(error)
+    if isinstance(error, StoreUnavailableError | OutcomeUnknownError):
+        return _unavailable(error.code, error.written)
+    if is_unavailable(error):
+        return _unavailable("unavailable", "unknown")
+    written = error.written if isinstance(error, CqrsError) else None
+    return Problem(status=HTTPStatus.INTERNAL_SERVER_ERROR, written=written)
+
+
+def _unavailable(code: str, written: str) -> Problem:
+    what = "nothing was written" if written == "nothing" else "the request may have been done"
+    return Problem(
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code=code,
+        detail=f"a service behind this one is busy or out of reach, and {what}; try again, and with the "
+        "same Idempotency-Key where there is one",
+        written=written,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def _cut(text: str, length: int) -> str:
@@ -116,7 +132,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def _detail(error: CqrsError) -> str | None:
-    # The messages name keys and values, for the log of whoever calls the library himself.
+    # The messages name keys and values, for the log of whoever calls the library from Python.
     match error:
         case InvalidInputError():
             return "one or more fields are wrong"

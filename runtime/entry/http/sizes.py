@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.clients.resources import default_resources
-from runtime.entry.http.errors import AnswerTooLargeError, BodyTooLargeError
+from runtime.errors import FieldProblem, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["check_answer", "check_body"]
+__all__ = ["AnswerTooLargeError", "BodyTooLargeError", "check_answer", "check_body"]
 
 #: Lambda's answer may have 6 MB, as JSON, in which each quote of the body takes two bytes
 #: (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
@@ -20,8 +19,28 @@ _MAX_ANSWER: Final = 6 * 1024 * 1024 - 8 * 1024  # the rest is for headers
 _SURELY_FITS: Final = _MAX_ANSWER // 6
 
 
-def check_body(event: Mapping[str, Any]) -> None:
-    """Refuse a body of more than ``REQUEST_BODY_SIZE_LIMIT`` bytes, unread.
+class BodyTooLargeError(InvalidInputError):
+    """The body has more bytes than ``REQUEST_BODY_SIZE_LIMIT`` allows. It was not read."""
+
+    status = 413
+    code = "body-too-large"
+
+    def __init__(self, limit: int, size: int) -> None:
+        super().__init__([FieldProblem("body", f"must be at most {limit} bytes, got {size}")])
+
+
+class AnswerTooLargeError(InvalidInputError):
+    """The answer is larger than Lambda passes on. Nothing was written: it is an answer to a GET."""
+
+    code = "answer-too-large"
+
+    def __init__(self, limit: int, size: int) -> None:
+        message = f"would make an answer of {size} bytes, and {limit} is the most; ask for fewer items"
+        super().__init__([FieldProblem("limit", message)])
+
+
+def check_body(event: Mapping[str, Any], limit: int) -> None:
+    """Refuse a body of more than ``limit`` bytes, unread.
 
     Raises:
         BodyTooLargeError: It has more.
@@ -29,7 +48,6 @@ def check_body(event: Mapping[str, Any]) -> None:
     body = event.get("body")
     if not body:
         return
-    limit = default_resources().settings.request_body_limit
     if event.get("isBase64Encoded"):
         size = len(body) * 3 // 4 - body[-2:].count("=")
     else:

@@ -1,58 +1,24 @@
-"""Telling a service that is busy or out of reach from a mistake of ours."""
+"""Telling a service that is busy or out of reach from a mistake of a route's own code."""
 
 from __future__ import annotations
 
 import sys
 from typing import Final
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
+from runtime.aws_errors import is_busy
 
-from runtime.pipeline.apply import ApplyContentionError
-from runtime.store.dynamodb import TransactionFailedError
+__all__ = ["is_unavailable"]
 
-__all__ = ["RETRY_AFTER_SECONDS", "is_unavailable"]
-
-RETRY_AFTER_SECONDS: Final = 2
-"""When a caller may try again; the SDK has tried for about as long already."""
-
-_BUSY: Final = frozenset(
-    {
-        "InternalServerError",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-_SERVER_ERROR: Final = 500
 #: What SQLAlchemy raises when the database is gone, or has no connection left.
 _OF_DATABASES: Final = ("InterfaceError", "OperationalError", "TimeoutError")
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later, as nothing is wrong with it."""
-    match error:
-        case ClientError():
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            return error.response.get("Error", {}).get("Code") in _BUSY or status >= _SERVER_ERROR
-        case TransactionFailedError():
-            return error.may_pass_later
-        case HTTPClientError() | ConnectionError() | ApplyContentionError():
-            return True
-        case _:
-            return _is_of_a_database(error)
+    """Whether an error that is none of ours says that the same request may succeed a little later.
+
+    The library's own calls raise `runtime.errors`; a route may have clients and databases of its own.
+    """
+    return is_busy(error) or _is_of_a_database(error)
 
 
 def _is_of_a_database(error: BaseException) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.entry.operator.executions import Executions
-from runtime.entry.operator.failed_records import FailedRecords
+from runtime.clients.executions import Executions
+from runtime.clients.failed_records import FailedRecords
 
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
@@ -26,7 +26,7 @@ def health(scope: Scope, _arguments: Arguments) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: resources.sqs.approximate_messages(url) if url else None for name, url in queues.items()
     }
-    records = FailedRecords.of(scope)
+    records = FailedRecords.of(resources)
     found["failedRecords"] = records.count() if records else None
     executions = Executions.of(resources)
     found["executions"] = executions.troubles() if executions else None

@@ -21,9 +21,9 @@ def list_modules(scope: Scope, _arguments: Arguments) -> dict[str, Any]:
         "modules": [
             {
                 "name": module.table_name,
-                "mode": module.tables.mode,
-                "handlers": [reference.name for reference in module.handlers],
-                "rows": module.resources.dynamodb.approximate_rows(module.tables.command),
+                "mode": module.context.tables.mode,
+                "handlers": list(module.context.handler_names),
+                "rows": module.context.store.approximate_rows(module.context.tables.command),
             }
             for module in scope.modules.values()
         ]

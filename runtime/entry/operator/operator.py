@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime.entry.operator.aggregate import show
 from runtime.entry.operator.arguments import OPERATION, PAGING, Arguments
+from runtime.entry.operator.cursors import parked
 from runtime.entry.operator.dead_letters import replay_notifications
 from runtime.entry.operator.failed_records import replay_records
 from runtime.entry.operator.health import health
 from runtime.entry.operator.module_list import list_modules
-from runtime.entry.operator.parked import parked
 from runtime.entry.operator.repairs import reconcile, redrive, resync, skip
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.log import log_context, logger

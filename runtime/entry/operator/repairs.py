@@ -79,10 +79,16 @@ def reconcile(scope: Scope, arguments: Arguments) -> dict[str, Any]:
 
 def resync(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     """Feed one page of a module's data rows to its handlers; see `CommandService.re_sync_data`."""
-    module = arguments.module(scope.modules)
-    handlers = handlers_named(module, arguments.names("handlers"))
+    context = arguments.module(scope.modules).context
+    handlers = handlers_named(context, arguments.names("handlers"))
     scan, dry_run = arguments.scan(), arguments.flag("dryRun")
     if not handlers:
         return {"rows": 0, "scanned": 0, "resumeToken": None}
-    page = feed_page(module, handlers, scan, dry_run=dry_run)
-    return {"rows": len(page.rows), "scanned": page.scanned, "resumeToken": page.resume_token}
+    page = feed_page(context, handlers, scan, dry_run=dry_run)
+    failed = [{**one.key._asdict(), "handler": one.handler, "error": one.error} for one in page.failed]
+    return {
+        "rows": page.rows,
+        "scanned": page.scanned,
+        "resumeToken": page.resume_token,
+        **({"failed": failed} if failed else {}),
+    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from runtime.aws_errors import error_code
+from runtime.clients.calls import Calls
 from runtime.clients.workflow import execution_name
 from runtime.store.codec import isoformat
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.model.keys import DetailKey
-    from runtime.module import CommandModule
 
 __all__ = ["Executions"]
 
@@ -32,31 +32,45 @@ _NOT_THERE: Final = {"ExecutionDoesNotExist", "InvalidArn"}
 class Executions:
     """Looks at executions.
 
+    Every method raises `StoreUnavailableError` where Step Functions is busy or out of reach, and
+    `StoreRefusedError` where it refuses the call.
+
     Args:
-        resources: The client.
+        calls: Calls of Step Functions.
         state_machine_arn: ARN of the state machine.
     """
 
-    def __init__(self, resources: Resources, state_machine_arn: str) -> None:
-        self._resources = resources
+    def __init__(self, calls: Calls[SFNClient], state_machine_arn: str) -> None:
+        self._calls = calls
         self._arn = state_machine_arn
 
     @classmethod
     def of(cls, resources: Resources) -> Executions | None:
         """Those of the deployment, or None where the function knows of no state machine."""
         arn = resources.settings.state_machine_arn
-        return cls(resources, arn) if arn else None
+        calls: Calls[SFNClient] = Calls("Step Functions", lambda: resources.client("stepfunctions"))
+        return cls(calls, arn) if arn else None
 
-    def of_version(self, module: CommandModule[Any], key: DetailKey, version: int) -> dict[str, Any] | None:
-        """The execution that was started for one version of an aggregate, or None. One call."""
-        name = execution_name(module.tables.command, key, version)
+    def of_version(
+        self, table: str, key: DetailKey, version: int, publish_id: str | None
+    ) -> dict[str, Any] | None:
+        """The execution that was started for one command, or None. One call.
+
+        Args:
+            table: Physical name of the command table.
+            key: Key of the aggregate.
+            version: Version of the command.
+            publish_id: The command's publish id, or None where it has none.
+        """
+        name = execution_name(table, key, version, publish_id)
         arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"
-        try:
-            found = self._sfn.describe_execution(executionArn=arn)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {_EXPRESS, *_NOT_THERE}:
-                return None
-            raise
+        with self._calls.reading() as sfn:
+            try:
+                found = sfn.describe_execution(executionArn=arn)
+            except ClientError as error:
+                if error_code(error) in {_EXPRESS, *_NOT_THERE}:
+                    return None
+                raise
         return {"startedAt": isoformat(found["startDate"]), **_ended(found)}
 
     def troubles(self) -> dict[str, Any] | None:
@@ -64,25 +78,21 @@ class Executions:
 
         At most 1000 of each are counted, of those that ended within the last 90 days.
         """
-        try:
-            failed, timed_out = self._list("FAILED"), self._list("TIMED_OUT")
-        except ClientError as error:
-            if error.response["Error"]["Code"] == _EXPRESS:
-                return None
-            raise
+        with self._calls.reading() as sfn:
+            try:
+                failed, timed_out = self._list(sfn, "FAILED"), self._list(sfn, "TIMED_OUT")
+            except ClientError as error:
+                if error_code(error) == _EXPRESS:
+                    return None
+                raise
         latest = sorted([*failed, *timed_out], key=_stopped, reverse=True)[:_LATEST]
         return {"failed": len(failed), "timedOut": len(timed_out), "latest": [_ended(e) for e in latest]}
 
-    def _list(self, status: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - boto3's own literal
-        found: list[Any] = self._sfn.list_executions(
+    def _list(self, sfn: SFNClient, status: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - boto3's own literal
+        found: list[Any] = sfn.list_executions(
             stateMachineArn=self._arn, statusFilter=status, maxResults=_MOST_COUNTED
         )["executions"]
         return found
-
-    @cached_property
-    def _sfn(self) -> SFNClient:
-        client: SFNClient = self._resources.client("stepfunctions")
-        return client
 
 
 def _stopped(execution: Mapping[str, Any]) -> datetime:

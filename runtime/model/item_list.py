@@ -33,11 +33,11 @@ class ItemList(Generic[ItemT]):
         """What a query returned, whether as an object or as a mapping.
 
         Args:
-            found: It.
+            found: What the query returned.
             with_ids: Whether each item must have an id.
 
         Raises:
-            ConfigurationError: It is something else.
+            ConfigurationError: It has no items, or items without an id.
         """
         items, total = field_of(found, "items"), field_of(found, "total")
         # A mapping's `items` is a method where it is not a key.

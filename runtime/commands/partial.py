@@ -1,33 +1,51 @@
-"""A partial update as a whole next state."""
+"""Partial updates: the fields that a caller wants to change, as a whole next state.
+
+A field that is not given stays, None sets null, `REMOVE` takes a key away. Dictionaries
+are merged key by key; everything else, lists among it, replaces what was there, whatever
+type that had.
+"""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from runtime.commands.command_row import draft_of
-from runtime.commands.partial_update import REMOVE, merged, spelled_out
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
 from runtime.model.keys import MAX_VERSION, VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
 from runtime.model.models import CommandInputModel
-from runtime.model.validation import field_problems, validated_input
-from runtime.store.codec import to_wire_value
+from runtime.model.validation import field_problems, input_model_of, validated_input
+from runtime.store.codec import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runtime.commands.decision import Base
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.commands.base import Base
+    from runtime.module_context import ModuleContext
+    from runtime.store.values import Row
 
-__all__ = ["PartialUpdate"]
+__all__ = ["REMOVE", "PartialUpdate", "Removal", "merged", "spelled_out"]
 
 _NOTHING_THERE: Final = "Invalid input key: item not found"
 _NOTHING_THERE_SYNC: Final = "Invalid input: item not found or version mismatch"
 
 #: Columns of the previous row that are state; everything else is about its own life.
 _STATE: Final = ("id", "code", "name", "type", "isDeleted", "seq")
+
+
+class Removal(Enum):
+    """The kind of `REMOVE`."""
+
+    REMOVE = "remove"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+REMOVE: Final = Removal.REMOVE
+"""Value of a key in a partial update that is to go away."""
 
 
 class _Place(BaseModel):
@@ -40,7 +58,7 @@ class PartialUpdate:
     """The fields that a caller wants to change, checked as far as they can be without the state.
 
     Args:
-        module: Module of the aggregate.
+        context: Module of the aggregate.
         command: What the caller passed.
         sync: Whether version 0 is refused, as the reference system's synchronous call does.
 
@@ -49,8 +67,8 @@ class PartialUpdate:
             is unknown.
     """
 
-    def __init__(self, module: CommandModule[Any], command: Mapping[str, Any], *, sync: bool) -> None:
-        self._module = module
+    def __init__(self, context: ModuleContext, command: Mapping[str, Any], *, sync: bool) -> None:
+        self._context = context
         self._missing = _NOTHING_THERE_SYNC if sync else _NOTHING_THERE
         fields = spelled_out(CommandInputModel, command)
         place = _place(fields)
@@ -62,7 +80,7 @@ class PartialUpdate:
         self._attributes = self._spelled_out(fields.pop("attributes", {}))
         self._fields = {name: value for name, value in fields.items() if name not in _Place.model_fields}
 
-    def draft(self, base: Base) -> Item:
+    def draft(self, base: Base) -> Row:
         """The caller's part of the row: the state at ``base``, with the change in it.
 
         Raises:
@@ -71,11 +89,11 @@ class PartialUpdate:
         """
         if base.row is None:
             raise BadRequestError(self._missing)
-        row = self._module.rows.values(base.row)
+        row = self._context.rows.values(base.row)
         state = {name: row[name] for name in _STATE if row.get(name) is not None} | self._fields
         attributes = merged(row.get("attributes"), self._attributes)
         command = {**state, **self.key._asdict(), "version": base.version, "attributes": attributes}
-        checked = validated_input(self._module.input_model, command)
+        checked = validated_input(input_model_of(self._context.attributes), command)
         draft = draft_of(checked.model_copy(update={"attributes": None}))
         if attributes is not None:
             # What the caller changed is stored as the model writes it; what it did not touch
@@ -83,7 +101,7 @@ class PartialUpdate:
             typed = checked.attributes
             if isinstance(typed, BaseModel):
                 attributes = merged(attributes, _same_keys(typed.model_dump(by_alias=True), self._attributes))
-            draft["attributes"] = to_wire_value(attributes, path="attributes")
+            draft["attributes"] = sealed(attributes, path="attributes")
         return draft
 
     def _spelled_out(self, attributes: Any) -> Any:  # noqa: ANN401 - checked here
@@ -94,8 +112,9 @@ class PartialUpdate:
         if not isinstance(attributes, dict):
             message = f"must be an object, null or left out, got {type(attributes).__name__}"
             raise InvalidInputError([FieldProblem("attributes", message)])
-        model = self._module.attributes
-        return spelled_out(model, attributes) if model and issubclass(model, BaseModel) else attributes
+        model = self._context.attributes
+        is_model = isinstance(model, type) and issubclass(model, BaseModel)
+        return spelled_out(model, attributes) if is_model else attributes
 
 
 def _place(fields: dict[str, Any]) -> _Place:
@@ -125,3 +144,39 @@ def _same_keys(values: dict[str, Any], shape: Any) -> dict[str, Any]:  # noqa: A
             both = isinstance(value, dict) and isinstance(inner, dict)
             found[name] = _same_keys(value, inner) if both else value
     return found
+
+
+def merged(base: Any, change: Any) -> Any:  # noqa: ANN401 - any two values
+    """``base`` after ``change``; neither is touched.
+
+    >>> merged({"a": 1, "b": {"c": 2}}, {"a": REMOVE, "b": {"d": 3}})
+    {'b': {'c': 2, 'd': 3}}
+    """
+    if not isinstance(change, dict):
+        return change
+    result = dict(base) if isinstance(base, dict) else {}
+    for name, value in change.items():
+        if value is REMOVE:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def spelled_out(model: type[BaseModel], change: Mapping[str, Any]) -> dict[str, Any]:
+    """``change`` with the names that ``model`` stores: aliases in place of Python names."""
+    found: dict[str, Any] = {}
+    for name, value in change.items():
+        field = model.model_fields.get(name)
+        inner = _model_in(model, name)
+        nested = isinstance(value, dict) and inner is not None
+        found[(field.alias if field else None) or name] = spelled_out(inner, value) if nested else value  # type: ignore[arg-type]
+    return found
+
+
+def _model_in(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    for own, field in model.model_fields.items():
+        if name in {own, field.alias}:
+            candidates = (field.annotation, *getattr(field.annotation, "__args__", ()))
+            return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return None

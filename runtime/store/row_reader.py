@@ -10,34 +10,46 @@ from pydantic import ValidationError
 
 from runtime.generics import AttributesT
 from runtime.model.models import CommandModel, DataModel
-from runtime.store.codec import from_wire, to_wire
+from runtime.store.codec import opened, opened_row, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.module import CommandModule
-    from runtime.store.codec import Item
+    from runtime.model.schema import Schema
+    from runtime.store.attributes import LargeAttributes
+    from runtime.store.values import Row
 
 __all__ = ["RowReader"]
 
 
 class RowReader(Generic[AttributesT]):
-    """Makes models of a module's rows. Large attributes cost one call each."""
+    """Makes models of a module's rows. Large attributes cost one call each.
 
-    def __init__(self, module: CommandModule[AttributesT]) -> None:
-        self._large_attributes = module.resources.large_attributes
-        self._schema = module.schema
-        self._attributes: Any = module.attributes or dict[str, Any]
+    Args:
+        large_attributes: Where attributes are that are too large for a row.
+        schema: Schema versions of the attributes.
+        attributes: Type of the attributes: a pydantic model, or ``dict[str, Any]``.
+    """
 
-    def command(self, row: Item) -> CommandModel[AttributesT]:
+    def __init__(
+        self,
+        large_attributes: LargeAttributes,
+        schema: Schema,
+        attributes: Any,  # noqa: ANN401 - a type
+    ) -> None:
+        self._large_attributes = large_attributes
+        self._schema = schema
+        self._attributes = attributes
+
+    def command(self, row: Row) -> CommandModel[AttributesT]:
         """The command in a row of the command table."""
         return self._command_model.model_validate(self.values(row))
 
-    def data(self, row: Item) -> DataModel[AttributesT]:
+    def data(self, row: Row) -> DataModel[AttributesT]:
         """The state in a row of the data or history table."""
         return self._data_model.model_validate(self.values(row))
 
-    def values(self, row: Item) -> dict[str, Any]:
+    def values(self, row: Row) -> dict[str, Any]:
         """The columns of any row as Python values, with its attributes in the current schema.
 
         Raises:
@@ -45,23 +57,23 @@ class RowReader(Generic[AttributesT]):
             UpcastError: An upcaster failed.
         """
         is_current = self._schema.is_current(row)
-        values = from_wire(self._large_attributes.load(row))
+        values = opened_row(self._large_attributes.load(row))
         if not is_current and isinstance(attributes := values.get("attributes"), dict):
             values["attributes"] = self._schema.upcast(row, attributes)
         return values
 
-    def forms(self, row: Item) -> Iterator[Item]:
-        """The row with its attributes in it, in each form that says the same.
+    def contents(self, row: Row) -> Iterator[Any]:
+        """The attributes of a row as Python values, in each form that says the same.
 
-        As it is stored; of an older schema, as upcast and as the model writes that.
+        As they are stored; of an older schema, as upcast, and as the model writes that.
         """
         if self._schema.is_current(row):
-            yield self._large_attributes.load(row)
+            yield opened(self._large_attributes.load(row).get("attributes"))
             return
         values = self.values(row)
-        yield to_wire({"attributes": values.get("attributes")})
+        yield _stored(values.get("attributes"))
         with suppress(ValidationError):  # what does not fit the model is not what it writes
-            yield to_wire({"attributes": self._data_model.model_validate(values).attributes})
+            yield _stored(self._data_model.model_validate(values).attributes)
 
     @cached_property
     def _command_model(self) -> type[CommandModel[AttributesT]]:
@@ -70,3 +82,8 @@ class RowReader(Generic[AttributesT]):
     @cached_property
     def _data_model(self) -> type[DataModel[AttributesT]]:
         return cast("type[DataModel[AttributesT]]", DataModel.__class_getitem__(self._attributes))
+
+
+def _stored(attributes: Any) -> Any:  # noqa: ANN401 - of the user's model
+    """Attributes as they would be read back."""
+    return opened(sealed(attributes, path="attributes"))

@@ -1,0 +1,228 @@
+"""How a checked command gets into the tables: the one way that every publish goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from boto3.dynamodb.conditions import Attr
+
+from runtime import metrics
+from runtime.commands.base import read_base
+from runtime.commands.command_row import open_slice, stamped
+from runtime.commands.dirty import is_unchanged
+from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
+from runtime.errors import CqrsError, VersionConflictError
+from runtime.model.keys import check_new_key
+from runtime.model.rows import LIFE, PUBLISH_ID, life_of, version_of
+from runtime.model.status import is_final
+from runtime.pipeline.apply import apply
+from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
+from runtime.pipeline.transactions import COMMAND, advance_writes, insert_command, status_set
+from runtime.queries.sessions import SessionService
+from runtime.store.port import ConditionFailedError, Delete
+from runtime.store.values import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.commands.base import Base
+    from runtime.identity.context import InvokeContext
+    from runtime.model.keys import DetailKey
+    from runtime.module_context import ModuleContext
+    from runtime.store.port import Write
+    from runtime.store.values import Row
+
+__all__ = ["Publisher", "Request"]
+
+_SYNC = "SYNC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One publish, apart from what is published.
+
+    Attributes:
+        key: Key of the aggregate.
+        version: Version that the caller builds on.
+        context: Who asks.
+        sync: Whether to apply the command before returning.
+        source: Code that publishes.
+        request_id: Id that notifications carry.
+        publish_id: Id that makes a repeated publish the same one.
+        fingerprint: What tells the call from others that use the same publish id.
+    """
+
+    key: DetailKey
+    version: int
+    context: InvokeContext
+    sync: bool = False
+    source: str | None = None
+    request_id: str | None = None
+    publish_id: str | None = None
+    fingerprint: str = ""
+
+
+class Publisher:
+    """Writes the commands of one module."""
+
+    def __init__(self, context: ModuleContext) -> None:
+        self._context = context
+        self._sessions = SessionService(context)
+
+    def publish(
+        self, request: Request, draft: Callable[[Base], Row], *, even_unchanged: bool = False
+    ) -> Row | None:
+        """Write the next version of an aggregate.
+
+        Args:
+            request: Which aggregate, on what, for whom.
+            draft: Makes the caller's part of the row, given the version it builds on.
+            even_unchanged: Write a version that says the same as the one before.
+
+        Returns:
+            The command row, or None when it would change nothing.
+        """
+        context = self._context
+        record = record_place(context, request.key, request.publish_id)
+        found = read_base(context, request.key, request.version, record)
+        first = self._repeated(request, found.also)
+        if first is not None:
+            return first
+        base = found.base()
+        if base.row is not None:
+            context.schema.check_base(base.row)
+        else:
+            check_new_key(*request.key)
+        drafted = draft(base)
+        if (
+            base.row is not None
+            and not even_unchanged
+            and is_unchanged(base.row, drafted, context.rows.contents)
+        ):
+            return None
+        drafted = context.schema.stamp(context.schema.current, base.version + 1) | drafted
+        row = stamped(
+            drafted,
+            request.key,
+            base,
+            request.context,
+            source=request.source,
+            request_id=request.request_id,
+        )
+        if request.sync:
+            row["syncMode"] = _SYNC
+        row = context.large_attributes.off_load(context.tables.command, row)
+        return self._write(request, row, found.state, record, found.also)
+
+    def repeated(self, request: Request) -> Row | None:
+        """The command that an earlier call with the same publish id has made, or None. One read."""
+        place = record_place(self._context, request.key, request.publish_id)
+        return self._repeated(request, self._context.store.get(place)) if place else None
+
+    def _write(
+        self, request: Request, row: Row, state: Row | None, record: Place | None, stale: Row | None
+    ) -> Row:
+        context, version = self._context, row["version"]
+        also: list[Write] = []
+        if record is not None:
+            also.append(record_write(record, row, request.fingerprint, stale))
+        if request.sync:
+            also += self._advance(request.key, state, row, version - 1)
+            # Only now: the `ttl` that comes with the final status is not the data row's.
+            columns, _ = status_set(context, request.key.pk, context.applied_status)
+            row |= columns
+        elif session := self._sessions.write_of(request.context, request.key, version, row[PUBLISH_ID]):
+            also.append(session)
+        if self._is_looked_after and not is_final(row.get("status")):
+            row |= open_slice(request.key)
+        winner = self._insert(request, row, also)
+        if winner is row:
+            metrics.count(metrics.COMMANDS_PUBLISHED, context.name)
+            if request.sync:
+                self._handle(request.key, row)
+        return winner
+
+    @property
+    def _is_looked_after(self) -> bool:
+        """Whether a command of the module is to come to a final status, and an index tells until then."""
+        context = self._context
+        return context.tables.has_open_index and (context.keeps_data or bool(context.handlers))
+
+    def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Write]:
+        """The writes that bring the data row from ``version`` to that of ``row``."""
+        context = self._context
+        if not context.keeps_data:
+            return []
+        if version_of(data) < version:
+            # Commands that are still pending come first.
+            applied = apply(context, key, version)
+            finish_applied(context, applied)
+            data = applied.data
+        return [*advance_writes(context, data, row)]
+
+    def _insert(self, request: Request, row: Row, also: list[Write]) -> Row:
+        """Write the command, and ``also`` with it, unless its version is taken."""
+        context = self._context
+        insert = insert_command(context, row)
+        try:
+            context.store.write(insert, *also)
+        except ConditionFailedError as failure:
+            first = self._repeated(request, failure.rows.get(LABEL))
+            if first is not None:
+                return first
+            taken = failure.rows.get(COMMAND)
+            # An attempt that succeeded while its answer got lost finds its own row: that is success.
+            if taken is not None and taken.get(PUBLISH_ID) == row[PUBLISH_ID]:
+                return row
+            if taken is None or not self._make_way(taken, row):
+                raise VersionConflictError(*request.key, row["version"] - 1) from None
+        else:
+            return row
+        return self._insert(request, row, also)
+
+    def _make_way(self, taken: Row, row: Row) -> bool:
+        """Delete a command of an earlier life, which has ended; False when it is none.
+
+        A life ends with its data row, by its time to live: the commands may have longer to go.
+        """
+        own, its = life_of(row), life_of(taken)
+        if own is None or its is None or own == its or not is_final(taken.get("status")):
+            return False
+        place = Place(self._context.tables.command, taken["pk"], taken["sk"])
+        try:
+            self._context.store.write(Delete(place=place, condition=Attr(LIFE).eq(its)))
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _repeated(self, request: Request, record: Row | None) -> Row | None:
+        """The command that an earlier publish with the same id has made, with its handlers run."""
+        earlier = recorded(record)
+        if earlier is None:
+            return None
+        place = self._context.command_place(request.key, earlier.version)
+        command = self._context.store.get(place)
+        if command is None or earlier.command_id not in {None, command.get(PUBLISH_ID)}:
+            return None  # erased since, or of an earlier life
+        earlier.check_same_call(request.fingerprint)
+        if request.sync and not is_final(command.get("status")):
+            # The first call may have died between its commit and its handlers.
+            self._handle(request.key, command)
+        return command
+
+    def _handle(self, key: DetailKey, row: Row) -> None:
+        """Run the data sync handlers, or leave them to an execution, and finish."""
+        context = self._context
+        if not context.handlers:
+            context.notifier.command_status(context.tables.command, row, row["status"])
+            return
+        handled = run_handlers(context, key, row["version"], row, owner=row[PUBLISH_ID])
+        try:
+            finish_all(context, [command for command in handled.shown if command["sk"] != row["sk"]])
+            if not handled.pending:
+                finish(context, row)
+        except CqrsError:
+            hand_over(context, key, row, context.handler_names)
+        if handled.pending:
+            hand_over(context, key, row, handled.pending)

@@ -1,0 +1,526 @@
+"""The write side of one module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypedDict
+
+from boto3.dynamodb.conditions import Attr
+
+from runtime.backoff import back_off
+from runtime.commands.base import read_base
+from runtime.commands.command_row import draft_of
+from runtime.commands.dirty import is_unchanged
+from runtime.commands.duplicate import duplicated
+from runtime.commands.partial import PartialUpdate
+from runtime.commands.publish import Publisher, Request
+from runtime.commands.publish_record import fingerprint
+from runtime.errors import BadRequestError, ItemNotFoundError, VersionConflictError
+from runtime.generics import AttributesT
+from runtime.identity.access import check_every_tenant, check_tenant
+from runtime.identity.context import get_user_context, require_invoke_context
+from runtime.model.keys import (
+    VERSION_LATEST,
+    DetailKey,
+    add_sort_key_version,
+    check_natural_key,
+    get_sort_key_version,
+    get_tenant_code,
+    remove_sort_key_version,
+)
+from runtime.model.status import FINISHED
+from runtime.model.validation import input_model_of, validated_input
+from runtime.pipeline import resync
+from runtime.pipeline.latest import read_latest
+from runtime.store.codec import row_of
+from runtime.store.port import ConditionFailedError, Set
+from runtime.store.values import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from typing_extensions import Unpack
+
+    from runtime.identity.context import InvokeContext
+    from runtime.model.handlers import DataSyncHandler
+    from runtime.model.models import CommandInputModel, CommandModel
+    from runtime.module_context import ModuleContext
+    from runtime.pipeline.resync import Progress
+    from runtime.store.values import Row
+
+__all__ = ["CommandService", "PublishOptions"]
+
+
+class PublishOptions(TypedDict, total=False):
+    """What every publish call takes beside what is published.
+
+    Attributes:
+        invoke_context: Who asks. Default: the HTTP request that is being handled.
+        source: Code that publishes, see `get_command_source`.
+        request_id: Id to correlate notifications with. Default: the request's own.
+        publish_id: 1 to 255 characters. A publish to the same aggregate that is repeated under its
+            id within a day returns what the first one stored, and writes nothing; a synchronous one
+            goes on with handlers that the first call did not come to. Another call with the
+            same id is refused.
+    """
+
+    invoke_context: InvokeContext | None
+    source: str | None
+    request_id: str | None
+    publish_id: str | None
+
+
+class CommandService(Generic[AttributesT]):
+    """The write side of a module: publishing, and its commands. Made by `CommandModule`, as its ``commands``.
+
+    "async" in a name means that the command is processed asynchronously; these are plain
+    functions, not coroutines. Every publish call takes `PublishOptions`, returns the command as
+    stored, or None when it would change nothing, and raises:
+
+    - `InvalidInputError`: a field is wrong.
+    - `InvalidVersionError`: there is no such version.
+    - `VersionConflictError`: there is a later version.
+    - `ForbiddenError`: the key belongs to another tenant.
+    - `PublishIdReusedError`: the publish id belongs to another call.
+    - `StoreUnavailableError`: a service is busy or out of reach; nothing was written.
+    - `OutcomeUnknownError`: no answer came; repeat the call with the same publish id.
+
+    Every read of a command row is strongly consistent.
+
+    Args:
+        context: The module.
+        redirect: Lets the whole module use another command table.
+    """
+
+    def __init__(self, context: ModuleContext, redirect: Callable[[str], None]) -> None:
+        self._context = context
+        self._redirect = redirect
+        self._publisher = Publisher(context)
+        self._input_model: type[CommandInputModel[AttributesT]] = input_model_of(context.attributes)
+
+    def publish_async(
+        self,
+        command: CommandInputModel[AttributesT] | Mapping[str, Any],
+        **options: Unpack[PublishOptions],
+    ) -> CommandModel[AttributesT] | None:
+        """Accept a command; the pipeline applies it in the background.
+
+        Two sequential calls: one consistent read, one conditional write. With
+        `VERSION_LATEST` the data row is read first: three. With read-your-writes on, the
+        session row is written in the same transaction as the command.
+
+        Args:
+            command: The whole next state, and the version that it builds on.
+            **options: See `PublishOptions`.
+        """
+        return self._publish("publish_async", command, options)
+
+    def publish_sync(
+        self,
+        command: CommandInputModel[AttributesT] | Mapping[str, Any],
+        **options: Unpack[PublishOptions],
+    ) -> CommandModel[AttributesT] | None:
+        """Apply a command before returning: command, data and history in one transaction.
+
+        Commands that are still pending are applied first. Data sync handlers run in the
+        same call; where one fails, or somebody else has its turn for long, the command stays
+        committed and a workflow execution takes the handlers over.
+
+        Args:
+            command: The whole next state, and the version that it builds on.
+            **options: See `PublishOptions`.
+
+        Raises:
+            HandlersPendingError: Committed, but not every handler has seen it yet.
+        """
+        return self._publish("publish_sync", command, options)
+
+    def publish_partial_update_async(
+        self, command: Mapping[str, Any], **options: Unpack[PublishOptions]
+    ) -> CommandModel[AttributesT] | None:
+        """Accept a change of some fields; the pipeline applies it in the background.
+
+        A field that is not given stays, None sets null, `REMOVE` takes a key of the
+        attributes away. Dictionaries in the attributes are merged key by key; everything
+        else is replaced. Nothing of the previous command's life is carried over.
+
+        Args:
+            command: ``pk``, ``sk``, ``version`` (0 and -1 both mean the latest) and the
+                fields to change.
+            **options: See `PublishOptions`.
+
+        Raises:
+            BadRequestError: There is nothing to update.
+        """
+        return self._publish_partial("publish_partial_update_async", command, options)
+
+    def publish_partial_update_sync(
+        self, command: Mapping[str, Any], **options: Unpack[PublishOptions]
+    ) -> CommandModel[AttributesT] | None:
+        """Apply a change of some fields before returning.
+
+        Merges like `publish_partial_update_async` and applies like `publish_sync`.
+
+        Args:
+            command: ``pk``, ``sk``, ``version`` (-1 means the latest) and the fields to
+                change.
+            **options: See `PublishOptions`.
+
+        Raises:
+            BadRequestError: There is nothing to update.
+            HandlersPendingError: Committed, but not every handler has seen it yet.
+        """
+        return self._publish_partial("publish_partial_update_sync", command, options)
+
+    def publish_with_retry(
+        self,
+        key: tuple[str, str],
+        change: Callable[[CommandModel[AttributesT] | None], Mapping[str, Any] | None],
+        *,
+        attempts: int = 5,
+        sync: bool = False,
+        **options: Unpack[PublishOptions],
+    ) -> CommandModel[AttributesT] | None:
+        """Decide on the latest state and publish; on a conflict read, decide and publish again.
+
+        Args:
+            key: ``(pk, sk)`` of the aggregate; the sort key without a version.
+            change: Gets the latest command (None for a new aggregate) and returns the
+                whole next state without a version, or None to leave it. May be called
+                several times, so it must have no effect of its own.
+            attempts: How often to try, 1 or more.
+            sync: Publish synchronously.
+            **options: See `PublishOptions`. With a publish id, ``change`` is not called again
+                once the first call has published.
+
+        Raises:
+            VersionConflictError: Every attempt met a conflict.
+        """
+        detail = DetailKey(*key)
+        check_natural_key(*detail)
+        operation = "publish_with_retry, sync" if sync else "publish_with_retry"
+        request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
+        if (first := self._publisher.repeated(request)) is not None:
+            return self._context.rows.command(first)
+        for attempt in range(max(1, attempts)):
+            if attempt:
+                back_off(attempt, base=0.05, longest=1.0)
+            base = read_base(self._context, detail, VERSION_LATEST).base()
+            state = change(self._context.rows.command(base.row) if base.row else None)
+            if state is None:
+                return None
+            command = {**state, **detail._asdict(), "version": base.version}
+            try:
+                return self._publish(operation, command, options, sync=sync, content={})
+            except VersionConflictError as error:
+                conflict = error
+        raise conflict
+
+    def duplicate(
+        self, key: tuple[str, str], **options: Unpack[PublishOptions]
+    ) -> CommandModel[AttributesT] | None:
+        """Publish the state of a command once more, as the version after it.
+
+        The new command is processed like any other: nothing of the old one's life is
+        carried over. Its ``source`` is ``duplicated`` unless another one is given.
+
+        Args:
+            key: ``(pk, sk)``. A sort key without a version duplicates the latest command.
+            **options: See `PublishOptions`.
+
+        Raises:
+            BadRequestError: There is no such command.
+        """
+        context = require_invoke_context(options.get("invoke_context"))
+        detail = DetailKey(key[0], remove_sort_key_version(key[1]))
+        asked = get_sort_key_version(key[1])
+        options = {"source": "duplicated", **options}
+        request = self._request("duplicate", detail, asked, {"version": asked}, options)
+        if (first := self._publisher.repeated(request)) is not None:
+            return self._context.rows.command(first)
+        command = self.get_item(key, invoke_context=context)
+        if command is None:
+            msg = "Invalid input key: item not found"
+            raise BadRequestError(msg)
+        row = self._row(command.key) or {}
+        copy = duplicated(row, self._context.schema, command.version + 1)
+        request = self._request("duplicate", detail, command.version, {"version": asked}, options)
+        written = self._publisher.publish(request, lambda _base: copy, even_unchanged=True)
+        return self._context.rows.command(written) if written else None
+
+    def get_item(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """One command, or None.
+
+        Args:
+            key: ``(pk, sk)``. A sort key without a version gives the latest command.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        detail = self._checked(key, invoke_context)
+        if get_sort_key_version(detail.sk) == VERSION_LATEST:
+            return self.get_latest_item(key, invoke_context=invoke_context)
+        row = self._row(detail)
+        return self._context.rows.command(row) if row else None
+
+    def get_latest_item(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """The latest command of an aggregate, or None when there is none (any more).
+
+        Two calls, or three where the command is applied already; however many versions
+        there are, and however many have expired.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = self._checked(key, invoke_context)
+        latest = read_latest(self._context, DetailKey(pk, remove_sort_key_version(sk)))
+        row = latest.command
+        if row is None and latest.version:
+            row = self._row(DetailKey(pk, add_sort_key_version(sk, latest.version)))
+        return self._context.rows.command(row) if row else None
+
+    def get_next_command(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """The command after the one with this versioned key, or None.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = self._checked(key, invoke_context)
+        row = self._row(DetailKey(pk, add_sort_key_version(sk, get_sort_key_version(sk) + 1)))
+        return self._context.rows.command(row) if row else None
+
+    def update_status(
+        self,
+        key: tuple[str, str],
+        status: str,
+        *,
+        notify_id: str | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> None:
+        """Set the status of a command and notify its clients.
+
+        Args:
+            key: ``(pk, sk)`` with a version.
+            status: ``{step}:{state}``.
+            notify_id: Id of the notification. Default: the command's request id.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            ItemNotFoundError: There is no such command.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        columns = row_of({"status": status})
+        row = self._set(self._checked(key, invoke_context, write=True), columns)
+        if notify_id is not None:
+            row |= row_of({"requestId": notify_id})
+        self._context.notifier.command_status(self._context.tables.command, row, status)
+
+    def update_task_token(
+        self, key: tuple[str, str], token: str, *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT]:
+        """Keep a Step Functions task token with a command, for a callback of your own.
+
+        Raises:
+            ItemNotFoundError: There is no such command.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        detail = self._checked(key, invoke_context, write=True)
+        return self._context.rows.command(self._set(detail, row_of({"taskToken": token})))
+
+    def update_ttl(
+        self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
+    ) -> CommandModel[AttributesT] | None:
+        """Let the retention of the version before this one begin, as it is configured now.
+
+        The pipeline does this by itself when a command is finished; call it after the
+        configuration was changed. A command that is not finished is left alone.
+
+        Args:
+            key: ``(pk, sk)`` with a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            The version before, or None when there is none, or it is not finished.
+
+        Raises:
+            ForbiddenError: The key belongs to another tenant.
+        """
+        pk, sk = self._checked(key, invoke_context, write=True)
+        previous = DetailKey(pk, add_sort_key_version(sk, get_sort_key_version(sk) - 1))
+        if get_sort_key_version(previous.sk) < 1:
+            return None
+        ttl = self._context.retention.calculate_ttl("command", get_tenant_code(pk))
+        columns = {} if ttl is None else {"ttl": ttl}
+        try:
+            row = self._set(previous, columns, remove=() if columns else ("ttl",), status=FINISHED)
+        except ItemNotFoundError:
+            return None
+        return self._context.rows.command(row)
+
+    def is_not_command_dirty(
+        self, item: CommandModel[AttributesT], command: CommandInputModel[AttributesT] | Mapping[str, Any]
+    ) -> bool:
+        """Whether publishing ``command`` over ``item`` would change nothing.
+
+        A field that is absent, one that is null and a flag that is false are the same.
+        Versions, authors, times and retention do not count.
+        """
+        checked = validated_input(self._input_model, command)
+        stored = row_of(item.model_dump(by_alias=True, exclude_none=True, exclude={"attributes"}))
+        if item.attributes is not None:
+            stored |= row_of({"attributes": item.attributes})
+        return is_unchanged(stored, draft_of(checked), self._context.rows.contents)
+
+    def re_sync_data(
+        self,
+        *,
+        handlers: Iterable[str] | None = None,
+        segment: int = 0,
+        total_segments: int = 1,
+        resume_from: str | None = None,
+        on_page: Callable[[Progress], None] | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> int:
+        """Feed every data row to the data sync handlers, page by page.
+
+        For a handler that is new, or whose store was lost. It scans the data table, so the
+        caller needs the grant for replay. Rows arrive at the handler as the command that
+        made them; a handler that is past a row's version is not called. Each handler has its turn
+        at an aggregate as in the pipeline: versions under way to it come first, in order, and
+        what somebody else is showing it at this moment is left to them. A row that a handler does
+        not take is in ``Progress.failed``, and does not stop the others.
+
+        Args:
+            handlers: Names of the handlers. Default: all of the module.
+            segment: Which part of the table, 0 to ``total_segments`` - 1.
+            total_segments: Into how many parts the table is divided, to work on them in
+                parallel.
+            resume_from: ``Progress.resume_token`` of the last page that was done.
+            on_page: Called after each page.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            How many rows were fed.
+
+        Raises:
+            InvalidInputError: A handler, segment or token is none of this module's.
+            ForbiddenError: The caller has no role that crosses all tenants: the rows are everybody's.
+        """
+        check_every_tenant(invoke_context, self._context.settings)
+        return resync.run(
+            self._context,
+            names=handlers,
+            segment=segment,
+            total_segments=total_segments,
+            resume_from=resume_from,
+            on_page=on_page,
+        )
+
+    @property
+    def data_sync_handlers(self) -> list[DataSyncHandler]:
+        """The module's data sync handlers, in the order they are called."""
+        return [reference.handler for reference in self._context.handlers]
+
+    def get_data_sync_handler(self, name: str) -> DataSyncHandler | None:
+        """The handler with this class name, or None."""
+        found = (reference for reference in self._context.handlers if reference.name == name)
+        return next((reference.handler for reference in found), None)
+
+    @property
+    def table_name(self) -> str:
+        """Physical name of the command table. Setting it redirects the whole module's commands."""
+        return self._context.tables.command
+
+    @table_name.setter
+    def table_name(self, name: str) -> None:
+        self._redirect(name)
+
+    def _publish(
+        self,
+        operation: str,
+        command: CommandInputModel[AttributesT] | Mapping[str, Any],
+        options: PublishOptions,
+        *,
+        sync: bool | None = None,
+        content: Mapping[str, Any] | None = None,
+    ) -> CommandModel[AttributesT] | None:
+        require_invoke_context(options.get("invoke_context"))
+        checked = validated_input(self._input_model, command)
+        key = DetailKey(checked.pk, checked.sk)
+        draft = draft_of(checked)
+        said = {**draft, "version": checked.version} if content is None else content
+        sync = operation == "publish_sync" if sync is None else sync
+        request = self._request(operation, key, checked.version, said, options, sync=sync)
+        row = self._publisher.publish(request, lambda _base: draft)
+        return self._context.rows.command(row) if row else None
+
+    def _publish_partial(
+        self, operation: str, command: Mapping[str, Any], options: PublishOptions
+    ) -> CommandModel[AttributesT] | None:
+        require_invoke_context(options.get("invoke_context"))
+        sync = operation == "publish_partial_update_sync"
+        update = PartialUpdate(self._context, command, sync=sync)
+        request = self._request(operation, update.key, update.version, dict(command), options, sync=sync)
+        row = self._publisher.publish(request, update.draft)
+        return self._context.rows.command(row) if row else None
+
+    def _request(
+        self,
+        operation: str,
+        key: DetailKey,
+        version: int,
+        content: Mapping[str, Any],
+        options: PublishOptions,
+        *,
+        sync: bool = False,
+    ) -> Request:
+        """The call, when the caller may make it."""
+        context = require_invoke_context(options.get("invoke_context"))
+        check_tenant(key.pk, context, self._context.settings)
+        publish_id = options.get("publish_id")
+        user_id = get_user_context(context).user_id
+        return Request(
+            key=key,
+            version=version,
+            context=context,
+            sync=sync,
+            source=options.get("source"),
+            request_id=options.get("request_id"),
+            publish_id=publish_id,
+            fingerprint="" if publish_id is None else fingerprint(operation, user_id, content),
+        )
+
+    def _checked(
+        self, key: tuple[str, str], invoke_context: InvokeContext | None, *, write: bool = False
+    ) -> DetailKey:
+        check_tenant(key[0], invoke_context, self._context.settings, write=write)
+        return DetailKey(*key)
+
+    def _place(self, key: DetailKey) -> Place:
+        return Place(self._context.tables.command, key.pk, key.sk)
+
+    def _row(self, key: DetailKey) -> Row | None:
+        return self._context.store.get(self._place(key))
+
+    def _set(
+        self, key: DetailKey, columns: Row, *, remove: tuple[str, ...] = (), status: str | None = None
+    ) -> Row:
+        """Set columns of a row that exists, and take some away; the row after it."""
+        condition = Attr("pk").exists() if status is None else Attr("status").eq(status)
+        try:
+            return self._context.store.update(
+                Set(place=self._place(key), columns=columns, remove=remove, condition=condition)
+            )
+        except ConditionFailedError as error:
+            msg = "there is no such command"
+            raise ItemNotFoundError(msg) from error

@@ -1,0 +1,123 @@
+"""What the services of one module work with: made once by the module, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from runtime.errors import ConfigurationError
+from runtime.model.keys import DetailKey, add_sort_key_version
+from runtime.model.status import FINISHED, HANDLERS_STARTED
+from runtime.store.values import Place
+
+if TYPE_CHECKING:
+    from runtime.clients.notifications import Notifier
+    from runtime.clients.workflow import WorkflowStarter
+    from runtime.model.handlers import HandlerReference
+    from runtime.model.schema import Schema
+    from runtime.settings import ModuleTables, Settings
+    from runtime.store.attributes import LargeAttributes
+    from runtime.store.port import Store
+    from runtime.store.retention import TtlService
+    from runtime.store.row_reader import RowReader
+
+__all__ = ["HEAD", "HasContext", "ModuleContext"]
+
+HEAD: Final = "$head"
+"""Stands in front of a sort key in the sync table where a handler's name stands otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleContext:
+    """One module, as its services see it.
+
+    Attributes:
+        name: Logical name of the module.
+        tables: Physical names of its tables, and how its commands are processed.
+        settings: The function's settings.
+        store: Where the rows are.
+        large_attributes: Where attributes are that are too large for a row.
+        retention: How long rows are kept.
+        attributes: Type of the aggregate's own fields: a pydantic model, or ``dict[str, Any]``.
+        schema: Schema versions of the attributes.
+        handlers: The data sync handlers, in the order they are called.
+        keeps_data: False for a module without data and history rows.
+        rows: Makes models of rows.
+        notifier: Tells clients and operators.
+        workflow: Starts the state machine.
+    """
+
+    name: str
+    tables: ModuleTables
+    settings: Settings
+    store: Store
+    large_attributes: LargeAttributes
+    retention: TtlService
+    attributes: Any
+    schema: Schema
+    handlers: tuple[HandlerReference, ...]
+    keeps_data: bool
+    rows: RowReader[Any]
+    notifier: Notifier
+    workflow: WorkflowStarter
+
+    @property
+    def applied_status(self) -> str:
+        """Status of a command once it is applied: final, unless handlers are to see it."""
+        return HANDLERS_STARTED if self.handlers else FINISHED
+
+    @property
+    def handler_names(self) -> tuple[str, ...]:
+        """Names of the data sync handlers, in the order they are called."""
+        return tuple(reference.name for reference in self.handlers)
+
+    def handler(self, name: str) -> HandlerReference:
+        """The handler with this name.
+
+        Raises:
+            ConfigurationError: The module has no such handler.
+        """
+        for reference in self.handlers:
+            if reference.name == name:
+                return reference
+        msg = f"module {self.name} has no data sync handler {name!r}"
+        raise ConfigurationError(msg)
+
+    def command_place(self, key: DetailKey, version: int) -> Place:
+        """Where the command of a version is."""
+        return Place(self.tables.command, key.pk, add_sort_key_version(key.sk, version))
+
+    def data_place(self, key: DetailKey) -> Place:
+        """Where the data row of an aggregate is."""
+        return Place(self.tables.data, key.pk, key.sk)
+
+    def history_place(self, key: DetailKey, version: int) -> Place:
+        """Where the state at a version is, once it was replaced."""
+        return Place(self.tables.history, key.pk, add_sort_key_version(key.sk, version))
+
+    def head_place(self, key: DetailKey) -> Place:
+        """Where the last finished command is kept of an aggregate without a data row."""
+        return Place(self.tables.sync, key.pk, f"{HEAD}#{key.sk}")
+
+    def base_place(self, key: DetailKey) -> Place | None:
+        """Where the state is that retention of the commands does not reach; None where nothing expires.
+
+        A module without data rows and without handlers never finishes a command, so that none
+        of them expires.
+        """
+        if self.keeps_data:
+            return self.data_place(key)
+        return self.head_place(key) if self.tables.has_sync_table else None
+
+    def cursor_place(self, key: DetailKey, handler: str) -> Place:
+        """Where a handler's cursor for an aggregate is."""
+        return Place(self.tables.sync, key.pk, f"{handler}#{key.sk}")
+
+
+class HasContext(Protocol):
+    """A module, to the functions that are given one: `runtime.CommandModule`."""
+
+    @property
+    def context(self) -> ModuleContext:
+        """What the module's services work with."""
+        ...

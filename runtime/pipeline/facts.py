@@ -1,0 +1,196 @@
+"""What nobody has finished: found by what the tables hold, not by what a status claims.
+
+A command is applied when the data row has come to its version, in its life; handled when every
+handler's cursor has, or is parked before it. A status is only compared with that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from runtime import clock
+from runtime.errors import CqrsError
+from runtime.model.keys import DetailKey, get_sort_key_version, get_tenant_code
+from runtime.model.rows import DATA_TTL, is_same_life, key_of, life_of, moment_in, version_of
+from runtime.model.status import FINISHED, HANDLERS_FAILED, is_of_pipeline
+from runtime.pipeline.apply import was_applied
+from runtime.pipeline.cursors import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from runtime.module_context import ModuleContext
+    from runtime.store.values import Place, Row
+
+__all__ = ["COLUMNS", "Problem", "Unfinished", "Unreadable", "find_unfinished"]
+
+#: What a look at many commands has to read of each.
+COLUMNS: Final = ("pk", "sk", "createdAt")
+
+
+class Problem(StrEnum):
+    """What is missing of a command."""
+
+    NOT_APPLIED = "notApplied"
+    """The data row has not come to it, or is gone before its time."""
+    NOT_HANDLED = "notHandled"
+    """A handler that is not parked has not seen it."""
+    NOT_FINISHED = "notFinished"
+    """Everybody has seen it, or is parked, and its status does not say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A command that should have been finished by now.
+
+    Attributes:
+        key: Key of the aggregate; the sort key without a version.
+        version: Version of the command.
+        problem: What is missing.
+        status: What its row says, or None.
+        created_at: When it was published, as its row says, or None.
+    """
+
+    key: DetailKey
+    version: int
+    problem: Problem
+    status: str | None
+    created_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An aggregate whose facts could not be told.
+
+    Attributes:
+        key: Its key.
+        version: The last version that was found.
+        error: Kind of error. Never its text, which may quote the data.
+    """
+
+    key: DetailKey
+    version: int
+    error: str
+
+
+def find_unfinished(
+    context: ModuleContext, rows: Iterable[Row], before: datetime
+) -> tuple[dict[DetailKey, list[Unfinished]], list[Unreadable]]:
+    """Those among ``rows`` of the command table that should be finished, by aggregate and in order.
+
+    One call for each 100 rows of data, cursors and commands that are needed to tell.
+
+    Args:
+        context: Module of the commands.
+        rows: Rows with at least `COLUMNS`.
+        before: Younger ones are left to the pipeline. One from the future is none of them.
+
+    Returns:
+        What is unfinished, and the aggregates of which nobody can tell.
+    """
+    if not context.keeps_data and not context.handlers:
+        return {}, []  # nobody is to see the commands, and nobody finishes them
+    versions: dict[DetailKey, list[int]] = defaultdict(list)
+    for row in rows:
+        version = get_sort_key_version(row["sk"])
+        # Rows without a version are records of publish ids.
+        if version > 0 and not _is_young(row, before):
+            versions[key_of(row)].append(version)
+    facts = _Facts(context, versions)
+    found: dict[DetailKey, list[Unfinished]] = {}
+    unreadable: list[Unreadable] = []
+    for key, numbers in versions.items():
+        try:
+            commands = facts.unfinished(key, sorted(numbers))
+        except CqrsError as error:
+            unreadable.append(Unreadable(key, max(numbers), type(error).__name__))
+        else:
+            if commands:
+                found[key] = commands
+    return found, unreadable
+
+
+class _Facts:
+    """What the tables hold about some aggregates."""
+
+    def __init__(self, context: ModuleContext, versions: Mapping[DetailKey, Sequence[int]]) -> None:
+        self._context = context
+        places: list[Place] = [
+            place
+            for key, numbers in versions.items()
+            for place in (
+                *([context.data_place(key)] if context.keeps_data else []),
+                *(context.cursor_place(key, name) for name in context.handler_names),
+                *(context.command_place(key, version) for version in numbers),
+            )
+        ]
+        # Read anew: since the look, the pipeline may have gone on.
+        self._rows = context.store.batch_get(places)
+
+    def unfinished(self, key: DetailKey, versions: Sequence[int]) -> list[Unfinished]:
+        found = []
+        last = versions[-1]
+        for version in versions:
+            command = self._rows.get(self._context.command_place(key, version))
+            problem = self._problem(key, version, command, is_last=version == last) if command else None
+            if command is not None and problem is not None:
+                created = command.get("createdAt")
+                found.append(Unfinished(key, version, problem, command.get("status"), created))
+        return found
+
+    def _problem(self, key: DetailKey, version: int, command: Row, *, is_last: bool) -> Problem | None:
+        context = self._context
+        data = self._rows.get(context.data_place(key)) if context.keeps_data else None
+        if not is_same_life(command, data):
+            return None  # of an earlier life, whose data row has expired
+        if context.keeps_data and not self._is_applied(version, command, data, is_last=is_last):
+            return Problem.NOT_APPLIED
+        status = command.get("status")
+        life = life_of(command, data)
+        cursors = [
+            Cursor.of(self._rows.get(context.cursor_place(key, name)), life) for name in context.handler_names
+        ]
+        # A handler that is new to the aggregate need not see what was finished without it.
+        behind = [
+            cursor
+            for cursor in cursors
+            if not cursor.has_seen(version)
+            and not (status == FINISHED and cursor.version is None and cursor.parked_version is None)
+        ]
+        if any(cursor.parked_version is None for cursor in behind):
+            return Problem.NOT_HANDLED
+        final = HANDLERS_FAILED if behind else FINISHED
+        if status in {final, FINISHED} or not (status is None or is_of_pipeline(status)):
+            return None
+        return Problem.NOT_FINISHED
+
+    def _is_applied(self, version: int, command: Row, data: Row | None, *, is_last: bool) -> bool:
+        if data is not None:
+            return version_of(data) >= version
+        if not was_applied(command):
+            return False
+        # It was applied, and the row is gone. Only the last command says how long it was to stay.
+        return not is_last or self._has_expired(command)
+
+    def _has_expired(self, command: Row) -> bool:
+        """Whether the data row that a command made was to be gone by now."""
+        own = command.get(DATA_TTL)
+        if own is not None:
+            return bool(own <= clock.seconds())
+        written = moment_in(command, "updatedAt")
+        tenant = get_tenant_code(command["pk"])
+        ttl = self._context.retention.calculate_ttl("data", tenant, start=written)
+        return ttl is not None and ttl <= clock.seconds()
+
+
+def _is_young(row: Row, before: datetime) -> bool:
+    """Whether a command is left to the pipeline; one that does not tell its age, or lies, is not."""
+    try:
+        created = moment_in(row, "createdAt")
+    except CqrsError:
+        return False
+    return before < created <= clock.now()

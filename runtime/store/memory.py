@@ -1,0 +1,576 @@
+"""The store in memory, for tests: the same answers as DynamoDB, the same refusals, and no network.
+
+`runtime.testing.StoreContract` runs on both. What DynamoDB leaves open is decided here, so that
+a test sees the same each time: a scan goes by a hash of the partition key, and what shares a sort
+key in an index is in the order of the table's keys.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+import time
+import zlib
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+
+from boto3.dynamodb.conditions import Key
+
+from runtime.errors import StoreRefusedError
+from runtime.store.codec import decoded, encoded, folded
+from runtime.store.conditions import InvalidConditionError, columns_of, predicate
+from runtime.store.item_size import MAX_ITEM_BYTES, item_size
+from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
+from runtime.store.values import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from boto3.dynamodb.conditions import ConditionBase
+
+    from runtime.store.port import Write
+    from runtime.store.values import Row
+
+__all__ = ["Change", "MemoryStore"]
+
+_MAX_PK_BYTES: Final = 2048
+_MAX_SK_BYTES: Final = 1024
+_MAX_WRITES: Final = 100
+_MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+_MAX_PAGE_BYTES: Final = 1024 * 1024
+_MAX_LEVELS: Final = 32
+_MAX_DIGITS: Final = 38
+_EXACT: Final = Context(prec=600)
+_SMALLEST: Final = Decimal("1E-130")
+_LARGEST: Final = Decimal("9.9999999999999999999999999999999999999E+125")
+_HASHES: Final = 2**32
+_KEY: Final = ("pk", "sk")
+_SORT_KEY_OPERATORS: Final = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
+_OPEN: Final = MappingProxyType({"open": ("open", "createdAt")})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A write that changed a row, as a stream would report it.
+
+    Attributes:
+        place: Where the row is.
+        old: The row before; None if it was not there.
+        new: The row after; None if it is deleted.
+    """
+
+    place: Place
+    old: Row | None
+    new: Row | None
+
+
+class MemoryStore:
+    """Tables in memory as a `Store`.
+
+    Args:
+        indexes: Global secondary indexes of every table: the columns that are an index's
+            partition key and sort key, by its name. A row is in an index where it has text in
+            both; of a row, an index holds its keys alone.
+        tables: Names of the tables that exist. Default: each one does.
+        clock: Seconds since 1970, for `expire`. Default: the time of day.
+    """
+
+    def __init__(
+        self,
+        indexes: Mapping[str, tuple[str, str]] = _OPEN,
+        *,
+        tables: Iterable[str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._indexes = dict(indexes)
+        self._known = None if tables is None else frozenset(tables)
+        self._clock = clock
+        self._tables: dict[str, _Table] = {}
+        self._listeners: list[Callable[[Change], None]] = []
+        self._lock = threading.RLock()
+
+    def get(self, place: Place, *, consistent: bool = True) -> Row | None:  # noqa: ARG002 - always is
+        """See `Store.get`."""
+        _check_key(place)
+        with self._lock:
+            found = self._table(place.table).get(place)
+        return dict(found.row) if found else None
+
+    def batch_get(
+        self,
+        places: Iterable[Place],
+        *,
+        eventually_consistent: frozenset[str] = frozenset(),  # noqa: ARG002 - none is
+    ) -> dict[Place, Row]:
+        """See `Store.batch_get`."""
+        rows = {place: self.get(place) for place in dict.fromkeys(places)}
+        return {place: row for place, row in rows.items() if row is not None}
+
+    def query(
+        self,
+        table: str,
+        key: ConditionBase,
+        *,
+        index: str | None = None,
+        start: Row | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        consistent: bool = True,  # noqa: ARG002 - always is
+        columns: Sequence[str] | None = None,
+        only: ConditionBase | None = None,
+    ) -> Page:
+        """See `Store.query`."""
+        names = self._index_key(index)
+        pk, is_wanted = _partition(key, names)
+        page = _PageRequest(start, limit, columns, only)
+        if index is not None and (unknown := set(columns or ()) - {*_KEY, *names}):
+            _refuse(f"the index {index} does not hold {sorted(unknown)}")
+        if only is not None and (keys := columns_of(only) & set(names)):
+            _refuse(f"a filter cannot be on {sorted(keys)}, the key of what is queried")
+        order = _KEY if index is None else (names[1], *_KEY)
+        if start is not None and (set(start) != {*order, names[0]} or start[names[0]] != pk):
+            _refuse("the starting key is none of this query")
+        with self._lock:
+            found = self._table(table)
+            rows = found.partition(pk) if index is None else found.index(names, pk)
+        wanted = [stored for stored in rows if is_wanted(stored.row)]
+        if descending:
+            wanted.reverse()
+        if start is not None:
+            after = _position(start, order)
+            is_later = operator.lt if descending else operator.gt
+            wanted = [stored for stored in wanted if is_later(_position(stored.row, order), after)]
+        looked_at, is_last = page.cut(wanted)
+        last = None if is_last else {name: looked_at[-1].row[name] for name in {*order, names[0]}}
+        return Page(page.shown(looked_at), last)
+
+    def scan(
+        self,
+        table: str,
+        *,
+        segment: int = 0,
+        total_segments: int = 1,
+        start: Row | None = None,
+        limit: int,
+        columns: Sequence[str] | None = None,
+        only: ConditionBase | None = None,
+    ) -> ScannedPage:
+        """See `Store.scan`."""
+        if not 0 <= segment < total_segments:
+            _refuse(f"there is no segment {segment} of {total_segments}")
+        page = _PageRequest(start, limit, columns, only)
+        if start is not None and set(start) != set(_KEY):
+            _refuse("the starting key is none of this table")
+        with self._lock:
+            rows = self._table(table).segment(segment, total_segments, start)
+        looked_at, is_last = page.cut(rows)
+        last = None if is_last else {name: looked_at[-1].row[name] for name in _KEY}
+        return ScannedPage(page.shown(looked_at), len(looked_at), last)
+
+    def write(self, *writes: Write) -> None:
+        """See `Store.write`."""
+        if writes:
+            self._commit(writes)
+
+    def update(self, write: Set) -> Row:
+        """See `Store.update`."""
+        (after,) = self._commit([write])
+        return dict(cast("_Stored", after).row)  # a Set always leaves a row
+
+    def approximate_rows(self, table: str) -> int | None:
+        """See `Store.approximate_rows`."""
+        with self._lock:
+            return self._table(table).count
+
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call ``listener`` with each change, in the order of the commits, before the write returns."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def expire(self, now: float | None = None) -> int:
+        """Delete the rows whose ``ttl`` is over, as DynamoDB does some time later.
+
+        Args:
+            now: Seconds since 1970. Default: what the clock says.
+
+        Returns:
+            How many rows were deleted.
+        """
+        moment = self._clock() if now is None else now
+        with self._lock:
+            over = [
+                Place(name, stored.row["pk"], stored.row["sk"])
+                for name, table in self._tables.items()
+                for stored in table.rows()
+                if _is_over(stored.row.get("ttl"), moment)
+            ]
+            for place in over:
+                self._replace(place, None)
+        return len(over)
+
+    def rows(self, table: str) -> list[Row]:
+        """Every row of a table, in the order of its keys; for a test to look at."""
+        with self._lock:
+            found = [dict(stored.row) for stored in self._table(table).rows()]
+        return sorted(found, key=lambda row: (row["pk"], row["sk"]))
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables: those that were given, or those that were used."""
+        with self._lock:
+            return sorted(self._tables if self._known is None else self._known)
+
+    def _commit(self, writes: Sequence[Write]) -> list[_Stored | None]:
+        prepared = _prepared(writes)
+        with self._lock:
+            before = [self._table(one.place.table).get(one.place) for one in prepared]
+            failed = {
+                one.write.label: dict(stored.row) if stored else None
+                for one, stored in zip(prepared, before, strict=True)
+                if not one.holds(stored.row if stored else {})
+            }
+            if failed:
+                raise ConditionFailedError(failed)
+            after = [one.after(stored) for one, stored in zip(prepared, before, strict=True)]
+            if sum(stored.size for stored in after if stored) > _MAX_TRANSACTION_BYTES:
+                _refuse("the transaction is larger than 4 MB")
+            for one, stored in zip(prepared, after, strict=True):
+                if not isinstance(one.write, Check):
+                    self._replace(one.place, stored)
+        return after
+
+    def _replace(self, place: Place, after: _Stored | None) -> None:
+        before = self._table(place.table).replace(place, after)
+        old, new = before.row if before else None, after.row if after else None
+        if old == new:
+            return  # a stream does not report it either
+        for listener in self._listeners:
+            listener(Change(place, dict(old) if old else None, dict(new) if new else None))
+
+    def _table(self, name: str) -> _Table:
+        if self._known is not None and name not in self._known:
+            _refuse(f"there is no table {name!r}")
+        return self._tables.setdefault(name, _Table())
+
+    def _index_key(self, index: str | None) -> tuple[str, str]:
+        if index is None:
+            return _KEY
+        if index not in self._indexes:
+            _refuse(f"there is no index {index!r}")
+        return self._indexes[index]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A row as it stands in a table. It is never changed, but replaced."""
+
+    row: Row
+    size: int
+
+    @classmethod
+    def of(cls, row: Row) -> _Stored:
+        kept = _kept(row)
+        size = item_size(kept)
+        if size > MAX_ITEM_BYTES:
+            _refuse(f"the row has {size} bytes, and {MAX_ITEM_BYTES} are allowed")
+        return cls(kept, size)
+
+
+@dataclass(slots=True)
+class _Partition:
+    """Rows of one partition key, in the order of their sort keys.
+
+    Python orders text by code points, which is the order of its UTF-8 bytes.
+    """
+
+    sort_keys: list[str] = field(default_factory=list)
+    rows: dict[str, _Stored] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[_Stored]:
+        return (self.rows[sk] for sk in self.sort_keys)
+
+    def replace(self, sk: str, after: _Stored | None) -> _Stored | None:
+        before = self.rows.pop(sk, None)
+        if before is None and after is not None:
+            insort(self.sort_keys, sk)
+        elif before is not None and after is None:
+            del self.sort_keys[bisect_left(self.sort_keys, sk)]
+        if after is not None:
+            self.rows[sk] = after
+        return before
+
+
+class _Table:
+    def __init__(self) -> None:
+        self._partitions: dict[str, _Partition] = {}
+        self._order: list[tuple[int, str]] = []  # hash and partition key, as a scan goes
+
+    @property
+    def count(self) -> int:
+        return sum(len(partition.rows) for partition in self._partitions.values())
+
+    def get(self, place: Place) -> _Stored | None:
+        partition = self._partitions.get(place.pk)
+        return partition.rows.get(place.sk) if partition else None
+
+    def rows(self) -> Iterator[_Stored]:
+        return (stored for partition in self._partitions.values() for stored in partition)
+
+    def partition(self, pk: str) -> list[_Stored]:
+        return list(self._partitions.get(pk, ()))
+
+    def index(self, names: tuple[str, str], pk: str) -> list[_Stored]:
+        found = [
+            stored
+            for stored in self.rows()
+            if stored.row.get(names[0]) == pk and isinstance(stored.row.get(names[1]), str)
+        ]
+        held = {*_KEY, *names}
+        found.sort(key=lambda stored: _position(stored.row, (names[1], *_KEY)))
+        return [_Stored({n: v for n, v in s.row.items() if n in held}, s.size) for s in found]
+
+    def segment(self, segment: int, total_segments: int, start: Row | None) -> list[_Stored]:
+        first, last = (_HASHES * part // total_segments for part in (segment, segment + 1))
+        low = bisect_left(self._order, (first, ""))
+        high = bisect_left(self._order, (last, ""))
+        rows: list[_Stored] = []
+        if start is not None:
+            at = (_hash(start["pk"]), start["pk"])
+            low = max(low, bisect_right(self._order, at))
+            if partition := self._partitions.get(start["pk"]):
+                rows += [stored for stored in partition if stored.row["sk"] > start["sk"]]
+        for _, pk in self._order[low:high]:
+            rows += self._partitions[pk]
+        return rows
+
+    def replace(self, place: Place, after: _Stored | None) -> _Stored | None:
+        partition = self._partitions.get(place.pk)
+        if partition is None:
+            if after is None:
+                return None
+            partition = self._partitions[place.pk] = _Partition()
+            insort(self._order, (_hash(place.pk), place.pk))
+        before = partition.replace(place.sk, after)
+        if not partition.rows:
+            del self._partitions[place.pk]
+            del self._order[bisect_left(self._order, (_hash(place.pk), place.pk))]
+        return before
+
+
+class _Prepared:
+    """A write that DynamoDB would take, unless the row that it makes is too large."""
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.holds = _predicate(write.condition)
+        self._whole: _Stored | None = None
+        match write:
+            case Put():
+                self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
+            case Set():
+                self.place = write.place
+                _check_set(write)
+            case _:
+                self.place = write.place
+        _check_key(self.place)
+        if isinstance(write, Put):
+            self._whole = _Stored.of(write.row)
+
+    def after(self, before: _Stored | None) -> _Stored | None:
+        """What stands there after the write."""
+        match self.write:
+            case Put():
+                return self._whole
+            case Set():
+                row: Row = {"pk": self.place.pk, "sk": self.place.sk} | (before.row if before else {})
+                row.update(self.write.columns)
+                for name in self.write.remove:
+                    row.pop(name, None)
+                return _Stored.of(row)
+            case Delete():
+                return None
+            case Check():
+                return before
+
+
+class _PageRequest:
+    """What one page of a query or a scan is to have."""
+
+    def __init__(
+        self,
+        start: Row | None,
+        limit: int | None,
+        columns: Sequence[str] | None,
+        only: ConditionBase | None,
+    ) -> None:
+        if limit is not None and limit < 1:
+            _refuse(f"a page has at least 1 row, got the limit {limit}")
+        if columns is not None and (not columns or len(set(columns)) < len(columns)):
+            _refuse("the columns to return must be named, and each one once")
+        if start is not None and not all(isinstance(value, str) for value in start.values()):
+            _refuse("the starting key must be text")
+        self._limit = limit
+        self._columns = columns
+        self._passes = _predicate(only)
+
+    def cut(self, rows: Sequence[_Stored]) -> tuple[Sequence[_Stored], bool]:
+        """The rows that are looked at, and whether they are the last ones.
+
+        As in DynamoDB, a page that its limit ends is not known to be the last one.
+        """
+        size = 0
+        for number, stored in enumerate(rows):
+            size += stored.size
+            if number == self._limit or (number and size > _MAX_PAGE_BYTES):
+                return rows[:number], False
+        return rows, len(rows) != self._limit
+
+    def shown(self, rows: Iterable[_Stored]) -> list[Row]:
+        """What is returned of the rows that were looked at."""
+        wanted = self._columns
+        return [
+            {name: value for name, value in stored.row.items() if wanted is None or name in wanted}
+            for stored in rows
+            if self._passes(stored.row)
+        ]
+
+
+def _prepared(writes: Sequence[Write]) -> list[_Prepared]:
+    if len(writes) > _MAX_WRITES:
+        _refuse(f"a transaction has at most {_MAX_WRITES} writes, got {len(writes)}")
+    prepared = [_Prepared(write) for write in writes]
+    if len({one.place for one in prepared}) < len(prepared):
+        _refuse("a transaction has at most one write on a row")
+    return prepared
+
+
+def _check_set(write: Set) -> None:
+    names = [*write.columns, *write.remove]
+    if not names:
+        _refuse("the update has nothing to set or to remove")
+    if len(set(names)) < len(names):
+        _refuse("the update names a column twice")
+    if keys := set(names) & set(_KEY):
+        _refuse(f"an update cannot change {sorted(keys)}, the key of the row")
+
+
+def _check_key(place: Place) -> None:
+    for name, value, most in (("pk", place.pk, _MAX_PK_BYTES), ("sk", place.sk, _MAX_SK_BYTES)):
+        if not isinstance(value, str) or not value:
+            _refuse(f"{name} must be text that is not empty, got {value!r}")
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError:
+            _refuse(f"{name} is no Unicode text")
+        if size > most:
+            _refuse(f"{name} has {size} bytes, and {most} are allowed")
+
+
+def _partition(key: ConditionBase, names: tuple[str, str]) -> tuple[str, Callable[[Row], bool]]:
+    """The partition key that a query is about, and which of its rows it wants."""
+    expression = key.get_expression()
+    parts = list(expression["values"]) if expression["operator"] == "AND" else [key]
+    pk: Any = None
+    on_sort_key: ConditionBase | None = None
+    for part in parts:
+        inner = part.get_expression()
+        subject, *values = inner["values"]
+        if not isinstance(subject, Key):
+            _refuse("the condition of a query is on Key(...), joined with & at most once")
+        if subject.name == names[0] and inner["operator"] == "=" and pk is None:
+            (pk,) = values
+        elif subject.name == names[1] and inner["operator"] in _SORT_KEY_OPERATORS and on_sort_key is None:
+            if "" in values:
+                _refuse(f"{names[1]} is never empty")
+            on_sort_key = part
+        else:
+            _refuse(f"a query cannot ask for {subject.name} {inner['operator']}")
+    _check_key(Place("", pk, "-"))
+    return pk, _predicate(on_sort_key)
+
+
+def _predicate(condition: ConditionBase | None) -> Callable[[Row], bool]:
+    if condition is None:
+        return lambda _row: True
+    try:
+        return predicate(condition)
+    except InvalidConditionError as error:
+        _refuse(str(error))
+
+
+def _position(row: Row, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(row[name] for name in names)
+
+
+def _hash(pk: str) -> int:
+    return zlib.crc32(pk.encode())
+
+
+def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
+    return isinstance(ttl, int | Decimal) and not isinstance(ttl, bool) and ttl < moment
+
+
+def _kept(row: Row) -> Row:
+    """A row as DynamoDB gives it back. It shares nothing that could be changed."""
+    item = encoded(row)
+    if any(folded(wire, _LEVELS) > _MAX_LEVELS for wire in item.values()):
+        _refuse(f"a value is nested more than {_MAX_LEVELS} levels deep")
+    return decoded({name: folded(wire, _KEPT) for name, wire in item.items()})
+
+
+def _kept_number(text: str) -> str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        _refuse("a value is neither text, a number, a flag, None nor sealed")
+    if not number.is_finite() or (number and not _SMALLEST <= abs(number) <= _LARGEST):
+        _refuse("a number is not in the range of 1E-130 to 9.9E+125")
+    plain = number.normalize(_EXACT)
+    if len(plain.as_tuple().digits) > _MAX_DIGITS:
+        _refuse(f"a number has more than {_MAX_DIGITS} digits")
+    return format(plain, "f") if plain else "0"
+
+
+def _kept_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse("a text is no Unicode text")
+    return text
+
+
+def _kept_set(members: list[Any]) -> list[Any]:
+    if not members or len(set(members)) < len(members):
+        _refuse("a set has at least one member, and each one once")
+    return members
+
+
+def _refuse(reason: str) -> NoReturn:
+    service = "The store in memory"
+    raise StoreRefusedError(service, reason)
+
+
+def _one(_: Any) -> int:  # noqa: ANN401 - any content
+    return 1
+
+
+_LEVELS: Final[Mapping[str, Callable[[Any], int]]] = {
+    **dict.fromkeys(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"), _one),
+    "M": lambda levels: 1 + max(levels.values(), default=0),
+    "L": lambda levels: 1 + max(levels, default=0),
+}
+_KEPT: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "S": lambda text: {"S": _kept_text(text)},
+    "N": lambda text: {"N": _kept_number(text)},
+    "B": lambda content: {"B": bytes(content)},
+    "BOOL": lambda flag: {"BOOL": flag},
+    "NULL": lambda _: {"NULL": True},
+    "M": lambda parts: {"M": parts},
+    "L": lambda parts: {"L": parts},
+    "SS": lambda texts: {"SS": _kept_set([_kept_text(text) for text in texts])},
+    "NS": lambda numbers: {"NS": _kept_set([_kept_number(number) for number in numbers])},
+    "BS": lambda members: {"BS": _kept_set([bytes(member) for member in members])},
+}

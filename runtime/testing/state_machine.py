@@ -1,0 +1,107 @@
+"""The command state machine in a test: the same states, retries and catches as the deployed one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.contract import Action
+from runtime.errors import PreviousVersionPending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from runtime.testing.clients import Execution
+
+__all__ = ["run_execution"]
+
+_PENDING: Final = PreviousVersionPending.__name__
+#: How often a task is tried again, as `constructs_lib` deploys it: after an error, and while a
+#: handler's turn is somebody else's.
+_ERROR_RETRIES: Final = 3
+_PENDING_RETRIES: Final = 10
+_INTERVAL: Final = 2.0  # seconds, doubled each time
+_LONGEST: Final = 60.0
+
+
+class _TaskFailedError(Exception):
+    """The retries of a task are used up."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.kind = type(error).__name__
+        self.cause = json.dumps({"errorMessage": str(error), "errorType": self.kind})
+
+
+def run_execution(
+    execution: Execution, call: Callable[[dict[str, Any]], Any], started: str
+) -> Iterator[float]:
+    """Run an execution, one call of the worker a step.
+
+    Args:
+        execution: Which one. Its status is set at the end.
+        call: Calls the function with an event.
+        started: When it was started, as text.
+
+    Yields:
+        How many seconds to wait before the next step.
+    """
+    machine = _Machine(execution, call, started)
+    try:
+        yield from machine.run()
+    except _TaskFailedError as failure:
+        execution.status, execution.error = "FAILED", failure.kind
+    else:
+        execution.status = "SUCCEEDED"
+
+
+class _Machine:
+    def __init__(self, execution: Execution, call: Callable[[dict[str, Any]], Any], started: str) -> None:
+        self._execution = execution
+        self._call = call
+        self._started = started
+
+    def run(self) -> Generator[float, None, None]:
+        command = self._execution.input
+        try:
+            handlers = (yield from self._task("Apply", Action.APPLY, command))["handlers"]
+        except _TaskFailedError as failure:
+            yield from self._task("ApplyFailed", Action.FAIL, command | _error(failure))
+            raise
+        results = []
+        for name in handlers:
+            item = command | {"handler": name}
+            try:
+                results.append((yield from self._task("RunHandler", Action.HANDLE, item)))
+            except _TaskFailedError as failure:
+                results.append((yield from self._task("Park", Action.PARK, item | _error(failure))))
+        if handlers:
+            yield from self._task("Finish", Action.FINISH, command | {"results": results})
+
+    def _task(self, state: str, action: str, given: Mapping[str, Any]) -> Generator[float, None, Any]:
+        errors = pending = 0
+        while True:
+            try:
+                answer = self._call(self._event(state, action, given, errors + pending))
+            except Exception as error:
+                waits = type(error).__name__ == _PENDING and action == Action.HANDLE
+                if (pending == _PENDING_RETRIES) if waits else (errors == _ERROR_RETRIES):
+                    raise _TaskFailedError(error) from error
+                yield min(_LONGEST, _INTERVAL * 2 ** (pending if waits else errors))
+                pending, errors = pending + waits, errors + (not waits)
+            else:
+                yield 0.0
+                return json.loads(json.dumps(answer))  # only JSON comes out of a function
+
+    def _event(self, state: str, action: str, given: Mapping[str, Any], retries: int) -> dict[str, Any]:
+        execution = self._execution
+        context = {
+            "Execution": {"Id": execution.arn, "Name": execution.name, "StartTime": self._started},
+            "State": {"Name": state, "RetryCount": retries},
+            "StateMachine": {"Id": execution.state_machine, "Name": execution.state_machine.split(":")[-1]},
+        }
+        return {"action": action, "input": dict(given), "context": context}
+
+
+def _error(failure: _TaskFailedError) -> dict[str, str]:
+    return {"error": failure.kind, "cause": failure.cause}
