@@ -47,11 +47,12 @@ def error_code(error: BaseException) -> str:
 def is_busy(error: BaseException) -> bool:
     """Whether the same call may succeed a little later, as nothing is wrong with it."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004, PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error_code(error) in _BUSY or status >= _SERVER_ERROR
-    return isinstance(error, HTTPClientError | ConnectionError)
+    return isinstance(error, HTTPClientError | ConnectionError | ResponseParserError)
 
 
 def translated(error: Exception, service: str, *, in_doubt: bool = False) -> CqrsError:

@@ -87,7 +87,7 @@ def observe(metric: str, module: str, milliseconds: Iterable[float]) -> None:
 
 
 def flush() -> None:
-    """Write what was gathered since the last time, and begin anew."""
+    """Write what was gathered since the last time, and start again from nothing."""
     with _lock:
         gathered = sorted(_gathered.items())
         _gathered.clear()

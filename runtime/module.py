@@ -245,12 +245,12 @@ class CommandModule(Generic[AttributesT]):
         """Make the context anew, and give it to the services that exist: whoever has one may keep it."""
         if self.__dict__.pop("context", None) is None:
             return
-        made = self.__dict__
+        context, made = self.context, self.__dict__
         if "commands" in made:
-            self.commands.__init__(self.context, redirect=self._redirect)  # type: ignore[misc]
+            self.commands.__init__(context, redirect=self._redirect)  # type: ignore[misc]
         for name in ("data", "history", "repository", "sessions"):
             if name in made:
-                made[name].__init__(self.context)
+                made[name].__init__(context)
 
     def _check_sync_table(self, tables: ModuleTables) -> None:
         if self.handlers and not tables.has_sync_table:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 
 from runtime.aws_errors import translated
 
@@ -19,6 +20,7 @@ __all__ = ["Calls"]
 ClientT = TypeVar("ClientT")
 
 _SERVER_ERROR: Final = 500
+_OF_THE_SDK: Final = (ClientError, BotoCoreError, ResponseParserError)
 
 
 class Calls(Generic[ClientT]):
@@ -53,7 +55,7 @@ class Calls(Generic[ClientT]):
         """
         try:
             yield self.client
-        except (ClientError, BotoCoreError) as error:
+        except _OF_THE_SDK as error:
             raise translated(error, self._service) from error
 
     @contextmanager
@@ -68,8 +70,10 @@ class Calls(Generic[ClientT]):
         self._attempts.is_in_doubt = False
         try:
             yield self.client
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, self._service, in_doubt=self._attempts.is_in_doubt) from error
+        except _OF_THE_SDK as error:
+            # An answer that makes no sense is as good as none.
+            in_doubt = self._attempts.is_in_doubt or isinstance(error, ResponseParserError)
+            raise translated(error, self._service, in_doubt=in_doubt) from error
 
     def _note_attempt(
         self,

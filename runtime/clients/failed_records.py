@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FailedRecords"]
 
-#: Counting stops there: whoever has more failed records has seen them.
+#: Counting stops there: more than that is no longer a question of how many.
 _MOST_COUNTED: Final = 10_000
 
 

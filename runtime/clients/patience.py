@@ -1,4 +1,4 @@
-"""How much time notifications may take from whoever waits."""
+"""How much time notifications may take from the calls that send them."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class SqsService:
         }
         if visibility_timeout is not None:
             request["VisibilityTimeout"] = visibility_timeout
-        # Whoever takes a message that no answer tells of hides it, and no more.
+        # A message that is taken without an answer is hidden for a while, and comes again.
         with self._calls.reading() as sqs:
             return sqs.receive_message(**request).get("Messages", [])
 

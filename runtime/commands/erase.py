@@ -9,7 +9,7 @@ they are; then the rows, and the one with the mark last.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr, Key
 
@@ -29,6 +29,8 @@ from runtime.store.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
@@ -162,8 +164,7 @@ class _Erasure:
         """Every handler's cursor for the aggregate, and the last command that is kept beside them."""
         if not self._tables.has_sync_table:
             return []
-        end = f"{KEY_SEPARATOR}{self._key.sk}"
-        found = self._query(self._tables.sync, Key("pk").eq(self._key.pk), only=Attr("sk").contains(end))
+        found = self._query(self._tables.sync, Key("pk").eq(self._key.pk))
         # A handler's name has no separator, so the first one ends it.
         mine = [row for row in found if row["sk"].partition(KEY_SEPARATOR)[2] == self._key.sk]
         return [(Place(self._tables.sync, row["pk"], row["sk"]), row) for row in mine]
@@ -174,10 +175,10 @@ class _Erasure:
         found = self._query(self._tables.command, condition)
         return [(Place(self._tables.command, row["pk"], row["sk"]), row) for row in found]
 
-    def _query(self, table: str, key: Any, only: Any = None) -> Iterable[Row]:  # noqa: ANN401 - conditions
+    def _query(self, table: str, key: ConditionBase) -> Iterable[Row]:
         start: Row | None = None
         while True:
-            page = self._store.query(table, key, start=start, only=only)
+            page = self._store.query(table, key, start=start, columns=("pk", "sk", "attributes"))
             yield from page.rows
             start = page.next
             if start is None:

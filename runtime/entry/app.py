@@ -181,7 +181,7 @@ class CqrsApp(TriggerRoutes):
     @cached_property
     def _operator(self) -> Operator:
         if self.resources.settings.function != FunctionKind.OPERATOR:
-            # Whoever may call another function must not get what an operator may do.
+            # A permission to call another function must not be one to do what operators do.
             msg = "operations are for the operator function; this one is for something else"
             raise UnknownTriggerError(msg)
         from runtime.entry.operator.operator import Operator  # noqa: PLC0415
@@ -198,7 +198,7 @@ class CqrsApp(TriggerRoutes):
         match self.resources.settings.function:
             case FunctionKind.API:
                 _ = self._http
-                # The first request shall not pay for the services and their client.
+                # So that the first request does not wait for the services and their client.
                 for module in self.modules.values():
                     with suppress(ConfigurationError):  # of a module that this function does not serve
                         _ = module.commands, module.data, module.repository

@@ -1,4 +1,4 @@
-"""The notification queue: handing status notifications to whoever passes them on."""
+"""The notification queue: each status notification goes to the app's handlers."""
 
 from __future__ import annotations
 

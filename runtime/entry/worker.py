@@ -174,19 +174,23 @@ def _handle(task: _Task) -> dict[str, Any]:
         # Two releases side by side: the other one knows the handler. One that is gone is not parked.
         msg = f"this release of {context.name} has no data sync handler {name!r}"
         raise PreviousVersionPending(msg)
-    drained = drain(
-        context,
-        context.handler(name),
-        task.key,
-        task.version,
-        owner=task.owner,
-        publish_id=task.publish_id,
-        hold=True,
-    )
-    own = add_sort_key_version(task.key.sk, task.version)
-    # The other versions have executions that are over, or none.
-    finish_all(context, [command for command in drained.shown if command["sk"] != own])
-    return {"handler": name, "outcome": drained.outcome}
+    shown: list[Row] = []
+    try:
+        outcome = drain(
+            context,
+            context.handler(name),
+            task.key,
+            task.version,
+            owner=task.owner,
+            publish_id=task.publish_id,
+            hold=True,
+            shown=shown,
+        )
+    finally:
+        # The other versions have executions that are over, or none.
+        own = add_sort_key_version(task.key.sk, task.version)
+        finish_all(context, [command for command in shown if command["sk"] != own])
+    return {"handler": name, "outcome": outcome}
 
 
 def _park(task: _Task) -> dict[str, Any]:
@@ -201,7 +205,7 @@ def _park(task: _Task) -> dict[str, Any]:
         place = context.cursor_place(task.key, name)
         row = CursorRow(context.store, place, life_of(command), context.store.get(place))
         cursor = row.cursor
-        if command is None or cursor.has_seen(task.version):
+        if command is None or cursor.has_seen(_version_to_park(task, cursor)):
             return {"handler": name, "outcome": Outcome.DONE}
         if cursor.parked_version is not None:
             # The attempt before this one may have parked it and died before it could tell.
@@ -224,7 +228,7 @@ def _park(task: _Task) -> dict[str, Any]:
 def _version_to_park(task: _Task, cursor: Cursor) -> int:
     """The version that failed; the doorbell's own where the handler has left no word of it."""
     failed = cursor.failed_version or cursor.parked_version
-    return failed if failed is not None and not cursor.has_seen(failed) else task.version
+    return task.version if failed is None or cursor.has_seen(failed) else failed
 
 
 def _error_text(cursor: Cursor, kind: str, cause: str) -> str:

@@ -1,4 +1,4 @@
-"""Putting something around a route, such as a check, so that it stays the route that it is."""
+"""Running a check, or anything else, around a route, without changing what the route looks like."""
 
 from __future__ import annotations
 

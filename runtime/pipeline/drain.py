@@ -8,7 +8,6 @@ has the turn goes on to it before letting go. So a burst of versions is one turn
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -16,7 +15,7 @@ from uuid import uuid4
 from boto3.dynamodb.conditions import Attr
 
 from runtime import clock
-from runtime.errors import PreviousVersionPending
+from runtime.errors import CqrsError, PreviousVersionPending
 from runtime.log import logger
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import LIFE, PUBLISH_ID, is_same_life, life_of, version_of
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from runtime.pipeline.cursors import Cursor
     from runtime.store.values import Row
 
-__all__ = ["MOVED_ON", "Drained", "Outcome", "Turn", "drain", "read_commands", "unmoved"]
+__all__ = ["MOVED_ON", "Outcome", "Turn", "drain", "read_commands", "unmoved"]
 
 MOVED_ON: Final = "data row"
 """Label of the check that no later version was applied."""
@@ -58,19 +57,6 @@ class Outcome(StrEnum):
     """Somebody else has the turn, and will come to the version."""
 
 
-@dataclass(slots=True)
-class Drained:
-    """What a call of `drain` did.
-
-    Attributes:
-        outcome: How it ended.
-        shown: Commands that the handler has seen now, in order.
-    """
-
-    outcome: Outcome
-    shown: list[Row] = field(default_factory=list)
-
-
 def drain(
     context: ModuleContext,
     reference: HandlerReference,
@@ -81,7 +67,8 @@ def drain(
     command: Row | None = None,
     publish_id: str | None = None,
     hold: bool = False,
-) -> Drained:
+    shown: list[Row] | None = None,
+) -> Outcome:
     """Bring a handler to ``version`` of an aggregate, or beyond.
 
     One or two reads and two writes, beside the handler's own work, however many versions it is
@@ -97,21 +84,22 @@ def drain(
         publish_id: Publish id of that command, where the caller knows it: another life of the
             aggregate has doorbells of its own.
         hold: Whether ``owner`` tries again by itself when the handler fails: others wait for that.
+        shown: Gets the commands that the handler has seen now, in order, also where it fails then.
 
     Raises:
         PreviousVersionPending: The turn is not over yet, and nobody would go on: call again.
         Exception: Whatever the handler raises; the cursor keeps it.
     """
-    turn = Turn(context, reference, key, owner)
+    turn = Turn(context, reference, key, owner, shown)
     command = turn.read(version, command)
     for _ in range(_MAX_ROUNDS):
         cursor = turn.cursor
-        if command is None or cursor.has_seen(version):
-            return Drained(Outcome.DONE)
+        if command is None or (cursor.has_seen(version) and not turn.is_to_try_again()):
+            return Outcome.DONE
         if publish_id is not None and command.get(PUBLISH_ID) != publish_id:
-            return Drained(Outcome.DONE)
+            return Outcome.DONE
         if cursor.parked_version is not None:
-            return Drained(Outcome.PARKED)
+            return Outcome.PARKED
         if turn.is_free():
             if turn.claim(command):
                 return turn.run(version, command, hold=hold)
@@ -119,7 +107,7 @@ def drain(
             msg = f"an earlier try of {reference.name} may still be at work"
             raise PreviousVersionPending(msg)
         elif turn.row.leave(version):
-            return Drained(Outcome.LEFT)
+            return Outcome.LEFT
         turn.reread()
     msg = f"others were faster at the cursor of {reference.name} for as long as this call tried"
     raise PreviousVersionPending(msg)
@@ -133,12 +121,18 @@ class Turn:
         reference: The handler.
         key: Key of the aggregate.
         owner: See `drain`.
+        shown: See `drain`.
     """
 
     row: CursorRow
 
     def __init__(
-        self, context: ModuleContext, reference: HandlerReference, key: DetailKey, owner: str
+        self,
+        context: ModuleContext,
+        reference: HandlerReference,
+        key: DetailKey,
+        owner: str,
+        shown: list[Row] | None = None,
     ) -> None:
         self._context = context
         self._store = context.store
@@ -146,7 +140,7 @@ class Turn:
         self._key = key
         self._owner = owner
         self.token = f"{owner}/{uuid4().hex}"
-        self.shown: list[Row] = []
+        self.shown: list[Row] = [] if shown is None else shown
         self.data: Row | None = None
 
     @property
@@ -184,7 +178,11 @@ class Turn:
         cursor = self.cursor
         if not cursor.is_claimed() or cursor.claim == self.token:
             return True
-        return cursor.failed_version is not None and self._is_own(cursor)
+        return self.is_to_try_again()
+
+    def is_to_try_again(self) -> bool:
+        """Whether the handler failed in an earlier try of the same owner, who has kept the turn."""
+        return self.cursor.failed_version is not None and self._is_own(self.cursor)
 
     def is_of_earlier_try(self) -> bool:
         """Whether an earlier try of the same owner has the turn, and may still be at work."""
@@ -207,19 +205,19 @@ class Turn:
             )
         return self.row.claim(self.token, clock.seconds_left(), witness)
 
-    def run(self, version: int, command: Row, *, hold: bool) -> Drained:
+    def run(self, version: int, command: Row, *, hold: bool) -> Outcome:
         """Show what the handler has not seen, then let the turn go."""
-        last = max(version, self.cursor.wanted or 0, self._applied_version(command))
+        cursor = self.cursor
+        last = max(version, cursor.wanted or 0, cursor.failed_version or 0, self._applied_version(command))
         done = self.cursor.version
         if done is None:
-            done = self.first_version(last) - 1 or None
+            done = self.first_version(last, {version: command} if version == last else None) - 1 or None
         try:
-            outcome = self.show_up_to(done, last, command, known={version: command}, hold=hold)
+            return self.show_up_to(done, last, command, known={version: command}, hold=hold)
         except TurnLostError:
             # Slower than it said, or the aggregate was erased: whoever has the turn now goes by the row.
             logger.warning("turn lost", handler=self._reference.name)
-            outcome = Outcome.LEFT
-        return Drained(outcome, self.shown)
+            return Outcome.LEFT
 
     def show_up_to(
         self,
@@ -274,7 +272,10 @@ class Turn:
         try:
             self.up(command)
         except Exception as error:
-            self.row.fail(self.token, done, version, error, _HOLD if hold else 0)
+            try:
+                self.row.fail(self.token, done, version, error, _HOLD if hold else 0)
+            except CqrsError as problem:  # the handler's own error is the one that counts
+                logger.warning("failure not noted", error=type(problem).__name__)
             raise
 
     def _hand_over(self, done: int | None, last: int, command: Row) -> Outcome:
@@ -286,15 +287,19 @@ class Turn:
         context.workflow.start(context.name, context.tables.command, self._key, final or command, again=True)
         return Outcome.LEFT
 
-    def first_version(self, last: int) -> int:
+    def first_version(self, last: int, known: dict[int, Row] | None = None) -> int:
         """First version for a handler that is new to the aggregate.
 
         It starts behind the last command that was finished without it; single ones that are
         gone are passed over.
+
+        Args:
+            last: The last version that it may be shown.
+            known: Commands that need not be read.
         """
         first = last
         for end in range(last, 0, -_WINDOW):
-            rows = dict(self.commands(max(1, end - _WINDOW + 1), end))
+            rows = dict(self.commands(max(1, end - _WINDOW + 1), end, known))
             for version in sorted(rows, reverse=True):
                 row = rows[version]
                 if row is None:

@@ -70,13 +70,12 @@ def run_handlers(
     shown: list[Row] = []
     for reference in context.handlers:
         try:
-            drained = drain(context, reference, key, version, owner=owner, command=command)
+            outcome = drain(context, reference, key, version, owner=owner, command=command, shown=shown)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; the workflow takes over
             logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
             pending.append(reference.name)
         else:
-            shown += drained.shown
-            if drained.outcome is Outcome.LEFT and not _comes_to(context, key, reference.name, command):
+            if outcome is Outcome.LEFT and not _comes_to(context, key, reference.name, command):
                 pending.append(reference.name)
     return Handled(tuple(pending), tuple(shown))
 

@@ -268,18 +268,16 @@ class _Repair:
         if last not in commands:
             return
         owner = f"reconcile-{uuid4().hex}"
-        shown: set[int] = set()
+        seen: list[Row] = []
         is_failing = False
         for reference in self.context.handlers:
             try:
-                drained = drain(self.context, reference, key, last, owner=owner, command=commands[last])
+                drain(self.context, reference, key, last, owner=owner, command=commands[last], shown=seen)
             except Exception as error:  # noqa: BLE001 - an execution takes over, with its retries
                 logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
                 is_failing = True
-            else:
-                rows = {get_sort_key_version(row["sk"]): row for row in drained.shown}
-                shown |= set(rows)
-                commands = rows | commands
+        rows = {get_sort_key_version(row["sk"]): row for row in seen}
+        shown, commands = set(rows), rows | commands
         cursors = read_cursors(self.context, key, life_of(commands[last]))
         for version, command in sorted(commands.items()):
             is_behind = any(not c.has_seen(version) and c.parked_version is None for c in cursors)

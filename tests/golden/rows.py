@@ -96,7 +96,8 @@ class Golden:
         self.service.client.delete_item(TableName=self.prefix + table, Key=key)
 
     def raw(self, kind: str, sk: str) -> Any:
-        return self.service.raw(kind, sk, PK)
+        """A row in the wire format."""
+        return self.service.item(kind, sk, PK)
 
     def publish(self, method: str, sk: str, version: int, **fields: Any) -> Any:
         """Publish as another user than the one who wrote the golden rows."""

@@ -88,7 +88,8 @@ class Orders:
         return self.service.command(sk, version, name=f"order {sk}", attributes=state, **values)
 
     def raw(self, kind: str, sk: str) -> Any:
-        return self.service.raw(kind, sk)
+        """A row in the wire format."""
+        return self.service.item(kind, sk)
 
     def key(self, sk: str) -> tuple[str, str]:
         return (PK, sk)

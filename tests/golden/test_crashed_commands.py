@@ -51,7 +51,7 @@ def test_the_next_publish_heals_it(crashed: Golden, method: str, version: int) -
 
 
 def test_apply_heals_it(crashed: Golden) -> None:
-    done = apply(crashed.module, DetailKey(PK, "D1"), 1)
+    done = apply(crashed.service.context, DetailKey(PK, "D1"), 1)
     assert done.version == 1
     assert crashed.raw("command", "D1@1")["status"]["S"] == FINISHED
     assert agrees(crashed, crashed.module.data.get_item((PK, "D1")), applied(crashed, "D1@1"))
@@ -87,7 +87,7 @@ def test_an_update_that_crashed_is_healed(crashed_update: Golden, method: str, *
 def test_a_crash_before_the_status_is_no_obstacle(crashed: Golden, method: str) -> None:
     """The data row is there, and the command still says that it was only started."""
     started = crashed.raw("command", "D1@1")
-    apply(crashed.module, DetailKey(PK, "D1"), 1)
+    apply(crashed.service.context, DetailKey(PK, "D1"), 1)
     crashed.put("todo-command", started)
     assert crashed.publish(method, "D1", 1, name="next").version == 2
     crashed.carry("D1", 2)

@@ -19,11 +19,11 @@ from runtime import (
 from runtime.entry.http.api import HttpApi
 from runtime.model.keys import DetailKey
 from runtime.pipeline.apply import apply
-from runtime.store.codec import from_wire
 from tests.golden.order_schemas import OrderV3, to_comment, to_person
 from tests.golden.schema_rows import attributes
 from tests.support.checker import check_invariants
 from tests.support.http_events import http_event
+from tests.support.rows import plain
 from tests.support.service import PK
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ THIRD = {
 
 
 def stored(orders: Orders, sk: str, kind: str = "command") -> tuple[Any, str | None]:
-    row = from_wire(orders.raw(kind, sk))
+    row = plain(orders.raw(kind, sk))
     return row["attributes"], row.get("schemaVersion")
 
 
@@ -54,13 +54,13 @@ def test_a_partial_update_merges_into_the_current_schema(orders: Orders, kind: s
         published = publish(change(sk, version, comment="by three"), invoke_context=orders.me)
         assert before is not None
         assert published.attributes == before.attributes.model_copy(update={"comment": "by three"})
-        apply(orders.v3, DetailKey(PK, sk), version + 1)
+        apply(orders.v3.context, DetailKey(PK, sk), version + 1)
     wanted = THIRD | {"comment": "by three"}
     assert stored(orders, "A1@4") == (wanted, "3@4")
     assert stored(orders, "A1", "data") == (wanted, "3@4")
     old = {"customer": "Ann Lee", "note": "third", "quantity": "5", "legacyCode": "x-2"}
     assert stored(orders, "A1@3", "history") == (old, None)
-    apply(orders.v3, DetailKey(PK, "P1"), 1)
+    apply(orders.v3.context, DetailKey(PK, "P1"), 1)
     check_invariants(orders.service)
 
 
@@ -110,7 +110,7 @@ def test_a_duplicate_keeps_attributes_and_schema(orders: Orders) -> None:
 
 def test_another_service_on_the_same_tables(orders: Orders) -> None:
     """It copies every column of the row before, as the reference system's partial update does."""
-    new = from_wire(orders.raw("command", "M1@2"))["attributes"]
+    new = plain(orders.raw("command", "M1@2"))["attributes"]
     publish = orders.v3.commands.publish_partial_update_sync
     publish(change("M1", 2, comment="by three"), invoke_context=orders.me)
     copied = orders.raw("command", "M1@3")
@@ -124,7 +124,7 @@ def test_another_service_on_the_same_tables(orders: Orders) -> None:
     wanted = attributes("Ann", "May", "from elsewhere", 3)
     assert command is not None
     assert command.attributes == wanted
-    apply(orders.v3, DetailKey(PK, "M1"), 4)
+    apply(orders.v3.context, DetailKey(PK, "M1"), 4)
     state = orders.v3.data.get_item(orders.key("M1"))
     assert state is not None
     assert state.attributes == wanted
@@ -134,7 +134,7 @@ def test_a_column_of_the_row_before_does_not_stay(orders: Orders) -> None:
     """A command without the column, over a data row that has it."""
     row = orders.raw("command", "A1@1")
     orders.put("command", row | {"sk": {"S": "N1@2"}, "version": {"N": "2"}})
-    apply(orders.v3, DetailKey(PK, "N1"), 2)
+    apply(orders.v3.context, DetailKey(PK, "N1"), 2)
     assert stored(orders, "N1", "data")[1] is None
     assert stored(orders, "N1@1", "history")[1] == "2@1"
 
@@ -176,9 +176,9 @@ def test_old_code_refuses_what_newer_code_wrote(orders: Orders, old: int) -> Non
 
 def test_old_code_carries_newer_commands_through_the_pipeline(orders: Orders) -> None:
     orders.v3.commands.publish_partial_update_async(change("A1", 3, comment="c"), invoke_context=orders.me)
-    apply(orders.release(1), DetailKey(PK, "A1"), 4)
+    apply(orders.release(1).context, DetailKey(PK, "A1"), 4)
     assert stored(orders, "A1", "data") == (THIRD | {"comment": "c"}, "3@4")
-    apply(orders.v3, DetailKey(PK, "P1"), 1)
+    apply(orders.v3.context, DetailKey(PK, "P1"), 1)
     check_invariants(orders.service)
 
 
@@ -235,7 +235,9 @@ def test_what_can_be_no_upcaster(upcasters: Any) -> None:
 
 def test_a_path_to_nothing(orders: Orders) -> None:
     module = orders.release(2, upcasters=["tests.golden.order_schemas:missing"])
-    with pytest.raises(ConfigurationError, match="missing is no function"):
+    with pytest.raises(
+        ConfigurationError, match="order_schemas has no 'missing'; an upcaster is expected there"
+    ):
         module.data.get_item(orders.key("A1"))
     with pytest.raises(ConfigurationError, match="read_ahead must be"):
         orders.release(2, read_ahead=-1)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import SortKeyCondition, erase, module_routes, redrive
 from runtime.entry.http.api import HttpApi
+from runtime.entry.worker import Worker
 from runtime.model.keys import DetailKey
 from runtime.pipeline.apply import apply
-from runtime.pipeline.cursor import CursorStore
-from runtime.pipeline.run_handler import run_handler
+from runtime.pipeline.drain import drain
 from tests.golden.schema_rows import Seen, attributes
 from tests.support.http_events import http_event
 from tests.support.service import PK
@@ -63,8 +63,8 @@ def test_handlers_see_the_current_schema(orders: Orders) -> None:
     assert module.commands.re_sync_data(invoke_context=admin) == 4
     assert seen.ups == [A1[2], L1, M1, N1]
     seen.ups.clear()
-    apply(module, DetailKey(PK, "P1"), 1)
-    run_handler(module, module.handler("Seen"), DetailKey(PK, "P1"), 1)
+    apply(module.context, DetailKey(PK, "P1"), 1)
+    drain(module.context, module.handler("Seen"), DetailKey(PK, "P1"), 1, owner="execution of P1")
     assert seen.ups == [P1]
     erase(module, orders.key("M1"), invoke_context=admin)
     assert seen.downs == [M1]
@@ -73,8 +73,10 @@ def test_handlers_see_the_current_schema(orders: Orders) -> None:
 def test_a_command_that_is_redriven(orders: Orders) -> None:
     seen, key = Seen(), DetailKey(PK, "P1")
     module = orders.release(3, data_sync_handlers=[seen])
-    apply(module, key, 1)
-    CursorStore(module.resources.dynamodb, module.tables.sync).park(key, "Seen", 1, "ValueError", "broken")
+    apply(module.context, key, 1)
+    given = {"module": "todo", "pk": PK, "sk": "P1", "version": 1, "handler": "Seen", "error": "ValueError"}
+    parked = Worker({"todo": module}).run({"action": "park", "input": given})
+    assert parked["outcome"] == "parked"
     redrive(module, key, "Seen")
     assert seen.ups == [P1]
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import BadRequestError, DataSyncHandler, InvalidVersionError, VersionConflictError
-from runtime.commands.partial_update import REMOVE
+from runtime import REMOVE, BadRequestError, DataSyncHandler, InvalidVersionError, VersionConflictError
 from runtime.entry.stream import StreamProcessor
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.apply import apply
-from runtime.pipeline.run_handler import run_handler
+from runtime.pipeline.drain import drain
 from tests.golden.rows import FINISHED, KINDS, PARTIAL, PK, WHOLE, Golden, agrees, assert_same, rows, user
 from tests.support.rows import plain
 from tests.support.values import event_image
@@ -156,7 +155,7 @@ def test_their_commands_from_the_stream(golden: Golden) -> None:
     """Our stream function rings for their pending command, and leaves the synchronous ones out."""
     started: list[tuple[DetailKey, int]] = []
     golden.module.resources.workflow.start = (  # type: ignore[method-assign]
-        lambda _module, key, command: started.append((key, get_sort_key_version(command["sk"]["S"])))
+        lambda _module, _table, key, command: started.append((key, get_sort_key_version(command["sk"])))
     )
     table = golden.service.tables.command
     records = [
@@ -187,12 +186,13 @@ def test_a_handler_sees_their_commands(make_service: Callable[..., Service]) -> 
     for kind in KINDS:
         for row in rows(f"todo-{kind}").values():
             golden.put(f"todo-{kind}", row)
+    context = service.context
     key = DetailKey(PK, "C1")
-    apply(golden.module, key, 1)
-    run_handler(golden.module, golden.module.handlers[0], key, 1)
+    apply(context, key, 1)
+    drain(context, context.handlers[0], key, 1, owner="execution of C1")
     golden.publish("publish_async", "A1", 4)
-    apply(golden.module, DetailKey(PK, "A1"), 5)
-    run_handler(golden.module, golden.module.handlers[0], DetailKey(PK, "A1"), 5)
+    apply(context, DetailKey(PK, "A1"), 5)
+    drain(context, context.handlers[0], DetailKey(PK, "A1"), 5, owner="execution of A1")
     assert [command.sk for command in recorder.seen] == ["C1@1", "A1@5"]
     expected = COMMANDS[PK, "C1@1"] | {"status": {"S": "sync_data:STARTED"}}
     assert agrees(golden, recorder.seen[0], expected)

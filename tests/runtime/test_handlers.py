@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from runtime import ConfigurationError, DataSyncHandler, HandlersPendingError, P
 from runtime.entry.worker import Worker
 from runtime.model.handlers import HandlerReference, handler_references
 from runtime.model.keys import DetailKey, get_sort_key_version
-from runtime.pipeline.run_handler import Outcome, run_handler
+from runtime.pipeline.drain import Outcome, drain
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
 
@@ -47,8 +48,13 @@ def service(make_service: Callable[..., Service], recorder: Recorder) -> Service
     return make_service(handlers=[recorder])
 
 
-def handle(service: Service, version: int) -> Outcome:
-    return run_handler(service.module, service.module.handlers[0], DetailKey(PK, "A1"), version)
+def handle(
+    service: Service, version: int, sk: str = "A1", *, owner: str | None = None, hold: bool = False
+) -> Outcome:
+    """A turn of the first handler: that of an owner of its own, unless one is given."""
+    context = service.context
+    owner = owner or f"owner-{uuid.uuid4().hex}"
+    return drain(context, context.handlers[0], DetailKey(PK, sk), version, owner=owner, hold=hold)
 
 
 def task(service: Service, action: str, version: int = 1, **extra: Any) -> dict[str, Any]:
@@ -57,20 +63,80 @@ def task(service: Service, action: str, version: int = 1, **extra: Any) -> dict[
         {
             "action": action,
             "input": {"module": "todo", "pk": PK, "sk": "A1", "version": version, **extra},
-            "context": {"Execution": {"Id": "arn:execution"}},
+            "context": {"Execution": {"Id": f"arn:execution-{version}"}},
         }
     )
 
 
-def test_versions_are_seen_in_order(service: Service, recorder: Recorder) -> None:
+@pytest.mark.parametrize("doorbells", [(1, 2, 3), (2, 1, 3), (3, 2, 1), (3,), (1,)])
+def test_versions_are_seen_in_order(service: Service, recorder: Recorder, doorbells: tuple[int, ...]) -> None:
     for version in range(3):
         service.publish(version=version)
     service.apply(3)
-    with pytest.raises(PreviousVersionPending):
-        handle(service, 2)
-    for version in (1, 2, 3):
+    for version in doorbells:
         assert handle(service, version) is Outcome.DONE
     assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
+
+
+class Meeting(Recorder):
+    """A store that meets somebody during its first call."""
+
+    meets: Callable[[], object]
+
+    def up(self, command: CommandModel[Any]) -> None:
+        if not self.seen:
+            self.meets()
+        super().up(command)
+
+
+def test_a_turn_that_is_taken_is_left_alone_and_goes_on(make_service: Callable[..., Service]) -> None:
+    store = Meeting()
+    service = make_service(handlers=[store])
+    service.publish()
+    service.apply(1)
+    outcomes: list[Outcome] = []
+
+    def meet() -> None:
+        for version in (1, 2):
+            service.publish(version=version)
+            service.apply(version + 1)
+            outcomes.append(handle(service, version + 1))
+
+    store.meets = meet
+    assert handle(service, 1) is Outcome.DONE
+    assert outcomes == [Outcome.LEFT, Outcome.LEFT]
+    assert store.seen == ["A1@1", "A1@2", "A1@3"]
+    assert {"claim", "claimUntil", "wanted"} & set(cursor(service)) == set()
+
+
+def test_an_earlier_try_of_the_same_execution_is_waited_for(make_service: Callable[..., Service]) -> None:
+    store = Meeting()
+    service = make_service(handlers=[store])
+    service.publish()
+    service.apply(1)
+
+    def meet() -> None:
+        with pytest.raises(PreviousVersionPending, match="an earlier try of Meeting"):
+            handle(service, 1, owner="one")
+
+    store.meets = meet
+    assert handle(service, 1, owner="one") is Outcome.DONE
+    assert store.seen == ["A1@1"]
+
+
+def test_a_handler_that_fails_keeps_its_turn_for_the_same_execution(
+    service: Service, recorder: Recorder
+) -> None:
+    for version in range(2):
+        service.publish(version=version)
+    service.apply(2)
+    recorder.failures = {"A1@1": 1}
+    with pytest.raises(ConnectionError):
+        handle(service, 1, owner="one", hold=True)
+    assert handle(service, 2) is Outcome.LEFT
+    assert recorder.seen == []
+    assert handle(service, 1, owner="one", hold=True) is Outcome.DONE
+    assert recorder.seen == ["A1@1", "A1@2"]
 
 
 def test_a_version_that_was_seen_is_not_seen_again(service: Service, recorder: Recorder) -> None:
@@ -133,7 +199,7 @@ def test_a_parked_handler_holds_back_its_aggregate_only(service: Service, record
     assert (cursor["sk"], cursor["parkedVersion"]) == ("Recorder#A1", 1)
     assert cursor["parkedError"] == "ConnectionError: the store is down"
     service.apply(1, "B1")
-    run_handler(service.module, service.module.handlers[0], DetailKey(PK, "B1"), 1)
+    handle(service, 1, "B1")
     assert recorder.seen == ["B1@1"]
     assert (service.row("data", "A1") or {})["version"] == 2
 
@@ -158,7 +224,9 @@ def test_the_status_is_final_only_after_the_handlers(service: Service) -> None:
 def test_a_finished_command_stays_finished(service: Service) -> None:
     service.publish()
     task(service, "apply")
-    task(service, "finish", results=[])
+    task(service, "handle", handler="Recorder")
+    task(service, "finish", results=[{"handler": "Recorder", "outcome": "done"}])
+    task(service, "park", handler="Recorder", error="late", cause="")
     task(service, "finish", results=[{"handler": "Recorder", "outcome": "parked"}])
     assert task(service, "fail", error="late") == {"failed": False}
     assert (service.row("command", "A1@1") or {})["status"] == "finish:FINISHED"
@@ -181,8 +249,9 @@ def test_publish_sync_hands_over_what_fails(
 ) -> None:
     started: list[tuple[DetailKey, int]] = []
 
-    def start(_module: Any, key: DetailKey, command: Any) -> None:
-        started.append((key, get_sort_key_version(command["sk"]["S"])))
+    def start(module: str, table: str, key: DetailKey, command: Any) -> None:
+        assert (module, table) == ("todo", service.tables.command)
+        started.append((key, get_sort_key_version(command["sk"])))
 
     monkeypatch.setattr(service.resources.workflow, "start", start)
     recorder.failures = {"A1@1": 1}
@@ -193,12 +262,23 @@ def test_publish_sync_hands_over_what_fails(
     assert handle(service, 1) is Outcome.DONE
 
 
-def test_handler_calls_are_one_read_and_one_write(service: Service) -> None:
+def test_a_turn_is_one_read_or_two_and_two_writes(service: Service) -> None:
+    read, write = "dynamodb:BatchGetItem", "dynamodb:UpdateItem"
     service.publish()
     service.apply(1)
     service.wire.clear()
     handle(service, 1)
-    assert service.wire.names() == ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
+    # The first cursor of a life is made while the aggregate exists, which takes a transaction.
+    assert service.wire.names() == [read, "dynamodb:TransactWriteItems", write]
+    for version in (1, 2, 3, 4):
+        service.publish(version=version)
+    service.apply(5)
+    service.wire.clear()
+    handle(service, 2)
+    assert service.wire.names() == [read, write, read, write]
+    service.wire.clear()
+    handle(service, 3)
+    assert service.wire.names() == [read]
 
 
 def test_a_handler_is_given_as_object_class_or_path() -> None:
@@ -275,7 +355,7 @@ def test_a_failure_that_cannot_be_noted_is_still_that_failure(service: Service, 
     recorder.failures["A1@1"] = 1
 
     def refuse(call: Any) -> None:
-        if call.operation == "UpdateItem":
+        if call.operation == "UpdateItem" and "failedVersion" in str(call.parameters):
             raise EndpointConnectionError(endpoint_url="dynamodb")
 
     service.wire.before = refuse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -179,11 +180,12 @@ def test_a_batch_that_fails_in_the_middle_says_what_is_left(
         ]
         resources.wire.clear()
         refusing(resources, first, 500)
+        call: Callable[[], object] = partial(resources.sqs.delete_message_batch, queue_url, handles)
+        if method == "send":
+            messages = [SqsMessage(body=n) for n in range(12)]
+            call = partial(resources.sqs.send_message_batch, queue_url, messages)
         with pytest.raises(error) as caught:
-            if method == "send":
-                resources.sqs.send_message_batch(queue_url, [SqsMessage(body=n) for n in range(12)])
-            else:
-                resources.sqs.delete_message_batch(queue_url, handles)
+            call()
         assert "unknown whether written" in str(caught.value)
         if isinstance(caught.value, BatchDeliveryError):
             assert list(caught.value.failed) == [10, 11]

@@ -13,6 +13,8 @@ from runtime import (
     ConfigurationError,
     CqrsApp,
     DataSyncHandler,
+    Resources,
+    Settings,
     data_sync_handler,
 )
 from runtime.model import handler_registry
@@ -61,7 +63,8 @@ def test_given_handlers_come_first_then_decorated_ones_as_they_are_defined() -> 
 
 def test_the_app_brings_those_that_were_decorated_after_the_module_was_made() -> None:
     given = handler("Given")()
-    module = CommandModule("todo", data_sync_handlers=[given])
+    resources = Resources(Settings(node_env="local", app_name="shop"))
+    module = CommandModule("todo", data_sync_handlers=[given], resources=resources)
     decorated("Later")
     assert names(module) == ["Given"]
     CqrsApp(modules=[module])
@@ -168,11 +171,19 @@ def test_a_path_and_a_decorator_for_one_class_are_one_handler(
     # The file is imported when the handler is first needed; only then is it decorated.
     data_sync_handler(table_name="todo")(lazy)
     service.publish_sync()
-    task = {"module": "todo", "pk": "TODO#acme", "sk": "A1", "version": 1}
+    service.publish(version=1)
+    task = {"module": "todo", "pk": "TODO#acme", "sk": "A1", "version": 2}
     context = {"Execution": {}, "State": {}, "StateMachine": {}}
     assert app({"action": "apply", "input": task, "context": context}, None) == {"handlers": ["Lazy"]}
     assert names(CommandModule("todo", data_sync_handlers=[f"{source}:Lazy"])) == ["Lazy"]
     assert Store.seen == ["Lazy A1@1"]
+
+
+@pytest.mark.parametrize("make", [lambda name: f"read_models:{name}", handler])
+def test_a_name_that_would_not_fit_into_a_cursors_key_is_refused(make: Any) -> None:
+    CommandModule("todo", data_sync_handlers=[make("H" * 100)])
+    with pytest.raises(ConfigurationError, match="has 101 bytes, and 100 is the most"):
+        CommandModule("todo", data_sync_handlers=[make("H" * 101)])
 
 
 def test_a_module_without_a_sync_table_takes_no_decorated_handler(

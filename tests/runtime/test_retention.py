@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, InvalidInputError
-from runtime.model.keys import DetailKey
-from runtime.pipeline.run_handler import run_handler
-from runtime.store.codec import to_wire
-from tests.runtime.test_handlers import Recorder
+from runtime.store.codec import encoded, row_of
+from tests.runtime.test_handlers import Recorder, handle
 from tests.support.service import PK, Service, make_tables
 
 if TYPE_CHECKING:
@@ -69,7 +67,7 @@ def test_a_command_is_kept_until_its_handlers_have_seen_it(
     service.publish()
     service.apply(1)
     assert days_left(service.row("command", "A1@1")) is None
-    run_handler(service.module, service.module.handlers[0], DetailKey(PK, "A1"), 1)
+    handle(service, 1)
     service.publish_sync(version=1)
     assert days_left(service.row("command", "A1@2")) == 1
 
@@ -119,7 +117,7 @@ def test_update_ttl_leaves_an_unfinished_command_alone(service: Service) -> None
 @pytest.mark.parametrize("days", ["7", 0, -1, 1.5, True, None, {}])
 def test_a_row_that_makes_no_sense_keeps_for_ever(service: Service, master: str, days: Any) -> None:
     key = {"pk": "MASTER#acme", "sk": f"TTL#{service.tables.data}"}
-    service.client.put_item(TableName=master, Item=to_wire({**key, "attributes": {"days": days}}))
+    service.client.put_item(TableName=master, Item=encoded(row_of({**key, "attributes": {"days": days}})))
     service.publish_sync()
     assert days_left(service.row("data", "A1")) is None
 

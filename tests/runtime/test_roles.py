@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from runtime import ConfigurationError, ForbiddenError, InvokeContext, ItemList, check_role, requires_role
-from runtime.clients.resources import default_resources
-from runtime.commands.command_service import CommandService
+from runtime import (
+    ConfigurationError,
+    ForbiddenError,
+    InvokeContext,
+    ItemList,
+    Settings,
+    check_role,
+    requires_role,
+)
+from runtime.commands.service import CommandService
 from runtime.entry.http.api import HttpApi
 from runtime.entry.http.module_routes import module_routes
 from runtime.identity.context import use_invoke_context
@@ -73,7 +80,7 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     "data.list_items_by_pk": lambda s, c, pk: s.module.data.list_items_by_pk(pk, invoke_context=c),
     "data.iterate_items_by_pk": lambda s, c, pk: s.module.data.iterate_items_by_pk(pk, invoke_context=c),
     "data.publish": lambda s, c, pk: s.module.data.publish(
-        s.module.rows.command(s.raw("command", "A1@1", pk)),
+        s.module.context.rows.command(s.raw("command", "A1@1", pk)),
         invoke_context=c,
     ),
     "history.get_item": lambda s, c, pk: s.module.history.get_item((pk, "A1"), 1, invoke_context=c),
@@ -292,7 +299,6 @@ def test_a_group_of_the_own_tenant_counts_too(shared: Service) -> None:
         check_role("admin", groups=["clerks"], invoke_context=other, settings=settings)
 
 
-@pytest.mark.usefixtures("deployed_settings")
 def test_a_route_may_ask_for_a_role() -> None:
     router = Router()
     called = []
@@ -314,18 +320,43 @@ def test_a_route_may_ask_for_a_role() -> None:
     assert json.loads(send({"tenant": "acme", "role": "admin"})["body"]) == {"code": "A", "times": 3}
     refused = send({"tenant": "globex", "role": "admin"})
     assert (refused["statusCode"], json.loads(refused["body"])["detail"]) == (403, "this takes one of: admin")
-    # His role is that of his own tenant, not of the one that he names.
+    # The role is that of the caller's own tenant, not of the one that the header names.
     assert send({"tenant": "acme", "role": "admin"}, **{"x-tenant-code": "common"})["statusCode"] == 403
     assert send({"tenant": "acme", "role": "admin"}, **{"x-tenant-code": "globex"})["statusCode"] == 403
     assert called == ["A"]
 
 
-@pytest.fixture
-def deployed_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("NODE_ENV", "local")
-    default_resources.cache_clear()
-    yield
-    default_resources.cache_clear()
+def test_a_route_goes_by_the_settings_of_its_app() -> None:
+    router = Router()
+
+    @router.get("/orders")
+    @requires_role("auditor")
+    def orders() -> list[str]:
+        return []
+
+    event = http_event(
+        "GET",
+        "/orders",
+        claims=dict(someone("acme", {"tenant": "", "role": "auditor"}).claims),
+        headers={"x-tenant-code": "globex"},
+    )
+    for roles, status in ((("auditor",), 200), (("system_admin",), 403)):
+        api = HttpApi([router], settings=Settings(cross_tenant_roles=roles))
+        assert api.handle(event, None)["statusCode"] == status
+
+
+def test_outside_of_a_request_no_role_crosses_tenants_unless_settings_say_so() -> None:
+    context = InvokeContext(
+        claims=someone("acme", {"tenant": "", "role": "system_admin"}).claims,
+        headers={"x-tenant-code": "globex"},
+    )
+    with pytest.raises(ForbiddenError, match="names a tenant that is not yours"):
+        check_role("admin", invoke_context=context)
+    check_role("admin", invoke_context=context, settings=Settings())
+    with use_invoke_context(context, Settings()):
+        check_role("admin")
+        with use_invoke_context(context):  # of the same app
+            check_role("admin")
 
 
 @pytest.mark.parametrize("roles", [(), ("",), (len,)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsApp, UnknownEventError
+from runtime import CqrsApp, UnknownTriggerError
 from runtime.entry.stream import StreamProcessor
 from tests.runtime.test_handlers import Recorder
 from tests.support.checker import check_invariants
@@ -48,7 +48,7 @@ def record(service: Service, sk: str, number: int = 1, event: str = "INSERT", **
         "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{service.tables.command}/stream/x",
         "dynamodb": {
             "SequenceNumber": str(number),
-            "NewImage": as_json(service.raw("command", sk) or {"pk": {"S": PK}, "sk": {"S": sk}}) | image,
+            "NewImage": as_json(service.item("command", sk) or {"pk": {"S": PK}, "sk": {"S": sk}}) | image,
         },
     }
 
@@ -225,7 +225,7 @@ def test_a_notification_that_makes_no_sense_is_reported_and_the_rest_is_handled(
     ],
 )
 def test_an_event_of_unknown_shape_is_an_error(service: Service, event: dict[str, Any]) -> None:
-    with pytest.raises(UnknownEventError):
+    with pytest.raises(UnknownTriggerError):
         CqrsApp(modules=[service.module])(event, None)
 
 
@@ -236,5 +236,5 @@ def test_a_task_that_nobody_knows_is_an_error(service: Service, change: dict[str
         "input": {"module": "todo", "pk": PK, "sk": "A1", "version": 1},
         "context": {"Execution": {}, "State": {}, "StateMachine": {}},
     }
-    with pytest.raises(UnknownEventError):
+    with pytest.raises(UnknownTriggerError):
         CqrsApp(modules=[service.module])(event | change, None)

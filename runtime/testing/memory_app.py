@@ -1,0 +1,398 @@
+"""A whole app in memory: its tables, its stream, its state machine and its notifications."""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import random
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from runtime.contract import MODE_WORKFLOW, NOTIFICATION_ACTIONS
+from runtime.errors import ConfigurationError
+from runtime.identity.context import InvokeContext, use_invoke_context
+from runtime.model.handlers import HandlerReference
+from runtime.settings import Settings
+from runtime.store.codec import encoded, folded, opened_row
+from runtime.store.memory import MemoryStore
+from runtime.testing.clients import MemoryResources
+from runtime.testing.clock import Clock
+from runtime.testing.handlers import WatchedHandler
+from runtime.testing.requests import SOURCE_IP, Client, claims_of
+from runtime.testing.state_machine import run_execution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from runtime.clients.resources import Resources
+    from runtime.entry.app import CqrsApp
+    from runtime.model.handlers import DataSyncHandler
+    from runtime.store.memory import Change
+    from runtime.store.values import Row
+    from runtime.testing.clients import Email, Execution
+
+__all__ = ["MemoryApp"]
+
+_ACCOUNT: Final = "eu-west-1:000000000000"
+_STATE_MACHINE: Final = f"arn:aws:states:{_ACCOUNT}:stateMachine:commands"
+_TOPIC: Final = f"arn:aws:sns:{_ACCOUNT}:notifications"
+_ALARM_TOPIC: Final = f"arn:aws:sns:{_ACCOUNT}:alarms"
+_QUEUE: Final = f"arn:aws:sqs:{_ACCOUNT}:notifications"
+_PREFIX: Final = "local-test"
+_RYW_SECONDS: Final = 300
+#: How often a record of the stream, and a message of the queue, is delivered before it is given up.
+_TRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What the stream of a command table is still to deliver."""
+
+    table: str
+    row: Row
+
+
+@dataclass(order=True, slots=True)
+class _Running:
+    """An execution under way; the one whose time comes first is first."""
+
+    due: float
+    order: float
+    steps: Iterator[float] = field(compare=False)
+
+
+class MemoryApp:
+    """An app whose tables, topics and state machine are in this process.
+
+    Nothing happens behind a test's back: what was published stays under way until `deliver`, and
+    time stands still until ``clock.advance``. The app stays on memory when the test is over, and
+    the next `MemoryApp` of it begins with empty tables.
+
+    Example:
+        >>> with MemoryApp(main.app) as memory:
+        ...     ann = memory.client(tenant="acme", user="ann")
+        ...     assert ann.post("/todos", {"code": "A1", "attributes": {"title": "x"}}).status == 202
+        ...     memory.deliver()
+        ...     assert memory.rows("todo", "data")[0]["version"] == 1
+
+    Args:
+        app: The app, such as ``main.app``.
+        modes: How commands of a module are processed, by the module's name: ``workflow`` or
+            ``inline``. Default: ``workflow``.
+        resources: Further `Resources` that the service made when it was imported, which are to be
+            those of this app.
+        start: The first moment of the clock. Default: noon of 1 January 2026, UTC.
+        **settings: Fields of `runtime.Settings` that are to be other than here.
+
+    Attributes:
+        app: The app.
+        clock: What time it is.
+        store: The tables.
+        resources: Settings and clients of the app.
+        handlers: The data sync handlers by name; by ``module.Name`` where two modules have one of
+            the same name.
+        dead_letters: What was given up: records of a stream, and messages of the queue.
+    """
+
+    def __init__(
+        self,
+        app: CqrsApp,
+        *,
+        modes: Mapping[str, str] | None = None,
+        resources: Sequence[Resources] = (),
+        start: datetime | None = None,
+        **settings: Any,  # noqa: ANN401 - of `Settings`
+    ) -> None:
+        self.app = app
+        self.clock = Clock() if start is None else Clock(start)
+        self.store = MemoryStore(clock=self.clock.seconds)
+        self.resources = MemoryResources(_settings(app, modes or {}, settings), self.store, self.clock)
+        self.dead_letters: list[Any] = []
+        self._stream: list[_Record] = []
+        self._running: list[_Running] = []
+        self._started = 0
+        self._told = 0
+        self._numbers, self._requests = count(1), count(1)
+        self._replaced: list[tuple[HandlerReference, DataSyncHandler | None]] = []
+        self.clock.start()
+        app.use(self.resources)
+        for other in resources:
+            self.resources.take_over(other)
+        self._command_tables = {module.tables.command for module in app.modules.values()}
+        self.handlers = self._watched_handlers()
+        self.store.on_change(self._on_change)
+
+    def __enter__(self) -> Self:
+        """Give the app itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the handlers and the clock of the machine back."""
+        for reference, made in self._replaced:
+            vars(reference).pop("handler", None)
+            if made is not None:
+                vars(reference)["handler"] = made
+        self._replaced = []
+        self.clock.stop()
+
+    # Who asks
+
+    def client(
+        self,
+        *,
+        tenant: str | None = None,
+        user: str | None = "user",
+        roles: Iterable[str] = (),
+        global_roles: Iterable[str] = (),
+        groups: Iterable[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Client:
+        """A client that sends requests of one user.
+
+        Args:
+            tenant: Tenant in the user's token. Default: none.
+            user: Who it is. None for a request without a token, as to a public route.
+            roles: Roles in that tenant.
+            global_roles: Roles in every tenant, such as ``system_admin``.
+            groups: Groups in that tenant.
+            claims: Further claims of the token.
+            headers: Headers of each request.
+        """
+        found = claims_of(user, tenant, roles, global_roles, groups) | dict(claims or {})
+        return Client(self._call, self._request_id, found, headers or {})
+
+    def user(
+        self,
+        user: str | None = "user",
+        *,
+        tenant: str | None = None,
+        roles: Iterable[str] = (),
+        global_roles: Iterable[str] = (),
+        groups: Iterable[str] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> InvokeContext:
+        """The context of a user's request, for calls of a module's services; see `client`."""
+        return InvokeContext(
+            claims=claims_of(user, tenant, roles, global_roles, groups),
+            headers={name.lower(): value for name, value in (headers or {}).items()},
+            source_ip=SOURCE_IP,
+            request_id=self._request_id(),
+        )
+
+    @contextmanager
+    def acting_as(self, user: str | None = "user", **options: Any) -> Iterator[InvokeContext]:  # noqa: ANN401 - of `user`
+        """Make a user the one who asks, for the code in the block that looks for the current request."""
+        context = self.user(user, **options)
+        with use_invoke_context(context, self.resources.settings):
+            yield context
+
+    # What is under way
+
+    @property
+    def under_way(self) -> list[str]:
+        """Keys of the commands that the stream is still to deliver, as ``pk sk``."""
+        return [f"{record.row['pk']} {record.row['sk']}" for record in self._stream]
+
+    def deliver(self, times: int = 1, *, shuffled: bool | int = False, lose: Collection[str] = ()) -> None:
+        """Do all that follows from what was published, until nothing is under way.
+
+        The stream function gets each command's record, the state machine runs, handlers are called
+        and notifications passed on. A retry waits for its time, on the clock of the test; so the
+        clock has moved on after a handler that fails.
+
+        Args:
+            times: How often each record of the stream is delivered.
+            shuffled: Deliver in another order than was published in, and let executions get in
+                each other's way. A number gives another order for each number; True is 1.
+            lose: Sort keys of commands, with their version, such as ``A1@2``, whose record never
+                arrives.
+        """
+        chance = random.Random(int(shuffled)) if shuffled else None  # noqa: S311 - no secret
+        while self._stream or self._running or self._has_news():
+            records = [record for record in self._stream if record.row["sk"] not in lose] * times
+            self._stream.clear()
+            if chance:
+                chance.shuffle(records)
+            for record in records:
+                self._ring(record)
+                self._start_executions(chance)
+            self._start_executions(chance)
+            if self._running:
+                self._step(chance)
+            self._tell()
+
+    def expire(self) -> int:
+        """Delete the rows whose time to live is over, and return how many."""
+        return self.store.expire()
+
+    # What came of it
+
+    def rows(self, module: str, kind: str) -> list[dict[str, Any]]:
+        """The rows of one of a module's tables, in the order of their keys, as Python values.
+
+        Args:
+            module: Name of the module.
+            kind: ``command``, ``data``, ``history`` or ``sync``.
+        """
+        table: str = getattr(self.app.modules[module].tables, kind)
+        return [opened_row(row) for row in self.store.rows(table)]
+
+    @property
+    def notifications(self) -> list[Any]:
+        """The status notifications that were published, in order."""
+        return [message.content for message in self.resources.messages if message.to == _TOPIC]
+
+    @property
+    def alarms(self) -> list[Any]:
+        """The alarms that were published, in order."""
+        return [message.content for message in self.resources.messages if message.to == _ALARM_TOPIC]
+
+    @property
+    def emails(self) -> list[Email]:
+        """The e-mails that were sent, in order."""
+        return self.resources.emails
+
+    @property
+    def executions(self) -> list[Execution]:
+        """The executions of the command state machine, in the order they were started."""
+        return [e for e in self.resources.executions if e.state_machine == _STATE_MACHINE]
+
+    def _call(self, event: dict[str, Any]) -> Any:  # noqa: ANN401 - of each trigger
+        return self.app(event, None)
+
+    def _request_id(self) -> str:
+        return f"request-{next(self._requests)}"
+
+    def _watched_handlers(self) -> dict[str, WatchedHandler]:
+        found: dict[str, WatchedHandler] = {}
+        modules = self.app.modules.values()
+        names = [reference.name for module in modules for reference in module.handlers]
+        for module in modules:
+            for reference in module.handlers:
+                made = vars(reference).pop("handler", None)
+                if isinstance(made, WatchedHandler):
+                    made = None  # of a test that has not closed its app
+                watched = WatchedHandler(reference.name, _maker(reference, made))
+                vars(reference)["handler"] = watched  # where the cached property keeps it
+                self._replaced.append((reference, made))
+                is_alone = names.count(reference.name) == 1
+                found[reference.name if is_alone else f"{module.table_name}.{reference.name}"] = watched
+        return found
+
+    def _on_change(self, change: Change) -> None:
+        """Keep what the filter of the stream lets through; see `runtime.contract.STREAM_FILTER`."""
+        if change.place.table not in self._command_tables or change.old is not None or change.new is None:
+            return
+        if "syncMode" not in change.new:
+            self._stream.append(_Record(change.place.table, change.new))
+
+    def _ring(self, record: _Record) -> None:
+        event = {
+            "eventSource": "aws:dynamodb",
+            "eventName": "INSERT",
+            "eventSourceARN": f"arn:aws:dynamodb:{_ACCOUNT}:table/{record.table}/stream/2026",
+            "dynamodb": {"NewImage": _image(record.row), "SequenceNumber": str(next(self._numbers))},
+        }
+        self._deliver_record(event, record.row)
+
+    def _deliver_record(self, record: dict[str, Any], content: Any) -> None:  # noqa: ANN401
+        """Deliver a record until the function takes it, or the tries are used up."""
+        for _ in range(_TRIES):
+            if not self._call({"Records": [record]})["batchItemFailures"]:
+                return
+        self.dead_letters.append(content)
+
+    def _start_executions(self, chance: random.Random | None) -> None:
+        for execution in self.executions[self._started :]:
+            started = self.clock.now().isoformat()
+            order = chance.random() if chance else float(next(self._numbers))
+            steps = run_execution(execution, self._call, started)
+            heapq.heappush(self._running, _Running(self.clock.seconds(), order, steps))
+        self._started = len(self.executions)
+
+    def _step(self, chance: random.Random | None) -> None:
+        """One call of the worker, for the execution whose time comes first."""
+        running = heapq.heappop(self._running)
+        self.clock.advance(seconds=max(0.0, running.due - self.clock.seconds()))
+        wait = next(running.steps, None)
+        if wait is not None:
+            running.due = self.clock.seconds() + wait
+            running.order = chance.random() if chance else running.order
+            heapq.heappush(self._running, running)
+
+    def _has_news(self) -> bool:
+        return self._told < len(self.resources.messages)
+
+    def _tell(self) -> None:
+        """Pass the notifications on, as the notifier function does."""
+        news, self._told = self.resources.messages[self._told :], len(self.resources.messages)
+        for message in news:
+            if message.to != _TOPIC or message.attributes.get("action") not in NOTIFICATION_ACTIONS:
+                continue
+            record = {
+                "messageId": f"message-{next(self._numbers)}",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": _QUEUE,
+                "body": message.text,
+            }
+            self._deliver_record(record, message.content)
+
+
+def _settings(app: CqrsApp, modes: Mapping[str, str], changes: Mapping[str, Any]) -> Settings:
+    if unknown := set(modes) - set(app.modules):
+        msg = f"the app has no modules {sorted(unknown)}"
+        raise ConfigurationError(msg)
+    modules = {
+        name: {"sync": True, "open": True, "mode": modes.get(name, MODE_WORKFLOW)} for name in app.modules
+    }
+    defaults: dict[str, Any] = {
+        "node_env": "local",
+        "app_name": "test",
+        "modules": modules,
+        "master_data_override": f"{_PREFIX}-master-data",
+        "ryw_session_seconds": _RYW_SECONDS,
+        "state_machine_arn": _STATE_MACHINE,
+        "topic_arn": _TOPIC,
+        "alarm_topic_arn": _ALARM_TOPIC,
+        "bucket_name": f"{_PREFIX}-attributes",
+        "realtime_endpoint": "https://realtime.test/event",
+        "from_email": "service@example.com",
+    }
+    return Settings(**{**defaults, **changes})
+
+
+def _maker(reference: HandlerReference, made: DataSyncHandler | None) -> Callable[[], DataSyncHandler]:
+    """What gives the handler itself, made once."""
+    if made is not None:
+        return lambda: made
+    # What the cached property calls, which keeps nothing itself.
+    make: Callable[[HandlerReference], DataSyncHandler] = vars(HandlerReference)["handler"].func
+    return cache(lambda: make(reference))
+
+
+def _image(row: Row) -> dict[str, Any]:
+    """A row as a stream record has it: bytes are base64 text."""
+    return {name: folded(wire, _JSON) for name, wire in encoded(row).items()}
+
+
+def _as_it_is(kind: str) -> Callable[[Any], dict[str, Any]]:
+    return lambda content: {kind: content}
+
+
+_JSON: Final = {
+    **{kind: _as_it_is(kind) for kind in ("S", "N", "BOOL", "NULL", "M", "L", "SS", "NS")},
+    "B": lambda content: {"B": base64.b64encode(content).decode()},
+    "BS": lambda members: {"BS": [base64.b64encode(member).decode() for member in members]},
+}

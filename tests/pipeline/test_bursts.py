@@ -1,0 +1,107 @@
+"""Many versions of one aggregate at once: nothing parks, nothing fails, each is seen once and in order."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runtime.contract import Action
+from runtime.model.status import FINISHED, HANDLERS_FAILED
+from tests.pipeline.lab import Lab, One, Two
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNT = 200
+
+
+@pytest.fixture(params=["workflow", "inline"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    lab = Lab(mode=request.param, handlers=[One(), Two()])
+    yield lab
+    lab.clock.stop()
+
+
+def recorder(lab: Lab, name: str = "One") -> One:
+    return lab.module.handler(name).handler  # type: ignore[return-value]
+
+
+def check_all_seen(lab: Lab, count: int = COUNT) -> None:
+    everything = list(range(1, count + 1))
+    assert recorder(lab, "One").versions() == everything
+    assert recorder(lab, "Two").versions() == everything
+    assert {lab.status(version) for version in everything} == {FINISHED}
+    assert lab.row("data")["version"] == count
+    assert sorted(int(sk.split("@")[1]) for sk, status in lab.notified()) == everything
+    assert {status for _, status in lab.notified()} == {FINISHED}
+    assert lab.alarms() == []
+    assert {"claim", "claimUntil", "wanted", "parkedVersion"}.isdisjoint(lab.cursor("One"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_burst_whose_records_come_one_by_one_and_shuffled(lab: Lab, seed: int) -> None:
+    for version in range(COUNT):
+        lab.publish(version)
+    records, lab.records = lab.records, []
+    random.Random(seed).shuffle(records)
+    lab.deliver(records, at_once=False)
+    lab.run(seed=seed)
+    check_all_seen(lab)
+    assert len(lab.calls) <= 3 * COUNT
+    # A step is a state; beside the tasks there are the choice, and the map where there are handlers.
+    maps = lab.calls.count(Action.FINISH)
+    assert len(lab.calls) + lab.calls.count(Action.APPLY) + maps <= 5 * COUNT
+
+
+def test_a_burst_that_comes_in_batches_takes_an_execution_a_batch(lab: Lab) -> None:
+    for version in range(COUNT):
+        lab.publish(version)
+    for start in range(0, COUNT, 50):
+        lab.deliver(lab.records[start : start + 50])
+    assert len(lab.resources.executions) == COUNT / 50
+    lab.run()
+    check_all_seen(lab)
+    assert len(lab.calls) <= 4 * COUNT / 50
+
+
+def test_versions_that_come_while_a_handler_is_at_work(lab: Lab) -> None:
+    """Each version is published, delivered and processed in the middle of the turn before it."""
+    left = list(range(1, 40))
+
+    def publish_next(_command: object) -> None:
+        if left:
+            lab.publish(left.pop(0))
+            lab.deliver()
+            for execution in lab.running()[1:]:
+                lab.run(executions=[execution])
+
+    recorder(lab).before = publish_next
+    lab.publish(0)
+    lab.settle()
+    check_all_seen(lab, 40)
+
+
+def test_a_poisonous_version_in_a_burst_parks_once_and_the_rest_waits_behind_it(lab: Lab) -> None:
+    recorder(lab).fails_at = {7}
+    for version in range(20):
+        lab.publish(version)
+    records, lab.records = lab.records, []
+    lab.deliver(records, at_once=False)
+    lab.run()
+    assert recorder(lab, "One").versions() == list(range(1, 7))
+    assert recorder(lab, "Two").versions() == list(range(1, 21))
+    assert len(lab.alarms()) == 1
+    assert lab.cursor("One")["parkedVersion"] == 7
+    assert [lab.status(version) for version in range(1, 21)] == [FINISHED] * 6 + [HANDLERS_FAILED] * 14
+
+
+def test_two_aggregates_do_not_wait_for_each_other(lab: Lab) -> None:
+    recorder(lab).fails_at = {1}
+    lab.publish(0)
+    lab.settle()
+    recorder(lab).fails_at = set()
+    lab.publish(0, sk="B")
+    lab.settle()
+    assert recorder(lab).versions("B") == [1]

@@ -1,0 +1,194 @@
+"""An aggregate that is erased, or expires, and is created again: what is remembered belongs to one life."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runtime import VersionConflictError, erase, reconcile
+from runtime.contract import Action
+from runtime.model.status import FINISHED
+from tests.pipeline.lab import KEY, Lab, One, Two
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(params=["workflow", "inline"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    lab = Lab(mode=request.param, handlers=[One(), Two()])
+    yield lab
+    lab.clock.stop()
+
+
+def one(lab: Lab) -> One:
+    return lab.module.handler("One").handler  # type: ignore[return-value]
+
+
+def first_life(lab: Lab, versions: int = 3) -> list[dict[str, object]]:
+    """Publish some versions and process them; their stream records."""
+    for version in range(versions):
+        lab.publish(version)
+    records = list(lab.records)
+    lab.settle()
+    assert lab.row("data")["version"] == versions
+    return records
+
+
+def test_an_erased_aggregate_is_not_brought_back_by_its_old_records(lab: Lab) -> None:
+    records = first_life(lab)
+    erase(lab.module, KEY, invoke_context=lab.user())
+    lab.deliver(records)
+    lab.run()
+    assert {table: rows for table, rows in lab.left().items() if "session" not in table} == {}
+    assert one(lab).versions() == [1, 2, 3]
+
+
+def test_old_records_change_nothing_in_the_next_life(lab: Lab) -> None:
+    records = first_life(lab)
+    erase(lab.module, KEY, invoke_context=lab.user())
+    lab.publish(0, values={"name": "anew", "attributes": {"title": "anew"}})
+    lab.deliver(records)  # before its own record
+    lab.run()
+    lab.settle()
+    lab.deliver(records)  # and after it
+    lab.run()
+    data = lab.row("data")
+    assert (data["version"], data["name"]) == (1, "anew")
+    assert lab.row("history", "A1@1") is None
+    assert one(lab).seen == [
+        ("A1", 1, "after 0"),
+        ("A1", 2, "after 1"),
+        ("A1", 3, "after 2"),
+        ("A1", 1, "anew"),
+    ]
+    assert lab.status(1) == FINISHED
+
+
+def test_the_next_life_is_processed_like_the_first(lab: Lab) -> None:
+    first_life(lab)
+    erase(lab.module, KEY, invoke_context=lab.user())
+    first_life(lab)
+    assert one(lab).versions() == [1, 2, 3, 1, 2, 3]
+    assert [lab.status(version) for version in (1, 2, 3)] == [FINISHED] * 3
+
+
+def test_a_life_that_expired_is_followed_by_another(lab: Lab) -> None:
+    for kind in ("command", "data", "history"):
+        lab.keep_for(kind, 1)
+    first_life(lab)
+    lab.clock.advance(days=2)
+    lab.store.expire()
+    assert lab.row("data") is None
+    assert lab.row("command", "A1@3") is None
+    first_life(lab)
+    assert one(lab).versions() == [1, 2, 3, 1, 2, 3]
+    assert [lab.status(version) for version in (1, 2, 3)] == [FINISHED] * 3
+
+
+def test_commands_that_outlive_their_data_row_are_not_in_the_way_of_the_next_life(lab: Lab) -> None:
+    lab.keep_for("data", 1)
+    lab.keep_for("command", 30)
+    first_life(lab)
+    lab.clock.advance(days=2)
+    lab.store.expire()
+    with pytest.raises(VersionConflictError):
+        lab.publish(0)  # version 1 is still there
+    lab.clock.advance(days=27)
+    lab.publish(3)  # the aggregate lives on in its commands
+    lab.settle()
+    assert lab.row("data")["version"] == 4
+
+
+def test_orphans_of_an_earlier_life_make_way(lab: Lab) -> None:
+    first_life(lab)
+    # The data row has expired, and of the commands only the first: retention takes them one by one.
+    orphans = {version: lab.row("command", f"A1@{version}") for version in (2, 3)}
+    erase(lab.module, KEY, invoke_context=lab.user())
+    for row in orphans.values():
+        lab.store.write(_put(lab, row))
+    first_life(lab)
+    assert one(lab).versions() == [1, 2, 3, 1, 2, 3]
+    assert lab.row("data")["name"] == "after 2"
+    assert {row["lifeId"] for row in (lab.row("data"), lab.row("command", "A1@3"))} == {
+        lab.row("command", "A1@1")["publishId"]
+    }
+
+
+def test_late_tasks_leave_nothing_behind_and_hide_nothing(lab: Lab) -> None:
+    first_life(lab, 1)
+    (execution,) = lab.resources.executions
+    erase(lab.module, KEY, invoke_context=lab.user())
+    context = {"Execution": {"Id": "arn:late"}, "State": {"RetryCount": 0}, "StateMachine": {}}
+    late = execution.input | {"handler": "One"}
+    for again in (False, True):
+        if again:
+            lab.publish(0)
+        lab.work({"action": Action.HANDLE, "input": late, "context": context})
+        lab.work({"action": Action.PARK, "input": late | {"error": "E", "cause": "c"}, "context": context})
+        lab.work({"action": Action.FAIL, "input": execution.input | {"error": "E"}, "context": context})
+        assert lab.cursor("One") == {}
+        assert lab.alarms() == []
+    lab.settle()
+    assert one(lab).versions() == [1, 1]
+    assert lab.status(1) == FINISHED
+
+
+def test_a_publish_id_belongs_to_one_life(lab: Lab) -> None:
+    lab.publish(0, publish_id="id-1")
+    lab.settle()
+    erase(lab.module, KEY, invoke_context=lab.user())
+    again = lab.publish(0, publish_id="id-1")
+    assert again.version == 1
+    lab.settle()
+    assert lab.row("data")["version"] == 1
+
+
+def test_a_publish_id_is_forgotten_with_an_expired_life(lab: Lab) -> None:
+    lab.keep_for("command", 1)
+    lab.keep_for("data", 1)
+    lab.publish(0, publish_id="id-1")
+    lab.settle()
+    for table, sk in (("command", "A1@1"), ("data", "A1")):
+        lab.store.write(_delete(lab, table, sk))
+    again = lab.publish(0, publish_id="id-1")
+    assert again.version == 1
+
+
+def test_the_session_of_an_earlier_life_shows_nothing_of_the_next(lab: Lab) -> None:
+    lab.publish(0, invoke_context=lab.user("bob"))
+    lab.settle()
+    rows = [row for row in lab.store.rows("local-lab-session") if row["pk"].startswith("bob")]
+    erase(lab.module, KEY, invoke_context=lab.user())
+    assert [row for row in lab.store.rows("local-lab-session") if row["pk"].startswith("bob")] == []
+    for row in rows:
+        lab.store.write(_put(lab, row, table="local-lab-session"))
+    lab.publish(0, invoke_context=lab.user("ann"))
+    found = lab.module.repository.get_item(KEY, invoke_context=lab.user("bob"))
+    assert found is None  # it is pending, and not of bob's making
+
+
+def test_reconcile_leaves_orphans_alone(lab: Lab) -> None:
+    first_life(lab)
+    orphan = lab.row("command", "A1@3")
+    erase(lab.module, KEY, invoke_context=lab.user())
+    first_life(lab, 1)
+    lab.store.write(_put(lab, orphan))
+    page = reconcile(lab.module, older_than=timedelta(0), invoke_context=lab.admin())
+    assert page.found == ()
+    assert lab.row("data")["version"] == 1
+
+
+def _put(lab: Lab, row: dict[str, object], table: str | None = None) -> object:
+    from runtime.store.port import Put
+
+    return Put(table=table or lab.context.tables.command, row=row)
+
+
+def _delete(lab: Lab, table: str, sk: str) -> object:
+    from runtime.store.port import Delete
+    from runtime.store.values import Place
+
+    return Delete(place=Place(getattr(lab.context.tables, table), KEY.pk, sk))
