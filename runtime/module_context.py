@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from runtime.errors import ConfigurationError
-from runtime.model.keys import DetailKey, add_sort_key_version
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.model.keys import MAX_ROW_SK_BYTES, DetailKey, add_sort_key_version
 from runtime.model.status import FINISHED, HANDLERS_STARTED
 from runtime.store.values import Place
 
@@ -110,8 +110,17 @@ class ModuleContext:
         return self.head_place(key) if self.tables.has_sync_table else None
 
     def cursor_place(self, key: DetailKey, handler: str) -> Place:
-        """Where a handler's cursor for an aggregate is."""
-        return Place(self.tables.sync, key.pk, f"{handler}#{key.sk}")
+        """Where a handler's cursor for an aggregate is.
+
+        Raises:
+            InvalidInputError: The sort key is too long to have one. New aggregates have no such key;
+                earlier releases accepted them.
+        """
+        sk = f"{handler}#{key.sk}"
+        if len(sk) > MAX_ROW_SK_BYTES // 4 and len(sk.encode()) > MAX_ROW_SK_BYTES:
+            message = "is too long for a data sync handler's cursor; copy the aggregate to a shorter one"
+            raise InvalidInputError([FieldProblem("sk", message)])
+        return Place(self.tables.sync, key.pk, sk)
 
 
 class HasContext(Protocol):

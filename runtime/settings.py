@@ -161,7 +161,8 @@ class Settings:
             sync=names.get("sync_table", ""),
             mode=given.get("mode", MODE_WORKFLOW),
             has_sync_table=has_sync_table,
-            has_open_index=bool(given.get(_OPEN_INDEX_KEY)),
+            # The constructs give a table of their own making the index, and the conventional name.
+            has_open_index=bool(given.get(_OPEN_INDEX_KEY, "command" not in given)),
         )
 
     @property

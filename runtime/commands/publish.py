@@ -13,7 +13,7 @@ from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
 from runtime.errors import CqrsError, VersionConflictError
-from runtime.model.keys import check_new_key
+from runtime.model.keys import VERSION_FIRST, check_new_key
 from runtime.model.rows import LIFE, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
@@ -84,6 +84,8 @@ class Publisher:
             The command row, or None when it would change nothing.
         """
         context = self._context
+        if request.version == VERSION_FIRST:
+            check_new_key(*request.key)
         record = record_place(context, request.key, request.publish_id)
         found = read_base(context, request.key, request.version, record)
         first = self._repeated(request, found.also)
@@ -92,7 +94,7 @@ class Publisher:
         base = found.base()
         if base.row is not None:
             context.schema.check_base(base.row)
-        else:
+        elif not base.version:
             check_new_key(*request.key)
         drafted = draft(base)
         if (

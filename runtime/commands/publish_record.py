@@ -21,7 +21,7 @@ from boto3.dynamodb.conditions import Attr
 
 from runtime import clock
 from runtime.errors import FieldProblem, InvalidInputError, PublishIdReusedError
-from runtime.model.keys import VER_SEPARATOR
+from runtime.model.keys import MAX_ROW_SK_BYTES, VER_SEPARATOR
 from runtime.model.rows import PUBLISH_ID, version_of
 from runtime.store.codec import opened_row
 from runtime.store.port import Put
@@ -72,15 +72,19 @@ def record_place(context: ModuleContext, key: DetailKey, publish_id: str | None)
     """Where the record of ``publish_id`` is, or None without an id.
 
     Raises:
-        InvalidInputError: The id is empty, or longer than 255 characters.
+        InvalidInputError: The id is empty, or longer than 255 characters; or the sort key, which
+            an earlier release accepted, is too long for a record.
     """
     if publish_id is None:
         return None
     if not 1 <= len(publish_id) <= _MAX_ID:
         message = f"must have 1 to {_MAX_ID} characters, got {len(publish_id)}"
         raise InvalidInputError([FieldProblem("publish_id", message)])
-    digest = hashlib.sha256(publish_id.encode()).hexdigest()[:32]
-    return Place(context.tables.command, key.pk, f"{key.sk}{PREFIX}{digest}")
+    sk = f"{key.sk}{PREFIX}{hashlib.sha256(publish_id.encode()).hexdigest()[:32]}"
+    if len(sk.encode()) > MAX_ROW_SK_BYTES:
+        message = "is too long for a publish id to be recorded beside it; leave the publish id out"
+        raise InvalidInputError([FieldProblem("sk", message)])
+    return Place(context.tables.command, key.pk, sk)
 
 
 def record_write(place: Place, command: Row, own: str, stale: Row | None) -> Put:

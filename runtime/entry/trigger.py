@@ -90,7 +90,7 @@ def _source_of_records(records: object) -> TriggerSource | None:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         return None
     first: dict[str, Any] = records[0]
-    return _RECORD_SOURCES.get(first.get("eventSource") or first.get("TriggerSource", ""))
+    return _RECORD_SOURCES.get(first.get("eventSource") or first.get("EventSource", ""))
 
 
 def _names(found: object) -> set[str]:

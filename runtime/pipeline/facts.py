@@ -100,10 +100,17 @@ def find_unfinished(
         # Rows without a version are records of publish ids.
         if version > 0 and not _is_young(row, before):
             versions[key_of(row)].append(version)
-    facts = _Facts(context, versions)
     found: dict[DetailKey, list[Unfinished]] = {}
     unreadable: list[Unreadable] = []
+    places: dict[DetailKey, list[Place]] = {}
     for key, numbers in versions.items():
+        try:
+            places[key] = _places(context, key, numbers)
+        except CqrsError as error:
+            unreadable.append(Unreadable(key, max(numbers), type(error).__name__))
+    facts = _Facts(context, places)
+    for key in places:
+        numbers = versions[key]
         try:
             commands = facts.unfinished(key, sorted(numbers))
         except CqrsError as error:
@@ -117,19 +124,10 @@ def find_unfinished(
 class _Facts:
     """What the tables hold about some aggregates."""
 
-    def __init__(self, context: ModuleContext, versions: Mapping[DetailKey, Sequence[int]]) -> None:
+    def __init__(self, context: ModuleContext, places: Mapping[DetailKey, Sequence[Place]]) -> None:
         self._context = context
-        places: list[Place] = [
-            place
-            for key, numbers in versions.items()
-            for place in (
-                *([context.data_place(key)] if context.keeps_data else []),
-                *(context.cursor_place(key, name) for name in context.handler_names),
-                *(context.command_place(key, version) for version in numbers),
-            )
-        ]
         # Read anew: since the look, the pipeline may have gone on.
-        self._rows = context.store.batch_get(places)
+        self._rows = context.store.batch_get(place for mine in places.values() for place in mine)
 
     def unfinished(self, key: DetailKey, versions: Sequence[int]) -> list[Unfinished]:
         found = []
@@ -185,6 +183,15 @@ class _Facts:
         tenant = get_tenant_code(command["pk"])
         ttl = self._context.retention.calculate_ttl("data", tenant, start=written)
         return ttl is not None and ttl <= clock.seconds()
+
+
+def _places(context: ModuleContext, key: DetailKey, versions: Iterable[int]) -> list[Place]:
+    """Where the facts about some versions of an aggregate are."""
+    return [
+        *([context.data_place(key)] if context.keeps_data else []),
+        *(context.cursor_place(key, name) for name in context.handler_names),
+        *(context.command_place(key, version) for version in versions),
+    ]
 
 
 def _is_young(row: Row, before: datetime) -> bool:

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from botocore.exceptions import ClientError
 
+from runtime import clock
 from runtime.clients.realtime import AppSyncEventsTransport
 from runtime.clients.resources import Resources
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from runtime.settings import Settings
     from runtime.store.memory import MemoryStore
@@ -79,6 +81,7 @@ class Execution:
         input: Its input.
         status: ``RUNNING``; that of a command also ``SUCCEEDED`` or ``FAILED``.
         error: Kind of the error that it failed with.
+        started: When it was started.
     """
 
     state_machine: str
@@ -86,6 +89,7 @@ class Execution:
     input: Any
     status: str = "RUNNING"
     error: str | None = None
+    started: datetime = field(default_factory=clock.now)
 
     @property
     def arn(self) -> str:
@@ -297,6 +301,18 @@ class _StepFunctions(_Client):
         started = Execution(stateMachineArn, name, json.loads(input))
         self._executions.append(started)
         return {"executionArn": started.arn}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        found = next((known for known in self._executions if known.arn == executionArn), None)
+        if found is None:
+            _refuse("ExecutionDoesNotExist", "DescribeExecution")
+        return {"name": found.name, "status": found.status, "startDate": found.started}
+
+    def list_executions(self, *, stateMachineArn: str, statusFilter: str, **_: Any) -> dict[str, Any]:  # noqa: ANN401
+        found = [
+            e for e in self._executions if (e.state_machine, e.status) == (stateMachineArn, statusFilter)
+        ]
+        return {"executions": [{"name": e.name, "status": e.status, "startDate": e.started} for e in found]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import heapq
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -15,6 +15,7 @@ from runtime.contract import MODE_WORKFLOW, NOTIFICATION_ACTIONS
 from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.model.handlers import HandlerReference
+from runtime.model.keys import VERSION_LATEST, get_sort_key_version
 from runtime.settings import Settings
 from runtime.store.codec import encoded, folded, opened_row
 from runtime.store.memory import MemoryStore
@@ -70,8 +71,7 @@ class MemoryApp:
     """An app whose tables, topics and state machine are in this process.
 
     Nothing happens behind a test's back: what was published stays under way until `deliver`, and
-    time stands still until ``clock.advance``. The app stays on memory when the test is over, and
-    the next `MemoryApp` of it begins with empty tables.
+    time stands still until ``clock.advance``. When it is closed, the app is what it was before.
 
     Example:
         >>> with MemoryApp(main.app) as memory:
@@ -118,7 +118,9 @@ class MemoryApp:
         self._started = 0
         self._told = 0
         self._numbers, self._requests = count(1), count(1)
+        self._before: list[tuple[Any, dict[str, Any]]] = []
         self._replaced: list[tuple[HandlerReference, DataSyncHandler | None]] = []
+        self._before += [(one, dict(vars(one))) for one in (app, *app.modules.values(), *resources)]
         self.clock.start()
         app.use(self.resources)
         for other in resources:
@@ -138,12 +140,19 @@ class MemoryApp:
         self.close()
 
     def close(self) -> None:
-        """Give the handlers and the clock of the machine back."""
+        """Give the app, its handlers and the clock of the machine back as they were."""
         for reference, made in self._replaced:
             vars(reference).pop("handler", None)
             if made is not None:
                 vars(reference)["handler"] = made
         self._replaced = []
+        for one, attributes in self._before:
+            vars(one).clear()
+            vars(one).update(attributes)
+        self._before = []
+        for module in self.app.modules.values():
+            with suppress(ConfigurationError):  # the environment has changed since
+                module.use()  # the services that it had given out before have been here meanwhile
         self.clock.stop()
 
     # Who asks
@@ -203,7 +212,9 @@ class MemoryApp:
     @property
     def under_way(self) -> list[str]:
         """Keys of the commands that the stream is still to deliver, as ``pk sk``."""
-        return [f"{record.row['pk']} {record.row['sk']}" for record in self._stream]
+        return [
+            f"{record.row['pk']} {record.row['sk']}" for record in self._stream if _is_command(record.row)
+        ]
 
     def deliver(self, times: int = 1, *, shuffled: bool | int = False, lose: Collection[str] = ()) -> None:
         """Do all that follows from what was published, until nothing is under way.
@@ -220,7 +231,7 @@ class MemoryApp:
                 arrives.
         """
         chance = random.Random(int(shuffled)) if shuffled else None  # noqa: S311 - no secret
-        while self._stream or self._running or self._has_news():
+        while self._is_busy():
             records = [record for record in self._stream if record.row["sk"] not in lose] * times
             self._stream.clear()
             if chance:
@@ -244,10 +255,12 @@ class MemoryApp:
 
         Args:
             module: Name of the module.
-            kind: ``command``, ``data``, ``history`` or ``sync``.
+            kind: ``command``, for the commands without what the library notes beside them;
+                ``data``, ``history``, or ``sync`` for the handlers' cursors.
         """
         table: str = getattr(self.app.modules[module].tables, kind)
-        return [opened_row(row) for row in self.store.rows(table)]
+        rows = self.store.rows(table)
+        return [opened_row(row) for row in rows if kind != "command" or _is_command(row)]
 
     @property
     def notifications(self) -> list[Any]:
@@ -332,8 +345,10 @@ class MemoryApp:
             running.order = chance.random() if chance else running.order
             heapq.heappush(self._running, running)
 
-    def _has_news(self) -> bool:
-        return self._told < len(self.resources.messages)
+    def _is_busy(self) -> bool:
+        is_to_start = self._started < len(self.executions)
+        is_to_tell = self._told < len(self.resources.messages)
+        return bool(self._stream or self._running or is_to_start or is_to_tell)
 
     def _tell(self) -> None:
         """Pass the notifications on, as the notifier function does."""
@@ -348,6 +363,10 @@ class MemoryApp:
                 "body": message.text,
             }
             self._deliver_record(record, message.content)
+
+
+def _is_command(row: Row) -> bool:
+    return get_sort_key_version(row["sk"]) != VERSION_LATEST
 
 
 def _settings(app: CqrsApp, modes: Mapping[str, str], changes: Mapping[str, Any]) -> Settings:

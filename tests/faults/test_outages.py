@@ -14,10 +14,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from constructs_lib.local import Postgres
-from runtime import module_routes
+from runtime import StoreUnavailableError, module_routes
 from runtime.entry.http.api import HttpApi
 from runtime.entry.worker import Worker
 from tests.faults.answers import TROUBLES, first_tries
@@ -167,7 +166,7 @@ class TestS3:
         service.publish(attributes=large)
         service.wire.answer(lambda call: (503, {}) if call.service == "s3" else None)
         for publish in (service.publish, service.publish_sync):
-            with pytest.raises(ClientError, match=r"503"):
+            with pytest.raises(StoreUnavailableError, match=r"503"):
                 publish(sk="B1", attributes=large)
         assert {sk for _, sk in service.everything()["command"]} == {"A1@1"}
         service.apply(1)  # the row refers to the object, and is all that is needed

@@ -8,6 +8,7 @@ import pytest
 from tests.operations.pipeline import Recorder
 from tests.runtime.conftest import credentials, make_service
 from tests.runtime.test_notifications import Inbox
+from tests.support.clock import CLOCK, AdvancedClock
 from tests.support.functions import ROLE
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ def plain(make_service: Callable[..., Service]) -> Service:
 @pytest.fixture
 def inbox(emulator: Emulator) -> Inbox:
     return Inbox(emulator)
+
+
+@pytest.fixture
+def later() -> Iterator[AdvancedClock]:
+    """The clock of the runtime, to be put forward."""
+    with CLOCK:
+        yield CLOCK
 
 
 @pytest.fixture

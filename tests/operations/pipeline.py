@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from runtime import reconcile
 from runtime.entry.worker import Worker
 from runtime.model.keys import get_sort_key_version, remove_sort_key_version
-from tests.runtime.test_handlers import Recorder
 from tests.support.checker import check_invariants
+from tests.support.recorder import Recorder
 from tests.support.service import PK
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ NOW = timedelta(0)
 
 def work(service: Service, action: str, version: int, sk: str = "A1", **extra: Any) -> dict[str, Any]:
     reference = {"module": "todo", "pk": PK, "sk": sk, "version": version, **extra}
-    return Worker({"todo": service.module}).run(
-        {"action": action, "input": reference, "context": {"Execution": {"Id": "arn:x"}}}
-    )
+    context = {"Execution": {"Id": f"arn:{sk}@{version}"}}
+    return Worker({"todo": service.module}).run({"action": action, "input": reference, "context": context})
 
 
 def execution(service: Service, version: int, sk: str = "A1", *, parks: tuple[str, ...] = ()) -> None:

@@ -16,6 +16,7 @@ from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
 from runtime.log import logger
 from runtime.model.keys import DetailKey
+from runtime.store.port import Put
 from tests.operations.pipeline import Recorder, everything, execution, work
 from tests.support.polling import wait_until
 from tests.support.service import PK, Service
@@ -103,7 +104,8 @@ def test_show_finds_executions_by_their_names(
     service = make_service(state_machine_arn=state_machine)
     service.publish()
     service.publish(version=1)
-    service.resources.workflow.start(service.module, DetailKey(PK, "A1"), service.raw("command", "A1@1"))
+    context, command = service.module.context, service.raw("command", "A1@1")
+    service.resources.workflow.start("todo", context.tables.command, DetailKey(PK, "A1"), command)
     (found,) = operate(service, "show", **KEY)["executions"]
     assert found["version"] == 1
     assert found["status"] in {"RUNNING", "SUCCEEDED"}
@@ -129,6 +131,67 @@ def test_parked_lists_what_is_parked_page_by_page(service: Service, recorder: Re
         ("A1", "Recorder", 1, 2),
     ]
     assert all(one["parkedAt"].endswith("+00:00") and one["skipped"] == [] for one in found)
+
+
+NO_TEXT = {"M": {"a": {"S": PRIVATE}}}
+
+
+def spoil(service: Service, table: str, sk: str, **columns: Any) -> None:
+    """Give columns of a row values that make no sense."""
+    service.client.update_item(
+        TableName=getattr(service.tables, table),
+        Key={"pk": {"S": PK}, "sk": {"S": sk}},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in columns),
+        ExpressionAttributeNames={f"#{name}": name for name in columns},
+        ExpressionAttributeValues={f":{name}": value for name, value in columns.items()},
+    )
+
+
+def test_rows_that_make_no_sense_are_shown_as_far_as_they_do(service: Service, recorder: Recorder) -> None:
+    parked(service, recorder)
+    spoil(service, "data", "A1", version={"S": "three"}, updatedBy=NO_TEXT)
+    spoil(service, "command", "A1@2", status=NO_TEXT, source={"N": "5"}, version={"S": "two"})
+    spoil(service, "sync", "Recorder#A1", version={"S": "one"}, parkedError=NO_TEXT, skipped={"S": "none"})
+    spoil(service, "sync", "Recorder#B1", parkedVersion={"S": "two"}, skipped={"L": [{"S": "?"}]})
+    shown = operate(service, "show", **KEY)
+    assert (shown["data"]["version"], shown["data"]["updatedBy"]) == (None, None)
+    assert [(v["version"], v["status"], v["createdBy"]) for v in shown["versions"]] == [
+        (1, "finish:FINISHED", "u1"),
+        (2, None, "u1"),
+        (3, "sync_data:FAILED", "u1"),
+    ]
+    (cursor,) = shown["cursors"]
+    assert [cursor[name] for name in ("version", "parkedVersion", "error", "skipped")] == [None, 2, None, []]
+    page = operate(service, "parked", module="todo")
+    assert [(one["sk"], one["parkedVersion"], one["error"]) for one in page["parked"]] == [
+        ("A1", 2, None),
+        ("B1", None, None),
+    ]
+
+
+def test_an_aggregate_with_a_key_too_long_for_a_cursor_is_shown(service: Service, recorder: Recorder) -> None:
+    """An earlier release accepted it."""
+    parked(service, recorder, versions=1)
+    sk = "s" * 1013
+    row = {**service.raw("command", "A1@1"), "sk": f"{sk}@1"}
+    service.resources.store.write(Put(table=service.tables.command, row=row))
+    shown = operate(service, "show", **{**KEY, "sk": sk})
+    assert [version["version"] for version in shown["versions"]] == [1]
+    assert [(cursor["handler"], cursor["version"]) for cursor in shown["cursors"]] == [("Recorder", None)]
+    for operation in ("redrive", "skip"):
+        assert "error" in operate(service, operation, **{**KEY, "sk": sk}, handler="Recorder")
+
+
+def test_a_resync_reports_what_a_handler_does_not_take(service: Service, recorder: Recorder) -> None:
+    for sk in ("A1", "B1", "C1"):
+        service.publish(sk)
+        execution(service, 1, sk)
+    recorder.seen.clear()
+    recorder.failures = {"B1@1": 9}
+    done = operate(service, "resync", module="todo")
+    assert (done["rows"], done["resumeToken"]) == (3, None)
+    assert done["failed"] == [{"pk": PK, "sk": "B1", "handler": "Recorder", "error": "ConnectionError"}]
+    assert sorted(recorder.seen) == ["A1@1", "C1@1"]
 
 
 def test_parked_of_a_module_without_handlers(make_service: Callable[..., Service]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from runtime import ForbiddenError, InvalidInputError, reconcile, redrive
 from runtime.clients.workflow import execution_name
 from runtime.model.keys import DetailKey
-from runtime.pipeline import reconcile as reconciling
+from runtime.pipeline import drain as draining
 from tests.faults.scale import scaled
 from tests.operations.pipeline import (
     NOW,
@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
     from constructs_lib.local import Emulator
     from tests.runtime.test_notifications import Inbox
+    from tests.support.clock import AdvancedClock
     from tests.support.wire import Call
+
+
+_LONGEST_TURN = 130
+"""Seconds after which a turn of a process that died is free again."""
 
 
 def backlog(service: Service, aggregates: int = 3, versions: int = 4) -> None:
@@ -169,7 +174,7 @@ def test_beside_a_live_pipeline(service: Service, recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_crash_at_any_call_is_healed_by_the_next_run(
-    service: Service, recorder: Recorder, when: str
+    service: Service, recorder: Recorder, later: AdvancedClock, when: str
 ) -> None:
     crashed = 0
     for number in range(1, 100, scaled(3, 1)):
@@ -190,6 +195,7 @@ def test_a_crash_at_any_call_is_healed_by_the_next_run(
             break
         finally:
             setattr(service.wire, when, lambda _call: None)
+        later.advance(_LONGEST_TURN)
         reconcile_all(service)
         assert list(dict.fromkeys(recorder.seen)) == [f"B{number}@1", f"B{number}@2"]
         rows = everything(service)
@@ -288,7 +294,8 @@ def test_a_handler_that_fails_is_handed_over_under_a_new_name(
     backlog(service, aggregates=2, versions=3)
     recorder.failures = {"A0@2": 1}
     command = service.raw("command", "A0@2")
-    service.module.resources.workflow.start(service.module, DetailKey(PK, "A0"), command)  # used up
+    key = DetailKey(PK, "A0")
+    service.context.workflow.start("todo", service.tables.command, key, command)  # used up
     (page,) = reconcile_all(service)
     assert (page.applied, page.handled, page.finished, page.handed_over) == (6, 4, 4, 2)
     assert recorder.seen == ["A0@1", "A1@1", "A1@2", "A1@3"]
@@ -308,7 +315,7 @@ def test_a_handler_that_fails_is_handed_over_under_a_new_name(
         ("todo", "A0", 2),
         ("todo", "A0", 3),
     ]
-    first = execution_name(service.tables.command, DetailKey(PK, "A0"), 2)
+    first = execution_name(service.tables.command, key, 2, command["publishId"])
     names = {e["name"] for e in executions}
     assert first in names
     assert len([name for name in names if name.startswith(f"{first}-")]) == 1
@@ -347,7 +354,7 @@ def test_an_aggregate_that_cannot_be_repaired_does_not_stop_the_page(
 def test_versions_that_are_gone_are_passed_over(
     service: Service, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
-    monkeypatch.setattr(reconciling, "_WINDOW", window)
+    monkeypatch.setattr(draining, "_WINDOW", window)
     backlog(service, aggregates=1, versions=4)
     for version in (1, 3):
         key = {"pk": {"S": PK}, "sk": {"S": f"A0@{version}"}}

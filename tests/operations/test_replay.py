@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 from tests.operations.pipeline import check_all_is_done
 from tests.operations.test_operator import operate
 from tests.support.service import PK, Service
+from tests.support.values import event_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class Bucket:
             {
                 "eventName": "INSERT",
                 "eventSourceARN": f"arn:aws:dynamodb:us-east-1:0:table/{service.tables.command}/stream/x",
-                "dynamodb": {"SequenceNumber": str(number), "NewImage": as_json(service.raw("command", sk))},
+                "dynamodb": {"SequenceNumber": str(number), "NewImage": event_image(service.item("command", sk))},
             }
             for number, sk in enumerate(commands)
         ]
@@ -44,10 +44,6 @@ class Bucket:
 
     def names(self) -> list[str]:
         return [found["Key"] for found in self._s3.list_objects_v2(Bucket=self.name).get("Contents", ())]
-
-
-def as_json(row: Any) -> Any:
-    return json.loads(json.dumps(row, default=lambda value: base64.b64encode(value).decode()))
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, example, given, settings
 
-from runtime.store.codec import from_wire, to_wire
+from runtime.errors import StoreRefusedError
+from runtime.store.codec import opened_row, row_of
 from runtime.store.item_size import MAX_ITEM_BYTES, item_size
+from runtime.store.port import Put
+from runtime.store.values import Place
 from tests.support.everything import Everything, everything
 from tests.support.service import PK, Service
 from tests.support.values import attributes
@@ -32,11 +34,11 @@ def typed(make_service: Callable[..., Service]) -> Service:
 
 def put(service: Service, values: dict[str, Any]) -> dict[str, Any]:
     """Write a row and read it back."""
-    row = to_wire({"pk": PK, "sk": uuid.uuid4().hex} | values)
-    service.quiet.put(service.tables.data, row)
-    read = service.quiet.get(service.tables.data, row["pk"]["S"], row["sk"]["S"], consistent=True)
+    row = row_of({"pk": PK, "sk": uuid.uuid4().hex} | values)
+    service.quiet.write(Put(table=service.tables.data, row=row))
+    read = service.quiet.get(Place(service.tables.data, row["pk"], row["sk"]))
     assert read is not None
-    return from_wire(read)
+    return opened_row(read)
 
 
 def deep(levels: int) -> Any:
@@ -72,7 +74,7 @@ def test_a_model_goes_through_publish_and_read_and_back(typed: Service, model: E
 @on_dynamodb
 @given(written=attributes)
 def test_what_the_size_says_fits_fits(service: Service, written: dict[str, Any]) -> None:
-    row = to_wire({"pk": PK, "sk": "x" * 32, "attributes": written, "pad": ""})
+    row = row_of({"pk": PK, "sk": "x" * 32, "attributes": written, "pad": ""})
     put(service, {"attributes": written, "pad": "x" * (MAX_ITEM_BYTES - item_size(row))})
 
 
@@ -80,13 +82,14 @@ def test_what_the_size_says_fits_fits(service: Service, written: dict[str, Any])
 def test_a_row_of_text_is_as_large_as_the_size_says(service: Service, over: int) -> None:
     """Only numbers are approximate: DynamoDB counts text, names and containers to the byte."""
     written = {"list": ["ä", {}, []], "map": {"k": None, "b": b"\x00", "yes": True}, "set": {"a", "ü"}}
-    row = to_wire({"pk": PK, "sk": "x" * 32, "attributes": written, "pad": ""})
+    row = row_of({"pk": PK, "sk": "x" * 32, "attributes": written, "pad": ""})
     pad = "x" * (MAX_ITEM_BYTES - item_size(row) + over)
     if not over:
         put(service, {"attributes": written, "pad": pad})
         return
-    with pytest.raises(ClientError, match="Item size has exceeded"):
+    with pytest.raises(StoreRefusedError, match="nothing was written") as refused:
         put(service, {"attributes": written, "pad": pad})
+    assert "Item size has exceeded" in str(refused.value.__cause__)
 
 
 @pytest.mark.parametrize("name_bytes", [380 * 1024, 392 * 1024])

@@ -13,8 +13,11 @@ from runtime import (
     ForbiddenError,
     InvalidInputError,
     ItemNotFoundError,
+    PublishIdReusedError,
     VersionConflictError,
 )
+from runtime.store.codec import encoded
+from runtime.store.port import Put
 from tests.runtime.test_handlers import Recorder
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
@@ -55,11 +58,10 @@ class TestGetLatestItem:
         last, first_left = 10_000, 4_000
         write_commands(service, range(first_left, last + 1))
         if applied:
-            row = service.image(last) | {"sk": {"S": "A1"}, "version": {"N": str(last)}}
-            service.client.put_item(TableName=service.tables.data, Item=row)
+            row = service.image(last) | {"sk": "A1", "version": last}
         else:
-            row = service.image(first_left) | {"sk": {"S": "A1"}}
-            service.client.put_item(TableName=service.tables.data, Item=row)
+            row = service.image(first_left) | {"sk": "A1"}
+        service.quiet.write(Put(table=service.tables.data, row=row))
         service.wire.clear()
         found = service.module.commands.get_latest_item((PK, "A1"))
         assert found is not None
@@ -92,9 +94,9 @@ def write_commands(service: Service, versions: range) -> None:
     service.client.delete_item(TableName=service.tables.command, Key={"pk": {"S": PK}, "sk": {"S": "A1@1"}})
 
     def write(chunk: list[int]) -> None:
-        rows = [model | {"sk": {"S": f"A1@{v}"}, "version": {"N": str(v)}} for v in chunk]
+        rows = [model | {"sk": f"A1@{v}", "version": v} for v in chunk]
         service.client.batch_write_item(
-            RequestItems={service.tables.command: [{"PutRequest": {"Item": row}} for row in rows]}
+            RequestItems={service.tables.command: [{"PutRequest": {"Item": encoded(row)}} for row in rows]}
         )
 
     with ThreadPoolExecutor(4) as pool:
@@ -215,9 +217,25 @@ class TestPublishId:
         service.module.commands.publish_async(
             service.command(), invoke_context=service.user(), publish_id="once"
         )
-        (record,) = [row for row in service.rows(service.tables.command) if "@" not in row["sk"]]
+        (record,) = [row for row in service.rows(service.tables.command) if row["sk"] != "A1@1"]
+        assert record["sk"].startswith("A1@publish#")
+        assert record["publishId"] == service.image(1)["publishId"]
         assert record["syncMode"] == "SYNC"
         assert record["ttl"] > 0
+
+    @pytest.mark.parametrize("method", ["publish_async", "publish_sync"])
+    @pytest.mark.parametrize("change", [{"name": "other"}, {"attributes": {"title": "other"}}, {"version": 1}])
+    def test_another_call_with_the_same_id_is_refused(
+        self, service: Service, method: str, change: dict[str, Any]
+    ) -> None:
+        publish = getattr(service.module.commands, method)
+        publish(service.command(), invoke_context=service.user(), publish_id="once")
+        before = service.everything()
+        with pytest.raises(PublishIdReusedError):
+            publish(service.command() | change, invoke_context=service.user(), publish_id="once")
+        with pytest.raises(PublishIdReusedError):
+            publish(service.command(), invoke_context=service.user("u2"), publish_id="once")
+        assert service.everything() == before
 
     @pytest.mark.parametrize("publish_id", ["", "x" * 256])
     def test_an_id_out_of_range_is_refused(self, service: Service, publish_id: str) -> None:
@@ -324,8 +342,8 @@ class TestReSyncData:
         service = make_service(handlers=[recorder])
         service.publish_sync()
         service.publish_sync(version=1)
-        row = service.raw("history", "A1@1") | {"sk": {"S": "A1"}}
-        service.client.put_item(TableName=service.tables.data, Item=row)
+        row = service.raw("history", "A1@1") | {"sk": "A1"}
+        service.quiet.write(Put(table=service.tables.data, row=row))
         recorder.seen.clear()
         service.module.commands.re_sync_data()
         assert recorder.seen == []

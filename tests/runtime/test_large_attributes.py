@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, CorruptRowError, DataSyncHandler, InvalidInputError
-from runtime.model.keys import DetailKey
-from runtime.pipeline.run_handler import run_handler
 from runtime.store.attributes import reference_of
 from runtime.store.item_size import MAX_ITEM_BYTES
+from tests.runtime.test_handlers import handle
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
 
@@ -79,7 +78,7 @@ class TestThePipeline:
         assert pending.attributes == states[2]
         service.apply(3)
         for version in (1, 2, 3):
-            run_handler(module, module.handlers[0], DetailKey(*KEY), version)
+            handle(service, version)
         data = module.data.get_item(KEY)
         listed = module.data.list_items_by_pk(PK).items
         assert data is not None

@@ -9,8 +9,6 @@ import pytest
 
 from runtime import ConfigurationError, InvalidInputError
 from runtime.commands.collect import Collected, collect_large_attributes
-from runtime.model.keys import DetailKey
-from runtime.pipeline.apply import apply
 from runtime.store.attributes import reference_of
 from tests.runtime.test_large_attributes import bucket, in_bucket, large, objects, service
 from tests.support.polling import wait_until
@@ -129,7 +127,7 @@ def test_a_key_too_long_for_metadata_is_kept(service: Service, objects: Callable
 def test_keys_with_any_characters_are_found_again(service: Service) -> None:
     for sk in ("USER#ä@x.com", "USER#ä", "a/b", "\U0001f600"):
         service.publish(sk, attributes=large())
-        apply(service.module, DetailKey(PK, sk), 1)
+        service.apply(1, sk)
     assert collect_large_attributes(service.module, older_than=NOW) == Collected(deleted=0, kept=4)
     delete(service, service.tables.command, "USER#ä@1")
     delete(service, service.tables.data, "USER#ä")

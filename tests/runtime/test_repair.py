@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,26 +10,25 @@ import pytest
 
 from runtime import (
     BadRequestError,
-    DataSyncHandler,
+    ContentionError,
     ForbiddenError,
     InvalidInputError,
     ItemNotFoundError,
+    clock,
     redrive,
     skip,
 )
 from runtime.entry.worker import Worker
-from runtime.model.keys import DetailKey
-from runtime.pipeline import catch_up
-from runtime.pipeline.run_handler import Outcome, run_handler
-from tests.runtime.test_handlers import Recorder
+from runtime.pipeline import repair as repairs
+from runtime.pipeline.drain import Outcome
+from tests.runtime.test_handlers import Meeting, Recorder, handle
 from tests.runtime.test_notifications import Inbox
 from tests.support.service import PK, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from constructs_lib.local import Emulator
-    from runtime import CommandModel
     from tests.support.wire import Call
 
 KEY = (PK, "A1")
@@ -51,7 +51,7 @@ def service(make_service: Callable[..., Service], recorder: Recorder) -> Service
 def work(service: Service, action: str, version: int, **extra: Any) -> dict[str, Any]:
     reference = {"module": "todo", "pk": PK, "sk": "A1", "version": version, **extra}
     return Worker({"todo": service.module}).run(
-        {"action": action, "input": reference, "context": {"Execution": {"Id": "arn:x"}}}
+        {"action": action, "input": reference, "context": {"Execution": {"Id": f"arn:{version}"}}}
     )
 
 
@@ -94,7 +94,8 @@ def test_redrive_runs_what_was_missed_in_order(service: Service, recorder: Recor
     outcome = redrive(service.module, KEY, "Recorder")
     assert (outcome.done, outcome.parked_version, outcome.skipped) == ((2, 3), None, None)
     assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
-    assert cursor(service) == {"pk": PK, "sk": "Recorder#A1", "version": 3}
+    life = (service.row("data", "A1") or {})["lifeId"]
+    assert cursor(service) == {"pk": PK, "sk": "Recorder#A1", "version": 3, "lifeId": life}
     assert statuses(service) == ["FINISHED"] * 3
     service.publish(version=3)
     execution(service, 4)
@@ -177,20 +178,26 @@ def test_a_skip_that_fails_before_the_parked_version_skips_nothing(
     assert "skipped" not in cursor(service)
 
 
-def test_a_slow_delivery_does_not_unpark_a_later_version(service: Service) -> None:
+def test_a_later_version_does_not_park_a_handler_that_is_at_work(
+    make_service: Callable[..., Service],
+) -> None:
+    slow, outcomes = Meeting(), []
+    service = make_service(handlers=[slow])
     for version in range(2):
         service.publish(version=version)
     service.apply(2)
-    command = service.raw("command", "A1@1")
 
-    class Slow(DataSyncHandler):
-        def up(self, _command: CommandModel[Any]) -> None:
-            work(service, "park", 2, handler="Recorder", error="PreviousVersionPending", cause="")
+    def give_up() -> None:
+        parking = work(service, "park", 2, handler="Meeting", error="PreviousVersionPending", cause="")
+        outcomes.append(parking["outcome"])
 
-    reference = service.module.handlers[0]
-    reference.__dict__["handler"] = Slow()
-    assert run_handler(service.module, reference, DetailKey(*KEY), 1, command) is Outcome.DONE
-    assert (cursor(service)["version"], cursor(service)["parkedVersion"]) == (1, 2)
+    slow.meets = give_up
+    assert handle(service, 1) is Outcome.DONE
+    assert outcomes == [Outcome.LEFT]
+    assert slow.seen == ["A1@1", "A1@2"]
+    row = cursor(service, "Meeting")
+    assert row["version"] == 2
+    assert {"parkedVersion", "claim", "claimUntil", "wanted"} & set(row) == set()
 
 
 def test_a_command_is_finished_only_when_no_handler_is_behind(make_service: Callable[..., Service]) -> None:
@@ -247,7 +254,17 @@ def test_a_version_that_is_not_applied_yet_is_left_to_the_pipeline(
     assert recorder.seen[-1] == "A1@4"
 
 
-def test_a_repair_that_crashed_is_done_again(service: Service, recorder: Recorder) -> None:
+@pytest.fixture
+def own_clock() -> Iterator[None]:
+    """The test may set the clock."""
+    yield
+    clock.set_source()
+
+
+@pytest.mark.usefixtures("own_clock")
+def test_a_repair_that_crashed_is_done_again_when_its_time_is_up(
+    service: Service, recorder: Recorder
+) -> None:
     parked(service)
 
     def crash(call: Call) -> None:
@@ -260,11 +277,16 @@ def test_a_repair_that_crashed_is_done_again(service: Service, recorder: Recorde
         redrive(service.module, KEY, "Recorder")
     service.wire.before = lambda _call: None
     assert cursor(service)["parkedVersion"] == 2
+    with pytest.raises(ContentionError, match="somebody else is at work.*Recorder"):
+        redrive(service.module, KEY, "Recorder")  # nobody can tell that it died
+    clock.set_source(lambda: time.time() + clock.seconds_left() + 2)
     assert redrive(service.module, KEY, "Recorder").parked_version is None
-    assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
+    # Nobody knows how far it had come: what it was shown is shown again, in order.
+    assert recorder.seen == ["A1@1", "A1@2", "A1@3", "A1@2", "A1@3"]
+    assert statuses(service) == ["FINISHED"] * 3
 
 
-def test_two_repairs_at_once_do_it_together(service: Service, recorder: Recorder) -> None:
+def test_of_two_repairs_at_once_one_does_it(service: Service, recorder: Recorder) -> None:
     parked(service)
 
     def meet(call: Call) -> None:
@@ -274,8 +296,9 @@ def test_two_repairs_at_once_do_it_together(service: Service, recorder: Recorder
 
     service.wire.before = meet
     assert redrive(service.module, KEY, "Recorder").parked_version is None
-    assert recorder.seen == ["A1@1", "A1@2", "A1@2", "A1@3"]
-    assert cursor(service) == {"pk": PK, "sk": "Recorder#A1", "version": 3}
+    assert recorder.seen == ["A1@1", "A1@2", "A1@3"]
+    life = (service.row("data", "A1") or {})["lifeId"]
+    assert cursor(service) == {"pk": PK, "sk": "Recorder#A1", "version": 3, "lifeId": life}
 
 
 def test_versions_that_are_gone_are_passed(service: Service) -> None:
@@ -321,7 +344,7 @@ def test_an_aggregate_that_never_rests_is_given_up_and_stays_parked(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parked(service)
-    monkeypatch.setattr(catch_up, "_MAX_ROUNDS", 3)
+    monkeypatch.setattr(repairs, "_MAX_ROUNDS", 3)
     arriving = iter(range(3, 9))
 
     def arrive(call: Call) -> None:
@@ -331,7 +354,7 @@ def test_an_aggregate_that_never_rests_is_given_up_and_stays_parked(
             execution(service, version + 1)
 
     service.wire.before = arrive
-    with pytest.raises(catch_up.CatchUpContentionError, match="3 times; repair it again"):
+    with pytest.raises(ContentionError, match="somebody else is at work.*Recorder; repeat the call"):
         redrive(service.module, KEY, "Recorder")
     service.wire.before = lambda _call: None
     assert cursor(service)["parkedVersion"] == 2

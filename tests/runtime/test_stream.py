@@ -69,7 +69,7 @@ def executions(emulator: Emulator, arn: str) -> list[dict[str, Any]]:
     return [client.describe_execution(executionArn=execution["executionArn"]) for execution in found]
 
 
-def test_workflow_starts_one_execution_a_version_with_a_reference(
+def test_workflow_starts_one_execution_an_aggregate_with_a_reference(
     emulator: Emulator, make_service: Callable[..., Service], state_machine: str
 ) -> None:
     service = make_service(state_machine_arn=state_machine)
@@ -83,8 +83,22 @@ def test_workflow_starts_one_execution_a_version_with_a_reference(
         "pk": PK,
         "sk": "A1",
         "version": 1,
+        "publishId": service.image(1)["publishId"],
         "requestId": "req-1",
     }
+
+
+def test_a_batch_with_several_versions_starts_the_execution_of_the_last_one(
+    emulator: Emulator, make_service: Callable[..., Service], state_machine: str
+) -> None:
+    service = make_service(state_machine_arn=state_machine)
+    for sk in ("A1", "B1"):
+        for version in range(3):
+            service.publish(sk, version)
+    batch = [record(service, f"{sk}@{v}", v) for v in (2, 3, 1) for sk in ("A1", "B1")]
+    assert process(service, *batch) == []
+    inputs = [json.loads(e["input"]) for e in executions(emulator, state_machine)]
+    assert sorted((each["sk"], each["version"]) for each in inputs) == [("A1", 3), ("B1", 3)]
 
 
 def test_starting_again_after_the_execution_ended_is_harmless(
@@ -143,8 +157,9 @@ def test_inline_with_handlers_leaves_them_to_the_workflow(
     service.publish(version=1)
     assert process(service, record(service, "A1@1"), record(service, "A1@2", 2)) == []
     assert (service.row("data", "A1") or {})["version"] == 2
+    # The turns of the last version's execution come to those before as well.
     versions = [json.loads(e["input"])["version"] for e in executions(emulator, state_machine)]
-    assert sorted(versions) == [1, 2]
+    assert versions == [2]
 
 
 def test_a_failure_stops_its_own_aggregate_only(inline: Service) -> None:

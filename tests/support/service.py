@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime import CommandModule, InvokeContext, Resources, Settings
+from runtime.contract import OPEN_COLUMN, OPEN_INDEX
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.pipeline.apply import Applied, apply
 from runtime.store.dynamodb import DynamoDbStore
@@ -42,20 +43,32 @@ class TestResources(Resources):
 
 
 def make_tables(emulator: Emulator, prefix: str, names: Iterable[str]) -> None:
+    """Make tables; those of commands with the index of what is under way."""
     client = emulator.client("dynamodb")
     for name in names:
+        index = {
+            "IndexName": OPEN_INDEX,
+            "KeySchema": _key(OPEN_COLUMN, "createdAt"),
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+        is_indexed = name.endswith("-command")
         client.create_table(
             TableName=f"{prefix}-{name}",
             BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
+            KeySchema=_key("pk", "sk"),
             AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": column, "AttributeType": "S"}
+                for column in ("pk", "sk", *((OPEN_COLUMN, "createdAt") if is_indexed else ()))
             ],
+            **({"GlobalSecondaryIndexes": [index]} if is_indexed else {}),
         )
+
+
+def _key(*columns: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": column, "KeyType": kind}
+        for column, kind in zip(columns, ("HASH", "RANGE"), strict=True)
+    ]
 
 
 class Service:
