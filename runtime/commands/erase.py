@@ -9,6 +9,7 @@ they are; then the rows, and the one with the mark last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -123,9 +124,9 @@ class _Erasure:
 
     def _check_settled(self, commands: Sequence[Row], applied: int) -> None:
         """Refuse while the pipeline may still write: it would bring back what is erased."""
-        if any(_TOLD in command for command in commands):
-            return  # resumed
-        for command in commands:
+        # Of an erasure that is resumed, only what was published since it broke off is new.
+        new = list(takewhile(lambda command: _TOLD not in command, reversed(commands)))
+        for command in reversed(new):
             status = command.get("status")
             pending = not self._context.keeps_data or version_of(command) > applied
             if status == HANDLERS_STARTED or (status is None and pending):

@@ -145,7 +145,7 @@ class _Facts:
         data = self._rows.get(context.data_place(key)) if context.keeps_data else None
         if not is_same_life(command, data):
             return None  # of an earlier life, whose data row has expired
-        if context.keeps_data and not self._is_applied(version, command, data, is_last=is_last):
+        if context.keeps_data and not self._is_applied(key, command, data, is_last=is_last):
             return Problem.NOT_APPLIED
         status = command.get("status")
         life = life_of(command, data)
@@ -166,13 +166,18 @@ class _Facts:
             return None
         return Problem.NOT_FINISHED
 
-    def _is_applied(self, version: int, command: Row, data: Row | None, *, is_last: bool) -> bool:
+    def _is_applied(self, key: DetailKey, command: Row, data: Row | None, *, is_last: bool) -> bool:
+        version = get_sort_key_version(command["sk"])
         if data is not None:
             return version_of(data) >= version
         if not was_applied(command):
             return False
-        # It was applied, and the row is gone. Only the last command says how long it was to stay.
-        return not is_last or self._has_expired(command)
+        # It was applied, and the row is gone. Only the last command says how long it was to stay,
+        # and that one may be on another page.
+        return not is_last or self._has_expired(command) or self._is_followed(key, version)
+
+    def _is_followed(self, key: DetailKey, version: int) -> bool:
+        return self._context.store.get(self._context.command_place(key, version + 1)) is not None
 
     def _has_expired(self, command: Row) -> bool:
         """Whether the data row that a command made was to be gone by now."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import WeakKeyDictionary
 
 from runtime.contract import MODE_WORKFLOW, NOTIFICATION_ACTIONS
 from runtime.errors import ConfigurationError
@@ -48,6 +49,9 @@ _PREFIX: Final = "local-test"
 _RYW_SECONDS: Final = 300
 #: How often a record of the stream, and a message of the queue, is delivered before it is given up.
 _TRIES: Final = 4
+
+#: The HTTP side of an app by its settings, which reads the annotations of all routes when it is made.
+_served: WeakKeyDictionary[CqrsApp, tuple[Settings, Any]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ class MemoryApp:
         self._before += [(one, dict(vars(one))) for one in (app, *app.modules.values(), *resources)]
         self.clock.start()
         app.use(self.resources)
+        settings_then, http = _served.get(app, (None, None))
+        if settings_then == self.resources.settings:
+            vars(app)["_http"] = http
         for other in resources:
             self.resources.take_over(other)
         self._command_tables = {module.tables.command for module in app.modules.values()}
@@ -146,6 +153,8 @@ class MemoryApp:
             if made is not None:
                 vars(reference)["handler"] = made
         self._replaced = []
+        if self._before and "_http" in vars(self.app):
+            _served[self.app] = self.resources.settings, vars(self.app)["_http"]
         for one, attributes in self._before:
             vars(one).clear()
             vars(one).update(attributes)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import registration
 from runtime.clients.resources import default_resources
+from runtime.model import handler_registry
 from tests.support.service import make_tables
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def deployed(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     # What a page decorates is no handler of the other pages.
-    monkeypatch.setattr(registration, "_decorated", [])
+    monkeypatch.setattr(handler_registry, "_decorated", [])
     default_resources.cache_clear()
     yield
     default_resources.cache_clear()

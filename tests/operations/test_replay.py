@@ -36,7 +36,10 @@ class Bucket:
             {
                 "eventName": "INSERT",
                 "eventSourceARN": f"arn:aws:dynamodb:us-east-1:0:table/{service.tables.command}/stream/x",
-                "dynamodb": {"SequenceNumber": str(number), "NewImage": event_image(service.item("command", sk))},
+                "dynamodb": {
+                    "SequenceNumber": str(number),
+                    "NewImage": event_image(service.item("command", sk)),
+                },
             }
             for number, sk in enumerate(commands)
         ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["KEY", "Lab", "One", "Recorder", "Two"]
 
 KEY = DetailKey("TODO#acme", "A1")
+_TABLES = "arn:aws:dynamodb:us-east-1:000000000000:table"
 _ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:lab"
 
 
@@ -106,9 +107,7 @@ class Lab:
         return self.module.context
 
     def user(self, user_id: str = "ann", **claims: str) -> InvokeContext:
-        return InvokeContext(
-            claims={"sub": user_id, "custom:tenant": "acme", **claims}, request_id="req-1"
-        )
+        return InvokeContext(claims={"sub": user_id, "custom:tenant": "acme", **claims}, request_id="req-1")
 
     def admin(self) -> InvokeContext:
         return self.user("root", **{"custom:roles": '[{"tenant": "", "role": "system_admin"}]'})
@@ -128,9 +127,7 @@ class Lab:
         commands = self.module.commands
         method = commands.publish_sync if sync else commands.publish_async
         values = options.pop("values", {})
-        return method(
-            self.command(version, sk, **values), **{"invoke_context": self.user(), **options}
-        )
+        return method(self.command(version, sk, **values), **{"invoke_context": self.user(), **options})
 
     def deliver(self, records: Iterable[dict[str, Any]] | None = None, *, at_once: bool = True) -> list[str]:
         """Give the stream function records, by default all that are new; what failed."""
@@ -221,7 +218,7 @@ class Lab:
             {
                 "eventName": "INSERT",
                 "eventSource": "aws:dynamodb",
-                "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{change.place.table}/stream/x",
+                "eventSourceARN": f"{_TABLES}/{change.place.table}/stream/x",
                 "dynamodb": {"SequenceNumber": number, "NewImage": encoded(change.new)},
             }
         )

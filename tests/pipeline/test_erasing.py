@@ -65,7 +65,12 @@ def test_neighbours_are_left_alone(lab: Lab) -> None:
         lab.publish(0, sk, publish_id="id-1")
     lab.settle()
     erase(lab.module, KEY, invoke_context=lab.user())
-    assert sorted(row["sk"] for row in lab.store.rows(lab.context.tables.data)) == ["A", "A1#x", "A11", "A1@x"]
+    assert sorted(row["sk"] for row in lab.store.rows(lab.context.tables.data)) == [
+        "A",
+        "A1#x",
+        "A11",
+        "A1@x",
+    ]
     assert len(lab.store.rows(lab.context.tables.sync)) == 4
     assert len(lab.store.rows(lab.context.tables.command)) == 8
 

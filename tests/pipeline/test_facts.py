@@ -356,5 +356,3 @@ class TestForeignCommands:
         lab.publish(2)
         lab.settle()
         assert one(lab).versions() == [1, 2, 3]
-
-

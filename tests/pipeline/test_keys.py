@@ -26,7 +26,9 @@ Longest = type(LONGEST_NAME, (One,), {})
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
 LONG = st.integers(880, 1024).map(lambda size: "k" * size)
 WIDE = st.integers(290, 310).map(lambda size: "語" * size)
-SORT_KEYS = st.one_of(TEXT, LONG, WIDE, st.sampled_from(["..", ".", "a#b@c", "a@", "@1x", "a b", "%", "A1@publish#0"]))
+SORT_KEYS = st.one_of(
+    TEXT, LONG, WIDE, st.sampled_from(["..", ".", "a#b@c", "a@", "@1x", "a b", "%", "A1@publish#0"])
+)
 
 
 def handler(lab: Lab) -> Any:
@@ -58,9 +60,7 @@ def test_whatever_publish_accepts_goes_all_the_way(sk: str, pk: str) -> None:
         operator = Operator(Scope({"todo": lab.module}, lab.resources))
         shown = operator.run({"operation": "show", "module": "todo", "pk": pk, "sk": sk})
         assert [version["status"] for version in shown["versions"]] == [FINISHED, FINISHED]
-        assert reconcile(
-            lab.module, older_than=timedelta(0), invoke_context=lab.admin()
-        ).failed == ()
+        assert reconcile(lab.module, older_than=timedelta(0), invoke_context=lab.admin()).failed == ()
         lab.module.commands.re_sync_data(invoke_context=lab.admin())
         assert len(lab.module.history.list_versions(key, invoke_context=lab.user())) == 1
         assert lab.module.repository.get_item(key, invoke_context=lab.user()).version == 2  # type: ignore[union-attr]

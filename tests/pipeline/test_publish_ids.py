@@ -80,9 +80,7 @@ def test_a_publish_with_retry_under_an_id_decides_once(lab: Lab) -> None:
         return lab.command(name=f"call {len(calls)}")
 
     made = [
-        lab.module.commands.publish_with_retry(
-            KEY, change, publish_id="id-1", invoke_context=lab.user()
-        )
+        lab.module.commands.publish_with_retry(KEY, change, publish_id="id-1", invoke_context=lab.user())
         for _ in range(2)
     ]
     assert [command.name for command in made if command] == ["call 1", "call 1"]

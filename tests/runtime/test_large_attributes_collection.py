@@ -115,10 +115,10 @@ def test_objects_of_others_are_kept(service: Service, bucket: str, objects: Call
 
 
 def test_a_key_too_long_for_metadata_is_kept(service: Service, objects: Callable[[], list[str]]) -> None:
-    service.publish("s" * 1000, pk=f"{'p' * 800}#acme", attributes=large())
+    service.publish("s" * 900, pk=f"{'p' * 900}#acme", attributes=large())
     service.client.delete_item(
         TableName=service.tables.command,
-        Key={"pk": {"S": f"{'p' * 800}#acme"}, "sk": {"S": f"{'s' * 1000}@1"}},
+        Key={"pk": {"S": f"{'p' * 900}#acme"}, "sk": {"S": f"{'s' * 900}@1"}},
     )
     assert collect_large_attributes(service.module, older_than=NOW) == Collected(deleted=0, kept=1)
     assert len(objects()) == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsApp, metrics
+from runtime import CqrsApp, heal, metrics
 from runtime.contract import Metric
 from tests.runtime.test_handlers import Recorder
 from tests.runtime.test_stream import INLINE, record
@@ -148,7 +148,7 @@ def test_no_tenant_key_or_user_becomes_a_dimension(
     series: dict[str, set[tuple[str, ...]]] = {}
     for tenant in TENANTS:
         pk, sk = f"TODO#{tenant}", f"secret-{tenant}"
-        for number in range(2):
+        for number in range(3):
             service.module.commands.publish_async(
                 service.command(f"{sk}{number}", pk=pk), invoke_context=service.user(f"user-{tenant}", tenant)
             )
@@ -164,6 +164,8 @@ def test_no_tenant_key_or_user_becomes_a_dimension(
         broken = record(service, f"{sk}0@1")
         del broken["dynamodb"]["NewImage"]["pk"]
         app({"Records": [broken]}, None)
+        assert heal(service.module, older_than=timedelta(0)).healed == 1
+        metrics.flush()
         lines = emitted(capsys)
         series[tenant] = {
             (line["_aws"]["CloudWatchMetrics"][0]["Namespace"], metric["Name"], name, str(line[name]))
