@@ -137,8 +137,9 @@ class Settings:
     def tables_of(self, module: str) -> ModuleTables:
         """Table names of ``module``: those given in `Env.MODULES`, else by convention.
 
-        Without `Env.MODULES` every module is taken to follow the convention, to have a sync
-        table and no index of what is under way; with it, a module has what its entry says.
+        Without `Env.MODULES` every module is taken to follow the convention and to have a sync
+        table; with it, a module has one when its entry says so. A command table of the
+        conventional name has the index of what is under way, another one when its entry says so.
 
         Raises:
             ConfigurationError: The module is not deployed, or a name follows the

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.site import Site, remove_tables
 from tests.faults.zygote import Zygote
 from tests.runtime.conftest import credentials, make_service, service
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from tests.faults.site import Process
 
 __all__ = ["credentials", "make_service", "service"]
+
+
+@pytest.fixture(autouse=True)
+def later() -> Iterator[None]:
+    """The clock of the runtime can be put forward."""
+    with CLOCK:
+        yield
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from runtime import CqrsApp, reconcile, redrive
+from runtime import CqrsApp, heal, reconcile, redrive
 from tests.faults.stores import Journal, Ledger
 from tests.support.service import Service, make_tables
 
@@ -146,6 +146,7 @@ class Process:
                 self.service.module, (key["pk"], key["sk"]), key["handler"], invoke_context=self._user
             ),
             "reconcile": self._reconcile,
+            "heal": self._heal,
         }
 
     @cached_property
@@ -196,6 +197,9 @@ class Process:
             token = page.resume_token
             if token is None:
                 break
+
+    def _heal(self, _payload: Any) -> None:
+        assert not heal(self.service.module).failed
 
     def perform(self, actor: str, payload: Any) -> Any:
         """One invocation of a function, one request, or one command of an operator."""

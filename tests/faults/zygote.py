@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.faults.site import Place, Site
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,7 @@ class Zygote:
         assert self._process.stdin
         assert self._process.stdout
         order = {"site": site.fields, "actor": actor, "payload": payload, "call": call, "moment": moment}
+        order["ahead"] = CLOCK.ahead
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -71,13 +73,15 @@ def _serve() -> None:
 def _live(order: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what functions log is no answer
     process = Site(**order["site"]).open()
-    process.dying(
-        order["actor"],
-        order["payload"],
-        order["call"],
-        order["moment"],
-        lambda: os.kill(os.getpid(), signal.SIGKILL),
-    )
+    with CLOCK:
+        CLOCK.advance(order["ahead"])
+        process.dying(
+            order["actor"],
+            order["payload"],
+            order["call"],
+            order["moment"],
+            lambda: os.kill(os.getpid(), signal.SIGKILL),
+        )
 
 
 if __name__ == "__main__":

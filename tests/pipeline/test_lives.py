@@ -10,6 +10,8 @@ import pytest
 from runtime import VersionConflictError, erase, reconcile
 from runtime.contract import Action
 from runtime.model.status import FINISHED
+from runtime.store.port import Delete, Put
+from runtime.store.values import Place
 from tests.pipeline.lab import KEY, Lab, One, Two
 
 if TYPE_CHECKING:
@@ -181,14 +183,9 @@ def test_reconcile_leaves_orphans_alone(lab: Lab) -> None:
     assert lab.row("data")["version"] == 1
 
 
-def _put(lab: Lab, row: dict[str, object], table: str | None = None) -> object:
-    from runtime.store.port import Put
-
+def _put(lab: Lab, row: dict[str, object], table: str | None = None) -> Put:
     return Put(table=table or lab.context.tables.command, row=row)
 
 
-def _delete(lab: Lab, table: str, sk: str) -> object:
-    from runtime.store.port import Delete
-    from runtime.store.values import Place
-
+def _delete(lab: Lab, table: str, sk: str) -> Delete:
     return Delete(place=Place(getattr(lab.context.tables, table), KEY.pk, sk))

@@ -59,7 +59,7 @@ def test_the_pipeline_beside_a_resync_shows_what_is_under_way_in_order(lab: Lab)
         lab.publish(version)
     lab.deliver()
     lab.module.data.publish(lab.module.commands.get_latest_item(KEY), invoke_context=lab.user())
-    one(lab).before = once(lambda: lab.run())
+    one(lab).before = once(lab.run)
     lab.module.commands.re_sync_data(invoke_context=lab.admin())
     lab.run()
     assert one(lab).versions() == [1, 2, 3, 4]

@@ -142,9 +142,9 @@ class TestBoth:
             "day": date(2026, 1, 2),
         }
         service.publish_sync(attributes=attributes)
-        before = (service.raw("command", "A1@1"))["attributes"]["M"]
+        before = service.item("command", "A1@1")["attributes"]["M"]
         update(service, method, attributes={"new": 1})
-        after = (service.raw("command", "A1@2"))["attributes"]["M"]
+        after = service.item("command", "A1@2")["attributes"]["M"]
         assert {name: after[name] for name in before} == before
 
 
@@ -184,7 +184,7 @@ class Product(CqrsModel):
 def test_typed_attributes(make_service: Callable[..., Service], method: str) -> None:
     service = make_service(attributes=Product)
     service.publish_sync(attributes={"title": "t", "mainPart": {"unitPrice": 1, "labels": ["a"]}})
-    raw = service.raw("data", "A1")["attributes"]["M"]
+    raw = service.item("data", "A1")["attributes"]["M"]
     raw["later"] = {"S": "a field of a newer version of the model"}
     for table, sk in ((service.tables.data, "A1"), (service.tables.command, "A1@1")):
         service.client.update_item(
@@ -195,7 +195,7 @@ def test_typed_attributes(make_service: Callable[..., Service], method: str) -> 
         )
     command = update(service, method, attributes={"main_part": {"unit_price": "2.50"}})
     assert command.attributes == Product(title="t", main_part=Part(unit_price=Decimal("2.5"), labels={"a"}))
-    stored = service.raw("command", "A1@2")["attributes"]["M"]
+    stored = service.item("command", "A1@2")["attributes"]["M"]
     assert stored["later"] == raw["later"]
     assert stored["mainPart"] == {"M": {"unitPrice": {"N": "2.5"}, "labels": {"SS": ["a"]}}}
     with pytest.raises(InvalidInputError, match=r"attributes\.title"):

@@ -274,10 +274,11 @@ class TestSessionService:
         assert sessions.list_by_user("u1", "acme") == []
 
     def test_a_put_is_what_a_publish_notes(self, service: Service) -> None:
-        service.publish()
+        command = service.publish()
         table = service.resources.settings.session_table
         (published,) = service.rows(table)
-        service.module.sessions.put("u1", (PK, "A1"), 1)
+        publish_id = service.image(command.version)["publishId"]
+        service.module.sessions.put("u1", (PK, "A1"), 1, publish_id=publish_id)
         (put,) = service.rows(table)
         assert abs(put.pop("ttl") - published.pop("ttl")) <= 5
         assert put == published

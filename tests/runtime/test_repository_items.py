@@ -19,6 +19,7 @@ from runtime import (
 from runtime.identity.context import use_invoke_context
 from runtime.model.keys import VERSION_LATEST, DetailKey
 from runtime.pipeline.finish import finish
+from tests.runtime.test_handlers import handle
 from tests.support.service import PK, Service, eventually_expired
 
 if TYPE_CHECKING:
@@ -84,7 +85,13 @@ def names(found: ItemList[Any]) -> list[str]:
 def done(service: Service, sk: str, version: int) -> None:
     """Let the pipeline finish a command, its handlers included."""
     service.apply(version, sk)
-    finish(service.module, service.image(version, sk))
+    handlers_done(service, sk, version)
+
+
+def handlers_done(service: Service, sk: str, version: int) -> None:
+    """Let the handlers see a command, and finish it."""
+    handle(service, version, sk)
+    assert finish(service.context, service.image(version, sk))
 
 
 def set_status(service: Service, sk: str, version: int, status: str) -> None:
@@ -130,7 +137,7 @@ class TestUpdates:
         handled.publish("B", 1, name="mine")
         handled.apply(2, "B")
         assert names(listed(handled, store)) == ["after 0", "mine"]
-        finish(handled.module, handled.image(2, "B"))
+        handlers_done(handled, "B", 2)
         assert listed(handled, store) == store.query()
 
     def test_an_item_that_has_the_version_is_left_alone(self, handled: Service, store: Store) -> None:
@@ -234,7 +241,7 @@ class TestCreations:
         handled.publish("C", 1, name="newer")
         handled.apply(2, "C")
         assert names(listed(handled, store))[0] == "newer"
-        finish(handled.module, handled.image(1, "C"))
+        handlers_done(handled, "C", 1)
         assert listed(handled, store) == store.query()
 
     def test_one_that_the_query_found_already_is_not_shown_twice(
@@ -284,7 +291,7 @@ class TestCreations:
         store = Store()
         service.publish("A", name="new")
         assert names(listed(service, store)) == ["new"]
-        finish(service.module, service.image(1, "A"))
+        handlers_done(service, "A", 1)
         service.publish("A", VERSION_LATEST, name="newer")
         assert listed(service, store) == store.query()
 

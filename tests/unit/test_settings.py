@@ -33,14 +33,20 @@ def test_a_module_has_a_sync_table_only_when_its_deployment_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("modules", "has_index"), [('{"order": {}}', False), ('{"order": {"open": true}}', True)]
+    ("module", "has_index"),
+    [
+        ("{}", True),
+        ('{"command": "C1"}', False),
+        ('{"command": "C1", "open": true}', True),
+        ('{"open": false}', False),
+    ],
 )
-def test_a_module_has_an_index_of_what_is_under_way_only_when_its_deployment_says_so(
-    modules: str, *, has_index: bool
+def test_an_index_of_what_is_under_way_comes_with_the_conventional_name(
+    module: str, *, has_index: bool
 ) -> None:
-    settings = Settings.from_environment(BASE | {"CQRS_MODULES": modules})
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": f'{{"order": {module}}}'})
     assert settings.tables_of("order").has_open_index is has_index
-    assert Settings.from_environment(BASE).tables_of("order").has_open_index is False
+    assert Settings.from_environment(BASE).tables_of("order").has_open_index is True
 
 
 def test_a_module_that_is_not_deployed_is_named() -> None:
