@@ -43,7 +43,7 @@ class RecordRouter:
         self._queue = queue
 
     def process(self, source: TriggerSource, records: Sequence[Record]) -> dict[str, Any] | None:
-        """Handle the records of one event.
+        """Handle the records of one delivery.
 
         Returns:
             The partial batch response; None for a topic or a bucket, which has none.

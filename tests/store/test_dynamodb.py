@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
-from botocore.config import Config
 
 from runtime.errors import (
     ContentionError,
@@ -20,74 +17,19 @@ from runtime.errors import (
 from runtime.store.dynamodb import DynamoDbStore
 from runtime.store.port import Check, ConditionFailedError, Delete, Put, Set
 from runtime.store.values import Place
-from runtime.testing.store_contract import StoreContract, TwoTables
+from runtime.testing.store_contract import StoreContract
+from tests.store.conftest import ATTEMPTS
 from tests.support.wire import Call, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from constructs_lib.local import Emulator
     from runtime.store.port import Store, Write
     from runtime.store.values import Row
+    from runtime.testing.store_contract import TwoTables
 
 ROW: Row = {"pk": "p", "sk": "a", "n": 1}
-ATTEMPTS = 3
 NOWHERE = "http://127.0.0.1:9"
-
-
-def make_client(emulator: Emulator, **options: Any) -> Any:
-    environment = emulator.environment
-    return boto3.client(
-        "dynamodb",
-        **{
-            "endpoint_url": emulator.endpoint_url,
-            "region_name": emulator.region,
-            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-            "config": Config(
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                max_pool_connections=20,
-                connect_timeout=1,
-            ),
-            **options,
-        },
-    )
-
-
-@pytest.fixture(scope="module")
-def shared_client(emulator: Emulator) -> Any:
-    return make_client(emulator)
-
-
-@pytest.fixture
-def tables(shared_client: Any) -> Iterator[TwoTables]:
-    names = TwoTables(*(f"{number}-{uuid.uuid4().hex}" for number in ("first", "second")))
-    for name in names:
-        shared_client.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": column, "AttributeType": "S"}
-                for column in ("pk", "sk", "open", "createdAt")
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "open",
-                    "KeySchema": [
-                        {"AttributeName": "open", "KeyType": "HASH"},
-                        {"AttributeName": "createdAt", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
-    yield names
-    for name in names:
-        shared_client.delete_table(TableName=name)
 
 
 class TestDynamoDbStore(StoreContract):
@@ -108,8 +50,8 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def store(emulator: Emulator, wire: Wire) -> DynamoDbStore:
-    return DynamoDbStore(wire.listen(make_client(emulator)))
+def store(make_client: Callable[..., Any], wire: Wire) -> DynamoDbStore:
+    return DynamoDbStore(wire.listen(make_client()))
 
 
 @pytest.fixture
@@ -312,18 +254,20 @@ def test_a_throttled_read_is_told(
 
 
 @KINDS
-def test_a_store_out_of_reach_has_written_nothing(emulator: Emulator, table: str, kind: int) -> None:
-    store = DynamoDbStore(make_client(emulator, endpoint_url=NOWHERE))
+def test_a_store_out_of_reach_has_written_nothing(
+    make_client: Callable[..., Any], table: str, kind: int
+) -> None:
+    store = DynamoDbStore(make_client(endpoint_url=NOWHERE))
     with pytest.raises(StoreUnavailableError, match="EndpointConnectionError"):
         store.write(*writes_to(table)[kind])
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_a_read_out_of_reach_is_told(
-    emulator: Emulator, table: str, read: Callable[[DynamoDbStore, str], Any]
+    make_client: Callable[..., Any], table: str, read: Callable[[DynamoDbStore, str], Any]
 ) -> None:
     with pytest.raises(StoreUnavailableError):
-        read(DynamoDbStore(make_client(emulator, endpoint_url=NOWHERE)), table)
+        read(DynamoDbStore(make_client(endpoint_url=NOWHERE)), table)
 
 
 @KINDS

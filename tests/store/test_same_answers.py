@@ -17,15 +17,12 @@ from runtime.store.dynamodb import DynamoDbStore
 from runtime.store.memory import MemoryStore
 from runtime.store.port import ConditionFailedError, Delete, Put, Set
 from runtime.store.values import Place
-from tests.store.test_dynamodb import shared_client, tables
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.store.port import Page, Store
-    from tests.store.test_dynamodb import TwoTables
-
-__all__ = ["shared_client", "tables"]
+    from runtime.testing import TwoTables
 
 same = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

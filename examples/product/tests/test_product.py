@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 if TYPE_CHECKING:
     from runtime.testing import Client, MemoryApp
@@ -61,26 +61,6 @@ def test_a_search_shows_ones_own_products_before_they_are_in_sql(
     assert found(bob, keyword="nails") == ["hammer"]
 
 
-def test_a_search_filters_and_sorts(ann: Client) -> None:
-    for code, category, price in [("a", "tools", 3), ("b", "garden", 1), ("c", "tools", 2)]:
-        ann.post("/products", new(code, f"Product {code}", category=category, price=price), params=SYNC)
-    assert found(ann, category="tools", orderBys=["-price"]) == ["a", "c"]
-    assert found(ann, orderBys=["price"]) == ["b", "c", "a"]
-    assert found(ann, page=2, pageSize=2, orderBys=["code"]) == ["c"]
-    assert ann.get("/products/search", params={"orderBys": "colour"}).status == 400
-
-
-def test_some_fields_may_be_changed(memory: MemoryApp, ann: Client) -> None:
-    ann.post("/products", new(), params=SYNC)
-    body = {"version": 1, "attributes": {"price": 20, "specification": {"weight": "700 g"}}}
-    assert ann.patch("/products/hammer", body).json()["version"] == 2
-    memory.deliver()
-    attributes = ann.get("/products/hammer").json()["attributes"]
-    assert attributes["price"] == 20
-    assert attributes["specification"] == {"weight": "700 g", "dimensions": "30 x 12 x 3 cm"}
-    assert attributes["category"] == "tools"
-
-
 def test_the_states_before_are_kept(memory: MemoryApp, ann: Client) -> None:
     ann.post("/products", new(), params=SYNC)
     for version, name in [(1, "Big hammer"), (2, "Huge hammer")]:
@@ -98,20 +78,6 @@ def test_one_bad_product_of_many_does_not_stop_the_others(memory: MemoryApp, ann
     assert [item["status"] for item in answer.json()["items"]] == [202, 400, 202]
     memory.deliver()
     assert [row.code for row in in_sql()] == ["a", "c"]
-
-
-def test_a_read_model_can_be_made_anew(memory: MemoryApp, ann: Client) -> None:
-    from product.database import ProductRow  # noqa: PLC0415
-    from runtime.sql import engine_from_environment  # noqa: PLC0415
-
-    for code in "abc":
-        ann.post("/products", new(code), params=SYNC)
-    with engine_from_environment().begin() as connection:
-        connection.execute(delete(ProductRow))
-    assert ann.put("/products/resync").status == 403
-    operator = memory.client(tenant="acme", user="op", global_roles=["system_admin"])
-    assert operator.put("/products/resync").json()["rows"] == 3
-    assert [row.code for row in in_sql()] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("seed", range(3))

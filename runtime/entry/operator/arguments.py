@@ -21,14 +21,14 @@ _MAX_PAGE: Final = 1000
 
 
 class Arguments:
-    """What an event says beside the name of its operation.
+    """What a request says beside the name of its operation.
 
     Args:
-        event: The event. An argument that is null counts as left out.
+        event: The request, as Lambda delivers it. An argument that is null counts as left out.
         known: Names of the arguments that the operation has.
 
     Raises:
-        InvalidInputError: The event has another argument: a mistyped ``dryRun`` must not write.
+        InvalidInputError: The request has another argument: a mistyped ``dryRun`` must not write.
     """
 
     def __init__(self, event: Mapping[str, Any], known: tuple[str, ...]) -> None:

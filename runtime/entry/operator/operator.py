@@ -59,7 +59,7 @@ class Operator:
         self._scope = scope
 
     def run(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Run the operation that an event names.
+        """Run the operation that a request names.
 
         Returns:
             Its answer, or ``{"error": {"type", "message"}}`` where the library refused it.
