@@ -166,6 +166,10 @@ class CursorRow:
         nothing_more = Attr("wanted").not_exists() | Attr("wanted").lte(version)
         return self._end(token, version, {}, (*CLAIM, "wanted", *_FAILURE), nothing_more)
 
+    def advance(self, token: str, version: int) -> None:
+        """Note that ``version`` is done, and keep the turn."""
+        self._end(token, version, {}, (), None)
+
     def let_go(self, token: str, version: int | None) -> None:
         """Let the turn go half-way, with ``version`` done; what others want stays on the row."""
         self._end(token, version, {}, CLAIM, None)

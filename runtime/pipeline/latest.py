@@ -49,13 +49,16 @@ def read_latest(context: ModuleContext, key: DetailKey, also: Place | None = Non
         also: Another row to read along.
     """
     state, version = _read_state(context, key)
+    # A version that only a cursor tells of: its command is what the next one builds on.
+    own = context.command_place(key, version) if version > version_of(state) else None
     row: Row | None = None
     extra: Row | None = None
     for offsets in (_NEAR, *[_FAR] * 64):
         places = {version + offset: context.command_place(key, version + offset) for offset in offsets}
-        first = also if offsets is _NEAR else None
-        rows = context.store.batch_get([*places.values(), *([first] if first else [])])
-        extra = rows.get(first) if first else extra
+        others = [place for place in (own, also) if place] if offsets is _NEAR else []
+        rows = context.store.batch_get([*places.values(), *others])
+        if offsets is _NEAR:
+            row, extra = (rows.get(place) if place else None for place in (own, also))
         # Commands of an earlier life may still be there, where that life's data row has expired.
         anchor = row or state or rows.get(places[version + 1])
         found = [v for v, place in places.items() if place in rows and is_same_life(rows[place], anchor)]

@@ -25,7 +25,7 @@ from runtime.log import logger
 from runtime.model.rows import LIFE, version_of
 from runtime.pipeline.cursors import TurnLostError
 from runtime.pipeline.drain import MOVED_ON, Turn, unmoved
-from runtime.pipeline.finish import finish_all, finish_failed
+from runtime.pipeline.finish import finish_failed
 from runtime.pipeline.latest import read_latest
 from runtime.store.port import Check, ConditionFailedError, Delete
 
@@ -277,8 +277,9 @@ class _Repair:
         """Show the handler what it has missed, then unpark it."""
         last, unmoved = self._applied(turn, parked)
         done = cursor.version
-        shown: list[Row] = []
         first = self._first(turn, cursor, parked)
+        # A repair that broke off may have shown versions whose status still says that they failed.
+        begin = min(parked, first)
         try:
             for version, found in turn.commands(first, last):
                 if version == to_skip == parked and version not in self._done:
@@ -287,26 +288,30 @@ class _Repair:
                 elif found is None:
                     continue  # gone: expired, or migrated
                 else:
-                    self._show(turn, found, version, done)
-                if found is not None:
-                    shown.append(found)
+                    self._show(turn, found, version)
                 done = version
-            self._unpark(turn, max(last, cursor.version or 0), unmoved)
-        finally:
-            # A repair that broke off may have shown versions whose status still says that they failed.
-            begin = min(parked, first)
-            if done is not None and done >= begin:
-                finish_failed(self._context, self._key, begin, done)
-                finish_all(self._context, shown)
+        except _FailedError as failure:
+            self._settle(turn, begin, done)
+            turn.row.park_again(turn.token, done, failure.version, failure.error)
+            raise
+        self._settle(turn, begin, done)
+        self._unpark(turn, max(last, cursor.version or 0), unmoved)
 
-    def _show(self, turn: Turn, command: Row, version: int, done: int | None) -> None:
+    def _settle(self, turn: Turn, begin: int, done: int | None) -> None:
+        """Give what the handler has seen its final status, while it is still parked at ``begin`` or later.
+
+        Whoever repeats a repair that breaks off here begins at the same version, and does it again.
+        """
+        if done is not None and done >= begin:
+            turn.row.advance(turn.token, done)
+            finish_failed(self._context, self._key, begin, done)
+
+    def _show(self, turn: Turn, command: Row, version: int) -> None:
         try:
             turn.up(command)
         except Exception as problem:
             logger.warning("handler fails again", handler=self._reference.name, error=type(problem).__name__)
-            error = f"{type(problem).__name__}: {problem}"
-            turn.row.park_again(turn.token, done, version, error)
-            raise _FailedError(version, error[:2000]) from problem
+            raise _FailedError(version, f"{type(problem).__name__}: {problem}"[:2000]) from problem
         self._done.append(version)
 
     def _unpark(self, turn: Turn, version: int, unmoved: Check) -> None:

@@ -18,7 +18,7 @@ from runtime import (
 )
 from runtime.store.codec import encoded
 from runtime.store.port import Put
-from tests.runtime.test_handlers import Recorder
+from tests.runtime.test_handlers import Recorder, handle
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service
 
@@ -86,6 +86,20 @@ class TestGetLatestItem:
         assert found is not None
         assert found.version == 12
         assert service.publish(version=-1, name="next").version == 13
+
+    def test_without_data_rows_once_the_handlers_are_done(self, make_service: Callable[..., Service]) -> None:
+        """No row says how far the aggregate is but the cursor."""
+        service = make_service(disable_default_handler=True, handlers=[Recorder])
+        for version in range(3):
+            service.publish(version=version)
+        handle(service, 3)
+        service.wire.clear()
+        found = service.module.commands.get_latest_item((PK, "A1"))
+        assert found is not None
+        assert (found.version, found.name) == (3, "after 2")
+        assert service.wire.names() == ["dynamodb:BatchGetItem"] * 2
+        assert service.publish(version=-1, name="after 2", attributes={"title": "t2"}) is None
+        assert service.publish(version=-1, name="next").version == 4
 
 
 def write_commands(service: Service, versions: range) -> None:
@@ -224,7 +238,9 @@ class TestPublishId:
         assert record["ttl"] > 0
 
     @pytest.mark.parametrize("method", ["publish_async", "publish_sync"])
-    @pytest.mark.parametrize("change", [{"name": "other"}, {"attributes": {"title": "other"}}, {"version": 1}])
+    @pytest.mark.parametrize(
+        "change", [{"name": "other"}, {"attributes": {"title": "other"}}, {"version": 1}]
+    )
     def test_another_call_with_the_same_id_is_refused(
         self, service: Service, method: str, change: dict[str, Any]
     ) -> None:

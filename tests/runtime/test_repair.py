@@ -268,7 +268,7 @@ def test_a_repair_that_crashed_is_done_again_when_its_time_is_up(
     parked(service)
 
     def crash(call: Call) -> None:
-        if call.operation == "TransactWriteItems":
+        if call.operation == "UpdateItem" and len(recorder.seen) == 3:
             message = "killed"
             raise KeyboardInterrupt(message)
 

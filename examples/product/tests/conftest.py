@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.compiler import compiles
 
 from runtime.testing.pytest_plugin import memory_app
 
@@ -21,12 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["memory_app"]
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "service"))  # the root of the functions' code
-
-
-@compiles(JSONB, "sqlite")
-def _jsonb(*_: object, **__: object) -> str:
-    """SQLite has JSON under another name."""
-    return "JSON"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal  # noqa: TC003 - SQLAlchemy reads the annotations
 from typing import Any
 
-from sqlalchemy import Numeric, create_engine, make_url
+from sqlalchemy import JSON, Numeric, create_engine, make_url
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -26,7 +26,9 @@ class ProductRow(CqrsColumns, Base):
     category: Mapped[str | None] = mapped_column(index=True)
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     description: Mapped[str | None]
-    specification: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    specification: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    )
 
 
 def create_tables(url: str) -> None:
