@@ -12,6 +12,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
 
     from constructs_lib.api.identity import Identity
+    from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["DEFAULT_CROSS_TENANT_ROLES", "RealtimeApi", "RealtimeApiGrants"]
 
@@ -83,7 +85,7 @@ class RealtimeApi(Construct):
                 publish_auth_mode_types=[_SERVICE], subscribe_auth_mode_types=[_USERS]
             ),
         )
-        self.grants = RealtimeApiGrants(self)
+        self.grants = RealtimeApiGrants(self.channel_namespace)
 
     @property
     def http_endpoint(self) -> str:
@@ -94,6 +96,12 @@ class RealtimeApi(Construct):
     def websocket_endpoint(self) -> str:
         """Where users connect."""
         return f"wss://{self.event_api.realtime_dns}/event/realtime"
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let the notifier push to the users of this API."""
+        self.grants.publish(functions.notifier)
+        functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
+        functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)
 
     def _event_api(self, identity: Identity | None) -> appsync.EventApi:
         if identity is None:
@@ -123,12 +131,12 @@ class RealtimeApi(Construct):
 class RealtimeApiGrants:
     """Permissions on the channels of a `RealtimeApi`."""
 
-    def __init__(self, realtime: RealtimeApi) -> None:
-        self._realtime = realtime
+    def __init__(self, channel_namespace: appsync.ChannelNamespace) -> None:
+        self._channel_namespace = channel_namespace
 
     def publish(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` publish to every channel of the namespace."""
-        return self._realtime.channel_namespace.grant_publish(grantee)
+        return self._channel_namespace.grant_publish(grantee)
 
 
 def _checked(event_api: appsync.IEventApi, identity: Identity | None) -> appsync.IEventApi:

@@ -13,7 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.pipeline.failed_records import failed_records_bucket
+from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
@@ -107,8 +107,8 @@ class StreamProcessing(Construct):
                 "import the table with table_stream_arn, and turn on its stream of new images"
             )
             raise InvalidPropsError(msg)
-        self.on_failure_bucket: s3.IBucket = on_failure_bucket or failed_records_bucket(
-            self, "FailedRecords", removal_policy or RemovalPolicy.RETAIN
+        self.on_failure_bucket: s3.IBucket = (
+            on_failure_bucket or FailedRecords(self, "FailedRecords", removal_policy=removal_policy).bucket
         )
         self.module_name = table.module_name
         self.function = function

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
 
+    from constructs_lib.parts import ServiceFunctions
+
 __all__ = ["CqrsTable"]
 
 
@@ -144,7 +146,12 @@ class CqrsTable(Construct):
         if needs_sync and sync_table is None:
             # A cursor that expired would run its handler again from the start: no TTL here.
             self.sync_table = self._table("Sync", unlimited, ttl=False)
-        self.grants = CqrsTableGrants(self)
+        self.grants = CqrsTableGrants(
+            command_table=self.command_table,
+            data_table=self.data_table,
+            history_table=self.history_table,
+            sync_table=self.sync_table,
+        )
 
     @property
     def module_settings(self) -> dict[str, Any]:
@@ -174,6 +181,28 @@ class CqrsTable(Construct):
         convention = naming.table_name_prefix(env_name, app_name, self.module_name)
         assumed = self._made if self._prefix == convention else ()
         return {name: value for name, value in self.module_settings.items() if name not in assumed}
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let the functions of a service publish, process, read and repair this module."""
+        settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
+        functions.add_module(self.module_name, settings)
+        is_inline = self.processing is Processing.INLINE
+        self.grants.publish(functions.api)
+        self.grants.read(functions.api)
+        # A synchronous publish applies the command in the same transaction.
+        self.grants.apply(functions.api)
+        # The stream function applies inline, and an execution follows for handlers only.
+        if self.sync_table or not is_inline:
+            self.grants.apply(functions.worker)
+        self.grants.inspect(functions.operator)
+        self.grants.reconcile(functions.operator)
+        # Only handlers park, and only they can be fed again.
+        if self.sync_table:
+            self.grants.repair(functions.operator)
+            self.grants.replay(functions.operator)
+        if is_inline:
+            self.grants.apply(functions.stream)
+            functions.add_applier(functions.stream)
 
     def metric_throttled_commands(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the command table that were throttled, summed over ``period`` (5 minutes)."""
