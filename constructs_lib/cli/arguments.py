@@ -10,7 +10,7 @@ from constructs_lib.cli.errors import UsageError
 from constructs_lib.cli.exit_code import exit_codes_text
 from constructs_lib.cli.find_function import FUNCTION_VARIABLE, STACK_VARIABLE
 from constructs_lib.cli.options import text, url, whole_number
-from constructs_lib.cli.scans import MOST_SEGMENTS
+from constructs_lib.cli.walk import MOST_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

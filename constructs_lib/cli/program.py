@@ -17,8 +17,8 @@ from constructs_lib.cli.errors import CliError, RefusedError
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.find_function import find_function
 from constructs_lib.cli.operator import Operator
-from constructs_lib.cli.scans import MOST_SEGMENTS
 from constructs_lib.cli.screen import check_tables, say, show_parts, write_json
+from constructs_lib.cli.walk import MOST_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from constructs_lib.cli.commands.status_screen import status_parts
 from constructs_lib.cli.context import Listing, Result
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.modules import Module, chosen_modules
-from constructs_lib.cli.scans import MANY, positions, scan
+from constructs_lib.cli.walk import MANY, positions, scan
 
 if TYPE_CHECKING:
     from constructs_lib.cli.context import Context
