@@ -24,6 +24,7 @@ from .pipeline.command_workflow import CommandWorkflowGrants as CommandWorkflowG
 from .pipeline.command_workflow import WorkflowType as WorkflowType
 from .pipeline.failed_records import FailedRecords as FailedRecords
 from .pipeline.failed_records import FailedRecordsGrants as FailedRecordsGrants
+from .pipeline.healing import Healing as Healing
 from .pipeline.retry_policy import RetryPolicy as RetryPolicy
 from .pipeline.stream_processing import StreamProcessing as StreamProcessing
 from .stack.cqrs_module import CqrsModule as CqrsModule

@@ -133,7 +133,7 @@ class CqrsFunction(Construct):
         )
         acknowledge(
             self.function,
-            "every caller waits for the answer (API Gateway, Step Functions, event source mappings): "
-            "there are no asynchronous invocations to keep",
+            "callers wait for the answer (API Gateway, Step Functions, event source mappings), or call "
+            "again (the schedule): there are no asynchronous invocations to keep",
             "Serverless-LambdaDLQ",
         )

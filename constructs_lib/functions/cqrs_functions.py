@@ -41,8 +41,8 @@ class CqrsFunctions(Construct):
     Each has its own role and environment: api publishes and reads, stream starts the
     processing, worker applies commands and runs data sync handlers, notifier tells
     clients. None may do what another one does for it. The code's own needs, such as a
-    database, are given to api, worker and operator, which run it. operator is for people:
-    nothing invokes it. Whoever may, repairs what all tenants have, with worker's network.
+    database, are given to api, worker and operator, which run it. operator is for people and
+    for the schedule of `Healing`: it repairs what all tenants have, with worker's network.
 
     Example:
         >>> functions = CqrsFunctions(

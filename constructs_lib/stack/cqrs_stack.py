@@ -21,6 +21,7 @@ from constructs_lib.messaging.realtime_api import DEFAULT_CROSS_TENANT_ROLES, Re
 from constructs_lib.monitoring.cqrs_monitoring import CqrsMonitoring
 from constructs_lib.pipeline.command_workflow import CommandWorkflow, WorkflowType
 from constructs_lib.pipeline.failed_records import FailedRecords
+from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
@@ -77,6 +78,9 @@ class CqrsStack(Stack):
             Defaults to none.
         monitoring: When the alarms ring; True for the usual thresholds, False for neither
             alarms nor dashboard, such as in an environment that nobody is called for.
+        heal_every: How often the service looks for commands that nobody has finished, and
+            finishes them: from 1 minute to 12 hours. None: only an operator does, with
+            ``cqrs reconcile``.
         workflow_type: Standard, or express for cheap and short.
         cors_origins: Origins of web pages that may call the API. Defaults to none.
         alarm_emails: Addresses that alarms are sent to.
@@ -123,6 +127,7 @@ class CqrsStack(Stack):
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
+        heal_every: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
         alarm_emails: Sequence[str] = (),
@@ -201,6 +206,7 @@ class CqrsStack(Stack):
             removal_policy=removal_policy,
         )
         self.failed_records = FailedRecords(self, "FailedRecords", removal_policy=removal_policy)
+        self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
         parts: list[Part | None] = [
             *self.tables.values(),
@@ -212,6 +218,7 @@ class CqrsStack(Stack):
             self.workflow,
             self.failed_records,
             self.realtime,
+            self.healing,
         ]
         for part in parts:
             if part is not None:

@@ -35,7 +35,8 @@ __all__ = ["CqrsTable"]
 class CqrsTable(Construct):
     """The DynamoDB tables that together hold one module: one kind of aggregate.
 
-    Commands are appended to ``command_table``, whose stream starts their processing. The
+    Commands are appended to ``command_table``, whose stream starts their processing, and
+    whose index ``open`` holds those that are under way, however many are done. The
     latest state lives in ``data_table``, superseded versions in ``history_table``. A module
     with data sync handlers also has a ``sync_table``, which remembers how far each handler
     is. Each table is on-demand, encrypted and recoverable to any second of the recovery
@@ -57,6 +58,10 @@ class CqrsTable(Construct):
         data_sync: Whether the module has data sync handlers, which need ``sync_table``.
         command_table: An existing table to use; its key is ``pk`` and ``sk``, both strings,
             and it streams new images. Defaults to a new table.
+        command_table_has_open_index: Whether ``command_table`` has an index as a new table
+            has one, by which unfinished commands are found: its name ``open``, its partition
+            key ``open``, its sort key ``createdAt``, both strings. Defaults to False: then
+            only `reconcile`, which scans the table, finds what nobody has finished.
         data_table: An existing table to use. Defaults to a new table.
         history_table: An existing table to use. Defaults to a new table.
         sync_table: An existing table to use; giving it implies ``data_sync``. Defaults
@@ -73,7 +78,7 @@ class CqrsTable(Construct):
 
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, or a property
-            configures tables that are all brought along.
+            configures tables that are all brought along, or describes one that is not.
 
     """
 
@@ -88,6 +93,7 @@ class CqrsTable(Construct):
         processing: Processing = Processing.WORKFLOW,
         data_sync: bool = False,
         command_table: dynamodb.ITableV2 | None = None,
+        command_table_has_open_index: bool = False,
         data_table: dynamodb.ITableV2 | None = None,
         history_table: dynamodb.ITableV2 | None = None,
         sync_table: dynamodb.ITableV2 | None = None,
@@ -118,6 +124,12 @@ class CqrsTable(Construct):
             refuse_props_of_brought(
                 "command_table and data_table", max_write_request_units=max_write_request_units
             )
+        if command_table is None and command_table_has_open_index:
+            msg = (
+                "command_table_has_open_index needs command_table, got True without one; "
+                "leave it out: a new table has the index"
+            )
+            raise InvalidPropsError(msg)
         if all(table is not None for table in brought):
             refuse_props_of_brought(
                 "command_table, data_table and history_table",
@@ -138,10 +150,11 @@ class CqrsTable(Construct):
         limited = dynamodb.Billing.on_demand(max_write_request_units=max_write_request_units)
         unlimited = dynamodb.Billing.on_demand()
         self.command_table: dynamodb.ITableV2 = command_table or self._table(
-            "Command", limited, stream=dynamodb.StreamViewType.NEW_IMAGE
+            "Command", limited, stream=dynamodb.StreamViewType.NEW_IMAGE, has_open_index=True
         )
         self.data_table: dynamodb.ITableV2 = data_table or self._table("Data", limited)
         self.history_table: dynamodb.ITableV2 = history_table or self._table("History", unlimited)
+        self.has_open_index = command_table is None or command_table_has_open_index
         self.sync_table: dynamodb.ITableV2 | None = sync_table
         if needs_sync and sync_table is None:
             # A cursor that expired would run its handler again from the start: no TTL here.
@@ -151,6 +164,7 @@ class CqrsTable(Construct):
             data_table=self.data_table,
             history_table=self.history_table,
             sync_table=self.sync_table,
+            has_open_index=self.has_open_index,
         )
 
     @property
@@ -162,6 +176,8 @@ class CqrsTable(Construct):
         settings["command"] = self.command_table.table_name
         settings["data"] = self.data_table.table_name
         settings["history"] = self.history_table.table_name
+        if self.has_open_index:
+            settings["open"] = True
         if self.sync_table is not None:
             settings["sync"] = True
             settings["sync_table"] = self.sync_table.table_name
@@ -227,9 +243,12 @@ class CqrsTable(Construct):
         *,
         stream: dynamodb.StreamViewType | None = None,
         ttl: bool = True,
+        has_open_index: bool = False,
     ) -> dynamodb.TableV2:
         suffix = construct_id.lower()
         self._made.add("sync_table" if suffix == contract.SYNC_SUFFIX else suffix)
+        if has_open_index:
+            self._made.add("open")
         return new_table(
             self,
             construct_id,
@@ -240,6 +259,7 @@ class CqrsTable(Construct):
             recovery_days=self._recovery_days,
             billing=billing,
             stream=stream,
+            has_open_index=has_open_index,
         )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 
-from constructs_lib.props.grants import allow_reads, allow_writes, combined
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_iam as iam
+from constructs_lib.props.grants import (
+    READ_WITH_KEY,
+    WRITE_WITH_KEY,
+    allow_key,
+    allow_reads,
+    allow_writes,
+    combined,
+)
+from runtime import contract
 
 __all__ = ["CqrsTableGrants"]
 
@@ -28,6 +33,7 @@ class CqrsTableGrants:
         data_table: The latest states.
         history_table: Former states.
         sync_table: How far each data sync handler is. None where the module has no handlers.
+        has_open_index: Whether the command table has the index over what is under way.
 
     """
 
@@ -38,11 +44,15 @@ class CqrsTableGrants:
         data_table: dynamodb.ITableV2,
         history_table: dynamodb.ITableV2,
         sync_table: dynamodb.ITableV2 | None = None,
+        has_open_index: bool = False,
     ) -> None:
         self._command = command_table
+        # Not command_table.grants: those allow the same on every index, whatever it is for.
+        self._on_commands = dynamodb.TableGrants(table=command_table, has_index=False)
         self._data = data_table
         self._history = history_table
         self._cursors = sync_table
+        self._has_open_index = has_open_index
 
     def publish(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` append commands and look up the state that they build on.
@@ -51,7 +61,7 @@ class CqrsTableGrants:
         the command: give `apply` as well.
         """
         return combined(
-            allow_writes(grantee, self._command, *_LOOK_UP, "dynamodb:PutItem"),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:PutItem"),
             allow_reads(grantee, self._data, *_LOOK_UP),
             *self._read_cursors(grantee),
         )
@@ -59,7 +69,7 @@ class CqrsTableGrants:
     def read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` read commands, the latest state and former versions by key."""
         return combined(
-            allow_reads(grantee, self._command, *_READ),
+            self._read_commands(grantee, *_READ),
             allow_reads(grantee, self._data, *_READ),
             allow_reads(grantee, self._history, *_READ),
             *self._read_cursors(grantee),
@@ -68,7 +78,7 @@ class CqrsTableGrants:
     def apply(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` process commands: write data and history, keep status and cursors."""
         return combined(
-            allow_writes(grantee, self._command, *_LOOK_UP, "dynamodb:UpdateItem"),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem"),
             allow_writes(grantee, self._data, *_LOOK_UP, "dynamodb:PutItem"),
             allow_writes(grantee, self._history, "dynamodb:PutItem"),
             *self._move_cursors(grantee),
@@ -81,7 +91,7 @@ class CqrsTableGrants:
         """
         return combined(
             allow_reads(grantee, self._data, "dynamodb:Scan"),
-            allow_writes(grantee, self._command, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+            self._write_commands(grantee, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
             *self._move_cursors(grantee),
         )
 
@@ -89,7 +99,7 @@ class CqrsTableGrants:
         """Let ``grantee`` look, as operators do: versions, state and cursors of any aggregate."""
         cursors = self._cursors
         return combined(
-            allow_reads(grantee, self._command, "dynamodb:Query", "dynamodb:DescribeTable"),
+            self._read_commands(grantee, "dynamodb:Query", "dynamodb:DescribeTable"),
             allow_reads(grantee, self._data, "dynamodb:GetItem"),
             allow_reads(grantee, self._history, "dynamodb:Query"),
             *([allow_reads(grantee, cursors, "dynamodb:BatchGetItem", "dynamodb:Scan")] if cursors else []),
@@ -100,7 +110,7 @@ class CqrsTableGrants:
         check = "dynamodb:ConditionCheckItem"
         cursors = self._cursors
         return combined(
-            allow_writes(grantee, self._command, *_LOOK_UP, "dynamodb:UpdateItem", check),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem", check),
             allow_reads(grantee, self._data, "dynamodb:GetItem", check),
             *([allow_writes(grantee, cursors, *_LOOK_UP, "dynamodb:UpdateItem")] if cursors else []),
         )
@@ -108,15 +118,15 @@ class CqrsTableGrants:
     def reconcile(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` find commands that nobody has finished, and finish them."""
         return combined(
-            allow_writes(
+            self._write_commands(
                 grantee,
-                self._command,
                 "dynamodb:Scan",
                 "dynamodb:BatchGetItem",
                 "dynamodb:UpdateItem",
             ),
             allow_writes(grantee, self._data, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
             allow_writes(grantee, self._history, "dynamodb:PutItem"),
+            *self._find_open(grantee),
             *self._move_cursors(grantee),
         )
 
@@ -128,11 +138,30 @@ class CqrsTableGrants:
         delete = "dynamodb:DeleteItem"
         cursors = self._cursors
         return combined(
-            allow_writes(grantee, self._command, "dynamodb:Query", "dynamodb:GetItem", delete),
+            self._write_commands(grantee, "dynamodb:Query", "dynamodb:GetItem", delete),
             allow_writes(grantee, self._data, "dynamodb:GetItem", delete),
             allow_writes(grantee, self._history, "dynamodb:Query", delete),
             *([allow_writes(grantee, cursors, "dynamodb:BatchGetItem", delete)] if cursors else []),
         )
+
+    def _read_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        key = allow_key(grantee, self._command.encryption_key, *READ_WITH_KEY)
+        return combined(self._on_commands.actions(grantee, *actions), *key)
+
+    def _write_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        key = allow_key(grantee, self._command.encryption_key, *WRITE_WITH_KEY)
+        return combined(self._on_commands.actions(grantee, *actions), *key)
+
+    def _find_open(self, grantee: iam.IGrantable) -> list[iam.Grant]:
+        """Let ``grantee`` look up what is under way, where there is an index of it."""
+        if not self._has_open_index:
+            return []
+        index = f"{self._command.table_arn}/index/{contract.OPEN_INDEX}"
+        return [
+            iam.Grant.add_to_principal(
+                grantee=grantee, actions=["dynamodb:Query"], resource_arns=[index], scope=self._command
+            )
+        ]
 
     def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
         """Let ``grantee`` see how far a module is that keeps no data rows, where only cursors say so."""

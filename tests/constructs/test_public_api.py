@@ -36,6 +36,7 @@ def test_the_public_names_are_a_contract() -> None:
         "FailedRecordsGrants",
         "FunctionDefaults",
         "FunctionOptions",
+        "Healing",
         "Identity",
         "InvalidPropsError",
         "MasterDataTable",

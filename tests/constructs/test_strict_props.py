@@ -30,6 +30,7 @@ TYPOS = {
     "CqrsTable": ("datasync", "data_sync"),
     "DependenciesLayer": ("requirement", "requirements"),
     "FailedRecords": ("bukket", "bucket"),
+    "Healing": ("heal_evry", "heal_every"),
     "Identity": ("selfsign_up", "self_sign_up"),
     "MasterDataTable": ("tablename", "table_name"),
     "Notifications": ("alarm_email", "alarm_emails"),
