@@ -83,7 +83,7 @@ def _result(words: list[str]) -> Result:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Make SIGTERM end us like Ctrl-C, and Ctrl-C end us even in a script's background."""
+    """Treat SIGTERM like Ctrl-C, and heed Ctrl-C even where a script runs us in the background."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -70,7 +70,7 @@ class Walk(Generic[P]):
 
     @classmethod
     def nowhere(cls) -> Walk[P]:
-        """A walk that is done: there was one thing to do, and it is."""
+        """Give a walk that is at its end, for what takes a single step."""
         return cls([], lambda _: {}, lambda _, __: None, threads=0)
 
     @property
@@ -83,14 +83,14 @@ class Walk(Generic[P]):
         """Walk to the end, or until an error or Ctrl-C.
 
         The first Ctrl-C lets the pages under way come to their end, so that what they did
-        is counted. The second does not: those pages are done again by who goes on, which
-        is harmless.
+        is counted. The second does not wait: whoever resumes does those pages again, which is
+        harmless.
 
         Args:
             on_interrupt: Called at the first Ctrl-C.
 
         Raises:
-            Exception: What is no error of ours.
+            Exception: An error in ``ask`` or ``take`` that is not a `CliError`.
         """
         # Daemons: whoever has pressed Ctrl-C twice does not wait for an answer.
         for _ in range(self._threads):
@@ -108,13 +108,13 @@ class Walk(Generic[P]):
                     return
                 self.interrupted = True
                 self._stop.set()
-        # Where the pages under way were the last ones, it came to its end after all.
+        # The pages under way may have been the last ones: then it came to its end after all.
         self.interrupted = bool(self.interrupted and self.left)
         if self._crash:
             raise self._crash
 
     def ending(self, *, attention: bool) -> tuple[dict[str, Any], ExitCode, list[str]]:
-        """How it ended: for the document, as an exit code, and in words.
+        """Give how it ended: fields for the document, the exit code, and lines for people.
 
         Args:
             attention: Whether something needs an operator, where it came to its end.
@@ -163,7 +163,7 @@ class Walk(Generic[P]):
 
 
 def positions(operation: str, modules: Sequence[Module], segments: int | None) -> list[Position]:
-    """Where to begin: each segment of each module's table.
+    """Give where to begin: each segment of each module's table.
 
     Args:
         operation: What is done with the rows.

@@ -43,15 +43,15 @@ class CqrsFunction(Construct):
             Defaults to `FunctionDefaults`.
         layers: Layers of the function, behind those of ``defaults``. Defaults to none.
         environment: Environment variables, beside those of ``defaults``. Defaults to none.
-        memory_size: Memory in MiB, from 128 to 10240; CPU grows with it.
-        timeout: How long one call may take, up to 15 minutes.
+        memory_size: Memory in MiB, from 128 to 10240; CPU grows with it. Defaults to 512.
+        timeout: How long one call may take, up to 15 minutes. Defaults to 30 seconds.
         architecture: Processor of the function; its layers must be built for the same.
             Defaults to that of ``defaults``: ARM64.
         python_runtime: Lambda's Python. Defaults to that of ``defaults``: the Python that
             synthesizes.
         reserved_concurrency: Calls at the same time that are set aside for, and are the
             limit of, this function. Defaults to the account's shared pool.
-        description: What the console shows beside the function.
+        description: What the console shows beside the function. Defaults to nothing.
         log_retention: How long log lines are kept. Defaults to that of ``defaults``: 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             that of ``defaults``: RETAIN.

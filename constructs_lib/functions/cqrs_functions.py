@@ -55,13 +55,16 @@ class CqrsFunctions(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         code: Code with a `CqrsApp` of the runtime.
-        handler: Where in ``code`` the `CqrsApp` is.
+        handler: Where in ``code`` the `CqrsApp` is. Defaults to "main.app".
         app_name: Name of the service; the second part of conventional table names.
         env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
+            Defaults to "dev".
         tables: The modules' tables. What is given here, and in the next six, is connected at
-            once; every other part connects itself: ``workflow.connect(functions)``.
+            once; every other part connects itself: ``workflow.connect(functions)``. Defaults to
+            none.
         notifications: Topics and queue. Defaults to none: nobody is told of a status.
-        session_table: Makes users see their own writes, with ``read_your_writes``.
+        session_table: Makes users see their own writes, with ``read_your_writes``. Defaults to
+            none: users see what was processed.
         read_your_writes: How long a user's own write is looked for before the pipeline has
             processed it. Defaults to what ``session_table`` says.
         master_data_table: Says how long rows are kept. Defaults to none: for ever.
@@ -71,13 +74,20 @@ class CqrsFunctions(Construct):
             `FunctionDefaults`.
         layers: Layers of all of them, behind those of ``defaults``, such as a `RuntimeLayer`'s.
         dependency_layers: Layers of api, worker and operator only, with what your code needs.
-        environment: Variables of your code, for the same three. Secrets: `add_secret`.
-        api: An existing function, or the size of a new one.
-        stream: An existing function, or the size of a new one.
-        worker: An existing function, or the size of a new one.
-        notifier: An existing function, or the size of a new one.
-        operator: An existing function, or the size of a new one. Existing ones get their
-            permissions here; code and environment are their own.
+            Defaults to none.
+        environment: Variables of your code, for the same three. Secrets: `add_secret`. Defaults
+            to none.
+        api: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        stream: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        worker: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        notifier: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        operator: An existing function, or the size of a new one. Defaults to a new one of the
+            default size. Existing ones get their permissions here; code and environment are
+            their own.
         architecture: Processor of the functions. Defaults to that of ``defaults``: ARM64.
         python_runtime: Their Python. Defaults to that of ``defaults``: the Python that synthesizes.
         log_retention: How long their logs are kept. Defaults to that of ``defaults``: 1 month.

@@ -57,14 +57,16 @@ class Notifications(Construct):
         encryption_key: Customer managed key of the new topics, which lets CloudWatch use
             it. Defaults to a new key with yearly rotation: the key that AWS manages for
             SNS cannot be used by CloudWatch alarms.
-        alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm.
-        alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook.
+        alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm. Defaults to
+            none.
+        alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook. Defaults to
+            none.
         max_receive_count: How often a message is tried before it is set aside. Defaults to 5.
         visibility_timeout: How long a message is hidden from others while it is handled:
             at least six times the consumer's timeout. Defaults to that, and to 3 minutes
             where the consumer's timeout is not known.
-        removal_policy: What happens to the new key when it leaves the stack. DESTROY
-            schedules its deletion in 7 days.
+        removal_policy: What happens to the new key when it leaves the stack. DESTROY schedules
+            its deletion in 7 days. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: ``max_receive_count`` is below 1, or a property configures a

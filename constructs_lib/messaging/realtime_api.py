@@ -47,12 +47,14 @@ class RealtimeApi(Construct):
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``.
-        identity: Whose users may connect. Required without ``event_api``.
+        identity: Whose users may connect. Required without ``event_api``. Defaults to none.
         event_api: An existing API, which users connect to with a user pool and functions
             with IAM. Defaults to a new one.
-        namespace: First part of the channels: letters, digits and dashes.
-        cross_tenant_roles: Roles that let a user subscribe in the tenant that he has one
-            for, or in all where it is for all. Give what ``CROSS_TENANT_ROLES`` has.
+        namespace: First part of the channels: letters, digits and dashes. Defaults to
+            "default".
+        cross_tenant_roles: Roles that let users subscribe in the tenant that they have one for,
+            or in all tenants where the role names none. Give what ``CROSS_TENANT_ROLES`` has.
+            Defaults to "system_admin".
 
     Raises:
         InvalidPropsError: The namespace cannot be one, both or neither of ``identity`` and

@@ -59,9 +59,9 @@ class CommandWorkflow(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         worker: Function that does the steps: a `CqrsApp` of the runtime. Needed unless
-            ``state_machine`` is given.
+            ``state_machine`` is given. Defaults to none.
         state_machine: An existing state machine to use. Defaults to a new one.
-        type: Standard, or express for cheap and short.
+        type: Standard, or express for cheap and short. Defaults to standard.
         timeout: How long an execution may take. Defaults to 1 hour, or 5 minutes for
             express, which is its limit.
         task_timeout: How long one call of the worker may take; not less than the worker's
@@ -72,9 +72,10 @@ class CommandWorkflow(Construct):
             attempts in up to 1 minute.
         error_retry: Schedule for every other error of a step. Defaults to 3 attempts in up
             to 14 seconds.
-        max_concurrency: Handlers of one command that run at the same time.
-        log_retention: How long the log of executions is kept.
-        removal_policy: What happens to the log group when it leaves the stack.
+        max_concurrency: Handlers of one command that run at the same time. Defaults to 10.
+        log_retention: How long the log of executions is kept. Defaults to 1 month.
+        removal_policy: What happens to the log group when it leaves the stack. Defaults to
+            RETAIN.
 
     Raises:
         InvalidPropsError: A duration does not fit the type, or the retries do not fit

@@ -63,46 +63,55 @@ class CqrsStack(Stack):
         construct_id: Id within ``scope``, and the name of the stack.
         app_name: Name of the service; the second part of the tables' names.
         env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
+            Defaults to "dev".
         modules: The service's modules.
         code: Folder with the Lambda code, or the code.
-        handler: Where in ``code`` the `CqrsApp` of the runtime is.
+        handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
         dependencies: Lock file of what ``code`` needs, for the functions that run it.
             Defaults to nothing besides the runtime.
         runtime_layer: An existing layer with the runtime. Defaults to a new `RuntimeLayer`.
         environment: Variables of your code, for the functions api, worker and operator. For
-            what is secret there is ``functions.add_secret``.
-        read_your_writes: How long a user's own write is looked for before the pipeline
-            has processed it. None switches it off, and leaves the session table out.
+            what is secret there is ``functions.add_secret``. Defaults to none.
+        read_your_writes: How long a user's own write is looked for before the pipeline has
+            processed it. None switches it off, and leaves the session table out. Defaults to 5
+            minutes.
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
         realtime: True for an API that pushes notifications to users, or an existing one.
             Defaults to none.
         monitoring: When the alarms ring; True for the usual thresholds, False for neither
-            alarms nor dashboard, such as in an environment that nobody is called for.
+            alarms nor dashboard, such as in an environment that nobody is called for. Defaults
+            to True.
         heal_every: How often the service looks for commands that nobody has finished, and
-            finishes them: from 1 minute to 12 hours. None: only an operator does, with
-            ``cqrs reconcile``.
-        workflow_type: Standard, or express for cheap and short.
+            finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
+            reconcile``. Defaults to 5 minutes.
+        workflow_type: Standard, or express for cheap and short. Defaults to standard.
         cors_origins: Origins of web pages that may call the API. Defaults to none.
-        alarm_emails: Addresses that alarms are sent to.
+        alarm_emails: Addresses that alarms are sent to. Defaults to none.
         password_auth: Whether users may sign in by sending the password itself, as curl
             does. By default they prove that they know it (SRP).
         identity: Users from another stack. Defaults to a new user pool.
         notifications: Topics and queue from another stack. Defaults to new ones.
-        api: An existing function, or the size of a new one.
-        stream: An existing function, or the size of a new one.
-        worker: An existing function, or the size of a new one.
-        notifier: An existing function, or the size of a new one.
-        operator: An existing function, or the size of a new one.
-        architecture: Processor of the functions and their layers.
+        api: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        stream: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        worker: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        notifier: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        operator: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        architecture: Processor of the functions and their layers. Defaults to ARM64.
         python_runtime: Their Python. Defaults to the Python that synthesizes.
-        log_retention: How long logs are kept.
-        removal_policy: What happens to whatever holds data when it leaves the stack.
-            RETAIN keeps it and protects it from deletion; DESTROY turns both off, for
-            environments that are thrown away.
+        log_retention: How long logs are kept. Defaults to 1 month.
+        removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
+            keeps it and protects it from deletion; DESTROY turns both off, for environments
+            that are thrown away. Defaults to RETAIN.
         env: Account and region. Defaults to those of the CLI's credentials.
-        description: What CloudFormation shows beside the stack.
-        tags: Tags of every resource.
-        termination_protection: Whether the stack itself is protected from deletion.
+        description: What CloudFormation shows beside the stack. Defaults to nothing.
+        tags: Tags of every resource. Defaults to none.
+        termination_protection: Whether the stack itself is protected from deletion. Defaults to
+            False.
 
     Raises:
         InvalidPropsError: A name, folder or combination cannot be deployed.

@@ -45,9 +45,10 @@ class AttributesBucket(Construct):
         access_logs_bucket: Bucket that receives the new bucket's server access logs.
             Defaults to no access logs.
         auto_delete_objects: Whether the objects are deleted together with the bucket, by a
-            function that CDK adds to the stack. Needs ``removal_policy`` DESTROY. Otherwise
-            a stack with objects in the bucket cannot be deleted.
-        removal_policy: What happens to the new bucket when it leaves the stack.
+            function that CDK adds to the stack. Needs ``removal_policy`` DESTROY. Otherwise a
+            stack with objects in the bucket cannot be deleted. Defaults to False.
+        removal_policy: What happens to the new bucket when it leaves the stack. Defaults to
+            RETAIN.
 
     Raises:
         InvalidPropsError: ``bucket`` is given together with a property that configures it,

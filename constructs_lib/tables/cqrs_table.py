@@ -54,8 +54,10 @@ class CqrsTable(Construct):
             ``CommandModule`` names it. Defaults to ``construct_id`` in lower case.
         table_name_prefix: Start of the physical names: "dev-shop-order" gives
             "dev-shop-order-command" and so on. Defaults to names that CloudFormation makes.
-        processing: Who applies commands: a workflow, or the stream function itself.
+        processing: Who applies commands: a workflow, or the stream function itself. Defaults to
+            a workflow.
         data_sync: Whether the module has data sync handlers, which need ``sync_table``.
+            Defaults to False.
         command_table: An existing table to use; its key is ``pk`` and ``sk``, both strings,
             and it streams new images. Defaults to a new table.
         command_table_has_open_index: Whether ``command_table`` has an index as a new table
@@ -70,11 +72,11 @@ class CqrsTable(Construct):
             known. The grants include its use. Defaults to the key that DynamoDB owns.
         max_write_request_units: Ceiling on writes per second of the new command and data
             tables, in write request units. Defaults to no ceiling.
-        point_in_time_recovery_days: How far back the new tables can be restored, in days,
-            from 1 to 35.
-        removal_policy: What happens to the new tables when they leave the stack. RETAIN
-            keeps them and protects them from deletion; DESTROY turns both off, for
-            environments that are thrown away.
+        point_in_time_recovery_days: How far back the new tables can be restored, in days, from
+            1 to 35. Defaults to 35.
+        removal_policy: What happens to the new tables when they leave the stack. RETAIN keeps
+            them and protects them from deletion; DESTROY turns both off, for environments that
+            are thrown away. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, or a property

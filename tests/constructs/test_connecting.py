@@ -30,7 +30,7 @@ from constructs_lib import (
 )
 from runtime.contract import Env
 from tests.constructs.conftest import new_app, stable
-from tests.constructs.functions import CODE
+from tests.constructs.functions import CODE, new_function
 from tests.constructs.test_cqrs_functions import ALWAYS, KINDS, allowed, functions_of, variables
 
 if TYPE_CHECKING:
@@ -229,3 +229,15 @@ def test_the_same_by_keywords_and_by_defaults() -> None:
         CqrsFunctions(stack, "Functions", code=CODE, handler="index.handler", app_name="shop", **given)
         templates.append(stable(stack))
     assert templates[0] == templates[1]
+
+
+def test_a_function_that_was_brought_keeps_its_own_environment(stack: cdk.Stack) -> None:
+    mine = new_function(stack, "Mine", environment={"MINE": "1"})
+    made = functions(stack, worker=mine, environment={"OTHERS": "2"})
+    AttributesBucket(stack, "Attributes").connect(made)
+    environments = {
+        name: set(function["Properties"]["Environment"]["Variables"])
+        for name, function in Template.from_stack(stack).find_resources("AWS::Lambda::Function").items()
+    }
+    assert [names for name, names in environments.items() if name.startswith("Mine")] == [{"MINE"}]
+    assert "Worker" not in functions_of(stack)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reconcile", "resync"]
 
-#: What the tokens of ``--resume`` say by themselves.
+#: Options that the tokens of ``--resume`` contain.
 _IN_TOKENS = ("--module", "--segments")
 _COUNTS = ("applied", "handled", "finished", "handedOver")
 
@@ -94,13 +94,15 @@ def _start(context: Context, operation: str, modules: Sequence[Module]) -> list[
     known = [module.name for module in modules]
     for position in found:
         if position.module not in known:
-            message = f"--resume: {position.module!r} is none of the modules to go over, {', '.join(known)}"
+            message = (
+                f"--resume: {position.module!r} is not one of the modules to go over, {', '.join(known)}"
+            )
             raise UsageError(message)
     return found
 
 
 def _going_on(words: Sequence[str], tokens: Sequence[str]) -> str:
-    """The command line that goes on: as it was typed, with tokens in place of what they say."""
+    """Give the command line that resumes: as it was typed, with tokens in place of what they contain."""
     kept, drop = [], False
     for word in words:
         if drop or word in {*_IN_TOKENS, "--resume"}:
@@ -112,13 +114,13 @@ def _going_on(words: Sequence[str], tokens: Sequence[str]) -> str:
 
 
 class _Tally(Protocol):
-    """What is known of one module."""
+    """The totals of one module, over all its pages."""
 
     columns: ClassVar[tuple[str, ...]]
 
     @property
     def failures(self) -> int:
-        """How much of it could not be done."""
+        """How many commands or rows failed."""
 
     def add(self, page: dict[str, Any]) -> None:
         """Add a page."""
@@ -133,7 +135,7 @@ class _Tally(Protocol):
         """A row for people, as in `columns`."""
 
     def lists(self) -> list[Line | Table]:
-        """What else to show."""
+        """Tables and lines to show below the totals."""
 
 
 class _ReconcileTally:
@@ -211,7 +213,7 @@ class _ResyncTally:
 
     @property
     def failures(self) -> int:
-        """None: the first handler that fails ends the walk."""
+        """Always 0: the first handler that fails ends the walk."""
         return 0
 
     def add(self, page: dict[str, Any]) -> None:
@@ -232,12 +234,12 @@ class _ResyncTally:
         return [self.module, self.scanned, self.rows]
 
     def lists(self) -> list[Line | Table]:
-        """Nothing: its rows are all alike."""
+        """No tables: there is nothing to list."""
         return []
 
 
 def _sweep_parts(tallies: Sequence[_Tally], *, dry_run: bool) -> list[Line | Table]:
-    """One table of all modules, and what is to be listed of each."""
+    """Give one table with the totals of all modules, and the lists of each."""
     title = "Dry run: nothing was written, no handler was called" if dry_run else ""
     parts: list[Line | Table] = [Table(tallies[0].columns, [tally.cells() for tally in tallies], title)]
     return parts + [part for tally in tallies for part in tally.lists()]
