@@ -11,6 +11,7 @@ from typing import Any, Final
 __all__ = [
     "COMMAND_SUFFIX",
     "DATA_SUFFIX",
+    "HEAL_OPERATION",
     "HISTORY_SUFFIX",
     "MASTER_DATA_NAME",
     "METRIC_MODULE",
@@ -25,6 +26,7 @@ __all__ = [
     "OPEN_COLUMN",
     "OPEN_INDEX",
     "OPEN_SLICES",
+    "OPEN_SORT_KEY",
     "PARTITION_KEY",
     "SESSION_NAME",
     "SORT_KEY",
@@ -61,12 +63,20 @@ STREAM_FILTER: Final[dict[str, Any]] = {
     "dynamodb": {"NewImage": {"syncMode": {"S": [{"exists": False}]}}},
 }
 
-#: A command has this column from its publish until its final status; the index of the same name,
-#: by the column and ``createdAt``, so holds what is under way, and nothing else. Its values are
-#: the numbers below `OPEN_SLICES` as text: one partition of an index takes 1000 writes a second.
+#: How unfinished work is found without looking at what is finished. A command has the column
+#: from its publish until its final status, and the index of this name over the command table
+#: has the commands with the column, nothing else: it is as small as what is under way. The
+#: column's value is the number of a slice in decimal, from "0" to one below `OPEN_SLICES`, so
+#: that no single partition of the index takes all writes; in a slice the oldest command comes
+#: first. The index has keys only, of the table and of itself. `open` is a reserved word of
+#: DynamoDB: an expression has to name it by a placeholder.
 OPEN_COLUMN: Final = "open"
+OPEN_SORT_KEY: Final = "createdAt"
 OPEN_INDEX: Final = "open"
 OPEN_SLICES: Final = 16
+
+#: What the schedule asks of the operator function, in the field `operation` of the payload.
+HEAL_OPERATION: Final = "heal"
 
 #: The part of a realtime channel's path that stands for no tenant: nobody may subscribe to it.
 NO_TENANT_SEGMENT: Final = "none"
@@ -142,6 +152,7 @@ class Metric:
     COMMANDS_FAILED: Final = "CommandsFailed"
     HANDLERS_PARKED: Final = "HandlersParked"
     RECORDS_FAILED: Final = "RecordsFailed"
+    #: Commands that nobody had finished, and that the scheduled operation `heal` finished.
     COMMANDS_HEALED: Final = "CommandsHealed"
     NOTIFICATIONS_LOST: Final = "NotificationsLost"
     COMMAND_LAG: Final = "CommandLag"

@@ -55,9 +55,10 @@ class CqrsApi(Construct):
         construct_id: Id within ``scope``.
         function: Function that answers every request.
         identity: Users whose tokens are accepted. The services take ID tokens only: an access
-            token names neither tenant nor roles.
-        authorizer: What decides instead of ``identity``, such as a JWT authorizer for
-            another issuer.
+            token names neither tenant nor roles. Defaults to none: then ``authorizer`` is
+            needed.
+        authorizer: What decides instead of ``identity``, such as a JWT authorizer for another
+            issuer. Defaults to the users of ``identity``.
         http_api: An existing API to add the routes to; its stage, logs, throttling and
             CORS are its own. Defaults to a new one.
         cors_origins: Origins of web pages that may call the API, such as
@@ -65,7 +66,8 @@ class CqrsApi(Construct):
         throttle_rate: Requests per second over all callers. Defaults to 500.
         throttle_burst: Requests at once, above the rate. Defaults to 1000.
         log_retention: How long access log lines are kept. Defaults to 1 month.
-        removal_policy: What happens to the log group when it leaves the stack.
+        removal_policy: What happens to the log group when it leaves the stack. Defaults to
+            RETAIN.
 
     Raises:
         InvalidPropsError: Not exactly one of ``identity`` and ``authorizer`` is given, a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Annotations, Duration, RemovalPolicy
 from aws_cdk import aws_cognito as cognito
@@ -12,6 +12,10 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Env
+
+if TYPE_CHECKING:
+    from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["Identity"]
 
@@ -115,6 +119,12 @@ class Identity(Construct):
             .with_custom_attributes(_TENANT, _ROLES),
             write_attributes=_own_attributes(),
         )
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Tell the api function the ids of the pool and of its client."""
+        pool, client = self.user_pool.user_pool_id, self.user_pool_client.user_pool_client_id
+        functions.set_variable(Env.COGNITO_USER_POOL_ID, pool, functions.api)
+        functions.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client, functions.api)
 
     def _user_pool(
         self, mfa: cognito.Mfa, password_min_length: int, removal_policy: RemovalPolicy, *, self_sign_up: bool

@@ -1,4 +1,4 @@
-"""The operators' command line, `cqrs`: what is parked, lagging or lost, and its repair.
+"""The operators' command line, `cqrs`: shows what is parked, lagging or lost, and repairs it.
 
 It needs neither the CDK nor Node.js, and touches no table: it asks the service's operator
 function, which has the handlers' code, their network and the permissions.

@@ -10,7 +10,7 @@ from constructs_lib.cli.errors import UsageError
 from constructs_lib.cli.exit_code import exit_codes_text
 from constructs_lib.cli.find_function import FUNCTION_VARIABLE, STACK_VARIABLE
 from constructs_lib.cli.options import text, url, whole_number
-from constructs_lib.cli.scans import MOST_SEGMENTS
+from constructs_lib.cli.walk import MOST_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The options in a command line.
+    """Parse a command line into options.
 
     Raises:
-        UsageError: It is wrong; the message names the argument.
-        SystemExit: Help or the version was asked for, and is printed.
+        UsageError: An argument is wrong; the message names it.
+        SystemExit: Help or the version was asked for; it is printed.
     """
     shared = _shared()
     parser = _Parser(
@@ -55,7 +55,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
-        # An option that is shortened today is ambiguous tomorrow, in somebody's script.
+        # A shortened option may become ambiguous in a later release, and break somebody's script.
         return commands.add_parser(
             name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
         )

@@ -24,7 +24,7 @@ _TRIES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where AWS is, and who asks. What is None is taken from the environment, as boto3 does.
+    """How to reach AWS, and as whom. None means what the environment says, as for boto3.
 
     Attributes:
         region: Region. Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's.
@@ -37,11 +37,11 @@ class Connection:
     endpoint_url: str | None = None
 
     def functions(self, *, again: bool, at_once: int) -> LambdaClient:
-        """A client for Lambda.
+        """Make a client for Lambda.
 
         Args:
-            again: Whether a call whose answer was lost is made again.
-            at_once: Calls at the same time.
+            again: Whether boto3 repeats a call whose answer was lost.
+            at_once: How many calls may run at the same time.
         """
         config = {
             "read_timeout": _READ_SECONDS,
@@ -52,7 +52,7 @@ class Connection:
         return client
 
     def stacks(self) -> CloudFormationClient:
-        """A client for CloudFormation."""
+        """Make a client for CloudFormation."""
         client: CloudFormationClient = self._client("cloudformation", _TRIES)
         return client
 

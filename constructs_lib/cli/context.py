@@ -35,19 +35,19 @@ class Context:
     operator: Operator
 
     def listing(self) -> Listing:
-        """An empty list that keeps as many entries as ``--list`` says."""
+        """Make an empty listing that keeps as many entries as ``--list`` says."""
         default = _ROWS_FOR_SCRIPTS if self.options.json else _ROWS_FOR_PEOPLE
         return Listing(default if self.options.list is None else self.options.list)
 
 
 @dataclass(slots=True)
 class Listing:
-    """Entries of which only the first ones are kept: there may be millions.
+    """Counts all entries and keeps the first ones: there may be millions.
 
     Attributes:
         most: How many are kept.
-        entries: Those.
-        total: How many there were.
+        entries: The entries that are kept.
+        total: How many were added.
     """
 
     most: int
@@ -61,7 +61,7 @@ class Listing:
 
     @property
     def more(self) -> str:
-        """What to say about those that are not shown; empty where all are."""
+        """Say how many entries are not shown; empty where all are."""
         left = self.total - len(self.entries)
         return f"… and {left} more; --list {self.total} shows them all" if left else ""
 
@@ -71,8 +71,8 @@ class Result:
     """What a command gives back.
 
     Attributes:
-        document: For scripts.
-        parts: For people.
+        document: What scripts get with ``--json``.
+        parts: What people see.
         code: The exit code.
         hints: What else to tell, on standard error.
     """

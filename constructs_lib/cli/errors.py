@@ -10,7 +10,7 @@ __all__ = ["CliError", "RefusedError", "UnreachableError", "UsageError"]
 
 
 class CliError(Exception):
-    """Base of everything that the command line raises on purpose.
+    """Base class of the errors that the command line raises on purpose.
 
     Attributes:
         code: The exit code that it becomes.
@@ -37,4 +37,4 @@ class UnreachableError(CliError):
 
 
 class RefusedError(CliError):
-    """There is no such thing, or the service refused or failed. ``kind`` is the service's own error."""
+    """Something was not found, or the service refused or failed. ``kind`` is the service's own error."""

@@ -19,7 +19,7 @@ FUNCTION_VARIABLE: Final = "CQRS_FUNCTION_NAME"
 
 
 def find_function(connection: Connection, *, function: str | None, stack: str | None) -> str:
-    """The name of the operator function. No call where it is named, else one.
+    """Find the name of the operator function: as given, or by one call of CloudFormation.
 
     An argument wins over a variable, and a function over a stack.
 
@@ -29,7 +29,7 @@ def find_function(connection: Connection, *, function: str | None, stack: str | 
         stack: Name of the stack, from the command line.
 
     Raises:
-        UsageError: Neither is given.
+        UsageError: Neither a function nor a stack is given.
         RefusedError: There is no such stack, or it has no such function.
     """
     if function and stack:

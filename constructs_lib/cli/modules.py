@@ -31,7 +31,7 @@ class Module:
 
 
 def chosen_modules(context: Context) -> list[Module]:
-    """The module of ``--module``, or all of them. One call.
+    """Look up the module that ``--module`` names, or all of them, with one call.
 
     Raises:
         RefusedError: There is no such module.
@@ -51,7 +51,7 @@ def chosen_modules(context: Context) -> list[Module]:
 
 
 def one_module(context: Context) -> str:
-    """The name of the module of ``--module``, or of the only one.
+    """Give the name that ``--module`` says, or that of the only module.
 
     Raises:
         UsageError: There are several, and none is chosen.

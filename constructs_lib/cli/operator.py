@@ -23,7 +23,7 @@ class Operator:
     Args:
         connection: The way to AWS.
         function: Name or ARN of the function.
-        at_once: Calls at the same time.
+        at_once: How many calls may run at the same time.
     """
 
     def __init__(self, connection: Connection, function: str, *, at_once: int) -> None:
@@ -42,7 +42,7 @@ class Operator:
         return self._call(self._patient, operation, arguments)
 
     def ask_once(self, operation: str, **arguments: object) -> dict[str, Any]:
-        """Like `ask`, but never sent a second time.
+        """Run an operation that must not run twice: the request is sent once only.
 
         A skip whose answer was lost would pass over the next version as well.
         """

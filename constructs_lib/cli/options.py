@@ -1,4 +1,4 @@
-"""The values of options, checked: each message says what would be right."""
+"""Checks of the values of options: each message says what would be right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["text", "url", "whole_number"]
 
 
 def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    """A parser of whole numbers in a range."""
+    """Make a parser of whole numbers in a range."""
 
     def parse(value: str) -> int:
         if not (value.isascii() and value.isdecimal()) or not lowest <= int(value) <= highest:

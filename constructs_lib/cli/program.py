@@ -17,8 +17,8 @@ from constructs_lib.cli.errors import CliError, RefusedError
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.find_function import find_function
 from constructs_lib.cli.operator import Operator
-from constructs_lib.cli.scans import MOST_SEGMENTS
 from constructs_lib.cli.screen import check_tables, say, show_parts, write_json
+from constructs_lib.cli.walk import MOST_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def _result(words: list[str]) -> Result:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Make SIGTERM end us like Ctrl-C, and Ctrl-C end us even in a script's background."""
+    """Treat SIGTERM like Ctrl-C, and heed Ctrl-C even where a script runs us in the background."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -21,10 +21,10 @@ _LINE_SECONDS = 5.0
 
 
 class Progress(Protocol):
-    """Is told of each page."""
+    """Shows how far a walk is, page by page."""
 
     def advance(self, rows: int, note: str) -> None:
-        """So many more rows were looked at; ``note`` says what was found so far."""
+        """Add ``rows`` that were looked at; ``note`` says what was found so far."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def progress(title: str, rows: int) -> Iterator[Progress]:
 
     Args:
         title: What is done.
-        rows: About how many rows there are; 0 where nobody knows.
+        rows: About how many rows there are; 0 where that is not known.
     """
     if not sys.stderr.isatty() or find_spec("rich") is None:
         yield _Lines(title, rows)

@@ -55,10 +55,10 @@ class Position:
 
     @classmethod
     def parse(cls, token: str) -> Position:
-        """The position in a token.
+        """Read a position from a token.
 
         Raises:
-            UsageError: It is no token of this program.
+            UsageError: ``token`` is not one that this program has printed.
         """
         found = _TOKEN.fullmatch(token)
         page = _decoded(found["page"]) if found and found["page"] else None
@@ -69,10 +69,10 @@ class Position:
 
 
 def positions_of(tokens: list[str], operation: str) -> list[Position]:
-    """The positions in the tokens of ``--resume``.
+    """Read the positions from the tokens of ``--resume``.
 
     Raises:
-        UsageError: One is no token, belongs to another command, or is there twice.
+        UsageError: A token is malformed, belongs to another command, or is given twice.
     """
     found: dict[tuple[str, int, int], Position] = {}
     for token in tokens:

@@ -53,18 +53,18 @@ class Table:
 
 
 def printable(text: str) -> str:
-    """The text with what could steer a terminal made visible: keys and errors are anybody's."""
+    """Make control characters visible: keys and errors come from users, and could steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def brief(text: str | None) -> str | None:
-    """An error for a cell of a table: one line, not too long. `cqrs show` has all of it."""
+    """Shorten an error to one line for a cell of a table; `cqrs show` has all of it."""
     line = " ".join((text or "").split())
     return (line if len(line) <= _LONGEST_CELL else line[: _LONGEST_CELL - 1] + "…") or None
 
 
 def say(text: str) -> None:
-    """Tell the operator something that is no result: one line on standard error."""
+    """Write one line on standard error: something to know that is not part of the result."""
     with _writing(sys.stderr):
         sys.stderr.write(printable(text) + "\n")
 
@@ -76,7 +76,7 @@ def write_json(document: dict[str, Any]) -> None:
 
 
 def check_tables() -> None:
-    """Refuse early what cannot be shown late.
+    """Check that tables can be shown, before anything is done.
 
     Raises:
         UsageError: rich is not installed.
@@ -103,7 +103,7 @@ def show_parts(parts: Sequence[Line | Table]) -> None:
 def _writing(stream: TextIO) -> Iterator[None]:
     """Write to a stream in a ``with`` block, whatever its encoding.
 
-    Whoever reads it may have had enough, as `head` has: that is no error.
+    A reader that stops early, as `head` does, is not an error.
     """
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")

@@ -1,20 +1,32 @@
-"""Walking over what is many: several places side by side, a page at a time, with a way to go on."""
+"""Going over many rows: several places side by side, a page at a time, with a way to go on."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from constructs_lib.cli.errors import CliError
 from constructs_lib.cli.exit_code import ExitCode
+from constructs_lib.cli.progress import progress
+from constructs_lib.cli.resume import Position
+from constructs_lib.cli.screen import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Walk"]
+    from constructs_lib.cli.context import Context
+    from constructs_lib.cli.modules import Module
+
+__all__ = ["MANY", "MOST_SEGMENTS", "Walk", "positions", "scan"]
 
 P = TypeVar("P")
+
+#: Rows of a page where each row costs next to nothing.
+MANY: Final = 1000
+MOST_SEGMENTS: Final = 64
+_ROWS_PER_SEGMENT: Final = 10_000
+_SEGMENTS_UNASKED: Final = 8
 
 
 class Walk(Generic[P]):
@@ -58,7 +70,7 @@ class Walk(Generic[P]):
 
     @classmethod
     def nowhere(cls) -> Walk[P]:
-        """A walk that is done: there was one thing to do, and it is."""
+        """Give a walk that is at its end, for what takes a single step."""
         return cls([], lambda _: {}, lambda _, __: None, threads=0)
 
     @property
@@ -71,14 +83,14 @@ class Walk(Generic[P]):
         """Walk to the end, or until an error or Ctrl-C.
 
         The first Ctrl-C lets the pages under way come to their end, so that what they did
-        is counted. The second does not: those pages are done again by who goes on, which
-        is harmless.
+        is counted. The second does not wait: whoever resumes does those pages again, which is
+        harmless.
 
         Args:
             on_interrupt: Called at the first Ctrl-C.
 
         Raises:
-            Exception: What is no error of ours.
+            Exception: An error in ``ask`` or ``take`` that is not a `CliError`.
         """
         # Daemons: whoever has pressed Ctrl-C twice does not wait for an answer.
         for _ in range(self._threads):
@@ -96,13 +108,13 @@ class Walk(Generic[P]):
                     return
                 self.interrupted = True
                 self._stop.set()
-        # Where the pages under way were the last ones, it came to its end after all.
+        # The pages under way may have been the last ones: then it came to its end after all.
         self.interrupted = bool(self.interrupted and self.left)
         if self._crash:
             raise self._crash
 
     def ending(self, *, attention: bool) -> tuple[dict[str, Any], ExitCode, list[str]]:
-        """How it ended: for the document, as an exit code, and in words.
+        """Give how it ended: fields for the document, the exit code, and lines for people.
 
         Args:
             attention: Whether something needs an operator, where it came to its end.
@@ -148,3 +160,58 @@ class Walk(Generic[P]):
                     del self._open[number]
                     return
                 position = self._open[number] = following
+
+
+def positions(operation: str, modules: Sequence[Module], segments: int | None) -> list[Position]:
+    """Give where to begin: each segment of each module's table.
+
+    Args:
+        operation: What is done with the rows.
+        modules: Whose tables.
+        segments: Segments of each table. Default: one for each 10 000 rows, at most 8.
+    """
+    found = []
+    for module in modules:
+        total = segments or min(1 + (module.rows or 0) // _ROWS_PER_SEGMENT, _SEGMENTS_UNASKED)
+        found += [Position(operation, module.name, segment, total) for segment in range(total)]
+    return found
+
+
+def scan(
+    context: Context,
+    start: Sequence[Position],
+    arguments: Mapping[str, Mapping[str, object]],
+    take: Callable[[Position, dict[str, Any]], str],
+    *,
+    rows: int,
+) -> Walk[Position]:
+    """Go over tables, and show how far it is.
+
+    Args:
+        context: The command.
+        start: Where to begin.
+        arguments: What else the function is asked, by the name of the operation.
+        take: Is given each page with its position; returns what was found so far, in words.
+        rows: About how many rows there are.
+    """
+
+    def ask(position: Position) -> dict[str, Any]:
+        return context.operator.ask(
+            position.operation,
+            module=position.module,
+            segment=position.segment,
+            totalSegments=position.total,
+            resumeToken=position.page,
+            **arguments[position.operation],
+        )
+
+    with progress(context.options.command, rows) as shown:
+
+        def taken(position: Position, page: dict[str, Any]) -> Position | None:
+            shown.advance(page["scanned"], take(position, page))
+            return position.after(page)
+
+        threads = max((position.total for position in start), default=1)
+        walk = Walk(start, ask, taken, threads=threads)
+        walk.run(lambda: say("stopping after the pages under way; Ctrl-C again stops at once"))
+    return walk

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration, check_range
@@ -17,6 +18,8 @@ from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from aws_cdk import RemovalPolicy
 
 __all__ = ["CqrsFunction"]
 
@@ -36,17 +39,22 @@ class CqrsFunction(Construct):
         construct_id: Id within ``scope``.
         code: The function's code.
         handler: What Lambda calls, such as "main.app".
-        layers: Layers of the function, such as a `RuntimeLayer`'s. Defaults to none.
-        environment: Environment variables. Defaults to none.
-        memory_size: Memory in MiB, from 128 to 10240; CPU grows with it.
-        timeout: How long one call may take, up to 15 minutes.
+        defaults: What this function shares with others; the properties below go before it.
+            Defaults to `FunctionDefaults`.
+        layers: Layers of the function, behind those of ``defaults``. Defaults to none.
+        environment: Environment variables, beside those of ``defaults``. Defaults to none.
+        memory_size: Memory in MiB, from 128 to 10240; CPU grows with it. Defaults to 512.
+        timeout: How long one call may take, up to 15 minutes. Defaults to 30 seconds.
         architecture: Processor of the function; its layers must be built for the same.
-        python_runtime: Lambda's Python. Defaults to the Python that synthesizes.
+            Defaults to that of ``defaults``: ARM64.
+        python_runtime: Lambda's Python. Defaults to that of ``defaults``: the Python that
+            synthesizes.
         reserved_concurrency: Calls at the same time that are set aside for, and are the
             limit of, this function. Defaults to the account's shared pool.
-        description: What the console shows beside the function.
-        log_retention: How long log lines are kept.
-        removal_policy: What happens to the log group when it leaves the stack.
+        description: What the console shows beside the function. Defaults to nothing.
+        log_retention: How long log lines are kept. Defaults to that of ``defaults``: 1 month.
+        removal_policy: What happens to the log group when it leaves the stack. Defaults to
+            that of ``defaults``: RETAIN.
 
     Raises:
         InvalidPropsError: A number or duration is outside what Lambda allows.
@@ -61,16 +69,17 @@ class CqrsFunction(Construct):
         *,
         code: lambda_.Code,
         handler: str,
+        defaults: FunctionDefaults | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
         environment: Mapping[str, str] | None = None,
         memory_size: int = 512,
         timeout: Duration | None = None,
-        architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
+        architecture: lambda_.Architecture | None = None,
         python_runtime: lambda_.Runtime | None = None,
         reserved_concurrency: int | None = None,
         description: str | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        log_retention: logs.RetentionDays | None = None,
+        removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
@@ -82,8 +91,18 @@ class CqrsFunction(Construct):
             maximum=Duration.minutes(15),
             hint="Lambda stops a call after 15 minutes",
         )
+        used = (
+            (defaults or FunctionDefaults())
+            .but(
+                architecture=architecture,
+                python_runtime=python_runtime,
+                log_retention=log_retention,
+                removal_policy=removal_policy,
+            )
+            .plus(layers=layers, environment=environment)
+        )
         self.log_group = logs.LogGroup(
-            self, "LogGroup", retention=log_retention, removal_policy=removal_policy
+            self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy
         )
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)
@@ -92,10 +111,10 @@ class CqrsFunction(Construct):
             "Function",
             code=code,
             handler=handler,
-            runtime=python_runtime or default_python_runtime(),
-            architecture=architecture,
-            layers=list(layers),
-            environment=dict(environment or {}),
+            runtime=used.python_runtime or default_python_runtime(),
+            architecture=used.architecture,
+            layers=list(used.layers),
+            environment=dict(used.environment),
             memory_size=memory_size,
             timeout=timeout or Duration.seconds(30),
             reserved_concurrent_executions=reserved_concurrency,
@@ -114,7 +133,7 @@ class CqrsFunction(Construct):
         )
         acknowledge(
             self.function,
-            "every caller waits for the answer (API Gateway, Step Functions, event source mappings): "
-            "there are no asynchronous invocations to keep",
+            "callers wait for the answer (API Gateway, Step Functions, event source mappings), or call "
+            "again (the schedule): there are no asynchronous invocations to keep",
             "Serverless-LambdaDLQ",
         )

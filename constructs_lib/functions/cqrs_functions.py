@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.cqrs_function import CqrsFunction
-from constructs_lib.functions.function_environment import (
-    check_own_variables,
-    identity_environment,
-    session_environment,
-    warn_of_passwords,
-)
+from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
-from constructs_lib.functions.function_permissions import give_permissions
-from constructs_lib.pipeline.failed_records import allow_replay
 from constructs_lib.props.strict_props import strict_props
-from constructs_lib.tables.processing import Processing
+from constructs_lib.tables.session_table import session_minutes
 from runtime.contract import Env, FunctionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from aws_cdk import Duration
-    from aws_cdk import aws_s3 as s3
+    from aws_cdk import Duration, RemovalPolicy
+    from aws_cdk import aws_logs as logs
     from aws_cdk import aws_secretsmanager as secretsmanager
 
     from constructs_lib.api.identity import Identity
     from constructs_lib.messaging.notifications import Notifications
-    from constructs_lib.messaging.realtime_api import RealtimeApi
-    from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.parts import Part
     from constructs_lib.tables.attributes_bucket import AttributesBucket
     from constructs_lib.tables.cqrs_table import CqrsTable
     from constructs_lib.tables.master_data_table import MasterDataTable
@@ -48,43 +41,58 @@ class CqrsFunctions(Construct):
     Each has its own role and environment: api publishes and reads, stream starts the
     processing, worker applies commands and runs data sync handlers, notifier tells
     clients. None may do what another one does for it. The code's own needs, such as a
-    database, are given to api, worker and operator, which run it. operator is for people:
-    nothing invokes it. Whoever may, repairs what all tenants have, with worker's network.
+    database, are given to api, worker and operator, which run it. operator is for people and
+    for the schedule of `Healing`: it repairs what all tenants have, with worker's network.
 
     Example:
         >>> functions = CqrsFunctions(
         ...     self, "Functions", code=code, app_name="shop", tables=[orders], notifications=notifications
         ... )
+        >>> CommandWorkflow(self, "Workflow", worker=functions.worker).connect(functions)
         >>> database.connections.allow_default_port_from(functions.worker)
 
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``.
         code: Code with a `CqrsApp` of the runtime.
-        handler: Where in ``code`` the `CqrsApp` is.
+        handler: Where in ``code`` the `CqrsApp` is. Defaults to "main.app".
         app_name: Name of the service; the second part of conventional table names.
         env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
-        tables: The modules' tables.
-        notifications: Topics and queue.
-        session_table: Makes users see their own writes, with ``read_your_writes``.
+            Defaults to "dev".
+        tables: The modules' tables. What is given here, and in the next six, is connected at
+            once; every other part connects itself: ``workflow.connect(functions)``. Defaults to
+            none.
+        notifications: Topics and queue. Defaults to none: nobody is told of a status.
+        session_table: Makes users see their own writes, with ``read_your_writes``. Defaults to
+            none: users see what was processed.
         read_your_writes: How long a user's own write is looked for before the pipeline has
-            processed it. Defaults to 5 minutes where ``session_table`` is given.
+            processed it. Defaults to what ``session_table`` says.
         master_data_table: Says how long rows are kept. Defaults to none: for ever.
         attributes_bucket: Holds large attributes. Defaults to none: items up to 400 KB.
         identity: Whose ids the api function is told. Defaults to none.
-        layers: Layers of all of them, such as a `RuntimeLayer`'s.
+        defaults: What these functions share; the properties below go before it. Defaults to
+            `FunctionDefaults`.
+        layers: Layers of all of them, behind those of ``defaults``, such as a `RuntimeLayer`'s.
         dependency_layers: Layers of api, worker and operator only, with what your code needs.
-        environment: Variables of your code, for the same three. Secrets: `add_secret`.
-        api: An existing function, or the size of a new one.
-        stream: An existing function, or the size of a new one.
-        worker: An existing function, or the size of a new one.
-        notifier: An existing function, or the size of a new one.
-        operator: An existing function, or the size of a new one. Existing ones get their
-            permissions here; code and environment are their own.
-        architecture: Processor of the functions.
-        python_runtime: Their Python. Defaults to the Python that synthesizes.
-        log_retention: How long their logs are kept.
-        removal_policy: What happens to their log groups when they leave the stack.
+            Defaults to none.
+        environment: Variables of your code, for the same three. Secrets: `add_secret`. Defaults
+            to none.
+        api: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        stream: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        worker: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        notifier: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        operator: An existing function, or the size of a new one. Defaults to a new one of the
+            default size. Existing ones get their permissions here; code and environment are
+            their own.
+        architecture: Processor of the functions. Defaults to that of ``defaults``: ARM64.
+        python_runtime: Their Python. Defaults to that of ``defaults``: the Python that synthesizes.
+        log_retention: How long their logs are kept. Defaults to that of ``defaults``: 1 month.
+        removal_policy: What happens to their log groups when they leave the stack. Defaults to
+            that of ``defaults``: RETAIN.
 
     Raises:
         InvalidPropsError: A variable is one that the constructs set, or
@@ -102,13 +110,14 @@ class CqrsFunctions(Construct):
         handler: str = "main.app",
         app_name: str,
         env_name: str = "dev",
-        tables: Sequence[CqrsTable],
-        notifications: Notifications,
+        tables: Sequence[CqrsTable] = (),
+        notifications: Notifications | None = None,
         session_table: SessionTable | None = None,
         read_your_writes: Duration | None = None,
         master_data_table: MasterDataTable | None = None,
         attributes_bucket: AttributesBucket | None = None,
         identity: Identity | None = None,
+        defaults: FunctionDefaults | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
         dependency_layers: Sequence[lambda_.ILayerVersion] = (),
         environment: Mapping[str, str] | None = None,
@@ -117,38 +126,35 @@ class CqrsFunctions(Construct):
         worker: FunctionOptions | lambda_.IFunction | None = None,
         notifier: FunctionOptions | lambda_.IFunction | None = None,
         operator: FunctionOptions | lambda_.IFunction | None = None,
-        architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
+        architecture: lambda_.Architecture | None = None,
         python_runtime: lambda_.Runtime | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        log_retention: logs.RetentionDays | None = None,
+        removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         own = dict(environment or {})
         check_own_variables("environment", own)
         warn_of_passwords(self, own, env_name)
-        common = {
-            Env.NODE_ENV: env_name,
-            Env.APP_NAME: app_name,
-            Env.MODULES: Stack.of(self).to_json_string(
-                {
-                    table.module_name: table.module_settings_in(env_name=env_name, app_name=app_name)
-                    for table in tables
-                }
-            ),
-        }
-        topic = {Env.SNS_TOPIC_ARN: notifications.topic.topic_arn}
-        bucket = {Env.S3_BUCKET_NAME: attributes_bucket.bucket.bucket_name} if attributes_bucket else {}
-        settings = (
-            {Env.MASTER_DATA_TABLE_NAME: master_data_table.table.table_name} if master_data_table else {}
+        self.app_name = app_name
+        self.env_name = env_name
+        self._modules: dict[str, Mapping[str, Any]] = {}
+        shared = (
+            (defaults or FunctionDefaults())
+            .but(
+                architecture=architecture,
+                python_runtime=python_runtime,
+                log_retention=log_retention,
+                removal_policy=removal_policy,
+            )
+            .plus(
+                layers=layers,
+                environment={Env.NODE_ENV: env_name, Env.APP_NAME: app_name, Env.MODULES: "{}"},
+            )
         )
-        inline = [table for table in tables if table.processing is Processing.INLINE]
+        with_own_code = shared.plus(layers=dependency_layers, environment=own)
 
         def function(
-            kind: str,
-            given: FunctionOptions | lambda_.IFunction | None,
-            needs: Mapping[str, str],
-            *,
-            runs_own_code: bool = False,
+            kind: str, given: FunctionOptions | lambda_.IFunction | None, defaults: FunctionDefaults
         ) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
                 return given
@@ -158,78 +164,43 @@ class CqrsFunctions(Construct):
                 kind.capitalize(),
                 code=code,
                 handler=handler,
-                layers=[*layers, *(dependency_layers if runs_own_code else ())],
-                environment={**common, Env.FUNCTION: kind, **needs, **(own if runs_own_code else {})},
+                defaults=defaults,
+                environment={Env.FUNCTION: kind},
                 memory_size=options.memory_size,
                 timeout=options.timeout or TIMEOUTS[kind],
                 reserved_concurrency=options.reserved_concurrency,
-                architecture=architecture,
-                python_runtime=python_runtime,
                 description=f"{app_name} {env_name}: {kind}",
-                log_retention=log_retention,
-                removal_policy=removal_policy,
             ).function
 
-        self.api = function(
-            FunctionKind.API,
-            api,
-            {
-                **topic,
-                **bucket,
-                **settings,
-                **session_environment(session_table, read_your_writes),
-                **identity_environment(identity),
-            },
-            runs_own_code=True,
-        )
-        self.stream = function(FunctionKind.STREAM, stream, {**topic, **settings} if inline else {})
-        self.worker = function(
-            FunctionKind.WORKER,
-            worker,
-            {**topic, **bucket, **settings, Env.SNS_ALARM_TOPIC_ARN: notifications.alarm_topic.topic_arn},
-            runs_own_code=True,
-        )
-        self.notifier = function(FunctionKind.NOTIFIER, notifier, {})
-        self.operator = function(
-            FunctionKind.OPERATOR,
-            operator,
-            {
-                **topic,
-                **bucket,
-                **settings,
-                Env.NOTIFICATION_QUEUE_URL: notifications.queue.queue_url,
-                Env.DEAD_LETTER_QUEUE_URL: notifications.dead_letter_queue.queue_url,
-            },
-            runs_own_code=True,
-        )
+        self.api = function(FunctionKind.API, api, with_own_code)
+        self.stream = function(FunctionKind.STREAM, stream, shared)
+        self.worker = function(FunctionKind.WORKER, worker, with_own_code)
+        self.notifier = function(FunctionKind.NOTIFIER, notifier, shared)
+        self.operator = function(FunctionKind.OPERATOR, operator, with_own_code)
         self._brought = {id(given) for given in (api, stream, worker, notifier, operator)}
+        self._appliers = [self.api, self.worker, self.operator]
+        self._for_appliers: list[Callable[[lambda_.IFunction], None]] = []
 
-        give_permissions(
-            self,
-            tables=tables,
-            notifications=notifications,
-            session_table=session_table,
-            master_data_table=master_data_table,
-            attributes_bucket=attributes_bucket,
-        )
-
-    def connect_workflow(self, workflow: CommandWorkflow) -> None:
-        """Let api, stream and operator start executions of ``workflow``, whose worker is `worker`."""
-        for function in (self.api, self.stream, self.operator):
-            workflow.grants.start(function)
-            self._set(function, Env.SFN_COMMAND_ARN, workflow.state_machine.state_machine_arn)
-        workflow.grants.inspect(self.operator)
-
-    def connect_failed_records(self, bucket: s3.IBucket) -> None:
-        """Let operator look at, and send again, the stream records that are kept in ``bucket``."""
-        allow_replay(self.operator, bucket)
-        self._set(self.operator, Env.FAILED_RECORDS_BUCKET_NAME, bucket.bucket_name)
-
-    def connect_realtime(self, realtime: RealtimeApi) -> None:
-        """Let notifier push to the users of ``realtime``."""
-        realtime.grants.publish(self.notifier)
-        self._set(self.notifier, Env.APPSYNC_EVENTS_ENDPOINT, realtime.http_endpoint)
-        self._set(self.notifier, Env.APPSYNC_EVENTS_NAMESPACE, realtime.namespace)
+        parts: list[Part | None] = [
+            *tables,
+            notifications,
+            session_table,
+            master_data_table,
+            attributes_bucket,
+            identity,
+        ]
+        for part in parts:
+            if part is not None:
+                part.connect(self)
+        if read_your_writes is not None:
+            minutes = session_minutes(read_your_writes)
+            if session_table is None:
+                msg = (
+                    f"read_your_writes needs session_table, got {read_your_writes.to_human_string()} "
+                    "without one; pass a SessionTable"
+                )
+                raise InvalidPropsError(msg)
+            self.set_variable(Env.RYW_SESSION_TTL_MINUTES, minutes, self.api)
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
         """Let your code, in api, worker and operator, read ``secret``.
@@ -243,10 +214,45 @@ class CqrsFunctions(Construct):
 
         """
         check_own_variables("variable", [variable])
-        for function in (self.api, self.worker, self.operator):
+        readers = (self.api, self.worker, self.operator)
+        for function in readers:
             secret.grant_read(function)
-            self._set(function, variable, secret.secret_arn)
+        self.set_variable(variable, secret.secret_arn, *readers)
 
-    def _set(self, function: lambda_.IFunction, variable: str, value: str) -> None:
-        if id(function) not in self._brought and isinstance(function, lambda_.Function):
-            function.add_environment(variable, value)
+    def set_variable(self, variable: str, value: str, *functions: lambda_.IFunction) -> None:
+        """Set an environment variable of ``functions``, except of those that were brought.
+
+        Args:
+            variable: Name of the variable.
+            value: Its value; it goes before one that was set earlier.
+            functions: Which of the functions get it.
+
+        """
+        for function in functions:
+            if id(function) not in self._brought and isinstance(function, lambda_.Function):
+                function.add_environment(variable, value)
+
+    def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Tell every function of a module; `CqrsTable.connect` does it.
+
+        Args:
+            name: The module.
+            settings: How it is processed, and its tables: `CqrsTable.module_settings_in`.
+
+        """
+        self._modules[name] = settings
+        everybody = (self.api, self.stream, self.worker, self.notifier, self.operator)
+        self.set_variable(Env.MODULES, Stack.of(self).to_json_string(self._modules), *everybody)
+
+    def add_applier(self, function: lambda_.IFunction) -> None:
+        """Count ``function`` among those that apply commands: api, worker and operator always do."""
+        if all(function is not known for known in self._appliers):
+            self._appliers.append(function)
+            for give in self._for_appliers:
+                give(function)
+
+    def for_each_applier(self, give: Callable[[lambda_.IFunction], None]) -> None:
+        """Call ``give`` with each function that applies commands, also with those added later."""
+        self._for_appliers.append(give)
+        for function in self._appliers:
+            give(function)

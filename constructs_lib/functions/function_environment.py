@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration, Token
+from aws_cdk import Annotations, Token
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.props.checks import check_duration
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -16,10 +15,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
-    from constructs_lib.api.identity import Identity
-    from constructs_lib.tables.session_table import SessionTable
-
-__all__ = ["check_own_variables", "identity_environment", "session_environment", "warn_of_passwords"]
+__all__ = ["check_own_variables", "warn_of_passwords"]
 
 # What a user may set: settings of the runtime that no construct decides.
 _OPEN: Final = {
@@ -61,39 +57,3 @@ def warn_of_passwords(scope: Construct, environment: Mapping[str, str], env_name
                 f"the variable {name} has a password in it, which the template shows; "
                 "keep it in a secret, and give that to the functions with add_secret",
             )
-
-
-def session_environment(
-    session_table: SessionTable | None, read_your_writes: Duration | None
-) -> dict[str, str]:
-    """Give the variables of read-your-writes; none without a session table."""
-    check_duration(
-        "read_your_writes",
-        read_your_writes,
-        minimum=Duration.seconds(1),
-        maximum=Duration.days(1),
-        hint="minutes are enough; leave session_table out to switch it off",
-    )
-    if session_table is None:
-        if read_your_writes is not None:
-            msg = (
-                f"read_your_writes needs session_table, got {read_your_writes.to_human_string()} "
-                "without one; pass a SessionTable"
-            )
-            raise InvalidPropsError(msg)
-        return {}
-    minutes = (read_your_writes or Duration.minutes(5)).to_minutes(integral=False)
-    return {
-        Env.SESSION_TABLE_NAME: session_table.table.table_name,
-        Env.RYW_SESSION_TTL_MINUTES: f"{minutes:g}",
-    }
-
-
-def identity_environment(identity: Identity | None) -> dict[str, str]:
-    """Give the ids of the user pool and its client; none without an identity."""
-    if identity is None:
-        return {}
-    return {
-        Env.COGNITO_USER_POOL_ID: identity.user_pool.user_pool_id,
-        Env.COGNITO_USER_POOL_CLIENT_ID: identity.user_pool_client.user_pool_client_id,
-    }

@@ -34,10 +34,11 @@ class DependenciesLayer(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         requirements: Path of a file that names every package, with version and hashes.
-        architecture: Processor of the functions that use the layer.
+        architecture: Processor of the functions that use the layer. Defaults to ARM64.
         python_runtime: Python of the functions that use the layer. Defaults to the Python
             that synthesizes.
-        removal_policy: What happens to a version of the layer that is replaced.
+        removal_policy: What happens to a version of the layer that is replaced. Defaults to
+            DESTROY.
 
     Raises:
         InvalidPropsError: ``requirements`` is missing or empty, or has a package without

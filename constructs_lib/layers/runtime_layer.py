@@ -37,13 +37,14 @@ class RuntimeLayer(Construct):
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``.
-        architecture: Processor of the functions that use the layer.
+        architecture: Processor of the functions that use the layer. Defaults to ARM64.
         python_runtime: Python of the functions that use the layer. Defaults to the Python
             that synthesizes: what is tested is what is deployed.
         pin_boto3: Whether the AWS SDK is part of the layer, at the version of the lock
             file, 27 MB more. By default the functions use the one that Lambda brings.
-        removal_policy: What happens to a version of the layer that is replaced. Functions
-            that use it keep working in both cases; RETAIN lets other stacks go on using it.
+        removal_policy: What happens to a version of the layer that is replaced. Functions that
+            use it keep working in both cases; RETAIN lets other stacks go on using it. Defaults
+            to DESTROY.
 
     Raises:
         InvalidPropsError: ``python_runtime`` is not Python 3.11 or newer.

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 with one line on standard error that says why.
     """
     options = _parser().parse_args(arguments)
-    # However we are ended, we clean up; a shell starts what is in its background deaf to Ctrl-C.
+    # Clean up however the process is ended; a shell's background jobs ignore Ctrl-C otherwise.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     try:

@@ -26,7 +26,7 @@ __all__ = ["CdkCli", "find_cdk"]
 
 Outputs = dict[str, dict[str, str]]
 
-#: What `cdk` is told in any case: nothing that needs the internet, nothing that asks.
+#: Options of every call of `cdk`: nothing needs the internet, and no question is asked.
 _GLOBAL = ("--no-notices", "--no-version-reporting", "--no-color", "--ci")
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}

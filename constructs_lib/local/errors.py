@@ -23,7 +23,7 @@ __all__ = [
 
 
 class LocalAwsError(Exception):
-    """Base of everything that `constructs_lib.local` raises on purpose."""
+    """Base class of the errors that `constructs_lib.local` raises on purpose."""
 
 
 class PortTakenError(LocalAwsError):
@@ -110,7 +110,7 @@ class PostgresFailedError(LocalAwsError):
 
 
 def _reason(output: list[str]) -> str:
-    """The line of a command's output that tells most: the last that speaks of an error, else the last."""
+    """Give the most telling line of a command's output: the last one about an error, else the last."""
     lines = [line.strip() for line in output if line.strip()]
     telling = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
     return (telling or lines or ["it printed nothing"])[-1]

@@ -14,7 +14,7 @@ _HEALTH = "/_ministack/health"
 
 
 def listen(port: int | None) -> socket.socket:
-    """A socket that listens on the loopback interface, to be handed over: nobody can take its port.
+    """Open a socket on the loopback interface, to be handed over: no other process can take its port.
 
     Args:
         port: The port; `None` for one that is free.

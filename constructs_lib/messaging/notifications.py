@@ -7,26 +7,29 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Aws, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from constructs_lib.messaging.notifications_grants import NotificationsGrants
 from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, fit_visibility
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_lambda as lambda_
 
-__all__ = ["Notifications"]
+    from constructs_lib.parts import ServiceFunctions
+
+__all__ = ["Notifications", "NotificationsGrants"]
 
 
 class Notifications(Construct):
@@ -54,14 +57,16 @@ class Notifications(Construct):
         encryption_key: Customer managed key of the new topics, which lets CloudWatch use
             it. Defaults to a new key with yearly rotation: the key that AWS manages for
             SNS cannot be used by CloudWatch alarms.
-        alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm.
-        alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook.
+        alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm. Defaults to
+            none.
+        alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook. Defaults to
+            none.
         max_receive_count: How often a message is tried before it is set aside. Defaults to 5.
         visibility_timeout: How long a message is hidden from others while it is handled:
             at least six times the consumer's timeout. Defaults to that, and to 3 minutes
             where the consumer's timeout is not known.
-        removal_policy: What happens to the new key when it leaves the stack. DESTROY
-            schedules its deletion in 7 days.
+        removal_policy: What happens to the new key when it leaves the stack. DESTROY schedules
+            its deletion in 7 days. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: ``max_receive_count`` is below 1, or a property configures a
@@ -145,7 +150,30 @@ class Notifications(Construct):
             )
         )
         self._subscribe_people(alarm_emails, alarm_subscriptions, brought=alarm_topic is not None)
-        self.grants = NotificationsGrants(self)
+        self.grants = NotificationsGrants(
+            topic=self.topic,
+            alarm_topic=self.alarm_topic,
+            queue=self.queue,
+            dead_letter_queue=self.dead_letter_queue,
+        )
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let whatever applies commands publish their status, worker raise alarms, and operator replay.
+
+        The consumer of the queue is not connected by this: see `add_consumer`.
+        """
+
+        def give(applier: lambda_.IFunction) -> None:
+            self.grants.publish(applier)
+            functions.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn, applier)
+
+        functions.for_each_applier(give)
+        worker, operator = functions.worker, functions.operator
+        self.grants.raise_alarm(worker)
+        functions.set_variable(Env.SNS_ALARM_TOPIC_ARN, self.alarm_topic.topic_arn, worker)
+        self.grants.replay(operator)
+        functions.set_variable(Env.NOTIFICATION_QUEUE_URL, self.queue.queue_url, operator)
+        functions.set_variable(Env.DEAD_LETTER_QUEUE_URL, self.dead_letter_queue.queue_url, operator)
 
     def add_consumer(
         self, function: lambda_.IFunction, *, batch_size: int = 10, max_concurrency: int = 10
@@ -232,3 +260,43 @@ class Notifications(Construct):
             Annotations.of(self).add_warning_v2(
                 "cqrs:unreadAlarms", "nobody receives the alarms; give alarm_emails or alarm_subscriptions"
             )
+
+
+class NotificationsGrants:
+    """Permissions on the topics and queues of `Notifications`, with the use of their keys."""
+
+    def __init__(
+        self, *, topic: sns.ITopic, alarm_topic: sns.ITopic, queue: sqs.IQueue, dead_letter_queue: sqs.IQueue
+    ) -> None:
+        self._topic = topic
+        self._alarm_topic = alarm_topic
+        self._queue = queue
+        self._dead_letters = dead_letter_queue
+
+    def publish(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` publish status changes."""
+        return self._publish(self._topic, grantee)
+
+    def raise_alarm(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` publish alarms."""
+        return self._publish(self._alarm_topic, grantee)
+
+    def replay(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` see how full both queues are, and put dead letters back into the queue."""
+        queue, dead_letters = self._queue, self._dead_letters
+        depth = "sqs:GetQueueAttributes"
+        return combined(
+            queue.grant(grantee, depth, "sqs:SendMessage"),
+            dead_letters.grant(grantee, depth, "sqs:ReceiveMessage", "sqs:DeleteMessage"),
+            *allow_key(grantee, queue.encryption_master_key, *READ_WITH_KEY, "kms:GenerateDataKey"),
+            *allow_key(grantee, dead_letters.encryption_master_key, *READ_WITH_KEY),
+        )
+
+    def _publish(self, topic: sns.ITopic, grantee: iam.IGrantable) -> iam.Grant:
+        # Not topic.grant_publish: that allows kms:GenerateDataKey*, of which SNS needs one.
+        grant = iam.Grant.add_to_principal_or_resource(
+            grantee=grantee, actions=["sns:Publish"], resource_arns=[topic.topic_arn], resource=topic
+        )
+        if (key := topic.master_key) is None:
+            return grant
+        return grant.combine(key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey"))

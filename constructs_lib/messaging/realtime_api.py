@@ -12,6 +12,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
 
     from constructs_lib.api.identity import Identity
+    from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["DEFAULT_CROSS_TENANT_ROLES", "RealtimeApi", "RealtimeApiGrants"]
 
@@ -45,12 +47,14 @@ class RealtimeApi(Construct):
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``.
-        identity: Whose users may connect. Required without ``event_api``.
+        identity: Whose users may connect. Required without ``event_api``. Defaults to none.
         event_api: An existing API, which users connect to with a user pool and functions
             with IAM. Defaults to a new one.
-        namespace: First part of the channels: letters, digits and dashes.
-        cross_tenant_roles: Roles that let a user subscribe in the tenant that he has one
-            for, or in all where it is for all. Give what ``CROSS_TENANT_ROLES`` has.
+        namespace: First part of the channels: letters, digits and dashes. Defaults to
+            "default".
+        cross_tenant_roles: Roles that let users subscribe in the tenant that they have one for,
+            or in all tenants where the role names none. Give what ``CROSS_TENANT_ROLES`` has.
+            Defaults to "system_admin".
 
     Raises:
         InvalidPropsError: The namespace cannot be one, both or neither of ``identity`` and
@@ -83,7 +87,7 @@ class RealtimeApi(Construct):
                 publish_auth_mode_types=[_SERVICE], subscribe_auth_mode_types=[_USERS]
             ),
         )
-        self.grants = RealtimeApiGrants(self)
+        self.grants = RealtimeApiGrants(self.channel_namespace)
 
     @property
     def http_endpoint(self) -> str:
@@ -94,6 +98,12 @@ class RealtimeApi(Construct):
     def websocket_endpoint(self) -> str:
         """Where users connect."""
         return f"wss://{self.event_api.realtime_dns}/event/realtime"
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let the notifier push to the users of this API."""
+        self.grants.publish(functions.notifier)
+        functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
+        functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)
 
     def _event_api(self, identity: Identity | None) -> appsync.EventApi:
         if identity is None:
@@ -123,12 +133,12 @@ class RealtimeApi(Construct):
 class RealtimeApiGrants:
     """Permissions on the channels of a `RealtimeApi`."""
 
-    def __init__(self, realtime: RealtimeApi) -> None:
-        self._realtime = realtime
+    def __init__(self, channel_namespace: appsync.ChannelNamespace) -> None:
+        self._channel_namespace = channel_namespace
 
     def publish(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` publish to every channel of the namespace."""
-        return self._realtime.channel_namespace.grant_publish(grantee)
+        return self._channel_namespace.grant_publish(grantee)
 
 
 def _checked(event_api: appsync.IEventApi, identity: Identity | None) -> appsync.IEventApi:

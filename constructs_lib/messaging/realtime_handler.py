@@ -15,8 +15,8 @@ __all__ = ["subscribe_handler"]
 # AppSync's JavaScript has no regular expressions, no try and no functions as arguments. So
 # tenants are compared and not rewritten: AppSync has already refused a channel with a
 # segment of other than letters, digits and dashes, so a claim with anything else in it
-# equals no segment. What remains is the wildcard, the segment that stands for no tenant, and
-# the kelvin sign, whose lower case is a k: in upper case it is none.
+# equals no segment. Left to be refused are the wildcard, the segment that stands for no tenant,
+# and a claim with the kelvin sign: its lower case equals a k, but its upper case does not equal K.
 _CODE = """\
 import { util } from '@aws-appsync/utils'
 
@@ -52,8 +52,8 @@ def subscribe_handler(cross_tenant_roles: Iterable[str]) -> str:
     """Give the handler that lets users subscribe to channels of their own tenant only.
 
     Args:
-        cross_tenant_roles: Roles that let a user subscribe in the tenant that he has one
-            for, or in all where it is for all.
+        cross_tenant_roles: Roles that let users subscribe in the tenant that they have one
+            for, or in all tenants where the role names none.
 
     """
     return _CODE % {

@@ -20,6 +20,7 @@ _COUNTS: Final = (
     "executions_failed",
     "executions_timed_out",
     "commands_failed",
+    "commands_healed",
     "handlers_parked",
     "dead_letters",
     "notifications_lost",
@@ -60,6 +61,8 @@ class AlarmThresholds:
         executions_timed_out: Executions in 5 minutes that took too long. Defaults to 1.
         commands_failed: Commands of a module in 5 minutes that were not applied after all
             attempts. Defaults to 1.
+        commands_healed: Commands of a module in 5 minutes that were left unfinished, and that the
+            service itself then finished. Defaults to 1.
         handlers_parked: Handlers of a module in 5 minutes that gave a command up. Defaults to 1.
         command_lag: 99th percentile of the time from publish to applied, by module, in 2
             of 3 periods of 5 minutes. Defaults to 1 minute.
@@ -89,6 +92,7 @@ class AlarmThresholds:
     executions_failed: int | None = 1
     executions_timed_out: int | None = 1
     commands_failed: int | None = 1
+    commands_healed: int | None = 1
     handlers_parked: int | None = 1
     command_lag: Duration | None = field(default_factory=_default(Duration.minutes(1)))
     dead_letters: int | None = 1

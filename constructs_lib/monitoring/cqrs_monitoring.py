@@ -50,17 +50,20 @@ class CqrsMonitoring(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         app_name: What the functions have as APP_NAME; alarms begin with it.
-        env_name: What the functions have as NODE_ENV.
-        notifications: Queue and dead letters to watch, and the topic for alarms.
+        env_name: What the functions have as NODE_ENV. Defaults to "dev".
+        notifications: Queue and dead letters to watch, and the topic for alarms. Defaults to
+            none.
         alarm_topic: An existing topic for the alarms, whose key lets CloudWatch use it.
             Defaults to that of ``notifications``.
-        tables: The modules to watch: throttles, and what the functions tell of each.
-        streams: From where the commands come, for lag and records that were set aside.
+        tables: The modules to watch: throttles, and what the functions tell of each. Defaults
+            to none.
+        streams: From where the commands come, for lag and records that were set aside. Defaults
+            to none.
         workflow: Executions to watch. Defaults to none.
-        functions: Functions to watch, by a name that says what each is for.
+        functions: Functions to watch, by a name that says what each is for. Defaults to none.
         api: The HTTP API to watch. Defaults to none.
         thresholds: When the alarms ring. Defaults to `AlarmThresholds`.
-        dashboard: Whether there is a dashboard.
+        dashboard: Whether there is a dashboard. Defaults to True.
 
     Raises:
         InvalidPropsError: There is no topic for alarms, or nothing to watch.

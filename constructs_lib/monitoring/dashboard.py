@@ -77,6 +77,7 @@ def _commands(parts: WatchedParts) -> list[Graph]:
             ("published", Metric.COMMANDS_PUBLISHED),
             ("applied", Metric.COMMANDS_APPLIED),
             ("failed", Metric.COMMANDS_FAILED),
+            ("healed", Metric.COMMANDS_HEALED),
             ("handlers parked", Metric.HANDLERS_PARKED),
         )
     ]

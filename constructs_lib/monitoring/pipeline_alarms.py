@@ -88,6 +88,16 @@ def module_alarms(
             "aggregates fail with them. Silence does not mean that they are healed.",
             next_step="'cqrs status', 'cqrs show PK SK', then 'cqrs reconcile' when the cause is mended",
         )
+    if thresholds.commands_healed is not None:
+        yield Watched(
+            name=f"CommandsHealed-{module}",
+            metric=metrics.of_module(Metric.COMMANDS_HEALED, module),
+            threshold=thresholds.commands_healed,
+            means=f"Commands of {module} were left unfinished, and the service finished them itself: they "
+            "were late, and are not lost.",
+            next_step="the other alarms of that time, and the log of the operator function, for what was "
+            "left; 'cqrs status' for what is left still",
+        )
     if thresholds.handlers_parked is not None and table.sync_table is not None:
         yield Watched(
             name=f"HandlersParked-{module}",

@@ -22,9 +22,12 @@ from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.grants import combined
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
+
+    from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["CommandWorkflow", "CommandWorkflowGrants", "WorkflowType"]
 
@@ -56,9 +59,9 @@ class CommandWorkflow(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         worker: Function that does the steps: a `CqrsApp` of the runtime. Needed unless
-            ``state_machine`` is given.
+            ``state_machine`` is given. Defaults to none.
         state_machine: An existing state machine to use. Defaults to a new one.
-        type: Standard, or express for cheap and short.
+        type: Standard, or express for cheap and short. Defaults to standard.
         timeout: How long an execution may take. Defaults to 1 hour, or 5 minutes for
             express, which is its limit.
         task_timeout: How long one call of the worker may take; not less than the worker's
@@ -69,9 +72,10 @@ class CommandWorkflow(Construct):
             attempts in up to 1 minute.
         error_retry: Schedule for every other error of a step. Defaults to 3 attempts in up
             to 14 seconds.
-        max_concurrency: Handlers of one command that run at the same time.
-        log_retention: How long the log of executions is kept.
-        removal_policy: What happens to the log group when it leaves the stack.
+        max_concurrency: Handlers of one command that run at the same time. Defaults to 10.
+        log_retention: How long the log of executions is kept. Defaults to 1 month.
+        removal_policy: What happens to the log group when it leaves the stack. Defaults to
+            RETAIN.
 
     Raises:
         InvalidPropsError: A duration does not fit the type, or the retries do not fit
@@ -97,7 +101,6 @@ class CommandWorkflow(Construct):
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.grants = CommandWorkflowGrants(self)
         if state_machine is not None:
             refuse_props_of_brought(
                 "state_machine",
@@ -112,6 +115,7 @@ class CommandWorkflow(Construct):
                 removal_policy=removal_policy,
             )
             self.state_machine: sfn.IStateMachine = state_machine
+            self.grants = CommandWorkflowGrants(state_machine)
             return
         if worker is None:
             msg = "worker must be given, got None; pass the function that runs the steps, or a state_machine"
@@ -153,6 +157,15 @@ class CommandWorkflow(Construct):
             ),
             tracing_enabled=True,
         )
+        self.grants = CommandWorkflowGrants(self.state_machine)
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let api, stream and operator start executions, and operator look at them."""
+        starters = (functions.api, functions.stream, functions.operator)
+        for function in starters:
+            self.grants.start(function)
+        functions.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn, *starters)
+        self.grants.inspect(functions.operator)
 
     def metric_failed(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Executions that failed, summed over ``period`` (5 minutes)."""
@@ -166,16 +179,16 @@ class CommandWorkflow(Construct):
 class CommandWorkflowGrants:
     """Permissions on a `CommandWorkflow`."""
 
-    def __init__(self, workflow: CommandWorkflow) -> None:
-        self._workflow = workflow
+    def __init__(self, state_machine: sfn.IStateMachine) -> None:
+        self._machine = state_machine
 
     def start(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` start executions."""
-        return self._workflow.state_machine.grant_start_execution(grantee)
+        return self._machine.grant_start_execution(grantee)
 
     def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` list executions and tell how each one ended."""
-        machine = self._workflow.state_machine
+        machine = self._machine
         name = (
             machine.state_machine_name
             if isinstance(machine, sfn.StateMachine)

@@ -7,61 +7,113 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from constructs import Construct
 
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
+from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
+from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Env
 
 if TYPE_CHECKING:
-    from constructs import Construct
+    from constructs_lib.parts import ServiceFunctions
 
-__all__ = ["allow_replay", "failed_records_bucket"]
+__all__ = ["FailedRecords", "FailedRecordsGrants"]
 
 
-def failed_records_bucket(
-    scope: Construct, construct_id: str, removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
-) -> s3.Bucket:
-    """Make a private bucket for records that could not be processed, kept for 90 days."""
-    bucket = s3.Bucket(
-        scope,
-        construct_id,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="Expire",
-                expiration=Duration.days(90),
-                abort_incomplete_multipart_upload_after=Duration.days(7),
+class FailedRecords(Construct):
+    """A private S3 bucket for stream records that could not be processed, kept for 90 days.
+
+    Lambda writes a batch here once it has given it up, and operators send it again with
+    ``cqrs replay-dlq``. The bucket is encrypted and answers over TLS 1.2 or newer only.
+
+    Example:
+        >>> failed = FailedRecords(self, "FailedRecords")
+        >>> StreamProcessing(self, "Orders", ..., on_failure_bucket=failed.bucket)
+        >>> failed.connect(functions)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``. Part of the logical id of the bucket.
+        bucket: An existing bucket to use. Defaults to a new bucket.
+        removal_policy: What happens to the new bucket when it leaves the stack. Defaults
+            to RETAIN.
+
+    Raises:
+        InvalidPropsError: ``bucket`` is given together with ``removal_policy``.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket: s3.IBucket | None = None,
+        removal_policy: RemovalPolicy | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        if bucket is not None:
+            refuse_props_of_brought("bucket", removal_policy=removal_policy)
+        self.bucket: s3.IBucket = bucket or self._new_bucket(removal_policy or RemovalPolicy.RETAIN)
+        self.grants = FailedRecordsGrants(self.bucket)
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let operator look at the records and send them again."""
+        self.grants.replay(functions.operator)
+        functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
+
+    def _new_bucket(self, removal_policy: RemovalPolicy) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            # An id that logical ids leave out: the bucket once stood where this construct stands.
+            "Default",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Expire",
+                    expiration=Duration.days(90),
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                )
+            ],
+            removal_policy=removal_policy,
+        )
+        acknowledge(
+            bucket,
+            "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",
+            "AwsSolutions-S1",
+        )
+        if removal_policy is RemovalPolicy.DESTROY:
+            Annotations.of(bucket).add_warning_v2(
+                "cqrs:destroyableBucket", "the bucket of failed records is deleted with the stack"
             )
-        ],
-        removal_policy=removal_policy,
-    )
-    acknowledge(
-        bucket,
-        "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",
-        "AwsSolutions-S1",
-    )
-    if removal_policy is RemovalPolicy.DESTROY:
-        Annotations.of(bucket).add_warning_v2(
-            "cqrs:destroyableBucket", "the bucket of failed records is deleted with the stack"
+        return bucket
+
+
+class FailedRecordsGrants:
+    """Least-privilege permissions on the bucket of `FailedRecords`."""
+
+    def __init__(self, bucket: s3.IBucket) -> None:
+        self._bucket = bucket
+
+    def replay(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` list the records, read them, and delete those that are done."""
+        bucket = self._bucket
+
+        def allow(resource: str, *actions: str) -> iam.Grant:
+            return iam.Grant.add_to_principal_or_resource(
+                grantee=grantee, actions=list(actions), resource_arns=[resource], resource=bucket
+            )
+
+        objects = bucket.arn_for_objects("*")
+        acknowledge_wildcard(grantee, objects, "Lambda makes the names of the records' objects")
+        return combined(
+            allow(bucket.bucket_arn, "s3:ListBucket"),
+            allow(objects, "s3:GetObject", "s3:DeleteObject"),
+            *allow_key(grantee, bucket.encryption_key, *READ_WITH_KEY),
         )
-    return bucket
-
-
-def allow_replay(grantee: iam.IGrantable, bucket: s3.IBucket) -> iam.Grant:
-    """Let ``grantee`` list the records in ``bucket``, read them, and delete those that are done."""
-
-    def allow(resource: str, *actions: str) -> iam.Grant:
-        return iam.Grant.add_to_principal_or_resource(
-            grantee=grantee, actions=list(actions), resource_arns=[resource], resource=bucket
-        )
-
-    objects = bucket.arn_for_objects("*")
-    acknowledge_wildcard(grantee, objects, "Lambda makes the names of the records' objects")
-    return combined(
-        allow(bucket.bucket_arn, "s3:ListBucket"),
-        allow(objects, "s3:GetObject", "s3:DeleteObject"),
-        *allow_key(grantee, bucket.encryption_key, *READ_WITH_KEY),
-    )

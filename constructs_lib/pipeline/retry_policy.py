@@ -24,9 +24,11 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: How often the step is tried again after its first failure; 0 for never.
-        interval: Longest wait before the first retry, in whole seconds.
-        backoff_rate: What the wait is multiplied by after each retry, at least 1.
-        max_delay: Longest wait there is, in whole seconds.
+            Defaults to 3.
+        interval: Longest wait before the first retry, in whole seconds. Defaults to 2 seconds.
+        backoff_rate: What the wait is multiplied by after each retry, at least 1. Defaults to
+            2.
+        max_delay: Longest wait there is, in whole seconds. Defaults to 1 minute.
 
     Raises:
         InvalidPropsError: A value is outside what Step Functions allows.

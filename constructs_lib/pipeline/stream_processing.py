@@ -13,7 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.pipeline.failed_records import failed_records_bucket
+from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
@@ -46,14 +46,17 @@ class StreamProcessing(Construct):
         batch_size: Most records of one call, from 1 to 10000. Defaults to 100.
         max_batching_window: How long to wait for a fuller batch, up to 5 minutes.
             Defaults to not at all.
-        parallelization_factor: Calls at the same time for one shard, from 1 to 10.
-        bisect_batch_on_error: Whether a failing batch is halved to find the record.
-        retry_attempts: How often a failing batch is tried again, from 0 to 10000.
+        parallelization_factor: Calls at the same time for one shard, from 1 to 10. Defaults to
+            1.
+        bisect_batch_on_error: Whether a failing batch is halved to find the record. Defaults to
+            True.
+        retry_attempts: How often a failing batch is tried again, from 0 to 10000. Defaults to
+            10.
         max_record_age: How old a record may get before it is set aside, from 1 minute to
             7 days. Defaults to 6 hours; the stream itself forgets after 24.
         on_failure_bucket: An existing bucket for records that were set aside. Defaults to
             a new private one, whose objects expire after 90 days.
-        enabled: Whether the mapping is on; off, commands wait in the stream.
+        enabled: Whether the mapping is on; off, commands wait in the stream. Defaults to True.
         removal_policy: What happens to the new bucket when it leaves the stack. Defaults
             to RETAIN.
 
@@ -107,8 +110,8 @@ class StreamProcessing(Construct):
                 "import the table with table_stream_arn, and turn on its stream of new images"
             )
             raise InvalidPropsError(msg)
-        self.on_failure_bucket: s3.IBucket = on_failure_bucket or failed_records_bucket(
-            self, "FailedRecords", removal_policy or RemovalPolicy.RETAIN
+        self.on_failure_bucket: s3.IBucket = (
+            on_failure_bucket or FailedRecords(self, "FailedRecords", removal_policy=removal_policy).bucket
         )
         self.module_name = table.module_name
         self.function = function

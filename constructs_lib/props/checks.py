@@ -115,7 +115,7 @@ def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolic
         allowed: The policies that work. Defaults to RETAIN and DESTROY.
 
     Raises:
-        InvalidPropsError: ``value`` is none of ``allowed``.
+        InvalidPropsError: ``value`` is not one of ``allowed``.
 
     """
     allowed = allowed or (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY)

@@ -28,7 +28,8 @@ class CqrsModule:
     Attributes:
         name: The name given to ``CommandModule``.
         processing: Who applies its commands: a workflow, or the stream function itself.
-        data_sync: Whether the module has data sync handlers.
+            Defaults to a workflow.
+        data_sync: Whether the module has data sync handlers. Defaults to False.
         table: Existing tables to use. Defaults to new ones, made by the stack.
 
     Raises:

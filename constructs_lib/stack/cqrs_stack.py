@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from aws_cdk import Duration, Environment, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.api.cqrs_api import CqrsApi
 from constructs_lib.api.identity import Identity
+from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.functions.cqrs_functions import CqrsFunctions
+from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.layers.dependencies_layer import DependenciesLayer
 from constructs_lib.layers.runtime_layer import RuntimeLayer
 from constructs_lib.messaging.notifications import Notifications
+from constructs_lib.messaging.realtime_api import DEFAULT_CROSS_TENANT_ROLES, RealtimeApi
+from constructs_lib.monitoring.cqrs_monitoring import CqrsMonitoring
 from constructs_lib.pipeline.command_workflow import CommandWorkflow, WorkflowType
-from constructs_lib.pipeline.failed_records import failed_records_bucket
+from constructs_lib.pipeline.failed_records import FailedRecords
+from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
-from constructs_lib.stack.cqrs_stack_monitoring import stack_monitoring
-from constructs_lib.stack.cqrs_stack_outputs import add_outputs
-from constructs_lib.stack.cqrs_stack_props import check_names, code_asset
-from constructs_lib.stack.cqrs_stack_realtime import realtime_api
-from constructs_lib.stack.cqrs_stack_tables import StackTables
+from constructs_lib.stack.names import check_names, output_prefix
+from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
+from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.master_data_table import MasterDataTable
+from constructs_lib.tables.session_table import SessionTable
+from runtime.contract import Env
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import Literal
 
     from constructs_lib.functions.function_options import FunctionOptions
-    from constructs_lib.messaging.realtime_api import RealtimeApi
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
+    from constructs_lib.parts import Part
     from constructs_lib.stack.cqrs_module import CqrsModule
-    from constructs_lib.tables.master_data_table import MasterDataTable
 
 __all__ = ["CqrsStack"]
+
+_Made = TypeVar("_Made")
 
 
 class CqrsStack(Stack):
@@ -55,43 +63,55 @@ class CqrsStack(Stack):
         construct_id: Id within ``scope``, and the name of the stack.
         app_name: Name of the service; the second part of the tables' names.
         env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
+            Defaults to "dev".
         modules: The service's modules.
         code: Folder with the Lambda code, or the code.
-        handler: Where in ``code`` the `CqrsApp` of the runtime is.
+        handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
         dependencies: Lock file of what ``code`` needs, for the functions that run it.
             Defaults to nothing besides the runtime.
         runtime_layer: An existing layer with the runtime. Defaults to a new `RuntimeLayer`.
         environment: Variables of your code, for the functions api, worker and operator. For
-            what is secret there is ``functions.add_secret``.
-        read_your_writes: How long a user's own write is looked for before the pipeline
-            has processed it. None switches it off, and leaves the session table out.
+            what is secret there is ``functions.add_secret``. Defaults to none.
+        read_your_writes: How long a user's own write is looked for before the pipeline has
+            processed it. None switches it off, and leaves the session table out. Defaults to 5
+            minutes.
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
         realtime: True for an API that pushes notifications to users, or an existing one.
             Defaults to none.
         monitoring: When the alarms ring; True for the usual thresholds, False for neither
-            alarms nor dashboard, such as in an environment that nobody is called for.
-        workflow_type: Standard, or express for cheap and short.
+            alarms nor dashboard, such as in an environment that nobody is called for. Defaults
+            to True.
+        heal_every: How often the service looks for commands that nobody has finished, and
+            finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
+            reconcile``. Defaults to 5 minutes.
+        workflow_type: Standard, or express for cheap and short. Defaults to standard.
         cors_origins: Origins of web pages that may call the API. Defaults to none.
-        alarm_emails: Addresses that alarms are sent to.
+        alarm_emails: Addresses that alarms are sent to. Defaults to none.
         password_auth: Whether users may sign in by sending the password itself, as curl
             does. By default they prove that they know it (SRP).
         identity: Users from another stack. Defaults to a new user pool.
         notifications: Topics and queue from another stack. Defaults to new ones.
-        api: An existing function, or the size of a new one.
-        stream: An existing function, or the size of a new one.
-        worker: An existing function, or the size of a new one.
-        notifier: An existing function, or the size of a new one.
-        operator: An existing function, or the size of a new one.
-        architecture: Processor of the functions and their layers.
+        api: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        stream: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        worker: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        notifier: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        operator: An existing function, or the size of a new one. Defaults to a new one of the
+            default size.
+        architecture: Processor of the functions and their layers. Defaults to ARM64.
         python_runtime: Their Python. Defaults to the Python that synthesizes.
-        log_retention: How long logs are kept.
-        removal_policy: What happens to whatever holds data when it leaves the stack.
-            RETAIN keeps it and protects it from deletion; DESTROY turns both off, for
-            environments that are thrown away.
+        log_retention: How long logs are kept. Defaults to 1 month.
+        removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
+            keeps it and protects it from deletion; DESTROY turns both off, for environments
+            that are thrown away. Defaults to RETAIN.
         env: Account and region. Defaults to those of the CLI's credentials.
-        description: What CloudFormation shows beside the stack.
-        tags: Tags of every resource.
-        termination_protection: Whether the stack itself is protected from deletion.
+        description: What CloudFormation shows beside the stack. Defaults to nothing.
+        tags: Tags of every resource. Defaults to none.
+        termination_protection: Whether the stack itself is protected from deletion. Defaults to
+            False.
 
     Raises:
         InvalidPropsError: A name, folder or combination cannot be deployed.
@@ -116,6 +136,7 @@ class CqrsStack(Stack):
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
+        heal_every: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
         alarm_emails: Sequence[str] = (),
@@ -149,10 +170,18 @@ class CqrsStack(Stack):
             refuse_props_of_brought("identity", password_auth=password_auth)
         if notifications is not None:
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
-        tables = StackTables(self, env_name=env_name, app_name=app_name, removal_policy=removal_policy)
-        self.tables = tables.of_modules(modules)
-        self.session_table = tables.sessions() if read_your_writes else None
-        self.master_data_table = tables.master_data(master_data)
+        self._app_name = app_name
+        self._env_name = env_name
+        self._removal_policy = removal_policy
+        defaults = FunctionDefaults(
+            architecture=architecture,
+            python_runtime=python_runtime,
+            log_retention=log_retention,
+            removal_policy=removal_policy,
+        )
+        self.tables = {module.name: module.table or self._new_table(module) for module in modules}
+        self.session_table = self._new_session_table(read_your_writes) if read_your_writes else None
+        self.master_data_table = _given_or(master_data, self._new_master_data_table)
         self.attributes_bucket = AttributesBucket(self, "Attributes", removal_policy=removal_policy)
         self.notifications = notifications or Notifications(
             self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
@@ -160,22 +189,6 @@ class CqrsStack(Stack):
         self.identity = identity or Identity(
             self, "Identity", password_auth=password_auth, removal_policy=removal_policy
         )
-        layers = [
-            runtime_layer
-            or RuntimeLayer(
-                self, "Runtime", architecture=architecture, python_runtime=python_runtime
-            ).layer_version
-        ]
-        dependency_layers = []
-        if dependencies:
-            packages = DependenciesLayer(
-                self,
-                "Dependencies",
-                requirements=dependencies,
-                architecture=architecture,
-                python_runtime=python_runtime,
-            )
-            dependency_layers = [packages.layer_version]
         self.functions = CqrsFunctions(
             self,
             "Functions",
@@ -183,25 +196,15 @@ class CqrsStack(Stack):
             handler=handler,
             app_name=app_name,
             env_name=env_name,
-            tables=list(self.tables.values()),
-            notifications=self.notifications,
-            session_table=self.session_table,
-            master_data_table=self.master_data_table,
-            read_your_writes=read_your_writes,
-            attributes_bucket=self.attributes_bucket,
-            identity=self.identity,
-            layers=layers,
-            dependency_layers=dependency_layers,
+            defaults=defaults,
+            layers=[runtime_layer or self._new_runtime_layer(defaults)],
+            dependency_layers=[self._new_dependencies_layer(dependencies, defaults)] if dependencies else [],
             environment=environment,
             api=api,
             stream=stream,
             worker=worker,
             notifier=notifier,
             operator=operator,
-            architecture=architecture,
-            python_runtime=python_runtime,
-            log_retention=log_retention,
-            removal_policy=removal_policy,
         )
         self.workflow = CommandWorkflow(
             self,
@@ -211,9 +214,25 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
-        self.functions.connect_workflow(self.workflow)
-        self.failed_records = failed_records_bucket(self, "FailedRecords", removal_policy)
-        self.functions.connect_failed_records(self.failed_records)
+        self.failed_records = FailedRecords(self, "FailedRecords", removal_policy=removal_policy)
+        self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
+        self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
+        parts: list[Part | None] = [
+            *self.tables.values(),
+            self.notifications,
+            self.master_data_table,
+            self.session_table,
+            self.attributes_bucket,
+            self.identity,
+            self.workflow,
+            self.failed_records,
+            self.realtime,
+            self.healing,
+        ]
+        for part in parts:
+            if part is not None:
+                part.connect(self.functions)
+        self.notifications.add_consumer(self.functions.notifier)
         streams = Construct(self, "Streams")
         self.streams = {
             name: StreamProcessing(
@@ -221,14 +240,10 @@ class CqrsStack(Stack):
                 name,
                 table=table,
                 function=self.functions.stream,
-                on_failure_bucket=self.failed_records,
+                on_failure_bucket=self.failed_records.bucket,
             )
             for name, table in self.tables.items()
         }
-        self.notifications.add_consumer(self.functions.notifier)
-        self.realtime = realtime_api(self, realtime, identity=self.identity, environment=environment)
-        if self.realtime is not None:
-            self.functions.connect_realtime(self.realtime)
         self.api = CqrsApi(
             self,
             "Api",
@@ -238,5 +253,118 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
-        self.monitoring = stack_monitoring(self, monitoring, app_name=app_name, env_name=env_name)
-        add_outputs(self)
+        self.monitoring = None if monitoring is False else self._new_monitoring(monitoring)
+        self._add_outputs()
+
+    def _new_table(self, module: CqrsModule) -> CqrsTable:
+        return CqrsTable(
+            self,
+            module.name,
+            module_name=module.name,
+            table_name_prefix=naming.table_name_prefix(self._env_name, self._app_name, module.name),
+            processing=module.processing,
+            data_sync=module.data_sync,
+            removal_policy=self._removal_policy,
+        )
+
+    def _new_session_table(self, read_your_writes: Duration) -> SessionTable:
+        return SessionTable(
+            self,
+            "Sessions",
+            read_your_writes=read_your_writes,
+            table_name=naming.session_table_name(self._env_name, self._app_name),
+            removal_policy=self._removal_policy,
+        )
+
+    def _new_master_data_table(self) -> MasterDataTable:
+        return MasterDataTable(
+            self,
+            "MasterData",
+            table_name=naming.master_data_table_name(self._env_name, self._app_name),
+            removal_policy=self._removal_policy,
+        )
+
+    def _new_runtime_layer(self, defaults: FunctionDefaults) -> lambda_.ILayerVersion:
+        return RuntimeLayer(
+            self, "Runtime", architecture=defaults.architecture, python_runtime=defaults.python_runtime
+        ).layer_version
+
+    def _new_dependencies_layer(
+        self, requirements: str | Path, defaults: FunctionDefaults
+    ) -> lambda_.ILayerVersion:
+        return DependenciesLayer(
+            self,
+            "Dependencies",
+            requirements=requirements,
+            architecture=defaults.architecture,
+            python_runtime=defaults.python_runtime,
+        ).layer_version
+
+    def _new_realtime_api(self, environment: Mapping[str, str]) -> RealtimeApi:
+        # Which roles cross tenants is what the functions are told.
+        names = environment.get(Env.CROSS_TENANT_ROLES, "").split(",")
+        roles = [name.strip() for name in names if name.strip()]
+        return RealtimeApi(
+            self,
+            "Realtime",
+            identity=self.identity,
+            cross_tenant_roles=roles or DEFAULT_CROSS_TENANT_ROLES,
+        )
+
+    def _new_monitoring(self, thresholds: AlarmThresholds | Literal[True]) -> CqrsMonitoring:
+        functions = self.functions
+        return CqrsMonitoring(
+            self,
+            "Monitoring",
+            app_name=self._app_name,
+            env_name=self._env_name,
+            notifications=self.notifications,
+            tables=list(self.tables.values()),
+            streams=list(self.streams.values()),
+            workflow=self.workflow,
+            functions={
+                "api": functions.api,
+                "stream": functions.stream,
+                "worker": functions.worker,
+                "notifier": functions.notifier,
+            },
+            api=self.api,
+            thresholds=None if thresholds is True else thresholds,
+        )
+
+    def _add_outputs(self) -> None:
+        """Add what a client, a test or an operator needs to find the service."""
+        outputs = {
+            "ApiUrl": self.api.url,
+            "UserPoolId": self.identity.user_pool.user_pool_id,
+            "UserPoolClientId": self.identity.user_pool_client.user_pool_client_id,
+            "StateMachineArn": self.workflow.state_machine.state_machine_arn,
+            "TopicArn": self.notifications.topic.topic_arn,
+            "AlarmTopicArn": self.notifications.alarm_topic.topic_arn,
+            "NotificationQueueUrl": self.notifications.queue.queue_url,
+            "OperatorFunctionName": self.functions.operator.function_name,
+            "AttributesBucketName": self.attributes_bucket.bucket.bucket_name,
+        }
+        if self.session_table is not None:
+            outputs["SessionTableName"] = self.session_table.table.table_name
+        if self.master_data_table is not None:
+            outputs["MasterDataTableName"] = self.master_data_table.table.table_name
+        if self.realtime is not None:
+            outputs["RealtimeHttpEndpoint"] = self.realtime.http_endpoint
+            outputs["RealtimeWebSocketEndpoint"] = self.realtime.websocket_endpoint
+        for name, table in self.tables.items():
+            prefix = output_prefix(name)
+            outputs[f"{prefix}CommandTableName"] = table.command_table.table_name
+            outputs[f"{prefix}DataTableName"] = table.data_table.table_name
+            outputs[f"{prefix}HistoryTableName"] = table.history_table.table_name
+            if table.sync_table is not None:
+                outputs[f"{prefix}SyncTableName"] = table.sync_table.table_name
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
+
+
+def _given_or(given: _Made | bool, make: Callable[[], _Made]) -> _Made | None:  # noqa: FBT001 - a prop
+    """Give the part that was brought; for True a new one; for False none."""
+    if isinstance(given, bool):
+        return make() if given else None
+    return given

@@ -14,9 +14,12 @@ from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+
+    from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["AttributesBucket", "AttributesBucketGrants"]
 
@@ -42,9 +45,10 @@ class AttributesBucket(Construct):
         access_logs_bucket: Bucket that receives the new bucket's server access logs.
             Defaults to no access logs.
         auto_delete_objects: Whether the objects are deleted together with the bucket, by a
-            function that CDK adds to the stack. Needs ``removal_policy`` DESTROY. Otherwise
-            a stack with objects in the bucket cannot be deleted.
-        removal_policy: What happens to the new bucket when it leaves the stack.
+            function that CDK adds to the stack. Needs ``removal_policy`` DESTROY. Otherwise a
+            stack with objects in the bucket cannot be deleted. Defaults to False.
+        removal_policy: What happens to the new bucket when it leaves the stack. Defaults to
+            RETAIN.
 
     Raises:
         InvalidPropsError: ``bucket`` is given together with a property that configures it,
@@ -87,6 +91,14 @@ class AttributesBucket(Construct):
             removal_policy=removal_policy,
         )
         self.grants = AttributesBucketGrants(self.bucket)
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let api put large attributes here, and worker and operator read them."""
+        self.grants.read_write(functions.api)
+        self.grants.read(functions.worker)
+        self.grants.read(functions.operator)
+        users = (functions.api, functions.worker, functions.operator)
+        functions.set_variable(Env.S3_BUCKET_NAME, self.bucket.bucket_name, *users)
 
     def _new_bucket(
         self,

@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
 
+    from constructs_lib.parts import ServiceFunctions
+
 __all__ = ["CqrsTable"]
 
 
 class CqrsTable(Construct):
     """The DynamoDB tables that together hold one module: one kind of aggregate.
 
-    Commands are appended to ``command_table``, whose stream starts their processing. The
+    Commands are appended to ``command_table``, whose stream starts their processing, and
+    whose index ``open`` holds those that are under way, however many are done. The
     latest state lives in ``data_table``, superseded versions in ``history_table``. A module
     with data sync handlers also has a ``sync_table``, which remembers how far each handler
     is. Each table is on-demand, encrypted and recoverable to any second of the recovery
@@ -51,10 +54,16 @@ class CqrsTable(Construct):
             ``CommandModule`` names it. Defaults to ``construct_id`` in lower case.
         table_name_prefix: Start of the physical names: "dev-shop-order" gives
             "dev-shop-order-command" and so on. Defaults to names that CloudFormation makes.
-        processing: Who applies commands: a workflow, or the stream function itself.
+        processing: Who applies commands: a workflow, or the stream function itself. Defaults to
+            a workflow.
         data_sync: Whether the module has data sync handlers, which need ``sync_table``.
+            Defaults to False.
         command_table: An existing table to use; its key is ``pk`` and ``sk``, both strings,
             and it streams new images. Defaults to a new table.
+        command_table_has_open_index: Whether ``command_table`` has an index as a new table
+            has one, by which unfinished commands are found: its name ``open``, its partition
+            key ``open``, its sort key ``createdAt``, both strings. Defaults to False: then
+            only `reconcile`, which scans the table, finds what nobody has finished.
         data_table: An existing table to use. Defaults to a new table.
         history_table: An existing table to use. Defaults to a new table.
         sync_table: An existing table to use; giving it implies ``data_sync``. Defaults
@@ -63,15 +72,15 @@ class CqrsTable(Construct):
             known. The grants include its use. Defaults to the key that DynamoDB owns.
         max_write_request_units: Ceiling on writes per second of the new command and data
             tables, in write request units. Defaults to no ceiling.
-        point_in_time_recovery_days: How far back the new tables can be restored, in days,
-            from 1 to 35.
-        removal_policy: What happens to the new tables when they leave the stack. RETAIN
-            keeps them and protects them from deletion; DESTROY turns both off, for
-            environments that are thrown away.
+        point_in_time_recovery_days: How far back the new tables can be restored, in days, from
+            1 to 35. Defaults to 35.
+        removal_policy: What happens to the new tables when they leave the stack. RETAIN keeps
+            them and protects them from deletion; DESTROY turns both off, for environments that
+            are thrown away. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, or a property
-            configures tables that are all brought along.
+            configures tables that are all brought along, or describes one that is not.
 
     """
 
@@ -86,6 +95,7 @@ class CqrsTable(Construct):
         processing: Processing = Processing.WORKFLOW,
         data_sync: bool = False,
         command_table: dynamodb.ITableV2 | None = None,
+        command_table_has_open_index: bool = False,
         data_table: dynamodb.ITableV2 | None = None,
         history_table: dynamodb.ITableV2 | None = None,
         sync_table: dynamodb.ITableV2 | None = None,
@@ -116,6 +126,12 @@ class CqrsTable(Construct):
             refuse_props_of_brought(
                 "command_table and data_table", max_write_request_units=max_write_request_units
             )
+        if command_table is None and command_table_has_open_index:
+            msg = (
+                "command_table_has_open_index needs command_table, got True without one; "
+                "leave it out: a new table has the index"
+            )
+            raise InvalidPropsError(msg)
         if all(table is not None for table in brought):
             refuse_props_of_brought(
                 "command_table, data_table and history_table",
@@ -136,15 +152,22 @@ class CqrsTable(Construct):
         limited = dynamodb.Billing.on_demand(max_write_request_units=max_write_request_units)
         unlimited = dynamodb.Billing.on_demand()
         self.command_table: dynamodb.ITableV2 = command_table or self._table(
-            "Command", limited, stream=dynamodb.StreamViewType.NEW_IMAGE
+            "Command", limited, stream=dynamodb.StreamViewType.NEW_IMAGE, has_open_index=True
         )
         self.data_table: dynamodb.ITableV2 = data_table or self._table("Data", limited)
         self.history_table: dynamodb.ITableV2 = history_table or self._table("History", unlimited)
+        self.has_open_index = command_table is None or command_table_has_open_index
         self.sync_table: dynamodb.ITableV2 | None = sync_table
         if needs_sync and sync_table is None:
             # A cursor that expired would run its handler again from the start: no TTL here.
             self.sync_table = self._table("Sync", unlimited, ttl=False)
-        self.grants = CqrsTableGrants(self)
+        self.grants = CqrsTableGrants(
+            command_table=self.command_table,
+            data_table=self.data_table,
+            history_table=self.history_table,
+            sync_table=self.sync_table,
+            has_open_index=self.has_open_index,
+        )
 
     @property
     def module_settings(self) -> dict[str, Any]:
@@ -155,6 +178,8 @@ class CqrsTable(Construct):
         settings["command"] = self.command_table.table_name
         settings["data"] = self.data_table.table_name
         settings["history"] = self.history_table.table_name
+        if self.has_open_index:
+            settings["open"] = True
         if self.sync_table is not None:
             settings["sync"] = True
             settings["sync_table"] = self.sync_table.table_name
@@ -174,6 +199,28 @@ class CqrsTable(Construct):
         convention = naming.table_name_prefix(env_name, app_name, self.module_name)
         assumed = self._made if self._prefix == convention else ()
         return {name: value for name, value in self.module_settings.items() if name not in assumed}
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let the functions of a service publish, process, read and repair this module."""
+        settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
+        functions.add_module(self.module_name, settings)
+        is_inline = self.processing is Processing.INLINE
+        self.grants.publish(functions.api)
+        self.grants.read(functions.api)
+        # A synchronous publish applies the command in the same transaction.
+        self.grants.apply(functions.api)
+        # The stream function applies inline, and an execution follows for handlers only.
+        if self.sync_table or not is_inline:
+            self.grants.apply(functions.worker)
+        self.grants.inspect(functions.operator)
+        self.grants.reconcile(functions.operator)
+        # Only handlers park, and only they can be fed again.
+        if self.sync_table:
+            self.grants.repair(functions.operator)
+            self.grants.replay(functions.operator)
+        if is_inline:
+            self.grants.apply(functions.stream)
+            functions.add_applier(functions.stream)
 
     def metric_throttled_commands(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the command table that were throttled, summed over ``period`` (5 minutes)."""
@@ -198,9 +245,12 @@ class CqrsTable(Construct):
         *,
         stream: dynamodb.StreamViewType | None = None,
         ttl: bool = True,
+        has_open_index: bool = False,
     ) -> dynamodb.TableV2:
         suffix = construct_id.lower()
         self._made.add("sync_table" if suffix == contract.SYNC_SUFFIX else suffix)
+        if has_open_index:
+            self._made.add("open")
         return new_table(
             self,
             construct_id,
@@ -211,6 +261,7 @@ class CqrsTable(Construct):
             recovery_days=self._recovery_days,
             billing=billing,
             stream=stream,
+            has_open_index=has_open_index,
         )
 
 

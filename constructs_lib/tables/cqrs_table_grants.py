@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 
-from constructs_lib.props.grants import allow_reads, allow_writes, combined
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_iam as iam
-
-    from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.props.grants import (
+    READ_WITH_KEY,
+    WRITE_WITH_KEY,
+    allow_key,
+    allow_reads,
+    allow_writes,
+    combined,
+)
+from runtime import contract
 
 __all__ = ["CqrsTableGrants"]
 
@@ -18,15 +22,37 @@ _READ = (*_LOOK_UP, "dynamodb:Query")
 
 
 class CqrsTableGrants:
-    """Least-privilege permissions on the tables of a `CqrsTable`, by intent.
+    """Least-privilege permissions on the tables of a module, by intent.
 
     Each permission includes the use of a table's customer managed key, where it has one.
     Only those for operators allow a scan: `replay`, `inspect` and `reconcile`. A transaction
     needs no permission of its own: DynamoDB checks each item in it as a single read or write.
+
+    Args:
+        command_table: Where commands are appended.
+        data_table: The latest states.
+        history_table: Former states.
+        sync_table: How far each data sync handler is. None where the module has no handlers.
+        has_open_index: Whether the command table has the index over what is under way.
+
     """
 
-    def __init__(self, tables: CqrsTable) -> None:
-        self._tables = tables
+    def __init__(
+        self,
+        *,
+        command_table: dynamodb.ITableV2,
+        data_table: dynamodb.ITableV2,
+        history_table: dynamodb.ITableV2,
+        sync_table: dynamodb.ITableV2 | None = None,
+        has_open_index: bool = False,
+    ) -> None:
+        self._command = command_table
+        # Not command_table.grants: those allow the same on every index, whatever it is for.
+        self._on_commands = dynamodb.TableGrants(table=command_table, has_index=False)
+        self._data = data_table
+        self._history = history_table
+        self._cursors = sync_table
+        self._has_open_index = has_open_index
 
     def publish(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` append commands and look up the state that they build on.
@@ -34,30 +60,27 @@ class CqrsTableGrants:
         This is enough for asynchronous publishing. A synchronous publish also processes
         the command: give `apply` as well.
         """
-        tables = self._tables
         return combined(
-            allow_writes(grantee, tables.command_table, *_LOOK_UP, "dynamodb:PutItem"),
-            allow_reads(grantee, tables.data_table, *_LOOK_UP),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:PutItem"),
+            allow_reads(grantee, self._data, *_LOOK_UP),
             *self._read_cursors(grantee),
         )
 
     def read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` read commands, the latest state and former versions by key."""
-        tables = self._tables
         return combined(
-            allow_reads(grantee, tables.command_table, *_READ),
-            allow_reads(grantee, tables.data_table, *_READ),
-            allow_reads(grantee, tables.history_table, *_READ),
+            self._read_commands(grantee, *_READ),
+            allow_reads(grantee, self._data, *_READ),
+            allow_reads(grantee, self._history, *_READ),
             *self._read_cursors(grantee),
         )
 
     def apply(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` process commands: write data and history, keep status and cursors."""
-        tables = self._tables
         return combined(
-            allow_writes(grantee, tables.command_table, *_LOOK_UP, "dynamodb:UpdateItem"),
-            allow_writes(grantee, tables.data_table, *_LOOK_UP, "dynamodb:PutItem"),
-            allow_writes(grantee, tables.history_table, "dynamodb:PutItem"),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem"),
+            allow_writes(grantee, self._data, *_LOOK_UP, "dynamodb:PutItem"),
+            allow_writes(grantee, self._history, "dynamodb:PutItem"),
             *self._move_cursors(grantee),
         )
 
@@ -66,48 +89,44 @@ class CqrsTableGrants:
 
         The commands that no handler is behind any more get their final status.
         """
-        tables = self._tables
         return combined(
-            allow_reads(grantee, tables.data_table, "dynamodb:Scan"),
-            allow_writes(grantee, tables.command_table, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+            allow_reads(grantee, self._data, "dynamodb:Scan"),
+            self._write_commands(grantee, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
             *self._move_cursors(grantee),
         )
 
     def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` look, as operators do: versions, state and cursors of any aggregate."""
-        tables = self._tables
-        cursors = tables.sync_table
+        cursors = self._cursors
         return combined(
-            allow_reads(grantee, tables.command_table, "dynamodb:Query", "dynamodb:DescribeTable"),
-            allow_reads(grantee, tables.data_table, "dynamodb:GetItem"),
-            allow_reads(grantee, tables.history_table, "dynamodb:Query"),
+            self._read_commands(grantee, "dynamodb:Query", "dynamodb:DescribeTable"),
+            allow_reads(grantee, self._data, "dynamodb:GetItem"),
+            allow_reads(grantee, self._history, "dynamodb:Query"),
             *([allow_reads(grantee, cursors, "dynamodb:BatchGetItem", "dynamodb:Scan")] if cursors else []),
         )
 
     def repair(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` run a parked handler again, or pass a version over."""
-        tables = self._tables
         check = "dynamodb:ConditionCheckItem"
-        cursors = tables.sync_table
+        cursors = self._cursors
         return combined(
-            allow_writes(grantee, tables.command_table, *_LOOK_UP, "dynamodb:UpdateItem", check),
-            allow_reads(grantee, tables.data_table, "dynamodb:GetItem", check),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem", check),
+            allow_reads(grantee, self._data, "dynamodb:GetItem", check),
             *([allow_writes(grantee, cursors, *_LOOK_UP, "dynamodb:UpdateItem")] if cursors else []),
         )
 
     def reconcile(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` find commands that nobody has finished, and finish them."""
-        tables = self._tables
         return combined(
-            allow_writes(
+            self._write_commands(
                 grantee,
-                tables.command_table,
                 "dynamodb:Scan",
                 "dynamodb:BatchGetItem",
                 "dynamodb:UpdateItem",
             ),
-            allow_writes(grantee, tables.data_table, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
-            allow_writes(grantee, tables.history_table, "dynamodb:PutItem"),
+            allow_writes(grantee, self._data, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+            allow_writes(grantee, self._history, "dynamodb:PutItem"),
+            *self._find_open(grantee),
             *self._move_cursors(grantee),
         )
 
@@ -116,22 +135,40 @@ class CqrsTableGrants:
 
         Large attributes take `AttributesBucket.grants.collect` as well.
         """
-        tables = self._tables
         delete = "dynamodb:DeleteItem"
-        cursors = tables.sync_table
+        cursors = self._cursors
         return combined(
-            allow_writes(grantee, tables.command_table, "dynamodb:Query", "dynamodb:GetItem", delete),
-            allow_writes(grantee, tables.data_table, "dynamodb:GetItem", delete),
-            allow_writes(grantee, tables.history_table, "dynamodb:Query", delete),
+            self._write_commands(grantee, "dynamodb:Query", "dynamodb:GetItem", delete),
+            allow_writes(grantee, self._data, "dynamodb:GetItem", delete),
+            allow_writes(grantee, self._history, "dynamodb:Query", delete),
             *([allow_writes(grantee, cursors, "dynamodb:BatchGetItem", delete)] if cursors else []),
         )
 
+    def _read_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        key = allow_key(grantee, self._command.encryption_key, *READ_WITH_KEY)
+        return combined(self._on_commands.actions(grantee, *actions), *key)
+
+    def _write_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        key = allow_key(grantee, self._command.encryption_key, *WRITE_WITH_KEY)
+        return combined(self._on_commands.actions(grantee, *actions), *key)
+
+    def _find_open(self, grantee: iam.IGrantable) -> list[iam.Grant]:
+        """Let ``grantee`` look up what is under way, where there is an index of it."""
+        if not self._has_open_index:
+            return []
+        index = f"{self._command.table_arn}/index/{contract.OPEN_INDEX}"
+        return [
+            iam.Grant.add_to_principal(
+                grantee=grantee, actions=["dynamodb:Query"], resource_arns=[index], scope=self._command
+            )
+        ]
+
     def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
         """Let ``grantee`` see how far a module is that keeps no data rows, where only cursors say so."""
-        cursors = self._tables.sync_table
+        cursors = self._cursors
         return [allow_reads(grantee, cursors, "dynamodb:BatchGetItem")] if cursors else []
 
     def _move_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
-        cursors = self._tables.sync_table
+        cursors = self._cursors
         actions = ("dynamodb:BatchGetItem", "dynamodb:UpdateItem")
         return [allow_writes(grantee, cursors, *actions)] if cursors else []

@@ -11,12 +11,16 @@ from constructs import Construct
 from constructs_lib.props.grants import allow_reads, allow_writes
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
+
+    from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["MasterDataTable", "MasterDataTableGrants"]
 
@@ -42,8 +46,8 @@ class MasterDataTable(Construct):
         table_name: Physical name of the new table. Defaults to one that CloudFormation makes.
         encryption_key: Customer managed key of the new table, for a stack whose region is
             known. The grants include its use. Defaults to the key that DynamoDB owns.
-        removal_policy: What happens to the new table when it leaves the stack. RETAIN
-            keeps it and protects it from deletion; DESTROY turns both off.
+        removal_policy: What happens to the new table when it leaves the stack. RETAIN keeps it
+            and protects it from deletion; DESTROY turns both off. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: ``table`` is given together with a property that configures it.
@@ -73,6 +77,15 @@ class MasterDataTable(Construct):
             recovery_days=LONGEST_RECOVERY_DAYS,
         )
         self.grants = MasterDataTableGrants(self.table)
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let the functions that apply commands look up how long rows are kept."""
+
+        def give(applier: lambda_.IFunction) -> None:
+            self.grants.read(applier)
+            functions.set_variable(Env.MASTER_DATA_TABLE_NAME, self.table.table_name, applier)
+
+        functions.for_each_applier(give)
 
     def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Reads and writes that were throttled, summed over ``period`` (5 minutes)."""

@@ -30,6 +30,7 @@ def new_table(
     recovery_days: int | None,
     billing: dynamodb.Billing | None = None,
     stream: dynamodb.StreamViewType | None = None,
+    has_open_index: bool = False,
 ) -> dynamodb.TableV2:
     """Make a table that is on-demand, encrypted, and protected from deletion unless it may be destroyed.
 
@@ -43,6 +44,7 @@ def new_table(
         recovery_days: How far back the table can be restored, in days. None: not at all.
         billing: Defaults to on-demand without a ceiling.
         stream: What its stream tells. Defaults to no stream.
+        has_open_index: Whether there is an index over the commands that are under way.
 
     """
     recovery = dynamodb.PointInTimeRecoverySpecification(
@@ -57,6 +59,7 @@ def new_table(
         time_to_live_attribute=contract.TTL_ATTRIBUTE if expires else None,
         billing=billing or dynamodb.Billing.on_demand(),
         dynamo_stream=stream,
+        global_secondary_indexes=[_open_index()] if has_open_index else None,
         encryption=(
             dynamodb.TableEncryptionV2.customer_managed_key(encryption_key)
             if encryption_key
@@ -117,4 +120,15 @@ def brought_or_new_table(
         removal_policy=removal_policy,
         expires=expires,
         recovery_days=recovery_days,
+    )
+
+
+def _open_index() -> dynamodb.GlobalSecondaryIndexPropsV2:
+    """Give the index over what is under way: only rows with its partition key are in it."""
+    text = dynamodb.AttributeType.STRING
+    return dynamodb.GlobalSecondaryIndexPropsV2(
+        index_name=contract.OPEN_INDEX,
+        partition_key=dynamodb.Attribute(name=contract.OPEN_COLUMN, type=text),
+        sort_key=dynamodb.Attribute(name=contract.OPEN_SORT_KEY, type=text),
+        projection_type=dynamodb.ProjectionType.KEYS_ONLY,
     )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from constructs_lib.props.checks import check_duration
 from constructs_lib.props.grants import allow_writes
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.pk_sk_table import brought_or_new_table
+from runtime.contract import Env
 
 if TYPE_CHECKING:
-    from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
 
-__all__ = ["SessionTable", "SessionTableGrants"]
+    from constructs_lib.parts import ServiceFunctions
+
+__all__ = ["SessionTable", "SessionTableGrants", "session_minutes"]
 
 
 class SessionTable(Construct):
@@ -37,16 +40,19 @@ class SessionTable(Construct):
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``. Part of the logical id of the table.
+        read_your_writes: How long a user's own write is looked for before the pipeline has
+            processed it, from 1 second to 1 day. Defaults to 5 minutes.
         table: An existing table to use; its key is ``pk`` and ``sk``, both strings, and
             its TTL attribute is ``ttl``. Defaults to a new table.
         table_name: Physical name of the new table. Defaults to one that CloudFormation makes.
         encryption_key: Customer managed key of the new table, for a stack whose region is
             known. The grants include its use. Defaults to the key that DynamoDB owns.
-        removal_policy: What happens to the new table when it leaves the stack. RETAIN
-            keeps it and protects it from deletion; DESTROY turns both off.
+        removal_policy: What happens to the new table when it leaves the stack. RETAIN keeps it
+            and protects it from deletion; DESTROY turns both off. Defaults to RETAIN.
 
     Raises:
-        InvalidPropsError: ``table`` is given together with a property that configures it.
+        InvalidPropsError: ``table`` is given together with a property that configures it, or
+            ``read_your_writes`` is out of range.
 
     """
 
@@ -56,12 +62,14 @@ class SessionTable(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        read_your_writes: Duration = Duration.minutes(5),  # noqa: B008 - immutable
         table: dynamodb.ITableV2 | None = None,
         table_name: str | None = None,
         encryption_key: kms.IKey | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._minutes = session_minutes(read_your_writes)
         self.table = brought_or_new_table(
             self,
             table,
@@ -73,6 +81,12 @@ class SessionTable(Construct):
             recovery_days=None,
         )
         self.grants = SessionTableGrants(self.table)
+
+    def connect(self, functions: ServiceFunctions) -> None:
+        """Let the api function note who wrote what, and tell it for how long that counts."""
+        self.grants.track(functions.api)
+        functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, functions.api)
+        functions.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes, functions.api)
 
     def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Reads and writes that were throttled, summed over ``period`` (5 minutes)."""
@@ -103,3 +117,20 @@ class SessionTableGrants:
             "dynamodb:PutItem",
             "dynamodb:DeleteItem",
         )
+
+
+def session_minutes(read_your_writes: Duration) -> str:
+    """Give ``read_your_writes`` in minutes, as the functions are told.
+
+    Raises:
+        InvalidPropsError: It is below 1 second or above 1 day.
+
+    """
+    check_duration(
+        "read_your_writes",
+        read_your_writes,
+        minimum=Duration.seconds(1),
+        maximum=Duration.days(1),
+        hint="minutes are enough; without a session table nobody looks",
+    )
+    return f"{read_your_writes.to_minutes(integral=False):g}"

@@ -101,7 +101,7 @@ WRONG = """\
 2 | skip P S --module order --handler X | --yes: a version that is skipped never reaches the handler
 4 | resync --module memo | no module that was chosen has a data sync handler
 4 | resync --handler X | no module that was chosen has the handler X
-2 | reconcile --resume reconcile:x:0/1 | --resume: 'x' is none of the modules to go over, order, memo
+2 | reconcile --resume reconcile:x:0/1 | --resume: 'x' is not one of the modules to go over, order, memo
 2 | reconcile --segments 2 --resume reconcile:order:0/1 | --segments: leave it out with --resume
 4 | replay-dlq --only notifications | no place where notifications that failed are kept
 """

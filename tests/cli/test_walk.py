@@ -10,8 +10,7 @@ from constructs_lib.cli.errors import RefusedError
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.modules import Module
 from constructs_lib.cli.resume import Position
-from constructs_lib.cli.scans import positions
-from constructs_lib.cli.walk import Walk
+from constructs_lib.cli.walk import Walk, positions
 
 PAGES = 5
 

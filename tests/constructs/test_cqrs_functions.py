@@ -16,6 +16,7 @@ from constructs_lib import (
     CommandWorkflow,
     CqrsFunctions,
     CqrsTable,
+    FailedRecords,
     FunctionOptions,
     Identity,
     InvalidPropsError,
@@ -72,8 +73,8 @@ def everything(stack: cdk.Stack) -> CqrsFunctions:
         environment={"DATABASE_HOST": "db.example.com", Env.LOG_LEVEL: "DEBUG"},
         worker=FunctionOptions(memory_size=1024, timeout=cdk.Duration.minutes(2), reserved_concurrency=9),
     )
-    functions.connect_workflow(CommandWorkflow(stack, "Workflow", worker=functions.worker))
-    functions.connect_failed_records(s3.Bucket(stack, "Records"))
+    CommandWorkflow(stack, "Workflow", worker=functions.worker).connect(functions)
+    FailedRecords(stack, "FailedRecords", bucket=s3.Bucket(stack, "Records")).connect(functions)
     functions.add_secret("DATABASE_SECRET_ARN", secretsmanager.Secret(stack, "Secret"))
     return functions
 
@@ -229,7 +230,7 @@ def test_timeouts_fit_what_waits_for_the_function(stack: cdk.Stack) -> None:
 def test_an_existing_function_gets_its_permissions_only(stack: cdk.Stack) -> None:
     mine = imported_function(stack, "mine")
     functions = minimal(stack, worker=mine)
-    functions.connect_workflow(CommandWorkflow(stack, "Workflow", worker=mine))
+    CommandWorkflow(stack, "Workflow", worker=mine).connect(functions)
     functions.add_secret("DATABASE_SECRET_ARN", secretsmanager.Secret(stack, "Secret"))
     assert functions.worker is mine
     assert set(functions_of(stack)) == {"Api", "Stream", "Notifier", "Operator"}
@@ -270,8 +271,8 @@ def test_an_existing_operator_function_gets_its_permissions_only(stack: cdk.Stac
     functions = minimal(stack, operator=mine)
     arn = "arn:aws:states:eu-west-1:111111111111:stateMachine:theirs"
     machine = sfn.StateMachine.from_state_machine_arn(stack, "Machine", arn)
-    functions.connect_workflow(CommandWorkflow(stack, "Workflow", state_machine=machine))
-    functions.connect_failed_records(s3.Bucket(stack, "Records"))
+    CommandWorkflow(stack, "Workflow", state_machine=machine).connect(functions)
+    FailedRecords(stack, "FailedRecords", bucket=s3.Bucket(stack, "Records")).connect(functions)
     assert functions.operator is mine
     assert "Operator" not in functions_of(stack)
     policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy")

@@ -214,6 +214,28 @@ def test_thresholds_are_props_and_monitoring_can_be_left_out(app: cdk.App, code:
     assert not [r for r in resources(without).values() if "CloudWatch" in r["Type"]]
 
 
+def test_unfinished_commands_are_healed_by_default(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code)
+    assert stack.healing is not None
+    (rule,) = (r["Properties"] for r in resources(stack).values() if r["Type"] == "AWS::Events::Rule")
+    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+    assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].startswith("FunctionsOperatorFunction")
+
+
+def test_how_often_unfinished_commands_are_healed_is_a_prop(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, heal_every=cdk.Duration.hours(2))
+    (rule,) = (r["Properties"] for r in resources(stack).values() if r["Type"] == "AWS::Events::Rule")
+    assert rule["ScheduleExpression"] == "rate(2 hours)"
+    with pytest.raises(InvalidPropsError, match="heal_every must be from 1 minute to 12 hours, got 1 day"):
+        shop(new_app(), code, heal_every=cdk.Duration.days(1))
+
+
+def test_healing_can_be_switched_off(app: cdk.App, code: Path) -> None:
+    stack = shop(app, code, heal_every=None)
+    assert stack.healing is None
+    assert not [r for r in resources(stack).values() if r["Type"] == "AWS::Events::Rule"]
+
+
 def test_every_log_has_a_group_that_expires(app: cdk.App, code: Path) -> None:
     week = logs.RetentionDays.ONE_WEEK
     stack = shop(app, code, log_retention=week, master_data=True, realtime=True)
@@ -235,7 +257,7 @@ def test_every_log_has_a_group_that_expires(app: cdk.App, code: Path) -> None:
     assert len(used) == len(groups) == 7
 
 
-@pytest.mark.parametrize(("modules", "alarms"), [(1, 28), (10, 100)])
+@pytest.mark.parametrize(("modules", "alarms"), [(1, 29), (10, 110)])
 def test_what_is_watched_costs_what_the_documentation_says(
     app: cdk.App, code: Path, modules: int, alarms: int
 ) -> None:

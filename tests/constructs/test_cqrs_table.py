@@ -195,6 +195,7 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
             "reconcile",
             {
                 "Command": {"dynamodb:Scan", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+                "Command/index/open": {"dynamodb:Query"},
                 "Data": {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
                 "History": {"dynamodb:PutItem"},
                 "Sync": CURSORS,
@@ -217,8 +218,7 @@ def test_an_intent_allows_exactly(
     orders = CqrsTable(stack, "Orders", data_sync=True)
     grant = getattr(orders.grants, intent)(role)
     grant.assert_success()
-    allowed = {name.removeprefix("Orders")[:-8]: actions for name, actions in permissions(stack).items()}
-    assert allowed == expected
+    assert {_named(name): actions for name, actions in permissions(stack).items()} == expected
 
 
 @pytest.mark.parametrize(
@@ -292,6 +292,7 @@ def test_names_that_follow_the_convention_need_not_be_told(stack: cdk.Stack) -> 
         "command",
         "data",
         "history",
+        "open",
         "sync",
         "sync_table",
     }
@@ -312,7 +313,57 @@ def test_names_are_left_to_cloudformation_by_default(stack: cdk.Stack) -> None:
         "command": {"Ref": "OrdersCommandDBD8CAB4"},
         "data": {"Ref": "OrdersDataC2524B31"},
         "history": {"Ref": "OrdersHistoryFE5EEE37"},
+        "open": True,
     }
+
+
+def test_the_command_table_has_an_index_of_what_is_under_way(stack: cdk.Stack) -> None:
+    CqrsTable(stack, "Orders", data_sync=True, max_write_request_units=7)
+    found = tables(stack)
+    (index,) = found["Command"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index == {
+        "IndexName": "open",
+        "KeySchema": [
+            {"AttributeName": "open", "KeyType": "HASH"},
+            {"AttributeName": "createdAt", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }
+    assert {
+        d["AttributeName"]: d["AttributeType"] for d in found["Command"]["Properties"]["AttributeDefinitions"]
+    } == (dict.fromkeys(["pk", "sk", "open", "createdAt"], "S"))
+    others = [table for name, table in found.items() if name != "Command"]
+    assert not [table for table in others if "GlobalSecondaryIndexes" in table["Properties"]]
+
+
+def test_an_index_that_the_convention_has_need_not_be_told(stack: cdk.Stack) -> None:
+    orders = CqrsTable(stack, "Orders", table_name_prefix="dev-shop-orders")
+    assert orders.module_settings["open"] is True
+    assert "open" not in orders.module_settings_in(env_name="dev", app_name="shop")
+    assert orders.module_settings_in(env_name="prod", app_name="shop")["open"] is True
+
+
+@pytest.mark.parametrize("has_index", [True, False])
+def test_an_existing_command_table_has_an_index_only_where_that_is_said(
+    stack: cdk.Stack, role: iam.Role, *, has_index: bool
+) -> None:
+    orders = CqrsTable(
+        stack,
+        "Orders",
+        table_name_prefix="dev-shop-orders",
+        command_table=existing(stack, "OldCommand", stream=True),
+        command_table_has_open_index=has_index,
+    )
+    settings = orders.module_settings_in(env_name="dev", app_name="shop")
+    assert settings == {"command": "OldCommand", **({"open": True} if has_index else {})}
+    orders.grants.reconcile(role)
+    indexes = [name for name in permissions(stack) if "/index/" in name]
+    assert [name.rpartition("OldCommand")[2] for name in indexes] == (["/index/open"] if has_index else [])
+
+
+def test_an_index_of_a_table_that_was_not_brought_is_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(InvalidPropsError, match="command_table_has_open_index needs command_table, got True"):
+        CqrsTable(stack, "Orders", command_table_has_open_index=True)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "orders"), ("order-line_2", "order-line_2")])
@@ -399,3 +450,9 @@ def test_throttling_metrics_name_their_table(stack: cdk.Stack, name: str, table:
     assert dimension["value"]["Ref"][:-8] == f"Orders{table}"
     assert (found["metricName"], found["statistic"], dimension["name"]) == (event, "Sum", "TableName")
     assert metric.period.to_seconds() == 60
+
+
+def _named(resource: str) -> str:
+    """The id of a table in its construct, with the index where it is about one."""
+    table, slash, index = resource.removeprefix("Orders").partition("/")
+    return table[:-8] + slash + index

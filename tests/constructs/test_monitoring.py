@@ -37,6 +37,7 @@ INTENT = {
     "ExecutionsFailed": (STATES, "ExecutionsFailed", "Sum", 1, (1, 1), False),
     "ExecutionsTimedOut": (STATES, "ExecutionsTimedOut", "Sum", 1, (1, 1), False),
     "CommandsFailed-order": ("Cqrs", "CommandsFailed", "Sum", 1, (1, 1), False),
+    "CommandsHealed-order": ("Cqrs", "CommandsHealed", "Sum", 1, (1, 1), False),
     "HandlersParked-order": ("Cqrs", "HandlersParked", "Sum", 1, (1, 1), False),
     "CommandLag-order": ("Cqrs", "CommandLag", "p99", 60_000, (2, 3), True),
     "DeadLetters": (SQS, "ApproximateNumberOfMessagesVisible", "Maximum", 1, (1, 1), True),
@@ -62,6 +63,7 @@ OFF = {
     "executions_failed": {"ExecutionsFailed"},
     "executions_timed_out": {"ExecutionsTimedOut"},
     "commands_failed": {"CommandsFailed"},
+    "commands_healed": {"CommandsHealed"},
     "handlers_parked": {"HandlersParked"},
     "command_lag": {"CommandLag"},
     "dead_letters": {"DeadLetters"},
@@ -359,7 +361,7 @@ def test_a_dashboard_of_many_modules_sums_them(stack: cdk.Stack) -> None:
     expressions = [metric[0] for metric in totals if isinstance(metric[0], dict)]
     assert expressions[0]["label"] == "published"
     assert expressions[0]["expression"] == "SUM([published_m0, published_m1, published_m2])"
-    assert len({metric[-1]["id"] for metric in totals if isinstance(metric[0], str)}) == 4 * 3
+    assert len({metric[-1]["id"] for metric in totals if isinstance(metric[0], str)}) == 5 * 3
     assert [metric[-1]["label"] for metric in by_module] == ["order0", "order1", "order2"]
 
 

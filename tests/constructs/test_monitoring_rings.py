@@ -35,6 +35,7 @@ from constructs_lib import (
     StreamProcessing,
 )
 from runtime import metrics
+from runtime.contract import Metric
 from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import new_function
 from tests.constructs.monitored import FUNCTIONS
@@ -214,6 +215,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, dict[str, A
     "watched",
     [
         ("CommandsFailed-order", metrics.COMMANDS_FAILED, "order"),
+        ("CommandsHealed-order", Metric.COMMANDS_HEALED, "order"),
         ("HandlersParked-order", metrics.HANDLERS_PARKED, "order"),
         ("NotificationsLost", metrics.NOTIFICATIONS_LOST, "all"),
     ],

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from dataclasses import is_dataclass
 
 import pytest
 from constructs import Construct
@@ -12,6 +14,13 @@ CONSTRUCTS = [
     for name in constructs_lib.__all__
     if inspect.isclass(value := getattr(constructs_lib, name)) and issubclass(value, Construct)
 ]
+#: What takes props: the constructs, and the groups of options.
+PROPS = {
+    name: value.__init__
+    for name in constructs_lib.__all__
+    if inspect.isclass(value := getattr(constructs_lib, name))
+    and (issubclass(value, Construct) or is_dataclass(value))
+}
 
 
 def test_the_public_names_are_a_contract() -> None:
@@ -32,18 +41,24 @@ def test_the_public_names_are_a_contract() -> None:
         "CqrsTable",
         "CqrsTableGrants",
         "DependenciesLayer",
+        "FailedRecords",
+        "FailedRecordsGrants",
+        "FunctionDefaults",
         "FunctionOptions",
+        "Healing",
         "Identity",
         "InvalidPropsError",
         "MasterDataTable",
         "MasterDataTableGrants",
         "Notifications",
         "NotificationsGrants",
+        "Part",
         "Processing",
         "RealtimeApi",
         "RealtimeApiGrants",
         "RetryPolicy",
         "RuntimeLayer",
+        "ServiceFunctions",
         "SessionTable",
         "SessionTableGrants",
         "StreamProcessing",
@@ -60,3 +75,13 @@ def test_props_are_keywords_and_each_is_documented(construct: type[Construct]) -
     for parameter in parameters[2:]:
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, parameter.name
         assert f"\n    {parameter.name}: " in text, parameter.name
+
+
+@pytest.mark.parametrize("name", sorted([*PROPS]))
+def test_each_prop_that_may_be_left_out_says_its_default(name: str) -> None:
+    text = inspect.getdoc(getattr(constructs_lib, name)) or ""
+    for parameter in inspect.signature(PROPS[name]).parameters.values():
+        if parameter.default is not inspect.Parameter.empty:
+            # From the name of the prop to that of the next one, or to an empty line.
+            (entry,) = re.findall(rf"\n    {parameter.name}: (.*?)(?=\n    \w+: |\n\n|\Z)", text, re.DOTALL)
+            assert "efault" in entry, parameter.name

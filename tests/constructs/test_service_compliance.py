@@ -67,6 +67,7 @@ def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
         "api.identity",
         "messaging.notifications",
         "pipeline.failed_records",
+        "pipeline.healing",
         "pipeline.command_workflow_role",
     ):
         monkeypatch.setattr(f"constructs_lib.{module}.acknowledge", nothing)

@@ -29,6 +29,8 @@ TYPOS = {
     "CqrsStack": ("module", "modules"),
     "CqrsTable": ("datasync", "data_sync"),
     "DependenciesLayer": ("requirement", "requirements"),
+    "FailedRecords": ("bukket", "bucket"),
+    "Healing": ("heal_evry", "heal_every"),
     "Identity": ("selfsign_up", "self_sign_up"),
     "MasterDataTable": ("tablename", "table_name"),
     "Notifications": ("alarm_email", "alarm_emails"),
@@ -51,7 +53,9 @@ def test_a_typo_in_a_property_is_explained(stack: cdk.Stack, name: str) -> None:
     assert str(caught.value) == f"{name} has no property {typo!r} (got 7); did you mean {meant!r}?"
 
 
-@pytest.mark.parametrize("name", ["AlarmThresholds", "CqrsModule", "FunctionOptions", "RetryPolicy"])
+@pytest.mark.parametrize(
+    "name", ["AlarmThresholds", "CqrsModule", "FunctionDefaults", "FunctionOptions", "RetryPolicy"]
+)
 def test_option_groups_explain_unknown_properties_too(name: str) -> None:
     with pytest.raises(InvalidPropsError, match=f"{name} has no property 'zzz' \\(got 'x'\\); it has"):
         getattr(constructs_lib, name)(zzz="x")

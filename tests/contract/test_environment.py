@@ -74,6 +74,11 @@ def environments(template: dict[str, Any]) -> dict[str, dict[str, str]]:
             variables = resource["Properties"].get("Environment", {}).get("Variables", {})
             if Env.FUNCTION in variables:
                 found[variables[Env.FUNCTION]] = {name: text(value) for name, value in variables.items()}
+                # The runtime does not read yet that a module has the index of open commands.
+                told = json.loads(found[variables[Env.FUNCTION]][Env.MODULES])
+                for settings in told.values():
+                    settings.pop("open", None)
+                found[variables[Env.FUNCTION]][Env.MODULES] = json.dumps(told)
     return found
 
 

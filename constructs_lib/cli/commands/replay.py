@@ -23,10 +23,10 @@ _MESSAGES_A_CALL = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The next page of one of the two.
+    """The next page of stream records or of notifications.
 
     Attributes:
-        kind: Records or notifications.
+        kind: "records" or "notifications".
         token: The service's own token of the page.
         wanted: How many notifications are still to be moved: those that come back while
             others are moved must not be moved for ever.
@@ -55,7 +55,7 @@ class _Tally:
             self.notifications["moved"] += answer["moved"]
             self.notifications["left"] = answer["left"]
         wanted = page.wanted - answer["moved"]
-        # Alarms are left where they are: then nothing moves any more, and something is left.
+        # Alarms stay in the queue: when nothing moves any more, they are what is left.
         return _Page(_NOTIFICATIONS, wanted=wanted) if wanted > 0 and answer["moved"] else None
 
     def document(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def replay(context: Context) -> Result:
 
 
 def _start(context: Context) -> list[_Page]:
-    """What there is to replay; one that the service lacks is left out, unless it is asked for."""
+    """Give what there is to replay; a kind that the service lacks is left out, unless it is asked for."""
     only, health = context.options.only, context.operator.ask("health")
     counts = {_RECORDS: health["failedRecords"], _NOTIFICATIONS: health["deadLetters"]}
     if only is not None and counts[only] is None:

@@ -10,7 +10,7 @@ from constructs_lib.cli.commands.status_screen import status_parts
 from constructs_lib.cli.context import Listing, Result
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.modules import Module, chosen_modules
-from constructs_lib.cli.scans import MANY, positions, scan
+from constructs_lib.cli.walk import MANY, positions, scan
 
 if TYPE_CHECKING:
     from constructs_lib.cli.context import Context
@@ -92,7 +92,7 @@ def _look(context: Context, looked: list[_Looked]) -> bool:
 
 
 def _attention(document: dict[str, Any], recent_hours: int) -> list[dict[str, Any]]:
-    """What needs an operator, with the command that helps."""
+    """Give what needs an operator, with the command that helps."""
     modules, executions = document["modules"], document["executions"] or {}
     since = datetime.now(UTC) - timedelta(hours=recent_hours)
     recent = [e for e in executions.get("latest", []) if _time(e["stoppedAt"]) >= since]
@@ -107,5 +107,5 @@ def _attention(document: dict[str, Any], recent_hours: int) -> list[dict[str, An
 
 
 def _time(text: str | None) -> datetime:
-    """A moment that the service tells; one that it does not tell is now."""
+    """Parse a time that the service gave; now where it gave none."""
     return datetime.fromisoformat(text) if text else datetime.now(UTC)

@@ -21,7 +21,7 @@ _ATTENTION = {
 
 
 def status_parts(document: dict[str, Any]) -> list[Line | Table]:
-    """Lines and tables for the document of the command."""
+    """Turn the document of the command into lines and tables."""
     modules = document["modules"]
     parts: list[Line | Table] = [
         Line(document["function"], "bold"),

@@ -1,7 +1,7 @@
 """The stacks whose templates are compared with those of the last release.
 
-A later release may add to them, and never change what is there: a stack of a user's is
-written as these are, and stays as it is when he upgrades.
+A later release may add to them, and never change what is there: users' stacks are
+written as these are, and stay as they are when users upgrade.
 """
 
 from __future__ import annotations

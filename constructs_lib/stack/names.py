@@ -1,11 +1,8 @@
-"""What `CqrsStack` makes of its props before it builds."""
+"""The names in a `CqrsStack`: which are allowed, and what the outputs of a module are called."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
@@ -15,30 +12,14 @@ if TYPE_CHECKING:
 
     from constructs_lib.stack.cqrs_module import CqrsModule
 
-__all__ = ["check_names", "code_asset", "output_prefix"]
+__all__ = ["check_names", "output_prefix"]
 
 _STAGES: Final = ("local", "dev", "stg", "prod")
-_NOT_DEPLOYED: Final = ["**/__pycache__", "**/*.pyc", "**/.*", "**/tests", "**/*.in", "**/requirements*.txt"]
 
 
 def output_prefix(module_name: str) -> str:
     """Give the start of the names of a module's outputs, such as ``OrderItem``."""
     return "".join(part.capitalize() for part in module_name.replace("_", "-").split("-"))
-
-
-def code_asset(code: str | Path | lambda_.Code) -> lambda_.Code:
-    """Give the Lambda code: ``code`` itself, or a folder without what has no business in Lambda.
-
-    Raises:
-        InvalidPropsError: There is no such folder.
-
-    """
-    if isinstance(code, lambda_.Code):
-        return code
-    if not Path(code).is_dir():
-        msg = f"code must be a folder, got {str(code)!r}; give the folder that the handler's module is in"
-        raise InvalidPropsError(msg)
-    return lambda_.Code.from_asset(str(code), exclude=_NOT_DEPLOYED)
 
 
 def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule]) -> None:

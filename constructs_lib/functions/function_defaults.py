@@ -1,0 +1,61 @@
+"""What several functions of a service have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+from constructs_lib.props.strict_props import strict_dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["FunctionDefaults"]
+
+
+@strict_dataclass
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionDefaults:
+    """What the functions of a service share, given once instead of to each of them.
+
+    Example:
+        >>> shared = FunctionDefaults(architecture=lambda_.Architecture.X86_64)
+        >>> CqrsFunctions(self, "Functions", defaults=shared, ...)
+        >>> CqrsFunction(self, "Report", defaults=shared, ...)
+
+    Attributes:
+        layers: Layers of each function, such as a `RuntimeLayer`'s. Defaults to none.
+        environment: Environment variables of each function. Defaults to none.
+        architecture: Processor of the functions; their layers must be built for the same.
+            Defaults to ARM64.
+        python_runtime: Lambda's Python. Defaults to the Python that synthesizes.
+        log_retention: How long log lines are kept. Defaults to 1 month.
+        removal_policy: What happens to the log groups when they leave the stack. Defaults
+            to RETAIN.
+
+    """
+
+    layers: Sequence[lambda_.ILayerVersion] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    architecture: lambda_.Architecture = lambda_.Architecture.ARM_64
+    python_runtime: lambda_.Runtime | None = None
+    log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH
+    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+
+    def but(self, **given: Any) -> FunctionDefaults:  # noqa: ANN401 - of as many types as there are fields
+        """Give the same defaults with those of ``given`` that are not None."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def plus(
+        self, *, layers: Sequence[lambda_.ILayerVersion] = (), environment: Mapping[str, str] | None = None
+    ) -> FunctionDefaults:
+        """Give the same defaults with more ``layers`` and variables behind their own."""
+        return replace(
+            self,
+            layers=(*self.layers, *layers),
+            environment={**self.environment, **(environment or {})},
+        )
