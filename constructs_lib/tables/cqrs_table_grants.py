@@ -19,6 +19,7 @@ __all__ = ["CqrsTableGrants"]
 
 _LOOK_UP = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 _READ = (*_LOOK_UP, "dynamodb:Query")
+_CHECK = "dynamodb:ConditionCheckItem"
 
 
 class CqrsTableGrants:
@@ -78,7 +79,7 @@ class CqrsTableGrants:
     def apply(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` process commands: write data and history, keep status and cursors."""
         return combined(
-            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem"),
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem", _CHECK),
             allow_writes(grantee, self._data, *_LOOK_UP, "dynamodb:PutItem"),
             allow_writes(grantee, self._history, "dynamodb:PutItem"),
             *self._move_cursors(grantee),
@@ -90,7 +91,7 @@ class CqrsTableGrants:
         The commands that no handler is behind any more get their final status.
         """
         return combined(
-            allow_reads(grantee, self._data, "dynamodb:Scan"),
+            allow_reads(grantee, self._data, "dynamodb:Scan", "dynamodb:BatchGetItem", _CHECK),
             self._write_commands(grantee, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
             *self._move_cursors(grantee),
         )
@@ -106,13 +107,13 @@ class CqrsTableGrants:
         )
 
     def repair(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` run a parked handler again, or pass a version over."""
-        check = "dynamodb:ConditionCheckItem"
+        """Let ``grantee`` run a parked handler again, pass a version over, or drop one that is gone."""
         cursors = self._cursors
         return combined(
-            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem", check),
-            allow_reads(grantee, self._data, "dynamodb:GetItem", check),
-            *([allow_writes(grantee, cursors, *_LOOK_UP, "dynamodb:UpdateItem")] if cursors else []),
+            self._write_commands(grantee, "dynamodb:BatchGetItem", "dynamodb:UpdateItem", _CHECK),
+            allow_reads(grantee, self._data, *_LOOK_UP, _CHECK),
+            *self._move_cursors(grantee),
+            *([allow_writes(grantee, cursors, "dynamodb:DeleteItem")] if cursors else []),
         )
 
     def reconcile(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -123,6 +124,7 @@ class CqrsTableGrants:
                 "dynamodb:Scan",
                 "dynamodb:BatchGetItem",
                 "dynamodb:UpdateItem",
+                _CHECK,
             ),
             allow_writes(grantee, self._data, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
             allow_writes(grantee, self._history, "dynamodb:PutItem"),
@@ -133,15 +135,16 @@ class CqrsTableGrants:
     def erase(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` delete aggregates for good. No function of the service has this.
 
-        Large attributes take `AttributesBucket.grants.collect` as well.
+        Large attributes take `AttributesBucket.grants.collect` as well, and read-your-writes takes
+        `SessionTable.grants.erase`.
         """
-        delete = "dynamodb:DeleteItem"
+        mark, delete = "dynamodb:UpdateItem", "dynamodb:DeleteItem"
         cursors = self._cursors
         return combined(
-            self._write_commands(grantee, "dynamodb:Query", "dynamodb:GetItem", delete),
-            allow_writes(grantee, self._data, "dynamodb:GetItem", delete),
+            self._write_commands(grantee, "dynamodb:Query", "dynamodb:GetItem", mark, delete),
+            allow_writes(grantee, self._data, "dynamodb:GetItem", mark, delete),
             allow_writes(grantee, self._history, "dynamodb:Query", delete),
-            *([allow_writes(grantee, cursors, "dynamodb:BatchGetItem", delete)] if cursors else []),
+            *([allow_writes(grantee, cursors, "dynamodb:Query", delete)] if cursors else []),
         )
 
     def _read_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
@@ -170,5 +173,5 @@ class CqrsTableGrants:
 
     def _move_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
         cursors = self._cursors
-        actions = ("dynamodb:BatchGetItem", "dynamodb:UpdateItem")
+        actions = ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
         return [allow_writes(grantee, cursors, *actions)] if cursors else []

@@ -118,6 +118,10 @@ class SessionTableGrants:
             "dynamodb:DeleteItem",
         )
 
+    def erase(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` delete the sessions of an aggregate that is erased for good."""
+        return allow_writes(grantee, self._table, "dynamodb:BatchGetItem", "dynamodb:DeleteItem")
+
 
 def session_minutes(read_your_writes: Duration) -> str:
     """Give ``read_your_writes`` in minutes, as the functions are told.

@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from boto3.dynamodb.conditions import Attr
-
 from runtime import metrics
 from runtime.commands.base import read_base
 from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
 from runtime.errors import CqrsError, VersionConflictError
+from runtime.log import logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import LIFE, PUBLISH_ID, life_of, version_of
+from runtime.model.rows import PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
 from runtime.pipeline.transactions import COMMAND, advance_writes, insert_command, status_set
 from runtime.queries.sessions import SessionService
-from runtime.store.port import ConditionFailedError, Delete
-from runtime.store.values import Place
+from runtime.store.port import ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
     from runtime.store.port import Write
-    from runtime.store.values import Row
+    from runtime.store.values import Place, Row
 
 __all__ = ["Publisher", "Request"]
 
@@ -163,12 +161,11 @@ class Publisher:
             data = applied.data
         return [*advance_writes(context, data, row)]
 
-    def _insert(self, request: Request, row: Row, also: list[Write]) -> Row:
+    def _insert(self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None) -> Row:
         """Write the command, and ``also`` with it, unless its version is taken."""
         context = self._context
-        insert = insert_command(context, row)
         try:
-            context.store.write(insert, *also)
+            context.store.write(insert_command(context, row, in_place_of), *also)
         except ConditionFailedError as failure:
             first = self._repeated(request, failure.rows.get(LABEL))
             if first is not None:
@@ -177,26 +174,22 @@ class Publisher:
             # An attempt that succeeded while its answer got lost finds its own row: that is success.
             if taken is not None and taken.get(PUBLISH_ID) == row[PUBLISH_ID]:
                 return row
-            if taken is None or not self._make_way(taken, row):
+            if taken is None or in_place_of is not None or not _is_of_an_earlier_life(taken, row):
                 raise VersionConflictError(*request.key, row["version"] - 1) from None
         else:
+            if in_place_of is not None and not request.sync:
+                self._ring(request.key, row)
             return row
-        return self._insert(request, row, also)
+        return self._insert(request, row, also, taken)
 
-    def _make_way(self, taken: Row, row: Row) -> bool:
-        """Delete a command of an earlier life, which has ended; False when it is none.
-
-        A life ends with its data row, by its time to live: the commands may have longer to go.
-        """
-        own, its = life_of(row), life_of(taken)
-        if own is None or its is None or own == its or not is_final(taken.get("status")):
-            return False
-        place = Place(self._context.tables.command, taken["pk"], taken["sk"])
+    def _ring(self, key: DetailKey, row: Row) -> None:
+        """Start the execution of a command that took another one's place: streams tell of new rows."""
+        context = self._context
         try:
-            self._context.store.write(Delete(place=place, condition=Attr(LIFE).eq(its)))
-        except ConditionFailedError:
-            return False
-        return True
+            context.workflow.start(context.name, context.tables.command, key, row)
+        except CqrsError as error:
+            # It is in the index of what is under way, and finished from there.
+            logger.warning("workflow not started", error=type(error).__name__)
 
     def _repeated(self, request: Request, record: Row | None) -> Row | None:
         """The command that an earlier publish with the same id has made, with its handlers run."""
@@ -228,3 +221,12 @@ class Publisher:
             hand_over(context, key, row, context.handler_names)
         if handled.pending:
             hand_over(context, key, row, handled.pending)
+
+
+def _is_of_an_earlier_life(taken: Row, row: Row) -> bool:
+    """Whether the command that has a version is a finished one of a life that has ended.
+
+    A life ends with its data row, by its time to live; its commands may have longer to go.
+    """
+    own, its = life_of(row), life_of(taken)
+    return own is not None and its is not None and own != its and is_final(taken.get("status"))

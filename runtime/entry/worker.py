@@ -10,14 +10,14 @@ from boto3.dynamodb.conditions import Attr
 from runtime import metrics
 from runtime.contract import Action
 from runtime.entry.cause import cause_text
-from runtime.errors import PreviousVersionPending, UnknownTriggerError
+from runtime.errors import CqrsError, PreviousVersionPending, UnknownTriggerError
 from runtime.log import log_context, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
-from runtime.model.rows import PUBLISH_ID, life_of
-from runtime.model.status import APPLY_FAILED, FINISHED
+from runtime.model.rows import PUBLISH_ID, is_same_life, life_of, version_of
+from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursors import CursorRow
-from runtime.pipeline.drain import Outcome, drain
+from runtime.pipeline.drain import Outcome, drain, read_commands
 from runtime.pipeline.finish import finish, finish_all, finish_applied, finish_failed
 from runtime.pipeline.transactions import is_command, status_set
 from runtime.store.port import Check, ConditionFailedError, Set
@@ -201,9 +201,11 @@ def _park(task: _Task) -> dict[str, Any]:
         return {"handler": name, "outcome": Outcome.DONE}
     cause = cause_text(str(task.input.get("cause", "")))
     for _ in range(_MAX_ROUNDS):
-        command = task.read_command()
         place = context.cursor_place(task.key, name)
-        row = CursorRow(context.store, place, life_of(command), context.store.get(place))
+        rows = context.store.batch_get([place, task.command_place])
+        found = rows.get(task.command_place)
+        command = found if task.is_about(found) else None
+        row = CursorRow(context.store, place, life_of(command), rows.get(place))
         cursor = row.cursor
         if command is None or cursor.has_seen(_version_to_park(task, cursor)):
             return {"handler": name, "outcome": Outcome.DONE}
@@ -212,6 +214,9 @@ def _park(task: _Task) -> dict[str, Any]:
             if task.is_retry and cursor.parked_version == _version_to_park(task, cursor):
                 _tell_parked(task, name, error, cursor)
             return {"handler": name, "outcome": Outcome.PARKED}
+        if error == _PENDING and cursor.failed_version is None:
+            # Slow, not broken: whoever looks for unfinished commands gives it the next turn.
+            return {"handler": name, "outcome": Outcome.LEFT}
         if cursor.is_claimed() and not (cursor.claim or "").startswith(f"{task.owner}/"):
             if row.leave(task.version):
                 return {"handler": name, "outcome": Outcome.LEFT}
@@ -260,20 +265,41 @@ def _fail(task: _Task) -> dict[str, Any]:
     """Every attempt to apply failed: make it visible, on the row and to the operators."""
     context = task.context
     error = str(task.input.get("error", "unknown"))
-    columns, remove = status_set(context, task.key.pk, APPLY_FAILED)
-    exists = Attr("pk").exists() if task.publish_id is None else Attr(PUBLISH_ID).eq(task.publish_id)
-    try:
-        context.store.write(
-            Set(
-                place=task.command_place,
-                columns=columns,
-                remove=remove,
-                condition=exists & ~Attr("status").is_in([FINISHED]),
-            )
-        )
-    except ConditionFailedError:
+    if not _set_failed(context, task.command_place, task.publish_id):
         return {"failed": False}
     metrics.count(metrics.COMMANDS_FAILED, context.name)
     sk = add_sort_key_version(task.key.sk, task.version)
     context.notifier.alarm(context.name, task.key.pk, sk, f"not applied: {error}", task.execution_id)
+    try:
+        _fail_those_before(task)
+    except CqrsError as problem:
+        # What is written and told is the better part; these are in the index of what is under way.
+        logger.warning("versions before it not marked", error=type(problem).__name__)
     return {"failed": True}
+
+
+def _fail_those_before(task: _Task) -> None:
+    """The records before it in its batch started no execution: the versions were to be applied with it."""
+    context, command = task.context, task.read_command()
+    if command is None or not context.keeps_data:
+        return
+    data = context.store.get(context.data_place(task.key))
+    first = version_of(data) + 1 if data is not None and is_same_life(data, command) else 1
+    for version, found in read_commands(context, task.key, first, task.version - 1):
+        if found is not None and found.get("status") is None and is_same_life(found, command):
+            _set_failed(context, context.command_place(task.key, version), found.get(PUBLISH_ID))
+
+
+def _set_failed(context: ModuleContext, place: Place, publish_id: str | None) -> bool:
+    """Say of a command that it could not be applied; False where somebody has applied it after all."""
+    columns, remove = status_set(context, place.pk, APPLY_FAILED)
+    if publish_id is None:  # of the reference system's statuses only one says that it was applied
+        condition = Attr("pk").exists() & ~Attr("status").is_in([FINISHED])
+    else:
+        applied = [FINISHED, HANDLERS_STARTED, HANDLERS_FAILED]
+        condition = Attr(PUBLISH_ID).eq(publish_id) & ~Attr("status").is_in(applied)
+    try:
+        context.store.write(Set(place=place, columns=columns, remove=remove, condition=condition))
+    except ConditionFailedError:
+        return False
+    return True

@@ -119,7 +119,7 @@ class CursorRow:
 
     def read(self) -> Cursor:
         """Read the row anew."""
-        self._take(self._store.get(self._place))
+        self._take(self._store.batch_get([self._place]).get(self._place))
         return self.cursor
 
     def claim(self, token: str, seconds: float, witness: Check) -> bool:

@@ -87,7 +87,8 @@ def drain(
         shown: Gets the commands that the handler has seen now, in order, also where it fails then.
 
     Raises:
-        PreviousVersionPending: The turn is not over yet, and nobody would go on: call again.
+        PreviousVersionPending: An earlier try may still be at work, or the time is up before the
+            handler has seen all. Call again: what it has seen is noted.
         Exception: Whatever the handler raises; the cursor keeps it.
     """
     turn = Turn(context, reference, key, owner, shown)
@@ -239,13 +240,17 @@ class Turn:
 
         Raises:
             TurnLostError: The turn took longer than it was claimed for.
+            PreviousVersionPending: The time is up. What the handler has seen is noted.
             Exception: Whatever the handler raises; the turn is over then.
         """
         ends = clock.seconds() + max(clock.seconds_left() - _RESERVE, 1.0)
         while True:
             for number, found in self.commands((done or 0) + 1, last, known):
                 if clock.seconds() > ends:
-                    return self._hand_over(done, last, command)
+                    # Somebody may want even more than ``last``; they find the turn free.
+                    self.row.let_go(self.token, done)
+                    msg = f"{self._reference.name} has more versions to see than there is time for"
+                    raise PreviousVersionPending(msg)
                 if found is not None and is_same_life(found, command):
                     self._show(found, number, done, hold=hold)
                 done = number
@@ -277,15 +282,6 @@ class Turn:
             except CqrsError as problem:  # the handler's own error is the one that counts
                 logger.warning("failure not noted", error=type(problem).__name__)
             raise
-
-    def _hand_over(self, done: int | None, last: int, command: Row) -> Outcome:
-        """There is no time for more: note how far it went, and let an execution go on."""
-        # Somebody may want even more than ``last``; they find the turn free.
-        self.row.let_go(self.token, done)
-        ((_, final),) = list(self.commands(last, last, {}))
-        context = self._context
-        context.workflow.start(context.name, context.tables.command, self._key, final or command, again=True)
-        return Outcome.LEFT
 
     def first_version(self, last: int, known: dict[int, Row] | None = None) -> int:
         """First version for a handler that is new to the aggregate.

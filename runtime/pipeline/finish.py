@@ -85,7 +85,7 @@ def _comes_to(context: ModuleContext, key: DetailKey, handler: str, command: Row
     place, life = context.cursor_place(key, handler), life_of(command)
     for attempt in range(_WAITS):
         back_off(attempt, base=0.1, longest=0.8)
-        cursor = Cursor.of(context.store.get(place), life)
+        cursor = Cursor.of(context.store.batch_get([place]).get(place), life)
         if cursor.has_seen(get_sort_key_version(command["sk"])):
             return True
         if cursor.parked_version is not None or not cursor.is_claimed():

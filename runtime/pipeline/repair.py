@@ -170,7 +170,7 @@ def drop(
         msg = f"{handler} is a handler of {context.name}; use redrive or skip"
         raise BadRequestError(msg)
     place = context.cursor_place(detail, handler)
-    row = context.store.get(place)
+    row = context.store.batch_get([place]).get(place)
     if row is None:
         msg = f"{handler} has no cursor for this aggregate"
         raise ItemNotFoundError(msg)
@@ -248,7 +248,7 @@ class _Repair:
     def _read(self, turn: Turn, *, is_first: bool) -> tuple[Cursor, Row | None]:
         """The cursor, and the command that it is parked at or the next one that exists."""
         place = self._context.cursor_place(self._key, self._reference.name)
-        row = self._context.store.get(place) or {}
+        row = self._context.store.batch_get([place]).get(place) or {}
         parked = row.get("parkedVersion")
         if is_first:
             self._check_parked(row)

@@ -44,9 +44,10 @@ def advance_writes(context: ModuleContext, existing: Row | None, command: Row) -
     return writes
 
 
-def insert_command(context: ModuleContext, command: Row) -> Put:
-    """Put a command whose version nobody has taken."""
-    return Put(table=context.tables.command, row=command, condition=Attr("pk").not_exists(), label=COMMAND)
+def insert_command(context: ModuleContext, command: Row, in_place_of: Row | None = None) -> Put:
+    """Put a command whose version nobody has taken, or only ``in_place_of``: of an earlier life."""
+    free = Attr("pk").not_exists() if in_place_of is None else is_command(in_place_of)
+    return Put(table=context.tables.command, row=command, condition=free, label=COMMAND)
 
 
 def status_write(context: ModuleContext, command: Row, status: str) -> Write:

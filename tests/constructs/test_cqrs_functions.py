@@ -170,7 +170,7 @@ def test_what_the_code_needs_is_only_where_the_code_runs(stack: cdk.Stack) -> No
     ("action", "kinds"),
     [
         ("states:StartExecution", ["Api", "Stream", "Operator"]),
-        ("dynamodb:DeleteItem", ["Api"]),  # session rows
+        ("dynamodb:DeleteItem", ["Api", "Operator"]),  # session rows, and cursors of handlers that are gone
         ("dynamodb:PutItem", ["Api", "Stream", "Worker", "Operator"]),
         ("s3:PutObject", ["Api"]),
         ("s3:GetObject", ["Api", "Worker", "Operator"]),

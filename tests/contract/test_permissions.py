@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from constructs_lib import CqrsTable, MasterDataTable, SessionTable
-from runtime import DataSyncHandler, erase, redrive, skip
+from runtime import DataSyncHandler, drop, erase, redrive, skip
 from runtime.commands.collect import collect_large_attributes
 from runtime.contract import OPEN_INDEX
 from runtime.entry.operator.operator import Operator
@@ -211,7 +211,10 @@ def test_publish_and_apply_are_enough_for_a_synchronous_publish(synced: Service)
 
 
 def test_replay(parked: Service) -> None:
-    parked.module.commands.re_sync_data()
+    parked.publish("B1")
+    parked.apply(1, sk="B1")
+    used(parked)
+    parked.module.commands.re_sync_data()  # one that is parked, and one that it has never seen
     assert together(used(parked)) == allowed(CqrsTable, "replay", data_sync=True)
 
 
@@ -250,12 +253,31 @@ def test_repair(parked: Service, handlers_only: Service) -> None:
     run_worker(parked, "apply", 2)
     for version in range(2):
         handlers_only.publish(version=version)
+    handlers_only.module.ttl.set_ttl_configuration("command", 1, TENANT)
     park(handlers_only, 2)  # before it has seen any
     for service in (parked, handlers_only):
         used(service)
         skip(service.module, KEY, "Store", dry_run=True)
         redrive(service.module, KEY, "Store")
+    park_again(parked)
+    parked.client.delete_item(TableName=parked.tables.data, Key={"pk": {"S": PK}, "sk": {"S": "A1"}})
+    redrive(parked.module, KEY, "Store")  # its data row has expired
+    with_gone_handler(parked)
+    drop(parked.module, KEY, "Gone")
     assert together(used(parked), used(handlers_only)) == allowed(CqrsTable, "repair", data_sync=True)
+
+
+def park_again(service: Service) -> None:
+    calls = list(service.wire.calls)
+    service.publish(version=2)
+    run_worker(service, "apply", 3)
+    run_worker(service, "park", 3, handler="Store", error="TimeoutError")
+    service.wire.calls[:] = calls
+
+
+def with_gone_handler(service: Service) -> None:
+    row = service.item("sync", "Store#A1") | {"sk": {"S": "Gone#A1"}, "parkedVersion": {"N": "3"}}
+    service.client.put_item(TableName=service.tables.sync, Item=row)
 
 
 def test_reconcile(plain: Service, synced: Service, handlers_only: Service) -> None:
@@ -276,7 +298,15 @@ def test_erase(plain: Service, synced: Service) -> None:
         operate(service, "reconcile", module="todo", olderThan=0)
         used(service)
         erase(service.module, KEY)
-    assert together(used(plain), used(synced)) == allowed(CqrsTable, "erase", data_sync=True)
+    calls = [used(plain), used(synced)]
+    synced.publish_sync("B1")
+    synced.client.delete_item(TableName=synced.tables.command, Key={"pk": {"S": PK}, "sk": {"S": "B1@1"}})
+    used(synced)
+    erase(synced.module, (PK, "B1"))  # its commands have expired
+    calls.append(used(synced))
+    assert together(*calls) == allowed(CqrsTable, "erase", data_sync=True)
+    (sessions,) = together(*calls, kinds=("session",)).values()
+    assert [sessions] == list(allowed(SessionTable, "erase").values())
 
 
 def test_track(plain: Service) -> None:

@@ -50,7 +50,7 @@ def published(process: Process, pk: str) -> list[dict[str, Any]]:
     keys = [(sk, version) for version in range(1, VERSIONS + 1) for sk in SKS]
     for sk, version in keys:
         service.publish(sk, version - 1, pk=pk)
-    images = [service.raw("command", f"{sk}@{version}", pk) for sk, version in keys]
+    images = [service.item("command", f"{sk}@{version}", pk) for sk, version in keys]
     return [stream_record(service, image, number) for number, image in enumerate(images, 1)]
 
 
@@ -103,7 +103,8 @@ def test_executions_twice_and_in_any_order(open_site: Callable[..., Process], se
     for world in worlds:
         for _ in range(4):
             world.publish()
-        world.deliver()
+        world.deliver(one_by_one=True)
+        assert len(world.executions) == 4
     worlds[0].run()
     worlds[0].check()
     worlds[1].run(seed=seed, times=2)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.world import SK, World
+from runtime.testing.clients import Execution
+from runtime.testing.state_machine import run_execution
+from tests.faults.world import LONGEST_TURN, SK, World
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,53 +17,97 @@ if TYPE_CHECKING:
     from tests.faults.site import Process
 
 VERSIONS = 3
-#: Tasks of version 1 and of the ledger, what has to be done before each, and whether a handler may
-#: end up parked: one that is held up in its database keeps others out of it.
-TASKS: dict[str, tuple[list[str], bool]] = {
-    "apply": ([], False),
-    "handle": (["apply"], True),
-    "finish": (["apply", "handle", "handle Journal"], False),
-    "park": (["apply"], True),
-    "fail": ([], False),
+#: Tasks of an execution of version 1, and which of its tasks fail before it comes to them.
+TASKS: dict[str, str | None] = {
+    "apply": None,
+    "handle": None,
+    "finish": None,
+    "park": "handle",
+    "fail": "apply",
 }
 
 
-def event(world: World, task: str) -> dict[str, Any]:
-    action, _, handler = task.partition(" ")
-    handler = handler or "Ledger"
-    reference = {"module": "todo", "pk": world.pk, "sk": SK, "version": 1, "handler": handler, "error": "E"}
-    results = [{"handler": "Ledger", "outcome": "done"}]
-    context = {"Execution": {"Id": "arn:x"}, "State": {}, "StateMachine": {}}
-    return {"action": action, "input": {**reference, "results": results}, "context": context}
+class Slow:
+    """An execution of version 1, of which one task, that of the ledger, can be held up.
+
+    Beside it, the records of all versions ring one by one, so that each version has one of its own.
+    """
+
+    def __init__(self, process: Process, action: str) -> None:
+        self._process = process
+        self._action = action
+
+    def run(self, world: World, hold: Callable[[dict[str, Any]], Any]) -> None:
+        """Run it; ``hold`` performs the task that is held up."""
+        given = {"module": "todo", "table": "t", "pk": world.pk, "sk": SK, "version": 1}
+
+        def call(event: dict[str, Any]) -> Any:
+            if event["input"].get("handler", "Ledger") == "Ledger":
+                if event["action"] == self._action:
+                    return hold(event)
+                if event["action"] == TASKS[self._action]:
+                    message = "no connection"
+                    raise RuntimeError(message)
+            return self._process.perform("function", event)
+
+        for pause in run_execution(Execution("arn:stateMachine:x", "slow", given), call, "2026-01-01"):
+            CLOCK.advance(pause)
 
 
-def live(world: World, before: list[str]) -> None:
+def publish(world: World) -> None:
     for _ in range(VERSIONS):
         world.publish()
-    for action in before:
-        world.attempt("function", event(world, action))
 
 
+def settle(world: World) -> None:
+    world.deliver(one_by_one=True)
+    world.run()
+
+
+def meanwhile(world: World, *, is_late: bool) -> None:
+    if is_late:
+        CLOCK.advance(LONGEST_TURN)
+    settle(world)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("action", TASKS)
-def test_a_task_is_overtaken_at_any_call(open_site: Callable[..., Process], action: str) -> None:
-    slow = open_site()
-    fast = slow.site.open()
-    before, may_park = TASKS[action]
+def test_a_task_is_overtaken_at_any_call(
+    open_site: Callable[..., Process], action: str, *, is_late: bool
+) -> None:
+    """Late: it took a turn, and goes on after the turn's time, when others have had theirs."""
+    process = open_site()
+    fast = process.site.open()
+    slow = Slow(process, action)
     undisturbed = World(fast, "TODO0#acme")
-    live(undisturbed, before)
-    slow.perform("function", event(undisturbed, action))
-    calls = len(slow.wire.calls)
-    undisturbed.settle()
-    for handler in ("Ledger", "Journal"):
-        undisturbed.redrive(handler)
+    publish(undisturbed)
+    calls = []
+
+    def count(event: dict[str, Any]) -> Any:
+        answer = process.perform("function", event)
+        calls.append(process.wire.names())
+        return answer
+
+    slow.run(undisturbed, count)
+    settle(undisturbed)
+    undisturbed.redrive("Ledger")
+    undisturbed.reconcile()
     undisturbed.check()
-    for position in range(calls):
+    assert len(calls) == 1
+    for position in range(len(calls[0])):
         for moment in ("before", "after"):
+            if is_late and (calls[0][position], moment) == ("ledger:Commit", "before"):
+                continue  # a handler in the middle of its work ends with its function
             world = World(fast, f"TODO-{position}-{moment}#acme")
-            live(world, before)
-            slow.dying("function", event(world, action), position, moment, world.settle)
+            publish(world)
+
+            def hold(event: dict[str, Any], world: World = world, at: Any = (position, moment)) -> Any:
+                return process.dying("function", event, *at, lambda: meanwhile(world, is_late=is_late))
+
+            slow.run(world, hold)
+            settle(world)
             world.check()
-            if may_park:
+            if action == "park":
                 world.redrive("Ledger")
             world.check(undisturbed)
     for reference in fast.service.module.handlers:

@@ -11,9 +11,9 @@ import pytest
 
 from tests.faults.scale import scaled
 from tests.faults.writers import Orders, Won, compete, read_won, start_elsewhere
-from tests.runtime.test_stream import as_json
 from tests.support.checker import violations
 from tests.support.rows import Rows
+from tests.support.values import event_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class _Applier(threading.Thread):
         self._done = done
         self._random = Random(seed)  # noqa: S311 - not a secret
         self.errors: list[str] = []
-        _ = process.service.resources.dynamodb, process.service.resources.sns
+        _ = process.service.resources.store, process.service.resources.sns
 
     def run(self) -> None:
         left = _LAST_TRIES
@@ -117,5 +117,5 @@ class _Applier(threading.Thread):
             "eventName": "INSERT",
             "eventSource": "aws:dynamodb",
             "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/x",
-            "dynamodb": {"SequenceNumber": item["sk"]["S"], "NewImage": as_json(item)},
+            "dynamodb": {"SequenceNumber": item["sk"]["S"], "NewImage": event_image(item)},
         }

@@ -164,7 +164,7 @@ class World:
         for _ in range(_MOST_ATTEMPTS):
             records = self.records()
             if not records:
-                return
+                break
             for batch in [[record] for record in records] if one_by_one else [records]:
                 try:
                     answer = self.attempt("function", {"Records": batch})
@@ -173,6 +173,7 @@ class World:
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 self._delivered |= {record["dynamodb"]["SequenceNumber"] for record in batch} - failed
         assert not self.records(), "the stream function keeps failing"
+        self._collect()
 
     def forget(self) -> None:
         """The stream was down for longer than it keeps records."""

@@ -89,9 +89,9 @@ class _OwnClients(Resources):
 
     _lock = threading.Lock()
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, patient: bool = True) -> Any:
         with self._lock:
-            return super().client(service)
+            return super().client(service, patient=patient)
 
 
 class _Writer:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import ContentionError, HandlersPendingError, redrive, skip
+from runtime import ContentionError, HandlersPendingError, heal, redrive, skip
 from runtime.contract import Action
 from runtime.errors import PreviousVersionPending
-from runtime.model.keys import get_sort_key_version
 from runtime.model.status import FINISHED
 from runtime.pipeline.drain import Outcome, drain
 from tests.pipeline.lab import KEY, Lab, One
@@ -235,14 +234,30 @@ def test_a_skip_says_so_and_goes_on(lab: Lab) -> None:
     assert [lab.status(version) for version in (1, 2, 3)] == [FINISHED] * 3
 
 
-def test_a_turn_that_runs_out_of_time_is_handed_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_turn_that_runs_out_of_time_goes_on_in_the_next_try(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for version in range(5):
         lab.publish(version)
-    one(lab).before = lambda command: lab.clock.advance(
-        seconds=100 if get_sort_key_version(command.sk) == 2 else 0
-    )
+    one(lab).before = lambda _command: lab.clock.advance(seconds=30)
     monkeypatch.setattr("runtime.clock._WITHOUT_DEADLINE", 60.0)
     lab.settle()
     assert one(lab).versions() == [1, 2, 3, 4, 5]
     assert [lab.status(version) for version in range(1, 6)] == [FINISHED] * 5
-    assert len(lab.resources.executions) == 2
+    assert len(lab.resources.executions) == 1
+    assert lab.calls.count(Action.HANDLE) == 3
+
+
+def test_a_handler_that_is_only_slow_is_not_parked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its execution gives up after eleven turns; the look for unfinished commands gives it the next one."""
+    for version in range(30):
+        lab.publish(version)
+    one(lab).before = lambda _command: lab.clock.advance(seconds=30)
+    monkeypatch.setattr("runtime.clock._WITHOUT_DEADLINE", 60.0)
+    lab.settle()
+    assert one(lab).versions() == list(range(1, 23))
+    assert lab.alarms() == []
+    one(lab).before = lambda _command: None
+    assert heal(lab.module).healed == 8
+    assert one(lab).versions() == list(range(1, 31))
+    assert {lab.status(version) for version in range(1, 31)} == {FINISHED}

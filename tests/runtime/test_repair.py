@@ -277,7 +277,7 @@ def test_a_repair_that_crashed_is_done_again_when_its_time_is_up(
         redrive(service.module, KEY, "Recorder")
     service.wire.before = lambda _call: None
     assert cursor(service)["parkedVersion"] == 2
-    with pytest.raises(ContentionError, match="somebody else is at work.*Recorder"):
+    with pytest.raises(ContentionError, match=r"somebody else is at work.*Recorder"):
         redrive(service.module, KEY, "Recorder")  # nobody can tell that it died
     clock.set_source(lambda: time.time() + clock.seconds_left() + 2)
     assert redrive(service.module, KEY, "Recorder").parked_version is None
@@ -354,7 +354,7 @@ def test_an_aggregate_that_never_rests_is_given_up_and_stays_parked(
             execution(service, version + 1)
 
     service.wire.before = arrive
-    with pytest.raises(ContentionError, match="somebody else is at work.*Recorder; repeat the call"):
+    with pytest.raises(ContentionError, match=r"somebody else is at work.*Recorder; repeat the call"):
         redrive(service.module, KEY, "Recorder")
     service.wire.before = lambda _call: None
     assert cursor(service)["parkedVersion"] == 2
