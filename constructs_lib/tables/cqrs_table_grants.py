@@ -101,7 +101,7 @@ class CqrsTableGrants:
         cursors = self._cursors
         return combined(
             self._read_commands(grantee, "dynamodb:Query", "dynamodb:DescribeTable"),
-            allow_reads(grantee, self._data, "dynamodb:GetItem"),
+            allow_reads(grantee, self._data, *_LOOK_UP),
             allow_reads(grantee, self._history, "dynamodb:Query"),
             *([allow_reads(grantee, cursors, "dynamodb:BatchGetItem", "dynamodb:Scan")] if cursors else []),
         )

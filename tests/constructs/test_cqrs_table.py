@@ -179,7 +179,7 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
             "inspect",
             {
                 "Command": {"dynamodb:Query", "dynamodb:DescribeTable"},
-                "Data": {"dynamodb:GetItem"},
+                "Data": LOOK_UP,
                 "History": {"dynamodb:Query"},
                 "Sync": {"dynamodb:BatchGetItem", "dynamodb:Scan"},
             },

@@ -244,6 +244,7 @@ def operate(service: Service, operation: str, **arguments: Any) -> None:
 def test_inspect(parked: Service) -> None:
     operate(parked, "modules")
     operate(parked, "parked", module="todo")
+    operate(parked, "behind", module="todo")
     operate(parked, "show", module="todo", pk=PK, sk="A1")
     assert together(used(parked)) == allowed(CqrsTable, "inspect", data_sync=True)
 

@@ -15,10 +15,10 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from runtime import REMOVE, BadRequestError
 from runtime.model.keys import add_sort_key_version, remove_sort_key_version
-from runtime.store.dynamodb import Read
+from runtime.store.codec import opened_row
+from runtime.store.values import Place
 from tests.faults.model import State
-from tests.faults.steps import Refusal, Steps
-from tests.support.rows import plain
+from tests.faults.steps import FINAL, Refusal, Steps
 from tests.support.service import PK
 
 if TYPE_CHECKING:
@@ -79,6 +79,15 @@ class Machine(Steps):
         method = commands.publish_sync if sync else commands.publish_async
         self.write(method, command, aggregate, version, state, user=user, sync=sync, publish_id=publish_id)
 
+    @precondition(lambda self: any(aggregate.ids for aggregate in self.aggregates))
+    @rule(a=AGGREGATES)
+    def publish_again(self, *, a: int) -> None:
+        """A client that got no answer repeats its request."""
+        aggregate = self.aggregates[a]
+        for publish_id, (version, call) in aggregate.ids.items():
+            method = getattr(self.module.commands, call.method)
+            self.write_again(method, call, aggregate, publish_id, version, call)
+
     @rule(a=AGGREGATES, base=BASES, change=CHANGES, sync=st.booleans(), user=USERS)
     def publish_partial(self, *, a: int, base: str, change: dict[str, Any], sync: bool, user: str) -> None:
         aggregate = self.aggregates[a]
@@ -129,21 +138,27 @@ class Machine(Steps):
     @rule(place=PLACES, tasks=st.integers(1, 6))
     def work(self, *, place: int, tasks: int) -> None:
         """Some tasks of one execution."""
-        key = sorted(self.running)[place % len(self.running)]
+        name = sorted(self.running)[place % len(self.running)]
         for _ in range(tasks):
-            if key in self.running:
-                self.step(key)
+            if name in self.running:
+                self.step(name)
 
     @precondition(lambda self: self.running)
     @rule(place=PLACES, store=st.integers(0, 1), heals=st.booleans())
     def give_up(self, *, place: int, store: int, heals: bool) -> None:
         """One execution to its end, while a handler fails."""
-        key = sorted(self.running)[place % len(self.running)]
+        name = sorted(self.running)[place % len(self.running)]
         broken = list(self.world.stores.values())[store]
         broken.fails = True
-        while key in self.running:
-            self.step(key)
+        while name in self.running:
+            self.step(name)
         broken.fails = not heals
+
+    @precondition(lambda self: any(c.is_held for a in self.aggregates for c in a.cursors.values()))
+    @rule()
+    def time_passes(self) -> None:
+        """Executions that were to try again have not, for longer than anybody waits for them."""
+        self.wait()
 
     # Operators
 
@@ -160,9 +175,7 @@ class Machine(Steps):
     @precondition(lambda self: any(aggregate.parked for aggregate in self.aggregates))
     @rule(place=PLACES, skipping=st.booleans())
     def repair_a_parked_one(self, *, place: int, skipping: bool) -> None:
-        parked = [
-            (aggregate, handler) for aggregate in self.aggregates for handler in sorted(aggregate.parked)
-        ]
+        parked = [(aggregate, handler) for aggregate in self.aggregates for handler in aggregate.parked]
         self.mend(*parked[place % len(parked)], skipping=skipping)
 
     @rule()
@@ -205,24 +218,28 @@ class Machine(Steps):
         for aggregate in self.aggregates:
             tables = self.service.tables
             places = {
-                ("data", 0): Read(tables.data, PK, aggregate.sk),
-                **{("cursor", h): Read(tables.sync, PK, f"{h}#{aggregate.sk}") for h in aggregate.handlers},
+                ("data", 0): Place(tables.data, PK, aggregate.sk),
+                **{("cursor", h): Place(tables.sync, PK, f"{h}#{aggregate.sk}") for h in aggregate.handlers},
                 **{
-                    ("command", v): Read(tables.command, PK, add_sort_key_version(aggregate.sk, v))
+                    ("command", v): Place(tables.command, PK, add_sort_key_version(aggregate.sk, v))
                     for v in range(1, aggregate.latest + 1)
                 },
             }
             rows = self.service.quiet.batch_get(places.values())
-            found = {place: plain(rows[read]) for place, read in places.items() if read in rows}
+            found = {name: opened_row(rows[place]) for name, place in places.items() if place in rows}
             assert found.get(("data", 0), {}).get("version", 0) == aggregate.applied
             statuses = [found["command", v].get("status") for v in range(1, aggregate.latest + 1)]
             assert statuses == aggregate.statuses, aggregate.sk
-            for handler in aggregate.handlers:
+            indexed = [v for v in range(1, aggregate.latest + 1) if "open" in found["command", v]]
+            assert indexed == [v for v, status in enumerate(statuses, 1) if status not in FINAL]
+            for handler, cursor in aggregate.cursors.items():
                 row = found.get(("cursor", handler), {})
-                assert row.get("version", 0) == aggregate.cursors[handler]
-                assert row.get("parkedVersion") == aggregate.parked.get(handler)
-                assert [s["version"] for s in row.get("skipped", [])] == aggregate.skipped[handler]
-                assert self.world.stores[handler].seen[aggregate.sk] == aggregate.seen[handler]
+                assert row.get("version", 0) == cursor.version
+                columns = ("parkedVersion", "failedVersion", "wanted")
+                assert [row.get(name) for name in columns] == [cursor.parked, cursor.failed, cursor.wanted]
+                assert row.get("claim", "").rpartition("/")[0] == (cursor.owner or "")
+                assert [s["version"] for s in row.get("skipped", [])] == cursor.skipped
+                assert self.world.stores[handler].seen[aggregate.sk] == cursor.seen
         self.world.steps["all"] += 1
 
     def teardown(self) -> None:

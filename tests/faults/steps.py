@@ -15,7 +15,8 @@ from runtime import (
     CqrsError,
     HandlersPendingError,
     ItemNotFoundError,
-    PreviousVersionPending,
+    PublishIdReusedError,
+    heal,
     reconcile,
     redrive,
     skip,
@@ -23,12 +24,14 @@ from runtime import (
 from runtime.entry.stream import StreamProcessor
 from runtime.entry.worker import Worker
 from runtime.model.keys import add_sort_key_version
-from runtime.model.status import FINISHED
-from tests.faults.model import Aggregate, State
-from tests.faults.state_machine import Execution
-from tests.runtime.test_stream import as_json
+from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED
+from runtime.testing.clients import Execution
+from runtime.testing.state_machine import run_execution
+from tests.faults.model import Aggregate, Call, State
 from tests.support.checker import Accepted, Seen, check_invariants
+from tests.support.clock import CLOCK
 from tests.support.service import PK
+from tests.support.values import event_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +42,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Refusal", "Steps", "World"]
 
+FINAL = {FINISHED, HANDLERS_FAILED, APPLY_FAILED}
 _NUMBERS = itertools.count()
+_LONGEST_CLAIM = 310
+"""Seconds after which nobody waits any more for an execution to try again."""
 _EVERYWHERE = json.dumps([{"tenant": "", "role": "system_admin"}])
 
 
@@ -95,8 +101,8 @@ class Steps(RuleBasedStateMachine):
         number = next(_NUMBERS)
         names = tuple(world.stores)
         self.aggregates = [Aggregate(sk, names) for sk in (f"A{number}", f"u{number}@example.com")]
-        self.running: dict[tuple[str, int], Iterator[None]] = {}
-        self.started: set[tuple[str, int]] = set()
+        self.running: dict[str, Iterator[float]] = {}
+        self.started: set[str] = set()
         self.accepted: list[Accepted] = []
         self.problem: AssertionError | None = None
         for store in world.stores.values():
@@ -114,11 +120,13 @@ class Steps(RuleBasedStateMachine):
                 self.ring(aggregate, sorted(aggregate.waiting, reverse=True))
         self.sweep()
         while self.running:
-            for key in sorted(self.running):
-                self.step(key)
+            for name in sorted(self.running):
+                self.step(name)
         for aggregate in self.aggregates:
             for handler in sorted(aggregate.parked):
                 self.mend(aggregate, handler, skipping=False)
+        assert all(cursor.owner is None for a in self.aggregates for cursor in a.cursors.values())
+        assert (heal(self.module, older_than=timedelta(0)).looked_at, self.sweep()) == (0, 0)
         assert all(status == FINISHED for aggregate in self.aggregates for status in aggregate.statuses)
         seen = [
             Seen(name, PK, sk, version)
@@ -154,8 +162,12 @@ class Steps(RuleBasedStateMachine):
         partial: bool = False,
     ) -> None:
         context = self.service.user(user)
+        call = Call(method.__name__, command, user)
         known = aggregate.ids.get(publish_id or "")
-        refusal = None if known else aggregate.refusal(version, partial=partial)
+        if known:
+            self.write_again(method, call, aggregate, publish_id, *known)
+            return
+        refusal = aggregate.refusal(version, partial=partial)
         before, pending = aggregate.latest, False
         written: CommandModel[Any] | None = None
         with Refusal(refusal) as refused:
@@ -167,19 +179,37 @@ class Steps(RuleBasedStateMachine):
                 written = self.module.commands.get_item((PK, sk), invoke_context=context)
         if refused:
             return
-        if known:
-            assert written
-            assert written.version == known
-            return
         assert state
         if before and state == aggregate.states[-1]:
             assert written is None, "it changes nothing"
             return
         if publish_id:
-            aggregate.ids[publish_id] = before + 1
+            aggregate.ids[publish_id] = (before + 1, call)
         assert self.accept(aggregate, written, state, user, sync=sync) == pending
         if pending:
             self.start(aggregate, before + 1)
+
+    def write_again(
+        self,
+        method: Callable[..., CommandModel[Any] | None],
+        call: Call,
+        aggregate: Aggregate,
+        publish_id: str | None,
+        version: int,
+        first: Call,
+    ) -> None:
+        """What was published under an id: the same again, or something else."""
+        expected: type[Exception] | None = None if call == first else PublishIdReusedError
+        is_done = "sync" not in call.method.split("_") or aggregate.statuses[version - 1] in FINAL
+        if expected is None and not is_done and not aggregate.run_handlers(version, self.failing):
+            expected = HandlersPendingError
+        context = self.service.user(call.user)
+        with Refusal(expected) as refused:
+            written = method(call.command, invoke_context=context, publish_id=publish_id)
+            assert written
+            assert written.version == version
+        if refused and expected is HandlersPendingError:
+            self.start(aggregate, version)
 
     def accept(
         self, aggregate: Aggregate, written: CommandModel[Any] | None, state: State, user: str, *, sync: bool
@@ -191,7 +221,7 @@ class Steps(RuleBasedStateMachine):
         return aggregate.publish(state, user, written.created_at, self.failing, sync=sync)
 
     def image(self, aggregate: Aggregate, version: int) -> Any:
-        return self.service.image(version, aggregate.sk) or {}
+        return self.service.item("command", add_sort_key_version(aggregate.sk, version)) or {}
 
     def ring(self, aggregate: Aggregate, versions: list[int]) -> None:
         table = self.service.tables.command
@@ -201,7 +231,7 @@ class Steps(RuleBasedStateMachine):
                 "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/x",
                 "dynamodb": {
                     "SequenceNumber": str(number),
-                    "NewImage": as_json(self.image(aggregate, version)),
+                    "NewImage": event_image(self.image(aggregate, version)),
                 },
             }
             for number, version in enumerate(versions)
@@ -212,57 +242,68 @@ class Steps(RuleBasedStateMachine):
         if not self.module.handlers:
             aggregate.apply(max(versions))
             return
-        for version in versions:
-            if (aggregate.sk, version) not in self.started:
-                self.start(aggregate, version)
+        self.start(aggregate, max(versions))
 
-    def start(self, aggregate: Aggregate, version: int) -> None:
-        reference = {"module": "todo", "pk": PK, "sk": aggregate.sk, "version": version}
-        execution = Execution(reference, lambda event: self._call(aggregate, event))
-        self.started.add((aggregate.sk, version))
-        self.running.setdefault((aggregate.sk, version), execution.run())
+    def start(self, aggregate: Aggregate, version: int, *, again: bool = False) -> None:
+        """An execution is started, once for each version unless it is asked for again."""
+        name = f"{aggregate.sk}@{version}"
+        if name in self.started:
+            if not again:
+                return
+            name += f"-{len(self.started)}"
+        self.started.add(name)
+        given = {"module": "todo", "pk": PK, "sk": aggregate.sk, "version": version}
+        execution = Execution("arn:stateMachine:x", name, given)
+        self.running[name] = run_execution(
+            execution, lambda event: self._call(aggregate, event), "2026-01-01"
+        )
 
-    def step(self, key: tuple[str, int]) -> None:
-        if next(self.running[key], "ended") == "ended":
-            del self.running[key]
+    def step(self, name: str) -> None:
+        if next(self.running[name], None) is None:
+            del self.running[name]
         if self.problem:
             raise self.problem
+
+    def wait(self) -> None:
+        CLOCK.advance(_LONGEST_CLAIM)
+        for aggregate in self.aggregates:
+            aggregate.time_passes()
 
     def _call(self, aggregate: Aggregate, event: dict[str, Any]) -> Any:
         """One task; an execution would take a difference for a failure of the task."""
         given = event["input"]
-        version, handler = given["version"], given.get("handler", "")
-        expected = "done"
+        version, handler, owner = (
+            given["version"],
+            given.get("handler", ""),
+            event["context"]["Execution"]["Id"],
+        )
+        expected: Any = "done"
         match event["action"]:
             case "apply":
-                aggregate.apply(version)
+                expected = aggregate.begin(version)
             case "handle":
-                expected = aggregate.turn(handler, version, self.failing)
+                expected = aggregate.handle(handler, version, self.failing, owner=owner)
             case "park":
-                expected = "parked"
-                aggregate.park(handler, version)
-                self.world.steps["parked"] += 1
+                expected = aggregate.park(handler, version, owner=owner)
             case "finish":
-                parked = [result["handler"] for result in given["results"] if result["outcome"] == "parked"]
-                aggregate.finish(version, parked)
+                aggregate.finish([version])
         try:
             answer = Worker({"todo": self.module}).run(event)
-        except PreviousVersionPending:
-            self._expect(expected, "early")
-            raise
         except ConnectionError:
             self._expect(expected, "fails")
             raise
-        self._expect(expected, answer.get("outcome", "done"))
+        if event["action"] in {"handle", "park"}:
+            self.world.steps[answer["outcome"]] += 1
+        self._expect(expected, answer.get("outcome", answer.get("handlers", "done")))
         return answer
 
-    def _expect(self, expected: str, found: str) -> None:
+    def _expect(self, expected: Any, found: Any) -> None:
         if expected != found:
             self.problem = AssertionError(f"the task ended as {found!r}, and not as {expected!r}")
 
     def mend(self, aggregate: Aggregate, handler: str, *, skipping: bool) -> None:
         method = skip if skipping else redrive
-        parked, known = handler in aggregate.parked, aggregate.cursors[handler] > 0
+        parked, known = handler in aggregate.parked, aggregate.cursors[handler].version > 0
         refusal = None if parked else BadRequestError if known else ItemNotFoundError
         with Refusal(refusal) as refused:
             outcome = method(
@@ -274,9 +315,10 @@ class Steps(RuleBasedStateMachine):
         done, skipped, again = aggregate.repair(handler, self.failing, skipping=skipping)
         assert (list(outcome.done), outcome.skipped, outcome.parked_version) == (done, skipped, again)
 
-    def sweep(self) -> None:
+    def sweep(self) -> int:
+        """How many commands were found."""
         token: str | None = None
-        handed_over = 0
+        handed_over = found = 0
         while True:
             page = reconcile(
                 self.module,
@@ -286,13 +328,14 @@ class Steps(RuleBasedStateMachine):
                 invoke_context=self.service.user(roles=_EVERYWHERE),
             )
             assert page.failed == ()
-            self.world.steps["reconciled"] += len(page.found)
+            found += len(page.found)
             handed_over += page.handed_over
             if (token := page.resume_token) is None:
                 break
         left = [(aggregate, v) for aggregate in self.aggregates for v in aggregate.reconcile(self.failing)]
         assert handed_over == len(left)
         self.world.steps["handed over"] += handed_over
+        self.world.steps["reconciled"] += found
         for aggregate, version in left:
-            if (aggregate.sk, version) not in self.running:
-                self.start(aggregate, version)
+            self.start(aggregate, version, again=True)
+        return found

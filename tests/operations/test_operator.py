@@ -282,7 +282,7 @@ def test_a_resync_leaves_what_another_handler_is_behind_with(make_service: Calla
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        ({"operation": "destroy"}, "operation: must be one of health, modules, parked"),
+        ({"operation": "destroy"}, "operation: must be one of behind, drop, heal, health, modules, parked"),
         ({"operation": "show", "module": "todo", "pk": PK}, "sk: must be a text, got nothing"),
         ({"operation": "show", **KEY, "sk": "A1@2"}, "sk: must not end in @ and digits"),
         ({"operation": "parked", "module": "nope"}, "module: must be one of todo, got 'nope'"),

@@ -214,6 +214,16 @@ def test_a_version_that_was_seen_cannot_be_parked(service: Service) -> None:
     assert "parkedVersion" not in service.rows(service.tables.sync)[0]
 
 
+def test_a_handler_that_only_another_release_knows_is_waited_for_and_never_parked(service: Service) -> None:
+    service.publish()
+    service.apply(1)
+    with pytest.raises(PreviousVersionPending, match="this release of todo has no data sync handler 'Other'"):
+        task(service, "handle", handler="Other")
+    parking = task(service, "park", handler="Other", error="PreviousVersionPending", cause="")
+    assert parking == {"handler": "Other", "outcome": Outcome.DONE}
+    assert service.rows(service.tables.sync) == []
+
+
 def test_the_status_is_final_only_after_the_handlers(service: Service) -> None:
     service.publish()
     assert task(service, "apply") == {"handlers": ["Recorder"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from runtime import (
     InvalidInputError,
     ItemNotFoundError,
     clock,
+    heal,
     redrive,
     skip,
 )
@@ -157,8 +158,8 @@ def test_what_came_before_the_parked_version_is_not_passed_over(
     for version in range(2):
         service.publish(version=version)
     service.apply(2)
-    # Version 1 is slow, so version 2 gives up first; then version 1 meets a parked handler.
-    work(service, "park", 2, handler="Recorder", error="PreviousVersionPending", cause="")
+    # The turn of version 2 runs out of time before it can say where; then version 1 meets a parked handler.
+    work(service, "park", 2, handler="Recorder", error="Sandbox.Timedout", cause="")
     assert work(service, "handle", 1, handler="Recorder")["outcome"] == Outcome.PARKED
     outcome = repair(service.module, KEY, "Recorder")
     assert outcome.done == ((1, 2) if repair is redrive else (1,))
@@ -171,7 +172,7 @@ def test_a_skip_that_fails_before_the_parked_version_skips_nothing(
     for version in range(2):
         service.publish(version=version)
     service.apply(2)
-    work(service, "park", 2, handler="Recorder", error="PreviousVersionPending", cause="")
+    work(service, "park", 2, handler="Recorder", error="Sandbox.Timedout", cause="")
     recorder.failures = {"A1@1": 1}
     outcome = skip(service.module, KEY, "Recorder")
     assert (outcome.skipped, outcome.parked_version) == (None, 1)
@@ -188,7 +189,7 @@ def test_a_later_version_does_not_park_a_handler_that_is_at_work(
     service.apply(2)
 
     def give_up() -> None:
-        parking = work(service, "park", 2, handler="Meeting", error="PreviousVersionPending", cause="")
+        parking = work(service, "park", 2, handler="Meeting", error="Sandbox.Timedout", cause="")
         outcomes.append(parking["outcome"])
 
     slow.meets = give_up
@@ -198,6 +199,18 @@ def test_a_later_version_does_not_park_a_handler_that_is_at_work(
     row = cursor(service, "Meeting")
     assert row["version"] == 2
     assert {"parkedVersion", "claim", "claimUntil", "wanted"} & set(row) == set()
+
+
+def test_a_handler_that_is_slow_and_not_broken_is_not_parked(service: Service, recorder: Recorder) -> None:
+    service.publish()
+    work(service, "apply", 1)
+    parking = work(service, "park", 1, handler="Recorder", error="PreviousVersionPending", cause="")
+    assert parking["outcome"] == Outcome.LEFT
+    work(service, "finish", 1, results=[parking])
+    assert (cursor(service), statuses(service)) == ({}, ["STARTED"])
+    # What still has no final status is found, and gets its turn.
+    assert heal(service.module, older_than=timedelta(0)).healed == 1
+    assert (recorder.seen, statuses(service)) == (["A1@1"], ["FINISHED"])
 
 
 def test_a_command_is_finished_only_when_no_handler_is_behind(make_service: Callable[..., Service]) -> None:

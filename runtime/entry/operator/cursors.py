@@ -1,4 +1,4 @@
-"""The cursors of handlers, as operators see them: which are parked, and where."""
+"""The cursors of handlers, as operators see them: which are parked, which are behind, and where."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
 
+from runtime.model.keys import DetailKey
+from runtime.module_context import HEAD
 from runtime.store.codec import opened
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from runtime.entry.operator.scope import Scope
     from runtime.store.values import Row
 
-__all__ = ["cursor_fields", "parked"]
+__all__ = ["behind", "cursor_fields", "parked"]
 
 
 def parked(scope: Scope, arguments: Arguments) -> dict[str, Any]:
@@ -28,6 +30,40 @@ def parked(scope: Scope, arguments: Arguments) -> dict[str, Any]:
         handler, _, sk = row["sk"].partition("#")
         found.append({"pk": row["pk"], "sk": sk, "handler": handler, **cursor_fields(row)})
     return {"parked": found, "scanned": page.scanned, "resumeToken": page.resume_token}
+
+
+def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """List the handlers on one page of a module's cursors that are behind the data, or are gone. Two calls.
+
+    A handler is gone when the module does not have it any more: its cursors can be dropped. One
+    that is behind by a version or two may just be on its way.
+    """
+    context, scan = arguments.module(scope.modules).context, arguments.scan()
+    if not context.tables.has_sync_table:
+        return {"behind": [], "scanned": 0, "resumeToken": None}
+    page = scan.read(context.store, context.tables.sync)
+    cursors = [(row, *row["sk"].partition("#")[::2]) for row in page.rows]
+    cursors = [(row, handler, sk) for row, handler, sk in cursors if handler != HEAD]
+    places = {(row["pk"], sk): context.data_place(DetailKey(row["pk"], sk)) for row, _, sk in cursors}
+    states = context.store.batch_get(places.values()) if context.keeps_data and places else {}
+    found = []
+    for row, handler, sk in cursors:
+        state = states.get(places[row["pk"], sk])
+        latest = _number((state or {}).get("version"))
+        version, is_gone = _number(row.get("version")), handler not in context.handler_names
+        if is_gone or (latest is not None and (version or 0) < latest):
+            found.append(
+                {
+                    "pk": row["pk"],
+                    "sk": sk,
+                    "handler": handler,
+                    "version": version,
+                    "latestVersion": latest,
+                    "parkedVersion": _number(row.get("parkedVersion")),
+                    "isGone": is_gone,
+                }
+            )
+    return {"behind": found, "scanned": page.scanned, "resumeToken": page.resume_token}
 
 
 def cursor_fields(row: Row | None) -> dict[str, Any]:

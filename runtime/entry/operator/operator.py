@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.contract import HEAL_OPERATION
 from runtime.entry.operator.aggregate import show
 from runtime.entry.operator.arguments import OPERATION, PAGING, Arguments
-from runtime.entry.operator.cursors import parked
+from runtime.entry.operator.cursors import behind, parked
 from runtime.entry.operator.dead_letters import replay_notifications
 from runtime.entry.operator.failed_records import replay_records
 from runtime.entry.operator.health import health
 from runtime.entry.operator.module_list import list_modules
-from runtime.entry.operator.repairs import reconcile, redrive, resync, skip
+from runtime.entry.operator.repairs import drop, heal, reconcile, redrive, resync, skip
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.log import log_context, logger
 
@@ -35,9 +36,12 @@ _OPERATIONS: Final[Mapping[str, _Operation]] = {
     "modules": _Operation(list_modules),
     "health": _Operation(health),
     "parked": _Operation(parked, ("module", *PAGING)),
+    "behind": _Operation(behind, ("module", *PAGING)),
     "show": _Operation(show, ("module", "pk", "sk")),
     "redrive": _Operation(redrive, ("module", "pk", "sk", "handler", "dryRun")),
     "skip": _Operation(skip, ("module", "pk", "sk", "handler", "dryRun")),
+    "drop": _Operation(drop, ("module", "pk", "sk", "handler", "dryRun")),
+    HEAL_OPERATION: _Operation(heal, ("olderThan",)),
     "reconcile": _Operation(reconcile, ("module", "olderThan", "dryRun", *PAGING)),
     "resync": _Operation(resync, ("module", "handlers", "dryRun", *PAGING)),
     "replayRecords": _Operation(replay_records, ("dryRun", "limit", "resumeToken")),

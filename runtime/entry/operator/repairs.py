@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.errors import CqrsError
+from runtime.log import log_context, logger
 from runtime.pipeline import reconcile as reconciling
 from runtime.pipeline import repair
 from runtime.pipeline.resync import feed_page, handlers_named
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
     from runtime.entry.operator.scope import Scope
     from runtime.pipeline.repair import Repaired
 
-__all__ = ["reconcile", "redrive", "resync", "skip"]
+__all__ = ["drop", "heal", "reconcile", "redrive", "resync", "skip"]
 
 _QUARTER_OF_AN_HOUR: Final = 900  # seconds
+_TEN_MINUTES: Final = 600
 
 
 def redrive(scope: Scope, arguments: Arguments) -> dict[str, Any]:
@@ -29,6 +32,32 @@ def redrive(scope: Scope, arguments: Arguments) -> dict[str, Any]:
 def skip(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     """Pass over the version that a handler is parked at; see `runtime.skip`."""
     return _repair(repair.skip, scope, arguments)
+
+
+def drop(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """Delete the cursor of a handler that the module does not have any more; see `runtime.drop`."""
+    return _repair(repair.drop, scope, arguments)
+
+
+def heal(scope: Scope, arguments: Arguments) -> dict[str, Any]:
+    """Finish what is under way for too long, in every module; see `runtime.heal`.
+
+    What the schedule asks for. A module that cannot be looked at is reported, and does not stop
+    the others.
+    """
+    older_than = timedelta(seconds=arguments.seconds("olderThan", _TEN_MINUTES))
+    modules: list[dict[str, Any]] = []
+    for name, module in scope.modules.items():
+        try:
+            done = reconciling.heal(module, older_than=older_than)
+        except CqrsError as error:
+            with log_context(module=name):
+                logger.error("module not healed", error=type(error).__name__)
+            modules.append({"name": name, "error": type(error).__name__})
+            continue
+        failed = [{**one.key._asdict(), "version": one.version, "error": one.error} for one in done.failed]
+        modules.append({"name": name, "lookedAt": done.looked_at, "healed": done.healed, "failed": failed})
+    return {"modules": modules}
 
 
 def _repair(do: Callable[..., Repaired], scope: Scope, arguments: Arguments) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""What operators see of handlers that are behind or gone, and what the schedule asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import CommandModule, StoreRefusedError
+from runtime.entry.operator.operator import Operator
+from runtime.entry.operator.scope import Scope
+from runtime.model.status import FINISHED, HANDLERS_FAILED
+from runtime.store.port import Set
+from tests.pipeline.lab import KEY, Lab, One, Two
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    lab = Lab(handlers=[One(), Two()])
+    yield lab
+    lab.clock.stop()
+
+
+def operate(lab: Lab, operation: str, **arguments: Any) -> dict[str, Any]:
+    return Operator(Scope({"todo": lab.module}, lab.resources)).run({"operation": operation, **arguments})
+
+
+def test_nobody_is_behind(lab: Lab) -> None:
+    lab.publish(0)
+    lab.settle()
+    assert operate(lab, "behind", module="todo") == {"behind": [], "scanned": 2, "resumeToken": None}
+
+
+def test_who_is_behind_where(lab: Lab) -> None:
+    for version in range(3):
+        lab.publish(version)
+    lab.settle()
+    lab.store.write(Set(place=lab.context.cursor_place(KEY, "Two"), columns={"version": 1}))
+    (found,) = operate(lab, "behind", module="todo")["behind"]
+    assert found == {
+        **KEY._asdict(),
+        "handler": "Two",
+        "version": 1,
+        "latestVersion": 3,
+        "parkedVersion": None,
+        "isGone": False,
+    }
+
+
+def test_a_parked_cursor_of_a_handler_that_is_gone_is_dropped(lab: Lab) -> None:
+    two: Any = lab.module.handler("Two").handler
+    two.fails_at = {1}
+    lab.publish(0)
+    lab.settle()
+    assert lab.status(1) == HANDLERS_FAILED
+    refused = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two")
+    assert "use redrive or skip" in refused["error"]["message"]
+    lab.module = CommandModule(
+        "todo", data_sync_handlers=[lab.module.handler("One").handler], resources=lab.resources
+    )
+    (gone,) = operate(lab, "behind", module="todo")["behind"]
+    assert (gone["handler"], gone["isGone"], gone["parkedVersion"]) == ("Two", True, 1)
+    dry = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two", dryRun=True)
+    assert dry["error"] == "ConnectionError: the store is down"
+    assert lab.status(1) == HANDLERS_FAILED
+    done = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two")
+    assert done["parkedVersion"] == 1
+    assert lab.cursor("Two") == {}
+    assert lab.status(1) == FINISHED
+    assert lab.notified()[-1] == ("A1@1", FINISHED)
+    again = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two")
+    assert again["error"]["type"] == "ItemNotFoundError"
+
+
+def test_the_schedule_heals_every_module(lab: Lab) -> None:
+    lab.publish(0)
+    lab.records.clear()
+    lab.clock.advance(minutes=11)
+    (todo,) = operate(lab, "heal")["modules"]
+    assert todo == {"name": "todo", "lookedAt": 1, "healed": 1, "failed": []}
+    assert lab.status(1) == FINISHED
+
+
+def test_a_module_that_cannot_be_looked_at_does_not_stop_the_others(lab: Lab) -> None:
+    other = Lab(handlers=[One()])
+    lab.clock.start()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        service, kind = "DynamoDB", "AccessDeniedException"
+        raise StoreRefusedError(service, kind)
+
+    other.store.query = refuse  # type: ignore[assignment, method-assign]
+    lab.publish(0)
+    lab.records.clear()
+    lab.clock.advance(minutes=11)
+    scope = Scope({"other": other.module, "todo": lab.module}, lab.resources)
+    first, second = Operator(scope).run({"operation": "heal"})["modules"]
+    assert first == {"name": "other", "error": "StoreRefusedError"}
+    assert second["healed"] == 1
