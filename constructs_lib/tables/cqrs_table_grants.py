@@ -161,9 +161,7 @@ class CqrsTableGrants:
             return []
         index = f"{self._command.table_arn}/index/{contract.OPEN_INDEX}"
         return [
-            iam.Grant.add_to_principal(
-                grantee=grantee, actions=["dynamodb:Query"], resource_arns=[index], scope=self._command
-            )
+            iam.Grant.add_to_principal(grantee=grantee, actions=["dynamodb:Query"], resource_arns=[index])
         ]
 
     def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:

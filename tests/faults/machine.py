@@ -84,9 +84,8 @@ class Machine(Steps):
     def publish_again(self, *, a: int) -> None:
         """A client that got no answer repeats its request."""
         aggregate = self.aggregates[a]
-        for publish_id, (version, call) in aggregate.ids.items():
-            method = getattr(self.module.commands, call.method)
-            self.write_again(method, call, aggregate, publish_id, version, call)
+        for publish_id, (_, call) in aggregate.ids.items():
+            self.write_again(getattr(self.module.commands, call.method), call, aggregate, publish_id)
 
     @rule(a=AGGREGATES, base=BASES, change=CHANGES, sync=st.booleans(), user=USERS)
     def publish_partial(self, *, a: int, base: str, change: dict[str, Any], sync: bool, user: str) -> None:

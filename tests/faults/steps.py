@@ -163,9 +163,8 @@ class Steps(RuleBasedStateMachine):
     ) -> None:
         context = self.service.user(user)
         call = Call(method.__name__, command, user)
-        known = aggregate.ids.get(publish_id or "")
-        if known:
-            self.write_again(method, call, aggregate, publish_id, *known)
+        if publish_id and publish_id in aggregate.ids:
+            self.write_again(method, call, aggregate, publish_id)
             return
         refusal = aggregate.refusal(version, partial=partial)
         before, pending = aggregate.latest, False
@@ -194,11 +193,10 @@ class Steps(RuleBasedStateMachine):
         method: Callable[..., CommandModel[Any] | None],
         call: Call,
         aggregate: Aggregate,
-        publish_id: str | None,
-        version: int,
-        first: Call,
+        publish_id: str,
     ) -> None:
         """What was published under an id: the same again, or something else."""
+        version, first = aggregate.ids[publish_id]
         expected: type[Exception] | None = None if call == first else PublishIdReusedError
         is_done = "sync" not in call.method.split("_") or aggregate.statuses[version - 1] in FINAL
         if expected is None and not is_done and not aggregate.run_handlers(version, self.failing):
