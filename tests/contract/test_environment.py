@@ -74,11 +74,6 @@ def environments(template: dict[str, Any]) -> dict[str, dict[str, str]]:
             variables = resource["Properties"].get("Environment", {}).get("Variables", {})
             if Env.FUNCTION in variables:
                 found[variables[Env.FUNCTION]] = {name: text(value) for name, value in variables.items()}
-                # The runtime does not read yet that a module has the index of open commands.
-                told = json.loads(found[variables[Env.FUNCTION]][Env.MODULES])
-                for settings in told.values():
-                    settings.pop("open", None)
-                found[variables[Env.FUNCTION]][Env.MODULES] = json.dumps(told)
     return found
 
 
@@ -133,6 +128,8 @@ def test_the_tables_that_a_function_computes_are_the_deployed_ones(
     assert (order.mode, order.has_sync_table) == ("workflow", True)
     assert (log.mode, log.has_sync_table) == ("inline", False)
     invoice = settings.tables_of("invoice")
+    # By convention, and as the settings of a table from elsewhere say.
+    assert all(tables.has_open_index for tables in (order, log, invoice))
     assert "Invoice" in invoice.command
     assert len({invoice.command, invoice.data, invoice.history, invoice.sync}) == 4
 
