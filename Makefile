@@ -3,7 +3,7 @@
 PYTHON      ?= python3
 DEMO        ?= examples.demo
 PYTEST_ARGS ?= -n 2 --dist worksteal
-FAULTS      := tests/faults tests/operations tests/security
+FAULTS      := tests/pipeline tests/faults tests/operations tests/security
 
 BIN := .venv/bin
 UV  := $(BIN)/uv

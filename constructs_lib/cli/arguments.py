@@ -73,6 +73,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     _add_key(skip)
     _add_repair(skip)
     skip.add_argument("--yes", action="store_true", help="do not ask: the version never reaches the handler")
+    drop = command("drop", "delete the cursor of a handler that the module does not have any more")
+    _add_key(drop)
+    _add_module(drop)
+    drop.add_argument(
+        "--handler", required=True, type=text, metavar="NAME", help="name that the handler's class had"
+    )
+    _add_dry_run(drop)
     reconcile = command("reconcile", "find commands that were not processed to their end, and process them")
     _add_module(reconcile)
     _add_older_than(reconcile)

@@ -144,10 +144,12 @@ def _show(context: ModuleContext, turn: Turn, key: DetailKey, state: Row) -> boo
     """Show the state, and let the turn go; False when a later one met a parked handler meanwhile."""
     cursor, version = turn.cursor, version_of(state)
     done = cursor.version
-    if cursor.parked_version is None and done is not None and done < version:
+    if cursor.parked_version is None and (behind := _behind(turn, version)) is not None:
         # Under way: the handler is to see each of them, and then needs no second look.
-        turn.show_up_to(done, version, state)
-        finish_all(context, turn.shown)
+        try:
+            turn.show_up_to(behind or None, version, state)
+        finally:
+            finish_all(context, turn.shown)
         return True
     try:
         turn.up(state | {"sk": add_sort_key_version(key.sk, version)})
@@ -167,6 +169,15 @@ def _show(context: ModuleContext, turn: Turn, key: DetailKey, state: Row) -> boo
     # The state has everything in it that the parked handler had not seen.
     finish_failed(context, key, min(cursor.parked_version, (done or 0) + 1), version)
     return True
+
+
+def _behind(turn: Turn, version: int) -> int | None:
+    """Last version that the handler has seen, where others are under way to it; 0 for none of them."""
+    if turn.cursor.version is not None:
+        return turn.cursor.version if turn.cursor.version < version else None
+    # New to the aggregate: because its first versions are under way, or because it is a new handler.
+    first = turn.first_version(version)
+    return first - 1 if first < version else None
 
 
 def handlers_named(context: ModuleContext, names: Iterable[str] | None) -> list[HandlerReference]:

@@ -50,7 +50,38 @@ def reconcile(module, segment, totalSegments, resumeToken=None, dryRun=False, ol
 
 
 def parked(module, segment, totalSegments, resumeToken=None, limit=100):
-    return {{"parked": [], "scanned": 0, "resumeToken": None}}
+    entry = {{"pk": "order#acme", "sk": "A1", "version": 1, "parkedVersion": 2, "skipped": []}}
+    entry |= {{"parkedAt": "2026-11-28T12:00:00.000Z", "error": "ValueError: no name"}}
+    found = [entry | {{"handler": name}} for name in ("Totals", "OldTotals")] if module == "order" and segment == 0 else []
+    return {{"parked": found, "scanned": 0, "resumeToken": None}}
+
+
+def behind(module, segment, totalSegments, resumeToken=None, limit=100):
+    entry = {{"pk": "order#acme", "sk": "A1", "version": 1, "latestVersion": 3}}
+    entries = [
+        entry | {{"handler": "Names", "parkedVersion": None, "isGone": False}},
+        entry | {{"handler": "Totals", "parkedVersion": 2, "isGone": False}},
+        entry | {{"handler": "OldNames", "parkedVersion": None, "isGone": True}},
+        entry | {{"handler": "OldTotals", "parkedVersion": 2, "isGone": True}},
+    ]
+    found = entries if module == "order" and segment == 0 else []
+    return {{"behind": found, "scanned": len(found), "resumeToken": None}}
+
+
+def resync(module, segment, totalSegments, handlers=None, resumeToken=None, dryRun=False, limit=100):
+    key, following = page_of(segment, totalSegments, resumeToken, module)
+    answer = {{"rows": 10, "scanned": 10, "resumeToken": following}}
+    return answer | {{"failed": [{{**key, "handler": "Names", "error": "Boom"}}]}} if limit == 13 else answer
+
+
+def drop(module, pk, sk, handler, dryRun):
+    if handler == "Names":
+        message = "Names is a handler of order; use redrive or skip"
+        return {{"error": {{"type": "BadRequestError", "message": message}}}}
+    return {{
+        "handler": handler, "done": [], "skipped": None, "parkedVersion": 2,
+        "error": "ValueError: no name", "dryRun": dryRun,
+    }}
 
 
 def redrive(module, pk, sk, handler, dryRun):

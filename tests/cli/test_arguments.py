@@ -7,7 +7,7 @@ import pytest
 from constructs_lib.cli.arguments import parse
 from constructs_lib.cli.errors import UsageError
 
-MOST = {"status", "show", "redrive", "skip", "reconcile", "resync", "replay-dlq"}
+MOST = {"status", "show", "redrive", "skip", "drop", "reconcile", "resync", "replay-dlq"}
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ MOST = {"status", "show", "redrive", "skip", "reconcile", "resync", "replay-dlq"
         ("status --js", "--js"),
         ("show PK", "SK"),
         ("redrive --handler", "--handler"),
+        ("drop PK SK", "--handler"),
         ("reconcile --segments 0", "--segments: must be a whole number from 1 to 64, got '0'"),
         ("reconcile --segments 1.5", "--segments: must be a whole number"),
         ("reconcile --older-than -1", "--older-than"),
@@ -52,8 +53,9 @@ def test_what_is_global_stands_before_or_after_the_command(line: str) -> None:
 def test_every_command_has_the_same_defaults() -> None:
     expected: dict[str, Any] = {"module": None, "dry_run": False, "resume": [], "segments": None}
     for command in MOST:
-        key = ["PK", "SK"] if command in {"show", "skip"} else []
-        options = vars(parse([command, *key]))
+        key = ["PK", "SK"] if command in {"show", "skip", "drop"} else []
+        handler = ["--handler", "Names"] if command == "drop" else []
+        options = vars(parse([command, *key, *handler]))
         assert {name: options[name] for name in expected} == expected, command
 
 

@@ -43,7 +43,8 @@ def test_an_execution_takes_four_transitions_and_carries_a_reference(deployment:
     deployment.publish("note", sk, attributes={"secret": "not in the input"})
     execution = deployment.execution(sk)
     assert execution["status"] == "SUCCEEDED"
-    assert set(json.loads(execution["input"])) == {"module", "table", "pk", "sk", "version", "requestId"}
+    reference = {"module", "table", "pk", "sk", "version", "publishId", "requestId"}
+    assert set(json.loads(execution["input"])) == reference
     # Step Functions bills the start as one transition, and one for each state entered.
     assert 1 + len(deployment.states_entered(execution["executionArn"])) == 4
 

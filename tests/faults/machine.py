@@ -113,16 +113,23 @@ class Machine(Steps):
     # The stream
 
     @precondition(lambda self: any(aggregate.waiting for aggregate in self.aggregates))
-    @rule(a=AGGREGATES, places=st.lists(PLACES, min_size=1, max_size=4), again=st.booleans())
-    def deliver(self, *, a: int, places: list[int], again: bool) -> None:
-        """Records in any order; some twice, or once more."""
+    @rule(
+        a=AGGREGATES,
+        places=st.lists(PLACES, min_size=1, max_size=4),
+        again=st.booleans(),
+        split=st.booleans(),
+    )
+    def deliver(self, *, a: int, places: list[int], again: bool, split: bool) -> None:
+        """Records in any order, in one batch or one by one; some twice, or once more."""
         aggregate = self.aggregates[a]
         known = [
             v for v in range(1, aggregate.latest + 1) if self.image(aggregate, v).get("syncMode") is None
         ]
         pool = [v for v in known if v not in aggregate.lost] if again else sorted(aggregate.waiting)
         if pool:
-            self.ring(aggregate, [pool[place % len(pool)] for place in places])
+            chosen = [pool[place % len(pool)] for place in places]
+            for batch in [[version] for version in chosen] if split else [chosen]:
+                self.ring(aggregate, batch)
 
     @precondition(lambda self: any(aggregate.waiting for aggregate in self.aggregates))
     @rule(a=AGGREGATES, place=PLACES)
@@ -152,6 +159,17 @@ class Machine(Steps):
         while name in self.running:
             self.step(name)
         broken.fails = not heals
+
+    @precondition(lambda self: self.running)
+    @rule(place=PLACES, store=st.integers(0, 1))
+    def stumble(self, *, place: int, store: int) -> None:
+        """One execution until a handler fails, which keeps its turn to try again."""
+        name = sorted(self.running)[place % len(self.running)]
+        broken = list(self.world.stores.values())[store]
+        broken.fails = True
+        while name in self.running and not self.is_holding(name):
+            self.step(name)
+        broken.fails = False
 
     @precondition(lambda self: any(c.is_held for a in self.aggregates for c in a.cursors.values()))
     @rule()
@@ -239,6 +257,7 @@ class Machine(Steps):
                 assert row.get("claim", "").rpartition("/")[0] == (cursor.owner or "")
                 assert [s["version"] for s in row.get("skipped", [])] == cursor.skipped
                 assert self.world.stores[handler].seen[aggregate.sk] == cursor.seen
+                self.world.steps["wanted"] += cursor.wanted is not None
         self.world.steps["all"] += 1
 
     def teardown(self) -> None:

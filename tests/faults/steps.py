@@ -262,6 +262,11 @@ class Steps(RuleBasedStateMachine):
         if self.problem:
             raise self.problem
 
+    def is_holding(self, name: str) -> bool:
+        """Whether an execution has a turn at a handler, which failed."""
+        cursors = (cursor for aggregate in self.aggregates for cursor in aggregate.cursors.values())
+        return any(cursor.is_held and (cursor.owner or "").endswith(f":{name}") for cursor in cursors)
+
     def wait(self) -> None:
         CLOCK.advance(_LONGEST_CLAIM)
         for aggregate in self.aggregates:
@@ -291,7 +296,7 @@ class Steps(RuleBasedStateMachine):
             self._expect(expected, "fails")
             raise
         if event["action"] in {"handle", "park"}:
-            self.world.steps[answer["outcome"]] += 1
+            self.world.steps[str(answer["outcome"])] += 1
         self._expect(expected, answer.get("outcome", answer.get("handlers", "done")))
         return answer
 

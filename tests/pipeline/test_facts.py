@@ -291,7 +291,7 @@ class TestHandlersThatChange:
         steps: list[str] = []
 
         def old_release_for_a_while(event: dict[str, Any]) -> Any:
-            self.with_handlers(lab, *([first] if 1 <= len(steps) < 4 else [first, second]))
+            self.with_handlers(lab, *([first] if 1 <= len(steps) < 8 else [first, second]))
             steps.append(event["action"])
             return work(event)
 

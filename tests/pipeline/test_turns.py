@@ -65,6 +65,17 @@ def test_the_pipeline_beside_a_resync_shows_what_is_under_way_in_order(lab: Lab)
     assert [lab.status(version) for version in range(1, 5)] == [FINISHED] * 4
 
 
+def test_a_resync_leaves_out_nothing_of_an_aggregate_whose_first_versions_are_under_way(lab: Lab) -> None:
+    for version in range(3):
+        lab.publish(version)
+    lab.module.data.publish(lab.module.commands.get_latest_item(KEY), invoke_context=lab.user())
+    lab.module.commands.re_sync_data(invoke_context=lab.admin())
+    assert one(lab).versions() == [1, 2, 3]
+    lab.settle()
+    assert one(lab).versions() == [1, 2, 3]
+    assert [lab.status(version) for version in range(1, 4)] == [FINISHED] * 3
+
+
 def test_a_resync_shows_a_handler_that_is_up_to_date_its_state_once_more(lab: Lab) -> None:
     lab.publish(0)
     lab.settle()

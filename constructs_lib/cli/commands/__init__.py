@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from constructs_lib.cli.commands.repair import redrive, skip
+from constructs_lib.cli.commands.repair import drop, redrive, skip
 from constructs_lib.cli.commands.replay import replay
 from constructs_lib.cli.commands.show import show
 from constructs_lib.cli.commands.status import status
@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, Callable[[Context], Result]] = {
     "show": show,
     "redrive": redrive,
     "skip": skip,
+    "drop": drop,
     "reconcile": reconcile,
     "resync": resync,
     "replay-dlq": replay,

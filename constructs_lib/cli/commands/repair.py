@@ -1,4 +1,4 @@
-"""`cqrs redrive` and `cqrs skip`: parked handlers."""
+"""`cqrs redrive`, `cqrs skip` and `cqrs drop`: parked handlers, and those that are gone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from constructs_lib.cli.context import Context
     from constructs_lib.cli.resume import Position
 
-__all__ = ["redrive", "skip"]
+__all__ = ["drop", "redrive", "skip"]
 
 _AT_ONCE = 4
 _KEY = ("module", "pk", "sk", "handler")
@@ -59,6 +59,18 @@ def skip(context: Context) -> Result:
         )
         raise UsageError(message)
     return _repair_one(context, "skip")
+
+
+def drop(context: Context) -> Result:
+    """Delete the cursor of a handler that the module does not have any more."""
+    options = context.options
+    target = _Target(one_module(context), options.pk, options.sk, options.handler)
+    answer = context.operator.ask_once("drop", **asdict(target), dryRun=options.dry_run)
+    dropped = {name: answer[name] for name in ("parkedVersion", "error")}
+    document = {"dryRun": options.dry_run, **asdict(target), **dropped}
+    title = "Dry run: nothing was written" if options.dry_run else "Dropped"
+    row = [*(document[name] for name in _KEY), dropped["parkedVersion"], brief(dropped["error"])]
+    return Result(document, [Table([*_KEY, "was parked at", "error"], [row], title)])
 
 
 def _repair_one(context: Context, operation: str) -> Result:
@@ -128,12 +140,14 @@ def _find(context: Context) -> list[_Target]:
         message = f"--handler: no module that was chosen has the handler {options.handler!r}"
         raise RefusedError(message)
     found: list[_Target] = []
+    known = {(module.name, handler) for module in modules for handler in module.handlers}
 
     def take(position: Position, page: dict[str, Any]) -> str:
         found.extend(
             _Target(position.module, entry["pk"], entry["sk"], entry["handler"])
             for entry in page["parked"]
-            if options.handler in {None, entry["handler"]}
+            # One that is gone cannot run: `cqrs status` lists it, and `cqrs drop` is for it.
+            if (position.module, entry["handler"]) in known and options.handler in {None, entry["handler"]}
         )
         return f"{len(found)} parked"
 

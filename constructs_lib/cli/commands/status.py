@@ -7,49 +7,89 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from constructs_lib.cli.commands.status_screen import status_parts
-from constructs_lib.cli.context import Listing, Result
+from constructs_lib.cli.context import Result
 from constructs_lib.cli.exit_code import ExitCode
-from constructs_lib.cli.modules import Module, chosen_modules
+from constructs_lib.cli.modules import chosen_modules
 from constructs_lib.cli.walk import MANY, positions, scan
 
 if TYPE_CHECKING:
-    from constructs_lib.cli.context import Context
+    from constructs_lib.cli.context import Context, Listing
+    from constructs_lib.cli.modules import Module
     from constructs_lib.cli.resume import Position
 
 __all__ = ["status"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Looked:
     """A module, and what was found by going over its tables; None where that was left out."""
 
     module: Module
-    parked: Listing | None
-    lagging: Listing | None
+    parked: Listing | None = None
+    lagging: Listing | None = None
+    behind: Listing | None = None
+    gone: Listing | None = None
+    gone_parked: int | None = None
+
+    @classmethod
+    def over_tables(cls, module: Module, context: Context) -> _Looked:
+        """A module with lists to fill."""
+        make = context.listing
+        return cls(module, make(), make(), make(), make(), gone_parked=0)
+
+    @property
+    def total(self) -> int:
+        """How much was found so far."""
+        return sum(found.total for found in (self.parked, self.lagging, self.behind, self.gone) if found)
+
+    def add(self, operation: str, page: dict[str, Any]) -> None:
+        """Add a page of an operation. A handler is in one list: of those that are gone, parked or behind."""
+        if self.parked is None or self.lagging is None or self.behind is None or self.gone is None:
+            return
+        if operation == "reconcile":
+            self.lagging.add(page["found"])
+        elif operation == "parked":
+            self.parked.add([entry for entry in page["parked"] if entry["handler"] in self.module.handlers])
+        else:
+            entries = [_without(entry, "isGone") for entry in page["behind"] if not entry["isGone"]]
+            gone = [_without(entry, "isGone") for entry in page["behind"] if entry["isGone"]]
+            self.behind.add([entry for entry in entries if entry["parkedVersion"] is None])
+            self.gone.add(gone)
+            parked = sum(entry["parkedVersion"] is not None for entry in gone)
+            self.gone_parked = (self.gone_parked or 0) + parked
 
     def document(self) -> dict[str, Any]:
-        module, parked, lagging = self.module, self.parked, self.lagging
-        return {
-            "module": module.name,
-            "mode": module.mode,
-            "handlers": list(module.handlers),
-            "rows": module.rows,
-            "parked": parked.entries if parked else None,
-            "parkedTotal": parked.total if parked else None,
-            "lagging": lagging.entries if lagging else None,
-            "laggingTotal": lagging.total if lagging else None,
+        found = {
+            "parked": self.parked,
+            "lagging": self.lagging,
+            "behind": self.behind,
+            "gone": self.gone,
         }
+        document: dict[str, Any] = {
+            "module": self.module.name,
+            "mode": self.module.mode,
+            "handlers": list(self.module.handlers),
+            "rows": self.module.rows,
+        }
+        for name, listing in found.items():
+            document[name] = listing.entries if listing else None
+            document[f"{name}Total"] = listing.total if listing else None
+        return document | {"goneParked": self.gone_parked}
+
+
+def _without(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != name}
 
 
 def status(context: Context) -> Result:
-    """Show what is parked, lagging, dead-lettered or failed."""
+    """Show what is parked, lagging, behind, dead-lettered or failed."""
     modules = chosen_modules(context)
     health = context.operator.ask("health")
     interrupted = False
     if context.options.quick:
-        looked = [_Looked(module, None, None) for module in modules]
+        looked = [_Looked(module) for module in modules]
     else:
-        looked = [_Looked(module, context.listing(), context.listing()) for module in modules]
+        looked = [_Looked.over_tables(module, context) for module in modules]
         interrupted = _look(context, looked)
     document = {
         "function": context.operator.function,
@@ -65,24 +105,22 @@ def status(context: Context) -> Result:
 def _look(context: Context, looked: list[_Looked]) -> bool:
     """Go over the tables; True when that was interrupted."""
     options = context.options
-    lists = {
-        **{("parked", entry.module.name): entry.parked for entry in looked},
-        **{("reconcile", entry.module.name): entry.lagging for entry in looked},
-    }
+    by_name = {entry.module.name: entry for entry in looked}
 
     def take(position: Position, page: dict[str, Any]) -> str:
-        found = lists[position.operation, position.module]
-        if found is not None:
-            found.add(page["parked" if position.operation == "parked" else "found"])
-        return f"{sum(each.total for each in lists.values() if each)} found"
+        by_name[position.module].add(position.operation, page)
+        return f"{sum(entry.total for entry in looked)} found"
 
     modules = [entry.module for entry in looked]
     start = [
         *positions("parked", [module for module in modules if module.handlers], options.segments),
+        # Of every module: one may have had handlers.
+        *positions("behind", modules, options.segments),
         *positions("reconcile", modules, options.segments),
     ]
     arguments = {
         "parked": {"limit": MANY},
+        "behind": {"limit": MANY},
         "reconcile": {"limit": MANY, "dryRun": True, "olderThan": options.older_than},
     }
     walk = scan(context, start, arguments, take, rows=sum(module.rows or 0 for module in modules))
@@ -98,6 +136,7 @@ def _attention(document: dict[str, Any], recent_hours: int) -> list[dict[str, An
     recent = [e for e in executions.get("latest", []) if _time(e["stoppedAt"]) >= since]
     counts = (
         ("parked", sum(module["parkedTotal"] or 0 for module in modules), "cqrs redrive --all"),
+        ("gone", sum(module["goneParked"] or 0 for module in modules), "cqrs drop"),
         ("lagging", sum(module["laggingTotal"] or 0 for module in modules), "cqrs reconcile"),
         ("deadLetters", document["deadLetters"] or 0, "cqrs replay-dlq --only notifications"),
         ("failedRecords", document["failedRecords"] or 0, "cqrs replay-dlq --only records"),

@@ -13,6 +13,7 @@ __all__ = ["status_parts"]
 
 _ATTENTION = {
     "parked": "handlers are parked",
+    "gone": "handlers are parked that their modules do not have any more",
     "lagging": "commands were not processed to their end",
     "deadLetters": "notifications were not delivered",
     "failedRecords": "batches of stream records failed",
@@ -26,7 +27,10 @@ def status_parts(document: dict[str, Any]) -> list[Line | Table]:
     parts: list[Line | Table] = [
         Line(document["function"], "bold"),
         Line(),
-        Table(["module", "mode", "commands", "parked", "lagging", "handlers"], [_module(m) for m in modules]),
+        Table(
+            ["module", "mode", "commands", "parked", "lagging", "behind", "gone", "handlers"],
+            [_module(m) for m in modules],
+        ),
         Table(["elsewhere", "now"], _elsewhere(document)),
     ]
     parked = [
@@ -45,6 +49,10 @@ def status_parts(document: dict[str, Any]) -> list[Line | Table]:
     if lagging:
         columns = ["module", "pk", "sk", "version", "problem", "status", "created"]
         parts += _listed(columns, lagging, "Lagging", sum(m["laggingTotal"] for m in modules))
+    parts += _cursors(modules, "behind", "Behind, or on their way")
+    if gone := _cursors(modules, "gone", "Gone: handlers that their modules do not have any more"):
+        hint = Line("A cursor that nobody needs any more: cqrs drop PK SK --module MODULE --handler HANDLER")
+        parts += [*gone, hint, Line()]
     parts += _executions(document["executions"])
     if document["interrupted"]:
         parts.append(Line("Interrupted: there may be more.", "bold"))
@@ -61,7 +69,20 @@ def status_parts(document: dict[str, Any]) -> list[Line | Table]:
 def _module(module: dict[str, Any]) -> list[object]:
     rows = "-" if module["rows"] is None else f"~{module['rows']}"
     handlers = ", ".join(module["handlers"]) or None
-    return [module["module"], module["mode"], rows, module["parkedTotal"], module["laggingTotal"], handlers]
+    totals = [module[f"{name}Total"] for name in ("parked", "lagging", "behind", "gone")]
+    return [module["module"], module["mode"], rows, *totals, handlers]
+
+
+def _cursors(modules: Sequence[dict[str, Any]], name: str, title: str) -> list[Line | Table]:
+    rows = [
+        [m["module"], c["pk"], c["sk"], c["handler"], c["version"], c["latestVersion"], c["parkedVersion"]]
+        for m in modules
+        for c in m[name] or []
+    ]
+    if not rows:
+        return []
+    columns = ["module", "pk", "sk", "handler", "seen", "latest", "parked at"]
+    return _listed(columns, rows, title, sum(m[f"{name}Total"] for m in modules))
 
 
 def _elsewhere(document: dict[str, Any]) -> list[list[object]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from constructs_lib.cli.context import Result
@@ -24,6 +23,7 @@ __all__ = ["reconcile", "resync"]
 
 #: Options that the tokens of ``--resume`` contain.
 _IN_TOKENS = ("--module", "--segments")
+_VERSION = ("pk", "sk", "version")
 _COUNTS = ("applied", "handled", "finished", "handedOver")
 
 
@@ -195,47 +195,54 @@ class _ReconcileTally:
     def lists(self) -> list[Line | Table]:
         """What was found, and what failed."""
         return [
-            *_listed(self.found, f"Found in {self.module}", ("problem", "status", "createdAt")),
-            *_listed(self.failed, f"Failed in {self.module}", ("error",)),
+            *_listed(self.found, f"Found in {self.module}", (*_VERSION, "problem", "status", "createdAt")),
+            *_listed(self.failed, f"Failed in {self.module}", (*_VERSION, "error")),
         ]
 
 
-@dataclass(slots=True)
 class _ResyncTally:
     """Pages of `resync` of one module."""
 
-    columns: ClassVar[tuple[str, ...]] = ("module", "rows", "given to handlers")
+    columns: ClassVar[tuple[str, ...]] = ("module", "rows", "given to handlers", "failed")
 
-    module: str
-    listing: Callable[[], Listing] = field(repr=False)
-    scanned: int = 0
-    rows: int = 0
+    def __init__(self, module: str, listing: Callable[[], Listing]) -> None:
+        self.module = module
+        self.scanned = 0
+        self.rows = 0
+        self.failed = listing()
 
     @property
     def failures(self) -> int:
-        """Always 0: the first handler that fails ends the walk."""
-        return 0
+        """How many times a handler did not take a row."""
+        return self.failed.total
 
     def add(self, page: dict[str, Any]) -> None:
         """Add a page."""
         self.scanned += page["scanned"]
         self.rows += page["rows"]
+        self.failed.add(page.get("failed", []))
 
     def note(self) -> str:
         """What was done so far, in words."""
-        return f"{self.module}: {self.rows} given"
+        return f"{self.module}: {self.rows} given, {self.failed.total} failed"
 
     def document(self) -> dict[str, Any]:
         """For scripts."""
-        return {"module": self.module, "scanned": self.scanned, "rows": self.rows}
+        return {
+            "module": self.module,
+            "scanned": self.scanned,
+            "rows": self.rows,
+            "failed": self.failed.entries,
+            "failedTotal": self.failed.total,
+        }
 
     def cells(self) -> list[object]:
         """A row for people, as in `columns`."""
-        return [self.module, self.scanned, self.rows]
+        return [self.module, self.scanned, self.rows, self.failed.total]
 
     def lists(self) -> list[Line | Table]:
-        """No tables: there is nothing to list."""
-        return []
+        """What handlers did not take."""
+        return _listed(self.failed, f"Failed in {self.module}", ("pk", "sk", "handler", "error"))
 
 
 def _sweep_parts(tallies: Sequence[_Tally], *, dry_run: bool) -> list[Line | Table]:
@@ -245,10 +252,9 @@ def _sweep_parts(tallies: Sequence[_Tally], *, dry_run: bool) -> list[Line | Tab
     return parts + [part for tally in tallies for part in tally.lists()]
 
 
-def _listed(listing: Listing, title: str, names: tuple[str, ...]) -> list[Line | Table]:
+def _listed(listing: Listing, title: str, columns: tuple[str, ...]) -> list[Line | Table]:
     if not listing.entries:
         return []
-    columns = ("pk", "sk", "version", *names)
     rows = [[entry[name] for name in columns] for entry in listing.entries]
     parts: list[Line | Table] = [Table([*columns], rows, title)]
     return [*parts, Line(listing.more), Line()] if listing.more else parts
