@@ -91,6 +91,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "--handler", action="append", type=text, metavar="NAME", help="this handler only; may be repeated"
     )
     _add_walk(resync)
+    _add_list(resync)
     replay = command("replay-dlq", "process again what failed: stream records, and notifications")
     replay.add_argument("--only", choices=["records", "notifications"], help="one of the two")
     _add_dry_run(replay)

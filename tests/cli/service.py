@@ -52,7 +52,9 @@ def reconcile(module, segment, totalSegments, resumeToken=None, dryRun=False, ol
 def parked(module, segment, totalSegments, resumeToken=None, limit=100):
     entry = {{"pk": "order#acme", "sk": "A1", "version": 1, "parkedVersion": 2, "skipped": []}}
     entry |= {{"parkedAt": "2026-11-28T12:00:00.000Z", "error": "ValueError: no name"}}
-    found = [entry | {{"handler": name}} for name in ("Totals", "OldTotals")] if module == "order" and segment == 0 else []
+    found = [entry | {{"handler": name}} for name in ("Totals", "OldTotals")]
+    if module != "order" or segment:
+        found = []
     return {{"parked": found, "scanned": 0, "resumeToken": None}}
 
 
@@ -89,6 +91,11 @@ def redrive(module, pk, sk, handler, dryRun):
         raise KeyError("no such thing")
     if sk == "none":
         return None
+    if handler in ("Names", "Totals"):
+        return {{
+            "handler": handler, "done": [2, 3], "skipped": None, "parkedVersion": 2 if dryRun else None,
+            "error": "ValueError: no name" if dryRun else None, "dryRun": dryRun,
+        }}
     message = f"handler: must be one of Names, Totals, got {{handler!r}}"
     return {{"error": {{"type": "InvalidInputError", "message": message}}}}
 

@@ -9,6 +9,7 @@ import sqlite3
 import time
 import uuid
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from tests.support.polling import wait_until
 from tests.support.rows import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
 
     from constructs_lib.local import Emulator
 
@@ -174,6 +176,12 @@ class Deployment:
             if event["type"].endswith("StateEntered")
         ]
 
+    def states_of_ended(self, execution_arns: Sequence[str]) -> list[list[str]] | None:
+        """The states that each of these executions has entered, once all of them have ended well."""
+        found = [self._sfn.describe_execution(executionArn=arn)["status"] for arn in execution_arns]
+        assert set(found) <= {"RUNNING", "SUCCEEDED"}
+        return None if "RUNNING" in found else [self.states_entered(arn) for arn in execution_arns]
+
     def seen(self, store: str, sk: str) -> list[str]:
         """The versions of an aggregate that a store was told of, in order."""
         rows = self.ask_store("SELECT sk FROM seen WHERE store = ? ORDER BY rowid", store)
@@ -209,6 +217,55 @@ class Deployment:
         """Take the spoilt row away."""
         self._dynamodb.delete_item(
             TableName=self.table(module, "data"), Key={"pk": {"S": pk(module)}, "sk": {"S": sk}}
+        )
+
+    def age(self, module: str, sk: str, version: int, by: timedelta) -> None:
+        """Let a command, and whatever turns its handlers have, be older than they are."""
+        table = self.table(module, "command")
+        key = {"pk": {"S": pk(module)}, "sk": {"S": f"{sk}@{version}"}}
+        row = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+        created = datetime.fromisoformat(row["createdAt"]["S"]) - by
+        self._dynamodb.update_item(
+            TableName=table,
+            Key=key,
+            UpdateExpression="SET createdAt = :created",
+            ExpressionAttributeValues={":created": {"S": created.isoformat(timespec="milliseconds")}},
+        )
+        for cursor in self.cursors(module, sk):
+            if "claimUntil" in cursor:
+                self._dynamodb.update_item(
+                    TableName=self.table(module, "sync"),
+                    Key={"pk": {"S": cursor["pk"]}, "sk": {"S": cursor["sk"]}},
+                    UpdateExpression="ADD claimUntil :age",
+                    ExpressionAttributeValues={":age": {"N": str(-int(by.total_seconds()))}},
+                )
+
+    def cursors(self, module: str, sk: str) -> list[dict[str, Any]]:
+        """The cursors of an aggregate, by handler."""
+        found = self._dynamodb.query(
+            TableName=self.table(module, "sync"),
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk(module)}},
+            ConsistentRead=True,
+        )
+        return [plain(item) for item in found["Items"] if item["sk"]["S"].partition("#")[2] == sk]
+
+    def forget_handler(self, module: str, sk: str, handler: str, *, parked_version: int) -> None:
+        """Leave what a handler leaves that was parked at a version, and is removed from the code."""
+        (one, *_) = self.cursors(module, sk)
+        key = {"pk": {"S": one["pk"]}, "sk": {"S": one["sk"]}}
+        table = self.table(module, "sync")
+        item = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+        item |= {"sk": {"S": f"{handler}#{sk}"}, "parkedVersion": {"N": str(parked_version)}}
+        item |= {"parkedError": {"S": "ValueError: no name"}}
+        self._dynamodb.put_item(TableName=table, Item=item)
+        failed = {":failed": {"S": "sync_data:FAILED"}}
+        self._dynamodb.update_item(
+            TableName=self.table(module, "command"),
+            Key={"pk": {"S": one["pk"]}, "sk": {"S": f"{sk}@{parked_version}"}},
+            UpdateExpression="SET #status = :failed",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues=failed,
         )
 
     def operate(self, operation: str, **arguments: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,3 +105,58 @@ def test_commands_whose_records_were_lost_are_found_and_finished(deployment: Dep
     assert deployment.tries(f"{sk}bad@1") == 2
     assert deployment.execution(f"{sk}bad")["status"] == "SUCCEEDED"
     assert lost(dryRun=True) == []
+
+
+def test_a_synchronous_publish_that_died_is_finished_by_heal(deployment: Deployment, sk: str) -> None:
+    """The process dies between its commit and its handlers; the stack looks for such commands by itself."""
+
+    def heal() -> dict[str, Any]:
+        (task,) = [one for one in deployment.operate("heal")["modules"] if one["name"] == "task"]
+        return task
+
+    answer = deployment.publish("task", sk, sync=True, attributes={"dies": 1})
+    assert answer.status_code >= 500
+    committed, data = deployment.row("task", "command", f"{sk}@1"), deployment.row("task", "data", sk)
+    assert committed
+    assert data
+    assert (data["version"], committed["syncMode"], "open" in committed) == (1, "SYNC", True)
+    # No record tells anybody of it, and it is too young to be taken for left behind.
+    before = heal()
+    assert deployment.row("task", "command", f"{sk}@1") == committed
+    assert deployment.seen("SteadyStore", sk) == []
+
+    deployment.age("task", sk, 1, timedelta(minutes=11))
+    healed = heal()
+    assert healed == {
+        "name": "task",
+        "lookedAt": before["lookedAt"] + 1,
+        "healed": before["healed"] + 1,
+        "failed": before["failed"],
+    }
+    assert "open" not in deployment.wait_for("task", f"{sk}@1")
+    for store in ("FlakyStore", "SteadyStore"):
+        assert deployment.seen(store, sk) == [f"{sk}@1"]
+    assert deployment.executions(sk) == []
+    assert heal() == before
+
+
+def test_a_cursor_of_a_handler_that_is_gone_is_listed_and_dropped(deployment: Deployment, sk: str) -> None:
+    """Its module has had it before a deployment: a cursor is all that tells of it."""
+    deployment.publish("task", sk)
+    deployment.wait_for("task", f"{sk}@1")
+    deployment.forget_handler("task", sk, "OldStore", parked_version=1)
+
+    def gone() -> list[dict[str, Any]]:
+        page = deployment.operate("behind", module="task", limit=1000)
+        assert page["resumeToken"] is None
+        return [one for one in page["behind"] if one["sk"] == sk]
+
+    (found,) = gone()
+    assert found["isGone"]
+    assert (found["handler"], found["latestVersion"], found["parkedVersion"]) == ("OldStore", 1, 1)
+    key = {"module": "task", "pk": "TASK#acme", "sk": sk, "handler": "OldStore"}
+    assert deployment.operate("drop", **key, dryRun=True)["parkedVersion"] == 1
+    assert len(gone()) == 1
+    assert deployment.operate("drop", **key)["parkedVersion"] == 1
+    assert gone() == []
+    assert deployment.row("task", "command", f"{sk}@1")["status"] == "finish:FINISHED"

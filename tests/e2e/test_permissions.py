@@ -170,6 +170,10 @@ def take_the_operators_tour(deployment: Deployment, sk: str) -> None:
         deployment.publish("task", f"{sk}poison", attributes={"fails": 1})
     deployment.operate("reconcile", module="task", olderThan=0, limit=1000)  # hands it to an execution
     deployment.wait_for("task", f"{sk}poison@1")
+    deployment.operate("behind", module="task")
+    deployment.operate("heal", olderThan=0)
+    deployment.forget_handler("task", f"{sk}poison", "OldStore", parked_version=1)
+    deployment.operate("drop", **(parked | {"sk": f"{sk}poison", "handler": "OldStore"}))
     deployment.operate("resync", module="task", handlers=["SteadyStore"], limit=1000)
     deployment.operate("replayRecords", limit=1000)
     put_dead_letter(deployment, sk)

@@ -13,6 +13,9 @@ from tests.support.polling import wait_until
 if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
+#: Versions of one aggregate in quick succession.
+BURST = 40
+
 
 @pytest.fixture
 def sk() -> str:
@@ -109,6 +112,52 @@ def test_handlers_see_versions_in_order_while_one_is_slow(deployment: Deployment
     expected = [f"{sk}@{version}" for version in (1, 2, 3)]
     assert deployment.seen("FlakyStore", sk) == expected
     assert deployment.seen("SteadyStore", sk) == expected
+
+
+def test_a_burst_of_versions_is_shown_in_order_and_parks_nothing(deployment: Deployment, sk: str) -> None:
+    for version in range(BURST):
+        assert deployment.publish("task", sk, version).json() == {"version": version + 1}
+    for version in range(1, BURST + 1):
+        deployment.wait_for("task", f"{sk}@{version}")
+    expected = [f"{sk}@{version}" for version in range(1, BURST + 1)]
+    for store in ("FlakyStore", "SteadyStore"):
+        assert deployment.seen(store, sk) == expected
+    for cursor in deployment.cursors("task", sk):
+        assert cursor["version"] == BURST
+        assert not {"parkedVersion", "failedVersion", "claim", "wanted"} & set(cursor)
+    # A command has an execution at most, and those of one batch have one together.
+    arns = deployment.executions(sk)
+    assert len(arns) <= BURST
+    states = wait_until(lambda: deployment.states_of_ended(arns), seconds=30)
+    assert sum(1 + len(entered) for entered in states) <= 5 * BURST
+
+
+def test_a_burst_in_one_batch_is_one_execution(deployment: Deployment, sk: str) -> None:
+    with deployment.stream_held("task"):
+        for version in range(BURST):
+            deployment.publish("task", sk, version)
+    for version in range(1, BURST + 1):
+        deployment.wait_for("task", f"{sk}@{version}")
+    expected = [f"{sk}@{version}" for version in range(1, BURST + 1)]
+    for store in ("FlakyStore", "SteadyStore"):
+        assert deployment.seen(store, sk) == expected
+    execution = deployment.execution(sk)
+    assert execution["status"] == "SUCCEEDED"
+    # As many as for one version: the start, apply, the handlers side by side, finish.
+    assert 1 + len(deployment.states_entered(execution["executionArn"])) <= 10
+
+
+def test_a_burst_inline(deployment: Deployment, sk: str) -> None:
+    for version in range(BURST):
+        assert deployment.publish("memo", sk, version).json() == {"version": version + 1}
+    for version in range(1, BURST + 1):
+        deployment.wait_for("memo", f"{sk}@{version}")
+    for version in range(1, BURST):
+        assert deployment.row("memo", "history", f"{sk}@{version}")
+    data = deployment.row("memo", "data", sk)
+    assert data
+    assert data["version"] == BURST
+    assert deployment.executions(sk) == []
 
 
 def test_a_synchronous_publish_whose_handler_fails_is_taken_over(deployment: Deployment, sk: str) -> None:

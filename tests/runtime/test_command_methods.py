@@ -1,4 +1,4 @@
-"""The methods of a module's commands, one class each, on real tables."""
+"""The methods of a module's commands, one class each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from runtime import (
     PublishIdReusedError,
     VersionConflictError,
 )
-from runtime.store.codec import encoded
 from runtime.store.port import Put
 from tests.runtime.test_handlers import Recorder, handle
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,11 +92,11 @@ class TestGetLatestItem:
         for version in range(3):
             service.publish(version=version)
         handle(service, 3)
-        service.wire.clear()
+        service.steps.clear()
         found = service.module.commands.get_latest_item((PK, "A1"))
         assert found is not None
         assert (found.version, found.name) == (3, "after 2")
-        assert service.wire.names() == ["dynamodb:BatchGetItem"] * 2
+        assert service.steps.names() == ["store:batch_get"] * 2
         assert service.publish(version=-1, name="after 2", attributes={"title": "t2"}) is None
         assert service.publish(version=-1, name="next").version == 4
 
@@ -107,14 +106,11 @@ def write_commands(service: Service, versions: range) -> None:
     model = service.image(1)
     service.client.delete_item(TableName=service.tables.command, Key={"pk": {"S": PK}, "sk": {"S": "A1@1"}})
 
-    def write(chunk: list[int]) -> None:
-        rows = [model | {"sk": f"A1@{v}", "version": v} for v in chunk]
-        service.client.batch_write_item(
-            RequestItems={service.tables.command: [{"PutRequest": {"Item": encoded(row)}} for row in rows]}
+    rows = [model | {"sk": f"A1@{version}", "version": version} for version in versions]
+    for first in range(0, len(rows), 100):
+        service.quiet.write(
+            *(Put(table=service.tables.command, row=row) for row in rows[first : first + 100])
         )
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, [list(versions[i : i + 25]) for i in range(0, len(versions), 25)]))
 
 
 class TestGetNextCommand:
@@ -260,6 +256,7 @@ class TestPublishId:
                 service.command(), invoke_context=service.user(), publish_id=publish_id
             )
 
+    @on_dynamodb
     def test_it_takes_no_call_more(self, service: Service) -> None:
         service.module.commands.publish_async(
             service.command(), invoke_context=service.user(), publish_id="once"

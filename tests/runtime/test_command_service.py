@@ -16,7 +16,7 @@ from runtime.errors import (
     VersionConflictError,
 )
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,7 @@ class TestEveryPublish:
         with pytest.raises(VersionConflictError):
             getattr(service, publish)(version=0)
 
+    @on_dynamodb
     @pytest.mark.parametrize("ryw", [True, False])
     def test_a_lost_answer_is_not_a_conflict(
         self, make_service: Callable[..., Service], publish: str, *, ryw: bool
@@ -90,6 +91,7 @@ class TestEveryPublish:
         assert getattr(service, publish)().version == 1
         assert len([name for name in service.wire.names() if is_write(name)]) == 2
 
+    @in_memory
     @pytest.mark.parametrize(
         ("change", "field"),
         [
@@ -120,11 +122,13 @@ class TestEveryPublish:
         assert field in {problem.field for problem in caught.value.problems}
         assert not any(service.everything().values())
 
+    @in_memory
     def test_a_key_of_another_tenant_is_refused(self, service: Service, publish: str) -> None:
         with pytest.raises(ForbiddenError):
             getattr(service, publish)(pk="TODO#globex")
         assert service.rows(service.tables.command) == []
 
+    @in_memory
     def test_nobody_asking_is_refused(self, service: Service, publish: str) -> None:
         method = getattr(service.module.commands, {"publish": "publish_async"}.get(publish, publish))
         with pytest.raises(InvalidInputError, match="invoke_context"):
@@ -155,12 +159,7 @@ def test_publish_sync_applies_what_is_pending_first(service: Service) -> None:
 def test_publish_sync_after_a_command_that_another_writer_left_half_done(service: Service) -> None:
     """A writer that inserts its synchronous command first may die before it writes the data."""
     service.publish()
-    service.client.update_item(
-        TableName=service.tables.command,
-        Key={"pk": {"S": PK}, "sk": {"S": "A1@1"}},
-        UpdateExpression="SET syncMode = :sync",
-        ExpressionAttributeValues={":sync": {"S": "SYNC"}},
-    )
+    service.set("command", "A1@1", syncMode="SYNC")
     assert service.publish_sync(version=1).version == 2
     check_invariants(service)
 
@@ -207,6 +206,7 @@ def test_a_role_that_crosses_tenants_may(service: Service) -> None:
     assert service.module.commands.publish_async(service.command(), invoke_context=admin)
 
 
+@in_memory
 def test_a_tenant_from_the_header_alone_is_not_enough(service: Service) -> None:
     stranger = InvokeContext(claims={"sub": "u2"}, headers={"x-tenant-code": "acme"})
     with pytest.raises(ForbiddenError):

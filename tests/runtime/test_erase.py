@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pytest
 
 from runtime import BadRequestError, ForbiddenError, InvalidInputError, ItemNotFoundError, erase
 from runtime.errors import VersionConflictError
+from runtime.store.port import Delete
 from tests.runtime.test_handlers import Recorder
 from tests.runtime.test_repair import execution
 from tests.support.service import PK, Service
@@ -18,12 +18,10 @@ from tests.support.service import PK, Service
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from constructs_lib.local import Emulator
     from runtime import CommandModel
     from tests.support.wire import Call
 
 KEY = (PK, "A1")
-WRITES = {"TransactWriteItems", "UpdateItem", "DeleteItem"}
 
 
 class Store(Recorder):
@@ -77,17 +75,17 @@ def test_nothing_is_left_of_it_and_all_of_the_others(service: Service, store: St
 
 
 def test_its_large_attributes_go_too(
-    make_service: Callable[..., Service], emulator: Emulator, store: Store
+    make_service: Callable[..., Service], bucket: str, store: Store
 ) -> None:
-    bucket, client = f"b{uuid.uuid4().hex}", emulator.client("s3")
-    client.create_bucket(Bucket=bucket)
     service = make_service(handlers=[store], bucket_name=bucket, attribute_limit=100)
     service.publish_sync(attributes={"text": "x" * 500})
     service.publish_sync("B1", attributes={"text": "y" * 500})
     assert erase(service.module, KEY).objects == 1
     assert store.forgotten == [("A1@1", {"text": "x" * 500})]
-    assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
-    assert (service.module.data.get_item((PK, "B1")) or store).attributes == {"text": "y" * 500}  # type: ignore[attr-defined]
+    assert service.resources.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    kept = service.module.data.get_item((PK, "B1"))
+    assert kept is not None
+    assert kept.attributes == {"text": "y" * 500}
 
 
 def test_a_handler_that_fails_keeps_everything(service: Service, store: Store) -> None:
@@ -106,13 +104,13 @@ def test_an_erasure_that_crashed_is_done_again(service: Service, store: Store, m
         left = [point]
 
         def crash(call: Call, left: list[int] = left) -> None:
-            if call.operation in WRITES:
+            if call.writes:
                 left[0] -= 1
                 if left[0] == -1:
                     message = "killed"
                     raise KeyboardInterrupt(message)
 
-        setattr(service.wire, moment, crash)
+        setattr(service.steps, moment, crash)
         try:
             erase(service.module, KEY)
         except KeyboardInterrupt:
@@ -124,7 +122,7 @@ def test_an_erasure_that_crashed_is_done_again(service: Service, store: Store, m
         assert len(store.forgotten) == (2 if point == 0 and moment == "before" else 1)
         if left[0] >= 0:
             break
-        setattr(service.wire, moment, lambda _call: None)
+        setattr(service.steps, moment, lambda _call: None)
         store.forgotten.clear()
         for version in range(3):
             service.publish_sync("A1", version)
@@ -184,14 +182,14 @@ def test_what_was_published_since_an_erasure_broke_off_is_not_erased_on_its_way(
     service: Service, store: Store
 ) -> None:
     def crash(call: Call) -> None:
-        if call.operation == "TransactWriteItems":
+        if len(call.writes) > 1:
             message = "killed"
             raise KeyboardInterrupt(message)
 
-    service.wire.before = crash
+    service.steps.before = crash
     with pytest.raises(KeyboardInterrupt):
         erase(service.module, KEY)
-    service.wire.before = lambda _call: None
+    service.steps.before = lambda _call: None
     service.publish(version=3)
     with pytest.raises(BadRequestError, match="version 4 is still on its way"):
         erase(service.module, KEY)
@@ -203,11 +201,11 @@ def test_what_was_published_since_an_erasure_broke_off_is_not_erased_on_its_way(
 
 def test_a_publish_in_between_is_not_lost_unseen(service: Service) -> None:
     def publish(call: Call) -> None:
-        if call.operation == "DeleteItem" and call.parameters["TableName"] == service.tables.sync:
-            service.wire.before = lambda _call: None
+        if [write.place.table for write in call.writes if isinstance(write, Delete)] == [service.tables.sync]:
+            service.steps.before = lambda _call: None
             service.publish_sync(version=-1, name="in between")
 
-    service.wire.before = publish
+    service.steps.before = publish
     with pytest.raises(VersionConflictError):
         erase(service.module, KEY)
     assert (service.row("data", "A1") or {})["name"] == "in between"

@@ -15,7 +15,7 @@ from runtime.model.handlers import HandlerReference, handler_references
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.drain import Outcome, drain
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,6 +274,7 @@ def test_publish_sync_hands_over_what_fails(
     assert handle(service, 1) is Outcome.DONE
 
 
+@on_dynamodb
 def test_a_turn_is_one_read_or_two_and_two_writes(service: Service) -> None:
     read, write = "dynamodb:BatchGetItem", "dynamodb:UpdateItem"
     service.publish()
@@ -361,6 +362,7 @@ def test_a_parked_handler_says_what_its_last_try_said(
     assert {"failedError", "failedVersion"} & set(row) == set()
 
 
+@on_dynamodb
 def test_a_failure_that_cannot_be_noted_is_still_that_failure(service: Service, recorder: Recorder) -> None:
     service.publish()
     service.apply(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from tests.support.service import PK, Service
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from constructs_lib.local import Emulator
     from tests.support.wire import Call
 
 KEY = (PK, "A1")
@@ -108,10 +106,10 @@ class TestAsOfVersion:
 
         def kept(call: Call) -> None:
             # A batch is no snapshot: it may see the new data row, and not yet the history row.
-            if call.name == BATCH_GET:
+            if call.operation == "batch_get":
                 put(service, 1, OURS[0])
 
-        service.wire.after = kept
+        service.steps.after = kept
         state = service.module.history.as_of(KEY, version=1)
         assert state is not None
         assert state.sk == "A1@1"
@@ -227,31 +225,24 @@ class TestAsOfMoment:
         seed(service, OURS)
 
         def replaced(call: Call) -> None:
-            if call.name == QUERY:
-                service.wire.before = lambda _call: None
+            if call.operation == "query":
+                service.steps.before = lambda _call: None
                 put(service, 4, OURS[3])
                 put(service, 5, "2026-03-01T05:00:00.000+00:00", current=True)
 
-        service.wire.before = replaced
+        service.steps.before = replaced
         assert version_at(service, moment(3, minute=30)) == 3
 
     def test_only_the_answer_is_fetched_from_the_bucket(
-        self, make_service: Callable[..., Service], emulator: Emulator
+        self, make_service: Callable[..., Service], bucket: str
     ) -> None:
-        bucket = f"b{uuid.uuid4().hex}"
-        emulator.client("s3").create_bucket(Bucket=bucket)
         service = make_service(bucket_name=bucket, attribute_limit=1000)
         for version in range(3):
             service.publish_sync(version=version, attributes={"blob": str(version) * 2000})
         states = [service.module.history.as_of(KEY, version=version) for version in (1, 2, 3)]
         assert [state.attributes["blob"][0] for state in states if state] == ["0", "1", "2"]
         for version, (table, sk) in enumerate((("history", "A1@1"), ("history", "A1@2"), ("data", "A1"))):
-            service.client.update_item(
-                TableName=getattr(service.tables, table),
-                Key={"pk": {"S": PK}, "sk": {"S": sk}},
-                UpdateExpression="SET updatedAt = :t",
-                ExpressionAttributeValues={":t": {"S": OURS[version]}},
-            )
+            service.set(table, sk, updatedAt=OURS[version])
         service.wire.clear()
         assert service.module.history.as_of(KEY, at=moment(2, minute=30)) is not None
         assert service.wire.names("s3") == ["s3:GetObject"]
@@ -331,27 +322,11 @@ class TestPublish:
         assert service.wire.names() == [GET]
 
     def test_it_has_the_retention_of_the_history(
-        self, make_service: Callable[..., Service], emulator: Emulator
+        self, make_service: Callable[..., Service], master: str
     ) -> None:
-        service = make_service()
-        master = f"{service.tables.data}-master"
-        emulator.client("dynamodb").create_table(
-            TableName=master,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-        )
-        app_name = service.resources.settings.app_name or ""
-        service = Service(emulator, app_name, master_data_override=master)
+        service = make_service(master_data_override=master)
         service.module.ttl.set_ttl_configuration("history", 3, "acme")
         put(service, 1, OURS[0], current=True, ttl={"N": "4102444800"})
         service.module.history.publish(KEY)
         ttl = int((service.row("history", "A1@1") or {})["ttl"])
         assert abs(ttl - datetime.now(UTC).timestamp() - 3 * 86_400) < 60
-        emulator.client("dynamodb").delete_table(TableName=master)

@@ -1,4 +1,7 @@
-"""Counting calls on the wire: what was really sent, and how much of it had to wait its turn."""
+"""Counting calls: what was really sent on the wire, and how much of it had to wait its turn.
+
+A `Wire` also listens to a store: each call of the store's own methods is a step, on any store.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +21,12 @@ from botocore.httpsession import URLLib3Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Call", "Wire"]
+    from runtime.store.port import Store, Write
+
+__all__ = ["STORE", "Call", "Wire"]
+
+#: The service of a step that is a call of a store; the operation is the method's name.
+STORE = "store"
 
 
 @dataclass
@@ -31,6 +40,12 @@ class Call:
     @property
     def name(self) -> str:
         return f"{self.service}:{self.operation}"
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """What a step of a store writes, all or nothing."""
+        is_write = self.service == STORE and self.operation in {"write", "update"}
+        return self.parameters["arguments"] if is_write else ()
 
 
 class _Body(BytesIO):
@@ -74,10 +89,15 @@ class Wire:
                 ended, chain = call.ended, chain + 1
         return chain
 
+    def listen_to(self, store: Store) -> Store:
+        """The store, with each call of it as a step."""
+        heard: Any = _HeardStore(store, self)
+        return heard  # type: ignore[no-any-return]
+
     @contextmanager
-    def step(self, service: str, operation: str) -> Iterator[None]:
+    def step(self, service: str, operation: str, **parameters: Any) -> Iterator[None]:
         """A step that is no call of AWS, as a database's commit: it can be interfered with like one."""
-        call = Call(service, operation, time.monotonic())
+        call = Call(service, operation, time.monotonic(), parameters=parameters)
         self.calls.append(call)
         self.before(call)
         yield
@@ -123,3 +143,19 @@ class Wire:
         call = self._local.call
         call.ended = time.monotonic()
         self.after(call)
+
+
+class _HeardStore:
+    def __init__(self, store: Store, wire: Wire) -> None:
+        self._store = store
+        self._wire = wire
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        @wraps(method)
+        def heard(*arguments: Any, **options: Any) -> Any:
+            with self._wire.step(STORE, name, arguments=arguments, **options):
+                return method(*arguments, **options)
+
+        return heard

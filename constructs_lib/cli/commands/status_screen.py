@@ -13,12 +13,14 @@ __all__ = ["status_parts"]
 
 _ATTENTION = {
     "parked": "handlers are parked",
-    "gone": "handlers are parked that their modules do not have any more",
+    "gone": "parked handlers are gone from the code",
     "lagging": "commands were not processed to their end",
     "deadLetters": "notifications were not delivered",
     "failedRecords": "batches of stream records failed",
     "executions": "executions failed lately",
 }
+#: Headings of what a cursor says, and its names for scripts.
+_CURSOR = {"seen": "version", "latest": "latestVersion", "parked at": "parkedVersion"}
 
 
 def status_parts(document: dict[str, Any]) -> list[Line | Table]:
@@ -49,9 +51,9 @@ def status_parts(document: dict[str, Any]) -> list[Line | Table]:
     if lagging:
         columns = ["module", "pk", "sk", "version", "problem", "status", "created"]
         parts += _listed(columns, lagging, "Lagging", sum(m["laggingTotal"] for m in modules))
-    parts += _cursors(modules, "behind", "Behind, or on their way")
-    if gone := _cursors(modules, "gone", "Gone: handlers that their modules do not have any more"):
-        hint = Line("A cursor that nobody needs any more: cqrs drop PK SK --module MODULE --handler HANDLER")
+    parts += _cursors(modules, "behind", "Behind, or on its way", ["seen", "latest"])
+    if gone := _cursors(modules, "gone", "Gone from the code", ["seen", "latest", "parked at"]):
+        hint = Line("When nobody needs a cursor any more: cqrs drop PK SK --module MODULE --handler HANDLER")
         parts += [*gone, hint, Line()]
     parts += _executions(document["executions"])
     if document["interrupted"]:
@@ -73,16 +75,19 @@ def _module(module: dict[str, Any]) -> list[object]:
     return [module["module"], module["mode"], rows, *totals, handlers]
 
 
-def _cursors(modules: Sequence[dict[str, Any]], name: str, title: str) -> list[Line | Table]:
+def _cursors(
+    modules: Sequence[dict[str, Any]], name: str, title: str, shown: Sequence[str]
+) -> list[Line | Table]:
+    columns = ["pk", "sk", "handler", *(_CURSOR[heading] for heading in shown)]
     rows = [
-        [m["module"], c["pk"], c["sk"], c["handler"], c["version"], c["latestVersion"], c["parkedVersion"]]
-        for m in modules
-        for c in m[name] or []
+        [module["module"], *(cursor[column] for column in columns)]
+        for module in modules
+        for cursor in module[name] or []
     ]
     if not rows:
         return []
-    columns = ["module", "pk", "sk", "handler", "seen", "latest", "parked at"]
-    return _listed(columns, rows, title, sum(m[f"{name}Total"] for m in modules))
+    headings = ["module", "pk", "sk", "handler", *shown]
+    return _listed(headings, rows, title, sum(module[f"{name}Total"] for module in modules))
 
 
 def _elsewhere(document: dict[str, Any]) -> list[list[object]]:

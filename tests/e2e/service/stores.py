@@ -1,4 +1,4 @@
-"""Two read models in SQLite files: one that refuses as often as a command says, one that never does."""
+"""Two read models in SQLite: one that fails or dies as often as a command says, one that never does."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class FlakyStore(SteadyStore):
             database.execute("INSERT INTO tried VALUES (?)", (command.sk,))
             (tries,) = database.execute("SELECT COUNT(*) FROM tried WHERE sk = ?", (command.sk,)).fetchone()
         attributes = command.attributes or {}
+        if tries <= int(attributes.get("dies", 0)):
+            os._exit(1)
         if tries > 1 and attributes.get("held"):
             wait_for_gate(command.sk)
         if tries <= int(attributes.get("fails", 0)):
