@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.errors import CqrsError
 
-__all__ = ["RETRY_AFTER_SECONDS", "error_code", "is_busy", "translated"]
+__all__ = ["RETRY_AFTER_SECONDS", "Attempts", "error_code", "is_busy", "translated"]
 
 RETRY_AFTER_SECONDS: Final = 2
 """When a caller may try again; the SDK has tried for about as long already."""
@@ -67,3 +70,43 @@ def translated(error: Exception, service: str, *, in_doubt: bool = False) -> Cqr
     if in_doubt:
         return OutcomeUnknownError(service, kind)
     return StoreUnavailableError(service, kind) if is_busy(error) else StoreRefusedError(service, kind)
+
+
+class Attempts:
+    """What became of the attempts that the SDK made at a call: one without an answer may have been done.
+
+    Args:
+        client: The boto3 client whose calls these are. Threads may share it.
+        service: Name of the service for people, such as "DynamoDB".
+    """
+
+    def __init__(self, client: Any, service: str) -> None:  # noqa: ANN401 - boto3 clients are made at run time
+        self._service = service
+        self._local = threading.local()
+        client.meta.events.register("response-received", self._note)
+
+    def begin(self) -> None:
+        """A call that changes something is about to be made."""
+        self._local.is_in_doubt = False
+
+    def failure(self, error: Exception) -> CqrsError:
+        """The error of ours for a call that failed. Raise it ``from`` what the SDK raised."""
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+        # Whatever the last attempt says, an earlier one may have been carried out; and an answer
+        # that makes no sense is as good as none.
+        in_doubt = getattr(self._local, "is_in_doubt", False) or isinstance(error, ResponseParserError)
+        return translated(error, self._service, in_doubt=in_doubt)
+
+    def _note(
+        self,
+        response_dict: Mapping[str, Any] | None = None,
+        exception: BaseException | None = None,
+        **_: Any,  # noqa: ANN401 - botocore's events
+    ) -> None:
+        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError  # noqa: PLC0415
+
+        never_sent = isinstance(exception, EndpointConnectionError | ConnectTimeoutError)
+        status = (response_dict or {}).get("status_code", 0)
+        if status >= _SERVER_ERROR or (exception is not None and not never_sent):
+            self._local.is_in_doubt = True

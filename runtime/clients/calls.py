@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from runtime.aws_errors import translated
+from runtime.aws_errors import Attempts, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Calls"]
 
 ClientT = TypeVar("ClientT")
 
-_SERVER_ERROR: Final = 500
 _OF_THE_SDK: Final = (ClientError, BotoCoreError, ResponseParserError)
 
 
@@ -34,16 +32,15 @@ class Calls(Generic[ClientT]):
     def __init__(self, service: str, make: Callable[[], ClientT]) -> None:
         self._service = service
         self._make = make
-        self._attempts = threading.local()
 
     @cached_property
     def client(self) -> ClientT:
         """The boto3 client."""
-        client: Any = self._make()
-        # An attempt without an answer may have been carried out, whatever the last one says.
-        client.meta.events.register("response-received", self._note_attempt)
-        made: ClientT = client
-        return made
+        return self._make()
+
+    @cached_property
+    def _attempts(self) -> Attempts:
+        return Attempts(self.client, self._service)
 
     @contextmanager
     def reading(self) -> Iterator[ClientT]:
@@ -67,21 +64,8 @@ class Calls(Generic[ClientT]):
             StoreRefusedError: It refuses the call; nothing was done.
             OutcomeUnknownError: No answer came: it may have been done.
         """
-        self._attempts.is_in_doubt = False
+        self._attempts.begin()
         try:
             yield self.client
         except _OF_THE_SDK as error:
-            # An answer that makes no sense is as good as none.
-            in_doubt = self._attempts.is_in_doubt or isinstance(error, ResponseParserError)
-            raise translated(error, self._service, in_doubt=in_doubt) from error
-
-    def _note_attempt(
-        self,
-        response_dict: Mapping[str, Any] | None = None,
-        exception: BaseException | None = None,
-        **_: Any,  # noqa: ANN401 - botocore's events
-    ) -> None:
-        never_sent = isinstance(exception, EndpointConnectionError | ConnectTimeoutError)
-        status = (response_dict or {}).get("status_code", 0)
-        if status >= _SERVER_ERROR or (exception is not None and not never_sent):
-            self._attempts.is_in_doubt = True
+            raise self._attempts.failure(error) from error

@@ -170,7 +170,9 @@ def drop(
         msg = f"{handler} is a handler of {context.name}; use redrive or skip"
         raise BadRequestError(msg)
     place = context.cursor_place(detail, handler)
-    row = context.store.batch_get([place]).get(place)
+    # A handler's name is that of a class. Anything else would lead to the row of something else:
+    # "$head" to the head of the aggregate, "Totals#a" to another aggregate's cursor.
+    row = context.store.batch_get([place]).get(place) if handler.isidentifier() else None
     if row is None:
         msg = f"{handler} has no cursor for this aggregate"
         raise ItemNotFoundError(msg)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.conditions import ConditionExpressionBuilder
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from runtime.aws_errors import error_code, translated
+from runtime.aws_errors import Attempts, error_code, translated
 from runtime.backoff import back_off
 from runtime.errors import ContentionError
 from runtime.store.codec import decoded, encoded, encoded_value
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["DynamoDbStore"]
 
 _SERVICE: Final = "DynamoDB"
+_OF_THE_SDK: Final = (ClientError, BotoCoreError, ResponseParserError)
 _MAX_BATCH_GET: Final = 100
 _MAX_ATTEMPTS: Final = 8
 _FIRST_WAIT: Final = 0.02  # seconds
 _LONGEST_WAIT: Final = 1.0
 _CONDITION_FAILED: Final = "ConditionalCheckFailed"
 _CONTENTION: Final = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-_SERVER_ERROR: Final = 500
 
 
 class DynamoDbStore:
@@ -46,9 +46,7 @@ class DynamoDbStore:
 
     def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
-        self._attempts = threading.local()
-        # An attempt without an answer may have been carried out, whatever the last one says.
-        client.meta.events.register("response-received.dynamodb", self._note_attempt)
+        self._attempts = Attempts(client, _SERVICE)
 
     def get(self, place: Place, *, consistent: bool = True) -> Row | None:
         """See `Store.get`."""
@@ -172,21 +170,21 @@ class DynamoDbStore:
             "Delete": self._client.delete_item,
         }
         kind, request = _request(write)
-        self._attempts.is_in_doubt = False
+        self._attempts.begin()
         try:
             return operation[kind](**request, **more)
-        except (ClientError, BotoCoreError) as error:
+        except _OF_THE_SDK as error:
             if error_code(error) == f"{_CONDITION_FAILED}Exception":
                 raise ConditionFailedError({write.label: _old(error.response)}) from error  # type: ignore[union-attr]
-            raise self._failure(error) from error
+            raise self._attempts.failure(error) from error
 
     def _transact(self, writes: Sequence[Write]) -> None:
         items = [{kind: request} for kind, request in map(_request, writes)]
         for attempt in range(_MAX_ATTEMPTS):
-            self._attempts.is_in_doubt = False
+            self._attempts.begin()
             try:
                 self._client.transact_write_items(TransactItems=items)  # type: ignore[arg-type]
-            except (ClientError, BotoCoreError) as error:
+            except _OF_THE_SDK as error:
                 codes, rows = _reasons(error)
                 failed = {
                     write.label: row
@@ -196,7 +194,7 @@ class DynamoDbStore:
                 if failed:
                     raise ConditionFailedError(failed) from error
                 if not codes or not all(code == "None" or code in _CONTENTION for code in codes):
-                    raise self._failure(error) from error
+                    raise self._attempts.failure(error) from error
                 if attempt == _MAX_ATTEMPTS - 1:
                     msg = "other transactions were on the same rows for as long as this one tried; try again"
                     raise ContentionError(msg) from error
@@ -208,22 +206,8 @@ class DynamoDbStore:
     def _read(call: Callable[..., Any], **request: Any) -> Any:  # noqa: ANN401 - boto3's
         try:
             return call(**request)
-        except (ClientError, BotoCoreError) as error:
+        except _OF_THE_SDK as error:
             raise translated(error, _SERVICE) from error
-
-    def _failure(self, error: Exception) -> Exception:
-        return translated(error, _SERVICE, in_doubt=getattr(self._attempts, "is_in_doubt", False))
-
-    def _note_attempt(
-        self,
-        response_dict: Mapping[str, Any] | None = None,
-        exception: BaseException | None = None,
-        **_: Any,  # noqa: ANN401 - botocore's events
-    ) -> None:
-        never_sent = isinstance(exception, EndpointConnectionError | ConnectTimeoutError)
-        status = (response_dict or {}).get("status_code", 0)
-        if status >= _SERVER_ERROR or (exception is not None and not never_sent):
-            self._attempts.is_in_doubt = True
 
 
 class _Expressions:

@@ -74,7 +74,7 @@ def delete(
 
 @router.get("/todos/<code>")
 def get(code: Code) -> DataModel[TodoAttributes]:
-    """One todo. The caller sees his own changes at once."""
+    """One todo. Callers see their own changes at once."""
     return service.get(code)
 
 

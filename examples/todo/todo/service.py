@@ -79,7 +79,7 @@ def delete(code: str, version: int, *, mode: Mode) -> CommandModel[TodoAttribute
 
 
 def get(code: str) -> DataModel[TodoAttributes]:
-    """One todo, with what the caller himself has just published.
+    """One todo, with what the callers themselves have just published.
 
     Raises:
         ItemNotFoundError: There is no such todo, or not any more.

@@ -102,7 +102,7 @@ def delete(
 
 @router.get("/products/<code>")
 def get(code: Code) -> DataModel[ProductAttributes]:
-    """One product. The caller sees his own changes at once."""
+    """One product. Callers see their own changes at once."""
     return service.get(code)
 
 

@@ -112,7 +112,7 @@ def delete(code: str, version: int, *, mode: Mode) -> CommandModel[ProductAttrib
 
 
 def get(code: str) -> DataModel[ProductAttributes]:
-    """One product, with what the caller himself has just published.
+    """One product, with what the callers themselves have just published.
 
     Raises:
         ItemNotFoundError: There is no such product, or not any more.
