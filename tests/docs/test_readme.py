@@ -63,3 +63,13 @@ def test_the_first_example_synthesizes(installed: Path, tmp_path: Path) -> None:
         "AWS::StepFunctions::StateMachine",
         "AWS::ApiGatewayV2::Api",
     } <= kinds
+
+
+def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- testing-example -->\n```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert block
+    (tmp_path / "test_todo.py").write_text(block[1], encoding="utf-8")
+    search = os.pathsep.join([str(ROOT / "examples" / "todo"), str(ROOT)])
+    output = run([sys.executable, "-m", "pytest", "-q", "test_todo.py"], tmp_path, PYTHONPATH=search)
+    assert "1 passed" in output
