@@ -60,7 +60,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
         )
 
-    _add_status(command("status", "what is parked, lagging, dead-lettered or failed, on one screen"))
+    _add_status(command("status", "what is parked, behind, lagging, dead-lettered or failed, on one screen"))
     show = command("show", "the timeline of an aggregate: versions, handlers, executions")
     _add_key(show)
     _add_module(show)

@@ -21,7 +21,8 @@ class Traces:
     """Looks into the tables, the state machine, the database and a queue of its own.
 
     Attributes:
-        transitions: State transitions of each execution that was seen to its end.
+        transitions: State transitions of each execution that was seen to its end, as they are
+            billed: its start, and each state.
     """
 
     def __init__(self, place: Place) -> None:
@@ -70,7 +71,7 @@ class Traces:
                 msg = f"the execution for {sk}@{version} ended as {found['status']}: {arn}"
                 raise DemoError(msg)
             states = self._states(arn)
-            self.transitions[arn] = len(states)
+            self.transitions[arn] = 1 + len(states)
             return states
         return None
 

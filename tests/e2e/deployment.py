@@ -63,7 +63,7 @@ class Deployment:
         client: str | None = None,
         email: str | None = None,
     ) -> dict[str, str]:
-        """What a new user of ``tenant`` gets when he signs in: ``IdToken``, ``AccessToken`` and others."""
+        """What a new user of ``tenant`` gets when they sign in: ``IdToken``, ``AccessToken`` and others."""
         cognito = self.emulator.client("cognito-idp")
         pool, name = pool or self.outputs["UserPoolId"], email or f"{uuid.uuid4().hex}@example.com"
         attributes = {"email": name} | ({"custom:tenant": tenant} if tenant else {})

@@ -112,6 +112,36 @@ def test_what_can_never_pass_is_skipped(deployment: Deployment, cqrs: Program, s
     ]
 
 
+def test_what_a_removed_handler_has_left_is_seen_and_dropped(
+    deployment: Deployment, cqrs: Program, sk: str
+) -> None:
+    deployment.publish("task", sk)
+    deployment.wait_for("task", f"{sk}@1")
+    deployment.forget_handler("task", sk, "OldStore", parked_version=1)
+    before = rows(deployment, "task", sk)
+
+    status = cqrs("status", "--json", "--module", "task", code=1).document
+    (task,) = status["modules"]
+    (gone,) = of(task["gone"], sk)
+    assert (gone["handler"], gone["latestVersion"], gone["parkedVersion"]) == ("OldStore", 1, 1)
+    assert of(task["parked"], sk) == of(task["behind"], sk) == []
+    assert {"what": "gone", "count": task["goneParked"], "command": "cqrs drop"} in status["attention"]
+    assert f"task     TASK#acme   {sk}   OldStore" in cqrs("status", "--module", "task", code=1).out
+
+    words = ["drop", pk("task"), sk, "--module", "task"]
+    refused = cqrs(*words, "--handler", "FlakyStore", code=4).err
+    assert "FlakyStore is a handler of task; use redrive or skip" in refused
+    planned = cqrs(*words, "--handler", "OldStore", "--dry-run", "--json").document
+    assert (planned["parkedVersion"], planned["error"]) == (1, "ValueError: no name")
+    assert rows(deployment, "task", sk) == before
+    assert "Dropped" in cqrs(*words, "--handler", "OldStore").out
+    deployment.wait_for("task", f"{sk}@1")
+    assert [cursor["sk"] for cursor in deployment.cursors("task", sk)] == [
+        f"FlakyStore#{sk}",
+        f"SteadyStore#{sk}",
+    ]
+
+
 def lose(deployment: Deployment, sk: str) -> None:
     """A command whose stream record was lost: a copy of another one, that no function was told of."""
     deployment.publish("note", f"{sk}first")
@@ -217,6 +247,14 @@ def test_a_store_is_filled_again(deployment: Deployment, cqrs: Program, sk: str)
     assert rows(deployment, "task", sk) == before
     assert "given to handlers" in cqrs(*words).out
     assert deployment.seen("SteadyStore", sk) == [f"{sk}@1"] * 2
+
+    deployment.publish("task", f"{sk}bad", attributes={"fails": 1000})
+    deployment.wait_for("task", f"{sk}bad@1", "sync_data:FAILED")
+    (task,) = cqrs("resync", "--handler", "FlakyStore", "--json", code=1).document["modules"]
+    (failed,) = of(task["failed"], f"{sk}bad")
+    assert (failed["handler"], failed["error"]) == ("FlakyStore", "ConnectionError")
+    assert task["failedTotal"] >= 1
+    assert deployment.seen("FlakyStore", sk) == [f"{sk}@1"] * 2
 
 
 def test_the_timeline_of_an_aggregate(deployment: Deployment, cqrs: Program, sk: str) -> None:

@@ -114,6 +114,7 @@ def test_a_synchronous_publish_that_died_is_finished_by_heal(deployment: Deploym
         (task,) = [one for one in deployment.operate("heal")["modules"] if one["name"] == "task"]
         return task
 
+    heal()  # what other tests have left
     answer = deployment.publish("task", sk, sync=True, attributes={"dies": 1})
     assert answer.status_code >= 500
     committed, data = deployment.row("task", "command", f"{sk}@1"), deployment.row("task", "data", sk)

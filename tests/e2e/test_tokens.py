@@ -106,7 +106,7 @@ def other_client(deployment: Deployment, cognito: Any) -> Iterator[str]:
 
 @pytest.fixture
 def other_pool(cognito: Any) -> Iterator[tuple[str, str]]:
-    """A user pool of somebody else's, who makes himself a user of any tenant there."""
+    """A user pool of somebody else's, where they are users of any tenant they like."""
     schema = [{"Name": "tenant", "AttributeDataType": "String", "Mutable": True}]
     pool = cognito.create_user_pool(PoolName="other", Schema=schema, UsernameAttributes=["email"])[
         "UserPool"
@@ -202,7 +202,7 @@ def test_two_tokens_are_not_two_tenants(deployment: Deployment) -> None:
 # Who may say what a user is
 
 
-def test_a_user_cannot_change_his_tenant_or_roles(deployment: Deployment, cognito: Any) -> None:
+def test_users_cannot_change_their_tenant_or_roles(deployment: Deployment, cognito: Any) -> None:
     tokens = deployment.tokens("acme")
     for name, value in FORGED.items():
         with pytest.raises(ClientError) as caught:
@@ -223,7 +223,9 @@ def test_a_user_cannot_change_his_tenant_or_roles(deployment: Deployment, cognit
 
 
 @pytest.mark.parametrize("attributes", [{}, FORGED])
-def test_nobody_signs_up_by_himself(deployment: Deployment, cognito: Any, attributes: dict[str, str]) -> None:
+def test_nobody_signs_up_by_themselves(
+    deployment: Deployment, cognito: Any, attributes: dict[str, str]
+) -> None:
     name = f"{uuid.uuid4().hex}@example.com"
     with pytest.raises(ClientError) as caught:
         cognito.sign_up(

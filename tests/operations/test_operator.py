@@ -199,6 +199,20 @@ def test_parked_of_a_module_without_handlers(make_service: Callable[..., Service
     assert operate(service, "parked", module="todo") == {"parked": [], "scanned": 0, "resumeToken": None}
 
 
+def test_drop_deletes_cursors_of_handlers_and_nothing_else(service: Service, recorder: Recorder) -> None:
+    """Neither the head of an aggregate, nor another aggregate's cursor."""
+    parked(service, recorder, versions=1)
+    for sk in ("$head#A1", "Recorder#a#A1", "Gone#A1"):
+        row = {**service.raw("sync", "Recorder#A1"), "sk": sk}
+        service.resources.store.write(Put(table=service.tables.sync, row=row))
+    before = everything(service)
+    for name in ("$head", "Recorder#a", "Recorder", "", "$head#A1"):
+        assert "error" in operate(service, "drop", **KEY, handler=name)
+    assert everything(service) == before
+    operate(service, "drop", **KEY, handler="Gone")
+    assert before["sync"].keys() - everything(service)["sync"].keys() == {(PK, "Gone#A1")}
+
+
 @pytest.mark.parametrize(("operation", "done", "skipped"), [("redrive", [2, 3], None), ("skip", [3], 2)])
 def test_redrive_and_skip(
     service: Service, recorder: Recorder, operation: str, done: list[int], skipped: int | None

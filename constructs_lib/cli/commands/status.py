@@ -20,61 +20,55 @@ if TYPE_CHECKING:
 __all__ = ["status"]
 
 
+#: What is listed of a module, by the names of the document.
+_LISTS = ("parked", "lagging", "behind", "gone")
+
+
 @dataclass(slots=True)
 class _Looked:
-    """A module, and what was found by going over its tables; None where that was left out."""
+    """A module, and what was found by going over its tables.
+
+    Attributes:
+        module: The module.
+        lists: What was found, by name; None where that was left out.
+        gone_parked: How many of the handlers that are gone are parked.
+    """
 
     module: Module
-    parked: Listing | None = None
-    lagging: Listing | None = None
-    behind: Listing | None = None
-    gone: Listing | None = None
-    gone_parked: int | None = None
-
-    @classmethod
-    def over_tables(cls, module: Module, context: Context) -> _Looked:
-        """A module with lists to fill."""
-        make = context.listing
-        return cls(module, make(), make(), make(), make(), gone_parked=0)
+    lists: dict[str, Listing] | None
+    gone_parked: int = 0
 
     @property
     def total(self) -> int:
         """How much was found so far."""
-        return sum(found.total for found in (self.parked, self.lagging, self.behind, self.gone) if found)
+        return sum(listing.total for listing in (self.lists or {}).values())
 
     def add(self, operation: str, page: dict[str, Any]) -> None:
-        """Add a page of an operation. A handler is in one list: of those that are gone, parked or behind."""
-        if self.parked is None or self.lagging is None or self.behind is None or self.gone is None:
-            return
+        """Add a page of an operation. A cursor is in one list: it is gone, or parked, or behind."""
+        lists = self.lists or {}
         if operation == "reconcile":
-            self.lagging.add(page["found"])
+            lists["lagging"].add(page["found"])
         elif operation == "parked":
-            self.parked.add([entry for entry in page["parked"] if entry["handler"] in self.module.handlers])
+            handlers = self.module.handlers
+            lists["parked"].add([entry for entry in page["parked"] if entry["handler"] in handlers])
         else:
-            entries = [_without(entry, "isGone") for entry in page["behind"] if not entry["isGone"]]
             gone = [_without(entry, "isGone") for entry in page["behind"] if entry["isGone"]]
-            self.behind.add([entry for entry in entries if entry["parkedVersion"] is None])
-            self.gone.add(gone)
-            parked = sum(entry["parkedVersion"] is not None for entry in gone)
-            self.gone_parked = (self.gone_parked or 0) + parked
+            others = [_without(entry, "isGone") for entry in page["behind"] if not entry["isGone"]]
+            lists["gone"].add(gone)
+            lists["behind"].add([entry for entry in others if entry["parkedVersion"] is None])
+            self.gone_parked += sum(entry["parkedVersion"] is not None for entry in gone)
 
     def document(self) -> dict[str, Any]:
-        found = {
-            "parked": self.parked,
-            "lagging": self.lagging,
-            "behind": self.behind,
-            "gone": self.gone,
-        }
         document: dict[str, Any] = {
             "module": self.module.name,
             "mode": self.module.mode,
             "handlers": list(self.module.handlers),
             "rows": self.module.rows,
         }
-        for name, listing in found.items():
-            document[name] = listing.entries if listing else None
-            document[f"{name}Total"] = listing.total if listing else None
-        return document | {"goneParked": self.gone_parked}
+        for name in _LISTS:
+            document[name] = self.lists[name].entries if self.lists else None
+            document[f"{name}Total"] = self.lists[name].total if self.lists else None
+        return document | {"goneParked": self.gone_parked if self.lists else None}
 
 
 def _without(entry: dict[str, Any], name: str) -> dict[str, Any]:
@@ -87,9 +81,9 @@ def status(context: Context) -> Result:
     health = context.operator.ask("health")
     interrupted = False
     if context.options.quick:
-        looked = [_Looked(module) for module in modules]
+        looked = [_Looked(module, None) for module in modules]
     else:
-        looked = [_Looked.over_tables(module, context) for module in modules]
+        looked = [_Looked(module, {name: context.listing() for name in _LISTS}) for module in modules]
         interrupted = _look(context, looked)
     document = {
         "function": context.operator.function,
