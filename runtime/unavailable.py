@@ -25,6 +25,7 @@ _NAMES: Final = frozenset(
         "Timeout",
         "TimeoutError",
         "TimeoutException",
+        "gaierror",
     }
 )
 _READ_ONLY_STATE: Final = "25006"
