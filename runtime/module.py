@@ -47,6 +47,9 @@ class CommandModule(Generic[AttributesT]):
             Those that are decorated with `data_sync_handler` come after them.
         disable_default_handler: Write neither data nor history rows: the handlers'
             stores are the only read models.
+        ask_handlers: Ask each handler, before a command is written, what of it its store cannot
+            take (`DataSyncHandler.problems`), and refuse that by field. Whoever publishes
+            imports the handlers then, and what they import.
         upcasters: Functions that take attributes of an old row from schema 1 to 2, from 2 to
             3, and so on; or their import paths. The list only ever grows at its end.
         read_ahead: How many schemas beyond those the model can read as they are. It never
@@ -65,6 +68,7 @@ class CommandModule(Generic[AttributesT]):
         attributes: None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        ask_handlers: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         resources: Resources | None = None,
@@ -78,6 +82,7 @@ class CommandModule(Generic[AttributesT]):
         attributes: type[AttributesT],
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        ask_handlers: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         resources: Resources | None = None,
@@ -90,6 +95,7 @@ class CommandModule(Generic[AttributesT]):
         attributes: type[AttributesT] | None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        ask_handlers: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         resources: Resources | None = None,
@@ -102,6 +108,7 @@ class CommandModule(Generic[AttributesT]):
         self._given_handlers = handler_references(table_name, data_sync_handlers)
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
+        self.ask_handlers = ask_handlers
         self.schema = Schema(table_name, upcasters, read_ahead)
         self._resources = resources
         self._tables: ModuleTables | None = None
@@ -150,6 +157,7 @@ class CommandModule(Generic[AttributesT]):
             rows=RowReader(resources.large_attributes, self.schema, self.attributes or dict[str, Any]),
             notifier=resources.notifier,
             workflow=resources.workflow,
+            asks_handlers=self.ask_handlers,
         )
 
     def use(self, *, resources: Resources | None = None, command_table: str | None = None) -> None:

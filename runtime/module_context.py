@@ -45,6 +45,7 @@ class ModuleContext:
         rows: Makes models of rows.
         notifier: Tells clients and operators.
         workflow: Starts the state machine.
+        asks_handlers: Whether the handlers are asked before a command is written.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ModuleContext:
     rows: RowReader[Any]
     notifier: Notifier
     workflow: WorkflowStarter
+    asks_handlers: bool = False
 
     @property
     def applied_status(self) -> str:

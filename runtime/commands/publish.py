@@ -10,7 +10,7 @@ from runtime.commands.base import read_base
 from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
-from runtime.errors import CqrsError, VersionConflictError
+from runtime.errors import CqrsError, InvalidInputError, VersionConflictError
 from runtime.log import logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
 from runtime.model.rows import PUBLISH_ID, life_of, version_of
@@ -110,6 +110,8 @@ class Publisher:
             source=request.source,
             request_id=request.request_id,
         )
+        if context.asks_handlers:
+            self._check_handlers(row)
         if request.sync:
             row["syncMode"] = _SYNC
         row = context.large_attributes.off_load(context.tables.command, row)
@@ -142,6 +144,15 @@ class Publisher:
             if request.sync:
                 self._handle(request.key, row)
         return winner
+
+    def _check_handlers(self, row: Row) -> None:
+        """Refuse what a handler's store cannot take: it would be parked for it."""
+        command = self._context.rows.command(row)
+        problems = [
+            problem for reference in self._context.handlers for problem in reference.handler.problems(command)
+        ]
+        if problems:
+            raise InvalidInputError(problems)
 
     @property
     def _is_looked_after(self) -> bool:

@@ -11,8 +11,9 @@ from runtime.errors import ConfigurationError
 from runtime.imports import check_import_path, imported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from runtime.errors import FieldProblem
     from runtime.model.models import CommandModel
 
 __all__ = ["DataSyncHandler", "HandlerReference", "HandlerSource", "handler_references"]
@@ -44,6 +45,18 @@ class DataSyncHandler(ABC):
         Raises:
             Exception: Anything. The call is tried again, then parked.
         """
+
+    def problems(self, command: CommandModel[Any]) -> Sequence[FieldProblem]:  # noqa: ARG002 - for those that have some
+        """What of a command the store cannot take. Default: nothing.
+
+        Asked before a command is written, in the function that publishes it, where the module
+        says ``ask_handlers=True``: what is named here is refused then, instead of parking the
+        handler. It must not need the store itself.
+
+        Args:
+            command: The command as it is about to be written.
+        """
+        return ()
 
     def down(self, command: CommandModel[Any]) -> None:  # noqa: B027 - optional for a handler
         """Take the aggregate out of the store. Default: nothing to do.

@@ -2,7 +2,8 @@
 
 Names are camelCase. A field of a row that is None is left out; inside ``attributes`` a
 null stays, since there it says something else than an absent field. Decimals are numbers
-with every digit, dates ISO 8601, bytes base64, sets lists.
+with every digit, dates ISO 8601, bytes base64, sets lists. An object with a method ``__json__``
+is what that returns: a row of a read model, say.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return str(value)
         case bytes() | bytearray():
             return base64.b64encode(value).decode()
+        case _ if callable(form := getattr(value, "__json__", None)) and not isinstance(value, type):
+            return _plain(form())
         case _ if is_dataclass(value) and not isinstance(value, type):
             return _plain(asdict(value))
         case _:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from runtime.sql.columns import CqrsColumns
 from runtime.sql.engine import engine_from_environment
+from runtime.sql.read_model import SqlReadModel
 from runtime.sql.search import ALL_TENANTS, search
 from runtime.sql.types import UtcDateTime
-from runtime.sql.values import row_of
+from runtime.sql.values import row_of, row_problems
 from runtime.sql.writes import delete, upsert
 
 __all__ = [
     "ALL_TENANTS",
     "CqrsColumns",
+    "SqlReadModel",
     "UtcDateTime",
     "delete",
     "engine_from_environment",
     "row_of",
+    "row_problems",
     "search",
     "upsert",
 ]

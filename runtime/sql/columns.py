@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - SQLAlchemy reads the annotations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, false
+from pydantic.alias_generators import to_camel
+from sqlalchemy import BigInteger, Index, UniqueConstraint, false, inspect
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from runtime.sql.types import UtcDateTime, exact_text, text
@@ -25,15 +26,17 @@ class CqrsColumns:
         ...
         ...     category: Mapped[str | None] = mapped_column(index=True)
 
-    ``(cpk, csk)``, ``(pk, sk)`` and ``(tenant_code, code)`` are unique, and there is an
-    index on ``(tenant_code, name)``. A model that has indexes of its own adds them::
+    ``(cpk, csk)`` and ``(pk, sk)`` are unique, and there are indexes on ``(tenant_code, code)``
+    and ``(tenant_code, name)``. Codes are not unique in DynamoDB, so they are not here: a
+    handler would be parked for a code that was given twice. A model that has indexes of its own adds them::
 
         @declared_attr.directive
         @classmethod
         def __table_args__(cls):
             return (*super().__table_args__, Index(None, "tenant_code", "price"))
 
-    Softly deleted rows stay, and keep their code.
+    Softly deleted rows stay, and keep their code. Texts that are too long for an index are
+    shortened, see `FittedText`. In an HTTP answer a row is an object with camelCase names.
 
     Attributes:
         id: ``pk#sk``.
@@ -55,15 +58,15 @@ class CqrsColumns:
         updated_ip: Address that they published from, or empty.
     """
 
-    id: Mapped[str] = mapped_column(exact_text(512), primary_key=True, sort_order=-100)
-    cpk: Mapped[str] = mapped_column(exact_text(255), sort_order=-99)
-    csk: Mapped[str] = mapped_column(exact_text(270), sort_order=-98)
-    pk: Mapped[str] = mapped_column(exact_text(255), sort_order=-97)
-    sk: Mapped[str] = mapped_column(exact_text(255), sort_order=-96)
-    code: Mapped[str] = mapped_column(exact_text(255), sort_order=-95)
-    name: Mapped[str] = mapped_column(text(255), sort_order=-94)
+    id: Mapped[str] = mapped_column(exact_text(512, 2600), primary_key=True, sort_order=-100)
+    cpk: Mapped[str] = mapped_column(exact_text(255, 1600), sort_order=-99)
+    csk: Mapped[str] = mapped_column(exact_text(270, 1060), sort_order=-98)
+    pk: Mapped[str] = mapped_column(exact_text(255, 1600), sort_order=-97)
+    sk: Mapped[str] = mapped_column(exact_text(255, 1060), sort_order=-96)
+    code: Mapped[str] = mapped_column(exact_text(255, 2000), sort_order=-95)
+    name: Mapped[str] = mapped_column(text(255, 2000), sort_order=-94)
     version: Mapped[int] = mapped_column(BigInteger, sort_order=-93)
-    tenant_code: Mapped[str] = mapped_column(exact_text(100), sort_order=-92)
+    tenant_code: Mapped[str] = mapped_column(exact_text(100, 600), sort_order=-92)
     is_deleted: Mapped[bool] = mapped_column(default=False, server_default=false(), sort_order=-91)
     seq: Mapped[int | None] = mapped_column(BigInteger, sort_order=-90)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, sort_order=-89)
@@ -80,6 +83,12 @@ class CqrsColumns:
         return (
             UniqueConstraint("cpk", "csk", name=f"uq_{table}_cpk_csk"),
             UniqueConstraint("pk", "sk", name=f"uq_{table}_pk_sk"),
-            UniqueConstraint("tenant_code", "code", name=f"uq_{table}_tenant_code_code"),
+            Index(f"ix_{table}_tenant_code_code", "tenant_code", "code"),
             Index(f"ix_{table}_tenant_code_name", "tenant_code", "name"),
         )
+
+    def __json__(self) -> dict[str, Any]:
+        """The row as JSON has it; what is null is left out, as in other items."""
+        names = inspect(type(self)).column_attrs.keys()
+        values = {name: getattr(self, name) for name in names}
+        return {to_camel(name): value for name, value in values.items() if value is not None}

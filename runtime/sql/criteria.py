@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import JSON, ColumnElement, LargeBinary, String, false, or_
 
 from runtime.errors import FieldProblem
+from runtime.sql.types import FittedText
 from runtime.sql.values import columns_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Fields:
         columns = []
         for name in names:
             column = self._column("keywordColumns", name)
-            if column is not None and not isinstance(column.type, String):
+            if column is not None and not _is_text(column.type):
                 self._wrong("keywordColumns", f"must be columns of text, got {name}")
             elif column is not None:
                 columns.append(column)
@@ -109,6 +110,10 @@ def _is_comparable(kind: Any) -> bool:  # noqa: ANN401 - a type of SQLAlchemy
     return not isinstance(kind, JSON | LargeBinary) and _python_type(kind) not in {list, dict, bytes}
 
 
+def _is_text(kind: Any) -> bool:  # noqa: ANN401 - a type of SQLAlchemy
+    return isinstance(kind, String | FittedText)
+
+
 def _python_type(kind: Any) -> type:  # noqa: ANN401 - a type of SQLAlchemy
     try:
         found: type = kind.python_type
@@ -127,7 +132,7 @@ def _problem(kind: Any, value: object) -> str | None:  # noqa: ANN401 - a type o
     fits: tuple[type, ...] = (wanted,)
     if wanted in {float, Decimal}:
         fits = (int, float, Decimal)
-    elif isinstance(kind, String):  # an Enum's names, too
+    elif _is_text(kind):  # an Enum's names, too
         fits = (wanted, str)
     is_flag = isinstance(value, bool) and wanted not in {bool, object}
     if value is None or (isinstance(value, fits) and not is_flag):

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import inspect
 
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.model.keys import generate_id, get_tenant_code, remove_sort_key_version
 from runtime.sql.columns import CqrsColumns
+from runtime.sql.fitting import MAX_INTEGER, column_problems, fitted
+from runtime.sql.types import FittedText
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
 
+    from runtime.errors import FieldProblem
     from runtime.model.models import CommandModel
 
-__all__ = ["ORIGIN", "column_values", "columns_of", "id_of", "row_of"]
+__all__ = ["ORIGIN", "column_values", "columns_of", "id_of", "row_of", "row_problems"]
 
 ModelT = TypeVar("ModelT", bound=CqrsColumns)
 
@@ -52,6 +55,7 @@ def column_values(
 
     Raises:
         ConfigurationError: The model has no such column, or it is one that only the command fills.
+        InvalidInputError: What goes into a column of JSON has no JSON form.
     """
     known = columns_of(model)
     if wrong := sorted(columns.keys() - (known.keys() - _GUARDED)):
@@ -59,7 +63,8 @@ def column_values(
         msg = f"{model.__name__} takes no values for {', '.join(wrong)}; it takes them for {own}"
         raise ConfigurationError(msg)
     sk = remove_sort_key_version(command.sk)
-    return {
+    seq = command.seq
+    values = {
         "id": id_of(command),
         "cpk": command.pk,
         "csk": command.sk,
@@ -70,7 +75,7 @@ def column_values(
         "version": command.version,
         "tenant_code": command.tenant_code or get_tenant_code(command.pk) or "",
         "is_deleted": bool(command.is_deleted),
-        "seq": command.seq,
+        "seq": seq if seq is None or -MAX_INTEGER <= seq <= MAX_INTEGER else None,
         "created_at": command.created_at,
         "created_by": command.created_by or "",
         "created_ip": command.created_ip or "",
@@ -79,6 +84,37 @@ def column_values(
         "updated_ip": command.updated_ip or "",
         **columns,
     }
+    # Keys and names get their form from their type, which what is compared with them has as well.
+    return {
+        name: value if isinstance(known[name].type, FittedText) else fitted(value, known[name])
+        for name, value in values.items()
+    }
+
+
+def row_problems(
+    model: type[CqrsColumns],
+    command: CommandModel[Any],
+    **columns: Any,  # noqa: ANN401 - of the model
+) -> list[FieldProblem]:
+    """What of a row PostgreSQL and MySQL would refuse; empty for a row that can be written.
+
+    Only the model's own columns can have any: the others take whatever a command has.
+
+    Args:
+        model: Declarative model with `CqrsColumns`.
+        command: The command.
+        **columns: Values of the model's own columns.
+
+    Raises:
+        ConfigurationError: The model has no such column.
+    """
+    try:
+        values = column_values(model, command, columns)
+    except InvalidInputError as error:
+        return list(error.problems)
+    known = columns_of(model)
+    absent = dict.fromkeys(known.keys() - values.keys())
+    return column_problems(values | absent, known)
 
 
 def id_of(command: CommandModel[Any]) -> str:

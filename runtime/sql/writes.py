@@ -10,7 +10,8 @@ from sqlalchemy import func, insert, inspect, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, InvalidInputError
+from runtime.sql.fitting import column_problems, for_dialect
 from runtime.sql.types import MYSQL
 from runtime.sql.values import ORIGIN, column_values, columns_of, id_of
 
@@ -64,12 +65,17 @@ def upsert(
 
     Raises:
         ConfigurationError: The model has no such column, or the database is another one.
+        InvalidInputError: A value of the model's own columns does not fit: it is longer or
+            larger than the column, or null where that takes none.
     """
     values = column_values(model, command, columns)
     known = columns_of(model)
-    row = {known[name]: value for name, value in values.items()}
+    bind = database.get_bind() if isinstance(database, Session) else database
+    dialect = bind.dialect.name
+    if dialect != "sqlite" and (problems := column_problems(values, known)):
+        raise InvalidInputError(problems)
+    row = {known[name]: for_dialect(value, known[name], bind.dialect) for name, value in values.items()}
     older = operator.le if same_version else operator.lt
-    dialect = _dialect(database)
     if dialect in MYSQL:
         return _upsert_on_mysql(database, model, row, older)
     statement = conflict_upsert(model, row, older, dialect)
@@ -165,11 +171,6 @@ def _changing(model: type[CqrsColumns], row: Mapping[Column[Any], Any]) -> list[
     known = columns_of(model)
     once = {known[name] for name in ORIGIN}
     return [column for column in row if column not in once]
-
-
-def _dialect(database: Session | Connection) -> str:
-    bind = database.get_bind() if isinstance(database, Session) else database
-    return bind.dialect.name
 
 
 def _table(model: type[CqrsColumns]) -> Table:

@@ -180,6 +180,20 @@ class SearchQuery:
     page_size: int
     order_bys: tuple[str, ...]
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of `runtime.sql.search`: ``search(session, OrderRow, **query.options)``.
+
+        The order is left out where the client named none, so that the search has its own.
+        """
+        options = {
+            "tenant_code": self.tenant_code,
+            "keyword": self.keyword,
+            "page": self.page,
+            "page_size": self.page_size,
+        }
+        return {**options, "order_bys": self.order_bys} if self.order_bys else options
+
 
 class SearchResult(CqrsModel):
     """One page of what a search found.
