@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from boto3.dynamodb.conditions import Attr
+
 from runtime import metrics
 from runtime.commands.base import read_base
 from runtime.commands.command_row import open_slice, stamped
@@ -13,13 +15,13 @@ from runtime.commands.publish_record import LABEL, record_place, record_write, r
 from runtime.errors import CqrsError, VersionConflictError
 from runtime.log import logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import PUBLISH_ID, life_of, version_of
+from runtime.model.rows import LIFE, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
-from runtime.pipeline.transactions import COMMAND, advance_writes, insert_command, status_set
+from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, insert_command, status_set
 from runtime.queries.sessions import SessionService
-from runtime.store.port import ConditionFailedError
+from runtime.store.port import Check, ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,8 +166,9 @@ class Publisher:
     def _insert(self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None) -> Row:
         """Write the command, and ``also`` with it, unless its version is taken."""
         context = self._context
+        ended = [] if in_place_of is None or request.sync else [self._is_ended(request.key, row)]
         try:
-            context.store.write(insert_command(context, row, in_place_of), *also)
+            context.store.write(insert_command(context, row, in_place_of), *also, *ended)
         except ConditionFailedError as failure:
             first = self._repeated(request, failure.rows.get(LABEL))
             if first is not None:
@@ -174,13 +177,32 @@ class Publisher:
             # An attempt that succeeded while its answer got lost finds its own row: that is success.
             if taken is not None and taken.get(PUBLISH_ID) == row[PUBLISH_ID]:
                 return row
-            if taken is None or in_place_of is not None or not _is_of_an_earlier_life(taken, row):
+            if in_place_of is not None or not self._may_replace(taken, row):
                 raise VersionConflictError(*request.key, row["version"] - 1) from None
         else:
             if in_place_of is not None and not request.sync:
                 self._ring(request.key, row)
             return row
         return self._insert(request, row, also, taken)
+
+    def _may_replace(self, taken: Row | None, row: Row) -> bool:
+        """Whether the command that has a version is a finished one of another life.
+
+        A life ends with its data row, by its time to live; its commands may have longer to go. A
+        module without data rows keeps the last command for ever: there no life ends but by erasure.
+        """
+        if taken is None or not self._context.keeps_data:
+            return False
+        own, its = life_of(row), life_of(taken)
+        return own is not None and its is not None and own != its and is_final(taken.get("status"))
+
+    def _is_ended(self, key: DetailKey, row: Row) -> Check:
+        """The check that the other life has ended: the data row, if any, is of this one.
+
+        A synchronous publish needs none: it writes the data row itself, on a stricter condition.
+        """
+        condition = Attr("pk").not_exists() | Attr(LIFE).eq(life_of(row))
+        return Check(place=self._context.data_place(key), condition=condition, label=DATA)
 
     def _ring(self, key: DetailKey, row: Row) -> None:
         """Start the execution of a command that took another one's place: streams tell of new rows."""
@@ -221,12 +243,3 @@ class Publisher:
             hand_over(context, key, row, context.handler_names)
         if handled.pending:
             hand_over(context, key, row, handled.pending)
-
-
-def _is_of_an_earlier_life(taken: Row, row: Row) -> bool:
-    """Whether the command that has a version is a finished one of a life that has ended.
-
-    A life ends with its data row, by its time to live; its commands may have longer to go.
-    """
-    own, its = life_of(row), life_of(taken)
-    return own is not None and its is not None and own != its and is_final(taken.get("status"))

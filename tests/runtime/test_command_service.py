@@ -192,12 +192,7 @@ def test_publish_sync_applies_what_is_pending_first(service: Service) -> None:
     check_invariants(service)
 
 
-OVERTAKEN = pytest.mark.xfail(
-    strict=True, reason="the finished command of the one who was faster is taken for one of an earlier life"
-)
-
-
-@pytest.mark.parametrize("publish", [pytest.param("publish", marks=OVERTAKEN), "publish_sync"])
+@pytest.mark.parametrize("publish", ["publish", "publish_sync"])
 def test_a_create_that_another_one_overtakes_is_a_conflict(service: Service, publish: str) -> None:
     """Between its read and its write the aggregate is created, and the command is finished."""
 
