@@ -1,12 +1,19 @@
 """What the outside world is told: one message for each final status, and alarms.
 
-Messages go out after the commit. A topic that is down or slow never fails a command, and holds
-nobody up for more than a second: then messages are lost, and counted, for a minute.
+Messages go out after the commit. A topic that is down or slow never fails a command. Where a client
+waits for the answer, a message is sent by a thread, and waited for half a second at most: a slow
+topic gets it all the same, a little later. Elsewhere a topic that hangs gets no messages for a
+minute; they are lost, and counted.
 """
 
 from __future__ import annotations
 
-from functools import cache
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import metrics
@@ -17,18 +24,34 @@ from runtime.log import logger
 from runtime.model.keys import get_tenant_code, remove_sort_key_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_sns import SNSClient
 
     from runtime.settings import Settings
     from runtime.store.values import Row
 
-__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier", "request_id_of"]
+__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier", "request_id_of", "waited_for"]
 
 ACTION_COMMAND_STATUS: Final = "command-status"
 ACTION_ALARM: Final = "sfn-alarm"
 _TRIES_OF_AN_ALARM: Final = 2
+#: What all messages of a call that a client waits for may hold it up, in seconds.
+_WAIT: Final = 0.5
+#: More than that many messages are not kept for a topic that does not take them.
+_MOST_WAITING: Final = 50
+
+_waited: ContextVar[list[float] | None] = ContextVar("waited", default=None)
+
+
+@contextmanager
+def waited_for() -> Iterator[None]:
+    """A call that a client waits for: its messages hold it up for half a second together at most."""
+    token = _waited.set(_waited.get() or [0.0])
+    try:
+        yield
+    finally:
+        _waited.reset(token)
 
 
 class Notifier:
@@ -36,7 +59,7 @@ class Notifier:
 
     Args:
         settings: They name the topics. One that is not set gets no messages.
-        client: Makes a boto3 client that tries once, and gives up within a second.
+        client: Makes a boto3 client that gives up within some seconds.
     """
 
     def __init__(self, settings: Settings, client: Callable[[], SNSClient]) -> None:
@@ -44,18 +67,15 @@ class Notifier:
         self._client = cache(client)
         self._sns = SnsService(settings, self._client)
         self._patience = Patience()
+        self._waiting: set[Future[None]] = set()
 
     def command_status(self, table: str, command: Row, status: str) -> None:
         """Tell the clients that a command has reached its final status.
 
         The id is the request id, so that the client which sent the request finds its answer.
         """
-        if not self._patience.is_left:
-            metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
-            return
         pk, sk = command["pk"], command["sk"]
-        self._publish(
-            self._settings.topic_arn,
+        self._send(
             {
                 "action": ACTION_COMMAND_STATUS,
                 "id": _text(command, "requestId") or f"{table}#{pk}#{sk}",
@@ -64,7 +84,7 @@ class Notifier:
                 "sk": sk,
                 "tenantCode": get_tenant_code(pk) or "",  # without one it is nobody's
                 "content": {"status": status, "source": _text(command, "source")},
-            },
+            }
         )
 
     def alarm(self, module: str, pk: str, sk: str, error: str, execution_id: str | None) -> None:
@@ -88,6 +108,30 @@ class Notifier:
         }
         # Not one of many, and no client waits for it: always worth a try, and a second one.
         self._publish(self._settings.alarm_topic_arn, message, tries=_TRIES_OF_AN_ALARM)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        topic_arn, spent = self._settings.topic_arn, _waited.get()
+        if topic_arn is None:
+            return
+        self._waiting = {sending for sending in self._waiting if not sending.done()}
+        if not self._patience.is_left or len(self._waiting) >= _MOST_WAITING:
+            metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
+        elif spent is None:
+            self._publish(topic_arn, message)
+        else:
+            self._client()  # made before the clock runs: that takes a small function a while
+            started = time.monotonic()
+            sending = self._threads.submit(self._publish, topic_arn, message)
+            self._waiting.add(sending)
+            try:
+                sending.result(timeout=max(0.0, _WAIT - spent[0]))
+            except StillWaiting:
+                logger.warning("notification is slow", action=message["action"])
+            spent[0] += time.monotonic() - started
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(2)
 
     def _publish(self, topic_arn: str | None, message: dict[str, Any], *, tries: int = 1) -> None:
         if topic_arn is None:

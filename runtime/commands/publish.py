@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr
 
 from runtime import metrics
+from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
@@ -83,6 +84,18 @@ class Publisher:
         Returns:
             The command row, or None when it would change nothing.
         """
+        with waited_for():
+            return self._publish(request, draft, even_unchanged=even_unchanged)
+
+    def repeated(self, request: Request) -> Row | None:
+        """The command that an earlier call with the same publish id has made, or None. One read."""
+        place = record_place(self._context, request.key, request.publish_id)
+        if place is None:
+            return None
+        with waited_for():
+            return self._repeated(request, self._context.store.get(place))
+
+    def _publish(self, request: Request, draft: Callable[[Base], Row], *, even_unchanged: bool) -> Row | None:
         context = self._context
         if request.version == VERSION_FIRST:
             check_new_key(*request.key)
@@ -116,11 +129,6 @@ class Publisher:
             row["syncMode"] = _SYNC
         row = context.large_attributes.off_load(context.tables.command, row)
         return self._write(request, row, found.state, record, found.also)
-
-    def repeated(self, request: Request) -> Row | None:
-        """The command that an earlier call with the same publish id has made, or None. One read."""
-        place = record_place(self._context, request.key, request.publish_id)
-        return self._repeated(request, self._context.store.get(place)) if place else None
 
     def _write(
         self, request: Request, row: Row, state: Row | None, record: Place | None, stale: Row | None

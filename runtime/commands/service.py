@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict
 from boto3.dynamodb.conditions import Attr
 
 from runtime.backoff import back_off
+from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import draft_of
 from runtime.commands.dirty import is_unchanged
@@ -323,7 +324,8 @@ class CommandService(Generic[AttributesT]):
         row = self._set(self._checked(key, invoke_context, write=True), columns)
         if notify_id is not None:
             row |= row_of({"requestId": notify_id})
-        self._context.notifier.command_status(self._context.tables.command, row, status)
+        with waited_for():
+            self._context.notifier.command_status(self._context.tables.command, row, status)
 
     def update_task_token(
         self, key: tuple[str, str], token: str, *, invoke_context: InvokeContext | None = None

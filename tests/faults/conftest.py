@@ -32,8 +32,8 @@ def open_site(
 ) -> Iterator[Callable[..., Process]]:
     """Deploys a module, with two handlers unless it is told otherwise, and opens a process of it."""
     # On a busy machine notifications are slow, and would be left out: then no two lives were the same.
-    for name in ("_SLOW", "_HANGING"):
-        monkeypatch.setattr(f"runtime.clients.patience.{name}", 60.0)
+    monkeypatch.setattr("runtime.clients.patience._SLOW", 60.0)
+    monkeypatch.setattr("runtime.clients.notifications._WAIT", 60.0)
     made: list[Process] = []
 
     def open_site(*, handlers: bool = True, **options: Any) -> Process:
