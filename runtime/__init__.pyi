@@ -29,6 +29,7 @@ from .errors import NewerSchemaError as NewerSchemaError
 from .errors import OutcomeUnknownError as OutcomeUnknownError
 from .errors import PreviousVersionPending as PreviousVersionPending
 from .errors import PublishIdReusedError as PublishIdReusedError
+from .errors import ReadModelUnavailableError as ReadModelUnavailableError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError

@@ -33,6 +33,7 @@ __all__ = [
     "STREAM_FILTER",
     "SYNC_SUFFIX",
     "TTL_ATTRIBUTE",
+    "UNAVAILABLE_ERRORS",
     "Action",
     "Env",
     "FunctionKind",
@@ -77,6 +78,15 @@ OPEN_SLICES: Final = 16
 
 #: What the schedule asks of the operator function, in the field `operation` of the payload.
 HEAL_OPERATION: Final = "heal"
+
+#: Names of the errors that say of a task: nothing is wrong with the command, something that it needs is
+#: busy or out of reach. The state machine tries them again for longer.
+UNAVAILABLE_ERRORS: Final = (
+    "ReadModelUnavailableError",
+    "StoreUnavailableError",
+    "ContentionError",
+    "OutcomeUnknownError",
+)
 
 #: The part of a realtime channel's path that stands for no tenant: nobody may subscribe to it.
 NO_TENANT_SEGMENT: Final = "none"

@@ -292,7 +292,7 @@ class Steps(RuleBasedStateMachine):
                 aggregate.finish([version])
         try:
             answer = Worker({"todo": self.module}).run(event)
-        except ConnectionError:
+        except RuntimeError:
             self._expect(expected, "fails")
             raise
         if event["action"] in {"handle", "park"}:

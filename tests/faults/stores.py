@@ -62,7 +62,7 @@ class _Store(DataSyncHandler):
     def _check(self, command: CommandModel[Any]) -> None:
         if (self._folder / f"{type(self).__name__}-{command.pk}").exists():
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
 
 
 class Ledger(_Store):

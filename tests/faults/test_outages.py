@@ -201,7 +201,7 @@ class TestSql:
         for _ in range(2):
             world.publish()
             world.settle()
-        assert world.process.alarms(world.pk) == ["Ledger is parked: OperationalError"]
+        assert world.process.alarms(world.pk) == ["Ledger is parked: ReadModelUnavailableError"]
         rows = world.rows()
         assert {int(row["version"]) for row in rows.data.values()} == {3}, "the data table goes on"
         assert [row["parkedVersion"] for row in rows.sync.values() if "parkedVersion" in row] == [2]

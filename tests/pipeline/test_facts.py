@@ -228,7 +228,7 @@ class TestHeal:
     ) -> None:
         def refuse(*_: Any, **__: Any) -> None:
             message = "Step Functions is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
 
         one(lab).fails_at = {1}
         with monkeypatch.context() as patch:

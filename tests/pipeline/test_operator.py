@@ -64,7 +64,7 @@ def test_a_parked_cursor_of_a_handler_that_is_gone_is_dropped(lab: Lab) -> None:
     (gone,) = operate(lab, "behind", module="todo")["behind"]
     assert (gone["handler"], gone["isGone"], gone["parkedVersion"]) == ("Two", True, 1)
     dry = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two", dryRun=True)
-    assert dry["error"] == "ConnectionError: the store is down"
+    assert dry["error"] == "RuntimeError: the store is down"
     assert lab.status(1) == HANDLERS_FAILED
     done = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two")
     assert done["parkedVersion"] == 1

@@ -35,7 +35,7 @@ class Store(Recorder):
     def down(self, command: CommandModel[Any]) -> None:
         if self.broken:
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
         self.forgotten.append((command.sk, command.attributes))
 
 
@@ -89,7 +89,7 @@ def test_its_large_attributes_go_too(make_service: Callable[..., Service], bucke
 def test_a_handler_that_fails_keeps_everything(service: Service, store: Store) -> None:
     before = keys(service)
     store.broken = True
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         erase(service.module, KEY)
     assert keys(service) == before
     store.broken = False

@@ -64,9 +64,7 @@ def execution(service: Service, version: int, *, parks: tuple[str, ...] = ()) ->
     results = []
     for name in work(service, "apply", version)["handlers"]:
         if name in parks:
-            results.append(
-                work(service, "park", version, handler=name, error="ConnectionError", cause="down")
-            )
+            results.append(work(service, "park", version, handler=name, error="RuntimeError", cause="down"))
         else:
             results.append(work(service, "handle", version, handler=name))
     work(service, "finish", version, results=results)
@@ -124,7 +122,7 @@ def test_a_redrive_that_fails_parks_where_it_fails(service: Service, recorder: R
     recorder.failures = {"A1@3": 1}
     outcome = redrive(service.module, KEY, "Recorder")
     assert (outcome.done, outcome.parked_version) == ((2,), 3)
-    assert outcome.error == "ConnectionError: the store is down"
+    assert outcome.error == "RuntimeError: the store is down"
     row = cursor(service)
     assert (row["version"], row["parkedVersion"]) == (2, 3)
     assert row["parkedError"] == outcome.error
@@ -139,7 +137,7 @@ def test_skip_passes_one_version_over_and_says_so(service: Service, recorder: Re
     assert (outcome.done, outcome.skipped, outcome.parked_version) == ((3,), 2, None)
     assert recorder.seen == ["A1@1", "A1@3"]
     (entry,) = cursor(service)["skipped"]
-    assert (entry["version"], entry["error"]) == (2, "ConnectionError: down")
+    assert (entry["version"], entry["error"]) == (2, "RuntimeError: down")
     assert datetime.fromisoformat(entry["at"]).tzinfo
     assert "parkedVersion" not in cursor(service)
     assert statuses(service) == ["FINISHED"] * 3
