@@ -136,18 +136,20 @@ class CommandModule(Generic[AttributesT]):
         resources = self.resources
         tables = self._tables or resources.settings.tables_of(self.table_name)
         self._check_sync_table(tables)
+        attributes = self.attributes or dict[str, Any]
+        large_attributes = resources.large_attributes.of_type(attributes)
         return ModuleContext(
             name=self.table_name,
             tables=tables,
             settings=resources.settings,
             store=resources.store,
-            large_attributes=resources.large_attributes,
+            large_attributes=large_attributes,
             retention=TtlService(resources.store, resources.settings, tables),
-            attributes=self.attributes or dict[str, Any],
+            attributes=attributes,
             schema=self.schema,
             handlers=self.handlers,
             keeps_data=not self.disable_default_handler,
-            rows=RowReader(resources.large_attributes, self.schema, self.attributes or dict[str, Any]),
+            rows=RowReader(large_attributes, self.schema, attributes),
             notifier=resources.notifier,
             workflow=resources.workflow,
         )
