@@ -22,7 +22,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from botocore.exceptions import BotoCoreError, ClientError
-
 from pydantic import BaseModel, RootModel
 
 from runtime.aws_errors import error_code, translated
