@@ -112,7 +112,7 @@ class Publisher:
         )
         if request.sync:
             row["syncMode"] = _SYNC
-        row = context.large_attributes.off_load(context.tables.command, row)
+        row = context.large_attributes.off_load(context.tables.command, row, base.row)
         return self._write(request, row, found.state, record, found.also)
 
     def repeated(self, request: Request) -> Row | None:

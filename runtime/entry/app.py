@@ -193,7 +193,7 @@ class CqrsApp(TriggerRoutes):
         return Operator(Scope(self.modules, self.resources))
 
     def _check_kind(self, kind: str, what: str, *, is_always_named: bool = False) -> None:
-        """Refuse what is for another function: who may call one must not get around the front door of another.
+        """Refuse what is for another function: a permission to call one must not open the other.
 
         Args:
             kind: What the function has to be for.

@@ -25,8 +25,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, RootModel
 
 from runtime.aws_errors import error_code, translated
+from runtime.contract import Env
 from runtime.errors import ConfigurationError, CorruptRowError, FieldProblem, InvalidInputError
 from runtime.model.keys import DetailKey, get_tenant_code, remove_sort_key_version
+from runtime.store.answer_size import MOST_GROWTH, answer_size
 from runtime.store.attribute_json import JSON_TYPE, dump, load
 from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 
@@ -159,14 +161,22 @@ class LargeAttributes:
         """Name of the bucket, or None where the deployment has none."""
         return self._settings.bucket_name
 
-    def off_load(self, table: str, row: Row) -> Row:
+    def off_load(self, table: str, row: Row, base: Row | None = None) -> Row:
         """``row``, with its attributes moved to the bucket when it is too large with them.
 
+        Args:
+            table: The command table.
+            row: The row.
+            base: The row of the version that it is built on.
+
         Raises:
-            InvalidInputError: Even without them it is larger than DynamoDB takes.
+            InvalidInputError: Even without them it is larger than DynamoDB takes; or they are more
+                than an item may have, and more than it had.
             ConfigurationError: It is too large, and there is no bucket.
         """
         size = item_size(row)
+        if size * MOST_GROWTH > self._settings.item_limit:
+            self._check_size(row, base)
         if size <= min(self._settings.attribute_limit, _MAX_ROW):
             return row
         attributes = row.get("attributes")
@@ -197,6 +207,19 @@ class LargeAttributes:
         except (ClientError, BotoCoreError) as error:
             raise translated(error, _SERVICE) from error
         return row | {"attributes": f"{_SCHEME}{self.bucket}/{key}"}
+
+    def _check_size(self, row: Row, base: Row | None) -> None:
+        """Refuse attributes that have become too large, however many requests that took."""
+        limit, attributes = self._settings.item_limit, row.get("attributes")
+        if self.object_key_of(row) is not None or (size := answer_size(attributes)) <= limit:
+            return
+        # What became as large under another limit can be deleted, and cut down in steps.
+        if base is None or answer_size(self.load(base).get("attributes")) < size:
+            message = (
+                f"would take {size} bytes in an answer, and {Env.ITEM_SIZE_LIMIT} is {limit}; "
+                "keep less in one item"
+            )
+            raise InvalidInputError([FieldProblem("attributes", message)])
 
     def object_key_of(self, row: Row) -> str | None:
         """Key of the object with a row's attributes, or None when they are in the row.
