@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from runtime.store.retention import TtlService
     from runtime.store.row_reader import RowReader
 
-__all__ = ["HEAD", "HasContext", "ModuleContext"]
+__all__ = ["ALARM", "HEAD", "HasContext", "ModuleContext"]
 
 HEAD: Final = "$head"
 """Stands in front of a sort key in the sync table where a handler's name stands otherwise."""
+
+ALARM: Final = "$alarm"
+"""Stands there in a row that remembers what operators were told."""
 
 
 @dataclass(frozen=True, slots=True)
