@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime import metrics
+from runtime import clock, metrics
 from runtime.commands.base import read_base
 from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
-from runtime.errors import CqrsError, VersionConflictError
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
 from runtime.log import logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import PUBLISH_ID, life_of, version_of
+from runtime.model.rows import DATA_TTL, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
@@ -23,6 +23,7 @@ from runtime.store.port import ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from runtime.commands.base import Base
     from runtime.identity.context import InvokeContext
@@ -95,6 +96,7 @@ class Publisher:
         elif not base.version:
             check_new_key(*request.key)
         drafted = draft(base)
+        _check_ttl(drafted.get(DATA_TTL), context.min_ttl)
         if (
             base.row is not None
             and not even_unchanged
@@ -221,6 +223,20 @@ class Publisher:
             hand_over(context, key, row, context.handler_names)
         if handled.pending:
             hand_over(context, key, row, handled.pending)
+
+
+def _check_ttl(ttl: object, least: timedelta) -> None:
+    """Refuse a time to live that is over, or nearly.
+
+    Raises:
+        InvalidInputError: It is.
+    """
+    if isinstance(ttl, int) and ttl < int(clock.seconds() + least.total_seconds()):
+        message = (
+            f"must be seconds since 1970, and at least {int(least.total_seconds())} seconds ahead: then "
+            "the item is deleted for good"
+        )
+        raise InvalidInputError([FieldProblem("ttl", message)])
 
 
 def _is_of_an_earlier_life(taken: Row, row: Row) -> bool:

@@ -24,8 +24,9 @@ from runtime.store.values import Place
 if TYPE_CHECKING:
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
+    from runtime.store.values import Row
 
-__all__ = ["TOLD", "tell_operators"]
+__all__ = ["TOLD", "is_cursor", "tell_operators"]
 
 TOLD: Final = "told"
 """Column with the aggregate that the alarm named."""
@@ -52,6 +53,11 @@ def tell_operators(
     if _is_news(context, key, trouble):
         sk = add_sort_key_version(key.sk, version)
         context.notifier.alarm(context.name, key.pk, sk, trouble, execution_id)
+
+
+def is_cursor(row: Row) -> bool:
+    """Whether a row of the sync table is about a handler or an aggregate, and not about an alarm."""
+    return not str(row["sk"]).startswith(f"{ALARM}#")
 
 
 def _is_news(context: ModuleContext, key: DetailKey, trouble: str) -> bool:

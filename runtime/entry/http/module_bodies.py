@@ -35,7 +35,8 @@ class Replace(CqrsModel, Generic[AttributesT]):
         code: Business code. Default: the sort key.
         name: Name for people.
         seq: Sequence number, where the item has one.
-        ttl: When the item may be deleted for good, in seconds since 1970. Default: never.
+        ttl: When the item may be deleted for good, in seconds since 1970. Default: never. Only
+            where the service takes one.
         attributes: The item's own fields.
     """
 

@@ -80,6 +80,7 @@ def bulk_route(
         try:
             publish_id = endpoint.publish_id(index)
             command = _checked(command_model, item)
+            endpoint.check_ttl("bulk", command.ttl)
             expected = Expected.of({}, command.version)
             sk = command.sk or endpoint.new_sk(publish_id)
             key = endpoint.key(sk, write=True)

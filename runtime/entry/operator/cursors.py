@@ -8,8 +8,8 @@ from boto3.dynamodb.conditions import Attr
 
 from runtime.entry.operator.sizes import fitting
 from runtime.model.keys import DetailKey
-from runtime.module_context import ALARM, HEAD
-from runtime.pipeline.alarms import TOLD
+from runtime.module_context import HEAD
+from runtime.pipeline.alarms import TOLD, is_cursor
 from runtime.store.codec import opened
 from runtime.store.scan import ResumablePage, Scan
 
@@ -75,7 +75,7 @@ def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
 
 def _cursors_of(page: ResumablePage) -> ResumablePage:
     """A page without the rows that remember what operators were told."""
-    cursors = [row for row in page.rows if not row["sk"].startswith(f"{ALARM}#")]
+    cursors = [row for row in page.rows if is_cursor(row)]
     return ResumablePage(cursors, page.scanned - len(page.rows) + len(cursors), page.resume_token)
 
 
