@@ -11,6 +11,8 @@ from runtime.model.status import FINISHED, HANDLERS_STARTED
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from runtime.clients.notifications import Notifier
     from runtime.clients.workflow import WorkflowStarter
     from runtime.model.handlers import HandlerReference
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from runtime.store.retention import TtlService
     from runtime.store.row_reader import RowReader
 
-__all__ = ["HEAD", "HasContext", "ModuleContext"]
+__all__ = ["ALARM", "HEAD", "HasContext", "ModuleContext"]
 
 HEAD: Final = "$head"
 """Stands in front of a sort key in the sync table where a handler's name stands otherwise."""
+
+ALARM: Final = "~alarm"
+"""Stands there in a row that remembers what operators were told; such a row comes behind all cursors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class ModuleContext:
         schema: Schema versions of the attributes.
         handlers: The data sync handlers, in the order they are called.
         keeps_data: False for a module without data and history rows.
+        min_ttl: How far ahead the ``ttl`` of a command has to be.
         rows: Makes models of rows.
         notifier: Tells clients and operators.
         workflow: Starts the state machine.
@@ -57,6 +63,7 @@ class ModuleContext:
     schema: Schema
     handlers: tuple[HandlerReference, ...]
     keeps_data: bool
+    min_ttl: timedelta
     rows: RowReader[Any]
     notifier: Notifier
     workflow: WorkflowStarter

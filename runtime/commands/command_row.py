@@ -66,8 +66,8 @@ def stamped(
             "updatedBy": user_id,
             "updatedIp": context.source_ip,
             PUBLISH_ID: publish_id,
-            # With its first version a life of the aggregate begins.
-            LIFE: base.life if base.version else publish_id,
+            # With its first version a life of the aggregate begins, and with the first after it has expired.
+            LIFE: publish_id if base.row is None else base.life,
         }
     )
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr
 
-from runtime import metrics
+from runtime import clock, metrics
 from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
-from runtime.errors import CqrsError, VersionConflictError
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
 from runtime.log import logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import LIFE, PUBLISH_ID, life_of, version_of
+from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
@@ -26,6 +26,7 @@ from runtime.store.port import Check, ConditionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from runtime.commands.base import Base
     from runtime.identity.context import InvokeContext
@@ -110,6 +111,7 @@ class Publisher:
         elif not base.version:
             check_new_key(*request.key)
         drafted = draft(base)
+        _check_ttl(drafted.get(DATA_TTL), context.min_ttl)
         if (
             base.row is not None
             and not even_unchanged
@@ -127,7 +129,7 @@ class Publisher:
         )
         if request.sync:
             row["syncMode"] = _SYNC
-        row = context.large_attributes.off_load(context.tables.command, row)
+        row = context.large_attributes.off_load(context.tables.command, row, base.row)
         return self._write(request, row, found.state, record, found.also)
 
     def _write(
@@ -251,3 +253,17 @@ class Publisher:
             hand_over(context, key, row, context.handler_names)
         if handled.pending:
             hand_over(context, key, row, handled.pending)
+
+
+def _check_ttl(ttl: object, least: timedelta) -> None:
+    """Refuse a time to live that is over, or nearly.
+
+    Raises:
+        InvalidInputError: It is.
+    """
+    if isinstance(ttl, int) and ttl < int(clock.seconds() + least.total_seconds()):
+        message = (
+            f"must be seconds since 1970, and at least {int(least.total_seconds())} seconds ahead: then "
+            "the item is deleted for good"
+        )
+        raise InvalidInputError([FieldProblem("ttl", message)])

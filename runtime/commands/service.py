@@ -460,6 +460,7 @@ class CommandService(Generic[AttributesT]):
         checked = validated_input(self._input_model, command)
         key = DetailKey(checked.pk, checked.sk)
         draft = draft_of(checked)
+        self._context.large_attributes.check_text(draft.get("attributes"), key)
         said = {**draft, "version": checked.version} if content is None else content
         sync = operation == "publish_sync" if sync is None else sync
         request = self._request(operation, key, checked.version, said, options, sync=sync)

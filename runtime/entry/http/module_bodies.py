@@ -35,7 +35,8 @@ class Replace(CqrsModel, Generic[AttributesT]):
         code: Business code. Default: the sort key.
         name: Name for people.
         seq: Sequence number, where the item has one.
-        ttl: When the item may be deleted for good, in seconds since 1970. Default: never.
+        ttl: When the item may be deleted for good, in seconds since 1970. Default: never. Only
+            where the service takes one.
         attributes: The item's own fields.
     """
 
@@ -103,7 +104,8 @@ class BulkResult(CqrsModel):
         sk: Sort key, as far as it is known.
         version: The version that was published; of an item that did not change, the one it has.
         request_id: Id of the notification that will follow.
-        problem: Why it was refused (RFC 9457).
+        problem: Why it was refused (RFC 9457). Of many that were refused, the last ones are told
+            without details, so that the answer has a size.
     """
 
     index: int
@@ -187,9 +189,12 @@ class SearchResult(CqrsModel):
     Attributes:
         items: The items.
         total: How many there are on all pages, where the search counts them.
+        left_out: How many of the page's items do not fit into an answer: ask for smaller pages.
+            Absent where all are there.
     """
 
     items: list[Any]
     total: int | None = None
     page: int
     page_size: int
+    left_out: int | None = None

@@ -63,11 +63,23 @@ class ModuleEndpoint(Generic[AttributesT]):
         module: The module.
         prefix: First part of the paths.
         type: Kind of the items; the first part of their partition keys.
+        ttl: Names of the routes that take a ``ttl``.
     """
 
     module: CommandModule[AttributesT]
     prefix: str
     type: str
+    ttl: frozenset[str] = frozenset()
+
+    def check_ttl(self, route: str, ttl: int | None) -> None:
+        """Refuse a ``ttl`` where the route does not take one: it deletes for good, whoever may delete.
+
+        Raises:
+            InvalidInputError: It does not.
+        """
+        if ttl is not None and route not in self.ttl:
+            message = f"is not taken here; leave it out, or let module_routes have ttl=[{route!r}]"
+            raise InvalidInputError([FieldProblem("ttl", message)])
 
     def caller(self) -> InvokeContext:
         """Who asks."""

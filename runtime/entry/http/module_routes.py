@@ -40,6 +40,7 @@ _NAMES: Final = (
     "search",
     "resync",
 )
+_WITH_TTL: Final = ("publish", "replace", "bulk")
 _SUMMARIES: Final = {
     "publish": "Create or update an item",
     "replace": "Create or replace the item with this sort key",
@@ -67,6 +68,7 @@ def module_routes(
     write_roles: Collection[str] = (),
     resync_roles: Collection[str] = (ROLE_SYSTEM_ADMIN,),
     bulk_limit: int = 100,
+    ttl: bool | Collection[str] = False,
 ) -> Router:
     """Routes to publish, read, search and re-sync the items of a module.
 
@@ -104,12 +106,15 @@ def module_routes(
         resync_roles: Roles of which a caller needs one to re-sync. As the rows are those of all
             tenants, it must also be one that crosses them all.
         bulk_limit: Commands in one bulk request, at most.
+        ttl: Whether ``publish``, ``replace`` and ``bulk`` take a ``ttl``; or which of them do. An item
+            whose time is over is deleted for good, by whoever may write it and though they may not
+            delete: see also ``min_ttl`` of `CommandModule`. Default: none.
 
     Raises:
         ConfigurationError: A name of a route is unknown, or an argument cannot work.
     """
     _check(prefix, type, bulk_limit, only, without, search)
-    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type)
+    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type, ttl=_with_ttl(ttl))
     attributes = module.attributes or dict[str, Any]
     read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
     routes = [
@@ -126,6 +131,16 @@ def module_routes(
         if route.name in wanted:
             _add(router, endpoint, route)
     return router
+
+
+def _with_ttl(ttl: bool | Collection[str]) -> frozenset[str]:  # noqa: FBT001 - as the caller wrote it
+    """Names of the routes that take a ``ttl``."""
+    if isinstance(ttl, bool):
+        return frozenset(_WITH_TTL if ttl else ())
+    if isinstance(ttl, str) or not set(ttl) <= set(_WITH_TTL):
+        msg = f"ttl must be a flag, or names among {', '.join(_WITH_TTL)}, got {ttl!r}"
+        raise ConfigurationError(msg)
+    return frozenset(ttl)
 
 
 def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> None:

@@ -45,6 +45,7 @@ def write_routes(
     """The routes that publish one command."""
 
     def publish(body: Publish[Any], mode: ModeParameter = "async") -> Response[Receipt]:
+        endpoint.check_ttl("publish", body.ttl)
         publish_id = endpoint.publish_id()
         expected = Expected.of(endpoint.caller().headers, body.version)
         key = endpoint.key(body.sk or endpoint.new_sk(publish_id), write=True)
@@ -53,6 +54,7 @@ def write_routes(
         )
 
     def replace(sk: str, body: Replace[Any], mode: ModeParameter = "async") -> Response[Receipt]:
+        endpoint.check_ttl("replace", body.ttl)
         expected = Expected.of(endpoint.caller().headers, body.version)
         key = endpoint.key(sk, write=True)
         published = publish_state(endpoint, key, body, expected, mode, endpoint.publish_id())

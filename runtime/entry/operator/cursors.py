@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
 
+from runtime.entry.operator.sizes import fitting
 from runtime.model.keys import DetailKey
 from runtime.module_context import HEAD
+from runtime.pipeline.alarms import TOLD, is_cursor
 from runtime.store.codec import opened
+from runtime.store.scan import ResumablePage, Scan
 
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
@@ -19,17 +22,21 @@ __all__ = ["behind", "cursor_fields", "parked"]
 
 
 def parked(scope: Scope, arguments: Arguments) -> dict[str, Any]:
-    """List the parked handlers on one page of a module's cursors. One call."""
+    """List the parked handlers on one page of a module's cursors. One call.
+
+    A page ends by bytes as well as by number; ``scanned`` is what was looked at for it.
+    """
     context, scan = arguments.module(scope.modules).context, arguments.scan()
     if not context.tables.has_sync_table:
         return {"parked": [], "scanned": 0, "resumeToken": None}
-    page = scan.read(context.store, context.tables.sync, only=Attr("parkedVersion").exists())
+    wanted = Attr("parkedVersion").exists() | Attr(TOLD).exists()
+    page = _cursors_of(scan.read(context.store, context.tables.sync, only=wanted))
     found = []
     for row in page.rows:
         # A handler's name is that of a class: the first separator ends it.
         handler, _, sk = row["sk"].partition("#")
         found.append({"pk": row["pk"], "sk": sk, "handler": handler, **cursor_fields(row)})
-    return {"parked": found, "scanned": page.scanned, "resumeToken": page.resume_token}
+    return _page("parked", found, page)
 
 
 def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
@@ -41,7 +48,7 @@ def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     context, scan = arguments.module(scope.modules).context, arguments.scan()
     if not context.tables.has_sync_table:
         return {"behind": [], "scanned": 0, "resumeToken": None}
-    page = scan.read(context.store, context.tables.sync)
+    page = _cursors_of(scan.read(context.store, context.tables.sync))
     cursors = [(row, *row["sk"].partition("#")[::2]) for row in page.rows]
     cursors = [(row, handler, sk) for row, handler, sk in cursors if handler != HEAD]
     places = {(row["pk"], sk): context.data_place(DetailKey(row["pk"], sk)) for row, _, sk in cursors}
@@ -63,7 +70,21 @@ def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
                     "isGone": is_gone,
                 }
             )
-    return {"behind": found, "scanned": page.scanned, "resumeToken": page.resume_token}
+    return _page("behind", found, page)
+
+
+def _cursors_of(page: ResumablePage) -> ResumablePage:
+    """A page without the rows that remember what operators were told."""
+    cursors = [row for row in page.rows if is_cursor(row)]
+    return ResumablePage(cursors, page.scanned - len(page.rows) + len(cursors), page.resume_token)
+
+
+def _page(name: str, found: list[dict[str, Any]], page: ResumablePage) -> dict[str, Any]:
+    shown, token = fitting(found), page.resume_token
+    if len(shown) < len(found):
+        last = shown[-1]
+        token = Scan.token_after({"pk": last["pk"], "sk": f"{last['handler']}#{last['sk']}"})
+    return {name: shown, "scanned": page.scanned, "resumeToken": token}
 
 
 def cursor_fields(row: Row | None) -> dict[str, Any]:
