@@ -34,6 +34,7 @@ __all__ = [
     "SYNC_SUFFIX",
     "TTL_ATTRIBUTE",
     "Action",
+    "Claim",
     "Env",
     "FunctionKind",
     "Metric",
@@ -83,6 +84,17 @@ NO_TENANT_SEGMENT: Final = "none"
 
 #: Values of the message attribute `action` that reach the notification queue.
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
+
+
+class Claim:
+    """Claims of a token, by the names that Cognito gives them; `Env` has variables for others."""
+
+    USER: Final = "sub"
+    TENANT: Final = "custom:tenant"
+    ROLES: Final = "custom:roles"
+    GROUPS: Final = "custom:groups"
+    USE: Final = "token_use"
+    USE_ACCESS: Final = "access"
 
 
 class Env:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlencode
 
-from runtime.identity.context import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT
+from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

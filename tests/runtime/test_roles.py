@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,8 @@ from runtime.identity.context import use_invoke_context
 from runtime.queries.data import DataService
 from runtime.queries.history import HistoryService
 from runtime.queries.repository import Repository
-from tests.runtime.conftest import TABLES
 from tests.support.http_events import http_event
-from tests.support.service import Service, make_tables
+from tests.support.service import Service, Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,18 +138,11 @@ def test_every_operation_is_in_the_list() -> None:
 
 
 @pytest.fixture(scope="module")
-def shared(emulator: Any) -> Iterator[Service]:
+def shared() -> Service:
     """One module with one item, for operations that are refused or only read."""
-    app_name = f"t{uuid.uuid4().hex[:8]}"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in emulator.environment.items():
-            patch.setenv(name, value)
-        make_tables(emulator, f"local-{app_name}", TABLES)
-        service = Service(emulator, app_name)
-        service.publish_sync()
-        yield service
-        for name in TABLES:
-            service.client.delete_table(TableName=f"local-{app_name}-{name}")
+    service = Services(None)()
+    service.publish_sync()
+    return service
 
 
 STRANGERS = {

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 from runtime.commands import publish_record
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
-from runtime.identity.access import acting_tenant, check_role
+from runtime.identity.access import check_role
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, get_command_source, require_invoke_context
+from runtime.identity.tenant import acting_tenant
 from runtime.model.keys import KEY_SEPARATOR, DetailKey
 
 if TYPE_CHECKING:
