@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,19 +55,50 @@ class InvokeContext:
         return f"{self.claims.get('sub', '')}:{key}" if key else None
 
     @classmethod
-    def from_http_event(cls, event: Mapping[str, Any]) -> InvokeContext:
+    def from_http_event(cls, event: Mapping[str, Any], settings: Settings | None = None) -> InvokeContext:
         """Context of an API Gateway HTTP API (payload 2.0) request.
 
-        The JWT authorizer has verified the claims; this only reads them.
+        The API's authorizer has verified the claims; this only reads them. Those of a JWT
+        authorizer are taken, or what a Lambda authorizer has put into its context.
+
+        Args:
+            event: The request.
+            settings: What the issuer calls the claims that the library reads; in ``claims`` they
+                have the names that Cognito gives them. Default: these names.
         """
-        request = event.get("requestContext", {})
-        claims = request.get("authorizer", {}).get("jwt", {}).get("claims", {})
+        request = _object(event, "requestContext")
+        authorizer = _object(request, "authorizer")
+        verified = _object(_object(authorizer, "jwt"), "claims") or _object(authorizer, "lambda")
         return cls(
-            claims=claims,
-            headers={name.lower(): value for name, value in event.get("headers", {}).items()},
-            source_ip=request.get("http", {}).get("sourceIp"),
+            claims=verified if settings is None else _renamed(verified, settings),
+            headers={
+                str(name).lower(): str(value)
+                for name, value in _object(event, "headers").items()
+                if value is not None
+            },
+            source_ip=_object(request, "http").get("sourceIp"),
             request_id=request.get("requestId"),
         )
+
+
+def _object(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of an event; empty where it is missing or null."""
+    found = event.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _renamed(claims: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
+    names = {
+        CLAIM_USER: settings.user_claim,
+        CLAIM_TENANT: settings.tenant_claim,
+        CLAIM_ROLES: settings.roles_claim,
+        CLAIM_GROUPS: settings.groups_claim,
+    }
+    if all(ours == theirs for ours, theirs in names.items()):
+        return claims
+    # A claim that has one of our names by chance says nothing: perhaps users may choose it.
+    others = {name: value for name, value in claims.items() if name not in names}
+    return others | {ours: claims[theirs] for ours, theirs in names.items() if theirs in claims}
 
 
 def get_command_source(module: str, controller: str, method: str) -> str:

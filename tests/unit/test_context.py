@@ -144,3 +144,53 @@ def test_an_access_token_names_neither_tenant_nor_roles() -> None:
         with pytest.raises(ForbiddenError, match="send the ID token"):
             read(access)
     assert get_user_context(InvokeContext(claims=claims | {"token_use": "id"})).tenant_code == "acme"
+
+
+OTHERS = Settings(tenant_claim="https://x.io/org", roles_claim="roles", user_claim="uid", groups_claim="teams")
+
+
+def test_another_issuer_has_other_names_for_the_claims() -> None:
+    roles = '[{"tenant": "acme", "role": "admin"}]'
+    teams = '[{"tenant": "acme", "groups": ["clerks"]}]'
+    claims = {"https://x.io/org": "Acme", "roles": roles, "uid": "u7", "teams": teams, "sub": "auth0|1", "x": 1}
+    event = {"requestContext": {"authorizer": {"jwt": {"claims": claims}}}}
+    found = InvokeContext.from_http_event(event, OTHERS)
+    user = get_user_context(found)
+    assert (user.user_id, user.tenant_code, user.tenant_roles) == ("u7", "acme", ("admin",))
+    assert user.tenant_group_ids == ("clerks",)
+    assert found.claims["x"] == 1
+
+
+def test_a_claim_of_another_issuer_that_has_our_name_says_nothing() -> None:
+    mine = {"custom:tenant": "acme", "custom:roles": EVERYWHERE, "sub": "u", "custom:groups": "[]"}
+    event = {"requestContext": {"authorizer": {"jwt": {"claims": mine}}}}
+    found = InvokeContext.from_http_event(event, OTHERS)
+    assert found.claims == {}
+    swapped = Settings(tenant_claim="sub", user_claim="custom:tenant")
+    user = get_user_context(InvokeContext.from_http_event(event, swapped))
+    assert (user.tenant_code, user.user_id) == ("u", "acme")
+
+
+def test_a_lambda_authorizer_says_who_it_is() -> None:
+    event = {"requestContext": {"authorizer": {"lambda": {"sub": "u", "custom:tenant": "acme"}}}}
+    assert get_user_context(InvokeContext.from_http_event(event)).tenant_code == "acme"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"headers": None, "requestContext": None},
+        {"headers": [], "requestContext": []},
+        {"headers": {"a": None, "B": 1}, "requestContext": {"authorizer": None, "http": None}},
+        {"requestContext": {"authorizer": {"jwt": None, "lambda": None}}},
+        {"requestContext": {"authorizer": {"jwt": {"claims": None}}}},
+        {"requestContext": {"authorizer": {"jwt": {"claims": "x"}, "lambda": 1}}},
+        {"requestContext": {"authorizer": {"iam": {"userId": "x"}}}},
+    ],
+)
+def test_what_is_missing_or_null_names_nobody(event: dict[str, Any]) -> None:
+    found = InvokeContext.from_http_event(event)
+    assert found.claims == {}
+    assert dict(found.headers) in ({}, {"b": "1"})
+    assert get_user_context(found).user_id is None
