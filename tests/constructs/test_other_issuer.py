@@ -28,7 +28,9 @@ CLAIMS = {
 }
 
 
-def shop(app: cdk.App, authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None, **props: Any) -> CqrsStack:
+def shop(
+    app: cdk.App, authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None, **props: Any
+) -> CqrsStack:
     other = authorizers.HttpJwtAuthorizer("Auth0", ISSUER, jwt_audience=["shop"])
     return CqrsStack(
         app,

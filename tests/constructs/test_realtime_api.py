@@ -209,6 +209,7 @@ REFUSED = {
     },
 }
 
+
 def test_who_may_subscribe_may(tmp_path: Path) -> None:
     answers = dict(zip(ALLOWED, may_subscribe(tmp_path, ALLOWED.values()), strict=True))
     assert [name for name, allowed in answers.items() if not allowed] == []

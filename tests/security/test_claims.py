@@ -141,7 +141,9 @@ CASES = GOOD | MALFORMED | STRANGERS
 READERS: dict[str, Callable[[InvokeContext], object]] = {
     "check_tenant, write": lambda context: check_tenant(PK, context, SETTINGS),
     "check_tenant, read": lambda context: check_tenant(PK, context, SETTINGS, write=False),
-    "check_tenant, what is common": lambda context: check_tenant("DOC#common", context, SETTINGS, write=False),
+    "check_tenant, what is common": lambda context: check_tenant(
+        "DOC#common", context, SETTINGS, write=False
+    ),
     "acting_tenant": lambda context: acting_tenant(context, SETTINGS),
     "get_user_context": lambda context: get_user_context(context, SETTINGS),
     "get_user_context, outside of an app": get_user_context,
@@ -205,11 +207,15 @@ _NAMES = st.sampled_from(["acme", "ACME", "globex", "", "system_admin", "admin",
 _SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | _NAMES
 _ANY = st.recursive(
     _SCALARS,
-    lambda inner: st.lists(inner, max_size=2)
-    | st.dictionaries(st.sampled_from(["tenant", "role", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["tenant", "role", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
-_ROLE = st.fixed_dictionaries({}, optional={"tenant": _NAMES | _SCALARS, "role": _NAMES | _SCALARS, "x": _ANY})
+_ROLE = st.fixed_dictionaries(
+    {}, optional={"tenant": _NAMES | _SCALARS, "role": _NAMES | _SCALARS, "x": _ANY}
+)
 _ROLES = (
     st.lists(_ROLE | _ANY, max_size=3).map(json.dumps)
     | _ANY.map(json.dumps)

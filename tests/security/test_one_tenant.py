@@ -98,7 +98,9 @@ def alive(memory: MemoryApp, sk: str) -> set[str]:
     return {row["tenantCode"] for row in rows if row["sk"] == sk and not row.get("isDeleted")}
 
 
-ENTRY = st.fixed_dictionaries({"tenant": st.sampled_from([*TENANTS, "", "ACME"]), "role": st.sampled_from(ROLES)})
+ENTRY = st.fixed_dictionaries(
+    {"tenant": st.sampled_from([*TENANTS, "", "ACME"]), "role": st.sampled_from(ROLES)}
+)
 ROUTE = st.sampled_from([
     "/admin/docs/{sk}", "/acting/docs/{sk}", "/token/docs/{sk}", "/docs/{sk}",
     *(f"/path/docs/{tenant}/{{sk}}" for tenant in TENANTS),

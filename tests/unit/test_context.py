@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from runtime import ForbiddenError, InvokeContext, Settings, acting_tenant, get_command_source, get_user_context
+from runtime import (
+    ForbiddenError,
+    InvokeContext,
+    Settings,
+    acting_tenant,
+    get_command_source,
+    get_user_context,
+)
 
 
 def context(tenant: str | None = "acme", roles: Any = None, **headers: str) -> InvokeContext:
@@ -146,13 +153,22 @@ def test_an_access_token_names_neither_tenant_nor_roles() -> None:
     assert get_user_context(InvokeContext(claims=claims | {"token_use": "id"})).tenant_code == "acme"
 
 
-OTHERS = Settings(tenant_claim="https://x.io/org", roles_claim="roles", user_claim="uid", groups_claim="teams")
+OTHERS = Settings(
+    tenant_claim="https://x.io/org", roles_claim="roles", user_claim="uid", groups_claim="teams"
+)
 
 
 def test_another_issuer_has_other_names_for_the_claims() -> None:
     roles = '[{"tenant": "acme", "role": "admin"}]'
     teams = '[{"tenant": "acme", "groups": ["clerks"]}]'
-    claims = {"https://x.io/org": "Acme", "roles": roles, "uid": "u7", "teams": teams, "sub": "auth0|1", "x": 1}
+    claims = {
+        "https://x.io/org": "Acme",
+        "roles": roles,
+        "uid": "u7",
+        "teams": teams,
+        "sub": "auth0|1",
+        "x": 1,
+    }
     event = {"requestContext": {"authorizer": {"jwt": {"claims": claims}}}}
     found = InvokeContext.from_http_event(event, OTHERS)
     user = get_user_context(found)

@@ -96,8 +96,8 @@ def swagger_page(document: str) -> str:
     folder = Path(swagger_ui.__file__).parent
     script = (folder / "swagger-ui-bundle.min.js").read_text(encoding="utf-8")
     style = (folder / "swagger-ui.min.css").read_text(encoding="utf-8")
-    # A `</script>` in a description must not end the script that the document is in.
-    spec = document.replace("</", "<\\/")
+    # No description may end the script that the document is in, or begin a comment or another one.
+    spec = document.replace("<", "\\u003c")
     return generate_swagger_html(spec, script, style, "", None, persist_authorization=False)
 
 

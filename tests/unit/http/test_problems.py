@@ -151,7 +151,7 @@ def test_an_unknown_path_is_not_found(api: HttpApi) -> None:
 def test_another_method_is_not_allowed(api: HttpApi) -> None:
     response = api.handle(http_event("PATCH", "/things/A1"), None)
     problem(response, 405)
-    assert response["headers"]["Allow"] == "DELETE, GET, PUT"
+    assert response["headers"]["Allow"] == "DELETE, GET, HEAD, PUT"
 
 
 @pytest.mark.parametrize(
@@ -200,4 +200,5 @@ def test_nothing_is_told_about_an_unexpected_error(
 def test_an_event_that_breaks_the_resolver_is_answered(api: HttpApi) -> None:
     event = http_event("GET", "/things")
     del event["rawPath"]
-    problem(api.handle(event, None), 500)
+    document = problem(api.handle(event, None), 400)
+    assert document["detail"].endswith("rawPath must be text")
