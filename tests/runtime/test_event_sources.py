@@ -15,12 +15,15 @@ import runtime
 from runtime import CommandModule, ConfigurationError, CqrsApp, UnknownTriggerError
 from runtime.entry.trigger import name_in_arn
 from tests.runtime.test_stream import INLINE, record
+from tests.support.service import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from constructs_lib.local import Emulator
     from tests.support.service import Service
+
+STORES = (MEMORY,)
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 CONTEXT = {"Execution": {"Id": "x"}, "State": {"Name": "s"}, "StateMachine": {}}

@@ -28,7 +28,7 @@ from runtime.queries.data import DataService
 from runtime.queries.history import HistoryService
 from runtime.queries.repository import Repository
 from tests.support.http_events import http_event
-from tests.support.service import Service, Services
+from tests.support.service import MEMORY, STORES, Service, Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ WITHOUT_ROWS = {
     "commands.get_data_sync_handler",
     "commands.table_name",
 }
-#: These have no key: a caller's list is of his own tenant, and what is about all tenants takes more.
+#: These have no key: a caller's list is of their own tenant, and what is about all tenants takes more.
 WITHOUT_KEY = {"repository.list_items", "commands.re_sync_data"}
 SERVICES = {
     "commands": CommandService,
@@ -137,12 +137,16 @@ def test_every_operation_is_in_the_list() -> None:
     assert public == set(OPERATIONS) | WITHOUT_ROWS
 
 
-@pytest.fixture(scope="module")
-def shared() -> Service:
+@pytest.fixture(scope="module", params=STORES)
+def shared(request: pytest.FixtureRequest) -> Iterator[Service]:
     """One module with one item, for operations that are refused or only read."""
-    service = Services(None)()
-    service.publish_sync()
-    return service
+    emulator = None if request.param == MEMORY else request.getfixturevalue("emulator")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (emulator.environment if emulator else {}).items():
+            patch.setenv(name, value)
+        service = Services(emulator)()
+        service.publish_sync()
+        yield service
 
 
 STRANGERS = {
