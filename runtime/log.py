@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
@@ -14,7 +15,7 @@ from runtime.contract import Env
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["error_fields", "log_context", "logger", "texts_are_shown"]
+__all__ = ["error_fields", "log_context", "logger", "shown_text", "texts_are_shown"]
 
 logger = Logger(service="cqrs")
 
@@ -41,8 +42,12 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     Example:
         >>> logger.error("record not handled", **error_fields(error))
     """
-    kind = {"error": type(error).__name__}
-    return {**kind, "exc_info": error} if texts_are_shown() else kind
+    return {"error": type(error).__name__, **shown_text(error)}
+
+
+def shown_text(error: BaseException) -> dict[str, str]:
+    """The traceback of an error with its text and its causes, where texts are shown; else nothing."""
+    return {"exception": "".join(format_exception(error))} if texts_are_shown() else {}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from runtime.identity.context import current_invoke_context
-from runtime.log import logger, texts_are_shown
+from runtime.log import logger, shown_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def log_crash(error: Exception) -> None:
         "request failed",
         request_id=context.request_id if context else None,
         errors=[_described(link) for link in _chain(error)],
-        exc_info=error if texts_are_shown() else None,
+        **shown_text(error),
     )
 
 
