@@ -18,6 +18,7 @@ from runtime.contract import (
     MODES,
     SESSION_NAME,
     SYNC_SUFFIX,
+    Claim,
     Env,
 )
 from runtime.errors import ConfigurationError
@@ -82,6 +83,10 @@ class Settings:
     attribute_limit: int = _DEFAULT_ATTRIBUTE_LIMIT
     common_tenant_codes: tuple[str, ...] = ("common",)
     cross_tenant_roles: tuple[str, ...] = ("system_admin",)
+    user_claim: str = Claim.USER
+    tenant_claim: str = Claim.TENANT
+    roles_claim: str = Claim.ROLES
+    groups_claim: str = Claim.GROUPS
     request_body_limit: int = _DEFAULT_BODY_LIMIT
     item_limit: int = _DEFAULT_ITEM_LIMIT
     realtime_endpoint: str | None = None
@@ -126,6 +131,10 @@ class Settings:
             attribute_limit=attribute_limit,
             common_tenant_codes=_names(env.get(Env.COMMON_TENANT_CODES), "common"),
             cross_tenant_roles=_names(env.get(Env.CROSS_TENANT_ROLES), "system_admin"),
+            user_claim=env.get(Env.USER_CLAIM) or Claim.USER,
+            tenant_claim=env.get(Env.TENANT_CLAIM) or Claim.TENANT,
+            roles_claim=env.get(Env.ROLES_CLAIM) or Claim.ROLES,
+            groups_claim=env.get(Env.GROUPS_CLAIM) or Claim.GROUPS,
             request_body_limit=body_limit,
             item_limit=item_limit,
             realtime_endpoint=env.get(Env.APPSYNC_EVENTS_ENDPOINT) or None,

@@ -14,7 +14,7 @@ from runtime.commands.command_row import open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
-from runtime.log import logger
+from runtime.log import error_fields, logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
 from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
@@ -221,7 +221,7 @@ class Publisher:
             context.workflow.start(context.name, context.tables.command, key, row)
         except CqrsError as error:
             # It is in the index of what is under way, and finished from there.
-            logger.warning("workflow not started", error=type(error).__name__)
+            logger.warning("workflow not started", **error_fields(error))
 
     def _repeated(self, request: Request, record: Row | None) -> Row | None:
         """The command that an earlier publish with the same id has made, with its handlers run."""

@@ -18,7 +18,8 @@ from runtime.commands.publish_record import fingerprint
 from runtime.errors import BadRequestError, ItemNotFoundError, VersionConflictError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_every_tenant, check_tenant
-from runtime.identity.context import get_user_context, require_invoke_context
+from runtime.identity.context import require_invoke_context
+from runtime.identity.user import user_id_of
 from runtime.model.keys import (
     VERSION_LATEST,
     DetailKey,
@@ -491,7 +492,7 @@ class CommandService(Generic[AttributesT]):
         context = require_invoke_context(options.get("invoke_context"))
         check_tenant(key.pk, context, self._context.settings)
         publish_id = options.get("publish_id")
-        user_id = get_user_context(context).user_id
+        user_id = user_id_of(context)
         return Request(
             key=key,
             version=version,

@@ -137,6 +137,8 @@ class CqrsApp(TriggerRoutes):
                 return self.handle_bus_event(event)
             case TriggerSource.OPERATOR:
                 return self._operator.run(event)
+            case TriggerSource.INVOCATION:
+                return self.handle_invocation(event)
             case _:
                 return self._records.process(source, event["Records"])
 

@@ -25,6 +25,7 @@ class TriggerSource(Enum):
     EVENTBRIDGE = auto()
     KINESIS = auto()
     OPERATOR = auto()
+    INVOCATION = auto()
 
 
 _RECORD_SOURCES = {
@@ -38,30 +39,35 @@ _STATE_MACHINE_CONTEXT = {"Execution", "State", "StateMachine"}
 _EVENTBRIDGE_FIELDS = {"source", "detail-type", "detail"}
 
 
-def source_of(event: Mapping[str, Any]) -> TriggerSource:
-    """Source of what Lambda delivers.
+def source_of(event: Any) -> TriggerSource:  # noqa: ANN401 - whatever an invocation has as its payload
+    """Source of what Lambda delivers. What has the shape of no source is a plain invocation.
 
     Raises:
-        UnknownTriggerError: It has the shape of no source that the runtime serves.
+        UnknownTriggerError: It is an HTTP request of a kind that the runtime does not serve.
     """
     if not isinstance(event, dict):
-        msg = f"an event must be a JSON object, got {type(event).__name__}"
-        raise UnknownTriggerError(msg)
+        return TriggerSource.INVOCATION
     records = event.get("Records")
     if records:
-        source = _source_of_records(records)
-        if source is not None:
-            return source
-    elif event.get("version") == "2.0" and "requestContext" in event:
+        return _source_of_records(records) or TriggerSource.INVOCATION
+    sender = _other_http_sender(event)
+    if sender is not None:
+        msg = (
+            f"requests of {sender} are not served; send them through an HTTP API (payload format 2.0) "
+            "or the URL of the function"
+        )
+        raise UnknownTriggerError(msg)
+    if event.get("version") == "2.0" and (
+        "rawPath" in event or "http" in _names(event.get("requestContext"))
+    ):
         return TriggerSource.HTTP
-    elif _names(event.get("context")) >= _STATE_MACHINE_CONTEXT:
+    if _names(event.get("context")) >= _STATE_MACHINE_CONTEXT:
         return TriggerSource.STEP_FUNCTIONS
-    elif set(event) >= _EVENTBRIDGE_FIELDS:
+    if set(event) >= _EVENTBRIDGE_FIELDS:
         return TriggerSource.EVENTBRIDGE
-    elif isinstance(event.get("operation"), str):
+    if isinstance(event.get("operation"), str):
         return TriggerSource.OPERATOR
-    msg = f"the event is of no source that this app serves; its top-level fields are {sorted(event)}"
-    raise UnknownTriggerError(msg)
+    return TriggerSource.INVOCATION
 
 
 def source_arn(record: Mapping[str, Any]) -> str:
@@ -91,6 +97,20 @@ def _source_of_records(records: object) -> TriggerSource | None:
         return None
     first: dict[str, Any] = records[0]
     return _RECORD_SOURCES.get(first.get("eventSource") or first.get("EventSource", ""))
+
+
+def _other_http_sender(event: Mapping[str, Any]) -> str | None:
+    """Who sends HTTP requests of this shape, which is none that the runtime serves."""
+    context = _names(event.get("requestContext"))
+    if "serviceNetworkArn" in context or {"raw_path", "method"} <= set(event):
+        return "VPC Lattice"
+    if "elb" in context:
+        return "an Application Load Balancer"
+    if "connectionId" in context:
+        return "a WebSocket API"
+    if "httpMethod" in event:
+        return "a REST API, or an HTTP API with payload format 1.0,"
+    return None
 
 
 def _names(found: object) -> set[str]:

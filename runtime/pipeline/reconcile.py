@@ -20,7 +20,7 @@ from runtime import clock, metrics
 from runtime.contract import OPEN_COLUMN, OPEN_INDEX, OPEN_SLICES
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.identity.access import check_every_tenant
-from runtime.log import log_context, logger
+from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.model.rows import is_same_life, life_of
 from runtime.model.status import FINISHED, HANDLERS_FAILED, is_of_pipeline
@@ -292,7 +292,7 @@ class _Repair:
             try:
                 drain(self.context, reference, key, last, owner=owner, command=commands[last], shown=seen)
             except Exception as error:  # noqa: BLE001 - an execution takes over, with its retries
-                logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
+                logger.warning("handler pending", handler=reference.name, **error_fields(error))
                 is_failing = True
         rows = {get_sort_key_version(row["sk"]): row for row in seen}
         shown, commands = set(rows), rows | commands

@@ -9,7 +9,8 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_tenant
 from runtime.identity.checked_key import checked_key, checked_pk
-from runtime.identity.context import current_invoke_context, get_user_context
+from runtime.identity.context import current_invoke_context
+from runtime.identity.user import get_user_context, user_id_of
 from runtime.model.item_list import ItemList
 from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
 from runtime.model.rows import data_row, version_of
@@ -111,7 +112,7 @@ class Repository(Generic[AttributesT]):
         checked_pk(pk, context, self._context.settings)
         request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
         tenant = get_tenant_code(pk)
-        user_id = get_user_context(context).user_id if context else None
+        user_id = user_id_of(context) if context else None
         store, table = self._context.store, self._context.tables.data
         if not latest_flg or not self._sessions.is_enabled or not tenant or not user_id:
             page = request.read(store, table, consistent=False)
@@ -182,7 +183,7 @@ class Repository(Generic[AttributesT]):
 
     def _caller(self, context: InvokeContext | None) -> tuple[str, str] | None:
         """User and tenant of a request, or None without; a tenant that is not the user's own is refused."""
-        user = get_user_context(context) if context else None
+        user = get_user_context(context, self._context.settings) if context else None
         if context is None or user is None or not user.tenant_code:
             return None
         # There is no key to check here, so one of the tenant that is asked for.

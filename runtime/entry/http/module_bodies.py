@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from runtime.entry.http.openapi_schemas import PartOf
 from runtime.generics import AttributesT
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST
 from runtime.model.models import CqrsModel, DataModel
@@ -23,7 +24,10 @@ __all__ = [
     "ResyncProgress",
     "SearchQuery",
     "SearchResult",
+    "change_of",
 ]
+
+ItemT = TypeVar("ItemT")
 
 
 class Replace(CqrsModel, Generic[AttributesT]):
@@ -79,6 +83,20 @@ class Change(CqrsModel):
     name: str | None = None
     seq: int | None = Field(default=None, strict=True)
     attributes: dict[str, Any] = Field(default_factory=dict)
+
+
+def change_of(attributes: Any) -> type[Change]:  # noqa: ANN401 - a type
+    """The body of a change of a module's items: checked as `Change`, and described by the module's model."""
+    field = Change.model_fields["attributes"]
+    if not (isinstance(attributes, type) and issubclass(attributes, BaseModel)):
+        return Change
+    part: Any = Annotated[field.annotation, PartOf(attributes)]
+    return create_model(
+        f"Change_{attributes.__name__}_",
+        __base__=Change,
+        __doc__=Change.__doc__,
+        attributes=(part, field),
+    )
 
 
 class Receipt(CqrsModel):
@@ -183,7 +201,7 @@ class SearchQuery:
     order_bys: tuple[str, ...]
 
 
-class SearchResult(CqrsModel):
+class SearchResult(CqrsModel, Generic[ItemT]):
     """One page of what a search found.
 
     Attributes:
@@ -193,7 +211,7 @@ class SearchResult(CqrsModel):
             Absent where all are there.
     """
 
-    items: list[Any]
+    items: list[ItemT]
     total: int | None = None
     page: int
     page_size: int

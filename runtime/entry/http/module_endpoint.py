@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 from runtime.commands import publish_record
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
-from runtime.identity.access import acting_tenant, check_role
+from runtime.identity.access import check_role
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, get_command_source, require_invoke_context
+from runtime.identity.tenant import acting_tenant
 from runtime.model.keys import KEY_SEPARATOR, DetailKey
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ Mode = Literal["async", "sync"]
 _MAX_IDEMPOTENCY_KEY: Final = 128
 # What follows the prefix in the paths of other routes.
 _TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
+# What clients take out of a path, escaped or not, before they send it (RFC 3986, 5.2.4).
+_DOTS: Final = (".", "..")
 _BASE32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -112,9 +115,8 @@ class ModuleEndpoint(Generic[AttributesT]):
         Raises:
             InvalidInputError: It is to be written, and could not be read: its path is another route's.
         """
-        if write and _TAKEN.fullmatch(sk):
-            message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
-            raise InvalidInputError([FieldProblem("sk", message)])
+        if write:
+            _check_reachable(sk)
         return DetailKey(self.pk(write=write), sk)
 
     def source(self, operation: str) -> str:
@@ -172,3 +174,14 @@ class ModuleEndpoint(Generic[AttributesT]):
     def not_found(self) -> ItemNotFoundError:
         """Error for an item that is not there."""
         return ItemNotFoundError("there is no such item")
+
+
+def _check_reachable(sk: str) -> None:
+    """Refuse a sort key that no path leads to."""
+    if _TAKEN.fullmatch(sk):
+        message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
+    elif sk in _DOTS:
+        message = "must not be . or .., which clients take out of a path; give it another character"
+    else:
+        return
+    raise InvalidInputError([FieldProblem("sk", message)])

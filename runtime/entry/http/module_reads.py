@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, TypeAdapter
 
 from runtime.entry.http.conditions import entity_tag, is_unmodified
 from runtime.entry.http.json_format import dumps
@@ -142,12 +142,18 @@ def _tagged(endpoint: ModuleEndpoint[Any], state: DataModel[Any]) -> Response[Da
     return Response(HTTPStatus.OK, content_type="application/json", body=state, headers=headers)
 
 
-def search_route(endpoint: ModuleEndpoint[Any], search: Search, roles: tuple[str, ...]) -> ModuleRoute:
+def search_route(
+    endpoint: ModuleEndpoint[Any],
+    search: Search,
+    item: Any,  # noqa: ANN401 - a type
+    roles: tuple[str, ...],
+) -> ModuleRoute:
     """The route that hands a search over to the module's own read model."""
+    as_items: TypeAdapter[list[Any]] = TypeAdapter(list[item])
 
     def find(
         keyword: Keyword = None, page: Page = 1, page_size: PageSize = 20, order_bys: OrderBys = None
-    ) -> SearchResult:
+    ) -> SearchResult[Any]:
         tenant = endpoint.tenant(write=False)
         query = SearchQuery(
             tenant_code=tenant,
@@ -164,13 +170,15 @@ def search_route(endpoint: ModuleEndpoint[Any], search: Search, roles: tuple[str
                 f"search must return an object or a mapping with items and total, got {type(found).__name__}"
             )
             raise ConfigurationError(msg)
-        shown = list(_fitting(items))
-        left_out = len(items) - len(shown) if isinstance(items, Sized) else 0
+        # Rows of a database are read into what the document promises.
+        found_items = as_items.validate_python(list(items), from_attributes=True)
+        shown = list(_fitting(found_items))
+        left_out = len(found_items) - len(shown)
         return SearchResult(
             items=shown, total=total, page=page, page_size=page_size, left_out=left_out or None
         )
 
-    return ModuleRoute("search", "GET", "/search", find, {200: ("A page", SearchResult)}, roles)
+    return ModuleRoute("search", "GET", "/search", find, {200: ("A page", SearchResult[item])}, roles)
 
 
 def _fitting(items: Iterable[Any]) -> Iterator[Any]:

@@ -62,6 +62,7 @@ def module_routes(
     prefix: str,
     type: str,  # noqa: A002 - the name of the field of a command
     search: Search | None = None,
+    search_item: Any = Any,  # noqa: ANN401 - a type
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     read_roles: Collection[str] = (),
@@ -99,6 +100,9 @@ def module_routes(
         type: Kind of the items, such as ``ORDER``.
         search: Called with a `SearchQuery`; returns an object or a mapping with ``items`` and
             ``total``. Or where to import it from, at the first search: ``"package.module:name"``.
+        search_item: What one item of a search is, such as a pydantic model: for the OpenAPI
+            document, and what the items that ``search`` returns are read into, rows of a
+            database as well. Default: anything, as it is.
         only: Names of the routes to make. Default: all.
         without: Names of routes to leave out.
         read_roles: Roles of which a caller needs one to read. Default: everybody in the tenant.
@@ -124,7 +128,7 @@ def module_routes(
         *read_routes(endpoint, attributes, read),
     ]
     if search is not None:
-        routes.append(search_route(endpoint, search, read))
+        routes.append(search_route(endpoint, search, search_item, read))
     wanted = set(_NAMES if only is None else only) - set(without)
     router = Router()
     for route in routes:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
-from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace
+from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
 from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
@@ -76,6 +76,7 @@ def write_routes(
     # What a module's body looks like is known only now.
     publish.__annotations__["body"] = Publish[attributes]
     replace.__annotations__["body"] = Replace[attributes]
+    patch.__annotations__["body"] = change_of(attributes)
     created = {201: ("Created (mode=sync)", Receipt)}
     one = "/<sk>"
     return [
