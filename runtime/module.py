@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandModule"]
 
-MIN_TTL: Final = timedelta(hours=1)
-
 
 class CommandModule(Generic[AttributesT]):
     """One aggregate type. Making it touches neither the network nor the environment.
@@ -55,7 +53,8 @@ class CommandModule(Generic[AttributesT]):
         read_ahead: How many schemas beyond those the model can read as they are. It never
             writes over them.
         min_ttl: How far ahead the ``ttl`` of a command has to be, whoever gives it: an item whose
-            time is over is deleted for good, and its last state is in no history. Default: an hour.
+            time is over is deleted for good, and its last state is in no history. Default: the
+            service's own code may give any; for users see `module_routes`.
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
@@ -73,7 +72,7 @@ class CommandModule(Generic[AttributesT]):
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
-        min_ttl: timedelta = MIN_TTL,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -87,7 +86,7 @@ class CommandModule(Generic[AttributesT]):
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
-        min_ttl: timedelta = MIN_TTL,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -100,7 +99,7 @@ class CommandModule(Generic[AttributesT]):
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
-        min_ttl: timedelta = MIN_TTL,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None:
         if not table_name:
@@ -112,7 +111,7 @@ class CommandModule(Generic[AttributesT]):
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
         self.schema = Schema(table_name, upcasters, read_ahead)
-        if min_ttl < timedelta(0):
+        if min_ttl is not None and min_ttl < timedelta(0):
             msg = f"min_ttl must not be negative, got {min_ttl}"
             raise ConfigurationError(msg)
         self.min_ttl = min_ttl

@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from runtime.store.retention import TtlService
     from runtime.store.row_reader import RowReader
 
-__all__ = ["ALARM", "HEAD", "HasContext", "ModuleContext"]
+__all__ = ["HEAD", "HasContext", "ModuleContext"]
 
 HEAD: Final = "$head"
 """Stands in front of a sort key in the sync table where a handler's name stands otherwise."""
-
-ALARM: Final = "~alarm"
-"""Stands there in a row that remembers what operators were told; such a row comes behind all cursors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class ModuleContext:
         schema: Schema versions of the attributes.
         handlers: The data sync handlers, in the order they are called.
         keeps_data: False for a module without data and history rows.
-        min_ttl: How far ahead the ``ttl`` of a command has to be.
+        min_ttl: How far ahead the ``ttl`` of a command has to be; None for no minimum.
         rows: Makes models of rows.
         notifier: Tells clients and operators.
         workflow: Starts the state machine.
@@ -63,7 +60,7 @@ class ModuleContext:
     schema: Schema
     handlers: tuple[HandlerReference, ...]
     keeps_data: bool
-    min_ttl: timedelta
+    min_ttl: timedelta | None
     rows: RowReader[Any]
     notifier: Notifier
     workflow: WorkflowStarter

@@ -13,10 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime import metrics
+from cachetools import LRUCache
+
+from runtime import clock, metrics
 from runtime.clients.patience import Patience
 from runtime.clients.sns import SnsService
 from runtime.contract import NO_MODULE
@@ -40,6 +43,10 @@ _TRIES_OF_AN_ALARM: Final = 2
 _WAIT: Final = 0.5
 #: More than that many messages are not kept for a topic that does not take them.
 _MOST_WAITING: Final = 50
+#: Seconds after the last one like it; and after an alarm, however many there are.
+_SILENCE: Final = 60
+_LONGEST_SILENCE: Final = 900
+_MOST_TROUBLES: Final = 1000
 
 _waited: ContextVar[list[float] | None] = ContextVar("waited", default=None)
 
@@ -52,6 +59,15 @@ def waited_for() -> Iterator[None]:
         yield
     finally:
         _waited.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An alarm: of which aggregate, and when it and the last one like it came, in seconds since 1970."""
+
+    sk: str
+    first: float
+    last: float
 
 
 class Notifier:
@@ -68,6 +84,7 @@ class Notifier:
         self._sns = SnsService(settings, self._client)
         self._patience = Patience()
         self._waiting: set[Future[None]] = set()
+        self._told: LRUCache[tuple[str, str, str], _Told] = LRUCache(_MOST_TROUBLES)
 
     def command_status(self, table: str, command: Row, status: str) -> None:
         """Tell the clients that a command has reached its final status.
@@ -88,7 +105,12 @@ class Notifier:
         )
 
     def alarm(self, module: str, pk: str, sk: str, error: str, execution_id: str | None) -> None:
-        """Tell the operators that a command needs them.
+        """Tell the operators that a command needs them, unless they were told of others like it just now.
+
+        A handler that is down, or a value that it cannot take, stops the commands of many users at
+        once. Their rows say so one by one, and the metrics count them; of a partition's, an alarm
+        goes out for the first one, then none for as long as others follow within a minute, or for a
+        quarter of an hour. Each instance of a function keeps count for itself.
 
         Args:
             module: Module of the command.
@@ -97,6 +119,8 @@ class Notifier:
             error: Kind of error. Never its text, which may quote the data.
             execution_id: ARN of the execution that gave up.
         """
+        if not self._is_news(module, pk, remove_sort_key_version(sk), error):
+            return
         message = {
             "action": ACTION_ALARM,
             "id": f"{pk}#{remove_sort_key_version(sk)}",
@@ -132,6 +156,16 @@ class Notifier:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(2)
+
+    def _is_news(self, module: str, pk: str, sk: str, error: str) -> bool:
+        now, trouble = clock.seconds(), (module, pk, error)
+        told = self._told.get(trouble)
+        # A task that died with the message half-way may tell of its own aggregate again.
+        if told is None or told.sk == sk or now > min(told.last + _SILENCE, told.first + _LONGEST_SILENCE):
+            self._told[trouble] = _Told(sk, now, now)
+            return True
+        self._told[trouble] = replace(told, last=now)
+        return False
 
     def _publish(self, topic_arn: str | None, message: dict[str, Any], *, tries: int = 1) -> None:
         if topic_arn is None:

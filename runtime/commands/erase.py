@@ -21,8 +21,6 @@ from runtime.identity.checked_key import checked_key
 from runtime.model.keys import KEY_SEPARATOR, add_sort_key_version
 from runtime.model.rows import version_of
 from runtime.model.status import HANDLERS_STARTED
-from runtime.module_context import ALARM
-from runtime.pipeline.alarms import TOLD
 from runtime.pipeline.versions import version_rows
 from runtime.queries.sessions import SessionService
 from runtime.store.attributes import object_prefix
@@ -164,14 +162,12 @@ class _Erasure:
         return self._context.handler_names
 
     def _cursors(self) -> list[tuple[Place, Row]]:
-        """What the sync table has about the aggregate.
-
-        Every handler's cursor, the last command that is kept beside them, and alarms that named it.
-        """
+        """Every handler's cursor for the aggregate, and the last command that is kept beside them."""
         if not self._tables.has_sync_table:
             return []
         found = self._query(self._tables.sync, Key("pk").eq(self._key.pk))
-        mine = [row for row in found if _is_about(row, self._key.sk)]
+        # A handler's name has no separator, so the first one ends it.
+        mine = [row for row in found if row["sk"].partition(KEY_SEPARATOR)[2] == self._key.sk]
         return [(Place(self._tables.sync, row["pk"], row["sk"]), row) for row in mine]
 
     def _records(self) -> list[tuple[Place, Row]]:
@@ -183,7 +179,7 @@ class _Erasure:
     def _query(self, table: str, key: ConditionBase) -> Iterable[Row]:
         start: Row | None = None
         while True:
-            page = self._store.query(table, key, start=start, columns=("pk", "sk", "attributes", TOLD))
+            page = self._store.query(table, key, start=start, columns=("pk", "sk", "attributes"))
             yield from page.rows
             start = page.next
             if start is None:
@@ -219,10 +215,3 @@ class _Erasure:
             self._store.write(Delete(place=self._context.data_place(self._key), condition=condition))
         except ConditionFailedError as failure:
             raise VersionConflictError(*self._key, version_of(data)) from failure
-
-
-def _is_about(row: Row, sk: str) -> bool:
-    """Whether a row of the sync table is about an aggregate of its partition."""
-    # A handler's name has no separator, so the first one ends it.
-    name, _, rest = row["sk"].partition(KEY_SEPARATOR)
-    return row.get(TOLD) == sk if name == ALARM else rest == sk

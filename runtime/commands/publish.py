@@ -255,15 +255,17 @@ class Publisher:
             hand_over(context, key, row, handled.pending)
 
 
-def _check_ttl(ttl: object, least: timedelta) -> None:
-    """Refuse a time to live that is over, or nearly.
+def _check_ttl(ttl: object, least: timedelta | None) -> None:
+    """Refuse a time to live that is over, or too soon.
 
     Raises:
         InvalidInputError: It is.
     """
-    if isinstance(ttl, int) and ttl < int(clock.seconds() + least.total_seconds()):
+    if least is None or not isinstance(ttl, int):
+        return
+    if ttl < int(clock.seconds() + least.total_seconds()):
         message = (
-            f"must be seconds since 1970, and at least {int(least.total_seconds())} seconds ahead: then "
+            f"must be in seconds since 1970, and at least {int(least.total_seconds())} of them ahead: then "
             "the item is deleted for good"
         )
         raise InvalidInputError([FieldProblem("ttl", message)])

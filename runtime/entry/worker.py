@@ -20,7 +20,6 @@ from runtime.log import log_context, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.model.rows import PUBLISH_ID, is_same_life, life_of, version_of
 from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
-from runtime.pipeline.alarms import tell_operators
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursors import CursorRow
 from runtime.pipeline.drain import Outcome, drain, read_commands
@@ -261,7 +260,8 @@ def _tell_parked(task: _Task, name: str, error: str, cursor: Cursor) -> None:
     context = task.context
     metrics.count(metrics.HANDLERS_PARKED, context.name)
     version = _version_to_park(task, cursor)
-    tell_operators(context, task.key, version, f"{name} is parked: {error}", task.execution_id)
+    sk = add_sort_key_version(task.key.sk, version)
+    context.notifier.alarm(context.name, task.key.pk, sk, f"{name} is parked: {error}", task.execution_id)
     last = max(task.version - 1, cursor.wanted or 0, version - 1)
     finish_failed(context, task.key, version, last)
 
@@ -281,7 +281,8 @@ def _fail(task: _Task) -> dict[str, Any]:
     if not _set_failed(context, task.command_place, task.publish_id):
         return {"failed": False}
     metrics.count(metrics.COMMANDS_FAILED, context.name)
-    tell_operators(context, task.key, task.version, f"not applied: {error}", task.execution_id)
+    sk = add_sort_key_version(task.key.sk, task.version)
+    context.notifier.alarm(context.name, task.key.pk, sk, f"not applied: {error}", task.execution_id)
     try:
         _fail_those_before(task)
     except CqrsError as problem:

@@ -17,7 +17,6 @@ from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.model.handlers import HandlerReference
 from runtime.model.keys import VERSION_LATEST, get_sort_key_version
-from runtime.pipeline.alarms import is_cursor
 from runtime.settings import Settings
 from runtime.store.codec import encoded, folded, opened_row
 from runtime.store.memory import MemoryStore
@@ -272,9 +271,7 @@ class MemoryApp:
         """
         table: str = getattr(self.app.modules[module].tables, kind)
         rows = self.store.rows(table)
-        # What is noted beside them is the library's own business.
-        is_shown = {"command": _is_command, "sync": is_cursor}.get(kind, bool)
-        return [opened_row(row) for row in rows if is_shown(row)]
+        return [opened_row(row) for row in rows if kind != "command" or _is_command(row)]
 
     @property
     def notifications(self) -> list[Any]:

@@ -64,11 +64,12 @@ def ways(lab: Lab) -> dict[str, Callable[[int], Any]]:
 
 
 @pytest.mark.parametrize("way", ["async", "sync", "partial", "partial sync", "with retry"])
-def test_a_time_to_live_has_a_minimum_whoever_gives_it(lab: Lab, way: str) -> None:
+def test_a_module_has_a_minimum_whoever_gives_a_time_to_live(lab: Lab, way: str) -> None:
+    lab.module = CommandModule("todo", min_ttl=timedelta(hours=1), resources=lab.resources)
     lab.publish(0)
     lab.settle()
     publish, now = ways(lab)[way], int(lab.clock.seconds())
-    for ttl in (-1, 0, 1, now - 1, now, now + HOUR - 1):
+    for ttl in (-1, 0, 1, now, now + HOUR - 1):
         assert refused(lab, publish, ttl), ttl
     assert not refused(lab, publish, now + HOUR)
 
@@ -88,6 +89,7 @@ def test_what_is_accepted_lies_ahead(ttl: int, least: int) -> None:
 
 
 def test_a_repetition_is_answered_however_late_it_comes(lab: Lab) -> None:
+    lab.module = CommandModule("todo", min_ttl=timedelta(hours=1), resources=lab.resources)
     values = {"ttl": int(lab.clock.seconds()) + HOUR}
     first = lab.publish(0, values=values, publish_id="id-1")
     lab.clock.advance(minutes=50)
@@ -149,8 +151,10 @@ def test_only_routes_that_could_take_one_can_be_named(ttl: Any) -> None:
 def test_a_route_that_takes_one_keeps_to_the_minimum() -> None:
     with MemoryApp(app(ttl=True)) as memory:
         client = memory.client(tenant="acme", user="ann")
-        answer = client.put("/docs/A1", {"version": 0, "name": "n", "attributes": {}, "ttl": 1})
-        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "ttl")
+        now = int(memory.clock.seconds())
+        for ttl in (0, 1, now, now + HOUR - 1):
+            answer = client.put("/docs/A1", {"version": 0, "name": "n", "attributes": {}, "ttl": ttl})
+            assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "ttl")
         assert memory.rows("doc", "command") == []
 
 

@@ -7,8 +7,10 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
+from runtime import clock
 from runtime.commands import publish_record
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
@@ -67,22 +69,31 @@ class ModuleEndpoint(Generic[AttributesT]):
         prefix: First part of the paths.
         type: Kind of the items; the first part of their partition keys.
         ttl: Names of the routes that take a ``ttl``.
+        min_ttl: How far ahead it has to be.
     """
 
     module: CommandModule[AttributesT]
     prefix: str
     type: str
     ttl: frozenset[str] = frozenset()
+    min_ttl: timedelta = timedelta(0)
 
     def check_ttl(self, route: str, ttl: int | None) -> None:
-        """Refuse a ``ttl`` where the route does not take one: it deletes for good, whoever may delete.
+        """Refuse a ``ttl`` where the route takes none, or none so soon: it deletes for good.
 
         Raises:
             InvalidInputError: It does not.
         """
-        if ttl is not None and route not in self.ttl:
+        if ttl is None:
+            return
+        least = int(self.min_ttl.total_seconds())
+        if route not in self.ttl:
             message = f"is not taken here; leave it out, or let module_routes have ttl=[{route!r}]"
-            raise InvalidInputError([FieldProblem("ttl", message)])
+        elif ttl < int(clock.seconds()) + least:
+            message = f"must be in seconds since 1970, and at least {least} of them ahead"
+        else:
+            return
+        raise InvalidInputError([FieldProblem("ttl", message)])
 
     def caller(self) -> InvokeContext:
         """Who asks."""

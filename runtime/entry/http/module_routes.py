@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -40,6 +41,7 @@ _NAMES: Final = (
     "search",
     "resync",
 )
+_MIN_TTL: Final = timedelta(hours=1)
 _WITH_TTL: Final = ("publish", "replace", "bulk")
 _SUMMARIES: Final = {
     "publish": "Create or update an item",
@@ -70,6 +72,7 @@ def module_routes(
     resync_roles: Collection[str] = (ROLE_SYSTEM_ADMIN,),
     bulk_limit: int = 100,
     ttl: bool | Collection[str] = False,
+    min_ttl: timedelta = _MIN_TTL,
 ) -> Router:
     """Routes to publish, read, search and re-sync the items of a module.
 
@@ -112,13 +115,14 @@ def module_routes(
         bulk_limit: Commands in one bulk request, at most.
         ttl: Whether ``publish``, ``replace`` and ``bulk`` take a ``ttl``; or which of them do. An item
             whose time is over is deleted for good, by whoever may write it and though they may not
-            delete: see also ``min_ttl`` of `CommandModule`. Default: none.
+            delete. Default: none.
+        min_ttl: How far ahead it has to be. Default: an hour.
 
     Raises:
         ConfigurationError: A name of a route is unknown, or an argument cannot work.
     """
     _check(prefix, type, bulk_limit, only, without, search)
-    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type, ttl=_with_ttl(ttl))
+    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type, ttl=_with_ttl(ttl), min_ttl=min_ttl)
     attributes = module.attributes or dict[str, Any]
     read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
     routes = [

@@ -9,13 +9,13 @@ from boto3.dynamodb.conditions import Attr
 from runtime.entry.operator.sizes import fitting
 from runtime.model.keys import DetailKey
 from runtime.module_context import HEAD
-from runtime.pipeline.alarms import TOLD, is_cursor
 from runtime.store.codec import opened
-from runtime.store.scan import ResumablePage, Scan
+from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
     from runtime.entry.operator.scope import Scope
+    from runtime.store.scan import ResumablePage
     from runtime.store.values import Row
 
 __all__ = ["behind", "cursor_fields", "parked"]
@@ -29,8 +29,7 @@ def parked(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     context, scan = arguments.module(scope.modules).context, arguments.scan()
     if not context.tables.has_sync_table:
         return {"parked": [], "scanned": 0, "resumeToken": None}
-    wanted = Attr("parkedVersion").exists() | Attr(TOLD).exists()
-    page = _cursors_of(scan.read(context.store, context.tables.sync, only=wanted))
+    page = scan.read(context.store, context.tables.sync, only=Attr("parkedVersion").exists())
     found = []
     for row in page.rows:
         # A handler's name is that of a class: the first separator ends it.
@@ -48,7 +47,7 @@ def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     context, scan = arguments.module(scope.modules).context, arguments.scan()
     if not context.tables.has_sync_table:
         return {"behind": [], "scanned": 0, "resumeToken": None}
-    page = _cursors_of(scan.read(context.store, context.tables.sync))
+    page = scan.read(context.store, context.tables.sync)
     cursors = [(row, *row["sk"].partition("#")[::2]) for row in page.rows]
     cursors = [(row, handler, sk) for row, handler, sk in cursors if handler != HEAD]
     places = {(row["pk"], sk): context.data_place(DetailKey(row["pk"], sk)) for row, _, sk in cursors}
@@ -71,12 +70,6 @@ def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
                 }
             )
     return _page("behind", found, page)
-
-
-def _cursors_of(page: ResumablePage) -> ResumablePage:
-    """A page without the rows that remember what operators were told."""
-    cursors = [row for row in page.rows if is_cursor(row)]
-    return ResumablePage(cursors, page.scanned - len(page.rows) + len(cursors), page.resume_token)
 
 
 def _page(name: str, found: list[dict[str, Any]], page: ResumablePage) -> dict[str, Any]:
