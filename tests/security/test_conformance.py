@@ -8,11 +8,10 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 import schemathesis
@@ -35,6 +34,11 @@ from runtime import CommandModule, CqrsApp, CqrsModel, module_routes
 from runtime.testing import MemoryApp
 from tests.faults.scale import scaled
 from tests.support.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# ruff: noqa: RUF012 - fields of models have defaults of their own
 
 SEED = int(os.environ.get("CQRS_SEED", "20261121"))
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -226,7 +230,6 @@ def product() -> Iterator[CqrsApp]:
     with _imported(EXAMPLES / "product" / "service", "product"):
         from product.database import ProductRow  # noqa: PLC0415
         from product.main import app  # noqa: PLC0415
-
         from runtime.sql import engine_from_environment  # noqa: PLC0415
 
         ProductRow.metadata.create_all(engine_from_environment())
@@ -375,13 +378,17 @@ def test_a_patch_is_described_by_the_model() -> None:
         attributes = _schemas(document, "/things/{sk}")["properties"]["attributes"]
         validator = Draft202012Validator({**attributes, "components": document["components"]})
         good: list[dict[str, Any]] = [
-            {}, MINIMAL, FULL, {"price": 5}, {"price": "5.5"}, {"shipTo": {"quantity": 2}}, {"shipTo": None},
-            {"byLine": {"a": {"quantity": 1}, "b": None}}, {"byName": {"a": None}}, {"payment": {"paidSum": 1}},
-            {"node": {"children": []}}, {"strict": {"said": "no"}}, {"text": None}, {"lines": [{"unitPrice": 1}]},
+            {}, MINIMAL, FULL, {"price": 5}, {"price": "5.5"},
+            {"shipTo": {"quantity": 2}}, {"shipTo": None},
+            {"byLine": {"a": {"quantity": 1}, "b": None}}, {"byName": {"a": None}},
+            {"payment": {"paidSum": 1}},
+            {"node": {"children": []}}, {"strict": {"said": "no"}}, {"text": None},
+            {"lines": [{"unitPrice": 1}]},
         ]  # fmt: skip
         bad: list[dict[str, Any]] = [
             {"price": []}, {"real": "many"}, {"colour": "green"}, {"shipTo": 5}, {"shipTo": {"quantity": []}},
-            {"lines": [{}]}, {"lines": {}}, {"node": {"nodeName": 5}}, {"strict": {"siad": "no"}}, {"flag": "often"},
+            {"lines": [{}]}, {"lines": {}}, {"node": {"nodeName": 5}}, {"strict": {"siad": "no"}},
+            {"flag": "often"},
         ]  # fmt: skip
         refused = {json.dumps(part) for part in good if not validator.is_valid(part)}
         taken = {json.dumps(part) for part in bad if validator.is_valid(part)}
