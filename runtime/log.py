@@ -45,7 +45,7 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     return {"error": type(error).__name__, **shown_text(error)}
 
 
-def shown_text(error: BaseException) -> dict[str, str]:
+def shown_text(error: BaseException) -> dict[str, Any]:
     """The traceback of an error with its text and its causes, where texts are shown; else nothing."""
     return {"exception": "".join(format_exception(error))} if texts_are_shown() else {}
 

@@ -182,7 +182,8 @@ def _checked(event_api: appsync.IEventApi, identity: Identity | None) -> appsync
     if missing:
         names = " and ".join(sorted(kind.name for kind in missing))
         msg = (
-            f"event_api must take users (of a user pool, or OIDC) and functions with IAM, got one without {names}; "
+            "event_api must take users (of a user pool, or OIDC) and functions with IAM, "
+            f"got one without {names}; "
             "add the provider where the API is defined, or name it in auth_provider_types"
         )
         raise InvalidPropsError(msg)

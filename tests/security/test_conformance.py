@@ -8,11 +8,10 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 import schemathesis
@@ -35,6 +34,9 @@ from runtime import CommandModule, CqrsApp, CqrsModel, module_routes
 from runtime.testing import MemoryApp
 from tests.faults.scale import scaled
 from tests.support.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SEED = int(os.environ.get("CQRS_SEED", "20261121"))
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -84,7 +86,7 @@ class Tags(RootModel[list[str]]):
 
 class Node(CqrsModel):
     node_name: str
-    children: list[Node] = []
+    children: list[Node] = Field(default_factory=list)
 
 
 class Strict(CqrsModel):
@@ -114,18 +116,18 @@ class Everything(CqrsModel):
     raw: bytes = b"\x00\xff"
     pair: tuple[int, str] = (1, "a")
     many: tuple[Decimal, ...] = (Decimal("0.1"),)
-    words: set[str] = {"b", "a"}
+    words: set[str] = Field(default={"b", "a"})
     frozen: frozenset[int] = frozenset({1})
-    lines: list[Line] = []
+    lines: list[Line] = Field(default=[])
     ship_to: Line | None = None
-    by_name: dict[str, Decimal] = {"camel_case": Decimal("1.10")}
-    by_line: dict[str, Line] = {}
+    by_name: dict[str, Decimal] = Field(default={"camel_case": Decimal("1.10")})
+    by_line: dict[str, Line] = Field(default={})
     payment: Annotated[Cash | Card, Field(discriminator="kind")] | None = None
     either: Line | Card | None = None
     tags: Tags = Tags([])
     node: Node | None = None
     strict: Strict | None = None
-    free: dict[str, Any] = {}
+    free: dict[str, Any] = Field(default={})
     anything: Any = None
     odd_name: str = Field(default="x", alias="@odd")
 
@@ -226,7 +228,6 @@ def product() -> Iterator[CqrsApp]:
     with _imported(EXAMPLES / "product" / "service", "product"):
         from product.database import ProductRow  # noqa: PLC0415
         from product.main import app  # noqa: PLC0415
-
         from runtime.sql import engine_from_environment  # noqa: PLC0415
 
         ProductRow.metadata.create_all(engine_from_environment())
@@ -376,12 +377,15 @@ def test_a_patch_is_described_by_the_model() -> None:
         validator = Draft202012Validator({**attributes, "components": document["components"]})
         good: list[dict[str, Any]] = [
             {}, MINIMAL, FULL, {"price": 5}, {"price": "5.5"}, {"shipTo": {"quantity": 2}}, {"shipTo": None},
-            {"byLine": {"a": {"quantity": 1}, "b": None}}, {"byName": {"a": None}}, {"payment": {"paidSum": 1}},
-            {"node": {"children": []}}, {"strict": {"said": "no"}}, {"text": None}, {"lines": [{"unitPrice": 1}]},
+            {"byLine": {"a": {"quantity": 1}, "b": None}}, {"byName": {"a": None}},
+            {"payment": {"paidSum": 1}},
+            {"node": {"children": []}}, {"strict": {"said": "no"}}, {"text": None},
+            {"lines": [{"unitPrice": 1}]},
         ]  # fmt: skip
         bad: list[dict[str, Any]] = [
             {"price": []}, {"real": "many"}, {"colour": "green"}, {"shipTo": 5}, {"shipTo": {"quantity": []}},
-            {"lines": [{}]}, {"lines": {}}, {"node": {"nodeName": 5}}, {"strict": {"siad": "no"}}, {"flag": "often"},
+            {"lines": [{}]}, {"lines": {}}, {"node": {"nodeName": 5}}, {"strict": {"siad": "no"}},
+            {"flag": "often"},
         ]  # fmt: skip
         refused = {json.dumps(part) for part in good if not validator.is_valid(part)}
         taken = {json.dumps(part) for part in bad if validator.is_valid(part)}

@@ -165,7 +165,7 @@ def test_debug_shows_the_text_of_what_is_only_reported(
     ],
     ids=str,
 )
-def test_ones_own_machine_shows_the_text(
+def test_ones_own_machine_shows_the_text(  # noqa: PLR0917 - fixtures
     app: CqrsApp,
     log: Any,
     secrets: Secrets,
