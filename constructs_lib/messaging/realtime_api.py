@@ -183,8 +183,8 @@ def _checked(event_api: appsync.IEventApi, identity: Identity | None) -> appsync
         names = " and ".join(sorted(kind.name for kind in missing))
         msg = (
             "event_api must take users (of a user pool, or OIDC) and functions with IAM, "
-            f"got one without {names}; add the provider where the API is defined, "
-            "or name it in auth_provider_types"
+            f"got one without {names}; "
+            "add the provider where the API is defined, or name it in auth_provider_types"
         )
         raise InvalidPropsError(msg)
     return event_api

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import UnknownTriggerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["TriggerSource", "name_in_arn", "source_arn", "source_of"]
 
@@ -57,17 +57,7 @@ def source_of(event: Any) -> TriggerSource:  # noqa: ANN401, PLR0911 - any paylo
             "or the URL of the function"
         )
         raise UnknownTriggerError(msg)
-    if event.get("version") == "2.0" and (
-        "rawPath" in event or "http" in _names(event.get("requestContext"))
-    ):
-        return TriggerSource.HTTP
-    if _names(event.get("context")) >= _STATE_MACHINE_CONTEXT:
-        return TriggerSource.STEP_FUNCTIONS
-    if set(event) >= _EVENTBRIDGE_FIELDS:
-        return TriggerSource.EVENTBRIDGE
-    if isinstance(event.get("operation"), str):
-        return TriggerSource.OPERATOR
-    return TriggerSource.INVOCATION
+    return next((source for source, fits in _SHAPES.items() if fits(event)), TriggerSource.INVOCATION)
 
 
 def source_arn(record: Mapping[str, Any]) -> str:
@@ -113,5 +103,19 @@ def _other_http_sender(event: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _is_http(event: Mapping[str, Any]) -> bool:
+    is_request = "rawPath" in event or "http" in _names(event.get("requestContext"))
+    return event.get("version") == "2.0" and is_request
+
+
 def _names(found: object) -> set[str]:
     return set(found) if isinstance(found, dict) else set()
+
+
+#: What has no records, by the first shape that fits.
+_SHAPES: Final[dict[TriggerSource, Callable[[Mapping[str, Any]], bool]]] = {
+    TriggerSource.HTTP: _is_http,
+    TriggerSource.STEP_FUNCTIONS: lambda event: _names(event.get("context")) >= _STATE_MACHINE_CONTEXT,
+    TriggerSource.EVENTBRIDGE: lambda event: set(event) >= _EVENTBRIDGE_FIELDS,
+    TriggerSource.OPERATOR: lambda event: isinstance(event.get("operation"), str),
+}

@@ -40,10 +40,10 @@ SETTINGS = Settings()
 ADMIN = [{"tenant": "", "role": "system_admin"}]
 
 
-def own(roles: Any = None, **more: Any) -> dict[str, Any]:
+def own(roles: Any = None) -> dict[str, Any]:
     """Claims of a user of acme."""
-    claims = {"sub": "u", "custom:tenant": "acme"} | ({} if roles is None else {"custom:roles": roles})
-    return claims | more
+    claims = {"sub": "u", "custom:tenant": "acme"}
+    return claims if roles is None else claims | {"custom:roles": roles}
 
 
 def roles(*entries: Any) -> str:
@@ -63,12 +63,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "nulls in a role": own(roles({"tenant": None, "role": None})),
     "nothing in a role": own("[{}]"),
     "more in a role": own(roles({"tenant": "", "role": "admin", "since": 2026, "by": None, "is": True})),
-    "a number of many digits": own('[{"role": "a", "n": %s}]' % ("1" * 5000)),
+    "a number of many digits": own(f'[{{"role": "a", "n": {"1" * 5000}}}]'),
     "a number that is too large": own('[{"role": "a", "n": 1e999}]'),
     "a key twice": own('[{"role": "a", "role": "b"}]'),
     "half of a surrogate pair": own('[{"role": "\\ud800"}]'),
     "a tenant in capitals": own() | {"custom:tenant": "ACME"},
-    "an ID token": own(token_use="id"),  # noqa: S106 - a kind of token
+    "an ID token": own() | {"token_use": "id"},
     "a role in acme": {"sub": "u", "custom:roles": roles({"tenant": "Acme", "role": "system_admin"})},
     "a role in every tenant": {"sub": "u", "custom:tenant": "globex", "custom:roles": roles(*ADMIN)},
     "the last of two keys": {"custom:roles": '[{"role": "a", "role": "system_admin"}]'},
@@ -122,8 +122,8 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "an object as tenant": own(roles(*ADMIN)) | {"custom:tenant": {}},
     "a number as user": own() | {"sub": 5},
     "a list as user": own() | {"sub": ["u"]},
-    "an access token": own(token_use="access"),  # noqa: S106 - a kind of token
-    "an access token with a role": own(roles(*ADMIN), token_use="access"),  # noqa: S106 - a kind of token
+    "an access token": own() | {"token_use": "access"},
+    "an access token with a role": own(roles(*ADMIN)) | {"token_use": "access"},
 }
 STRANGERS: dict[str, dict[str, Any]] = {
     "nobody": {},

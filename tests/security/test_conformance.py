@@ -38,8 +38,6 @@ from tests.support.gateway import Gateway
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# ruff: noqa: RUF012 - fields of models have defaults of their own
-
 SEED = int(os.environ.get("CQRS_SEED", "20261121"))
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLAIMS = {
@@ -88,7 +86,7 @@ class Tags(RootModel[list[str]]):
 
 class Node(CqrsModel):
     node_name: str
-    children: list[Node] = []
+    children: list[Node] = Field(default_factory=list)
 
 
 class Strict(CqrsModel):
@@ -118,18 +116,18 @@ class Everything(CqrsModel):
     raw: bytes = b"\x00\xff"
     pair: tuple[int, str] = (1, "a")
     many: tuple[Decimal, ...] = (Decimal("0.1"),)
-    words: set[str] = {"b", "a"}
+    words: set[str] = Field(default={"b", "a"})
     frozen: frozenset[int] = frozenset({1})
-    lines: list[Line] = []
+    lines: list[Line] = Field(default=[])
     ship_to: Line | None = None
-    by_name: dict[str, Decimal] = {"camel_case": Decimal("1.10")}
-    by_line: dict[str, Line] = {}
+    by_name: dict[str, Decimal] = Field(default={"camel_case": Decimal("1.10")})
+    by_line: dict[str, Line] = Field(default={})
     payment: Annotated[Cash | Card, Field(discriminator="kind")] | None = None
     either: Line | Card | None = None
     tags: Tags = Tags([])
     node: Node | None = None
     strict: Strict | None = None
-    free: dict[str, Any] = {}
+    free: dict[str, Any] = Field(default={})
     anything: Any = None
     odd_name: str = Field(default="x", alias="@odd")
 
@@ -378,8 +376,7 @@ def test_a_patch_is_described_by_the_model() -> None:
         attributes = _schemas(document, "/things/{sk}")["properties"]["attributes"]
         validator = Draft202012Validator({**attributes, "components": document["components"]})
         good: list[dict[str, Any]] = [
-            {}, MINIMAL, FULL, {"price": 5}, {"price": "5.5"},
-            {"shipTo": {"quantity": 2}}, {"shipTo": None},
+            {}, MINIMAL, FULL, {"price": 5}, {"price": "5.5"}, {"shipTo": {"quantity": 2}}, {"shipTo": None},
             {"byLine": {"a": {"quantity": 1}, "b": None}}, {"byName": {"a": None}},
             {"payment": {"paidSum": 1}},
             {"node": {"children": []}}, {"strict": {"said": "no"}}, {"text": None},
