@@ -21,7 +21,8 @@ _TIMEOUT_MARGIN: Final = Duration.seconds(5)
 _UNKNOWN_WORKER_TIMEOUT: Final = Duration.minutes(1)
 
 _OUTAGE_ATTEMPTS: Final = 20
-_OUTAGE_INTERVAL: Final = Duration.seconds(5)
+# At first as for any other error: most of what is out of reach is so for a moment.
+_OUTAGE_INTERVAL: Final = Duration.seconds(2)
 # A handler keeps its turn for its own retries, for 5 minutes after each.
 _OUTAGE_DELAY: Final = Duration.minutes(2)
 

@@ -22,7 +22,7 @@ _ERROR: Final = (2.0, 60.0, 3)
 #: While a handler's turn is somebody else's.
 _PENDING: Final = (2.0, 60.0, 10)
 #: While something that the task needs is busy or out of reach.
-_OUTAGE: Final = (5.0, 120.0, 20)
+_OUTAGE: Final = (2.0, 120.0, 20)
 
 
 class _TaskFailedError(Exception):

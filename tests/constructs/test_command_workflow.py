@@ -168,15 +168,15 @@ def test_what_is_out_of_reach_is_tried_for_half_an_hour(stack: cdk.Stack, state:
     workflow(stack)
     retry = outage_retry(stack, state)
     assert (retry["MaxAttempts"], retry["MaxDelaySeconds"]) == (20, 120)
-    assert waits(retry) == 1955
+    assert waits(retry) == 1806
     assert tasks(stack)[state]["Retry"].index(retry) < 2  # before the one that matches every error
 
 
 @pytest.mark.parametrize(
     ("props", "least", "most"),
     [
-        ({"type": WorkflowType.EXPRESS}, 90, 180),
-        ({"timeout": cdk.Duration.minutes(15)}, 300, 480),
+        ({"type": WorkflowType.EXPRESS}, 120, 180),
+        ({"timeout": cdk.Duration.minutes(15)}, 240, 489),
         ({"timeout": cdk.Duration.seconds(35 + 362 + 14)}, 14, 14),
         ({"outage_retry": RetryPolicy(max_attempts=2)}, 6, 6),
     ],
