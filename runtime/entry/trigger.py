@@ -39,7 +39,7 @@ _STATE_MACHINE_CONTEXT = {"Execution", "State", "StateMachine"}
 _EVENTBRIDGE_FIELDS = {"source", "detail-type", "detail"}
 
 
-def source_of(event: Any) -> TriggerSource:  # noqa: ANN401, PLR0911 - any payload; one return a source
+def source_of(event: Any) -> TriggerSource:  # noqa: ANN401 - any payload; one return a source
     """Source of what Lambda delivers. What has the shape of no source is a plain invocation.
 
     Raises:

@@ -184,9 +184,7 @@ def test_a_lock_file_says_which_packages_and_no_more(
 
 def test_where_packages_are_may_be_said(stack: cdk.Stack, tmp_path: Path) -> None:
     lock = tmp_path / "packages.txt"
-    head = (
-        "--index-url https://a.example.com/\n--extra-index-url=https://b.example.com/\n"
-    )
+    head = "--index-url https://a.example.com/\n--extra-index-url=https://b.example.com/\n"
     lock.write_text(f"{head}tiny==1.0 ; python_version >= '3.11' --hash=sha256:{HASH}\n")
     DependenciesLayer(stack, "Packages", requirements=lock, build_from_source=("Tiny",))
 
