@@ -83,6 +83,7 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     ),
     "history.get_item": lambda s, c, pk: s.module.history.get_item((pk, "A1"), 1, invoke_context=c),
     "history.list_versions": lambda s, c, pk: s.module.history.list_versions((pk, "A1"), invoke_context=c),
+    "history.page": lambda s, c, pk: s.module.history.page((pk, "A1"), invoke_context=c),
     "history.as_of": lambda s, c, pk: s.module.history.as_of(
         (pk, "A1"), at=datetime.now(UTC), invoke_context=c
     ),
