@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from runtime.entry.http.openapi_schemas import PartOf
+from runtime.entry.http.part_of import PartOf
 from runtime.generics import AttributesT
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST
 from runtime.model.models import CqrsModel, DataModel

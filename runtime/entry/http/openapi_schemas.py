@@ -11,18 +11,16 @@ from pydantic import json_schema
 from pydantic.json_schema import GenerateJsonSchema
 
 from runtime.entry.http.json_format import dumps
+from runtime.entry.http.part_of import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
-__all__ = ["PartOf", "add_partial_schemas", "as_written"]
+__all__ = ["add_partial_schemas", "as_written"]
 
-#: Marks where something stands of which only a part may be given; the document does not show it.
-_PART: Final = "x-cqrs-part"
 _REFERENCE: Final = "#/components/schemas/"
 _SUFFIX: Final = "_Part"
 _lock = Lock()
@@ -72,24 +70,6 @@ def as_written() -> Iterator[None]:
             json_schema.GenerateJsonSchema = before  # type: ignore[misc]
 
 
-class PartOf:
-    """Annotates a dictionary which is a part of a model, for its schema: it is checked later, as a whole.
-
-    Args:
-        kind: The model, or another type.
-    """
-
-    def __init__(self, kind: Any) -> None:  # noqa: ANN401 - a type
-        self._kind = kind
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """The schema of the model, marked."""
-        whole: Any = getattr(self._kind, "__pydantic_core_schema__", None)
-        return {_PART: handler(schema if whole is None else whole)}
-
-
 def add_partial_schemas(document: dict[str, Any]) -> None:
     """Put the schema of a part in the place of each mark."""
     schemas: dict[str, Any] = document["components"]["schemas"]
@@ -101,8 +81,8 @@ def add_partial_schemas(document: dict[str, Any]) -> None:
 
 def _replace(place: Any, parts: _Parts) -> None:  # noqa: ANN401 - any JSON
     if isinstance(place, dict):
-        if _PART in place:
-            place.update(parts.of(place.pop(_PART)))
+        if PART in place:
+            place.update(parts.of(place.pop(PART)))
         for inner in place.values():
             _replace(inner, parts)
     elif isinstance(place, list):
