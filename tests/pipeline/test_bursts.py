@@ -116,7 +116,7 @@ def test_a_trouble_of_many_users_is_one_alarm(lab: Lab) -> None:
     lab.settle()
     parked = [row for row in lab.store.rows(lab.context.tables.sync) if "parkedVersion" in row]
     assert len(parked) == 100
-    assert lab.alarms() == ["One is parked: ConnectionError"]
+    assert lab.alarms() == ["One is parked: RuntimeError"]
     lab.clock.advance(minutes=2)
     lab.publish(0, "later")
     lab.settle()
@@ -127,7 +127,7 @@ def test_a_trouble_that_goes_on_is_told_of_every_quarter_of_an_hour(lab: Lab) ->
     for minute in range(61):
         for second in (0, 30):
             key = DetailKey(KEY.pk, f"I{minute}-{second}")
-            lab.context.notifier.alarm("todo", key.pk, f"{key.sk}@1", "One is parked: ConnectionError", "arn")
+            lab.context.notifier.alarm("todo", key.pk, f"{key.sk}@1", "One is parked: RuntimeError", "arn")
             lab.clock.advance(seconds=30)
     assert len(lab.alarms()) in {4, 5}
 
@@ -141,7 +141,7 @@ def test_another_trouble_and_another_tenant_are_told_of(lab: Lab) -> None:
             lab.publish(0, f"I{number}", values={"pk": f"TODO#{tenant}"}, invoke_context=user)
     lab.settle()
     assert sorted(lab.alarms()) == sorted(
-        [f"{name} is parked: ConnectionError" for name in ("One", "Two") for _ in range(2)]
+        [f"{name} is parked: RuntimeError" for name in ("One", "Two") for _ in range(2)]
     )
 
 
@@ -151,7 +151,7 @@ def test_an_alarm_is_not_lost_with_the_try_that_was_to_send_it(lab: Lab) -> None
     lab.settle()
     sent = lab.alarms()
     lab.resources.messages.clear()
-    lab.context.notifier.alarm("todo", KEY.pk, "A1@1", "One is parked: ConnectionError", "arn")
+    lab.context.notifier.alarm("todo", KEY.pk, "A1@1", "One is parked: RuntimeError", "arn")
     assert lab.alarms() == sent
-    lab.context.notifier.alarm("todo", KEY.pk, "A2@1", "One is parked: ConnectionError", "arn")
+    lab.context.notifier.alarm("todo", KEY.pk, "A2@1", "One is parked: RuntimeError", "arn")
     assert lab.alarms() == sent
