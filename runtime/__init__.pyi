@@ -41,11 +41,12 @@ from .identity.access import requires_role as requires_role
 from .identity.context import HEADER_TENANT_CODE as HEADER_TENANT_CODE
 from .identity.context import ROLE_SYSTEM_ADMIN as ROLE_SYSTEM_ADMIN
 from .identity.context import InvokeContext as InvokeContext
-from .identity.context import UserContext as UserContext
 from .identity.context import current_invoke_context as current_invoke_context
 from .identity.context import get_command_source as get_command_source
-from .identity.context import get_user_context as get_user_context
 from .identity.context import require_invoke_context as require_invoke_context
+from .identity.tenant import acting_tenant as acting_tenant
+from .identity.user import UserContext as UserContext
+from .identity.user import get_user_context as get_user_context
 from .model.handler_registry import data_sync_handler as data_sync_handler
 from .model.handlers import DataSyncHandler as DataSyncHandler
 from .model.item_list import ItemList as ItemList

@@ -35,6 +35,7 @@ __all__ = [
     "TTL_ATTRIBUTE",
     "UNAVAILABLE_ERRORS",
     "Action",
+    "Claim",
     "Env",
     "FunctionKind",
     "Metric",
@@ -95,6 +96,17 @@ NO_TENANT_SEGMENT: Final = "none"
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
 
 
+class Claim:
+    """Claims of a token, by the names that Cognito gives them; `Env` has variables for others."""
+
+    USER: Final = "sub"
+    TENANT: Final = "custom:tenant"
+    ROLES: Final = "custom:roles"
+    GROUPS: Final = "custom:groups"
+    USE: Final = "token_use"
+    USE_ACCESS: Final = "access"
+
+
 class Env:
     """Environment variables of the functions."""
 
@@ -115,6 +127,11 @@ class Env:
     COGNITO_USER_POOL_CLIENT_ID: Final = "COGNITO_USER_POOL_CLIENT_ID"
     COMMON_TENANT_CODES: Final = "COMMON_TENANT_CODES"
     CROSS_TENANT_ROLES: Final = "CROSS_TENANT_ROLES"
+    ITEM_SIZE_LIMIT: Final = "ITEM_SIZE_LIMIT"
+    USER_CLAIM: Final = "USER_CLAIM"
+    TENANT_CLAIM: Final = "TENANT_CLAIM"
+    ROLES_CLAIM: Final = "ROLES_CLAIM"
+    GROUPS_CLAIM: Final = "GROUPS_CLAIM"
     REQUEST_BODY_SIZE_LIMIT: Final = "REQUEST_BODY_SIZE_LIMIT"
     APPSYNC_EVENTS_ENDPOINT: Final = "APPSYNC_EVENTS_ENDPOINT"
     APPSYNC_EVENTS_NAMESPACE: Final = "APPSYNC_EVENTS_NAMESPACE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, overload
 
@@ -54,10 +55,14 @@ class CommandModule(Generic[AttributesT]):
             3, and so on; or their import paths. The list only ever grows at its end.
         read_ahead: How many schemas beyond those the model can read as they are. It never
             writes over them.
+        min_ttl: How far ahead the ``ttl`` of a command has to be, whoever gives it: an item whose
+            time is over is deleted for good, and its last state is in no history. Default: the
+            service's own code may give any; for users see `module_routes`.
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
-        ConfigurationError: The name is empty, or a handler or an upcaster cannot be one.
+        ConfigurationError: The name is empty, ``min_ttl`` is negative, or a handler or an upcaster
+            cannot be one.
     """
 
     @overload
@@ -71,6 +76,7 @@ class CommandModule(Generic[AttributesT]):
         ask_handlers: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -85,6 +91,7 @@ class CommandModule(Generic[AttributesT]):
         ask_handlers: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -98,6 +105,7 @@ class CommandModule(Generic[AttributesT]):
         ask_handlers: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None:
         if not table_name:
@@ -110,6 +118,10 @@ class CommandModule(Generic[AttributesT]):
         self.disable_default_handler = disable_default_handler
         self.ask_handlers = ask_handlers
         self.schema = Schema(table_name, upcasters, read_ahead)
+        if min_ttl is not None and min_ttl < timedelta(0):
+            msg = f"min_ttl must not be negative, got {min_ttl}"
+            raise ConfigurationError(msg)
+        self.min_ttl = min_ttl
         self._resources = resources
         self._tables: ModuleTables | None = None
         self.add_decorated_handlers()
@@ -143,18 +155,21 @@ class CommandModule(Generic[AttributesT]):
         resources = self.resources
         tables = self._tables or resources.settings.tables_of(self.table_name)
         self._check_sync_table(tables)
+        attributes = self.attributes or dict[str, Any]
+        large_attributes = resources.large_attributes.of_type(attributes)
         return ModuleContext(
             name=self.table_name,
             tables=tables,
             settings=resources.settings,
             store=resources.store,
-            large_attributes=resources.large_attributes,
+            large_attributes=large_attributes,
             retention=TtlService(resources.store, resources.settings, tables),
-            attributes=self.attributes or dict[str, Any],
+            attributes=attributes,
             schema=self.schema,
             handlers=self.handlers,
             keeps_data=not self.disable_default_handler,
-            rows=RowReader(resources.large_attributes, self.schema, self.attributes or dict[str, Any]),
+            min_ttl=self.min_ttl,
+            rows=RowReader(large_attributes, self.schema, attributes),
             notifier=resources.notifier,
             workflow=resources.workflow,
             asks_handlers=self.ask_handlers,

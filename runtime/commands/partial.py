@@ -102,6 +102,7 @@ class PartialUpdate:
             if isinstance(typed, BaseModel):
                 attributes = merged(attributes, _same_keys(typed.model_dump(by_alias=True), self._attributes))
             draft["attributes"] = sealed(attributes, path="attributes")
+            self._context.large_attributes.check_text(draft["attributes"], self.key)
         return draft
 
     def _spelled_out(self, attributes: Any) -> Any:  # noqa: ANN401 - checked here

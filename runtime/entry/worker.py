@@ -169,7 +169,7 @@ def _late_handlers(task: _Task) -> list[str]:
 def _is_seen_to(row: CursorRow, version: int) -> bool:
     """Whether a handler has seen a version, is parked, or somebody else will show it the version."""
     cursor = row.cursor
-    if cursor.has_seen(version) or cursor.parked_version is not None:
+    if cursor.parked_version is not None or (cursor.has_seen(version) and not cursor.is_abandoned()):
         return True
     return cursor.is_claimed() and row.leave(version)
 

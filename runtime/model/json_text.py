@@ -1,9 +1,9 @@
 """JSON as clients, queues and topics read it.
 
-Names are camelCase. A field of a row that is None is left out; inside ``attributes`` a
-null stays, since there it says something else than an absent field. Decimals are numbers
-with every digit, dates ISO 8601, bytes base64, sets lists. An object with a method ``__json__``
-is what that returns: a row of a read model, say.
+Names are camelCase. A field of a row that is None is left out, unless its model requires it;
+inside ``attributes`` a null stays, since there it says something else than an absent field.
+Decimals are numbers with every digit, dates ISO 8601, bytes base64, sets lists. An object with a
+method ``__json__`` is what that returns: a row of a read model, say.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -79,9 +80,10 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return value
         case CqrsModel() if isinstance(items := getattr(value, "items", None), list):
             # A page: each of its rows leaves out its own.
-            return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items})
+            return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items}, type(value))
         case BaseModel():
-            return _row(value.model_dump(by_alias=True))
+            fields = value.model_dump(by_alias=True)
+            return _row(fields, type(value)) if isinstance(fields, dict) else _plain(fields)
         case dict():
             return {str(_plain(name)): _plain(item) for name, item in value.items()}
         case list() | tuple():
@@ -106,8 +108,20 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             raise TypeError(msg)
 
 
-def _row(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(field) for name, field in fields.items() if field is not None}
+def _row(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    kept = _required(model)
+    return {name: _plain(field) for name, field in fields.items() if field is not None or name in kept}
+
+
+@cache
+def _required(model: type[BaseModel]) -> frozenset[str]:
+    """Names of the fields that are in an answer although they are None: its schema requires them."""
+    fields = {
+        field.serialization_alias or field.alias or name
+        for name, field in model.model_fields.items()
+        if field.is_required()
+    }
+    return frozenset(fields | {field.alias or name for name, field in model.model_computed_fields.items()})
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - plain values

@@ -129,8 +129,11 @@ class DataListModel(CqrsModel, Generic[AttributesT]):
         items: The rows.
         last_sk: Pass it as ``start_from_sk`` to get the next page. None on the last page.
         total: How many there are in all, where the source knows.
+        too_large: Sort keys of items that have their place on the page, and do not fit into an
+            answer. None where there are none.
     """
 
     items: list[DataModel[AttributesT]]
     last_sk: str | None = None
     total: int | None = None
+    too_large: list[str] | None = None

@@ -45,7 +45,7 @@ __all__ = ["Refusal", "Steps", "World"]
 FINAL = {FINISHED, HANDLERS_FAILED, APPLY_FAILED}
 _NUMBERS = itertools.count()
 _LONGEST_CLAIM = 310
-"""Seconds after which nobody waits any more for an execution to try again."""
+"""Seconds after which nobody waits any more for an execution to try again, and sessions are over."""
 _EVERYWHERE = json.dumps([{"tenant": "", "role": "system_admin"}])
 
 

@@ -13,7 +13,7 @@ from runtime.errors import VersionConflictError
 from runtime.store.port import Delete
 from tests.runtime.test_handlers import Recorder
 from tests.runtime.test_repair import execution
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,9 +74,7 @@ def test_nothing_is_left_of_it_and_all_of_the_others(service: Service, store: St
     assert service.module.data.get_item(KEY) is None
 
 
-def test_its_large_attributes_go_too(
-    make_service: Callable[..., Service], bucket: str, store: Store
-) -> None:
+def test_its_large_attributes_go_too(make_service: Callable[..., Service], bucket: str, store: Store) -> None:
     service = make_service(handlers=[store], bucket_name=bucket, attribute_limit=100)
     service.publish_sync(attributes={"text": "x" * 500})
     service.publish_sync("B1", attributes={"text": "y" * 500})
@@ -98,6 +96,7 @@ def test_a_handler_that_fails_keeps_everything(service: Service, store: Store) -
     assert erase(service.module, KEY).handlers == ("Store",)
 
 
+@in_memory
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_erasure_that_crashed_is_done_again(service: Service, store: Store, moment: str) -> None:
     for point in count():

@@ -15,27 +15,13 @@ from runtime.model.handlers import HandlerReference, handler_references
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.drain import Outcome, drain
 from tests.support.checker import check_invariants
+from tests.support.recorder import Recorder
 from tests.support.service import PK, Service, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime import CommandModel
-
-
-class Recorder(DataSyncHandler):
-    """A store that notes what it was told, and refuses what it is told to refuse."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.failures: dict[str, int] = {}
-
-    def up(self, command: CommandModel[Any]) -> None:
-        if self.failures.get(command.sk, 0) > 0:
-            self.failures[command.sk] -= 1
-            message = "the store is down"
-            raise RuntimeError(message)
-        self.seen.append(command.sk)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from runtime.sql.types import FittedText
 from tests.sql.rows import command
 
 if TYPE_CHECKING:
-
     from sqlalchemy import Engine
 
 
