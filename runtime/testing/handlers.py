@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from runtime.model.handlers import DataSyncHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from runtime.errors import FieldProblem
     from runtime.model.models import CommandModel
 
 __all__ = ["WatchedHandler"]
@@ -77,6 +78,10 @@ class WatchedHandler(DataSyncHandler):
         if not self.is_replaced:
             self._make().up(command)
         self.seen.append(command)
+
+    def problems(self, command: CommandModel[Any]) -> Sequence[FieldProblem]:
+        """What the handler says of a command; nothing while it is replaced."""
+        return () if self.is_replaced else self._make().problems(command)
 
     def down(self, command: CommandModel[Any]) -> None:
         """Call the handler, and remember what it took out."""
