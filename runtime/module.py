@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
+from runtime.model.attributes_type import attributes_type
 from runtime.model.handler_registry import decorated_handlers
 from runtime.model.handlers import handler_references
 from runtime.model.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import UnionType
 
     from runtime.clients.resources import Resources
     from runtime.commands.service import CommandService
@@ -42,7 +44,8 @@ class CommandModule(Generic[AttributesT]):
     Args:
         table_name: Logical name; the tables are ``{NODE_ENV}-{APP_NAME}-{table_name}-…``
             unless the deployment says otherwise.
-        attributes: Pydantic model of the aggregate's own fields. Default: any dictionary.
+        attributes: Pydantic model of the aggregate's own fields; or a union of models, a typed
+            dictionary, a dataclass. Default: any dictionary.
         data_sync_handlers: Handlers, in the order they are called; see `HandlerSource`.
             Those that are decorated with `data_sync_handler` come after them.
         disable_default_handler: Write neither data nor history rows: the handlers'
@@ -54,15 +57,29 @@ class CommandModule(Generic[AttributesT]):
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
-        ConfigurationError: The name is empty, or a handler or an upcaster cannot be one.
+        ConfigurationError: The name is empty, a handler or an upcaster cannot be one, or the model
+            is one of which nothing that is stored could be read again.
     """
 
     @overload
     def __init__(
-        self: CommandModule[dict[str, Any]],
+        self: CommandModule[dict[str, Any] | None],
         table_name: str,
         *,
         attributes: None = None,
+        data_sync_handlers: Iterable[HandlerSource] = (),
+        disable_default_handler: bool = False,
+        upcasters: Iterable[UpcasterSource] = (),
+        read_ahead: int = 0,
+        resources: Resources | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: CommandModule[Any],
+        table_name: str,
+        *,
+        attributes: UnionType,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
@@ -87,7 +104,7 @@ class CommandModule(Generic[AttributesT]):
         self,
         table_name: str,
         *,
-        attributes: type[AttributesT] | None = None,
+        attributes: type[AttributesT] | UnionType | None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
@@ -97,6 +114,8 @@ class CommandModule(Generic[AttributesT]):
         if not table_name:
             msg = "table_name must not be empty: give the module's logical name, such as 'todo'"
             raise ConfigurationError(msg)
+        if attributes is not None:
+            attributes_type(attributes).check(table_name)
         self.table_name = table_name
         self.attributes = attributes
         self._given_handlers = handler_references(table_name, data_sync_handlers)
@@ -147,7 +166,9 @@ class CommandModule(Generic[AttributesT]):
             schema=self.schema,
             handlers=self.handlers,
             keeps_data=not self.disable_default_handler,
-            rows=RowReader(resources.large_attributes, self.schema, self.attributes or dict[str, Any]),
+            rows=RowReader(
+                resources.large_attributes, self.schema, self.attributes or dict[str, Any], self.table_name
+            ),
             notifier=resources.notifier,
             workflow=resources.workflow,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime import metrics
 from runtime.commands.base import read_base
-from runtime.commands.command_row import open_slice, stamped
+from runtime.commands.command_row import Draft, open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
 from runtime.errors import CqrsError, VersionConflictError
@@ -20,6 +20,7 @@ from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_ove
 from runtime.pipeline.transactions import COMMAND, advance_writes, insert_command, status_set
 from runtime.queries.sessions import SessionService
 from runtime.store.port import ConditionFailedError
+from runtime.store.row_reader import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +70,8 @@ class Publisher:
         self._sessions = SessionService(context)
 
     def publish(
-        self, request: Request, draft: Callable[[Base], Row], *, even_unchanged: bool = False
-    ) -> Row | None:
+        self, request: Request, draft: Callable[[Base], Draft], *, even_unchanged: bool = False
+    ) -> Draft | None:
         """Write the next version of an aggregate.
 
         Args:
@@ -79,7 +80,8 @@ class Publisher:
             even_unchanged: Write a version that says the same as the one before.
 
         Returns:
-            The command row, or None when it would change nothing.
+            The command row, with its attributes where they are known; or None when it would
+            change nothing.
         """
         context = self._context
         if request.version == VERSION_FIRST:
@@ -88,13 +90,14 @@ class Publisher:
         found = read_base(context, request.key, request.version, record)
         first = self._repeated(request, found.also)
         if first is not None:
-            return first
+            return Draft(first)
         base = found.base()
         if base.row is not None:
             context.schema.check_base(base.row)
         elif not base.version:
             check_new_key(*request.key)
-        drafted = draft(base)
+        made = draft(base)
+        drafted = made.row
         if (
             base.row is not None
             and not even_unchanged
@@ -113,7 +116,8 @@ class Publisher:
         if request.sync:
             row["syncMode"] = _SYNC
         row = context.large_attributes.off_load(context.tables.command, row)
-        return self._write(request, row, found.state, record, found.also)
+        winner = self._write(request, row, found.state, record, found.also)
+        return Draft(winner, made.attributes if winner is row else UNREAD)
 
     def repeated(self, request: Request) -> Row | None:
         """The command that an earlier call with the same publish id has made, or None. One read."""

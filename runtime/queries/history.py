@@ -16,17 +16,41 @@ from runtime.model.keys import (
     get_tenant_code,
     remove_sort_key_version,
 )
+from runtime.model.models import DataModel
 from runtime.model.rows import history_row, is_same_life, moment_in, version_of
 from runtime.pipeline.versions import version_rows
 from runtime.store.port import Put
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runtime.identity.context import InvokeContext
-    from runtime.model.models import DataModel
+    from runtime.model.models import UnreadableRow
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["HistoryService"]
+__all__ = ["HistoryService", "StateList"]
+
+
+class StateList(list[DataModel[AttributesT]], Generic[AttributesT]):
+    """States of an aggregate.
+
+    Args:
+        states: The states.
+        unreadable: The rows that are not among them.
+
+    Attributes:
+        unreadable: The rows that are not in the list, since the model of today does not accept
+            them. None where there are none.
+    """
+
+    def __init__(
+        self,
+        states: Iterable[DataModel[AttributesT]] = (),
+        unreadable: list[UnreadableRow] | None = None,
+    ) -> None:
+        super().__init__(states)
+        self.unreadable = unreadable
 
 
 class HistoryService(Generic[AttributesT]):
@@ -73,7 +97,7 @@ class HistoryService(Generic[AttributesT]):
         after: int = 0,
         limit: int | None = None,
         invoke_context: InvokeContext | None = None,
-    ) -> list[DataModel[AttributesT]]:
+    ) -> StateList[AttributesT]:
         """The replaced states of one aggregate, oldest first.
 
         A query reads all of their rows, since sort keys do not have the versions in order;
@@ -91,7 +115,8 @@ class HistoryService(Generic[AttributesT]):
         """
         detail = self._checked(key, invoke_context)
         rows = [row for row in self._rows(detail) if version_of(row) > after]
-        return [self._context.rows.data(row) for row in rows[:limit]]
+        found = self._context.rows.readable(rows[:limit])
+        return StateList(found.items, found.unreadable)
 
     def as_of(
         self,

@@ -93,8 +93,15 @@ def read_routes(
         states = endpoint.module.history.list_versions(
             key, after=start_from_version, limit=limit + 1, invoke_context=endpoint.caller()
         )
-        last = states[limit - 1].version if len(states) > limit else None
-        return History(items=states[:limit], last_version=last)
+        unreadable = states.unreadable or []
+        versions = sorted([state.version for state in states] + [row.version or 0 for row in unreadable])
+        last = versions[limit - 1] if len(versions) > limit else None
+        end = versions[-1] if last is None and versions else last or 0
+        return History(
+            items=[state for state in states if state.version <= end],
+            last_version=last,
+            unreadable=[row for row in unreadable if (row.version or 0) <= end] or None,
+        )
 
     def version(sk: str, version: Version) -> Response[DataModel[Any]]:
         key = endpoint.key(sk, write=False)
