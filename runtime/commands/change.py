@@ -73,7 +73,7 @@ class _Walk:
         """The change, and what it is merged into, with the names that are stored."""
         shape = shape.real()
         if isinstance(change, BaseModel):
-            return change.model_dump(by_alias=True, round_trip=True), base
+            change = change.model_dump(by_alias=True, round_trip=True)
         if isinstance(change, list | tuple):
             return self._list(shape, change, path), base
         if not isinstance(change, Mapping):

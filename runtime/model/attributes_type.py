@@ -12,13 +12,14 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import PydanticSerializationError, SchemaValidator
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.model.json_values import adapted
 from runtime.model.model_problems import model_problems
+from runtime.model.models import CqrsModel
 from runtime.model.shape import Choice, Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
 from runtime.model.shape_walk import changed_at, without_computed
 
@@ -49,17 +50,26 @@ class AttributesType:
         self.annotation = annotation
 
     @cached_property
-    def adapter(self) -> TypeAdapter[Any]:
-        """Pydantic's adapter of the type."""
-        return TypeAdapter(self.annotation)
-
-    @cached_property
     def schema(self) -> dict[str, Any]:
-        """Pydantic's core schema of the type."""
+        """Pydantic's core schema of the type.
+
+        A typed dictionary or a dataclass has the names that it has in a command.
+        """
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             self.annotation.model_rebuild()
-        found: Any = self.adapter.core_schema
-        return found  # type: ignore[no-any-return]
+            found: Any = TypeAdapter(self.annotation).core_schema
+            return found  # type: ignore[no-any-return]
+        holder: Any = create_model("Attributes", __base__=CqrsModel, attributes=(self.annotation, ...))
+        outer = holder.__pydantic_core_schema__
+        definitions = outer.get("definitions", [])
+        while outer["type"] != "model-fields":
+            outer = outer["schema"]
+        field = outer["fields"]["attributes"]["schema"]
+        return {"type": "definitions", "schema": field, "definitions": definitions}
+
+    @cached_property
+    def _serializer(self) -> SchemaSerializer:
+        return SchemaSerializer(self.schema)  # type: ignore[arg-type]
 
     @cached_property
     def shape(self) -> Shape:
@@ -92,6 +102,9 @@ class AttributesType:
             raise ConfigurationError(msg)
 
     def _problems(self) -> Iterator[str]:
+        if isinstance(self.annotation, str):
+            yield f"attributes: must be a type, got the text {self.annotation!r}; import the model"
+            return
         shape = self.shape
         options = [option.real() for option in shape.options] if isinstance(shape, Choice) else [shape]
         for option in options:
@@ -112,7 +125,7 @@ class AttributesType:
             if isinstance(value, BaseModel):
                 found: Any = value.model_dump(by_alias=True, round_trip=True, warnings=False)
             else:
-                found = self.adapter.dump_python(value, by_alias=True, round_trip=True, warnings=False)
+                found = self._serializer.to_python(value, by_alias=True, round_trip=True, warnings=False)
         except (PydanticSerializationError, TypeError, ValueError, AttributeError) as error:
             message = f"cannot be written: a serializer of the model failed ({type(error).__name__})"
             raise InvalidInputError([FieldProblem("attributes", message)]) from error
@@ -139,7 +152,7 @@ class AttributesType:
         Raises:
             ValidationError: The type does not accept them.
         """
-        if self._traits.is_strict:  # what is stored as text is of the type that it is for
+        if self._traits.reads_otherwise:  # what is stored as text is of the type that it is for
             values = adapted(self.shape, values, json=False)
         return self._validator.validate_python(values)
 
@@ -170,7 +183,9 @@ class AttributesType:
 
     @cached_property
     def _validator(self) -> Any:  # noqa: ANN401 - pydantic has two kinds of them
-        return self.adapter.validator
+        if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
+            return self.annotation.__pydantic_validator__
+        return SchemaValidator(self.schema)  # type: ignore[arg-type]
 
     @cached_property
     def _lenient(self) -> Any:  # noqa: ANN401

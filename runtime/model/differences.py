@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, RootModel
 
 from runtime.errors import FieldProblem
-from runtime.model.shape import Choice, Field, Items, Map, Record
+from runtime.model.shape import Choice, Field, Free, Items, Map, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +54,9 @@ def differences(
             yield FieldProblem(path, _of_other_type(given, found))
             return
         shape = _option(shape, given)
+    if isinstance(shape, Free):
+        # Of any type: what is stored is read as it is, such as a date as text. Its keys must be text.
+        shape = _like(given)
     match shape:
         case Record():
             yield from _of_record(shape, given, found, column, path)
@@ -66,6 +69,8 @@ def differences(
         case Items() if _is_row(given) and _is_row(found) and len(given) == len(found):
             for index, (one, other) in enumerate(zip(given, found, strict=True)):
                 yield from differences(shape.of(index), one, other, column, f"{path}.{index}")
+        case Free() if column(given) == column(found):
+            return
         case _ if not _is_same(given, found, column):
             yield FieldProblem(path, _OTHER if type(given) is type(found) else _of_other_type(given, found))
 
@@ -99,6 +104,13 @@ def _of_record(
                 yield FieldProblem(f"{path}.{name}", _OTHER)
 
 
+def _like(value: object) -> Shape:
+    """The shape of a value that may be anything."""
+    if isinstance(value, dict):
+        return Map(Free(), Free())
+    return Items(list, rest=Free()) if isinstance(value, list | tuple) else Free()
+
+
 def _value(record: Any, field: Field) -> Any:  # noqa: ANN401
     if isinstance(record, dict):
         return record.get(field.name, _MISSING)
@@ -120,8 +132,9 @@ def _is_same(given: Any, found: Any, column: Callable[[Any], Any]) -> bool:  # n
     """Whether two values without places in them say the same."""
     if _equal(given, found):
         return True
-    if type(given) is type(found) and type(given).__eq__ is not object.__eq__ and not _is_time(given):
-        return False
+    if type(given) is type(found) and not _is_time(given):
+        # What has no notion of being equal is as its own validator has made it.
+        return "__eq__" not in {name for base in type(given).__mro__[:-1] for name in vars(base)}
     return bool(column(given) == column(found))
 
 

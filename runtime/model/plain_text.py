@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
 
@@ -28,7 +30,7 @@ def plain_text(value: Any) -> Any:  # noqa: ANN401 - any value
     Raises:
         ValueError: Pydantic does not know either.
     """
-    if type(value).__module__ == "zoneinfo":
+    if isinstance(value, PurePath | ZoneInfo):
         return str(value)
     return to_jsonable_python(value, by_alias=True, round_trip=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from runtime.model.shape import Choice, Items, Leaf, Map, Record
@@ -27,9 +28,9 @@ def changed_at(shape: Shape, value: Any, change: Callable[[Leaf, Any], Any]) -> 
             }
         case Map() if isinstance(value, dict):
             return {name: changed_at(shape.value, inner, change) for name, inner in value.items()}
-        case Items() if isinstance(value, list | tuple):
+        case Items() if isinstance(value, list | tuple | deque):
             found = [changed_at(shape.of(index), inner, change) for index, inner in enumerate(value)]
-            return found if isinstance(value, list) else tuple(found)
+            return tuple(found) if isinstance(value, tuple) else found
         case Items() if isinstance(value, set | frozenset):
             return type(value)(changed_at(shape.of(0), inner, change) for inner in value)
         case Choice():

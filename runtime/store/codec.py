@@ -251,6 +251,8 @@ def _python_number(text: str) -> int | Decimal:
 
 
 def _plain(value: Any, path: str) -> Any:  # noqa: ANN401
+    if hasattr(value, "get_secret_value"):  # pydantic writes stars
+        raise _cannot(value, path)
     try:
         plain = plain_text(value)
     except ValueError as error:

@@ -74,9 +74,7 @@ def test_nothing_is_left_of_it_and_all_of_the_others(service: Service, store: St
     assert service.module.data.get_item(KEY) is None
 
 
-def test_its_large_attributes_go_too(
-    make_service: Callable[..., Service], bucket: str, store: Store
-) -> None:
+def test_its_large_attributes_go_too(make_service: Callable[..., Service], bucket: str, store: Store) -> None:
     service = make_service(handlers=[store], bucket_name=bucket, attribute_limit=100)
     service.publish_sync(attributes={"text": "x" * 500})
     service.publish_sync("B1", attributes={"text": "y" * 500})
