@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
@@ -20,7 +20,7 @@ from runtime.model.shape_walk import chosen
 if TYPE_CHECKING:
     from runtime.model.shape import Shape
 
-__all__ = ["REMOVE", "Change", "Removal", "merged"]
+__all__ = ["REMOVE", "Removal", "Spelled", "merged", "spelled"]
 
 _MOST_NAMES: Final = 20
 
@@ -38,31 +38,35 @@ REMOVE: Final = Removal.REMOVE
 """Value of a key in a partial update that is to go away."""
 
 
-class Change:
-    """A change on its way to what it is merged into.
-
-    Args:
-        base: The attributes before, as they are stored.
+class Spelled(NamedTuple):
+    """A change with the names that are stored.
 
     Attributes:
-        base: The attributes before, each field that is to change under the name that it is stored
+        change: The change.
+        base: What it is merged into: each field that is to change under the name that it is stored
             with, whatever name another writer gave it.
     """
 
-    def __init__(self, base: Any) -> None:  # noqa: ANN401 - any stored value
-        self.base = base
+    change: Any
+    base: Any
 
-    def of(self, shape: Shape, change: Any) -> Any:  # noqa: ANN401 - of the caller's
-        """The change with the names that are stored.
 
-        Raises:
-            InvalidInputError: A name is unknown, given twice, or that of a computed field.
-        """
-        walk = _Walk()
-        wanted, self.base = walk.spelled(shape, change, self.base, "attributes")
-        if walk.problems:
-            raise InvalidInputError(walk.problems)
-        return wanted
+def spelled(shape: Shape, change: Any, base: Any) -> Spelled:  # noqa: ANN401 - of the caller's, and as stored
+    """A change of attributes, and the attributes before, with the names that are stored.
+
+    Args:
+        shape: Shape of the attributes.
+        change: What is to change.
+        base: The attributes before, as they are stored.
+
+    Raises:
+        InvalidInputError: A name is unknown, given twice, or that of a computed field.
+    """
+    walk = _Walk()
+    found = Spelled(*walk.spelled(shape, change, base, "attributes"))
+    if walk.problems:
+        raise InvalidInputError(walk.problems)
+    return found
 
 
 class _Walk:
@@ -95,7 +99,7 @@ class _Walk:
         wanted: dict[str, Any] = {}
         after = dict(base)
         for name, value in change.items():
-            field = shape.names.get(name)
+            field = shape.names.get(name) if isinstance(name, str) else None
             place = f"{path}.{name}"
             if field is None:
                 self._unknown(shape, name, value, base, place)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from runtime.commands.change import REMOVE, Change, Removal, merged
+from runtime.commands.change import REMOVE, Removal, merged, spelled
 from runtime.commands.command_row import Draft, columns_of
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
 from runtime.model.attributes_type import attributes_type
@@ -112,9 +112,8 @@ class PartialUpdate:
         return sealed(values, path="attributes")
 
     def _changed(self, before: Any) -> Written:  # noqa: ANN401 - any stored value
-        change = Change(before)
-        wanted = change.of(self._type.shape, self._attributes)
-        rows, after = self._context.rows, merged(change.base, wanted)
+        wanted, base = spelled(self._type.shape, self._attributes, before)
+        rows, after = self._context.rows, merged(base, wanted)
         if self._type.is_free:
             return rows.written(after)
         typed = rows.checked(after)

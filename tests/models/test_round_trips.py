@@ -27,7 +27,7 @@ STATE = {"pk": PK, "sk": "A1", "code": "A1", "name": "one", "type": "ITEM"}
 SYNC = {"mode": "sync"}
 
 each_model = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
