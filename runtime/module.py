@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
@@ -115,7 +115,7 @@ class CommandModule(Generic[AttributesT]):
             msg = "table_name must not be empty: give the module's logical name, such as 'todo'"
             raise ConfigurationError(msg)
         if attributes is not None:
-            attributes_type(attributes).check(table_name)
+            attributes_type(cast("Any", attributes)).check(table_name)
         self.table_name = table_name
         self.attributes = attributes
         self._given_handlers = handler_references(table_name, data_sync_handlers)

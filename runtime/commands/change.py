@@ -99,7 +99,7 @@ class _Walk:
         wanted: dict[str, Any] = {}
         after = dict(base)
         for name, value in change.items():
-            field = shape.names.get(name) if isinstance(name, str) else None
+            field = shape.names.get(name) if isinstance(name, str) else None  # a key may be anything
             place = f"{path}.{name}"
             if field is None:
                 self._unknown(shape, name, value, base, place)
@@ -131,11 +131,12 @@ class _Walk:
         self, shape: Shape, change: Mapping[Any, Any], base: dict[str, Any], path: str
     ) -> tuple[dict[Any, Any], dict[str, Any]]:
         wanted: dict[Any, Any] = {}
+        before: dict[Any, Any] = base
         after = dict(base)
         for key, value in change.items():
             name = _key(key) if isinstance(shape, Map) else key
             inner_shape = shape.value if isinstance(shape, Map) else shape
-            wanted[name], inner = self.spelled(inner_shape, value, base.get(name), f"{path}.{name}")
+            wanted[name], inner = self.spelled(inner_shape, value, before.get(name), f"{path}.{name}")
             if name in base:
                 after[name] = inner
         return wanted, after

@@ -58,7 +58,8 @@ class AttributesType:
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             self.annotation.model_rebuild()
             found: Any = TypeAdapter(self.annotation).core_schema
-            return found  # type: ignore[no-any-return]
+            schema: dict[str, Any] = found
+            return schema
         holder: Any = create_model("Attributes", __base__=CqrsModel, attributes=(self.annotation, ...))
         outer = holder.__pydantic_core_schema__
         definitions = outer.get("definitions", [])
@@ -69,7 +70,7 @@ class AttributesType:
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
-        return SchemaSerializer(self.schema)  # type: ignore[arg-type]
+        return SchemaSerializer(self.schema)
 
     @cached_property
     def shape(self) -> Shape:
@@ -185,7 +186,7 @@ class AttributesType:
     def _validator(self) -> Any:  # noqa: ANN401 - pydantic has two kinds of them
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             return self.annotation.__pydantic_validator__
-        return SchemaValidator(self.schema)  # type: ignore[arg-type]
+        return SchemaValidator(self.schema)
 
     @cached_property
     def _lenient(self) -> Any:  # noqa: ANN401

@@ -21,11 +21,11 @@ __all__ = ["differences"]
 _EXCLUDED: Final = (
     "is excluded from what is written, so that it would be lost; leave it out, or remove exclude=True"
 )
-_OTHER: Final = "would be read back as another value; its validators and serializers must leave what they have made as it is"
+_OTHER: Final = "would be read back as another value; its validators and serializers must keep what they made"
 _MISSING: Final = object()
 
 
-def differences(
+def differences(  # noqa: C901, PLR0912 - one case a shape
     shape: Shape,
     given: Any,  # noqa: ANN401
     found: Any,  # noqa: ANN401

@@ -64,7 +64,7 @@ class _Adapter:
         self._json = json
         self._keep_computed = keep_computed
 
-    def adapted(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: ANN401
+    def adapted(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: ANN401, PLR0911 - one case a shape
         shape = shape.real()
         match shape:
             case _ if value is None or isinstance(value, Enum):  # such as what is to be removed

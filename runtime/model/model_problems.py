@@ -21,12 +21,12 @@ _NEVER: Final = {
     "generator": "is an iterator, which is used up when it is written; use list[...] or tuple[...]",
     "callable": "is a function, which cannot be stored; store the name of one",
     "is-subclass": "is a class, which cannot be stored; store the name of one",
-    "is-instance": "has a class that pydantic cannot make of what is stored; use one that it knows, or give it a "
-    "serializer and a validator (PlainSerializer, BeforeValidator)",
+    "is-instance": "has a class that pydantic cannot make of what is stored; use one that it knows, or "
+    "give it a serializer and a validator (PlainSerializer, BeforeValidator)",
     "arguments": "cannot be stored",
     "call": "cannot be stored",
 }
-_SECRET: Final = (
+_STARS: Final = (
     "is a secret, of which only stars are written; keep secrets elsewhere, or give the field a serializer "
     "that writes what may be stored"
 )
@@ -72,7 +72,8 @@ class _Search:
             place = f"{path}.{field.name}"
             yield from (f"{place} {problem}" for problem in self._of_field(field))
             if written[field.stored] > 1 and not field.is_excluded:
-                yield f"{place} is written as {field.stored!r}, as another field is; give each an alias of its own"
+                name = repr(field.stored)
+                yield f"{place} is written as {name}, as another field is; give each an alias of its own"
             yield from self.problems(field.shape, place)
 
     def _of_field(self, field: Field) -> Iterator[str]:
@@ -100,7 +101,7 @@ class _Search:
             if str(serializer.get("type", "")).startswith("function"):
                 function = serializer.get("function")
                 name = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', '')}"
-                return _SECRET if name == "pydantic.types._serialize_secret_field" else None
+                return _STARS if name == "pydantic.types._serialize_secret_field" else None
             if kind in _OPEN:
                 return None
             if kind == "definition-ref":

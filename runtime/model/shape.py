@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Choice",
-    "each_schema",
-    "rebuilt",
     "Field",
     "Free",
     "Items",
@@ -26,7 +24,9 @@ __all__ = [
     "Map",
     "Record",
     "Shape",
+    "each_schema",
     "is_json_value",
+    "rebuilt",
     "shape_of",
 ]
 
@@ -297,7 +297,7 @@ class _Builder:
             self._done[reference] = self.shape(self._definitions[reference])
         return self._done[reference]
 
-    def _of(self, schema: _Schema, kind: str, *, written: bool) -> Shape:
+    def _of(self, schema: _Schema, kind: str, *, written: bool) -> Shape:  # noqa: PLR0911 - one case a kind
         if kind in _RECORDS:
             return self._record(schema, kind)
         if kind == "dict":
@@ -342,7 +342,7 @@ class _Builder:
             return Items(tuple, tuple(shapes))
         return Items(tuple, tuple(shapes[:variadic]), shapes[variadic])
 
-    def _record(self, schema: _Schema, kind: str) -> Shape:
+    def _record(self, schema: _Schema, kind: str) -> Shape:  # noqa: C901 - one case a form
         config = schema.get("config") or {}
         record = Record(schema.get("cls", object).__name__, schema.get("cls"))
         if (ref := schema.get("ref")) is not None:

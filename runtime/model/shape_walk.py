@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["changed_at", "chosen", "without_computed"]
 
 
-def changed_at(shape: Shape, value: Any, change: Callable[[Leaf, Any], Any]) -> Any:  # noqa: ANN401
+def changed_at(shape: Shape, value: Any, change: Callable[[Leaf, Any], Any]) -> Any:  # noqa: ANN401, PLR0911 - one case a shape
     """A value as it is stored or shown, with each of its leaves as ``change`` makes it."""
     shape = shape.real()
     match shape:

@@ -60,7 +60,7 @@ def validated_input(
 def _is_of(attributes: BaseModel, model: type[CommandInputModel[Any]]) -> bool:
     """Whether a model can be taken for the module's own attributes as it is."""
     (own,) = model.__pydantic_generic_metadata__["args"] or (Any,)
-    return not isinstance(own, type) or get_origin(own) is None and isinstance(attributes, own)
+    return not isinstance(own, type) or (get_origin(own) is None and isinstance(attributes, own))
 
 
 def field_problems(error: ValidationError, *, prefix: str = "") -> list[FieldProblem]:

@@ -60,7 +60,7 @@ class Priced(CqrsModel):
     model_config = ConfigDict(extra="forbid")
 
     net_price: int
-    more_lines: list[Line] = []
+    more_lines: list[Line] = Field(default_factory=list)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -98,7 +98,7 @@ class Tags(RootModel[list[str]]):
 
 class Tree(CqrsModel):
     own_name: str
-    sub_trees: list[Tree] = []
+    sub_trees: list[Tree] = Field(default_factory=list)
 
 
 class Point(NamedTuple):

@@ -44,8 +44,8 @@ class Cash(CqrsModel):
 
 class Node(CqrsModel):
     own_value: int = 0
-    sub_nodes: list[Node] = []
-    by_name: dict[str, Node] = {}
+    sub_nodes: list[Node] = Field(default_factory=list)
+    by_name: dict[str, Node] = Field(default_factory=dict)
     next_one: Node | None = None
 
 
@@ -57,16 +57,16 @@ class Open(CqrsModel):
 
 class Order(CqrsModel):
     unit_price: int = 0
-    lines: dict[str, Line] = {}
+    lines: dict[str, Line] = Field(default_factory=dict)
     more_lines: dict[str, dict[str, Line]] | None = None
-    by_size: dict[Size, Line] = {}
-    by_day: dict[date, list[Line]] = {}
+    by_size: dict[Size, Line] = Field(default_factory=dict)
+    by_day: dict[date, list[Line]] = Field(default_factory=dict)
     pair: tuple[Line, int] | None = None
     payment: Annotated[Card | Cash, Field(discriminator="kind")] | None = None
     either: Card | Cash | None = None
     node: Node = Node()
     open_one: Open = Open()
-    free: dict[str, Any] = {}
+    free: dict[str, Any] = Field(default_factory=dict)
     legacy_name: str | None = Field(
         None, validation_alias=AliasChoices("legacyName", "oldName"), serialization_alias="legacyName"
     )

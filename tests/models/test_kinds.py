@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable  # noqa: TC003 - pydantic reads t
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -38,6 +38,8 @@ from runtime import (
     InvalidInputError,
     module_routes,
 )
+from runtime.store.codec import sealed
+from runtime.store.port import Put
 from runtime.testing import MemoryApp
 from tests.models.test_round_trips import KEY, PK, STATE, SYNC, service
 
@@ -96,7 +98,7 @@ class Frozen(BaseModel):
 
 
 class SetOfModels(CqrsModel):
-    parts: set[Frozen] = set()
+    parts: set[Frozen] = Field(default_factory=set)
 
 
 class Twice(CqrsModel):
@@ -300,7 +302,7 @@ class Sub(Dog):
 
 class Pets(CqrsModel):
     pet: Kind | Dog | None = None
-    keys: dict[int | str, int] = {}
+    keys: dict[int | str, int] = Field(default_factory=dict)
     pin: str = Field("", exclude=True)
     free: Any = None
 
@@ -359,7 +361,7 @@ class Total(CqrsModel):
     model_config = ConfigDict(extra="forbid")
 
     net_price: int
-    lines: list[Total] = []
+    lines: list[Total] = Field(default_factory=list)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -446,7 +448,4 @@ def publishing(model: Any) -> Iterator[tuple[CommandModule[Any], InvokeContext]]
 
 
 def put(table: str, row: dict[str, Any], attributes: Any) -> Any:
-    from runtime.store.codec import sealed
-    from runtime.store.port import Put
-
     return Put(table=table, row=row | {"attributes": sealed(attributes, path="attributes")})

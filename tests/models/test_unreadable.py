@@ -19,6 +19,8 @@ from runtime import (
     erase,
     module_routes,
 )
+from runtime.store.port import Delete, Put
+from runtime.store.values import Place
 from runtime.testing import MemoryApp
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Service:
 
     def deploy(self, model: Any) -> None:
         """Let the tables be those of another release."""
-        store, resources = self.memory.store, self.memory.resources
+        store = self.memory.store
         self.memory.close()
         self.memory = MemoryApp(self.app(model))
         self.memory.clock.advance(days=1)
@@ -101,11 +103,9 @@ class Service:
             self.module.tables.sync,
         ):
             for row in store.rows(table):
-                from runtime.store.port import Put
-
                 self.memory.store.write(Put(table=table, row=row))
-        _ = resources
-        self.memory._stream.clear()
+        # They were delivered long ago.
+        self.memory.deliver(lose=[row["sk"] for row in store.rows(self.module.tables.command)])
         self.client = self.memory.client(tenant="acme")
         self.user = self.memory.user(tenant="acme")
 
@@ -154,10 +154,10 @@ def test_pages_go_on_behind_it(service: Service) -> None:
 
 
 def test_iterating_gives_the_others_and_ends_with_an_error(service: Service) -> None:
-    seen = []
+    seen: list[str] = []
+    rows = service.module.data.iterate_items_by_pk(PK, invoke_context=service.user)
     with pytest.raises(UnreadableRowError, match="and 2 more rows") as caught:
-        for item in service.module.data.iterate_items_by_pk(PK, invoke_context=service.user):
-            seen.append(item.sk)  # noqa: PERF402 - until it raises
+        seen.extend(item.sk for item in rows)
     assert seen == ["a", "e"]
     assert (caught.value.sk, caught.value.others) == ("b", ((PK, "c"), (PK, "d")))
 
@@ -221,11 +221,8 @@ def test_history_has_the_others(service: Service) -> None:
 def test_a_sweep_shows_the_others_to_a_handler(service: Service) -> None:
     service.shown.rows.clear()
     for row in service.memory.store.rows(service.module.tables.sync):
-        from runtime.store.port import Delete
-        from runtime.store.values import Place
-
         service.memory.store.write(Delete(place=Place(service.module.tables.sync, row["pk"], row["sk"])))
-    failed: list[Any] = []
+    failed: list[Any] = Field(default_factory=list)
     admin = service.memory.user(tenant="acme", global_roles=["system_admin"])
     service.module.commands.re_sync_data(
         on_page=lambda progress: failed.extend(progress.failed), invoke_context=admin
@@ -249,7 +246,7 @@ def test_a_duplicate_says_the_same_and_does_not_raise(service: Service) -> None:
 
 class Timed(CqrsModel):
     at: FutureDatetime | None = None
-    day: dict[str, list[FutureDate]] = {}
+    day: dict[str, list[FutureDate]] = Field(default_factory=dict)
 
 
 def test_a_rule_about_the_present_is_one_of_publishing() -> None:
