@@ -135,7 +135,7 @@ class DataModel(_StoredModel[AttributesT], Generic[AttributesT]):
 class UnreadableRow(CqrsModel):
     """A stored row that the module's model does not accept today.
 
-    It can be deleted and erased, and changed where the change mends it; ``cqrs show`` shows it raw.
+    It can be deleted and erased, and changed where the change mends it; ``cqrs show --raw`` shows it.
 
     Attributes:
         pk: Partition key.

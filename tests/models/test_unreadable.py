@@ -19,6 +19,8 @@ from runtime import (
     erase,
     module_routes,
 )
+from runtime.entry.operator.operator import Operator
+from runtime.entry.operator.scope import Scope
 from runtime.store.port import Delete, Put
 from runtime.store.values import Place
 from runtime.testing import MemoryApp
@@ -222,7 +224,7 @@ def test_a_sweep_shows_the_others_to_a_handler(service: Service) -> None:
     service.shown.rows.clear()
     for row in service.memory.store.rows(service.module.tables.sync):
         service.memory.store.write(Delete(place=Place(service.module.tables.sync, row["pk"], row["sk"])))
-    failed: list[Any] = Field(default_factory=list)
+    failed: list[Any] = []
     admin = service.memory.user(tenant="acme", global_roles=["system_admin"])
     service.module.commands.re_sync_data(
         on_page=lambda progress: failed.extend(progress.failed), invoke_context=admin
@@ -236,6 +238,18 @@ def test_it_can_be_erased(service: Service) -> None:
     erase(service.module, (PK, "b"), invoke_context=admin)
     assert "b" not in service.shown.rows
     assert "b" not in {row["sk"] for row in service.memory.rows("item", "data")}
+
+
+def test_operators_see_it_raw(service: Service) -> None:
+    operator = Operator(Scope({"item": service.module}, service.memory.resources))
+    key = {"operation": "show", "module": "item", "pk": PK, "sk": "b"}
+    shown = operator.run(key)
+    assert (shown["data"]["version"], "attributes" in shown["data"]) == (2, False)
+    raw = operator.run(key | {"raw": True})["data"]
+    assert raw["attributes"]["M"]["count"] == {"N": "11"}
+    assert [problem["field"] for problem in raw["problems"]] == ["attributes.count"]
+    fine = operator.run(key | {"raw": True, "sk": "a"})["data"]
+    assert (fine["attributes"]["M"]["count"], fine["problems"]) == ({"N": "1"}, [])
 
 
 def test_a_duplicate_says_the_same_and_does_not_raise(service: Service) -> None:
