@@ -29,6 +29,7 @@ from .errors import NewerSchemaError as NewerSchemaError
 from .errors import OutcomeUnknownError as OutcomeUnknownError
 from .errors import PreviousVersionPending as PreviousVersionPending
 from .errors import PublishIdReusedError as PublishIdReusedError
+from .errors import ReadModelUnavailableError as ReadModelUnavailableError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError
@@ -41,11 +42,12 @@ from .identity.access import requires_role as requires_role
 from .identity.context import HEADER_TENANT_CODE as HEADER_TENANT_CODE
 from .identity.context import ROLE_SYSTEM_ADMIN as ROLE_SYSTEM_ADMIN
 from .identity.context import InvokeContext as InvokeContext
-from .identity.context import UserContext as UserContext
 from .identity.context import current_invoke_context as current_invoke_context
 from .identity.context import get_command_source as get_command_source
-from .identity.context import get_user_context as get_user_context
 from .identity.context import require_invoke_context as require_invoke_context
+from .identity.tenant import acting_tenant as acting_tenant
+from .identity.user import UserContext as UserContext
+from .identity.user import get_user_context as get_user_context
 from .model.handler_registry import data_sync_handler as data_sync_handler
 from .model.handlers import DataSyncHandler as DataSyncHandler
 from .model.item_list import ItemList as ItemList

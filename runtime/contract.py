@@ -33,7 +33,9 @@ __all__ = [
     "STREAM_FILTER",
     "SYNC_SUFFIX",
     "TTL_ATTRIBUTE",
+    "UNAVAILABLE_ERRORS",
     "Action",
+    "Claim",
     "Env",
     "FunctionKind",
     "Metric",
@@ -78,11 +80,31 @@ OPEN_SLICES: Final = 16
 #: What the schedule asks of the operator function, in the field `operation` of the payload.
 HEAL_OPERATION: Final = "heal"
 
+#: Names of the errors that say of a task: nothing is wrong with the command, something that it needs is
+#: busy or out of reach. The state machine tries them again for longer.
+UNAVAILABLE_ERRORS: Final = (
+    "ReadModelUnavailableError",
+    "StoreUnavailableError",
+    "ContentionError",
+    "OutcomeUnknownError",
+)
+
 #: The part of a realtime channel's path that stands for no tenant: nobody may subscribe to it.
 NO_TENANT_SEGMENT: Final = "none"
 
 #: Values of the message attribute `action` that reach the notification queue.
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
+
+
+class Claim:
+    """Claims of a token, by the names that Cognito gives them; `Env` has variables for others."""
+
+    USER: Final = "sub"
+    TENANT: Final = "custom:tenant"
+    ROLES: Final = "custom:roles"
+    GROUPS: Final = "custom:groups"
+    USE: Final = "token_use"
+    USE_ACCESS: Final = "access"
 
 
 class Env:
@@ -105,6 +127,11 @@ class Env:
     COGNITO_USER_POOL_CLIENT_ID: Final = "COGNITO_USER_POOL_CLIENT_ID"
     COMMON_TENANT_CODES: Final = "COMMON_TENANT_CODES"
     CROSS_TENANT_ROLES: Final = "CROSS_TENANT_ROLES"
+    ITEM_SIZE_LIMIT: Final = "ITEM_SIZE_LIMIT"
+    USER_CLAIM: Final = "USER_CLAIM"
+    TENANT_CLAIM: Final = "TENANT_CLAIM"
+    ROLES_CLAIM: Final = "ROLES_CLAIM"
+    GROUPS_CLAIM: Final = "GROUPS_CLAIM"
     REQUEST_BODY_SIZE_LIMIT: Final = "REQUEST_BODY_SIZE_LIMIT"
     APPSYNC_EVENTS_ENDPOINT: Final = "APPSYNC_EVENTS_ENDPOINT"
     APPSYNC_EVENTS_NAMESPACE: Final = "APPSYNC_EVENTS_NAMESPACE"

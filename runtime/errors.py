@@ -12,6 +12,7 @@ CqrsError
 ├── PublishIdReusedError        422  the publish id belongs to another call
 ├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
 │   └── ContentionError         503  others were faster for as long as this call tried
+├── ReadModelUnavailableError   503  a handler's store is out of reach: tried again for longer
 ├── OutcomeUnknownError         503  no answer came: it may have been written
 ├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
@@ -50,6 +51,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PreviousVersionPending",
     "PublishIdReusedError",
+    "ReadModelUnavailableError",
     "StoreRefusedError",
     "StoreUnavailableError",
     "UnknownEventError",
@@ -212,6 +214,17 @@ class ContentionError(StoreUnavailableError):
 
     def __init__(self, message: str) -> None:
         CqrsError.__init__(self, message)
+
+
+class ReadModelUnavailableError(CqrsError):
+    """The store that a data sync handler keeps is busy or out of reach, so nothing is wrong with the command.
+
+    A handler may raise it. What drivers and clients raise of that kind becomes one where it
+    leaves a handler: the state machine tries it again for longer before the handler is parked.
+    """
+
+    status = 503
+    code = "unavailable"
 
 
 class OutcomeUnknownError(CqrsError):

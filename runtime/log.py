@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
+
+from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["log_context", "logger"]
+__all__ = ["error_fields", "log_context", "logger", "shown_text", "texts_are_shown"]
 
 logger = Logger(service="cqrs")
+
+#: What AWS sets where it runs code: Lambda both, its containers the second.
+_OF_AWS: Final = ("AWS_LAMBDA_FUNCTION_NAME", "AWS_EXECUTION_ENV")
+_WITH_REAL_DATA: Final = ("stg", "prod")
+
+
+def texts_are_shown() -> bool:
+    """Whether errors may be shown with their texts, which often quote what the code works on.
+
+    They are at log level DEBUG, and on one's own machine: where neither AWS nor the emulator of
+    `constructs_lib.local` runs the code as a function, and ``NODE_ENV`` is not stg or prod.
+    """
+    if logger.log_level <= logging.DEBUG:
+        return True
+    is_deployed = any(os.environ.get(name) for name in _OF_AWS)
+    return not is_deployed and os.environ.get(Env.NODE_ENV) not in _WITH_REAL_DATA
+
+
+def error_fields(error: BaseException) -> dict[str, Any]:
+    """What a line of the log says of an error: its kind, and where texts are shown all the rest.
+
+    Example:
+        >>> logger.error("record not handled", **error_fields(error))
+    """
+    return {"error": type(error).__name__, **shown_text(error)}
+
+
+def shown_text(error: BaseException) -> dict[str, Any]:
+    """The traceback of an error with its text and its causes, where texts are shown; else nothing."""
+    return {"exception": "".join(format_exception(error))} if texts_are_shown() else {}
 
 
 @contextmanager

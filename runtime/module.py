@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
@@ -54,11 +55,14 @@ class CommandModule(Generic[AttributesT]):
             3, and so on; or their import paths. The list only ever grows at its end.
         read_ahead: How many schemas beyond those the model can read as they are. It never
             writes over them.
+        min_ttl: How far ahead the ``ttl`` of a command has to be, whoever gives it: an item whose
+            time is over is deleted for good, and its last state is in no history. Default: the
+            service's own code may give any; for users see `module_routes`.
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
-        ConfigurationError: The name is empty, a handler or an upcaster cannot be one, or the model
-            is one of which nothing that is stored could be read again.
+        ConfigurationError: The name is empty, ``min_ttl`` is negative, a handler or an upcaster
+            cannot be one, or the model is one of which nothing that is stored could be read again.
     """
 
     @overload
@@ -71,6 +75,7 @@ class CommandModule(Generic[AttributesT]):
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -97,6 +102,7 @@ class CommandModule(Generic[AttributesT]):
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -109,6 +115,7 @@ class CommandModule(Generic[AttributesT]):
         disable_default_handler: bool = False,
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None:
         if not table_name:
@@ -122,6 +129,10 @@ class CommandModule(Generic[AttributesT]):
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
         self.schema = Schema(table_name, upcasters, read_ahead)
+        if min_ttl is not None and min_ttl < timedelta(0):
+            msg = f"min_ttl must not be negative, got {min_ttl}"
+            raise ConfigurationError(msg)
+        self.min_ttl = min_ttl
         self._resources = resources
         self._tables: ModuleTables | None = None
         self.add_decorated_handlers()
@@ -155,20 +166,21 @@ class CommandModule(Generic[AttributesT]):
         resources = self.resources
         tables = self._tables or resources.settings.tables_of(self.table_name)
         self._check_sync_table(tables)
+        attributes = self.attributes or dict[str, Any]
+        large_attributes = resources.large_attributes.of_type(attributes)
         return ModuleContext(
             name=self.table_name,
             tables=tables,
             settings=resources.settings,
             store=resources.store,
-            large_attributes=resources.large_attributes,
+            large_attributes=large_attributes,
             retention=TtlService(resources.store, resources.settings, tables),
-            attributes=self.attributes or dict[str, Any],
+            attributes=attributes,
             schema=self.schema,
             handlers=self.handlers,
             keeps_data=not self.disable_default_handler,
-            rows=RowReader(
-                resources.large_attributes, self.schema, self.attributes or dict[str, Any], self.table_name
-            ),
+            min_ttl=self.min_ttl,
+            rows=RowReader(large_attributes, self.schema, attributes, self.table_name),
             notifier=resources.notifier,
             workflow=resources.workflow,
         )

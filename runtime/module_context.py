@@ -11,6 +11,8 @@ from runtime.model.status import FINISHED, HANDLERS_STARTED
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from runtime.clients.notifications import Notifier
     from runtime.clients.workflow import WorkflowStarter
     from runtime.model.handlers import HandlerReference
@@ -42,6 +44,7 @@ class ModuleContext:
         schema: Schema versions of the attributes.
         handlers: The data sync handlers, in the order they are called.
         keeps_data: False for a module without data and history rows.
+        min_ttl: How far ahead the ``ttl`` of a command has to be; None for no minimum.
         rows: Makes models of rows.
         notifier: Tells clients and operators.
         workflow: Starts the state machine.
@@ -57,6 +60,7 @@ class ModuleContext:
     schema: Schema
     handlers: tuple[HandlerReference, ...]
     keeps_data: bool
+    min_ttl: timedelta | None
     rows: RowReader[Any]
     notifier: Notifier
     workflow: WorkflowStarter

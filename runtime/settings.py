@@ -18,6 +18,7 @@ from runtime.contract import (
     MODES,
     SESSION_NAME,
     SYNC_SUFFIX,
+    Claim,
     Env,
 )
 from runtime.errors import ConfigurationError
@@ -38,6 +39,7 @@ _OPEN_INDEX_KEY: Final = "open"
 _MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync", _OPEN_INDEX_KEY}
 _DEFAULT_ATTRIBUTE_LIMIT: Final = 100 * 1024
 _DEFAULT_BODY_LIMIT: Final = 100 * 1024
+_DEFAULT_ITEM_LIMIT: Final = 1024**2
 _BODY_LIMIT: Final = re.compile(r"([0-9]+)\s*(b|kb|mb)?", re.IGNORECASE)
 _BYTES: Final = {"b": 1, "kb": 1024, "mb": 1024**2}
 _SERVICES: Final = ("DYNAMODB", "S3", "SFN", "SNS", "SQS", "COGNITO", "SES", "APPSYNC")
@@ -81,7 +83,12 @@ class Settings:
     attribute_limit: int = _DEFAULT_ATTRIBUTE_LIMIT
     common_tenant_codes: tuple[str, ...] = ("common",)
     cross_tenant_roles: tuple[str, ...] = ("system_admin",)
+    user_claim: str = Claim.USER
+    tenant_claim: str = Claim.TENANT
+    roles_claim: str = Claim.ROLES
+    groups_claim: str = Claim.GROUPS
     request_body_limit: int = _DEFAULT_BODY_LIMIT
+    item_limit: int = _DEFAULT_ITEM_LIMIT
     realtime_endpoint: str | None = None
     realtime_namespace: str = "default"
     from_email: str | None = None
@@ -104,7 +111,8 @@ class Settings:
         if node_env is not None and node_env not in _ENVIRONMENTS:
             problems.append(f"{Env.NODE_ENV} must be one of {', '.join(_ENVIRONMENTS)}, got {node_env!r}")
         attribute_limit = _positive(env.get(Env.ATTRIBUTE_LIMIT_SIZE), _DEFAULT_ATTRIBUTE_LIMIT, problems)
-        body_limit = _byte_size(env.get(Env.REQUEST_BODY_SIZE_LIMIT), problems)
+        body_limit = _byte_size(env, Env.REQUEST_BODY_SIZE_LIMIT, _DEFAULT_BODY_LIMIT, problems)
+        item_limit = _byte_size(env, Env.ITEM_SIZE_LIMIT, _DEFAULT_ITEM_LIMIT, problems)
         modules = _read_modules(env.get(Env.MODULES), problems)
         if problems:
             raise ConfigurationError("; ".join(problems))
@@ -123,7 +131,12 @@ class Settings:
             attribute_limit=attribute_limit,
             common_tenant_codes=_names(env.get(Env.COMMON_TENANT_CODES), "common"),
             cross_tenant_roles=_names(env.get(Env.CROSS_TENANT_ROLES), "system_admin"),
+            user_claim=env.get(Env.USER_CLAIM) or Claim.USER,
+            tenant_claim=env.get(Env.TENANT_CLAIM) or Claim.TENANT,
+            roles_claim=env.get(Env.ROLES_CLAIM) or Claim.ROLES,
+            groups_claim=env.get(Env.GROUPS_CLAIM) or Claim.GROUPS,
             request_body_limit=body_limit,
+            item_limit=item_limit,
             realtime_endpoint=env.get(Env.APPSYNC_EVENTS_ENDPOINT) or None,
             realtime_namespace=env.get(Env.APPSYNC_EVENTS_NAMESPACE) or "default",
             from_email=env.get(Env.SES_FROM_EMAIL) or None,
@@ -204,14 +217,15 @@ def _positive(text: str | None, default: int, problems: list[str]) -> int:
     return int(text)
 
 
-def _byte_size(text: str | None, problems: list[str]) -> int:
+def _byte_size(env: Mapping[str, str], name: str, default: int, problems: list[str]) -> int:
     """Bytes of a size such as ``100kb``, as the reference system writes it."""
+    text = env.get(name)
     if not text:
-        return _DEFAULT_BODY_LIMIT
+        return default
     match = _BODY_LIMIT.fullmatch(text.strip())
     size = int(match[1]) * _BYTES[(match[2] or "b").lower()] if match else 0
     if size < 1:
-        problems.append(f"{Env.REQUEST_BODY_SIZE_LIMIT} must be a size such as 100kb or 1mb, got {text!r}")
+        problems.append(f"{name} must be a size such as 100kb or 1mb, got {text!r}")
     return size
 
 

@@ -104,6 +104,8 @@ class CqrsApi(Construct):
                 # CDK would take the id, which is the same for every service of an account.
                 api_name=Stack.of(self).stack_name,
                 create_default_stage=False,
+                # A route of the service's own is private, too, unless its author says otherwise.
+                default_authorizer=self.authorizer,
                 cors_preflight=_cors(cors_origins) if cors_origins else None,
             )
             self.log_group = vended_log_group(
@@ -149,13 +151,16 @@ class CqrsApi(Construct):
         self,
         path: str,
         *,
-        methods: Sequence[apigatewayv2.HttpMethod] = (apigatewayv2.HttpMethod.GET,),
+        methods: Sequence[apigatewayv2.HttpMethod] = (
+            apigatewayv2.HttpMethod.GET,
+            apigatewayv2.HttpMethod.HEAD,
+        ),
     ) -> None:
         """Let anybody call ``methods`` of ``path``, without a token.
 
         Args:
             path: Path from the root, such as "/health".
-            methods: HTTP methods that need no token. Defaults to GET.
+            methods: HTTP methods that need no token. Defaults to GET and HEAD.
 
         Raises:
             InvalidPropsError: ``path`` does not begin with a slash.
@@ -220,7 +225,10 @@ def _authorizer(
         )
         raise InvalidPropsError(msg)
     return authorizers.HttpUserPoolAuthorizer(
-        "Authorizer", identity.user_pool, user_pool_clients=[identity.user_pool_client]
+        "Authorizer",
+        identity.user_pool,
+        user_pool_clients=[identity.user_pool_client],
+        user_pool_region=identity.region,
     )
 
 

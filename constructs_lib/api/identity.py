@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration, RemovalPolicy
+from aws_cdk import Annotations, Duration, RemovalPolicy, Token
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
@@ -119,6 +119,15 @@ class Identity(Construct):
             .with_custom_attributes(_TENANT, _ROLES),
             write_attributes=_own_attributes(),
         )
+
+    @property
+    def region(self) -> str:
+        """Region of the user pool, which may be another one than that of the service.
+
+        The id of a pool begins with it. Of one that is made with the service only its stack knows it.
+        """
+        pool_id = self.user_pool.user_pool_id
+        return self.user_pool.env.region if Token.is_unresolved(pool_id) else pool_id.rpartition("_")[0]
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Tell the api function the ids of the pool and of its client."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jsii
-from aws_cdk import Annotations, AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Stack
+from aws_cdk import Annotations, AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_s3_assets import Asset
 
 from constructs_lib.errors import BundlingError
 from constructs_lib.layers.layer_build import (
@@ -17,7 +18,7 @@ from constructs_lib.layers.layer_build import (
     find_interpreter,
     install_requirements,
 )
-from constructs_lib.layers.layer_cache import cached
+from constructs_lib.layers.layer_cache import cached, is_as_built, note_built
 from constructs_lib.layers.layer_contents import runtime_package
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class LayerBundling:
         self._contents = contents
         self._interpreter = interpreter
         self.error: BundlingError | None = None
+        self._is_built = False
 
     def try_bundle(self, output_dir: str, *, image: DockerImage, **_options: Any) -> bool:  # noqa: ANN401, ARG002 - the interface
         """Build the layer into ``output_dir``; CDK calls it. It never asks for Docker.
@@ -63,17 +65,38 @@ class LayerBundling:
             BundlingError: The layer cannot be built.
 
         """
-        kind = "source" if self._interpreter is None else "bytecode"
-        installed = cached(f"layer-{self._contents.requirements_hash}-{kind}", self._install)
+        installed = cached(f"layer-{self._contents.requirements_hash}-{self._kind}", self._install)
         try:
             shutil.copytree(installed, output, dirs_exist_ok=True)
             if self._contents.package is not None:
                 package = copy_package(self._contents.package, output / "python")
                 self._compile(package, root=output)
             _let_everyone_read(output)
+            note_built(self._asset_key, output)
+            self._is_built = True
         except OSError as error:
             msg = f"the layer cannot be written to {output} ({error}); make room or choose another folder"
             raise BundlingError(msg) from error
+
+    def check(self, output: Path) -> None:
+        """Build a layer anew that CDK has found in the output folder, unless it was built here.
+
+        Raises:
+            BundlingError: The layer cannot be built.
+
+        """
+        if not self._is_built and output.is_dir() and not is_as_built(self._asset_key, output):
+            shutil.rmtree(output)
+            output.mkdir()
+            self.build(output)
+
+    @property
+    def _asset_key(self) -> str:
+        return f"asset-{self._contents.asset_hash}-{self._kind}"
+
+    @property
+    def _kind(self) -> str:
+        return "source" if self._interpreter is None else "bytecode"
 
     def _install(self, folder: Path) -> None:
         install_requirements(self._contents, folder / "python")
@@ -109,7 +132,7 @@ def bundled_layer(
             )
     bundling = LayerBundling(contents, interpreter)
     try:
-        return lambda_.LayerVersion(
+        layer = lambda_.LayerVersion(
             scope,
             construct_id,
             # The folder is only where a bundling in Docker would start from.
@@ -128,6 +151,11 @@ def bundled_layer(
         if bundling.error is not None:
             raise bundling.error from None
         raise
+    if Stack.of(scope).bundling_required:
+        asset = layer.node.find_child("Code")
+        if isinstance(asset, Asset):
+            bundling.check(Path(Stage.of(scope).asset_outdir) / asset.asset_path)  # type: ignore[union-attr]
+    return layer
 
 
 def _let_everyone_read(folder: Path) -> None:

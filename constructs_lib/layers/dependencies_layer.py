@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
@@ -15,8 +17,15 @@ from constructs_lib.layers.layer_contents import LayerContents, lock_lines
 from constructs_lib.props.checks import check_removal_policy
 from constructs_lib.props.strict_props import strict_props
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["DependenciesLayer"]
 
+# Where packages are, and what holds anyway.
+_OPTION: Final = re.compile(
+    r"(-i|--index-url|--extra-index-url|--only-binary)[ =]\S+|--require-hashes|--prefer-binary"
+)
 _HOW_TO_LOCK = "uv pip compile --universal --generate-hashes requirements.in -o requirements.txt"
 
 
@@ -24,7 +33,9 @@ class DependenciesLayer(Construct):
     """A Lambda layer with the packages of a lock file, and their bytecode.
 
     It is built as `RuntimeLayer` is: with uv, without Docker, for the functions' processor
-    and Python, from wheels only. Each package is checked against its hash.
+    and Python, from wheels only. Each package is checked against its hash. Neither configuration
+    files nor what lies in the working directory says what is installed; `docs/security.md` tells
+    which variables say where from.
 
     Example:
         >>> packages = DependenciesLayer(self, "Packages", requirements="requirements.txt")
@@ -37,12 +48,16 @@ class DependenciesLayer(Construct):
         architecture: Processor of the functions that use the layer. Defaults to ARM64.
         python_runtime: Python of the functions that use the layer. Defaults to the Python
             that synthesizes.
+        build_from_source: Names of packages that have no wheel and may be built on this machine,
+            which runs code of theirs, and of what they ask for to be built: unlike themselves, that
+            is not locked. Defaults to none: what has no wheel is refused.
         removal_policy: What happens to a version of the layer that is replaced. Defaults to
             DESTROY.
 
     Raises:
-        InvalidPropsError: ``requirements`` is missing or empty, or has a package without
-            a hash.
+        InvalidPropsError: ``requirements`` is missing or empty, has a package without
+            a hash, or says more than packages and where they are; or ``build_from_source`` names
+            a package that is not in it.
         BundlingError: The layer cannot be built; uv's own words are in the message.
 
     """
@@ -56,16 +71,18 @@ class DependenciesLayer(Construct):
         requirements: str | Path,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         python_runtime: lambda_.Runtime | None = None,
+        build_from_source: Sequence[str] = (),
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         super().__init__(scope, construct_id)
         check_removal_policy("removal_policy", removal_policy)
         path = Path(requirements)
-        _check_locked(path)
+        _check_locked(path, build_from_source)
         contents = LayerContents(
             requirements=path.absolute(),
             architecture=architecture,
             python_runtime=python_runtime or default_python_runtime(),
+            from_source=tuple(build_from_source),
         )
         self.layer_version = bundled_layer(
             self,
@@ -76,11 +93,19 @@ class DependenciesLayer(Construct):
         )
 
 
-def _check_locked(path: Path) -> None:
+def _check_locked(path: Path, from_source: Sequence[str]) -> None:
     if not path.is_file():
         msg = f"requirements must be a file, got {str(path)!r}; make it: {_HOW_TO_LOCK}"
         raise InvalidPropsError(msg)
-    packages = [line for line in lock_lines(path) if not line.startswith("-")]
+    if isinstance(from_source, str):
+        msg = f"build_from_source must be a list of names, got {from_source!r}; write [{from_source!r}]"
+        raise InvalidPropsError(msg)
+    lines = lock_lines(path)
+    for line in lines:
+        if line.startswith("-") and not _OPTION.fullmatch(line):
+            msg = f"requirements must have no option that changes what is built, got {line!r}; take it out"
+            raise InvalidPropsError(msg)
+    packages = [line for line in lines if not line.startswith("-")]
     if not packages:
         msg = f"requirements must name a package, got none in {str(path)!r}; leave the layer out"
         raise InvalidPropsError(msg)
@@ -88,3 +113,19 @@ def _check_locked(path: Path) -> None:
         if "--hash=" not in line:
             msg = f"requirements must have a hash for each package, got {line!r}; make it: {_HOW_TO_LOCK}"
             raise InvalidPropsError(msg)
+        name = _name(line)
+        if "/" in line.partition(";")[0] and ".whl" not in line and name not in map(_name, from_source):
+            msg = (
+                f"requirements must have wheels only, got {line!r}; name it in build_from_source to let code "
+                "of its run here"
+            )
+            raise InvalidPropsError(msg)
+    if unknown := sorted({*map(_name, from_source)} - {*map(_name, packages)}):
+        msg = f"build_from_source must be names of packages in requirements, got {unknown}; take them out"
+        raise InvalidPropsError(msg)
+
+
+def _name(line: str) -> str:
+    """Name of the package in a line, as it is compared."""
+    words = [word for word in line.split() if not word.startswith("--")]
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", " ".join(words), maxsplit=1)[0]).lower()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import uv
 
 from constructs_lib.errors import BundlingError
+from constructs_lib.layers.build_environment import build_environment
 from constructs_lib.layers.layer_contents import source_files
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def install_requirements(contents: LayerContents, folder: Path) -> None:
             *("--python", sys.executable, "--link-mode", "copy", "--no-progress"),
             *("--python-platform", contents.platform, "--python-version", contents.python_version),
             *("--only-binary", ":all:", "--require-hashes", "--no-deps"),
+            *(part for name in contents.from_source for part in ("--no-binary", name)),
             *("--requirements", str(contents.requirements)),
         ]
     )
@@ -63,10 +65,15 @@ def copy_package(package: Path, folder: Path) -> Path:
 
 
 def find_interpreter(version: str) -> Path | None:
-    """Find a Python of ``version``, such as "3.13", to compile for it; None where there is none."""
+    """Find a Python of ``version``, such as "3.13", to compile for it; None where there is none.
+
+    It is one of the machine's, never one of the working directory's.
+    """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return Path(sys.executable)
-    result = _run_uv(["python", "find", "--no-python-downloads", "--no-project", version])
+    # uv also looks into `.venv` of the folder that it is called in, and of those above.
+    root = Path(Path.cwd().anchor)
+    result = _run_uv(["python", "find", "--no-python-downloads", "--no-project", version], folder=root)
     return Path(result.stdout.strip()) if result.returncode == 0 else None
 
 
@@ -122,19 +129,26 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _run_uv(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run_uv(arguments: Sequence[str], *, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     try:
         program = uv.find_uv_bin()
     except FileNotFoundError as error:
         msg = "uv was not found; install it again: pip install --force-reinstall uv"
         raise BundlingError(msg) from error
-    return _run([program, *arguments])
+    return _run([program, *arguments, "--no-config"], folder)
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - our own command, no shell
-            command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False
+            command,
+            cwd=folder,
+            env=build_environment(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     except OSError as error:
         msg = f"{command[0]} does not start ({error}); install it again"

@@ -37,6 +37,9 @@ class LayerContents:
     python_runtime: lambda_.Runtime
     """Python of the functions."""
 
+    from_source: tuple[str, ...] = ()
+    """Packages that may be built from their source, by code of theirs that runs here."""
+
     package: Path | None = None
     """Folder of a Python package that is copied in. None for none."""
 
@@ -59,7 +62,8 @@ class LayerContents:
     @property
     def requirements_hash(self) -> str:
         """Identity of the installed requirements: the same on every machine."""
-        return _hash(_FORMAT, self.platform, self.python_version, *lock_lines(self.requirements))
+        built = [f"from source: {name}" for name in sorted(self.from_source)]
+        return _hash(_FORMAT, self.platform, self.python_version, *lock_lines(self.requirements), *built)
 
     @property
     def asset_hash(self) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Names
+from aws_cdk import Names, Stack
 from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_props
-from runtime.contract import Env
+from runtime.contract import Claim, Env
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ __all__ = ["DEFAULT_CROSS_TENANT_ROLES", "RealtimeApi", "RealtimeApiGrants"]
 DEFAULT_CROSS_TENANT_ROLES: Final = ("system_admin",)
 _SERVICE: Final = appsync.AppSyncAuthorizationType.IAM
 _USERS: Final = appsync.AppSyncAuthorizationType.USER_POOL
+_OTHER_USERS: Final = appsync.AppSyncAuthorizationType.OIDC
 _NAMESPACE: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?"
 _NAME_LENGTH: Final = 50
 
@@ -48,13 +50,18 @@ class RealtimeApi(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         identity: Whose users may connect. Required without ``event_api``. Defaults to none.
-        event_api: An existing API, which users connect to with a user pool and functions
-            with IAM. Defaults to a new one.
+        event_api: An existing API, which users connect to with a user pool or another OIDC
+            issuer, and functions with IAM. Defaults to a new one.
         namespace: First part of the channels: letters, digits and dashes. Defaults to
             "default".
         cross_tenant_roles: Roles that let users subscribe in the tenant that they have one for,
             or in all tenants where the role names none. Give what ``CROSS_TENANT_ROLES`` has.
             Defaults to "system_admin".
+        tenant_claim: Name of the claim with the user's tenant, for an ``event_api`` whose users
+            have another issuer. Give what ``TENANT_CLAIM`` has. Defaults to "custom:tenant".
+        roles_claim: The same for the user's roles, and ``ROLES_CLAIM``. Defaults to
+            "custom:roles".
+        user_claim: The same for the user, and ``USER_CLAIM``. Defaults to "sub".
 
     Raises:
         InvalidPropsError: The namespace cannot be one, both or neither of ``identity`` and
@@ -72,6 +79,9 @@ class RealtimeApi(Construct):
         event_api: appsync.IEventApi | None = None,
         namespace: str = "default",
         cross_tenant_roles: Sequence[str] = DEFAULT_CROSS_TENANT_ROLES,
+        tenant_claim: str = Claim.TENANT,
+        roles_claim: str = Claim.ROLES,
+        user_claim: str = Claim.USER,
     ) -> None:
         super().__init__(scope, construct_id)
         check_pattern("namespace", namespace, _NAMESPACE, hint="use a name such as 'default'")
@@ -82,9 +92,16 @@ class RealtimeApi(Construct):
             "Namespace",
             api=self.event_api,
             channel_namespace_name=namespace,
-            code=appsync.Code.from_inline(subscribe_handler(cross_tenant_roles)),
+            code=appsync.Code.from_inline(
+                subscribe_handler(
+                    cross_tenant_roles,
+                    tenant_claim=tenant_claim,
+                    roles_claim=roles_claim,
+                    user_claim=user_claim,
+                )
+            ),
             authorization_config=appsync.NamespaceAuthConfig(
-                publish_auth_mode_types=[_SERVICE], subscribe_auth_mode_types=[_USERS]
+                publish_auth_mode_types=[_SERVICE], subscribe_auth_mode_types=[_users(self.event_api)]
             ),
         )
         self.grants = RealtimeApiGrants(self.channel_namespace)
@@ -105,6 +122,19 @@ class RealtimeApi(Construct):
         functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)
 
+    def _user_pool(self, identity: Identity) -> cognito.IUserPool:
+        """The pool; one of another region by its ARN, which AppSync's construct reads the region from."""
+        pool = identity.user_pool
+        if pool.env.region == identity.region:
+            return pool
+        arn = Stack.of(self).format_arn(
+            service="cognito-idp",
+            region=identity.region,
+            resource="userpool",
+            resource_name=pool.user_pool_id,
+        )
+        return cognito.UserPool.from_user_pool_arn(self, "Users", arn)
+
     def _event_api(self, identity: Identity | None) -> appsync.EventApi:
         if identity is None:
             msg = "identity must be given without event_api, got None; pass the Identity whose users connect"
@@ -112,7 +142,7 @@ class RealtimeApi(Construct):
         users = appsync.AppSyncAuthProvider(
             authorization_type=_USERS,
             cognito_config=appsync.AppSyncCognitoConfig(
-                user_pool=identity.user_pool,
+                user_pool=self._user_pool(identity),
                 # Tokens that another client of the same pool was given are no business of this API.
                 app_id_client_regex=f"^{identity.user_pool_client.user_pool_client_id}$",
             ),
@@ -148,12 +178,19 @@ def _checked(event_api: appsync.IEventApi, identity: Identity | None) -> appsync
             "leave identity out and configure the API where it is defined"
         )
         raise InvalidPropsError(msg)
-    missing = {_SERVICE, _USERS} - set(event_api.auth_provider_types)
+    missing = {_SERVICE, _users(event_api)} - set(event_api.auth_provider_types)
     if missing:
         names = " and ".join(sorted(kind.name for kind in missing))
         msg = (
-            f"event_api must take users of a user pool and functions with IAM, got one without {names}; "
+            "event_api must take users (of a user pool, or OIDC) and functions with IAM, "
+            f"got one without {names}; "
             "add the provider where the API is defined, or name it in auth_provider_types"
         )
         raise InvalidPropsError(msg)
     return event_api
+
+
+def _users(event_api: appsync.IEventApi) -> appsync.AppSyncAuthorizationType:
+    """How users connect: as those of a user pool, unless there is only another issuer."""
+    kinds = set(event_api.auth_provider_types)
+    return _OTHER_USERS if _OTHER_USERS in kinds and _USERS not in kinds else _USERS

@@ -16,7 +16,12 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
 from constructs_lib.pipeline.command_workflow_role import state_machine_role
-from constructs_lib.pipeline.command_workflow_times import LONGEST_EXPRESS, check_times, task_timeout_of
+from constructs_lib.pipeline.command_workflow_times import (
+    LONGEST_EXPRESS,
+    check_times,
+    outage_retry_within,
+    task_timeout_of,
+)
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
@@ -48,8 +53,9 @@ class CommandWorkflow(Construct):
 
     Every step is a call of the worker, with a timeout, with retries that spread out, and
     with a catch: a handler that keeps failing is parked, so that the command is finished
-    for the others, and a command that cannot be applied is reported. Without handlers an
-    execution makes three transitions.
+    for the others, and a command that cannot be applied is reported. What is only out of
+    reach, such as a handler's database, is tried for longer. Without handlers an execution
+    makes three transitions.
 
     Example:
         >>> workflow = CommandWorkflow(self, "Workflow", worker=worker)
@@ -70,6 +76,9 @@ class CommandWorkflow(Construct):
         previous_version_retry: Schedule for a handler that has to see an earlier version
             first. Defaults to 10 attempts in up to 6 minutes, or for express to 6
             attempts in up to 1 minute.
+        outage_retry: Schedule for an error that says that something is busy or out of reach:
+            the tables, or a handler's own store. Defaults to 20 attempts in up to 30 minutes,
+            or to as many of them as ``timeout`` leaves room for.
         error_retry: Schedule for every other error of a step. Defaults to 3 attempts in up
             to 14 seconds.
         max_concurrency: Handlers of one command that run at the same time. Defaults to 10.
@@ -95,6 +104,7 @@ class CommandWorkflow(Construct):
         timeout: Duration | None = None,
         task_timeout: Duration | None = None,
         previous_version_retry: RetryPolicy | None = None,
+        outage_retry: RetryPolicy | None = None,
         error_retry: RetryPolicy | None = None,
         max_concurrency: int | None = None,
         log_retention: logs.RetentionDays | None = None,
@@ -109,6 +119,7 @@ class CommandWorkflow(Construct):
                 timeout=timeout,
                 task_timeout=task_timeout,
                 previous_version_retry=previous_version_retry,
+                outage_retry=outage_retry,
                 error_retry=error_retry,
                 max_concurrency=max_concurrency,
                 log_retention=log_retention,
@@ -125,15 +136,17 @@ class CommandWorkflow(Construct):
         task_timeout = task_timeout or task_timeout_of(worker)
         previous_version_retry = previous_version_retry or _pending_retry(express=express)
         error_retry = error_retry or RetryPolicy()
-        check_times(
-            timeout, task_timeout, worker, express=express, retries=(previous_version_retry, error_retry)
-        )
+        others = (previous_version_retry, error_retry)
+        outage_retry = outage_retry or outage_retry_within(timeout, task_timeout, others)
+        retries = others if outage_retry is error_retry else (*others, outage_retry)
+        check_times(timeout, task_timeout, worker, express=express, retries=retries)
         check_range("max_concurrency", max_concurrency, minimum=1, maximum=40, hint="one by one is 1")
         self.definition = CommandWorkflowDefinition(
             self,
             worker=worker,
             task_timeout=task_timeout,
             pending_retry=previous_version_retry,
+            outage_retry=outage_retry,
             error_retry=error_retry,
             max_concurrency=max_concurrency or 10,
         )

@@ -68,6 +68,7 @@ class CommandWorkflowDefinition:
         worker: Function that does every step.
         task_timeout: How long one call of the worker may take.
         pending_retry: Schedule for a handler that waits for an earlier version.
+        outage_retry: Schedule for an error that says that something is busy or out of reach.
         error_retry: Schedule for every other error.
         max_concurrency: Handlers of one command that run at the same time.
 
@@ -80,12 +81,14 @@ class CommandWorkflowDefinition:
         worker: lambda_.IFunction,
         task_timeout: Duration,
         pending_retry: RetryPolicy,
+        outage_retry: RetryPolicy,
         error_retry: RetryPolicy,
         max_concurrency: int,
     ) -> None:
         self._scope = scope
         self._worker = worker
         self._task_timeout = task_timeout
+        self._outage_retry = outage_retry
         self._error_retry = error_retry
 
         done = sfn.Succeed.jsonata(scope, "Done")
@@ -154,6 +157,7 @@ class CommandWorkflowDefinition:
         )
         if first_retry:
             _add_retry(task, *first_retry)
+        _add_retry(task, [*contract.UNAVAILABLE_ERRORS], self._outage_retry)
         _add_retry(task, _LAMBDA_ERRORS, self._error_retry)
         _add_retry(task, [sfn.Errors.ALL], self._error_retry)
         return task

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.checks import check_duration
 
-if TYPE_CHECKING:
-    from constructs_lib.pipeline.retry_policy import RetryPolicy
-
-__all__ = ["LONGEST_EXPRESS", "check_times", "task_timeout_of"]
+__all__ = ["LONGEST_EXPRESS", "check_times", "outage_retry_within", "task_timeout_of"]
 
 LONGEST_EXPRESS: Final = Duration.minutes(5)
 
@@ -22,11 +20,40 @@ LONGEST_EXPRESS: Final = Duration.minutes(5)
 _TIMEOUT_MARGIN: Final = Duration.seconds(5)
 _UNKNOWN_WORKER_TIMEOUT: Final = Duration.minutes(1)
 
+_OUTAGE_ATTEMPTS: Final = 20
+# At first as for any other error: most of what is out of reach is so for a moment.
+_OUTAGE_INTERVAL: Final = Duration.seconds(2)
+# A handler keeps its turn for its own retries, for 5 minutes after each.
+_OUTAGE_DELAY: Final = Duration.minutes(2)
+
 
 def task_timeout_of(worker: lambda_.IFunction) -> Duration:
     """Give how long a call of ``worker`` is waited for: a little longer than it can last."""
     known = worker.timeout if isinstance(worker, lambda_.Function) else None
     return (known or _UNKNOWN_WORKER_TIMEOUT).plus(_TIMEOUT_MARGIN)
+
+
+def outage_retry_within(
+    timeout: Duration, task_timeout: Duration, others: tuple[RetryPolicy, RetryPolicy]
+) -> RetryPolicy:
+    """Give the schedule for outages: half an hour, or what the other retries leave of ``timeout``.
+
+    A failover takes minutes, and so does a deployment's mistake that is rolled back. It is never
+    shorter than ``others[1]``, the schedule for errors.
+    """
+    if timeout.is_unresolved() or task_timeout.is_unresolved():
+        return _outage_retry(_OUTAGE_ATTEMPTS)
+    waits = sum(retry.longest_wait.to_seconds() for retry in others)
+    room = timeout.to_seconds() - task_timeout.to_seconds() - waits
+    for attempts in range(_OUTAGE_ATTEMPTS, others[1].max_attempts, -1):
+        retry = _outage_retry(attempts)
+        if retry.longest_wait.to_seconds() <= room:
+            return retry
+    return others[1]
+
+
+def _outage_retry(attempts: int) -> RetryPolicy:
+    return RetryPolicy(max_attempts=attempts, interval=_OUTAGE_INTERVAL, max_delay=_OUTAGE_DELAY)
 
 
 def check_times(
@@ -66,6 +93,6 @@ def check_times(
         msg = (
             f"timeout must leave room for the retries of a handler, got {timeout.to_human_string()} for "
             f"{waits:g} seconds of waiting and a call of {task_timeout.to_human_string()}; "
-            "shorten previous_version_retry or error_retry"
+            "shorten previous_version_retry, outage_retry or error_retry"
         )
         raise InvalidPropsError(msg)

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from constructs_lib.api.cqrs_api import CqrsApi
 from constructs_lib.api.identity import Identity
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.functions.cqrs_functions import CqrsFunctions
 from constructs_lib.functions.function_defaults import FunctionDefaults
@@ -31,12 +32,14 @@ from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.master_data_table import MasterDataTable
 from constructs_lib.tables.session_table import SessionTable
-from runtime.contract import Env
+from runtime.contract import Claim, Env
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Literal
+
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
     from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
@@ -90,6 +93,10 @@ class CqrsStack(Stack):
         password_auth: Whether users may sign in by sending the password itself, as curl
             does. By default they prove that they know it (SRP).
         identity: Users from another stack. Defaults to a new user pool.
+        authorizer: What decides instead of a user pool, such as an ``HttpJwtAuthorizer`` for
+            another issuer; the stack then has no users of its own. The variables
+            ``TENANT_CLAIM``, ``ROLES_CLAIM``, ``USER_CLAIM`` and ``GROUPS_CLAIM`` in
+            ``environment`` tell what that issuer calls its claims. Defaults to the user pool.
         notifications: Topics and queue from another stack. Defaults to new ones.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
@@ -142,6 +149,7 @@ class CqrsStack(Stack):
         alarm_emails: Sequence[str] = (),
         password_auth: bool = False,
         identity: Identity | None = None,
+        authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None,
         notifications: Notifications | None = None,
         api: FunctionOptions | lambda_.IFunction | None = None,
         stream: FunctionOptions | lambda_.IFunction | None = None,
@@ -168,6 +176,8 @@ class CqrsStack(Stack):
         check_names(app_name, env_name, modules)
         if identity is not None:
             refuse_props_of_brought("identity", password_auth=password_auth)
+        if authorizer is not None:
+            _check_authorizer(identity, password_auth=password_auth, realtime=realtime)
         if notifications is not None:
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
         self._app_name = app_name
@@ -186,9 +196,11 @@ class CqrsStack(Stack):
         self.notifications = notifications or Notifications(
             self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
         )
-        self.identity = identity or Identity(
-            self, "Identity", password_auth=password_auth, removal_policy=removal_policy
-        )
+        self._identity = identity
+        if identity is None and authorizer is None:
+            self._identity = Identity(
+                self, "Identity", password_auth=password_auth, removal_policy=removal_policy
+            )
         self.functions = CqrsFunctions(
             self,
             "Functions",
@@ -223,7 +235,7 @@ class CqrsStack(Stack):
             self.master_data_table,
             self.session_table,
             self.attributes_bucket,
-            self.identity,
+            self._identity,
             self.workflow,
             self.failed_records,
             self.realtime,
@@ -248,13 +260,27 @@ class CqrsStack(Stack):
             self,
             "Api",
             function=self.functions.api,
-            identity=self.identity,
+            identity=self._identity,
+            authorizer=authorizer,
             cors_origins=cors_origins,
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
         self.monitoring = None if monitoring is False else self._new_monitoring(monitoring)
         self._add_outputs()
+
+    @property
+    def identity(self) -> Identity:
+        """The users.
+
+        Raises:
+            InvalidPropsError: An ``authorizer`` was given in their place.
+
+        """
+        if self._identity is None:
+            msg = "identity is not there: the stack has an authorizer, whose issuer knows the users"
+            raise InvalidPropsError(msg)
+        return self._identity
 
     def _new_table(self, module: CqrsModule) -> CqrsTable:
         return CqrsTable(
@@ -309,6 +335,9 @@ class CqrsStack(Stack):
             "Realtime",
             identity=self.identity,
             cross_tenant_roles=roles or DEFAULT_CROSS_TENANT_ROLES,
+            tenant_claim=environment.get(Env.TENANT_CLAIM) or Claim.TENANT,
+            roles_claim=environment.get(Env.ROLES_CLAIM) or Claim.ROLES,
+            user_claim=environment.get(Env.USER_CLAIM) or Claim.USER,
         )
 
     def _new_monitoring(self, thresholds: AlarmThresholds | Literal[True]) -> CqrsMonitoring:
@@ -336,8 +365,6 @@ class CqrsStack(Stack):
         """Add what a client, a test or an operator needs to find the service."""
         outputs = {
             "ApiUrl": self.api.url,
-            "UserPoolId": self.identity.user_pool.user_pool_id,
-            "UserPoolClientId": self.identity.user_pool_client.user_pool_client_id,
             "StateMachineArn": self.workflow.state_machine.state_machine_arn,
             "TopicArn": self.notifications.topic.topic_arn,
             "AlarmTopicArn": self.notifications.alarm_topic.topic_arn,
@@ -345,6 +372,9 @@ class CqrsStack(Stack):
             "OperatorFunctionName": self.functions.operator.function_name,
             "AttributesBucketName": self.attributes_bucket.bucket.bucket_name,
         }
+        if self._identity is not None:
+            outputs["UserPoolId"] = self._identity.user_pool.user_pool_id
+            outputs["UserPoolClientId"] = self._identity.user_pool_client.user_pool_client_id
         if self.session_table is not None:
             outputs["SessionTableName"] = self.session_table.table.table_name
         if self.master_data_table is not None:
@@ -368,3 +398,19 @@ def _given_or(given: _Made | bool, make: Callable[[], _Made]) -> _Made | None:  
     if isinstance(given, bool):
         return make() if given else None
     return given
+
+
+def _check_authorizer(
+    identity: Identity | None, *, password_auth: bool, realtime: RealtimeApi | bool
+) -> None:
+    """Refuse what needs users of this stack where an authorizer takes their place."""
+    if identity is not None:
+        msg = f"identity and authorizer exclude each other, got both ({identity.node.path}); give one"
+        raise InvalidPropsError(msg)
+    refuse_props_of_brought("authorizer", password_auth=password_auth)
+    if realtime is True:
+        msg = (
+            "realtime must be a RealtimeApi where authorizer is given, got True; its users are the "
+            "issuer's: make one with an event_api that knows that issuer"
+        )
+        raise InvalidPropsError(msg)

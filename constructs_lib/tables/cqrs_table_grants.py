@@ -63,7 +63,8 @@ class CqrsTableGrants:
         """
         return combined(
             self._write_commands(grantee, *_LOOK_UP, "dynamodb:PutItem"),
-            allow_reads(grantee, self._data, *_LOOK_UP),
+            # A command of a life that has ended makes way: that there is no data row of it is checked.
+            allow_reads(grantee, self._data, *_LOOK_UP, _CHECK),
             *self._read_cursors(grantee),
         )
 

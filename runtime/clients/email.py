@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,10 @@ from botocore.exceptions import ClientError
 
 from runtime.aws_errors import error_code, is_busy
 from runtime.clients.calls import Calls
+from runtime.clients.email_fields import check_header_fields, filled_subject
 from runtime.errors import ConfigurationError, DeliveryError, FieldProblem, InvalidInputError
 from runtime.log import logger
+from runtime.model.json_text import message_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,10 @@ __all__ = ["Attachment", "EmailService", "Recipients"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipients:
-    """Who gets an e-mail. ``bcc`` is in no header."""
+    """Who gets an e-mail. ``bcc`` is in no header.
+
+    Each entry is one address, with or without a name: ``ann@example.com``, ``Ann <ann@example.com>``.
+    """
 
     to: Sequence[str] = ()
     cc: Sequence[str] = ()
@@ -103,7 +107,8 @@ class EmailService:
             configuration_set: SES configuration set. Default: the sender's own.
 
         Raises:
-            InvalidInputError: There is no recipient, or a header has more than one line.
+            InvalidInputError: There is no recipient, a header has more than one line, or an
+                address is not one address.
             ConfigurationError: There is neither a sender nor a default.
             DeliveryError: SES refused it.
             StoreUnavailableError: SES is busy or out of reach; nothing was sent.
@@ -112,8 +117,13 @@ class EmailService:
         if not recipients:
             problem = FieldProblem("recipients", "must name at least one address")
             raise InvalidInputError([problem])
-        _check_lines(subject=[subject], reply_to=reply_to, recipients=(*recipients.to, *recipients.cc))
         sender = self._sender(sender)
+        files = [(f"attachments[{index}]", attachment) for index, attachment in enumerate(attachments)]
+        check_header_fields(
+            lines={"subject": subject, **{f"{name}.filename": file.filename for name, file in files}},
+            addresses=_addresses(recipients, sender, reply_to),
+            types={f"{name}.content_type": file.content_type for name, file in files},
+        )
         if attachments:
             mime = _mime_message(
                 recipients,
@@ -168,6 +178,8 @@ class EmailService:
             The id of the e-mail, or None when there was nobody to send it to.
 
         Raises:
+            InvalidInputError: A header has more than one line, also by what its names stand for;
+                an address is not one address; or ``data`` has no JSON form.
             ConfigurationError: There is neither a sender nor a default.
             DeliveryError: SES refused it.
             StoreUnavailableError: SES is busy or out of reach; nothing was sent.
@@ -176,12 +188,17 @@ class EmailService:
         if not recipients:
             logger.warning("Email skipped: No recipients provided.")
             return None
+        sender = self._sender(sender)
+        check_header_fields(
+            lines=filled_subject(subject, data), addresses=_addresses(recipients, sender, reply_to)
+        )
         template = {"Subject": subject, "Html": html, **({} if text is None else {"Text": text})}
-        content = {"Template": {"TemplateContent": template, "TemplateData": json.dumps(data)}}
+        values = message_text(data, field="data")
+        content = {"Template": {"TemplateContent": template, "TemplateData": values}}
         return self._send(
             recipients,
             content,
-            sender=self._sender(sender),
+            sender=sender,
             reply_to=reply_to,
             tags=tags,
             configuration_set=configuration_set,
@@ -231,15 +248,14 @@ def _utf8(text: str) -> dict[str, str]:
     return {"Data": text, "Charset": "UTF-8"}
 
 
-def _check_lines(**fields: Sequence[str]) -> None:
-    """Refuse line breaks in headers, which would begin a header of the caller's own."""
-    problems = [
-        FieldProblem(name, "must be one line")
-        for name, values in fields.items()
-        if any("\n" in value or "\r" in value for value in values)
-    ]
-    if problems:
-        raise InvalidInputError(problems)
+def _addresses(recipients: Recipients, sender: str, reply_to: Sequence[str]) -> dict[str, Sequence[str]]:
+    return {
+        "recipients.to": recipients.to,
+        "recipients.cc": recipients.cc,
+        "recipients.bcc": recipients.bcc,
+        "sender": [sender],
+        "reply_to": reply_to,
+    }
 
 
 def _mime_message(

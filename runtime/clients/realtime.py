@@ -15,6 +15,7 @@ from runtime.clients.notifications import request_id_of
 from runtime.contract import NO_MODULE, NO_TENANT_SEGMENT
 from runtime.errors import ConfigurationError, DeliveryError
 from runtime.log import logger
+from runtime.model.json_text import message_text
 from runtime.model.keys import lower_case_tenant
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class AppSyncEventsTransport:
 
         Raises:
             ConfigurationError: The endpoint or its region is not known.
+            InvalidInputError: An event has no JSON form.
             DeliveryError: AppSync was not reached, or refused the event.
             StoreRefusedError: The function's credentials cannot be used.
         """
@@ -128,11 +130,12 @@ class AppSyncEventsTransport:
 
         Raises:
             ConfigurationError: The endpoint or its region is not known.
+            InvalidInputError: An event has no JSON form.
             DeliveryError: AppSync was not reached, or refused an event.
             StoreRefusedError: The function's credentials cannot be used.
         """
         body = json.dumps(
-            {"channel": channel, "events": [json.dumps(event, separators=(",", ":")) for event in events]}
+            {"channel": channel, "events": [message_text(event, field="events") for event in events]}
         ).encode()
         status, answer = self._post(body)
         if not 200 <= status < 300:  # noqa: PLR2004 - what HTTP calls success

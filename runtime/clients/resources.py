@@ -34,10 +34,10 @@ _SERVICE_VARIABLES = {
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 10
 _ATTEMPTS = 4
-#: For what must not hold anything up: 0.8 seconds at most.
-_SHORT_CONNECT_SECONDS = 0.3
-_SHORT_READ_SECONDS = 0.5
-_ONE_ATTEMPT = 1
+#: For what must not hold anything up: twice connecting and reading, 6 seconds at most.
+_SHORT_CONNECT_SECONDS = 0.5
+_SHORT_READ_SECONDS = 2
+_FEW_ATTEMPTS = 2
 #: SQS may keep a receiver waiting for 20 seconds.
 _QUEUE_READ_SECONDS = 25
 
@@ -57,8 +57,8 @@ class Resources:
 
         Args:
             service: boto3's name of the service.
-            patient: Whether to wait for as long as a command may. False tries once and gives up
-                within a second: for what must not hold anything up.
+            patient: Whether to wait for as long as a command may. False gives up within 6
+                seconds: for what must not hold anything up.
         """
         import boto3  # noqa: PLC0415 - 140 ms that a function which makes no call is spared
         from botocore.config import Config  # noqa: PLC0415
@@ -72,7 +72,7 @@ class Resources:
             config=Config(
                 connect_timeout=_CONNECT_SECONDS if patient else _SHORT_CONNECT_SECONDS,
                 read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _ONE_ATTEMPT},
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
                 max_pool_connections=20,
             ),
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.clients.calls import Calls
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.model.json_text import message_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 __all__ = ["SnsService"]
+
+#: Text and attributes of one message together, where the topic says so: by default it is a quarter.
+_MAX_BYTES: Final = 1024 * 1024
 
 
 class SnsService:
@@ -37,12 +40,14 @@ class SnsService:
         """Publish a message and return its id.
 
         Args:
-            message: What JSON can hold; ``action`` says what it is about.
+            message: What an HTTP answer can hold, Decimals, dates and models among it; ``action``
+                says what it is about. As JSON it has at most 256 KiB, or what the topic's
+                ``MaximumMessageSize`` says, up to 1 MiB.
             topic_arn: Topic. Default: ``SNS_TOPIC_ARN``.
 
         Raises:
             ConfigurationError: There is neither an ARN nor a default.
-            InvalidInputError: The message has no ``action``.
+            InvalidInputError: The message has no ``action``, is too long, or has no JSON form.
             StoreUnavailableError: SNS is busy or out of reach; nothing was published.
             StoreRefusedError: SNS refuses the call; nothing was published.
             OutcomeUnknownError: No answer came: the message may have been published.
@@ -55,10 +60,14 @@ class SnsService:
         if not isinstance(action, str) or not action:
             hint = f"must be a text that subscriptions filter on, got {action!r}; name what has happened"
             raise InvalidInputError([FieldProblem("action", hint)])
+        text = message_text(message, field="message")
+        if (size := len(text) + len("actionString") + len(action.encode())) > _MAX_BYTES:
+            hint = f"must be at most {_MAX_BYTES} bytes with its action, got {size}; send a reference instead"
+            raise InvalidInputError([FieldProblem("message", hint)])
         with self._calls.writing() as sns:
             answer = sns.publish(
                 TopicArn=topic_arn,
-                Message=json.dumps(message, separators=(",", ":")),
+                Message=text,
                 MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
             )
         return answer["MessageId"]

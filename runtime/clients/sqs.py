@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runtime.clients.calls import Calls
-from runtime.errors import BatchDeliveryError, CqrsError
+from runtime.clients.sqs_batch import Batch
+from runtime.errors import InvalidInputError
+from runtime.model.json_text import message_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-__all__ = ["SqsMessage", "SqsService"]
+    from runtime.clients.sqs_batch import Entry
 
-_BATCH_ENTRIES: Final = 10
-#: What every queue takes in one call.
-_BATCH_BYTES: Final = 256 * 1024
+__all__ = ["SqsMessage", "SqsService"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,8 @@ class SqsMessage:
     """A message for a queue.
 
     Attributes:
-        body: A text, which is sent as it is, or what JSON can hold.
+        body: A text, which is sent as it is, or what an HTTP answer can hold: also models, Decimals,
+            dates. With the attributes at most 1 MiB, or less where the queue says so.
         delay_seconds: How long it stays hidden, up to 900. Default: the queue's own delay.
         group_id: Group of a FIFO queue.
         deduplication_id: Makes a repeated message of a FIFO queue one message.
@@ -42,8 +42,12 @@ class SqsMessage:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The message as SQS's API wants it."""
-        body = self.body if isinstance(self.body, str) else json.dumps(self.body, separators=(",", ":"))
+        """The message as SQS's API wants it.
+
+        Raises:
+            InvalidInputError: The body has no JSON form.
+        """
+        body = self.body if isinstance(self.body, str) else message_text(self.body, field="body")
         request = {
             "MessageBody": body,
             "DelaySeconds": self.delay_seconds,
@@ -73,8 +77,12 @@ class SqsService:
     def __init__(self, client: Callable[[], SQSClient]) -> None:
         self._calls = Calls("SQS", client)
 
-    def send_message(self, queue_url: str, body: Any, **options: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
-        """Send one message and return its id. ``options`` are the other fields of `SqsMessage`."""
+    def send_message(self, queue_url: str, body: Any, **options: Any) -> str:  # noqa: ANN401 - whatever an HTTP answer can hold
+        """Send one message and return its id. ``options`` are the other fields of `SqsMessage`.
+
+        Raises:
+            InvalidInputError: The body has no JSON form.
+        """
         request = SqsMessage(body=body, **options).request
         with self._calls.writing() as sqs:
             return sqs.send_message(QueueUrl=queue_url, **request)["MessageId"]
@@ -82,27 +90,28 @@ class SqsService:
     def send_message_batch(self, queue_url: str, messages: Sequence[SqsMessage]) -> list[str]:
         """Send any number of messages, in calls of at most ten, and return their ids in order.
 
+        What is refused is refused alone: where SQS refuses a call as a whole, each of its messages
+        is sent by itself. A call that fails for another reason fails alone, too; two of them in
+        a row end it. In a FIFO queue the messages behind them in their groups are not sent
+        either, so that each group stays in order.
+
         Raises:
             BatchDeliveryError: Some were not sent. All others are sent: send those again
                 that ``failed`` names.
         """
-        ids: dict[int, str] = {}
-        failed: dict[int, str] = {}
-        for entries in _batches(messages):
+        delivery = Batch("SendMessageBatch", ordered=queue_url.endswith(".fifo"))
+        for position, message in enumerate(messages):
             try:
-                with self._calls.writing() as sqs:
-                    answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
-            except CqrsError as error:
-                if not ids:
-                    raise
-                failed |= dict.fromkeys(range(int(entries[0]["Id"]), len(messages)), str(error))
-                break
-            ids |= {int(done["Id"]): done["MessageId"] for done in answer.get("Successful", ())}
-            failed |= _failures(answer.get("Failed", ()))
-        if failed:
-            operation = "SendMessageBatch"
-            raise BatchDeliveryError(operation, failed)
-        return [ids[position] for position in range(len(messages))]
+                delivery.add(position, message.request)
+            except InvalidInputError as error:
+                delivery.refuse(position, str(error))
+
+        def send(entries: list[Entry]) -> Mapping[str, Any]:
+            with self._calls.writing() as sqs:
+                return sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
+
+        done = delivery.run(send)
+        return [done[position]["MessageId"] for position in range(len(messages))]
 
     def receive_messages(
         self,
@@ -152,52 +161,17 @@ class SqsService:
     def delete_message_batch(self, queue_url: str, receipt_handles: Sequence[str]) -> None:
         """Delete any number of messages that were received, in calls of at most ten.
 
+        What is refused is refused alone, as in `send_message_batch`.
+
         Raises:
             BatchDeliveryError: Some could not be deleted; they will be received again.
         """
-        failed: dict[int, str] = {}
-        for start in range(0, len(receipt_handles), _BATCH_ENTRIES):
-            entries = [
-                {"Id": str(position), "ReceiptHandle": handle}
-                for position, handle in enumerate(receipt_handles[start : start + _BATCH_ENTRIES], start)
-            ]
-            try:
-                with self._calls.writing() as sqs:
-                    answer = sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
-            except CqrsError as error:
-                if not start:
-                    raise
-                failed |= dict.fromkeys(range(start, len(receipt_handles)), str(error))
-                break
-            failed |= _failures(answer.get("Failed", ()))
-        if failed:
-            operation = "DeleteMessageBatch"
-            raise BatchDeliveryError(operation, failed)
+        delivery = Batch("DeleteMessageBatch")
+        for position, handle in enumerate(receipt_handles):
+            delivery.add(position, {"ReceiptHandle": handle})
 
+        def delete(entries: list[Entry]) -> Mapping[str, Any]:
+            with self._calls.writing() as sqs:
+                return sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
 
-def _batches(messages: Sequence[SqsMessage]) -> Iterator[list[dict[str, Any]]]:
-    """Split into what one call may carry; the entries' ids are their positions."""
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for position, message in enumerate(messages):
-        entry = {"Id": str(position), **message.request}
-        length = _size(entry)
-        if batch and (len(batch) == _BATCH_ENTRIES or size + length > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
-        yield batch
-
-
-def _size(entry: Mapping[str, Any]) -> int:
-    attributes = (
-        name + attribute["DataType"] + attribute["StringValue"]
-        for name, attribute in entry.get("MessageAttributes", {}).items()
-    )
-    return sum(len(text.encode()) for text in (entry["MessageBody"], *attributes))
-
-
-def _failures(failed: Any) -> dict[int, str]:  # noqa: ANN401 - boto3's own shape
-    return {int(entry["Id"]): f"{entry['Code']} {entry.get('Message', '')}".strip() for entry in failed}
+        delivery.run(delete)

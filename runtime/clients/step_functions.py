@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from runtime.aws_errors import error_code
 from runtime.clients.calls import Calls
+from runtime.model.json_text import message_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class StepFunctionService:
     def start_execution(
         self,
         state_machine_arn: str,
-        input: Any = None,  # noqa: A002, ANN401 - AWS's own name; whatever JSON can hold
+        input: Any = None,  # noqa: A002, ANN401 - AWS's own name; whatever an HTTP answer can hold
         name: str | None = None,
     ) -> str | None:
         """Start an execution and return its ARN; None when one of this name has ended or has another input.
@@ -60,24 +60,26 @@ class StepFunctionService:
                 Default: a random name.
         """
         named = {} if name is None else {"name": _valid_name(name)}
+        text = _json(input, "input")
         with self._calls.writing() as sfn:
             try:
-                answer = sfn.start_execution(stateMachineArn=state_machine_arn, input=_json(input), **named)
+                answer = sfn.start_execution(stateMachineArn=state_machine_arn, input=text, **named)
             except ClientError as error:
                 if error_code(error) != "ExecutionAlreadyExists":
                     raise
                 return None
         return answer["executionArn"]
 
-    def resume_execution(self, task_token: str, output: Any = None) -> None:  # noqa: ANN401 - whatever JSON can hold
+    def resume_execution(self, task_token: str, output: Any = None) -> None:  # noqa: ANN401 - whatever an HTTP answer can hold
         """Let an execution that waits for ``task_token`` go on.
 
         Args:
             task_token: What the waiting state was given.
             output: Output of that state. Default: an empty object.
         """
+        text = _json(output, "output")
         with self._calls.writing() as sfn:
-            sfn.send_task_success(taskToken=task_token, output=_json(output))
+            sfn.send_task_success(taskToken=task_token, output=text)
 
     def send_task_failure(self, task_token: str, error: str, cause: str = "") -> None:
         """Let the state that waits for ``task_token`` fail.
@@ -91,8 +93,8 @@ class StepFunctionService:
             sfn.send_task_failure(taskToken=task_token, error=error[:_MAX_ERROR], cause=cause[:_MAX_CAUSE])
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
-    return json.dumps({} if value is None else value, separators=(",", ":"))
+def _json(value: Any, field: str) -> str:  # noqa: ANN401 - whatever JSON can hold
+    return message_text({} if value is None else value, field=field)
 
 
 def _valid_name(name: str) -> str:

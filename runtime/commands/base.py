@@ -7,12 +7,13 @@ be written yet. Rows of an earlier life of the aggregate do not count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.errors import InvalidVersionError, VersionConflictError
 from runtime.model.keys import VERSION_LATEST
 from runtime.model.rows import is_same_life, life_of, version_of
+from runtime.pipeline.apply import was_applied
 from runtime.pipeline.latest import read_latest
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Base:
         version: The latest version; 0 when there is none.
         row: The command or data row of that version; None when there is none.
         life: The life of the aggregate; None for none yet, or where its rows do not tell.
+
+    Where an aggregate has expired, the versions go on and the life does not: there is a version, and
+    no row.
     """
 
     version: int
@@ -50,6 +54,7 @@ class Found:
         commands: The command rows at and after it that exist, by version.
         state: The data row; or, in a module without data rows, the last command that is kept.
         also: Another row that was asked for in the same read.
+        has_expired: Whether the state is gone, though its commands are not.
     """
 
     key: DetailKey
@@ -57,6 +62,7 @@ class Found:
     commands: dict[int, Row]
     state: Row | None
     also: Row | None = None
+    has_expired: bool = False
 
     def base(self) -> Base:
         """The version to build on.
@@ -65,7 +71,8 @@ class Found:
             VersionConflictError: There is a later version.
             InvalidVersionError: There is no such version.
         """
-        return checked_base(self.key, self.version, self.commands, self.state)
+        base = checked_base(self.key, self.version, self.commands, self.state)
+        return Base(base.version, None) if self.has_expired else base
 
 
 def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place | None = None) -> Found:
@@ -73,13 +80,26 @@ def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place 
     if version == VERSION_LATEST:
         latest = read_latest(context, key, also)
         commands = {latest.version: latest.command} if latest.command else {}
-        return Found(key, latest.version, commands, latest.state, latest.also)
+        return _settled(context, Found(key, latest.version, commands, latest.state, latest.also))
     state = context.base_place(key)
     places = {v: context.command_place(key, v) for v in (version, version + 1) if v > 0}
     others = [place for place in (state, also) if place]
     rows = context.store.batch_get([*others, *places.values()])
     found = {v: rows[place] for v, place in places.items() if place in rows}
-    return Found(key, version, found, rows.get(state) if state else None, rows.get(also) if also else None)
+    return _settled(
+        context,
+        Found(key, version, found, rows.get(state) if state else None, rows.get(also) if also else None),
+    )
+
+
+def _settled(context: ModuleContext, found: Found) -> Found:
+    """Tell an aggregate that has expired from one that was not applied when its data row was read."""
+    command = found.commands.get(found.version)
+    if not context.keeps_data or found.state is not None or command is None or not was_applied(command):
+        return found
+    # A batch is no snapshot: the row may have been written between its two reads.
+    state = context.store.get(context.data_place(found.key))
+    return replace(found, state=state, has_expired=state is None)
 
 
 def checked_base(key: DetailKey, version: int, commands: Mapping[int, Row], state: Row | None) -> Base:

@@ -18,7 +18,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from runtime import clock
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.pipeline.versions import version_rows
-from runtime.store.attributes import object_key_of, object_prefix, table_prefix
+from runtime.store.attributes import object_prefix, table_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,12 +120,12 @@ def _referenced(context: ModuleContext, aggregate: DetailKey) -> set[str | None]
     read in this order, so none is missed on its way.
     """
     # Attributes that are in their row would be read for nothing.
-    columns, only = ("attributes",), Attr("attributes").attribute_type("S")
+    columns, only = ("pk", "sk", "attributes"), Attr("attributes").attribute_type("S")
     data_key = Key("pk").eq(aggregate.pk) & Key("sk").eq(aggregate.sk)
     commands = version_rows(context, context.tables.command, aggregate, columns=columns, only=only)
     data = context.store.query(context.tables.data, data_key, columns=columns, only=only).rows
     history = version_rows(context, context.tables.history, aggregate, columns=columns, only=only)
-    return {object_key_of(row) for row in (*commands, *data, *history)}
+    return {context.large_attributes.object_key_of(row) for row in (*commands, *data, *history)}
 
 
 def _folder(key: str) -> str | None:

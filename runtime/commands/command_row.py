@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from runtime import clock
 from runtime.contract import OPEN_COLUMN, OPEN_SLICES
-from runtime.identity.context import get_user_context
+from runtime.identity.user import user_id_of
 from runtime.model.keys import add_sort_key_version
 from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID
 from runtime.store.codec import isoformat, row_of, sealed
@@ -77,7 +77,7 @@ def stamped(
 ) -> Row:
     """``draft`` as the version after ``base``, with who published it, when and from where."""
     now = isoformat(clock.now())
-    user_id = get_user_context(context).user_id
+    user_id = user_id_of(context)
     publish_id = uuid4().hex
     version = base.version + 1
     return draft | row_of(
@@ -93,8 +93,8 @@ def stamped(
             "updatedBy": user_id,
             "updatedIp": context.source_ip,
             PUBLISH_ID: publish_id,
-            # With its first version a life of the aggregate begins.
-            LIFE: base.life if base.version else publish_id,
+            # With its first version a life of the aggregate begins, and with the first after it has expired.
+            LIFE: publish_id if base.row is None else base.life,
         }
     )
 

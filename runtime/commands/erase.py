@@ -23,7 +23,7 @@ from runtime.model.rows import version_of
 from runtime.model.status import HANDLERS_STARTED
 from runtime.pipeline.versions import version_rows
 from runtime.queries.sessions import SessionService
-from runtime.store.attributes import object_key_of, object_prefix
+from runtime.store.attributes import object_prefix
 from runtime.store.codec import isoformat
 from runtime.store.port import ConditionFailedError, Delete, Set
 from runtime.store.values import Place
@@ -192,9 +192,10 @@ class _Erasure:
 
     def _objects(self, rows: Iterable[Row]) -> list[str]:
         """Keys of the aggregate's objects: those that its rows refer to, and those in its own folder."""
-        referred = {key for row in rows if (key := object_key_of(row))}
+        bucket = self._context.large_attributes
+        referred = {key for row in rows if (key := bucket.object_key_of(row))}
         prefix = object_prefix(self._tables.command, *self._key)
-        own = {found.key for found in self._context.large_attributes.objects(prefix)}
+        own = {found.key for found in bucket.objects(prefix)}
         return sorted(referred | own)
 
     @staticmethod

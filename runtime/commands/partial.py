@@ -88,6 +88,7 @@ class PartialUpdate:
         else:
             written = self._changed(self._context.rows.values(base.row).get("attributes"))
         attributes = {} if written.column is None else {"attributes": written.column}
+        self._context.large_attributes.check_text(written.column, self.key)
         return Draft(columns_of(checked) | attributes, written.attributes)
 
     def _untouched(self, checked: CommandInputModel[Any], base: Base) -> Draft:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime import metrics
+from boto3.dynamodb.conditions import Attr
+
+from runtime import clock, metrics
+from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import Draft, open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
-from runtime.errors import CqrsError, VersionConflictError
-from runtime.log import logger
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
+from runtime.log import error_fields, logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import PUBLISH_ID, life_of, version_of
+from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
-from runtime.pipeline.transactions import COMMAND, advance_writes, insert_command, status_set
+from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, insert_command, status_set
 from runtime.queries.sessions import SessionService
-from runtime.store.port import ConditionFailedError
+from runtime.store.port import Check, ConditionFailedError
 from runtime.store.row_reader import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from runtime.commands.base import Base
     from runtime.identity.context import InvokeContext
@@ -83,6 +87,20 @@ class Publisher:
             The command row, with its attributes where they are known; or None when it would
             change nothing.
         """
+        with waited_for():
+            return self._publish(request, draft, even_unchanged=even_unchanged)
+
+    def repeated(self, request: Request) -> Row | None:
+        """The command that an earlier call with the same publish id has made, or None. One read."""
+        place = record_place(self._context, request.key, request.publish_id)
+        if place is None:
+            return None
+        with waited_for():
+            return self._repeated(request, self._context.store.get(place))
+
+    def _publish(
+        self, request: Request, draft: Callable[[Base], Draft], *, even_unchanged: bool
+    ) -> Draft | None:
         context = self._context
         if request.version == VERSION_FIRST:
             check_new_key(*request.key)
@@ -98,6 +116,7 @@ class Publisher:
             check_new_key(*request.key)
         made = draft(base)
         drafted = made.row
+        _check_ttl(drafted.get(DATA_TTL), context.min_ttl)
         if (
             base.row is not None
             and not even_unchanged
@@ -115,14 +134,9 @@ class Publisher:
         )
         if request.sync:
             row["syncMode"] = _SYNC
-        row = context.large_attributes.off_load(context.tables.command, row)
+        row = context.large_attributes.off_load(context.tables.command, row, base.row)
         winner = self._write(request, row, found.state, record, found.also)
         return Draft(winner, made.attributes if winner is row else UNREAD)
-
-    def repeated(self, request: Request) -> Row | None:
-        """The command that an earlier call with the same publish id has made, or None. One read."""
-        place = record_place(self._context, request.key, request.publish_id)
-        return self._repeated(request, self._context.store.get(place)) if place else None
 
     def _write(
         self, request: Request, row: Row, state: Row | None, record: Place | None, stale: Row | None
@@ -168,8 +182,9 @@ class Publisher:
     def _insert(self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None) -> Row:
         """Write the command, and ``also`` with it, unless its version is taken."""
         context = self._context
+        ended = [] if in_place_of is None or request.sync else [self._is_ended(request.key, row)]
         try:
-            context.store.write(insert_command(context, row, in_place_of), *also)
+            context.store.write(insert_command(context, row, in_place_of), *also, *ended)
         except ConditionFailedError as failure:
             first = self._repeated(request, failure.rows.get(LABEL))
             if first is not None:
@@ -178,13 +193,32 @@ class Publisher:
             # An attempt that succeeded while its answer got lost finds its own row: that is success.
             if taken is not None and taken.get(PUBLISH_ID) == row[PUBLISH_ID]:
                 return row
-            if taken is None or in_place_of is not None or not _is_of_an_earlier_life(taken, row):
+            if in_place_of is not None or not self._may_replace(taken, row):
                 raise VersionConflictError(*request.key, row["version"] - 1) from None
         else:
             if in_place_of is not None and not request.sync:
                 self._ring(request.key, row)
             return row
         return self._insert(request, row, also, taken)
+
+    def _may_replace(self, taken: Row | None, row: Row) -> bool:
+        """Whether the command that has a version is a finished one of another life.
+
+        A life ends with its data row, by its time to live; its commands may have longer to go. A
+        module without data rows keeps the last command for ever: there no life ends but by erasure.
+        """
+        if taken is None or not self._context.keeps_data:
+            return False
+        own, its = life_of(row), life_of(taken)
+        return own is not None and its is not None and own != its and is_final(taken.get("status"))
+
+    def _is_ended(self, key: DetailKey, row: Row) -> Check:
+        """The check that the other life has ended: the data row, if any, is of this one.
+
+        A synchronous publish needs none: it writes the data row itself, on a stricter condition.
+        """
+        condition = Attr("pk").not_exists() | Attr(LIFE).eq(life_of(row))
+        return Check(place=self._context.data_place(key), condition=condition, label=DATA)
 
     def _ring(self, key: DetailKey, row: Row) -> None:
         """Start the execution of a command that took another one's place: streams tell of new rows."""
@@ -193,7 +227,7 @@ class Publisher:
             context.workflow.start(context.name, context.tables.command, key, row)
         except CqrsError as error:
             # It is in the index of what is under way, and finished from there.
-            logger.warning("workflow not started", error=type(error).__name__)
+            logger.warning("workflow not started", **error_fields(error))
 
     def _repeated(self, request: Request, record: Row | None) -> Row | None:
         """The command that an earlier publish with the same id has made, with its handlers run."""
@@ -227,10 +261,17 @@ class Publisher:
             hand_over(context, key, row, handled.pending)
 
 
-def _is_of_an_earlier_life(taken: Row, row: Row) -> bool:
-    """Whether the command that has a version is a finished one of a life that has ended.
+def _check_ttl(ttl: object, least: timedelta | None) -> None:
+    """Refuse a time to live that is over, or too soon.
 
-    A life ends with its data row, by its time to live; its commands may have longer to go.
+    Raises:
+        InvalidInputError: It is.
     """
-    own, its = life_of(row), life_of(taken)
-    return own is not None and its is not None and own != its and is_final(taken.get("status"))
+    if least is None or not isinstance(ttl, int):
+        return
+    if ttl < int(clock.seconds() + least.total_seconds()):
+        message = (
+            f"must be in seconds since 1970, and at least {int(least.total_seconds())} of them ahead: then "
+            "the item is deleted for good"
+        )
+        raise InvalidInputError([FieldProblem("ttl", message)])

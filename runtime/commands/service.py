@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict
 from boto3.dynamodb.conditions import Attr
 
 from runtime.backoff import back_off
+from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import Draft, draft_of
 from runtime.commands.dirty import is_unchanged
@@ -17,7 +18,8 @@ from runtime.commands.publish_record import fingerprint
 from runtime.errors import BadRequestError, ItemNotFoundError, VersionConflictError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_every_tenant, check_tenant
-from runtime.identity.context import get_user_context, require_invoke_context
+from runtime.identity.context import require_invoke_context
+from runtime.identity.user import user_id_of
 from runtime.model.keys import (
     VERSION_LATEST,
     DetailKey,
@@ -317,7 +319,8 @@ class CommandService(Generic[AttributesT]):
         row = self._set(self._checked(key, invoke_context, write=True), columns)
         if notify_id is not None:
             row |= row_of({"requestId": notify_id})
-        self._context.notifier.command_status(self._context.tables.command, row, status)
+        with waited_for():
+            self._context.notifier.command_status(self._context.tables.command, row, status)
 
     def update_task_token(
         self, key: tuple[str, str], token: str, *, invoke_context: InvokeContext | None = None
@@ -453,6 +456,7 @@ class CommandService(Generic[AttributesT]):
         checked = validated_input(self._input_model, command)
         key = DetailKey(checked.pk, checked.sk)
         draft = draft_of(checked, self._context.rows)
+        self._context.large_attributes.check_text(draft.row.get("attributes"), key)
         said = {**draft.row, "version": checked.version} if content is None else content
         sync = operation == "publish_sync" if sync is None else sync
         request = self._request(operation, key, checked.version, said, options, sync=sync)
@@ -489,7 +493,7 @@ class CommandService(Generic[AttributesT]):
         context = require_invoke_context(options.get("invoke_context"))
         check_tenant(key.pk, context, self._context.settings)
         publish_id = options.get("publish_id")
-        user_id = get_user_context(context).user_id
+        user_id = user_id_of(context)
         return Request(
             key=key,
             version=version,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.clients.resources import Resources
 from runtime.clock import use_deadline
-from runtime.contract import FunctionKind
+from runtime.contract import Env, FunctionKind
 from runtime.entry.trigger import TriggerSource, source_of
 from runtime.entry.trigger_routes import TriggerRoutes
 from runtime.errors import ConfigurationError, UnknownTriggerError
@@ -38,7 +38,9 @@ class CqrsApp(TriggerRoutes):
     its state machine to the worker, notifications to their handlers, operators' requests to
     their operations; everything else to the functions that are registered for it, see
     `TriggerRoutes`. All functions of a stack share one app; each imports only what its own
-    triggers need.
+    triggers need, and takes nothing that is for another one: whoever may call the worker, say, and
+    makes up an HTTP request with claims in it, is refused. Where ``CQRS_FUNCTION`` does not say what
+    a function is for, it takes everything but operations.
 
     Example:
         >>> app = CqrsApp(modules=[todo], routes="todo.routes:router")
@@ -108,7 +110,7 @@ class CqrsApp(TriggerRoutes):
         text: Lambda would write it to the log. See `runtime.entry.hidden_error`.
 
         Raises:
-            UnknownTriggerError: Nothing in the app is for this event.
+            UnknownTriggerError: Nothing in the app, or in this function of it, is for this event.
         """
         self._check_latecomers()
         source = source_of(event)
@@ -135,6 +137,8 @@ class CqrsApp(TriggerRoutes):
                 return self.handle_bus_event(event)
             case TriggerSource.OPERATOR:
                 return self._operator.run(event)
+            case TriggerSource.INVOCATION:
+                return self.handle_invocation(event)
             case _:
                 return self._records.process(source, event["Records"])
 
@@ -146,6 +150,7 @@ class CqrsApp(TriggerRoutes):
 
     @cached_property
     def _http(self) -> HttpApi:
+        self._check_kind(FunctionKind.API, "HTTP requests are")
         from runtime.entry.http.api import HttpApi  # noqa: PLC0415 - only the function that serves HTTP pays for it
 
         return HttpApi(self._routes, openapi=self._openapi, settings=self.resources.settings)
@@ -162,32 +167,48 @@ class CqrsApp(TriggerRoutes):
 
     @cached_property
     def _stream(self) -> StreamProcessor:
+        self._check_kind(FunctionKind.STREAM, "records of a command table's stream are")
         from runtime.entry.stream import StreamProcessor  # noqa: PLC0415
 
         return StreamProcessor(self._command_tables)
 
     @cached_property
     def _worker(self) -> Worker:
+        self._check_kind(FunctionKind.WORKER, "tasks of the command pipeline are")
         from runtime.entry.worker import Worker  # noqa: PLC0415
 
         return Worker(self.modules)
 
     @cached_property
     def _queue(self) -> NotificationQueue:
+        self._check_kind(FunctionKind.NOTIFIER, "notifications are")
         from runtime.entry.queue import NotificationQueue, notification_handlers  # noqa: PLC0415
 
         return NotificationQueue(notification_handlers(self.resources, self._notification_handlers))
 
     @cached_property
     def _operator(self) -> Operator:
-        if self.resources.settings.function != FunctionKind.OPERATOR:
-            # A permission to call another function must not be one to do what operators do.
-            msg = "operations are for the operator function; this one is for something else"
-            raise UnknownTriggerError(msg)
+        self._check_kind(FunctionKind.OPERATOR, "operations are", is_always_named=True)
         from runtime.entry.operator.operator import Operator  # noqa: PLC0415
         from runtime.entry.operator.scope import Scope  # noqa: PLC0415
 
         return Operator(Scope(self.modules, self.resources))
+
+    def _check_kind(self, kind: str, what: str, *, is_always_named: bool = False) -> None:
+        """Refuse what is for another function: a permission to call one must not open the other.
+
+        Args:
+            kind: What the function has to be for.
+            what: What has come.
+            is_always_named: Whether a function that is for nothing in particular is refused, too.
+
+        Raises:
+            UnknownTriggerError: This function is for something else.
+        """
+        own = self.resources.settings.function
+        if own != kind and (own or is_always_named):
+            msg = f"{what} for the {kind} function; this one is for something else: {Env.FUNCTION} is {own!r}"
+            raise UnknownTriggerError(msg)
 
     def _check_latecomers(self) -> None:
         if count_decorated() != self._decorated:

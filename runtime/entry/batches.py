@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.entry.trigger import source_arn
-from runtime.log import logger
+from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +55,7 @@ def _succeeds(record: Record, handle: Callable[[Record], object]) -> bool:
         handle(record)
     except Exception as error:  # noqa: BLE001 - one bad record must not hold up the others
         # Only its kind: the text may quote the message.
-        logger.error("record not handled", event_source=source_arn(record), error=type(error).__name__)
+        logger.error("record not handled", event_source=source_arn(record), **error_fields(error))
         return False
     return True
 

@@ -8,11 +8,10 @@ as ``ValueError: no such customer: joe@example.com`` does, and as databases do.
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from runtime.errors import ConfigurationError, PreviousVersionPending, UnknownTriggerError
-from runtime.log import logger
+from runtime.log import texts_are_shown
 
 __all__ = ["hidden", "is_shown"]
 
@@ -22,8 +21,8 @@ _TEXT: Final = "the text is left out, since it may quote data; LOG_LEVEL=DEBUG s
 
 
 def is_shown(error: Exception) -> bool:
-    """Whether an error may leave the function as it is: at log level DEBUG, each of them."""
-    return isinstance(error, _SHOWN) or logger.log_level <= logging.DEBUG
+    """Whether an error may leave the function as it is; see `texts_are_shown`."""
+    return isinstance(error, _SHOWN) or texts_are_shown()
 
 
 def hidden(error: Exception) -> Exception:

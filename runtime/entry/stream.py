@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime import metrics
 from runtime.contract import MODE_INLINE, NO_MODULE
 from runtime.errors import UnknownTriggerError
-from runtime.log import log_context, logger
+from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import VERSION_LATEST, DetailKey, get_sort_key_version
 from runtime.model.rows import key_of, life_of
 from runtime.pipeline.apply import apply
@@ -65,7 +65,7 @@ class StreamProcessor:
             try:
                 doorbell = self._doorbell(record)
             except Exception as error:  # noqa: BLE001 - one bad record must not hold up the batch
-                logger.error("stream record not understood", error=type(error).__name__)
+                logger.error("stream record not understood", **error_fields(error))
                 failed.append(record["dynamodb"]["SequenceNumber"])
             else:
                 if doorbell is not None:
@@ -106,7 +106,7 @@ def _ring(doorbells: list[_Doorbell]) -> list[str]:
         try:
             _handle(context, doorbells)
         except Exception as error:  # noqa: BLE001 - whatever it is, the records come again
-            logger.error("command not processed", error=type(error).__name__)
+            logger.error("command not processed", **error_fields(error))
             return [doorbell.sequence_number for doorbell in doorbells]
     return []
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import UnknownTriggerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["TriggerSource", "name_in_arn", "source_arn", "source_of"]
 
@@ -25,6 +25,7 @@ class TriggerSource(Enum):
     EVENTBRIDGE = auto()
     KINESIS = auto()
     OPERATOR = auto()
+    INVOCATION = auto()
 
 
 _RECORD_SOURCES = {
@@ -38,30 +39,25 @@ _STATE_MACHINE_CONTEXT = {"Execution", "State", "StateMachine"}
 _EVENTBRIDGE_FIELDS = {"source", "detail-type", "detail"}
 
 
-def source_of(event: Mapping[str, Any]) -> TriggerSource:
-    """Source of what Lambda delivers.
+def source_of(event: Any) -> TriggerSource:  # noqa: ANN401 - any payload; one return a source
+    """Source of what Lambda delivers. What has the shape of no source is a plain invocation.
 
     Raises:
-        UnknownTriggerError: It has the shape of no source that the runtime serves.
+        UnknownTriggerError: It is an HTTP request of a kind that the runtime does not serve.
     """
     if not isinstance(event, dict):
-        msg = f"an event must be a JSON object, got {type(event).__name__}"
-        raise UnknownTriggerError(msg)
+        return TriggerSource.INVOCATION
     records = event.get("Records")
     if records:
-        source = _source_of_records(records)
-        if source is not None:
-            return source
-    elif event.get("version") == "2.0" and "requestContext" in event:
-        return TriggerSource.HTTP
-    elif _names(event.get("context")) >= _STATE_MACHINE_CONTEXT:
-        return TriggerSource.STEP_FUNCTIONS
-    elif set(event) >= _EVENTBRIDGE_FIELDS:
-        return TriggerSource.EVENTBRIDGE
-    elif isinstance(event.get("operation"), str):
-        return TriggerSource.OPERATOR
-    msg = f"the event is of no source that this app serves; its top-level fields are {sorted(event)}"
-    raise UnknownTriggerError(msg)
+        return _source_of_records(records) or TriggerSource.INVOCATION
+    sender = _other_http_sender(event)
+    if sender is not None:
+        msg = (
+            f"requests of {sender} are not served; send them through an HTTP API (payload format 2.0) "
+            "or the URL of the function"
+        )
+        raise UnknownTriggerError(msg)
+    return next((source for source, fits in _SHAPES.items() if fits(event)), TriggerSource.INVOCATION)
 
 
 def source_arn(record: Mapping[str, Any]) -> str:
@@ -93,5 +89,33 @@ def _source_of_records(records: object) -> TriggerSource | None:
     return _RECORD_SOURCES.get(first.get("eventSource") or first.get("EventSource", ""))
 
 
+def _other_http_sender(event: Mapping[str, Any]) -> str | None:
+    """Who sends HTTP requests of this shape, which is none that the runtime serves."""
+    context = _names(event.get("requestContext"))
+    if "serviceNetworkArn" in context or {"raw_path", "method"} <= set(event):
+        return "VPC Lattice"
+    if "elb" in context:
+        return "an Application Load Balancer"
+    if "connectionId" in context:
+        return "a WebSocket API"
+    if "httpMethod" in event:
+        return "a REST API, or an HTTP API with payload format 1.0,"
+    return None
+
+
+def _is_http(event: Mapping[str, Any]) -> bool:
+    is_request = "rawPath" in event or "http" in _names(event.get("requestContext"))
+    return event.get("version") == "2.0" and is_request
+
+
 def _names(found: object) -> set[str]:
     return set(found) if isinstance(found, dict) else set()
+
+
+#: What has no records, by the first shape that fits.
+_SHAPES: Final[dict[TriggerSource, Callable[[Mapping[str, Any]], bool]]] = {
+    TriggerSource.HTTP: _is_http,
+    TriggerSource.STEP_FUNCTIONS: lambda event: _names(event.get("context")) >= _STATE_MACHINE_CONTEXT,
+    TriggerSource.EVENTBRIDGE: lambda event: set(event) >= _EVENTBRIDGE_FIELDS,
+    TriggerSource.OPERATOR: lambda event: isinstance(event.get("operation"), str),
+}

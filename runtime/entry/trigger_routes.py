@@ -1,4 +1,4 @@
-"""The routes of an app's own triggers: queues, topics, buckets, streams, buses and tasks."""
+"""The routes of an app's own triggers: queues, topics, buckets, streams, buses, tasks and invocations."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ RouteT = TypeVar("RouteT", bound="Route | str")
 
 _OWN_ACTIONS: Final = {value for name, value in vars(Action).items() if name.isupper()}
 _EVENTBRIDGE_ANY: Final = ""
+_ANY_INVOCATION: Final = "payload"
 _WHAT: Final = "the handler of a trigger"
 
 
@@ -110,6 +111,38 @@ class TriggerRoutes:
             msg = f"the task {task!r} is the command pipeline's own; give your action another name"
             raise ConfigurationError(msg)
         return self._on(TriggerSource.STEP_FUNCTIONS, task, handler)
+
+    def on_invoke(self, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+        """Handle plain invocations: payloads of any shape that is none of the others.
+
+        Such as the input of an EventBridge Scheduler schedule, of ``aws lambda invoke``, of another
+        function, or what a service sends that has no ``on_…`` of its own. The handler gets the
+        payload, of whatever type it is in JSON; what it returns is the answer.
+
+        Whoever may invoke a function of the app may send it. A payload with a text in a field
+        ``operation`` is for the operator function, and never comes here.
+        """
+        return self._on(TriggerSource.INVOCATION, _ANY_INVOCATION, handler)
+
+    def handle_invocation(self, payload: Any) -> Any:  # noqa: ANN401 - any JSON, and the handler's result
+        """Hand a plain invocation to its route.
+
+        Raises:
+            UnknownTriggerError: There is none.
+        """
+        route = self.route_of(TriggerSource.INVOCATION, _ANY_INVOCATION)
+        if route is None:
+            shape = (
+                f"its top-level fields are {sorted(map(str, payload))}"
+                if isinstance(payload, dict)
+                else (f"it is no JSON object, but of the type {type(payload).__name__}")
+            )
+            msg = (
+                f"the event is of no source that this app serves; {shape}. "
+                "Register a handler of plain invocations with app.on_invoke"
+            )
+            raise UnknownTriggerError(msg)
+        return route(payload)
 
     def route_of(self, source: TriggerSource, *names: str) -> Route | None:
         """The route of the first of ``names`` that has one: ARNs, and names as they are."""

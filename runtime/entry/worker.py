@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from boto3.dynamodb.conditions import Attr
 
 from runtime import metrics
-from runtime.contract import Action
+from runtime.contract import UNAVAILABLE_ERRORS, Action
 from runtime.entry.cause import cause_text
-from runtime.errors import CqrsError, PreviousVersionPending, UnknownTriggerError
+from runtime.errors import (
+    CqrsError,
+    PreviousVersionPending,
+    ReadModelUnavailableError,
+    UnknownTriggerError,
+)
 from runtime.log import log_context, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.model.rows import PUBLISH_ID, is_same_life, life_of, version_of
@@ -21,6 +26,7 @@ from runtime.pipeline.drain import Outcome, drain, read_commands
 from runtime.pipeline.finish import finish, finish_all, finish_applied, finish_failed
 from runtime.pipeline.transactions import is_command, status_set
 from runtime.store.port import Check, ConditionFailedError, Set
+from runtime.unavailable import is_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,7 +169,7 @@ def _late_handlers(task: _Task) -> list[str]:
 def _is_seen_to(row: CursorRow, version: int) -> bool:
     """Whether a handler has seen a version, is parked, or somebody else will show it the version."""
     cursor = row.cursor
-    if cursor.has_seen(version) or cursor.parked_version is not None:
+    if cursor.parked_version is not None or (cursor.has_seen(version) and not cursor.is_abandoned()):
         return True
     return cursor.is_claimed() and row.leave(version)
 
@@ -186,6 +192,12 @@ def _handle(task: _Task) -> dict[str, Any]:
             hold=True,
             shown=shown,
         )
+    except Exception as error:
+        if type(error).__name__ in UNAVAILABLE_ERRORS or not is_unavailable(error):
+            raise
+        # By this name the state machine knows that the command is not to blame.
+        msg = f"{name} cannot reach its store ({type(error).__name__})"
+        raise ReadModelUnavailableError(msg) from error
     finally:
         # The other versions have executions that are over, or none.
         own = add_sort_key_version(task.key.sk, task.version)
@@ -239,7 +251,8 @@ def _version_to_park(task: _Task, cursor: Cursor) -> int:
 def _error_text(cursor: Cursor, kind: str, cause: str) -> str:
     """What the handler itself said, where that was its last word; else what Step Functions says."""
     said = cursor.failed_error
-    return said if said and (said.startswith(f"{kind}:") or kind == _PENDING) else f"{kind}: {cause}"
+    is_its_own = kind in {_PENDING, *UNAVAILABLE_ERRORS}
+    return said if said and (is_its_own or said.startswith(f"{kind}:")) else f"{kind}: {cause}"
 
 
 def _tell_parked(task: _Task, name: str, error: str, cursor: Cursor) -> None:

@@ -17,25 +17,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import ConfigurationError, ForbiddenError
-from runtime.identity.context import (
-    CLAIM_TENANT,
-    HEADER_TENANT_CODE,
-    ROLE_SYSTEM_ADMIN,
-    current_invoke_context,
-    current_settings,
-    get_user_context,
-    identity_claims,
-    require_invoke_context,
-    roles_in,
-)
+from runtime.identity.context import ROLE_SYSTEM_ADMIN, current_invoke_context, require_invoke_context
 from runtime.identity.guard import guarded
-from runtime.model.keys import get_tenant_code, lower_case_tenant
-from runtime.settings import Settings
+from runtime.identity.tenant import acting_tenant, crosses, may_act_in
+from runtime.identity.user import get_user_context
+from runtime.model.keys import get_tenant_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from runtime.identity.context import InvokeContext
+    from runtime.settings import Settings
 
 __all__ = [
     "acting_tenant",
@@ -46,9 +38,6 @@ __all__ = [
 ]
 
 RouteT = TypeVar("RouteT", bound="Callable[..., Any]")
-
-#: Where nobody says which roles may cross tenants, none may.
-_STRICT = Settings(cross_tenant_roles=(), common_tenant_codes=())
 
 
 def check_tenant(
@@ -67,7 +56,7 @@ def check_tenant(
         ForbiddenError: The key belongs to another tenant, or to none.
     """
     context = invoke_context or current_invoke_context()
-    if context is None or _may_act_in(get_tenant_code(pk), context, settings, write=write):
+    if context is None or may_act_in(get_tenant_code(pk), context, settings, write=write):
         return
     # The message repeats nothing of the key: it may be somebody else's.
     msg = "the key does not belong to your tenant"
@@ -81,34 +70,9 @@ def check_every_tenant(invoke_context: InvokeContext | None, settings: Settings)
         ForbiddenError: The caller has no role that crosses all tenants.
     """
     context = invoke_context or current_invoke_context()
-    if context is not None and not _crosses(context, None, settings):
+    if context is not None and not crosses(context, None, settings):
         msg = "this is about every tenant; it takes a role that crosses all tenants"
         raise ForbiddenError(msg)
-
-
-def acting_tenant(context: InvokeContext, settings: Settings, *, write: bool = True) -> str | None:
-    """The tenant that a request is about, in lower case: the caller's own, or that of the header.
-
-    Args:
-        context: Context of the request.
-        settings: Tells which roles may cross tenants, and which tenants are common.
-        write: Whether the request is to write.
-
-    Returns:
-        The tenant, or None where neither the token nor the header names one.
-
-    Raises:
-        ForbiddenError: The header ``x-tenant-code`` names a tenant that the caller may not act in.
-    """
-    roles_in(context, None)  # malformed roles are refused even where none is needed
-    own = _own_tenant(context)
-    wanted = lower_case_tenant(context.headers.get(HEADER_TENANT_CODE) or "") or own
-    if wanted is None or wanted == own:
-        return wanted
-    if _may_act_in(wanted, context, settings, write=write):
-        return wanted
-    msg = f"the header {HEADER_TENANT_CODE} names a tenant that is not yours; leave it out"
-    raise ForbiddenError(msg)
 
 
 def check_role(
@@ -133,13 +97,11 @@ def check_role(
         ForbiddenError: The caller has none of them, or names a tenant of others.
         InvalidInputError: There is no request.
     """
-    context = require_invoke_context(invoke_context)
-    tenant = acting_tenant(context, settings or current_settings() or _STRICT, write=False)
-    if {*roles, ROLE_SYSTEM_ADMIN}.intersection(roles_in(context, tenant)):
+    # Roles and groups are those in the tenant of the request, and no others.
+    user = get_user_context(require_invoke_context(invoke_context), settings)
+    if {*roles, ROLE_SYSTEM_ADMIN}.intersection(user.tenant_roles):
         return
-    user = get_user_context(context)
-    # Groups are read for the user's own tenant: in another one they are guests.
-    if user.tenant_code == tenant and set(groups).intersection(user.tenant_group_ids):
+    if set(groups).intersection(user.tenant_group_ids):
         return
     wanted = ", ".join([*roles, *(f"group {group}" for group in groups)])
     msg = f"this takes one of: {wanted}"
@@ -168,26 +130,3 @@ def requires_role(*roles: str, groups: Iterable[str] = ()) -> Callable[[RouteT],
         yield
 
     return lambda route: guarded(route, guard)
-
-
-def _may_act_in(tenant: str | None, context: InvokeContext, settings: Settings, *, write: bool) -> bool:
-    if not tenant:
-        # A key without a tenant is nobody's: only who may go everywhere gets there.
-        return _crosses(context, None, settings)
-    # A tenant from the header alone is the caller's own claim: it needs a role, or to be common.
-    is_common = tenant in {lower_case_tenant(code) for code in settings.common_tenant_codes}
-    if tenant == _own_tenant(context) and not (write and is_common):
-        return True
-    if is_common and not write and context.claims.get("sub"):
-        return True
-    return _crosses(context, tenant, settings)
-
-
-def _own_tenant(context: InvokeContext) -> str | None:
-    """Tenant of the caller's token."""
-    return lower_case_tenant(str(identity_claims(context).get(CLAIM_TENANT) or "")) or None
-
-
-def _crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:
-    # To the letter, as for the caller's own tenant: whose key `#ACME` is, no token can say.
-    return not set(settings.cross_tenant_roles).isdisjoint(roles_in(context, tenant))

@@ -20,7 +20,7 @@ from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.model.json_values import adapted
 from runtime.model.model_problems import model_problems
 from runtime.model.models import CqrsModel
-from runtime.model.shape import Choice, Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
+from runtime.model.shape import Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
 from runtime.model.shape_walk import changed_at, without_computed
 
 if TYPE_CHECKING:
@@ -106,15 +106,7 @@ class AttributesType:
         if isinstance(self.annotation, str):
             yield f"attributes: must be a type, got the text {self.annotation!r}; import the model"
             return
-        shape = self.shape
-        options = [option.real() for option in shape.options] if isinstance(shape, Choice) else [shape]
-        for option in options:
-            if isinstance(option, Leaf):
-                yield (
-                    f"attributes: must be an object, got a type of the kind {option.kind}; "
-                    "give a pydantic model, a union of models, or leave attributes out for any dictionary"
-                )
-        yield from model_problems(self.schema, shape)
+        yield from model_problems(self.schema, self.shape)
 
     def plain(self, value: Any) -> Any:  # noqa: ANN401
         """What is to be written of a value of the type: without computed fields, and as it is taken again.

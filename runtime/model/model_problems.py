@@ -39,7 +39,10 @@ def model_problems(schema: dict[str, Any], shape: Shape) -> Iterator[str]:
         schema: Core schema of the type of the attributes.
         shape: Its shape.
     """
-    yield from _Search(schema).problems(shape, "attributes")
+    search = _Search(schema)
+    if (problem := search.never(schema)) is not None:
+        yield f"attributes {problem}"
+    yield from search.problems(shape, "attributes")
 
 
 class _Search:
@@ -90,10 +93,10 @@ class _Search:
                 f"is written as {field.stored!r} and read as {names}; use alias= for both, or allow its name "
                 "too (populate_by_name=True, AliasChoices)"
             )
-        if field.is_required and (problem := self._never(field.schema)) is not None:
+        if field.is_required and (problem := self.never(field.schema)) is not None:
             yield problem
 
-    def _never(self, schema: dict[str, Any]) -> str | None:
+    def never(self, schema: dict[str, Any]) -> str | None:
         """Why no value at all can be stored and read, or None."""
         while True:
             kind = schema["type"]

@@ -159,9 +159,12 @@ class DataListModel(CqrsModel, Generic[AttributesT]):
         total: How many there are in all, where the source knows.
         unreadable: The rows of the page that are not in ``items``, since today's model does not
             accept them. None where there are none.
+        too_large: Sort keys of items that have their place on the page, and do not fit into an
+            answer. None where there are none.
     """
 
     items: list[DataModel[AttributesT]]
     last_sk: str | None = None
     total: int | None = None
     unreadable: list[UnreadableRow] | None = None
+    too_large: list[str] | None = None

@@ -90,6 +90,11 @@ class Cursor:
         """Whether somebody has the turn now."""
         return self.claim is not None and self.claim_until > clock.seconds()
 
+    def is_abandoned(self) -> bool:
+        """Whether a version was left to a turn that has ended without it, for want of time."""
+        is_open = self.wanted is not None and not self.has_seen(self.wanted)
+        return is_open and self.parked_version is None and not self.is_claimed()
+
     def has_seen(self, version: int) -> bool:
         """Whether the handler is past ``version``."""
         return self.version is not None and self.version >= version

@@ -95,7 +95,9 @@ def drain(
     command = turn.read(version, command)
     for _ in range(_MAX_ROUNDS):
         cursor = turn.cursor
-        if command is None or (cursor.has_seen(version) and not turn.is_to_try_again()):
+        if command is None:
+            return Outcome.DONE
+        if cursor.has_seen(version) and not (turn.is_to_try_again() or cursor.is_abandoned()):
             return Outcome.DONE
         if publish_id is not None and command.get(PUBLISH_ID) != publish_id:
             return Outcome.DONE

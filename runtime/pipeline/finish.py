@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr
 from runtime.backoff import back_off
 from runtime.contract import OPEN_COLUMN
 from runtime.errors import HandlersPendingError
-from runtime.log import logger
+from runtime.log import error_fields, logger
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import LIFE, key_of, life_of
 from runtime.model.status import FINISHED, HANDLERS_FAILED
@@ -72,7 +72,7 @@ def run_handlers(
         try:
             outcome = drain(context, reference, key, version, owner=owner, command=command, shown=shown)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; the workflow takes over
-            logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
+            logger.warning("handler pending", handler=reference.name, **error_fields(error))
             pending.append(reference.name)
         else:
             if outcome is Outcome.LEFT and not _comes_to(context, key, reference.name, command):
@@ -170,7 +170,7 @@ def hand_over(context: ModuleContext, key: DetailKey, command: Row, pending: Seq
     try:
         context.workflow.start(context.name, context.tables.command, key, command)
     except Exception as error:  # noqa: BLE001 - the command is committed, and the caller has to know
-        logger.error("workflow not started", error=type(error).__name__)
+        logger.error("workflow not started", **error_fields(error))
         is_handed_over = False
     raise HandlersPendingError(*key, version, pending, is_handed_over=is_handed_over)
 

@@ -8,27 +8,30 @@ same time, and twice.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.conditions import Attr, Key
 
 from runtime import clock, metrics
 from runtime.contract import OPEN_COLUMN, OPEN_INDEX, OPEN_SLICES
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.identity.access import check_every_tenant
-from runtime.log import log_context, logger
+from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.model.rows import is_same_life, life_of
-from runtime.model.status import FINISHED, is_of_pipeline
+from runtime.model.status import FINISHED, HANDLERS_FAILED, is_of_pipeline
 from runtime.pipeline.apply import apply
 from runtime.pipeline.drain import drain, read_commands
 from runtime.pipeline.facts import COLUMNS, Problem, Unfinished, find_unfinished
 from runtime.pipeline.finish import finish, finish_applied, read_cursors
 from runtime.store.codec import isoformat
+from runtime.store.port import ConditionFailedError, Set
 from runtime.store.scan import Scan
+from runtime.store.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -182,8 +185,23 @@ def heal(module: HasContext, *, older_than: timedelta = _TEN_MINUTES) -> Healed:
     for rows in _open_pages(context, clock.now() - older_than) if context.tables.has_open_index else ():
         looked_at += len(rows)
         repair.look(rows, clock.now() - older_than)
-    metrics.count(metrics.COMMANDS_HEALED, context.name, len(repair.found))
-    return Healed(looked_at, len(repair.found), tuple(repair.failed))
+        _close(context, rows)
+    unhealed = {failure.key for failure in repair.failed}
+    healed = sum(command.key not in unhealed for command in repair.found)
+    metrics.count(metrics.COMMANDS_HEALED, context.name, healed)
+    return Healed(looked_at, healed, tuple(repair.failed))
+
+
+def _close(context: ModuleContext, rows: Sequence[Row]) -> None:
+    """Take out of the index what is settled: a service that shares the tables may copy the column."""
+    places = [Place(context.tables.command, row["pk"], row["sk"]) for row in rows]
+    for place, row in context.store.batch_get(places).items():
+        status = row.get("status")
+        if OPEN_COLUMN in row and status in {FINISHED, HANDLERS_FAILED}:
+            with suppress(ConditionFailedError):
+                context.store.write(
+                    Set(place=place, remove=(OPEN_COLUMN,), condition=Attr("status").eq(status))
+                )
 
 
 def _open_pages(context: ModuleContext, before: datetime) -> Iterator[list[Row]]:
@@ -274,7 +292,7 @@ class _Repair:
             try:
                 drain(self.context, reference, key, last, owner=owner, command=commands[last], shown=seen)
             except Exception as error:  # noqa: BLE001 - an execution takes over, with its retries
-                logger.warning("handler pending", handler=reference.name, error=type(error).__name__)
+                logger.warning("handler pending", handler=reference.name, **error_fields(error))
                 is_failing = True
         rows = {get_sort_key_version(row["sk"]): row for row in seen}
         shown, commands = set(rows), rows | commands

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.log import logger
+from runtime.log import error_fields, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.model.rows import version_of
 from runtime.pipeline.drain import Turn, unmoved
@@ -120,7 +120,7 @@ def feed_page(
             try:
                 _feed(context, reference, key)
             except Exception as error:  # noqa: BLE001 - one row must not stop the others
-                logger.warning("row not fed", handler=reference.name, error=type(error).__name__)
+                logger.warning("row not fed", handler=reference.name, **error_fields(error))
                 failed.append(NotFed(key, reference.name, type(error).__name__))
     return FedPage(len(page.rows), page.scanned, page.resume_token, tuple(failed))
 

@@ -9,7 +9,7 @@ from boto3.dynamodb.conditions import Attr
 from runtime.contract import OPEN_COLUMN
 from runtime.model.keys import get_tenant_code
 from runtime.model.rows import LIFE, PUBLISH_ID, data_row, history_row, life_of, version_of
-from runtime.model.status import FINISHED, HANDLERS_FAILED, is_final
+from runtime.model.status import FINISHED, HANDLERS_FAILED
 from runtime.store.port import Check, Put, Set
 from runtime.store.values import Place
 
@@ -81,15 +81,16 @@ def is_command(command: Row) -> ConditionBase:
 def status_set(context: ModuleContext, pk: str, status: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The columns that a status sets, and those that it takes away.
 
-    With `FINISHED`, retention begins. A final status takes the command out of the index of what
-    is under way.
+    With `FINISHED`, retention begins. A status that the handlers are done with, or parked, takes the
+    command out of the index of what is under way; one that was not applied stays there, and is
+    tried again from there.
     """
     columns: dict[str, Any] = {"status": status}
     if status == FINISHED:
         ttl = context.retention.calculate_ttl("command", get_tenant_code(pk))
         if ttl is not None:
             columns["ttl"] = ttl
-    is_indexed = context.tables.has_open_index and is_final(status)
+    is_indexed = context.tables.has_open_index and status in _SETTLED
     return columns, (OPEN_COLUMN,) if is_indexed else ()
 
 

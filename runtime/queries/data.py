@@ -8,7 +8,7 @@ from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, U
 from runtime.generics import AttributesT
 from runtime.identity.checked_key import checked_key, checked_pk
 from runtime.model.keys import VERSION_LATEST, get_sort_key_version, remove_sort_key_version
-from runtime.model.models import CommandModel, DataListModel
+from runtime.model.models import CommandModel
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish_applied
 from runtime.queries.paging import Order, PageRequest
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.identity.context import InvokeContext
-    from runtime.model.models import DataModel, UnreadableRow
+    from runtime.model.models import DataListModel, DataModel, UnreadableRow
     from runtime.module_context import ModuleContext
     from runtime.store.sort_key import SortKeyCondition
 
@@ -62,11 +62,13 @@ class DataService(Generic[AttributesT]):
         limit: int = 10,
         order: Order = "asc",
         consistent: bool = False,
+        max_bytes: int | None = None,
         invoke_context: InvokeContext | None = None,
     ) -> DataListModel[AttributesT]:
         """One page of a partition, in the order of the sort key. Softly deleted rows included.
 
-        One call, and one for each row with large attributes.
+        One call, and one for each row with large attributes. A page ends by bytes as well as by
+        number: go on for as long as there is a ``last_sk``.
 
         Args:
             pk: Partition key.
@@ -75,6 +77,8 @@ class DataService(Generic[AttributesT]):
             limit: Rows on a page, 1 to 1000.
             order: ``asc`` or ``desc``.
             consistent: Read strongly consistently, at twice the price.
+            max_bytes: Bytes that the page may take in an answer. An item that alone takes more is
+                not on it, but in ``too_large``. Default: 3.5 MB; such an item is a page of its own.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
@@ -84,8 +88,7 @@ class DataService(Generic[AttributesT]):
         checked_pk(pk, invoke_context, self._context.settings)
         request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
         page = request.read(self._context.store, self._context.tables.data, consistent=consistent)
-        found = self._context.rows.readable(page.rows)
-        return DataListModel(items=found.items, last_sk=page.last_sk, unreadable=found.unreadable)
+        return self._context.rows.page(page.rows, page.last_sk, max_bytes=max_bytes)
 
     def iterate_items_by_pk(
         self,

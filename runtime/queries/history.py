@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic
 
@@ -17,8 +18,9 @@ from runtime.model.keys import (
     remove_sort_key_version,
 )
 from runtime.model.models import DataModel
-from runtime.model.rows import history_row, is_same_life, moment_in, version_of
+from runtime.model.rows import LIFE, history_row, is_same_life, moment_in, version_of
 from runtime.pipeline.versions import version_rows
+from runtime.store.answer_size import PAGE_BYTES
 from runtime.store.port import Put
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["HistoryService", "StateList"]
+__all__ = ["HistoryPage", "HistoryService", "StateList"]
 
 
 class StateList(list[DataModel[AttributesT]], Generic[AttributesT]):
@@ -51,6 +53,22 @@ class StateList(list[DataModel[AttributesT]], Generic[AttributesT]):
     ) -> None:
         super().__init__(states)
         self.unreadable = unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage(Generic[AttributesT]):
+    """Replaced states of one aggregate.
+
+    Attributes:
+        items: The states, oldest first.
+        last_version: Pass it as ``after`` to get the next page. None on the last one.
+        unreadable: The states of the page that are not in ``items``, since the model of today does
+            not accept them. None where there are none.
+    """
+
+    items: list[DataModel[AttributesT]]
+    last_version: int | None
+    unreadable: list[UnreadableRow] | None = None
 
 
 class HistoryService(Generic[AttributesT]):
@@ -101,7 +119,9 @@ class HistoryService(Generic[AttributesT]):
         """The replaced states of one aggregate, oldest first.
 
         A query reads all of their rows, since sort keys do not have the versions in order;
-        large attributes are fetched for what is returned only.
+        large attributes are fetched for what is returned only. `page` reads no more than it
+        returns, and ends by bytes. Where the aggregate has lived before, the states of an earlier
+        life that are still kept are among them.
 
         Args:
             key: ``(pk, sk)``; the sort key without a version.
@@ -117,6 +137,50 @@ class HistoryService(Generic[AttributesT]):
         rows = [row for row in self._rows(detail) if version_of(row) > after]
         found = self._context.rows.readable(rows[:limit])
         return StateList(found.items, found.unreadable)
+
+    def page(
+        self,
+        key: tuple[str, str],
+        *,
+        after: int = 0,
+        limit: int = 20,
+        max_bytes: int = PAGE_BYTES,
+        invoke_context: InvokeContext | None = None,
+    ) -> HistoryPage[AttributesT]:
+        """A page of the replaced states of one aggregate, oldest first: those of its present life.
+
+        It ends by bytes as well as by number. A query of their keys, since sort keys do not have
+        the versions in order; then one call for the states, and one for each with large attributes.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            after: Leave out this version and those before it.
+            limit: Most states on the page, 1 or more.
+            max_bytes: Bytes that the page may take in an answer; one state is on it at least.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: The key cannot be that of an aggregate, or ``limit`` is less than 1.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        detail = self._checked(key, invoke_context)
+        if limit < 1:
+            raise InvalidInputError([FieldProblem("limit", f"must be 1 or more, got {limit}")])
+        data = self._context.data_place(detail)
+        found = version_rows(self._context, self._context.tables.history, detail, columns=(LIFE,))
+        # The data row after the history: what is replaced meanwhile is on a later page.
+        current = self._context.store.get(data) if found else None
+        versions = [
+            version
+            for row in found
+            if (version := get_sort_key_version(row["sk"])) > after and _of_life(row, current)
+        ]
+        places = [self._context.history_place(detail, version) for version in versions[:limit]]
+        stored = self._context.store.batch_get(places)
+        page = self._context.rows.fitting((stored[place] for place in places if place in stored), max_bytes)
+        last = version_of(page.last) if page.last else 0
+        goes_on = any(version > last for version in versions) and page.last is not None
+        return HistoryPage(page.items, last if goes_on else None, page.unreadable)
 
     def as_of(
         self,

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.model.keys import DetailKey
 from runtime.model.rows import data_row, is_deleted, moment_in, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runtime.module_context import ModuleContext
     from runtime.queries.paging import PageRequest, PartitionPage
     from runtime.queries.sessions import Session
     from runtime.store.values import Row
 
-__all__ = ["merged_rows"]
+__all__ = ["Merged", "merged_rows"]
+
+
+class Merged(NamedTuple):
+    """Rows of a page: those that are not applied yet, the newest first, and the others in their order."""
+
+    created: Sequence[Row]
+    rows: Sequence[Row]
 
 
 def merged_rows(
     context: ModuleContext, request: PageRequest, page: PartitionPage, sessions: Iterable[Session]
-) -> list[Row]:
+) -> Merged:
     """The rows of ``page`` as their reader expects them. One call when something may be pending.
 
     - A pending update stands in the place of its row; a pending deletion takes it away.
@@ -54,7 +61,7 @@ def merged_rows(
             rows[sk] = after
     created.sort(key=lambda row: moment_in(row, "createdAt"), reverse=True)
     # Text in Python has the order of DynamoDB's sort keys; see `SortKeyCondition`.
-    return [*created, *(rows[sk] for sk in sorted(rows, reverse=request.order == "desc"))]
+    return Merged(created, [rows[sk] for sk in sorted(rows, reverse=request.order == "desc")])
 
 
 def _pending_sessions(

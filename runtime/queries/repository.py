@@ -9,13 +9,13 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_tenant
 from runtime.identity.checked_key import checked_key, checked_pk
-from runtime.identity.context import current_invoke_context, get_user_context
+from runtime.identity.context import current_invoke_context
+from runtime.identity.user import get_user_context, user_id_of
 from runtime.model.item_list import ItemList
 from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
-from runtime.model.models import DataListModel
 from runtime.model.rows import data_row, is_deleted, version_of
 from runtime.queries.paging import Order, PageRequest
-from runtime.queries.pending import merged_rows
+from runtime.queries.pending import Merged, merged_rows
 from runtime.queries.pending_items import Merge, read_pending
 from runtime.queries.sessions import SessionService
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.identity.context import InvokeContext
-    from runtime.model.models import CommandModel, DataModel
+    from runtime.model.models import CommandModel, DataListModel, DataModel
     from runtime.module_context import ModuleContext
     from runtime.store.sort_key import SortKeyCondition
     from runtime.store.values import Row
@@ -101,6 +101,7 @@ class Repository(Generic[AttributesT]):
         limit: int = 10,
         order: Order = "asc",
         latest_flg: bool = True,
+        max_bytes: int | None = None,
         invoke_context: InvokeContext | None = None,
     ) -> DataListModel[AttributesT]:
         """One page of a partition, the caller's own pending writes included.
@@ -108,7 +109,8 @@ class Repository(Generic[AttributesT]):
         A pending update stands in the place of its row, a pending deletion takes it away.
         Pending creations come first, the newest before the others, on the first page only
         and where ``sk`` holds for them; so a page may have more or fewer rows than
-        ``limit``. Rows that are applied as softly deleted are on the page.
+        ``limit``. Rows that are applied as softly deleted are on the page. A page ends by bytes
+        as well as by number; of many large creations, half a page is shown before they are applied.
 
         Two consistent queries at the same time, one more call while something is pending,
         and one for each row with large attributes.
@@ -120,6 +122,7 @@ class Repository(Generic[AttributesT]):
             limit: Rows to read for a page, 1 to 1000.
             order: ``asc`` or ``desc``.
             latest_flg: False leaves pending writes out, as `DataService` does.
+            max_bytes: See `DataService.list_items_by_pk`.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
@@ -130,19 +133,18 @@ class Repository(Generic[AttributesT]):
         checked_pk(pk, context, self._context.settings)
         request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
         tenant = get_tenant_code(pk)
-        user_id = get_user_context(context).user_id if context else None
+        user_id = user_id_of(context) if context else None
         store, table = self._context.store, self._context.tables.data
         if not latest_flg or not self._sessions.is_enabled or not tenant or not user_id:
             page = request.read(store, table, consistent=False)
-            rows = page.rows
+            merged = Merged((), page.rows)
         else:
             with ThreadPoolExecutor(1) as thread:
                 sessions = thread.submit(self._sessions.list_by_user, user_id, tenant, pk=pk)
                 # Consistent: what the caller published synchronously has no session.
                 page = request.read(store, table, consistent=True)
-            rows = merged_rows(self._context, request, page, sessions.result())
-        found = self._context.rows.readable(rows)
-        return DataListModel(items=found.items, last_sk=page.last_sk, unreadable=found.unreadable)
+            merged = merged_rows(self._context, request, page, sessions.result())
+        return self._context.rows.page(merged.rows, page.last_sk, first=merged.created, max_bytes=max_bytes)
 
     def list_items(
         self,
@@ -202,7 +204,7 @@ class Repository(Generic[AttributesT]):
 
     def _caller(self, context: InvokeContext | None) -> tuple[str, str] | None:
         """User and tenant of a request, or None without; a tenant that is not the user's own is refused."""
-        user = get_user_context(context) if context else None
+        user = get_user_context(context, self._context.settings) if context else None
         if context is None or user is None or not user.tenant_code:
             return None
         # There is no key to check here, so one of the tenant that is asked for.

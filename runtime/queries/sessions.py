@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from boto3.dynamodb.conditions import Key
 
 from runtime import clock
-from runtime.identity.context import get_user_context
+from runtime.identity.user import user_id_of
 from runtime.model.keys import (
     KEY_SEPARATOR,
     MAX_ROW_SK_BYTES,
@@ -88,7 +88,7 @@ class SessionService:
 
     def place(self, invoke_context: InvokeContext | None, key: DetailKey) -> Place | None:
         """Where the caller's session of an aggregate is, or None when there cannot be one."""
-        user_id = get_user_context(invoke_context).user_id if invoke_context else None
+        user_id = user_id_of(invoke_context) if invoke_context else None
         return self._place(user_id, key)
 
     def places_of(self, user_ids: Iterable[str], key: DetailKey) -> list[Place]:

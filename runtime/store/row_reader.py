@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from runtime.errors import (
     CorruptRowError,
@@ -21,9 +23,10 @@ from runtime.generics import AttributesT
 from runtime.log import logger
 from runtime.model.attributes_type import attributes_type
 from runtime.model.differences import differences
-from runtime.model.models import CommandModel, DataModel, UnreadableRow
+from runtime.model.models import CommandModel, DataListModel, DataModel, UnreadableRow
 from runtime.model.rows import version_of
 from runtime.model.validation import field_problems
+from runtime.store.answer_size import PAGE_BYTES, answer_bytes, answer_size
 from runtime.store.codec import opened, opened_row, sealed
 
 if TYPE_CHECKING:
@@ -67,10 +70,12 @@ class Readable(Generic[AttributesT]):
     Attributes:
         items: Those that it accepts.
         unreadable: The others; None where there are none.
+        last: The last one of the rows.
     """
 
     items: list[DataModel[AttributesT]]
     unreadable: list[UnreadableRow] | None
+    last: Row | None = None
 
 
 class RowReader(Generic[AttributesT]):
@@ -143,6 +148,80 @@ class RowReader(Generic[AttributesT]):
         with suppress(CorruptRowError):
             return opened(self._large_attributes.load(row).get(_COLUMN))
         return None
+
+    def page(
+        self,
+        rows: Iterable[Row],
+        last_sk: str | None,
+        *,
+        first: Iterable[Row] = (),
+        max_bytes: int | None = None,
+    ) -> DataListModel[AttributesT]:
+        """A page of rows that ends where the next one does not fit; each is loaded when its turn comes.
+
+        Args:
+            rows: The rows, in their order.
+            last_sk: Sort key to go on after, when all of them are on the page.
+            first: Rows that come before them, in no order: as many as fit into half of the page. The
+                others are not on it.
+            max_bytes: Bytes that the page may take in an answer. An item that alone takes more is
+                left out, and named. Default: 3.5 MB; such an item is a page of its own.
+        """
+        limit, used, before = max_bytes or PAGE_BYTES, 0, None
+        items: list[DataModel[AttributesT]] = []
+        unreadable: list[UnreadableRow] = []
+        too_large: list[str] = []
+        for row in first:
+            item, size = self._sized(row)
+            if used + size <= limit // 2:
+                used += size
+                _add(item, items, unreadable)
+        new = len(items) + len(unreadable)
+        for row in rows:
+            item, size = self._sized(row)
+            if max_bytes is not None and size > limit:
+                too_large.append(row["sk"])
+            elif len(items) + len(unreadable) > new and used + size > limit:
+                last_sk = before
+                break
+            else:
+                used += size
+                _add(item, items, unreadable)
+            before = row["sk"]
+        return DataListModel(
+            items=items, last_sk=last_sk, unreadable=unreadable or None, too_large=too_large or None
+        )
+
+    def fitting(self, rows: Iterable[Row], max_bytes: int) -> Readable[AttributesT]:
+        """The first of ``rows`` that together take ``max_bytes`` in an answer; one at least."""
+        items: list[DataModel[AttributesT]] = []
+        unreadable: list[UnreadableRow] = []
+        used, last = 0, None
+        for row in rows:
+            item, size = self._sized(row)
+            used += size
+            if last is not None and used > max_bytes:
+                break
+            _add(item, items, unreadable)
+            last = row
+        return Readable(items, unreadable or None, last)
+
+    def _sized(self, row: Row) -> tuple[DataModel[AttributesT] | UnreadableRow, int]:
+        """The state in a row, or that it cannot be read; and about how many bytes it takes in an answer."""
+        try:
+            loaded = self._large_attributes.load(row)
+            item = self.data(loaded)
+        except (CorruptRowError, UpcastError) as error:
+            logger.warning("row cannot be read", error=type(error).__name__)
+            problem = unreadable_row(row, error)
+            return problem, answer_bytes(problem.model_dump_json(by_alias=True))
+        try:
+            # What the model makes of its fields counts, too.
+            return item, answer_bytes(item.model_dump_json(by_alias=True, warnings=False))
+        except (PydanticSerializationError, ValueError):  # bytes that are no text, say
+            return item, sum(
+                answer_size(value) + answer_bytes(json.dumps(name)) for name, value in loaded.items()
+            )
 
     def values(self, row: Row) -> dict[str, Any]:
         """The columns of any row as Python values, with its attributes in the current schema.
@@ -293,3 +372,14 @@ def unreadable_row(row: Row, error: CqrsError) -> UnreadableRow:
     except CorruptRowError:
         version = None
     return UnreadableRow(pk=str(row["pk"]), sk=str(row["sk"]), version=version, problems=problems)
+
+
+def _add(
+    item: DataModel[AttributesT] | UnreadableRow,
+    items: list[DataModel[AttributesT]],
+    unreadable: list[UnreadableRow],
+) -> None:
+    if isinstance(item, UnreadableRow):
+        unreadable.append(item)
+    else:
+        items.append(item)

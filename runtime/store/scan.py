@@ -101,8 +101,12 @@ class Scan:
             columns=columns,
             only=only,
         )
-        token = json.dumps([page.next["pk"], page.next["sk"]]) if page.next else None
-        return ResumablePage(page.rows, page.scanned, token)
+        return ResumablePage(page.rows, page.scanned, self.token_after(page.next) if page.next else None)
+
+    @staticmethod
+    def token_after(row: Row) -> str:
+        """The ``resume_token`` that goes on after a row."""
+        return json.dumps([row["pk"], row["sk"]])
 
 
 def _is_number(value: object) -> bool:

@@ -42,10 +42,11 @@ class WatchedHandler(DataSyncHandler):
         """Let the next calls of ``up`` fail.
 
         Args:
-            error: What they raise. Default: a `ConnectionError`.
+            error: What they raise. Default: a `RuntimeError`. A `ConnectionError` is tried
+                again for longer, as it says that the store is out of reach.
             times: How many calls. Default: all of them, until `heal`.
         """
-        self.error = error or ConnectionError(f"{self.name} fails, as the test wants it")
+        self.error = error or RuntimeError(f"{self.name} fails, as the test wants it")
         self._failures_left = times
 
     def heal(self) -> None:

@@ -23,7 +23,7 @@ from runtime.store.memory import MemoryStore
 from runtime.testing.clients import MemoryResources
 from runtime.testing.clock import Clock
 from runtime.testing.handlers import WatchedHandler
-from runtime.testing.requests import SOURCE_IP, Client, claims_of
+from runtime.testing.requests import SOURCE_IP, Client, as_issued, claims_of
 from runtime.testing.state_machine import run_execution
 
 if TYPE_CHECKING:
@@ -188,7 +188,9 @@ class MemoryApp:
             claims: Further claims of the token.
             headers: Headers of each request.
         """
-        found = claims_of(user, tenant, roles, global_roles, groups) | dict(claims or {})
+        settings = self.resources.settings
+        found = claims_of(user, tenant, roles, global_roles, groups)
+        found = as_issued(found, settings) | dict(claims or {})
         return Client(self._call, self._request_id, found, headers or {})
 
     def user(

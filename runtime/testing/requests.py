@@ -7,12 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlencode
 
-from runtime.identity.context import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT
+from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Answer", "Client", "claims_of"]
+    from runtime.settings import Settings
+
+__all__ = ["Answer", "Client", "as_issued", "claims_of"]
 
 SOURCE_IP: Final = "192.0.2.1"
 
@@ -37,6 +39,17 @@ def claims_of(
     if groups := list(groups):
         claims[CLAIM_GROUPS] = json.dumps([{"tenant": tenant or "", "groups": groups}])
     return claims
+
+
+def as_issued(claims: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The claims under the names that the service's issuer gives them."""
+    names = {
+        CLAIM_USER: settings.user_claim,
+        CLAIM_TENANT: settings.tenant_claim,
+        CLAIM_ROLES: settings.roles_claim,
+        CLAIM_GROUPS: settings.groups_claim,
+    }
+    return {names.get(name, name): value for name, value in claims.items()}
 
 
 class _Headers(dict[str, str]):

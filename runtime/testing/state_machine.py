@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.contract import Action
+from runtime.contract import UNAVAILABLE_ERRORS, Action
 from runtime.errors import PreviousVersionPending
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["run_execution"]
 
-_PENDING: Final = PreviousVersionPending.__name__
-#: How often a task is tried again, as `constructs_lib` deploys it: after an error, and while a
-#: handler's turn is somebody else's.
-_ERROR_RETRIES: Final = 3
-_PENDING_RETRIES: Final = 10
-_INTERVAL: Final = 2.0  # seconds, doubled each time
-_LONGEST: Final = 60.0
+#: Of the retries that `constructs_lib` deploys: the longest wait before the first, in seconds, which is
+#: doubled each time; the longest of all; and how many there are.
+_ERROR: Final = (2.0, 60.0, 3)
+#: While a handler's turn is somebody else's.
+_PENDING: Final = (2.0, 60.0, 10)
+#: While something that the task needs is busy or out of reach.
+_OUTAGE: Final = (2.0, 120.0, 20)
 
 
 class _TaskFailedError(Exception):
@@ -79,16 +80,17 @@ class _Machine:
             yield from self._task("Finish", Action.FINISH, command | {"results": results})
 
     def _task(self, state: str, action: str, given: Mapping[str, Any]) -> Generator[float, None, Any]:
-        errors = pending = 0
+        tried: Counter[tuple[float, float, int]] = Counter()
         while True:
             try:
-                answer = self._call(self._event(state, action, given, errors + pending))
+                answer = self._call(self._event(state, action, given, tried.total()))
             except Exception as error:
-                waits = type(error).__name__ == _PENDING and action == Action.HANDLE
-                if (pending == _PENDING_RETRIES) if waits else (errors == _ERROR_RETRIES):
+                schedule = _schedule(type(error).__name__, action)
+                interval, longest, most = schedule
+                if tried[schedule] == most:
                     raise _TaskFailedError(error) from error
-                yield min(_LONGEST, _INTERVAL * 2 ** (pending if waits else errors))
-                pending, errors = pending + waits, errors + (not waits)
+                yield min(longest, interval * 2 ** tried[schedule])
+                tried[schedule] += 1
             else:
                 yield 0.0
                 return json.loads(json.dumps(answer))  # only JSON comes out of a function
@@ -101,6 +103,12 @@ class _Machine:
             "StateMachine": {"Id": execution.state_machine, "Name": execution.state_machine.split(":")[-1]},
         }
         return {"action": action, "input": dict(given), "context": context}
+
+
+def _schedule(error: str, action: str) -> tuple[float, float, int]:
+    if error == PreviousVersionPending.__name__ and action == Action.HANDLE:
+        return _PENDING
+    return _OUTAGE if error in UNAVAILABLE_ERRORS else _ERROR
 
 
 def _error(failure: _TaskFailedError) -> dict[str, str]:

@@ -66,6 +66,7 @@ def test_everything(stack: cdk.Stack, template_snapshot: SnapshotAssertion) -> N
         timeout=cdk.Duration.minutes(4),
         task_timeout=cdk.Duration.seconds(40),
         previous_version_retry=RetryPolicy(max_attempts=4),
+        outage_retry=RetryPolicy(max_attempts=5),
         error_retry=RetryPolicy(max_attempts=2, interval=cdk.Duration.seconds(1), backoff_rate=1.5),
         max_concurrency=3,
         log_retention=logs.RetentionDays.ONE_WEEK,
@@ -140,6 +141,52 @@ def test_a_handler_waits_longest_for_an_earlier_version(stack: cdk.Stack) -> Non
         "MaxDelaySeconds": 60,
         "JitterStrategy": "FULL",
     }
+
+
+OUTAGES = [
+    "ReadModelUnavailableError",
+    "StoreUnavailableError",
+    "ContentionError",
+    "OutcomeUnknownError",
+]
+
+
+def outage_retry(stack: cdk.Stack, state: str = "RunHandler") -> dict[str, Any]:
+    (found,) = (retry for retry in tasks(stack)[state]["Retry"] if retry["ErrorEquals"] == OUTAGES)
+    return found
+
+
+def waits(retry: dict[str, Any]) -> int:
+    delays = (
+        retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt for attempt in range(retry["MaxAttempts"])
+    )
+    return round(sum(min(delay, retry["MaxDelaySeconds"]) for delay in delays))
+
+
+@pytest.mark.parametrize("state", ["Apply", "ApplyFailed", "RunHandler", "Park", "Finish"])
+def test_what_is_out_of_reach_is_tried_for_half_an_hour(stack: cdk.Stack, state: str) -> None:
+    workflow(stack)
+    retry = outage_retry(stack, state)
+    assert (retry["MaxAttempts"], retry["MaxDelaySeconds"]) == (20, 120)
+    assert waits(retry) == 1806
+    assert tasks(stack)[state]["Retry"].index(retry) < 2  # before the one that matches every error
+
+
+@pytest.mark.parametrize(
+    ("props", "least", "most"),
+    [
+        ({"type": WorkflowType.EXPRESS}, 120, 180),
+        ({"timeout": cdk.Duration.minutes(15)}, 240, 489),
+        ({"timeout": cdk.Duration.seconds(35 + 362 + 14)}, 14, 14),
+        ({"outage_retry": RetryPolicy(max_attempts=2)}, 6, 6),
+    ],
+    ids=["express", "15 minutes", "no room", "given"],
+)
+def test_an_outage_is_given_what_the_timeout_leaves(
+    stack: cdk.Stack, props: dict[str, Any], least: int, most: int
+) -> None:
+    workflow(stack, **props)
+    assert least <= waits(outage_retry(stack)) <= most
 
 
 def test_the_state_machine_matches_the_name_of_the_runtimes_error() -> None:

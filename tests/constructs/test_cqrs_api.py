@@ -7,10 +7,12 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Match, Template
 
-from constructs_lib import CqrsApi, Identity, InvalidPropsError
+from constructs_lib import CqrsApi, Identity, InvalidPropsError, RealtimeApi
 from tests.constructs.conftest import stable
 from tests.constructs.functions import imported_function, new_function
 
@@ -101,7 +103,7 @@ def test_one_permission_lets_this_api_call_the_function(stack: cdk.Stack) -> Non
 def test_a_public_route_is_public_and_the_others_stay_closed(stack: cdk.Stack) -> None:
     new_api(stack).add_public_route("/health")
     types = {key: route["AuthorizationType"] for key, route in routes(stack).items()}
-    assert [key for key, kind in types.items() if kind == "NONE"] == ["GET /health"]
+    assert [key for key, kind in types.items() if kind == "NONE"] == ["GET /health", "HEAD /health"]
 
 
 def test_a_public_route_may_have_other_methods(stack: cdk.Stack) -> None:
@@ -179,3 +181,111 @@ def test_metrics_are_of_this_api(stack: cdk.Stack) -> None:
         shown = str(stack.resolve(metric.to_metric_config()))
         assert name in shown
         assert "ApiHttpApi" in shown
+
+
+# --- Routes of one's own --------------------------------------------------------------------
+
+
+def own_routes(stack: cdk.Stack, api: CqrsApi, **options: Any) -> None:
+    integration = integrations.HttpLambdaIntegration("Own", new_function(stack, "Other"))
+    api.http_api.add_routes(  # type: ignore[attr-defined] - of the HttpApi that was made here
+        path="/own", methods=[apigatewayv2.HttpMethod.GET], integration=integration, **options
+    )
+    apigatewayv2.HttpRoute(
+        stack,
+        "Route",
+        http_api=api.http_api,
+        route_key=apigatewayv2.HttpRouteKey.with_("/route", apigatewayv2.HttpMethod.ANY),
+        integration=integration,
+        **options,
+    )
+    apigatewayv2.HttpRoute(
+        stack,
+        "Rest",
+        http_api=api.http_api,
+        route_key=apigatewayv2.HttpRouteKey.DEFAULT,
+        integration=integration,
+        **options,
+    )
+
+
+OWN = ("GET /own", "ANY /route", "$default")
+
+
+def test_a_route_of_ones_own_is_private(stack: cdk.Stack) -> None:
+    own_routes(stack, new_api(stack))
+    found = routes(stack)
+    assert {found[key]["AuthorizationType"] for key in OWN} == {"JWT"}
+    assert {found[key]["AuthorizerId"]["Ref"] for key in OWN} == {
+        found["GET /{proxy+}"]["AuthorizerId"]["Ref"]
+    }
+    Template.from_stack(stack).resource_count_is("AWS::ApiGatewayV2::Authorizer", 1)
+
+
+def test_a_route_of_ones_own_is_public_where_its_author_says_so(stack: cdk.Stack) -> None:
+    own_routes(stack, new_api(stack), authorizer=apigatewayv2.HttpNoneAuthorizer())
+    assert {routes(stack)[key]["AuthorizationType"] for key in OWN} == {"NONE"}
+
+
+def test_a_route_of_ones_own_asks_the_other_issuer(stack: cdk.Stack) -> None:
+    other = authorizers.HttpJwtAuthorizer("Other", "https://issuer.example.com", jwt_audience=["shop"])
+    api = CqrsApi(stack, "Api", function=new_function(stack), authorizer=other)
+    own_routes(stack, api)
+    found = routes(stack)
+    assert {route["AuthorizationType"] for route in found.values()} == {"JWT"}
+    Template.from_stack(stack).resource_count_is("AWS::ApiGatewayV2::Authorizer", 1)
+
+
+def test_what_can_be_got_without_a_token_can_be_asked_for_without_one(stack: cdk.Stack) -> None:
+    new_api(stack).add_public_route("/health")
+    found = routes(stack)
+    public = {key for key, route in found.items() if route["AuthorizationType"] == "NONE"}
+    assert public == {"GET /health", "HEAD /health"}
+
+
+# --- A pool of another region ---------------------------------------------------------------
+
+ARN = "arn:aws:cognito-idp:us-east-1:111122223333:userpool/us-east-1_AbCdEf123"
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_AbCdEf123"
+
+
+def issuer(stack: cdk.Stack) -> Any:
+    (found,) = Template.from_stack(stack).find_resources("AWS::ApiGatewayV2::Authorizer").values()
+    return found["Properties"]["JwtConfiguration"]["Issuer"]
+
+
+@pytest.mark.parametrize("way", ["arn", "id"])
+def test_the_issuer_is_where_the_pool_is(app: cdk.App, way: str) -> None:
+    stack = cdk.Stack(app, "There", env=cdk.Environment(account="111122223333", region="eu-west-1"))
+    imported = cognito.UserPool
+    pool = (
+        imported.from_user_pool_arn(stack, "Pool", ARN)
+        if way == "arn"
+        else imported.from_user_pool_id(stack, "Pool", ARN.rpartition("/")[2])
+    )
+    client = cognito.UserPoolClient.from_user_pool_client_id(stack, "Client", "abc")
+    identity = Identity(stack, "Identity", user_pool=pool, user_pool_client=client)
+    CqrsApi(stack, "Api", function=new_function(stack), identity=identity)
+    RealtimeApi(stack, "Realtime", identity=identity)
+    assert issuer(stack) == ISSUER
+    (api,) = Template.from_stack(stack).find_resources("AWS::AppSync::Api").values()
+    config = api["Properties"]["EventConfig"]["AuthProviders"][0]["CognitoConfig"]
+    assert (config["AwsRegion"], config["UserPoolId"]) == ("us-east-1", ARN.rpartition("/")[2])
+
+
+def test_the_issuer_of_a_pool_of_another_stack_is_in_its_region(app: cdk.App) -> None:
+    account = "111122223333"
+    users = cdk.Stack(
+        app,
+        "Users",
+        env=cdk.Environment(account=account, region="us-east-1"),
+        cross_region_references=True,
+    )
+    here = cdk.Stack(
+        app,
+        "Here",
+        env=cdk.Environment(account=account, region="eu-west-1"),
+        cross_region_references=True,
+    )
+    CqrsApi(here, "Api", function=new_function(here), identity=Identity(users, "Identity"))
+    assert "https://cognito-idp.us-east-1.amazonaws.com/" in json.dumps(issuer(here))

@@ -153,7 +153,7 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
             "publish",
             {
                 "Command": LOOK_UP | {"dynamodb:PutItem"},
-                "Data": LOOK_UP,
+                "Data": LOOK_UP | {CHECK},
                 "Sync": {"dynamodb:BatchGetItem"},
             },
         ),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -17,9 +16,9 @@ from constructs_lib.messaging.realtime_handler import subscribe_handler
 from runtime.contract import Env
 from tests.constructs.conftest import permissions, stable, warnings_of
 from tests.constructs.functions import imported_function
+from tests.support.appsync import may_subscribe, subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from syrupy.assertion import SnapshotAssertion
@@ -141,14 +140,6 @@ ADMIN = '[{"tenant": "", "role": "system_admin"}]'
 SUPPORT_OF_GLOBEX = '[{"tenant": "Globex", "role": "system_admin"}, {"tenant": "acme", "role": "user"}]'
 
 
-def subscription(channel: str, *, tenant: Any = None, roles: Any = None) -> dict[str, Any]:
-    claims = {"sub": "u1", "custom:tenant": tenant, "custom:roles": roles}
-    return {
-        "identity": {"claims": {name: value for name, value in claims.items() if value is not None}},
-        "info": {"channel": {"path": channel, "segments": channel.strip("/").split("/")}},
-    }
-
-
 ALLOWED = {
     "one's own answer": subscription("/default/acme/command-status/req-1", tenant="acme"),
     "all of one's tenant": subscription("/default/acme/*", tenant="acme"),
@@ -158,7 +149,6 @@ ALLOWED = {
     "a role for all, all tenants": subscription("/default/*", tenant="acme", roles=ADMIN),
     "a role for all, no tenant of one's own": subscription("/default/globex/*", roles=ADMIN),
     "a role for that tenant": subscription("/default/globex/*", tenant="acme", roles=SUPPORT_OF_GLOBEX),
-    "malformed roles, one's own tenant": subscription("/default/acme/*", tenant="acme", roles="{["),
 }
 REFUSED = {
     "another tenant": subscription("/default/globex/command-status/req-1", tenant="acme"),
@@ -209,6 +199,7 @@ REFUSED = {
     "roles that are no list": subscription("/default/globex/*", roles='{"role": "system_admin"}'),
     "roles that are a text": subscription("/default/globex/*", roles='"system_admin"'),
     "roles that are nothing": subscription("/default/globex/*", roles="null"),
+    "malformed roles, one's own tenant": subscription("/default/acme/*", tenant="acme", roles="{["),
     "malformed roles": subscription("/default/globex/*", tenant="acme", roles="{["),
     "a role that is null": subscription("/default/globex/*", roles="[null]"),
     "nobody": {"info": {"channel": {"path": "/default/acme", "segments": ["default", "acme"]}}},
@@ -218,45 +209,14 @@ REFUSED = {
     },
 }
 
-_HARNESS = """
-import { readFileSync } from 'node:fs'
-import { onSubscribe } from './handler.mjs'
-const answers = JSON.parse(readFileSync(0)).map((ctx) => {
-  try { return onSubscribe(ctx) === null } catch (error) { return false }
-})
-console.log(JSON.stringify(answers))
-"""
-
-
-def run(folder: Path, contexts: Iterable[dict[str, Any]], code: str | None = None) -> list[bool]:
-    """Whether each subscription is allowed; AppSync refuses one whose handler fails, too."""
-    package = folder / "node_modules" / "@aws-appsync" / "utils"
-    package.mkdir(parents=True)
-    (package / "package.json").write_text('{"type": "module", "main": "index.js"}', encoding="utf-8")
-    (package / "index.js").write_text(
-        "export const util = { unauthorized() { throw new Error('Unauthorized') } }\n", encoding="utf-8"
-    )
-    (folder / "handler.mjs").write_text(code or subscribe_handler(["system_admin"]), encoding="utf-8")
-    (folder / "harness.mjs").write_text(_HARNESS, encoding="utf-8")
-    done = subprocess.run(
-        ["node", "harness.mjs"],  # noqa: S607 - the CDK needs it on the path as well
-        cwd=folder,
-        input=json.dumps(list(contexts)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answers: list[bool] = json.loads(done.stdout)
-    return answers
-
 
 def test_who_may_subscribe_may(tmp_path: Path) -> None:
-    answers = dict(zip(ALLOWED, run(tmp_path, ALLOWED.values()), strict=True))
+    answers = dict(zip(ALLOWED, may_subscribe(tmp_path, ALLOWED.values()), strict=True))
     assert [name for name, allowed in answers.items() if not allowed] == []
 
 
 def test_who_may_not_subscribe_is_refused(tmp_path: Path) -> None:
-    answers = dict(zip(REFUSED, run(tmp_path, REFUSED.values()), strict=True))
+    answers = dict(zip(REFUSED, may_subscribe(tmp_path, REFUSED.values()), strict=True))
     assert [name for name, allowed in answers.items() if allowed] == []
 
 
@@ -264,7 +224,7 @@ def test_roles_are_data_and_no_code(tmp_path: Path) -> None:
     role = '"]; return null; //\u2028'
     mine = subscription("/default/globex/*", roles=json.dumps([{"role": role}]))
     other = subscription("/default/globex/*", roles=ADMIN)
-    assert run(tmp_path, [mine, other], subscribe_handler([role])) == [True, False]
+    assert may_subscribe(tmp_path, [mine, other], subscribe_handler([role])) == [True, False]
 
 
 def test_the_handler_uses_what_appsync_has() -> None:

@@ -10,11 +10,12 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsModule, CqrsStack, CqrsTable, Processing
+from constructs_lib import CommandWorkflow, CqrsModule, CqrsStack, CqrsTable, Processing
 from constructs_lib.pipeline.command_workflow_definition import PREVIOUS_VERSION_PENDING
-from runtime import PreviousVersionPending, Settings
-from runtime.contract import Action, Env, FunctionKind
+from runtime import PreviousVersionPending, Settings, errors
+from runtime.contract import UNAVAILABLE_ERRORS, Action, Env, FunctionKind
 from runtime.entry.worker import Worker
+from runtime.testing import state_machine
 from tests.constructs.conftest import new_app
 
 if TYPE_CHECKING:
@@ -193,3 +194,26 @@ def test_the_state_machine_asks_for_actions_that_the_worker_has(template: dict[s
 
 def test_the_state_machine_waits_for_the_error_that_the_worker_raises() -> None:
     assert PreviousVersionPending.__name__ == PREVIOUS_VERSION_PENDING
+
+
+def test_the_state_machine_knows_what_is_only_out_of_reach_by_the_runtimes_own_names() -> None:
+    kinds = [getattr(errors, name) for name in UNAVAILABLE_ERRORS]
+    assert [kind.__name__ for kind in kinds] == [*UNAVAILABLE_ERRORS]
+    assert all(issubclass(kind, errors.CqrsError) and kind.status == 503 for kind in kinds)
+
+
+def test_tests_in_memory_wait_like_the_deployed_state_machine() -> None:
+    """The kit cannot ask the constructs: it is for functions, which have none."""
+    stack = cdk.Stack()
+    worker = lambda_.Function.from_function_name(stack, "Worker", "worker")
+    task = CommandWorkflow(stack, "Workflow", worker=worker).definition.run_handler
+    schedules = {
+        retry["ErrorEquals"][0]: (retry["IntervalSeconds"], retry["MaxDelaySeconds"], retry["MaxAttempts"])
+        for retry in task.to_state_json()["Retry"]
+    }
+    assert schedules == {
+        "PreviousVersionPending": state_machine._PENDING,  # noqa: SLF001
+        UNAVAILABLE_ERRORS[0]: state_machine._OUTAGE,  # noqa: SLF001
+        "Lambda.ServiceException": state_machine._ERROR,  # noqa: SLF001
+        "States.ALL": state_machine._ERROR,  # noqa: SLF001
+    }

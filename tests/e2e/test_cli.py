@@ -59,7 +59,7 @@ def test_what_is_parked_is_seen_and_healed(deployment: Deployment, cqrs: Program
     (parked,) = of(task["parked"], sk)
     assert parked["handler"] == "FlakyStore"
     assert parked["parkedVersion"] == 1
-    assert parked["error"].startswith("ConnectionError: try ")
+    assert parked["error"].startswith("RuntimeError: try ")
     assert "stackTrace" not in parked["error"]
     assert status["attention"][0]["what"] == "parked"
     screen = cqrs("status", "--module", "task", code=1).out
@@ -252,7 +252,7 @@ def test_a_store_is_filled_again(deployment: Deployment, cqrs: Program, sk: str)
     deployment.wait_for("task", f"{sk}bad@1", "sync_data:FAILED")
     (task,) = cqrs("resync", "--handler", "FlakyStore", "--json", code=1).document["modules"]
     (failed,) = of(task["failed"], f"{sk}bad")
-    assert (failed["handler"], failed["error"]) == ("FlakyStore", "ConnectionError")
+    assert (failed["handler"], failed["error"]) == ("FlakyStore", "RuntimeError")
     assert task["failedTotal"] >= 1
     assert deployment.seen("FlakyStore", sk) == [f"{sk}@1"] * 2
 

@@ -54,7 +54,7 @@ def test_a_parked_handler_is_listed(deployment: Deployment, sk: str) -> None:
     listed = deployment.operate("parked", module="task", limit=1000)["parked"]
     (entry,) = [entry for entry in listed if entry["sk"] == sk]
     assert (entry["pk"], entry["handler"], entry["parkedVersion"]) == ("TASK#acme", "FlakyStore", 1)
-    assert "ConnectionError" in entry["error"]
+    assert "RuntimeError" in entry["error"]
 
 
 def test_redrive_heals_a_parked_handler(deployment: Deployment, sk: str) -> None:

@@ -43,6 +43,8 @@ REASONED = {
     ("kms:Decrypt", "*", "*"): BY_SNS,
     ("kms:GenerateDataKey", "*", "*"): BY_SNS,
     # tests/contract/test_permissions.py shows the calls that need the following.
+    ("dynamodb:ConditionCheckItem", "Api", "*-data"): "a command of a life that has ended makes way",
+    ("dynamodb:ConditionCheckItem", "Worker", "*-note-data"): "a command of a life that has ended makes way",
     ("dynamodb:Query", "Api", "*-command"): "a module without data rows looks for its latest version so",
     ("dynamodb:BatchGetItem", "Stream", "*-memo-*"): "what a batch lacks, where records come out of order",
     ("dynamodb:GetItem", "Stream", "*-memo-command"): ONE_BY_ONE,

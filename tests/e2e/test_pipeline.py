@@ -131,7 +131,10 @@ def test_a_burst_of_versions_is_shown_in_order_and_parks_nothing(deployment: Dep
     arns = deployment.executions(sk)
     assert len(arns) <= BURST
     states = wait_until(lambda: deployment.states_of_ended(arns), seconds=30)
-    assert {tuple(entered) for entered in states} == {TWO_HANDLERS}
+    # An execution that comes while another one has the handlers' turns leaves its version to it.
+    entered = {tuple(names) for names in states}
+    assert TWO_HANDLERS in entered
+    assert entered <= {TWO_HANDLERS, ("Apply", "HasHandlers", "Done")}
 
 
 def test_a_burst_in_one_batch_is_one_execution(deployment: Deployment, sk: str) -> None:

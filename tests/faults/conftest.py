@@ -27,8 +27,13 @@ def later() -> Iterator[None]:
 
 
 @pytest.fixture
-def open_site(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+def open_site(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Process]]:
     """Deploys a module, with two handlers unless it is told otherwise, and opens a process of it."""
+    # On a busy machine notifications are slow, and would be left out: then no two lives were the same.
+    monkeypatch.setattr("runtime.clients.patience._SLOW", 60.0)
+    monkeypatch.setattr("runtime.clients.notifications._WAIT", 60.0)
     made: list[Process] = []
 
     def open_site(*, handlers: bool = True, **options: Any) -> Process:

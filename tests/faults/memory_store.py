@@ -25,7 +25,7 @@ class MemoryStore(DataSyncHandler):
     def up(self, command: CommandModel[Any]) -> None:
         if self.fails:
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
         self.seen[remove_sort_key_version(command.sk)].append(get_sort_key_version(command.sk))
 
 

@@ -62,6 +62,11 @@ class Cursor:
     def is_to_try_again(self, owner: str) -> bool:
         return self.failed is not None and self.owner == owner
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether a version was left to a turn that nobody has any more."""
+        return (self.wanted or 0) > self.version and self.parked is None and not self.is_held
+
     def leave(self, version: int) -> None:
         self.wanted = max(self.wanted or 0, version)
 
@@ -158,7 +163,7 @@ class Aggregate:
         And what it was shown.
         """
         cursor = self.cursors[handler]
-        if cursor.version >= version and not cursor.is_to_try_again(owner):
+        if cursor.version >= version and not (cursor.is_to_try_again(owner) or cursor.is_abandoned):
             return "done", []
         if cursor.parked is not None:
             return "parked", []
@@ -216,7 +221,8 @@ class Aggregate:
             self.statuses[version - 1] = HANDLERS_FAILED if behind else FINISHED
 
     def time_passes(self) -> None:
-        """Whoever has a turn has had it for too long."""
+        """Whoever has a turn has had it for too long, and the users' sessions are over."""
+        self.own.clear()
         for cursor in self.cursors.values():
             cursor.is_held = False
 
@@ -266,7 +272,7 @@ class Aggregate:
 
     def _is_seen_to(self, handler: str, version: int) -> bool:
         cursor = self.cursors[handler]
-        if cursor.version >= version or cursor.parked is not None:
+        if cursor.parked is not None or (cursor.version >= version and not cursor.is_abandoned):
             return True
         if cursor.is_held:
             cursor.leave(version)

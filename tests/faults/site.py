@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from runtime import CqrsApp, heal, reconcile, redrive
+from runtime import CqrsApp, erase, heal, reconcile, redrive
 from tests.faults.stores import Journal, Ledger
 from tests.support.service import Service, make_tables
 
@@ -144,6 +144,9 @@ class Process:
             "function": lambda event: self.app(event, None),
             "redrive": lambda key: redrive(
                 self.service.module, (key["pk"], key["sk"]), key["handler"], invoke_context=self._user
+            ),
+            "erase": lambda key: erase(
+                self.service.module, (key["pk"], key["sk"]), invoke_context=self._user
             ),
             "reconcile": self._reconcile,
             "heal": self._heal,

@@ -45,7 +45,7 @@ __all__ = ["Refusal", "Steps", "World"]
 FINAL = {FINISHED, HANDLERS_FAILED, APPLY_FAILED}
 _NUMBERS = itertools.count()
 _LONGEST_CLAIM = 310
-"""Seconds after which nobody waits any more for an execution to try again."""
+"""Seconds after which nobody waits any more for an execution to try again, and sessions are over."""
 _EVERYWHERE = json.dumps([{"tenant": "", "role": "system_admin"}])
 
 
@@ -292,7 +292,7 @@ class Steps(RuleBasedStateMachine):
                 aggregate.finish([version])
         try:
             answer = Worker({"todo": self.module}).run(event)
-        except ConnectionError:
+        except RuntimeError:
             self._expect(expected, "fails")
             raise
         if event["action"] in {"handle", "park"}:

@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, String, create_engine, event, make_url, select
+from sqlalchemy import Engine, String, create_engine, delete, event, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime import DataSyncHandler
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.support.wire import Wire
 
 __all__ = ["Journal", "Ledger"]
+
+
+_DOWN = "down"
 
 
 class Base(DeclarativeBase):
@@ -59,7 +62,7 @@ class _Store(DataSyncHandler):
     def _check(self, command: CommandModel[Any]) -> None:
         if (self._folder / f"{type(self).__name__}-{command.pk}").exists():
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
 
 
 class Ledger(_Store):
@@ -85,6 +88,11 @@ class Ledger(_Store):
             )
             with self.wire.step("ledger", "Commit"):
                 connection.commit()
+
+    def down(self, command: CommandModel[Any]) -> None:
+        with self._engine.begin() as connection:
+            for table in (TodoRow.__table__, SightRow.__table__):
+                connection.execute(delete(table).where(table.c.pk == command.pk))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -112,10 +120,15 @@ class Journal(_Store):
 
     def up(self, command: CommandModel[Any]) -> None:
         self._check(command)
+        self._append(command.pk, remove_sort_key_version(command.sk), command.version, command.name)
+
+    def down(self, command: CommandModel[Any]) -> None:
+        self._append(command.pk, _DOWN)
+
+    def _append(self, *entry: Any) -> None:
         assert self.wire
-        line = json.dumps([command.pk, remove_sort_key_version(command.sk), command.version, command.name])
         with self.wire.step("journal", "Append"), self._path.open("a") as file:
-            file.write(line + "\n")
+            file.write(json.dumps(entry) + "\n")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -130,5 +143,10 @@ class Journal(_Store):
     def _entries(self, pk: str) -> list[Any]:
         if not self._path.exists():
             return []
-        entries = map(json.loads, self._path.read_text().splitlines())
-        return [entry for entry in entries if entry[0] == pk]
+        entries: list[Any] = []
+        for entry in map(json.loads, self._path.read_text().splitlines()):
+            if entry == [pk, _DOWN]:
+                entries.clear()  # it begins anew
+            elif entry[0] == pk:
+                entries.append(entry)
+        return entries

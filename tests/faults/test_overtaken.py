@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.faults.site import Process
 
 VERSIONS = 3
+_NO_TIME_LEFT = 118
+"""A turn of 120 seconds is not over then, and nothing more is begun in it."""
 #: Tasks of an execution of version 1, and which of its tasks fail before it comes to them.
 TASKS: dict[str, str | None] = {
     "apply": None,
@@ -54,6 +56,29 @@ class Slow:
             CLOCK.advance(pause)
 
 
+class Held:
+    """Holds up one try of a task, while others bring everything to its end."""
+
+    def __init__(self, process: Process, world: World, seconds: float) -> None:
+        self._process = process
+        self._world = world
+        self._seconds = seconds
+        self._is_first = True
+
+    def at(self, position: int, moment: str) -> Callable[[dict[str, Any]], Any]:
+        def perform(event: dict[str, Any]) -> Any:
+            if not self._is_first:
+                return self._process.perform("function", event)
+            self._is_first = False
+            return self._process.dying("function", event, position, moment, self._meanwhile)
+
+        return perform
+
+    def _meanwhile(self) -> None:
+        CLOCK.advance(self._seconds)
+        settle(self._world)
+
+
 def publish(world: World) -> None:
     for _ in range(VERSIONS):
         world.publish()
@@ -64,18 +89,12 @@ def settle(world: World) -> None:
     world.run()
 
 
-def meanwhile(world: World, *, is_late: bool) -> None:
-    if is_late:
-        CLOCK.advance(LONGEST_TURN)
-    settle(world)
-
-
-@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("seconds", [0, _NO_TIME_LEFT, LONGEST_TURN])
 @pytest.mark.parametrize("action", TASKS)
 def test_a_task_is_overtaken_at_any_call(
-    open_site: Callable[..., Process], action: str, *, is_late: bool
+    open_site: Callable[..., Process], action: str, seconds: float
 ) -> None:
-    """Late: it took a turn, and goes on after the turn's time, when others have had theirs."""
+    """It is held up for so long: with its turn it has no time left for more, or others have had theirs."""
     process = open_site()
     fast = process.site.open()
     slow = Slow(process, action)
@@ -96,15 +115,13 @@ def test_a_task_is_overtaken_at_any_call(
     assert len(calls) == 1
     for position in range(len(calls[0])):
         for moment in ("before", "after"):
-            if is_late and (calls[0][position], moment) == ("ledger:Commit", "before"):
+            if seconds and (calls[0][position], moment) == ("ledger:Commit", "before"):
                 continue  # a handler in the middle of its work ends with its function
             world = World(fast, f"TODO-{position}-{moment}#acme")
             publish(world)
 
-            def hold(event: dict[str, Any], world: World = world, at: Any = (position, moment)) -> Any:
-                return process.dying("function", event, *at, lambda: meanwhile(world, is_late=is_late))
-
-            slow.run(world, hold)
+            held = Held(process, world, seconds)
+            slow.run(world, held.at(position, moment))
             settle(world)
             world.check()
             if action == "park":

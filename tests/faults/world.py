@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from runtime import BadRequestError, ContentionError, HandlersPendingError, VersionConflictError
+from runtime import (
+    BadRequestError,
+    ContentionError,
+    HandlersPendingError,
+    ItemNotFoundError,
+    VersionConflictError,
+)
 from runtime.testing.clients import Execution
 from runtime.testing.state_machine import run_execution
 from tests.faults.scale import COMPLETE
@@ -24,7 +30,7 @@ from tests.support.rows import Rows, assert_same_end
 from tests.support.values import event_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.faults.zygote import Zygote
     from tests.support.service import Service
@@ -136,11 +142,12 @@ class World:
                 for moment in ("before", "after") if COMPLETE else ("after",):
                     yield Fault(number, position, moment, f"{kind}, {name}")
 
-    def publish(self, *, sync: bool = False, publish_id: str | None = None) -> None:
+    def publish(self, *, sync: bool = False, publish_id: str | None = None, name: str = "after") -> None:
         """A client, which knows the version and repeats a request that got no answer."""
         version = self._published
         self._published += 1
-        command = self._service.command(SK, version) | {"pk": self.pk, "code": self.pk}
+        own = {"pk": self.pk, "code": self.pk, "name": f"{name} {version}"}
+        command = self._service.command(SK, version) | own
         payload = {"command": command, "publish_id": publish_id}
         for _ in range(_MOST_ATTEMPTS):
             try:
@@ -256,6 +263,36 @@ class World:
             break
         self.run()
 
+    def erase(self) -> None:
+        """An operator forgets the aggregate, and repeats what broke off. Its next life begins."""
+        for _ in range(_MOST_ATTEMPTS):
+            try:
+                self.attempt("erase", {"pk": self.pk, "sk": SK})
+            except DiedError:
+                continue
+            except ItemNotFoundError:
+                pass  # it had come to its end
+            break
+        self._published = 0
+        self.accepted.clear()
+        self._delivered.clear()
+
+    def be_late(self, records: list[dict[str, Any]], executions: Iterable[Execution]) -> None:
+        """Records and tasks of an earlier life come once more."""
+        tasks = [
+            {"action": action, "input": {**execution.input, "handler": "Ledger", "error": "E", "results": []}}
+            for execution in executions
+            for action in ("apply", *(("handle", "park") if self._handlers else ()), "finish", "fail")
+        ]
+        context = {"Execution": {"Id": "arn:late"}, "State": {"RetryCount": 1}, "StateMachine": {}}
+        for event in ({"Records": records}, *(task | {"context": context} for task in tasks)):
+            for _ in range(_MOST_ATTEMPTS):
+                try:
+                    self.attempt("function", event)
+                except DiedError:
+                    continue
+                break
+
     def settle(self) -> None:
         """Everything that is under way comes to its end."""
         self.deliver()
@@ -314,8 +351,12 @@ class World:
 
     def _problems(self) -> tuple[Rows, list[str]]:
         rows = self.rows()
-        names = [reference.name for reference in self._service.module.handlers]
-        return rows, violations(rows, accepted=self.accepted, seen=self.seen(), handlers=names)
+        problems = violations(rows, accepted=self.accepted, seen=self.seen(), handlers=self._handlers)
+        return rows, problems
+
+    @property
+    def _handlers(self) -> list[str]:
+        return [reference.name for reference in self._service.module.handlers]
 
 
 def stream_record(service: Service, image: Any, number: int) -> dict[str, Any]:

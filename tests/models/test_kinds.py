@@ -120,9 +120,8 @@ class Twice(CqrsModel):
         (Arbitrary, "attributes.own", "PlainSerializer"),
         (SetOfModels, "attributes.parts", "list"),
         (Twice, "attributes.two", "alias"),
-        (int, "attributes", "pydantic model"),
-        (RootModel[str], "attributes", "pydantic model"),
-        (Own, "attributes", "pydantic model"),
+        (Own, "attributes", "PlainSerializer"),
+        (SecretStr, "attributes", "serializer"),
         ("app.models:Order", "attributes", "import"),
     ],
 )

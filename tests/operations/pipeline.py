@@ -32,7 +32,7 @@ def execution(service: Service, version: int, sk: str = "A1", *, parks: tuple[st
     """What the state machine does about one version; the handlers in ``parks`` use up their retries."""
     results = []
     for name in work(service, "apply", version, sk)["handlers"]:
-        more = {"error": "ConnectionError", "cause": "down"} if name in parks else {}
+        more = {"error": "RuntimeError", "cause": "down"} if name in parks else {}
         action = "park" if name in parks else "handle"
         results.append(work(service, action, version, sk, handler=name, **more))
     if results:

@@ -76,7 +76,7 @@ def test_show_tells_the_whole_life(service: Service, recorder: Recorder) -> None
     }
     (cursor,) = shown["cursors"]
     assert (cursor["handler"], cursor["version"], cursor["parkedVersion"]) == ("Recorder", 1, 2)
-    assert cursor["error"] == "ConnectionError: down"
+    assert cursor["error"] == "RuntimeError: down"
     assert shown["executions"] == []
 
 
@@ -190,7 +190,7 @@ def test_a_resync_reports_what_a_handler_does_not_take(service: Service, recorde
     recorder.failures = {"B1@1": 9}
     done = operate(service, "resync", module="todo")
     assert (done["rows"], done["resumeToken"]) == (3, None)
-    assert done["failed"] == [{"pk": PK, "sk": "B1", "handler": "Recorder", "error": "ConnectionError"}]
+    assert done["failed"] == [{"pk": PK, "sk": "B1", "handler": "Recorder", "error": "RuntimeError"}]
     assert sorted(recorder.seen) == ["A1@1", "C1@1"]
 
 
@@ -225,7 +225,7 @@ def test_redrive_and_skip(
         "done": done,
         "skipped": skipped,
         "parkedVersion": 2,
-        "error": "ConnectionError: down",
+        "error": "RuntimeError: down",
         "dryRun": True,
     }
     assert everything(service) == before
@@ -321,10 +321,10 @@ def test_what_cannot_be_done_is_answered(service: Service, event: dict[str, Any]
 def test_what_goes_wrong_otherwise_is_raised(service: Service) -> None:
     def fail(_call: Any) -> None:
         message = "no network"
-        raise ConnectionError(message)
+        raise RuntimeError(message)
 
     service.wire.before = fail
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         operate(service, "parked", module="todo")
 
 

@@ -46,7 +46,7 @@ class Recorder(DataSyncHandler):
         self.before(command)
         if get_sort_key_version(command.sk) in self.fails_at:
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
         version = get_sort_key_version(command.sk)
         self.seen.append((remove_sort_key_version(command.sk), version, command.name or ""))
 

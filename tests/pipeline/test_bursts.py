@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.contract import Action
+from runtime.model.keys import DetailKey
 from runtime.model.status import FINISHED, HANDLERS_FAILED
 from tests.faults.scale import COMPLETE
-from tests.pipeline.lab import Lab, One, Two
+from tests.pipeline.lab import KEY, Lab, One, Two
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,3 +107,51 @@ def test_two_aggregates_do_not_wait_for_each_other(lab: Lab) -> None:
     lab.publish(0, sk="B")
     lab.settle()
     assert recorder(lab).versions("B") == [1]
+
+
+def test_a_trouble_of_many_users_is_one_alarm(lab: Lab) -> None:
+    recorder(lab, "One").fails_at = {1}
+    for number in range(100):
+        lab.publish(0, f"I{number}", invoke_context=lab.user(f"user{number}"))
+    lab.settle()
+    parked = [row for row in lab.store.rows(lab.context.tables.sync) if "parkedVersion" in row]
+    assert len(parked) == 100
+    assert lab.alarms() == ["One is parked: RuntimeError"]
+    lab.clock.advance(minutes=2)
+    lab.publish(0, "later")
+    lab.settle()
+    assert len(lab.alarms()) == 2
+
+
+def test_a_trouble_that_goes_on_is_told_of_every_quarter_of_an_hour(lab: Lab) -> None:
+    for minute in range(61):
+        for second in (0, 30):
+            key = DetailKey(KEY.pk, f"I{minute}-{second}")
+            lab.context.notifier.alarm("todo", key.pk, f"{key.sk}@1", "One is parked: RuntimeError", "arn")
+            lab.clock.advance(seconds=30)
+    assert len(lab.alarms()) in {4, 5}
+
+
+def test_another_trouble_and_another_tenant_are_told_of(lab: Lab) -> None:
+    recorder(lab, "One").fails_at = {1}
+    recorder(lab, "Two").fails_at = {1}
+    for tenant in ("acme", "globex"):
+        user = lab.user(**{"custom:tenant": tenant})
+        for number in range(3):
+            lab.publish(0, f"I{number}", values={"pk": f"TODO#{tenant}"}, invoke_context=user)
+    lab.settle()
+    assert sorted(lab.alarms()) == sorted(
+        [f"{name} is parked: RuntimeError" for name in ("One", "Two") for _ in range(2)]
+    )
+
+
+def test_an_alarm_is_not_lost_with_the_try_that_was_to_send_it(lab: Lab) -> None:
+    recorder(lab, "One").fails_at = {1}
+    lab.publish(0)
+    lab.settle()
+    sent = lab.alarms()
+    lab.resources.messages.clear()
+    lab.context.notifier.alarm("todo", KEY.pk, "A1@1", "One is parked: RuntimeError", "arn")
+    assert lab.alarms() == sent
+    lab.context.notifier.alarm("todo", KEY.pk, "A2@1", "One is parked: RuntimeError", "arn")
+    assert lab.alarms() == sent

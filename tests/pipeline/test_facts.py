@@ -175,7 +175,7 @@ class TestHeal:
         assert heal(lab.module).healed == 1
         assert lab.status(1) == FINISHED
 
-    def test_what_operators_were_told_of_is_left_to_them(self, lab: Lab) -> None:
+    def test_what_was_not_applied_is_tried_again(self, lab: Lab) -> None:
         lab.publish(0)
         lab.deliver()
         (execution,) = lab.running()
@@ -184,6 +184,25 @@ class TestHeal:
         execution.status = "FAILED"
         assert lab.status(1) == APPLY_FAILED
         lab.clock.advance(minutes=11)
+        assert heal(lab.module).healed == 1
+        assert (lab.row("data")["version"], lab.status(1)) == (1, FINISHED)
+
+    def test_what_can_not_be_healed_is_reported_and_stays(self, lab: Lab) -> None:
+        lab.publish(0)
+        lab.records.clear()
+        lab.store.write(Put(table=lab.context.tables.data, row={**KEY._asdict(), "version": "three"}))
+        lab.clock.advance(minutes=11)
+        for _ in range(2):
+            done = heal(lab.module)
+            assert (done.looked_at, done.healed) == (1, 0)
+            assert [failed.error for failed in done.failed] == ["CorruptRowError"]
+
+    def test_a_settled_command_that_is_still_in_the_index_is_taken_out(self, lab: Lab) -> None:
+        lab.publish(0)
+        lab.settle()
+        lab.store.write(Set(place=lab.context.command_place(KEY, 1), columns={OPEN_COLUMN: "3"}))
+        lab.clock.advance(minutes=11)
+        assert heal(lab.module).healed == 0
         assert heal(lab.module).looked_at == 0
 
     def test_what_it_reads_does_not_grow_with_the_table(self, lab: Lab) -> None:
@@ -209,7 +228,7 @@ class TestHeal:
     ) -> None:
         def refuse(*_: Any, **__: Any) -> None:
             message = "Step Functions is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
 
         one(lab).fails_at = {1}
         with monkeypatch.context() as patch:

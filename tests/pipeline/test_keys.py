@@ -90,3 +90,27 @@ def test_a_long_key_of_an_earlier_release_stops_no_sweep(lab: Lab) -> None:
     pages: list[Any] = []
     lab.module.commands.re_sync_data(invoke_context=lab.admin(), on_page=pages.append)
     assert lab.module.data.get_item(("TODO#acme", "A1"), invoke_context=lab.user()) is not None
+
+
+def test_a_long_key_of_an_earlier_release_is_shown_and_erased_and_names_the_field_in_a_repair(
+    lab: Lab,
+) -> None:
+    """Cases 06 and 12 of an attack: what operators can do about it."""
+    sk = "k" * 1013
+    lab.publish(0)
+    lab.settle()
+    for table, suffix in (("command", "@1"), ("data", "")):
+        row = {**lab.row(table, f"A1{suffix}"), "sk": f"{sk}{suffix}"}
+        lab.store.write(Put(table=getattr(lab.context.tables, table), row=row))
+    operator = Operator(Scope({"todo": lab.module}, lab.resources))
+    about = {"module": "todo", "pk": "TODO#acme", "sk": sk}
+    shown = operator.run({"operation": "show", **about})
+    assert [cursor["version"] for cursor in shown["cursors"]] == [None]
+    refused = operator.run({"operation": "redrive", **about, "handler": LONGEST_NAME})
+    assert refused["error"]["type"] == "InvalidInputError"
+    assert "sk: is too long for a data sync handler's cursor" in refused["error"]["message"]
+    for operation in ("parked", "behind", "reconcile", "resync"):
+        assert "error" not in operator.run({"operation": operation, "module": "todo"}), operation
+    erase(lab.module, ("TODO#acme", sk), invoke_context=lab.user())
+    assert [key for keys in lab.left().values() for key in keys if sk in key] == []
+    assert lab.row("data") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,8 @@ from runtime import CommandModule, StoreRefusedError
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
 from runtime.model.status import FINISHED, HANDLERS_FAILED
-from runtime.store.port import Set
+from runtime.store.answer_size import MAX_ANSWER
+from runtime.store.port import Put, Set
 from tests.pipeline.lab import KEY, Lab, One, Two
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def test_a_parked_cursor_of_a_handler_that_is_gone_is_dropped(lab: Lab) -> None:
     (gone,) = operate(lab, "behind", module="todo")["behind"]
     assert (gone["handler"], gone["isGone"], gone["parkedVersion"]) == ("Two", True, 1)
     dry = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two", dryRun=True)
-    assert dry["error"] == "ConnectionError: the store is down"
+    assert dry["error"] == "RuntimeError: the store is down"
     assert lab.status(1) == HANDLERS_FAILED
     done = operate(lab, "drop", module="todo", **KEY._asdict(), handler="Two")
     assert done["parkedVersion"] == 1
@@ -100,3 +102,37 @@ def test_a_module_that_cannot_be_looked_at_does_not_stop_the_others(lab: Lab) ->
     first, second = Operator(scope).run({"operation": "heal"})["modules"]
     assert first == {"name": "other", "error": "StoreRefusedError"}
     assert second["healed"] == 1
+
+
+def test_a_page_ends_by_bytes_whatever_keys_and_errors_say(lab: Lab) -> None:
+    """600 cursors whose texts are written with six bytes a character, and more."""
+    for number in range(600):
+        sk = f"One#{number:03}{chr(1) * 500}"
+        row = {"pk": KEY.pk, "sk": sk, "version": 1, "parkedVersion": 2, "parkedError": "\0" * 2000}
+        lab.store.write(Put(table=lab.context.tables.sync, row=row))
+    for operation in ("parked", "behind"):
+        found: list[str] = []
+        pages, token = 0, None
+        while True:
+            answer = operate(lab, operation, module="todo", limit=1000, resumeToken=token)
+            assert len(json.dumps(answer)) < MAX_ANSWER
+            found += [entry["sk"] for entry in answer[operation]]
+            pages, token = pages + 1, answer["resumeToken"]
+            if token is None:
+                break
+        if operation == "parked":
+            assert (len(set(found)), len(found)) == (600, 600)
+            assert pages > 1
+
+
+def test_of_very_many_versions_the_last_ones_are_shown(lab: Lab) -> None:
+    lab.publish(0)
+    lab.settle()
+    row = lab.row("command", "A1@1")
+    for version in range(2, 4000):
+        more = {"sk": f"A1@{version}", "version": version, "source": "\0" * 200}
+        lab.store.write(Put(table=lab.context.tables.command, row=row | more))
+    answer = operate(lab, "show", module="todo", **KEY._asdict())
+    assert len(json.dumps(answer)) < MAX_ANSWER
+    assert answer["versions"][-1]["version"] == 3999
+    assert len(answer["versions"]) + answer["earlier"] == 3999

@@ -11,7 +11,7 @@ import pytest
 from runtime.errors import VersionConflictError
 from runtime.model.status import FINISHED
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,12 +121,24 @@ def test_an_image_of_a_deleted_command_is_not_applied(service: Service) -> None:
     assert service.row("command", "A1@2") is None
 
 
+def test_a_late_image_brings_no_expired_data_row_back(service: Service) -> None:
+    """The image is from before the command was applied: only the table says that it was."""
+    service.publish()
+    image = service.image(1)
+    service.apply(1)
+    service.client.delete_item(TableName=service.tables.data, Key={"pk": {"S": PK}, "sk": {"S": "A1"}})
+    before = service.everything()
+    assert service.apply(1, images={1: image}).commands == ()
+    assert service.everything() == before
+
+
 def test_a_command_that_never_existed_changes_nothing(service: Service) -> None:
     done = service.apply(3)
     assert (done.data, done.commands) == (None, ())
     assert service.everything() == {"command": {}, "data": {}, "history": {}}
 
 
+@in_memory
 def test_more_versions_than_one_batch_holds(service: Service) -> None:
     publish_versions(service, 105)
     assert service.apply(105).version == 105
@@ -180,6 +192,7 @@ def state(service: Service) -> Any:
     }
 
 
+@in_memory
 def test_a_crash_around_any_call_ends_like_no_crash(make_service: Callable[..., Service]) -> None:
     undisturbed = make_service()
     run(undisturbed)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.service import PK
+from tests.support.service import DYNAMODB, PK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.service import Service
+
+STORES = (DYNAMODB,)
 
 BATCH_GET = "dynamodb:BatchGetItem"
 GET = "dynamodb:GetItem"

@@ -15,14 +15,16 @@ from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 from runtime.store.port import Put
 from runtime.store.values import Place
 from tests.support.everything import Everything, everything
-from tests.support.service import PK, Service
+from tests.support.service import DYNAMODB, PK, Service
 from tests.support.values import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STORES = (DYNAMODB,)
+
 # One table for all examples: each has a key of its own.
-on_dynamodb = settings(
+few_examples = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
@@ -48,7 +50,7 @@ def deep(levels: int) -> Any:
     return value
 
 
-@on_dynamodb
+@few_examples
 @given(written=attributes)
 @example(written={"deep": deep(30)})
 @example(written={"n": [Decimal("1E-130"), -(10**125), Decimal("9." + "9" * 37 + "E+125"), 10**38 - 1]})
@@ -57,7 +59,7 @@ def test_dynamodb_gives_back_what_was_written(service: Service, written: dict[st
     assert put(service, {"attributes": written})["attributes"] == written
 
 
-@on_dynamodb
+@few_examples
 @given(model=everything)
 def test_a_model_goes_through_publish_and_read_and_back(typed: Service, model: Everything) -> None:
     sk = uuid.uuid4().hex
@@ -71,7 +73,7 @@ def test_a_model_goes_through_publish_and_read_and_back(typed: Service, model: E
     assert nothing is None
 
 
-@on_dynamodb
+@few_examples
 @given(written=attributes)
 def test_what_the_size_says_fits_fits(service: Service, written: dict[str, Any]) -> None:
     row = row_of({"pk": PK, "sk": "x" * 32, "attributes": written, "pad": ""})

@@ -19,7 +19,7 @@ from runtime import (
 from runtime.store.port import Put
 from tests.runtime.test_handlers import Recorder, handle
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service, on_dynamodb
+from tests.support.service import PK, Service, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ class TestGetItem:
 
 
 class TestGetLatestItem:
+    @in_memory
     @pytest.mark.parametrize("applied", [True, False])
     def test_at_version_10_000_with_old_commands_expired(
         self, make_service: Callable[..., Service], *, applied: bool
@@ -61,12 +62,11 @@ class TestGetLatestItem:
         else:
             row = service.image(first_left) | {"sk": "A1"}
         service.quiet.write(Put(table=service.tables.data, row=row))
-        service.wire.clear()
+        service.steps.clear()
         found = service.module.commands.get_latest_item((PK, "A1"))
         assert found is not None
         assert found.version == last
-        assert len(service.wire.calls) <= (3 if applied else 16)
-        service.wire.clear()
+        assert len(service.steps.calls) <= (3 if applied else 16)
         assert service.publish(version=-1, name="next").version == last + 1
 
     def test_a_command_that_has_expired_is_none(self, service: Service) -> None:
@@ -334,6 +334,7 @@ class TestReSyncData:
         assert total == 25
         assert sorted(recorder.seen) == sorted(f"S{number}@2" for number in range(25))
 
+    @in_memory
     def test_goes_on_where_it_stopped(self, make_service: Callable[..., Service]) -> None:
         recorder = Recorder()
         service = make_service(handlers=[Recorder])

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import Field
 
-from runtime import CqrsModel, InvokeContext
+from runtime import CqrsModel, InvokeContext, erase
 from runtime.errors import (
     ForbiddenError,
     InvalidInputError,
     InvalidVersionError,
     VersionConflictError,
 )
+from runtime.store.port import Delete, Put
+from runtime.store.values import Place
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service, in_memory, on_dynamodb
 
@@ -80,6 +82,40 @@ class TestEveryPublish:
         assert getattr(service, publish)(version=1).version == 2
         with pytest.raises(VersionConflictError):
             getattr(service, publish)(version=0)
+
+    def test_an_older_version_conflicts_even_when_the_command_of_the_latest_has_expired(
+        self, service: Service, publish: str
+    ) -> None:
+        """Only the data row tells of the latest version, which is one ahead of the caller's."""
+        service.publish_sync()
+        service.publish_sync(version=1)
+        service.client.delete_item(
+            TableName=service.tables.command, Key={"pk": {"S": PK}, "sk": {"S": "A1@2"}}
+        )
+        before = service.everything()
+        with pytest.raises(VersionConflictError):
+            getattr(service, publish)(version=1, name="late")
+        assert service.everything() == before
+
+    @pytest.mark.parametrize(("status", "is_taken"), [(None, True), ("finish:FINISHED", False)])
+    def test_a_command_of_an_earlier_life_makes_way_once_it_is_finished(
+        self, service: Service, publish: str, status: str | None, *, is_taken: bool
+    ) -> None:
+        """The data row and the first command of a life have expired; its second command is still there."""
+        service.publish_sync()
+        service.publish(version=1, name="of the earlier life")
+        orphan = service.image(2) | ({"status": status} if status else {})
+        for table, sk in (("data", "A1"), ("command", "A1@1"), ("command", "A1@2")):
+            service.quiet.write(Delete(place=Place(getattr(service.tables, table), PK, sk)))
+        service.publish_sync()
+        service.quiet.write(Put(table=service.tables.command, row=orphan))
+        if is_taken:
+            with pytest.raises(VersionConflictError):
+                getattr(service, publish)(version=1, name="of this life")
+            assert service.image(2) == orphan
+        else:
+            assert getattr(service, publish)(version=1, name="of this life").version == 2
+            assert service.image(2)["name"] == "of this life"
 
     @on_dynamodb
     @pytest.mark.parametrize("ryw", [True, False])
@@ -154,6 +190,38 @@ def test_publish_sync_applies_what_is_pending_first(service: Service) -> None:
     service.publish(version=1)
     assert service.publish_sync(version=2).version == 3
     check_invariants(service)
+
+
+@pytest.mark.parametrize("publish", ["publish", "publish_sync"])
+def test_a_create_that_another_one_overtakes_is_a_conflict(service: Service, publish: str) -> None:
+    """Between its read and its write the aggregate is created, and the command is finished."""
+
+    def overtake(call: Call) -> None:
+        if call.writes:
+            service.steps.before = lambda _call: None
+            service.publish_sync(name="first")
+
+    service.steps.before = overtake
+    with pytest.raises(VersionConflictError):
+        getattr(service, publish)(name="second")
+    assert (service.row("command", "A1@1") or {})["name"] == "first"
+
+
+def test_publish_sync_that_meets_the_next_life_of_its_aggregate_writes_nothing(service: Service) -> None:
+    """The data row has the version that it was read with, but is another one."""
+    service.publish_sync(name="of the first life")
+
+    def begin_anew(call: Call) -> None:
+        if call.writes:
+            service.steps.before = lambda _call: None
+            erase(service.module, (PK, "A1"))
+            service.publish_sync(name="of the second life")
+
+    service.steps.before = begin_anew
+    with pytest.raises(VersionConflictError):
+        service.publish_sync(version=1, name="of the first life, too late")
+    assert (service.row("data", "A1") or {})["name"] == "of the second life"
+    assert service.row("command", "A1@2") is None
 
 
 def test_publish_sync_after_a_command_that_another_writer_left_half_done(service: Service) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 import uuid
+from decimal import Decimal
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 
@@ -121,22 +123,116 @@ def test_an_email_for_nobody_is_refused(resources: TestResources) -> None:
         resources.email.send_email(Recipients(), subject="s", html="h")
 
 
-@pytest.mark.parametrize("attachments", [(), (Attachment("a", b"x"),)], ids=["simple", "mime"])
+#: What ends a line for `str.splitlines`, and what else has no place in one.
+SEPARATORS = [*"\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\0", "\t", "\x7f", "\ud800"]
+
+
+def fields(text: str) -> dict[str, dict[str, Any]]:
+    """What each field is given, by the name that it has in an error."""
+    return {
+        "subject": {"subject": text},
+        "reply_to[0]": {"reply_to": [text]},
+        "recipients.to[1]": {"recipients": Recipients(to=["ann@example.com", text])},
+        "recipients.cc[0]": {"recipients": Recipients(to=["ann@example.com"], cc=[text])},
+        "recipients.bcc[0]": {"recipients": Recipients(bcc=[text])},
+        "sender": {"sender": text},
+    }
+
+
+@pytest.mark.parametrize("kind", ["simple", "mime", "template"])
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_a_header_cannot_bring_another_one(resources: TestResources, kind: str, separator: str) -> None:
+    for field, values in fields(f"a@example.com{separator}Bcc: eve@example.com").items():
+        email: dict[str, Any] = {"recipients": ANN, "subject": "s", "html": "h"} | values
+        send: Any = resources.email.send_email
+        if kind == "mime":
+            email["attachments"] = [Attachment("a", b"x")]
+        elif kind == "template":
+            email["data"], send = {}, resources.email.send_inline_template_email
+        with pytest.raises(InvalidInputError) as caught:
+            send(**email)
+        (problem,) = caught.value.problems
+        assert problem.field in {field, field.removesuffix("[0]"), f"{field}[0]"}
+        assert problem.message.startswith("must be one line")
+    assert resources.wire.calls == []
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_nor_can_an_attachment_or_what_a_name_stands_for(resources: TestResources, separator: str) -> None:
+    text = f"x/y{separator}Bcc: eve@example.com"
+    for field, attachment in {
+        "attachments[0].filename": Attachment(text, b"x"),
+        "attachments[0].content_type": Attachment("a", b"x", text),
+    }.items():
+        with pytest.raises(InvalidInputError, match=re.escape(f"{field}: must be ")):
+            resources.email.send_email(ANN, subject="s", html="h", attachments=[attachment])
+    with pytest.raises(InvalidInputError, match=r"data\.name: .* data\.user\.name: must be one line"):
+        resources.email.send_inline_template_email(
+            ANN,
+            subject="Hello {{ name }} {{{user.name}}}",
+            html="{{other}}",
+            data={"name": text, "other": text, "user": {"name": text}},
+        )
+    assert resources.wire.calls == []
+
+
 @pytest.mark.parametrize(
-    ("field", "values"),
+    "address",
     [
-        ("subject", {"subject": "s\r\nBcc: eve@example.com"}),
-        ("reply_to", {"reply_to": ["a@example.com\nBcc: eve@example.com"]}),
-        ("recipients", {"recipients": Recipients(to=["a@example.com\nBcc: eve@example.com"])}),
+        "a@example.com, b@example.com",
+        "a@example.com,b@example.com",
+        "a@example.com;b@example.com",
+        "a@example.com b@example.com",
+        "<a@example.com> <b@example.com>",
+        "Friends: a@example.com, b@example.com;",
+        "Friends: a@example.com;",
+        "Doe, Ann <a@example.com>",
+        "a@example.com,",
+        "a@example.com (b@example.com)",
+        "a@b@example.com",
+        "Ann",
+        "a@",
+        "@example.com",
+        "",
+        "<>",
     ],
 )
-def test_a_header_cannot_bring_another_one(
-    resources: TestResources, attachments: Any, field: str, values: dict[str, Any]
-) -> None:
-    email = {"recipients": ANN, "subject": "s", "html": "h", "attachments": attachments} | values
-    with pytest.raises(InvalidInputError, match=f"{field}: must be one line"):
-        resources.email.send_email(**email)
+def test_one_address_is_one_recipient(resources: TestResources, address: str) -> None:
+    for field, values in fields(address).items():
+        if field == "subject" or (field == "sender" and not address):
+            continue
+        email: dict[str, Any] = {"recipients": ANN, "subject": "s", "html": "h"} | values
+        with pytest.raises(InvalidInputError, match=re.escape(field.partition("[")[0])) as caught:
+            resources.email.send_email(**email)
+        assert [problem.message[:19] for problem in caught.value.problems] == ["must be one address"]
     assert resources.wire.calls == []
+
+
+def test_a_text_is_no_list_of_addresses(resources: TestResources) -> None:
+    with pytest.raises(InvalidInputError, match=r"recipients.to: must be a list of addresses, got a text"):
+        resources.email.send_email(Recipients(to="ann@example.com"), subject="s", html="h")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@example.com",
+        "Ann <ann@example.com>",
+        '"Doe, Ann; (x)" <ann@example.com>',
+        "Größe <a@example.com>",
+    ],
+)
+@pytest.mark.parametrize("attachments", [(), (Attachment("a", b"x", "text/plain; charset=utf-8"),)], ids=len)
+def test_an_address_may_have_a_name(resources: TestResources, address: str, attachments: Any) -> None:
+    resources.email.send_email(Recipients(to=[address]), subject="s", html="h", attachments=attachments)
+    assert request(resources)["Destination"] == {"ToAddresses": [address]}
+
+
+def test_a_template_is_filled_with_what_answers_hold(emulator: Emulator, resources: TestResources) -> None:
+    sent = resources.email.send_inline_template_email(
+        ANN, subject="s", html="<p>{{total}}</p>", data={"total": Decimal("12.50")}
+    )
+    assert stored(emulator, sent)["BodyHtml"] in {"<p>12.50</p>", "<p>12.5</p>"}
 
 
 def test_a_sender_that_is_given_comes_before_the_default(emulator: Emulator, sender: str) -> None:

@@ -13,7 +13,7 @@ from runtime.errors import VersionConflictError
 from runtime.store.port import Delete
 from tests.runtime.test_handlers import Recorder
 from tests.runtime.test_repair import execution
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Store(Recorder):
     def down(self, command: CommandModel[Any]) -> None:
         if self.broken:
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
         self.forgotten.append((command.sk, command.attributes))
 
 
@@ -89,13 +89,14 @@ def test_its_large_attributes_go_too(make_service: Callable[..., Service], bucke
 def test_a_handler_that_fails_keeps_everything(service: Service, store: Store) -> None:
     before = keys(service)
     store.broken = True
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         erase(service.module, KEY)
     assert keys(service) == before
     store.broken = False
     assert erase(service.module, KEY).handlers == ("Store",)
 
 
+@in_memory
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_erasure_that_crashed_is_done_again(service: Service, store: Store, moment: str) -> None:
     for point in count():

@@ -15,12 +15,15 @@ import runtime
 from runtime import CommandModule, ConfigurationError, CqrsApp, UnknownTriggerError
 from runtime.entry.trigger import name_in_arn
 from tests.runtime.test_stream import INLINE, record
+from tests.support.service import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from constructs_lib.local import Emulator
     from tests.support.service import Service
+
+STORES = (MEMORY,)
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 CONTEXT = {"Execution": {"Id": "x"}, "State": {"Name": "s"}, "StateMachine": {}}
@@ -152,6 +155,7 @@ def test_real_messages_reach_the_handler(app: CqrsApp, emulator: Emulator) -> No
     assert [record["body"] for record in log] == ["hello"]
 
 
+@pytest.mark.usefixtures("in_lambda")
 def test_topics(app: CqrsApp) -> None:
     log = Log()
     app.on_sns("orders", log)
@@ -161,6 +165,7 @@ def test_topics(app: CqrsApp) -> None:
         app(notice(text="refuse"), None)
 
 
+@pytest.mark.usefixtures("in_lambda")
 def test_buckets(app: CqrsApp) -> None:
     log = Log()
     app.on_s3("uploads", log)
@@ -357,3 +362,100 @@ def test_the_name_in_an_arn(arn: str, name: str) -> None:
 
 def test_the_name_of_the_error_before_is_still_there() -> None:
     assert runtime.UnknownEventError is UnknownTriggerError
+
+
+# --- Plain invocations ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"backupId": "123"},  # a schedule's input
+        {},
+        {"Records": []},
+        {"Records": [{"eventSource": "aws:ses"}]},
+        {"triggerSource": "PreSignUp_SignUp", "userPoolId": "p", "request": {}},
+        {"awslogs": {"data": "H4sI"}},
+        {"version": "2.0"},
+        {"requestContext": None},
+        {"operation": 5},
+        [1, 2],
+        "text",
+        7,
+        None,
+        True,
+    ],
+    ids=str,
+)
+def test_a_plain_invocation_is_routed(payload: Any) -> None:
+    app = CqrsApp(modules=[])
+    with pytest.raises(UnknownTriggerError, match=r"Register a handler.*app\.on_invoke"):
+        app(payload, None)
+    app.on_invoke(lambda found: {"got": found})
+    assert app(payload, None) == {"got": payload}
+
+
+def test_a_plain_invocation_is_routed_by_decorator_and_import_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = CqrsApp(modules=[])
+
+    @app.on_invoke()
+    def nightly(payload: Any) -> Any:
+        return payload["backupId"]
+
+    assert app({"backupId": "123"}, None) == "123"
+    with pytest.raises(ConfigurationError, match="has a handler already"):
+        app.on_invoke(nightly)
+    file = ModuleType("shop_nightly")
+    file.run = nightly  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "shop_nightly", file)
+    other = CqrsApp(modules=[])
+    other.on_invoke("shop_nightly:run")
+    assert other({"backupId": "7"}, None) == "7"
+
+
+def test_a_schedule_that_sends_no_input_is_an_event() -> None:
+    app = CqrsApp(modules=[])
+    app.on_event(source="aws.scheduler", handler=lambda event: event["detail-type"])
+    event = {
+        "version": "0",
+        "id": "1",
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "time": "2026-11-21T00:00:00Z",
+        "resources": ["arn:aws:scheduler:eu-west-1:123456789012:schedule/default/nightly"],
+        "detail": "{}",
+    }
+    assert app(event, None) == "Scheduled Event"
+
+
+LATTICE = {
+    "version": "2.0",
+    "path": "/newpath",
+    "method": "GET",
+    "headers": {"host": ["x"]},
+    "requestContext": {
+        "serviceNetworkArn": "arn:aws:vpc-lattice:us-east-2:123456789012:servicenetwork/sn-0",
+        "timeEpoch": "1661428815",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "sender"),
+    [
+        (LATTICE, "VPC Lattice"),
+        ({"raw_path": "/a", "method": "GET", "headers": {}, "is_base64_encoded": False}, "VPC Lattice"),
+        ({"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/"}, "an Application Load Balancer"),
+        ({"requestContext": {"connectionId": "c", "eventType": "CONNECT"}}, "a WebSocket API"),
+        ({"resource": "/a", "httpMethod": "GET", "requestContext": {"stage": "prod"}}, "a REST API"),
+        ({"version": "1.0", "httpMethod": "GET", "requestContext": {}}, "a REST API"),
+    ],
+    ids=["lattice", "lattice 1", "alb", "websocket", "rest", "payload 1.0"],
+)
+def test_requests_of_others_are_refused_by_name(event: dict[str, Any], sender: str) -> None:
+    app = CqrsApp(modules=[])
+    app.on_invoke(Log())  # they are none of these
+    with pytest.raises(
+        UnknownTriggerError, match=rf"requests of {sender}.* are not served; send them through"
+    ):
+        app(event, None)

@@ -15,27 +15,13 @@ from runtime.model.handlers import HandlerReference, handler_references
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.pipeline.drain import Outcome, drain
 from tests.support.checker import check_invariants
+from tests.support.recorder import Recorder
 from tests.support.service import PK, Service, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime import CommandModel
-
-
-class Recorder(DataSyncHandler):
-    """A store that notes what it was told, and refuses what it is told to refuse."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.failures: dict[str, int] = {}
-
-    def up(self, command: CommandModel[Any]) -> None:
-        if self.failures.get(command.sk, 0) > 0:
-            self.failures[command.sk] -= 1
-            message = "the store is down"
-            raise ConnectionError(message)
-        self.seen.append(command.sk)
 
 
 @pytest.fixture
@@ -131,7 +117,7 @@ def test_a_handler_that_fails_keeps_its_turn_for_the_same_execution(
         service.publish(version=version)
     service.apply(2)
     recorder.failures = {"A1@1": 1}
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         handle(service, 1, owner="one", hold=True)
     assert handle(service, 2) is Outcome.LEFT
     assert recorder.seen == []
@@ -150,7 +136,7 @@ def test_a_failed_turn_is_repeated(service: Service, recorder: Recorder) -> None
     service.publish()
     service.apply(1)
     recorder.failures = {"A1@1": 1}
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         handle(service, 1)
     assert handle(service, 1) is Outcome.DONE
     assert recorder.seen == ["A1@1"]
@@ -190,8 +176,8 @@ def test_a_parked_handler_holds_back_its_aggregate_only(service: Service, record
     service.publish(version=1)
     service.publish("B1")
     task(service, "apply", 2)
-    cause = {"errorMessage": "the store is down", "errorType": "ConnectionError", "stackTrace": ["line\n"]}
-    park = {"handler": "Recorder", "error": "ConnectionError", "cause": json.dumps(cause)}
+    cause = {"errorMessage": "the store is down", "errorType": "RuntimeError", "stackTrace": ["line\n"]}
+    park = {"handler": "Recorder", "error": "RuntimeError", "cause": json.dumps(cause)}
     assert task(service, "park", 1, **park)["outcome"] == Outcome.PARKED
     assert handle(service, 1) is Outcome.PARKED
     assert handle(service, 2) is Outcome.PARKED
@@ -199,7 +185,7 @@ def test_a_parked_handler_holds_back_its_aggregate_only(service: Service, record
     assert (service.row("command", "A1@1") or {})["status"] == "sync_data:FAILED"
     cursor = service.rows(service.tables.sync)[0]
     assert (cursor["sk"], cursor["parkedVersion"]) == ("Recorder#A1", 1)
-    assert cursor["parkedError"] == "ConnectionError: the store is down"
+    assert cursor["parkedError"] == "RuntimeError: the store is down"
     service.apply(1, "B1")
     handle(service, 1, "B1")
     assert recorder.seen == ["B1@1"]
@@ -329,21 +315,21 @@ def test_the_text_of_an_error_is_kept_in_the_row_until_the_handler_succeeds(
     service.publish()
     service.apply(1)
     recorder.failures["A1@1"] = 1
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         task(service, "handle", handler="Recorder")
-    assert cursor(service)["failedError"] == "ConnectionError: the store is down"
+    assert cursor(service)["failedError"] == "RuntimeError: the store is down"
     task(service, "handle", handler="Recorder")
     assert {"failedError", "failedVersion"} & set(cursor(service)) == set()
 
 
-HIDDEN = '{"errorMessage": "the text is left out", "errorType": "ConnectionError", "stackTrace": ["main.py"]}'
+HIDDEN = '{"errorMessage": "the text is left out", "errorType": "RuntimeError", "stackTrace": ["main.py"]}'
 LATE = '{"errorMessage": "Task timed out after 60.00 seconds", "errorType": "Sandbox.Timedout"}'
 
 
 @pytest.mark.parametrize(
     ("error", "cause", "kept"),
     [
-        ("ConnectionError", HIDDEN, "ConnectionError: the store is down"),
+        ("RuntimeError", HIDDEN, "RuntimeError: the store is down"),
         ("Sandbox.Timedout", LATE, "Sandbox.Timedout: Task timed out after 60.00 seconds"),
         ("States.Timeout", "", "States.Timeout: "),
     ],
@@ -354,7 +340,7 @@ def test_a_parked_handler_says_what_its_last_try_said(
     service.publish()
     service.apply(1)
     recorder.failures["A1@1"] = 1
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         task(service, "handle", handler="Recorder")
     task(service, "park", handler="Recorder", error=error, cause=cause)
     row = cursor(service)
@@ -373,5 +359,5 @@ def test_a_failure_that_cannot_be_noted_is_still_that_failure(service: Service, 
             raise EndpointConnectionError(endpoint_url="dynamodb")
 
     service.wire.before = refuse
-    with pytest.raises(ConnectionError, match="the store is down"):
+    with pytest.raises(RuntimeError, match="the store is down"):
         task(service, "handle", handler="Recorder")

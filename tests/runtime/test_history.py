@@ -9,7 +9,7 @@ import pytest
 
 from runtime import CorruptRowError, ForbiddenError, InvalidInputError
 from runtime.identity.context import use_invoke_context
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ KEY = (PK, "A1")
 GET = "dynamodb:GetItem"
 BATCH_GET = "dynamodb:BatchGetItem"
 QUERY = "dynamodb:Query"
-PUT = "dynamodb:PutItem"
 
 TOKYO = timezone(timedelta(hours=9))
 #: The same four moments an hour apart: as we write them, and as the TypeScript framework does.
@@ -55,6 +54,7 @@ def seed(service: Service, moments: list[str]) -> None:
     for version, updated_at in enumerate(moments, 1):
         put(service, version, updated_at, current=version == len(moments))
     service.wire.clear()
+    service.steps.clear()
 
 
 def version_at(service: Service, at: datetime) -> int | None:
@@ -81,6 +81,7 @@ class TestAsOfVersion:
         ]
         assert found[2] == service.module.data.get_item(KEY)
 
+    @on_dynamodb
     def test_it_takes_one_call(self, service: Service) -> None:
         seed(service, OURS)
         for version in (1, 4, 5):
@@ -92,7 +93,7 @@ class TestAsOfVersion:
         seed(service, OURS)
         remove(service, "history", "A1@2")
         assert service.module.history.as_of(KEY, version=2) is None
-        assert service.wire.names() == [BATCH_GET, GET]
+        assert service.steps.names() == ["store:batch_get", "store:get"]
 
     def test_without_a_data_row_the_history_tells(self, service: Service) -> None:
         seed(service, OURS)
@@ -198,6 +199,7 @@ class TestAsOfMoment:
         with pytest.raises(CorruptRowError, match="updatedAt that is no time; repair it"):
             version_at(service, moment(1))
 
+    @on_dynamodb
     def test_the_current_state_takes_one_call_and_an_earlier_one_two(self, service: Service) -> None:
         seed(service, OURS)
         version_at(service, moment(5))
@@ -217,9 +219,9 @@ class TestAsOfMoment:
                 current=version == 8,
                 padding=padding,
             )
-        service.wire.clear()
+        service.steps.clear()
         assert version_at(service, moment(2)) == 6
-        assert service.wire.names().count(QUERY) > 1
+        assert service.steps.names().count("store:query") > 1
 
     def test_what_is_replaced_between_the_reads_is_found(self, service: Service) -> None:
         seed(service, OURS)
@@ -233,6 +235,7 @@ class TestAsOfMoment:
         service.steps.before = replaced
         assert version_at(service, moment(3, minute=30)) == 3
 
+    @on_dynamodb
     def test_only_the_answer_is_fetched_from_the_bucket(
         self, make_service: Callable[..., Service], bucket: str
     ) -> None:
@@ -249,6 +252,7 @@ class TestAsOfMoment:
 
 
 class TestBadInput:
+    @in_memory
     @pytest.mark.parametrize(
         ("arguments", "fields"),
         [
@@ -273,6 +277,7 @@ class TestBadInput:
         assert [problem.field for problem in caught.value.problems] == fields
         assert service.wire.names() == []
 
+    @in_memory
     def test_a_foreign_key_is_refused(self, service: Service) -> None:
         with use_invoke_context(service.user()):
             for read in (
@@ -290,6 +295,7 @@ class TestGetItem:
         history = service.module.history
         assert history.get_item((PK, "A1@2")) == history.get_item(KEY, 2) is not None
 
+    @in_memory
     @pytest.mark.parametrize("arguments", [(KEY,), (KEY, 0), (KEY, "2"), ((PK, "A1@2"), 2), ((PK, "A1@0"),)])
     def test_one_version_is_needed(self, service: Service, arguments: Any) -> None:
         with pytest.raises(InvalidInputError, match="version"):
@@ -301,9 +307,9 @@ class TestPublish:
     def test_it_keeps_the_current_state_by_its_own_version(self, service: Service) -> None:
         service.publish_sync()
         service.publish_sync(version=1)
-        service.wire.clear()
+        service.steps.clear()
         kept = service.module.history.publish(KEY)
-        assert service.wire.names() == [GET, PUT]
+        assert service.steps.names() == ["store:get", "store:write"]
         assert kept is not None
         assert kept == service.module.history.get_item(KEY, 2)
         assert service.row("history", "A1@2") == (service.row("data", "A1") or {}) | {"sk": "A1@2"}
@@ -317,9 +323,9 @@ class TestPublish:
 
     def test_without_a_data_row_nothing_is_kept(self, service: Service) -> None:
         service.publish()
-        service.wire.clear()
+        service.steps.clear()
         assert service.module.history.publish(KEY) is None
-        assert service.wire.names() == [GET]
+        assert service.steps.names() == ["store:get"]
 
     def test_it_has_the_retention_of_the_history(
         self, make_service: Callable[..., Service], master: str

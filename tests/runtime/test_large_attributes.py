@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,11 @@ from runtime.store.attributes import reference_of
 from runtime.store.item_size import MAX_ITEM_BYTES
 from tests.runtime.test_handlers import handle
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, on_dynamodb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from constructs_lib.local import Emulator
     from runtime import CommandModel
 
 KEY = (PK, "A1")
@@ -29,22 +27,6 @@ NOW = timedelta(0)
 
 def large(title: str = "t", kilobytes: int = 300) -> dict[str, Any]:
     return {"title": title, "lines": ["x" * 1024] * kilobytes}
-
-
-@pytest.fixture
-def bucket(emulator: Emulator) -> Iterator[str]:
-    client, name = emulator.client("s3"), f"attributes-{uuid.uuid4().hex[:12]}"
-    client.create_bucket(Bucket=name)
-    yield name
-    for found in client.list_objects_v2(Bucket=name).get("Contents", ()):
-        client.delete_object(Bucket=name, Key=found["Key"])
-    client.delete_bucket(Bucket=name)
-
-
-@pytest.fixture
-def objects(emulator: Emulator, bucket: str) -> Callable[[], list[str]]:
-    client = emulator.client("s3")
-    return lambda: [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
 
 
 @pytest.fixture
@@ -64,9 +46,15 @@ def in_bucket(service: Service) -> Any:
     return service.resources.client("s3")
 
 
+def objects(service: Service) -> list[str]:
+    bucket = service.resources.settings.bucket_name
+    found = in_bucket(service).list_objects_v2(Bucket=bucket)
+    return [each["Key"] for each in found.get("Contents", ())]
+
+
 class TestThePipeline:
     def test_every_read_has_the_attributes_in_it(
-        self, make_service: Callable[..., Service], bucket: str, objects: Callable[[], list[str]]
+        self, make_service: Callable[..., Service], bucket: str
     ) -> None:
         recorder = Recorder()
         service = make_service(bucket_name=bucket, handlers=[recorder])
@@ -89,7 +77,7 @@ class TestThePipeline:
         command = module.commands.get_item((PK, "A1@2"))
         assert command is not None
         assert command.attributes == states[1]
-        assert len(objects()) == 3
+        assert len(objects(service)) == 3
         check_invariants(service)
 
     def test_data_and_history_refer_to_the_object_of_their_command(self, service: Service) -> None:
@@ -119,6 +107,7 @@ class TestThePipeline:
         service.apply(2)
         check_invariants(service)
 
+    @on_dynamodb
     def test_a_page_of_the_history_fetches_no_more_than_itself(self, service: Service) -> None:
         for version in range(4):
             service.publish_sync(version=version, attributes=large(f"t{version}"))
@@ -136,6 +125,7 @@ class TestThePipeline:
         assert data is not None
         assert data.attributes == {"title": "small"}
 
+    @on_dynamodb
     @pytest.mark.parametrize("publish", ["publish", "publish_sync"])
     def test_the_same_again_changes_nothing(self, service: Service, publish: str) -> None:
         service.publish_sync(name="same", attributes=large())
@@ -143,6 +133,7 @@ class TestThePipeline:
         assert getattr(service, publish)(version=1, name="same", attributes=large()) is None
         assert "s3:PutObject" not in service.wire.names()
 
+    @on_dynamodb
     def test_a_small_row_costs_no_call(self, service: Service) -> None:
         service.publish(attributes=large(kilobytes=50))
         service.apply(1)
@@ -155,18 +146,18 @@ class TestThePipeline:
 
 
 class TestContent:
-    def test_the_same_content_is_one_object(self, service: Service, objects: Callable[[], list[str]]) -> None:
+    def test_the_same_content_is_one_object(self, service: Service) -> None:
         for version, attributes in enumerate(
             [large("one"), large("two"), dict(reversed(large("one").items()))]
         ):
             service.publish(version=version, attributes=attributes)
         assert reference_of(service.image(1)) == reference_of(service.image(3))
-        assert len(objects()) == 2
+        assert len(objects(service)) == 2
 
-    def test_aggregates_share_no_object(self, service: Service, objects: Callable[[], list[str]]) -> None:
+    def test_aggregates_share_no_object(self, service: Service) -> None:
         for sk in ("A1", "A2"):
             service.publish(sk, attributes=large())
-        assert len(objects()) == 2
+        assert len(objects(service)) == 2
 
     def test_every_type_survives(self, service: Service) -> None:
         attributes = large() | {
@@ -195,13 +186,7 @@ class TestContent:
         in_bucket(service).put_object(Bucket=bucket, Key=key, Body=json.dumps(attributes).encode())
         service.publish_sync(name="same", attributes={"n": 0})
         for table, sk in ((service.tables.command, "A1@1"), (service.tables.data, "A1")):
-            service.client.update_item(
-                TableName=table,
-                Key={"pk": {"S": PK}, "sk": {"S": sk}},
-                UpdateExpression="SET #a = :a",
-                ExpressionAttributeNames={"#a": "attributes"},
-                ExpressionAttributeValues={":a": {"S": f"s3://their-bucket/{key}"}},
-            )
+            service.set(table, sk, attributes=f"s3://their-bucket/{key}")
         data = service.module.data.get_item(KEY)
         assert data is not None
         assert data.attributes == attributes
@@ -216,15 +201,13 @@ class TestContent:
         assert old.attributes == attributes
 
     @pytest.mark.parametrize("tenant", ["acme/../b", "..", "t" * 1500, "é 😀", "a\x00b"])
-    def test_a_tenant_of_any_characters_has_a_place(
-        self, service: Service, objects: Callable[[], list[str]], tenant: str
-    ) -> None:
+    def test_a_tenant_of_any_characters_has_a_place(self, service: Service, tenant: str) -> None:
         command = service.command(pk=f"TODO#{tenant}", attributes=large())
         service.module.commands.publish_sync(command, invoke_context=service.user(tenant=tenant))
         data = service.module.data.get_item((f"TODO#{tenant}", "A1"))
         assert data is not None
         assert data.attributes == large()
-        (key,) = objects()
+        (key,) = objects(service)
         # What S3 takes, and what no URL normalises away.
         assert key.isascii()
         assert key.isprintable()
@@ -237,12 +220,12 @@ class TestWhatDoesNotFit:
     @pytest.mark.parametrize("publish", ["publish", "publish_sync"])
     @pytest.mark.parametrize("attributes", [None, {}, {"title": "t"}, large()])
     def test_a_row_that_nothing_makes_fit_is_refused(
-        self, service: Service, publish: str, attributes: Any, objects: Callable[[], list[str]]
+        self, service: Service, publish: str, attributes: Any
     ) -> None:
         with pytest.raises(InvalidInputError, match=r"command: takes \d+ bytes without its attributes"):
             getattr(service, publish)(name="n" * MAX_ITEM_BYTES, attributes=attributes)
         assert not any(service.everything().values())
-        assert objects() == []
+        assert objects(service) == []
 
     @pytest.mark.parametrize("attributes", [None, {}, {"title": "t"}])
     def test_a_row_that_fits_stays_whole_when_the_bucket_would_not_help(
@@ -262,11 +245,9 @@ class TestWhatDoesNotFit:
             getattr(service, publish)(attributes=large())
         assert not any(service.everything().values())
 
-    def test_a_lost_object_is_named(
-        self, service: Service, bucket: str, objects: Callable[[], list[str]]
-    ) -> None:
+    def test_a_lost_object_is_named(self, service: Service, bucket: str) -> None:
         service.publish_sync(attributes=large())
-        (key,) = objects()
+        (key,) = objects(service)
         in_bucket(service).delete_object(Bucket=bucket, Key=key)
         with pytest.raises(CorruptRowError, match=f"{PK} A1 are not in the bucket; restore {key}"):
             service.module.data.get_item(KEY)

@@ -10,30 +10,30 @@ import pytest
 from runtime import ConfigurationError, InvalidInputError
 from runtime.commands.collect import Collected, collect_large_attributes
 from runtime.store.attributes import reference_of
-from tests.runtime.test_large_attributes import bucket, in_bucket, large, objects, service
+from tests.runtime.test_large_attributes import in_bucket, large, objects, service
 from tests.support.polling import wait_until
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bucket", "objects", "service"]
+__all__ = ["service"]
 
 NOW = timedelta(0)
 
 
-def test_what_a_row_refers_to_is_kept(service: Service, objects: Callable[[], list[str]]) -> None:
+def test_what_a_row_refers_to_is_kept(service: Service) -> None:
     for version in range(3):
         service.publish(version=version, attributes=large(f"{version}"))
     service.apply(2)  # in history, in data, and pending
     for sk in ("A1@1", "A1@2"):
         delete(service, service.tables.command, sk)
-    before = objects()
+    before = objects(service)
     assert collect_large_attributes(service.module, older_than=NOW) == Collected(deleted=0, kept=3)
-    assert objects() == before
+    assert objects(service) == before
 
 
-def test_what_no_row_refers_to_goes(service: Service, objects: Callable[[], list[str]]) -> None:
+def test_what_no_row_refers_to_goes(service: Service) -> None:
     for version in range(3):
         service.publish(version=version, attributes=large(f"{version}"))
     service.publish("A2", attributes=large())
@@ -46,34 +46,33 @@ def test_what_no_row_refers_to_goes(service: Service, objects: Callable[[], list
     done = collect_large_attributes(service.module, older_than=NOW, on_object=gone.append)
     assert done == Collected(deleted=1, kept=3)
     assert references[0].endswith(gone[0])
-    assert gone[0] not in objects()
+    assert gone[0] not in objects(service)
     check_reads(service)
 
 
-def test_an_aggregate_that_is_gone_leaves_nothing(service: Service, objects: Callable[[], list[str]]) -> None:
+def test_an_aggregate_that_is_gone_leaves_nothing(service: Service) -> None:
     service.publish_sync(attributes=large())
     delete(service, service.tables.command, "A1@1")
     delete(service, service.tables.data, "A1")
     assert collect_large_attributes(service.module, older_than=NOW).deleted == 1
-    assert objects() == []
+    assert objects(service) == []
 
 
-def test_a_young_object_is_kept(service: Service, objects: Callable[[], list[str]]) -> None:
+def test_a_young_object_is_kept(service: Service) -> None:
     service.publish(attributes=large())
     delete(service, service.tables.command, "A1@1")
     for dry_run in (True, False):
         assert collect_large_attributes(service.module, dry_run=dry_run) == Collected(deleted=0, kept=1)
     assert collect_large_attributes(service.module, older_than=timedelta(minutes=5)).deleted == 0
-    assert len(objects()) == 1
+    assert len(objects(service)) == 1
 
 
-def test_an_object_that_is_published_again_meanwhile_is_young(
-    service: Service, objects: Callable[[], list[str]]
-) -> None:
+@on_dynamodb
+def test_an_object_that_is_published_again_meanwhile_is_young(service: Service) -> None:
     """It is listed while nobody refers to it, and published before it is deleted."""
     service.publish(attributes=large())
     delete(service, service.tables.command, "A1@1")
-    (key,) = objects()
+    (key,) = objects(service)
     heads: list[str] = []
 
     def publish_again(call: Any) -> None:
@@ -86,21 +85,21 @@ def test_an_object_that_is_published_again_meanwhile_is_young(
     service.wire.before = publish_again
     collect_large_attributes(service.module, older_than=NOW)
     service.wire.before = lambda _call: None
-    assert objects() == [key]
+    assert objects(service) == [key]
     command = service.module.commands.get_item((PK, "A1@1"))
     assert command is not None
 
 
-def test_a_dry_run_deletes_nothing(service: Service, objects: Callable[[], list[str]]) -> None:
+def test_a_dry_run_deletes_nothing(service: Service) -> None:
     service.publish(attributes=large())
     delete(service, service.tables.command, "A1@1")
     named: list[str] = []
     done = collect_large_attributes(service.module, older_than=NOW, dry_run=True, on_object=named.append)
     assert done == Collected(deleted=1, kept=0)
-    assert objects() == named
+    assert objects(service) == named
 
 
-def test_objects_of_others_are_kept(service: Service, bucket: str, objects: Callable[[], list[str]]) -> None:
+def test_objects_of_others_are_kept(service: Service, bucket: str) -> None:
     prefix = f"ddb/{service.tables.command}"
     names = [
         f"{prefix}/{PK}/A1@1/01M7YFBQ20WV631PVCFKTRATAB.json",
@@ -111,17 +110,17 @@ def test_objects_of_others_are_kept(service: Service, bucket: str, objects: Call
     for name in names:
         in_bucket(service).put_object(Bucket=bucket, Key=name, Body=b"{}")
     assert collect_large_attributes(service.module, older_than=NOW) == Collected(deleted=0, kept=2)
-    assert sorted(objects()) == sorted(names)
+    assert sorted(objects(service)) == sorted(names)
 
 
-def test_a_key_too_long_for_metadata_is_kept(service: Service, objects: Callable[[], list[str]]) -> None:
+def test_a_key_too_long_for_metadata_is_kept(service: Service) -> None:
     service.publish("s" * 900, pk=f"{'p' * 900}#acme", attributes=large())
     service.client.delete_item(
         TableName=service.tables.command,
         Key={"pk": {"S": f"{'p' * 900}#acme"}, "sk": {"S": f"{'s' * 900}@1"}},
     )
     assert collect_large_attributes(service.module, older_than=NOW) == Collected(deleted=0, kept=1)
-    assert len(objects()) == 1
+    assert len(objects(service)) == 1
 
 
 def test_keys_with_any_characters_are_found_again(service: Service) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ import pytest
 from runtime import (
     BatchDeliveryError,
     ConfigurationError,
+    CqrsModel,
     InvalidInputError,
     OutcomeUnknownError,
     Settings,
@@ -132,9 +136,130 @@ def test_any_number_of_messages_goes_in_calls_of_ten(resources: TestResources, q
 
 
 def test_a_call_carries_no_more_than_a_queue_takes(resources: TestResources, queue_url: str) -> None:
-    messages = [SqsMessage(body="x" * 100_000, attributes={"a": "b" * 1000}) for _ in range(5)]
+    messages = [SqsMessage(body="x" * 400_000, attributes={"a": "b" * 1000}) for _ in range(5)]
     resources.sqs.send_message_batch(queue_url, messages)
     assert [len(call.parameters["Entries"]) for call in resources.wire.calls] == [2, 2, 1]
+
+
+def received(resources: TestResources, queue_url: str) -> list[str]:
+    found: list[str] = []
+    while page := bodies(resources, queue_url):
+        found += page
+    return found
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (SqsMessage(body="x" * 1_100_000), "has 1100000 bytes; 1048576 is the most"),
+        (SqsMessage(body="b", attributes={"a": "x" * 1_100_000}), "1048576 is the most"),
+        (SqsMessage(body=object()), "body: must be what JSON can hold"),
+        (SqsMessage(body={"n": float("nan")}), "body: must be what JSON can hold"),
+        (SqsMessage(body="b", delay_seconds="soon"), "refused: ParamValidationError"),  # type: ignore[arg-type]
+    ],
+    ids=["long", "long attribute", "object", "nan", "delay"],
+)
+def test_a_message_that_no_queue_takes_fails_alone(
+    resources: TestResources, queue_url: str, bad: SqsMessage, why: str
+) -> None:
+    messages = [SqsMessage(body=0), bad, *[SqsMessage(body=n) for n in range(2, 25)]]
+    with pytest.raises(BatchDeliveryError, match=re.escape(why)) as caught:
+        resources.sqs.send_message_batch(queue_url, messages)
+    assert list(caught.value.failed) == [1]
+    assert sorted(map(int, received(resources, queue_url))) == [0, *range(2, 25)]
+
+
+def test_a_call_that_is_refused_as_a_whole_is_taken_apart(resources: TestResources, queue_url: str) -> None:
+    error = {"__type": "com.amazonaws.sqs#BatchRequestTooLong", "message": "too long"}
+
+    def answer(call: Any) -> tuple[int, dict[str, Any]] | None:
+        texts = [entry["MessageBody"] for entry in call.parameters["Entries"]]
+        return (400, error) if "7" in texts else None
+
+    resources.wire.answer(answer)
+    with pytest.raises(BatchDeliveryError) as caught:
+        resources.sqs.send_message_batch(queue_url, [SqsMessage(body=n) for n in range(23)])
+    assert caught.value.failed == {7: "refused: BatchRequestTooLong"}
+    resources.wire.answer(lambda _call: None)
+    assert sorted(map(int, received(resources, queue_url))) == [*range(7), *range(8, 23)]
+
+
+def test_a_queue_that_is_gone_is_told_by_one_call(resources: TestResources, queue_url: str) -> None:
+    with pytest.raises(StoreRefusedError, match=r"NonExistentQueue|QueueDoesNotExist"):
+        resources.sqs.send_message_batch(f"{queue_url}gone", [SqsMessage(body=n) for n in range(50)])
+    assert len(resources.wire.calls) == 1
+
+
+def test_a_call_that_got_lost_fails_alone_and_a_group_stays_in_order(emulator: Emulator) -> None:
+    resources, client = made(emulator), emulator.client("sqs")
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = client.create_queue(QueueName=f"q{uuid.uuid4().hex}.fifo", Attributes=fifo)["QueueUrl"]
+    resources.wire.answer(
+        lambda call: (500, {}) if call.parameters["Entries"][0]["MessageBody"] == "10" else None
+    )
+    messages = [SqsMessage(body=n, group_id="a" if n in {12, 25} else f"g{n}") for n in range(30)]
+    with pytest.raises(BatchDeliveryError) as caught:
+        resources.sqs.send_message_batch(url, messages)
+    assert list(caught.value.failed) == [*range(10, 20), 25]
+    assert caught.value.failed[25] == "not sent, to stay behind entry 12 of its group"
+    client.delete_queue(QueueUrl=url)
+
+
+def test_one_receipt_of_a_refused_call_fails_alone(resources: TestResources, queue_url: str) -> None:
+    resources.sqs.send_message_batch(queue_url, [SqsMessage(body=n) for n in range(9)])
+    handles: list[Any] = [found["ReceiptHandle"] for found in resources.sqs.receive_messages(queue_url)]
+    handles.insert(4, None)
+    with pytest.raises(BatchDeliveryError) as caught:
+        resources.sqs.delete_message_batch(queue_url, handles)
+    assert list(caught.value.failed) == [4]
+    assert resources.sqs.approximate_messages(queue_url) == 0
+
+
+class Total(CqrsModel):
+    net_total: Decimal
+    due: date | None = None
+
+
+WHAT_ANSWERS_HOLD: list[tuple[Any, Any]] = [
+    ({"total": Decimal("12.50")}, {"total": 12.5}),
+    ({"at": datetime(2026, 1, 2, tzinfo=UTC)}, {"at": "2026-01-02T00:00:00.000+00:00"}),
+    (Total(net_total=Decimal("0.1")), {"netTotal": 0.1}),
+    ([Total(net_total=Decimal(1), due=date(2026, 1, 2))], [{"netTotal": 1, "due": "2026-01-02"}]),
+    ({"id": uuid.UUID(int=1), "tags": {"b", "a"}}, {"id": str(uuid.UUID(int=1)), "tags": ["a", "b"]}),
+    ({"text": "\ud800 日本 \uffff"}, {"text": "\ud800 日本 \uffff"}),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), WHAT_ANSWERS_HOLD, ids=range(len(WHAT_ANSWERS_HOLD)))
+def test_services_send_what_answers_hold(
+    emulator: Emulator, topic_arn: str, queue_url: str, value: Any, expected: Any
+) -> None:
+    resources = made(emulator, SNS_TOPIC_ARN=topic_arn)
+    resources.sqs.send_message(queue_url, value)
+    resources.sqs.send_message_batch(queue_url, [SqsMessage(body=value)])
+    resources.sns.publish({"action": "order-paid", "value": value})
+    found = [json.loads(body) for body in received(resources, queue_url)]
+    assert found == [expected, expected, {"action": "order-paid", "value": expected}]
+
+
+def test_what_has_no_json_form_is_refused_by_field(resources: TestResources) -> None:
+    topic = "arn:aws:sns:us-east-1:000000000000:mine"
+    endless: dict[str, Any] = {}
+    endless["itself"] = endless
+    calls: list[tuple[str, Callable[[Any], Any]]] = [
+        ("body", lambda value: resources.sqs.send_message("http://nowhere", value)),
+        ("message", lambda value: resources.sns.publish({"action": "a", "value": value}, topic)),
+        ("input", lambda value: resources.step_functions.start_execution("arn", value)),
+        ("output", lambda value: resources.step_functions.resume_execution("token", value)),
+    ]
+    for field, call in calls:
+        for value in (object(), float("inf"), Decimal("NaN"), endless):
+            with pytest.raises(InvalidInputError) as caught:
+                call(value)
+            assert [problem.field for problem in caught.value.problems] == [field]
+    with pytest.raises(InvalidInputError, match="message: must be at most 1048576 bytes with its action"):
+        resources.sns.publish({"action": "a", "value": "x" * 2**20}, topic)
+    assert resources.wire.calls == []
 
 
 def test_what_a_batch_refuses_is_raised_and_the_rest_is_sent(

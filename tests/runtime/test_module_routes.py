@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -11,12 +13,16 @@ from runtime import ConfigurationError, CqrsModel, DataSyncHandler
 from runtime.entry.http.api import HttpApi
 from runtime.entry.http.module_routes import module_routes
 from tests.support.http_events import REQUEST_ID, http_event
+from tests.support.service import MEMORY, both_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.entry.http.module_bodies import SearchQuery
     from tests.support.service import Service
+
+#: What routes do with requests; tests/e2e sends some through a gateway.
+STORES = (MEMORY,)
 
 SEEN: list[str] = []
 
@@ -433,6 +439,7 @@ def test_a_query_parameter_out_of_range_is_named(orders: Service, path: str, nam
 def test_earlier_states_can_be_read(call: Any) -> None:
     for version in range(4):
         call("POST", "/orders", body=new(version=version, title=f"t{version}"), query={"mode": "sync"})
+        time.sleep(0.002)  # each state has a millisecond of its own
     page = call("GET", "/orders/A1/history", query={"limit": "2"}).json
     assert ([item["version"] for item in page["items"]], page["lastVersion"]) == ([1, 2], 2)
     rest = call("GET", "/orders/A1/history", query={"startFromVersion": "2"}).json
@@ -503,6 +510,7 @@ def test_a_bulk_request_reports_each_command(call: Any, orders: Service) -> None
     assert {row["createdBy"] for row in orders.rows(orders.tables.command)} == {"u1"}
 
 
+@both_stores
 def test_a_bulk_request_may_be_applied_at_once_and_repeated(call: Any, orders: Service) -> None:
     body = [new(f"A{n}") for n in range(5)] + [new("A0", version=1, title="b"), {"version": 0, **state()}]
     once, again = (
@@ -512,6 +520,20 @@ def test_a_bulk_request_may_be_applied_at_once_and_repeated(call: Any, orders: S
     assert [item["status"] for item in once.json["items"]] == [201, 201, 201, 201, 201, 200, 201]
     assert [item["version"] for item in again.json["items"]] == [1, 1, 1, 1, 1, 2, 1]
     assert len(orders.rows(orders.tables.data)) == 6
+
+
+def test_a_bulk_request_is_worked_at_by_eight_threads_and_no_more(call: Any, orders: Service) -> None:
+    all_are_there, threads = threading.Barrier(8, timeout=10), set()
+
+    def meet(_call: Any) -> None:
+        if threading.get_ident() not in threads:
+            threads.add(threading.get_ident())
+            all_are_there.wait()
+
+    orders.steps.before = meet
+    answer = call("POST", "/orders/bulk", body=[new(f"A{number}") for number in range(24)])
+    assert {item["status"] for item in answer.json["items"]} == {202}
+    assert len(threads) == 8
 
 
 @pytest.mark.parametrize("body", [[], [{}] * 6, {}, "x"])

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.entry.worker import Worker
+from runtime.pipeline.cursors import Cursor
+from runtime.pipeline.finish import finish
 from tests.runtime.test_handlers import Recorder
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, Services, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +50,29 @@ class Inbox:
         return messages
 
 
+class MemoryInbox:
+    """What services in memory sent to its topic."""
+
+    topic_arn = "arn:aws:sns:us-east-1:000000000000:inbox"
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._taken = 0
+
+    def take(self) -> list[dict[str, Any]]:
+        messages = [
+            message.content
+            for service in self._services.made
+            for message in service.resources.messages
+            if message.to == self.topic_arn
+        ]
+        new, self._taken = messages[self._taken :], len(messages)
+        return new
+
+
 @pytest.fixture
-def inbox(emulator: Emulator) -> Inbox:
-    return Inbox(emulator)
+def inbox(make_service: Services) -> Inbox | MemoryInbox:
+    return Inbox(make_service.emulator) if make_service.emulator else MemoryInbox(make_service)
 
 
 def work(service: Service, action: str, version: int = 1, **extra: Any) -> None:
@@ -114,6 +136,43 @@ def test_with_handlers_the_end_is_told_and_not_the_beginning(
     assert [message["content"]["status"] for message in inbox.take()] == ["finish:FINISHED"]
 
 
+DONE, PARKED = Cursor(version=1), Cursor(parked_version=1)
+
+
+@pytest.mark.parametrize(
+    ("cursors", "status"),
+    [
+        ([DONE, DONE], "finish:FINISHED"),
+        ([PARKED, PARKED], "sync_data:FAILED"),
+        ([DONE, PARKED], "finish:FINISHED"),
+    ],
+    ids=["finished twice", "failed twice", "failed after it was finished"],
+)
+def test_a_second_end_neither_overwrites_the_first_nor_is_told(
+    make_service: Callable[..., Service], inbox: Inbox, cursors: list[Cursor], status: str
+) -> None:
+    """Each end goes by the row as it was before both of them."""
+    service = make_service(topic_arn=inbox.topic_arn, handlers=[Recorder])
+    service.publish()
+    work(service, "apply")
+    command = service.image(1)
+    assert finish(service.context, command, cursors[:1])
+    ended = service.row("command", "A1@1")
+    assert not finish(service.context, command, cursors[1:])
+    assert service.row("command", "A1@1") == ended
+    assert [message["content"]["status"] for message in inbox.take()] == [status]
+
+
+def test_a_repair_ends_what_had_failed(make_service: Callable[..., Service], inbox: Inbox) -> None:
+    service = make_service(topic_arn=inbox.topic_arn, handlers=[Recorder])
+    service.publish()
+    work(service, "apply")
+    command = service.image(1)
+    assert [finish(service.context, command, [cursor]) for cursor in (PARKED, DONE)] == [True, True]
+    told = [message["content"]["status"] for message in inbox.take()]
+    assert told == ["sync_data:FAILED", "finish:FINISHED"]
+
+
 def test_a_synchronous_publish_is_told(make_service: Callable[..., Service], inbox: Inbox) -> None:
     service = make_service(topic_arn=inbox.topic_arn)
     service.publish_sync()
@@ -146,6 +205,7 @@ def test_a_parked_handler_raises_one_alarm_without_the_error_text(
     assert alarm["content"] == {"errorMessage": "Recorder is parked: ValueError", "sfnId": "arn:1"}
 
 
+@on_dynamodb
 @pytest.mark.parametrize("publish", ["publish", "publish_sync"])
 def test_a_topic_that_is_gone_fails_nothing(make_service: Callable[..., Service], publish: str) -> None:
     service = make_service(topic_arn="arn:aws:sns:us-east-1:000000000000:gone")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from runtime import REMOVE, BadRequestError, CqrsModel, InvalidInputError, VersionConflictError
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service
+from tests.support.service import PK, Service, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +34,7 @@ def update(service: Service, method: str, version: int = 1, **fields: Any) -> An
 def started(service: Service) -> Service:
     """An aggregate at version 1, with the marks that a command's life leaves on its row."""
     service.publish_sync(attributes=START, seq=7)
-    service.client.update_item(
-        TableName=service.tables.command,
-        Key={"pk": {"S": PK}, "sk": {"S": "A1@1"}},
-        UpdateExpression="SET taskToken = :t",
-        ExpressionAttributeValues={":t": {"S": "token"}},
-    )
+    service.set("command", "A1@1", taskToken="token")
     service.wire.clear()
     return service
 
@@ -107,6 +102,7 @@ class TestBoth:
             update(service, method, 3, name="x")
         assert not any(service.everything().values())
 
+    @in_memory
     @pytest.mark.parametrize(
         ("change", "field"),
         [
@@ -157,6 +153,7 @@ def test_a_synchronous_update_refuses_version_0(started: Service) -> None:
         update(started, "publish_partial_update_sync", 0, name="new")
 
 
+@on_dynamodb
 def test_an_explicit_version_takes_two_calls_and_the_latest_three(started: Service) -> None:
     update(started, "publish_partial_update_async", 1, name="new")
     assert started.wire.names() == ["dynamodb:BatchGetItem", "dynamodb:TransactWriteItems"]
@@ -186,13 +183,9 @@ def test_typed_attributes(make_service: Callable[..., Service], method: str) -> 
     service.publish_sync(attributes={"title": "t", "mainPart": {"unitPrice": 1, "labels": ["a"]}})
     raw = service.item("data", "A1")["attributes"]["M"]
     raw["later"] = {"S": "a field of a newer version of the model"}
-    for table, sk in ((service.tables.data, "A1"), (service.tables.command, "A1@1")):
-        service.client.update_item(
-            TableName=table,
-            Key={"pk": {"S": PK}, "sk": {"S": sk}},
-            UpdateExpression="SET attributes = :a",
-            ExpressionAttributeValues={":a": {"M": raw}},
-        )
+    for table, sk in (("data", "A1"), ("command", "A1@1")):
+        row = service.item(table, sk) | {"attributes": {"M": raw}}
+        service.client.put_item(TableName=getattr(service.tables, table), Item=row)
     command = update(service, method, attributes={"main_part": {"unit_price": "2.50"}})
     assert command.attributes == Product(title="t", main_part=Part(unit_price=Decimal("2.5"), labels={"a"}))
     stored = service.item("command", "A1@2")["attributes"]["M"]

@@ -15,7 +15,7 @@ from runtime.identity.context import use_invoke_context
 from runtime.model.keys import DetailKey
 from runtime.queries.sessions import Session
 from tests.support.checker import check_invariants
-from tests.support.service import PK, Service, eventually_expired
+from tests.support.service import PK, Service, eventually_expired, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +64,8 @@ class TestReadYourWrites:
     def test_an_expired_session_is_ignored(self, service: Service) -> None:
         service.publish()
         (session,) = service.rows(service.resources.settings.session_table)
-        service.client.update_item(
-            TableName=service.resources.settings.session_table,
-            Key={"pk": {"S": session["pk"]}, "sk": {"S": session["sk"]}},
-            UpdateExpression="SET #t = :t",
-            ExpressionAttributeNames={"#t": "ttl"},
-            ExpressionAttributeValues={":t": {"N": str(eventually_expired())}},
-        )
+        table = service.resources.settings.session_table
+        service.set(table, session["sk"], session["pk"], ttl=eventually_expired())
         assert service.module.repository.get_item((PK, "A1"), invoke_context=service.user()) is None
 
     def test_the_session_row_is_that_of_the_seeds(self, service: Service) -> None:
@@ -139,6 +134,7 @@ class TestDataService:
             found = service.module.data.list_items_by_pk(PK, sk=condition, limit=100).items
             assert [item.sk for item in found] == [sk for sk in sks if condition.matches(sk)]
 
+    @in_memory
     @pytest.mark.parametrize("limit", [0, -1, 1001])
     def test_a_page_size_out_of_range_is_refused(self, service: Service, limit: int) -> None:
         with pytest.raises(InvalidInputError, match="limit"):
@@ -149,13 +145,14 @@ class TestIteration:
     def test_it_goes_over_every_page(self, service: Service) -> None:
         for number in range(5):
             service.publish_sync(f"S{number}")
-        service.wire.clear()
+        service.steps.clear()
         up = list(service.module.data.iterate_items_by_pk(PK, page_size=2))
         assert [item.sk for item in up] == [f"S{number}" for number in range(5)]
-        assert service.wire.names() == ["dynamodb:Query"] * 3
+        assert service.steps.names() == ["store:query"] * 3
         down = service.module.data.iterate_items_by_pk(PK, page_size=2, order="desc")
         assert list(down) == up[::-1]
 
+    @on_dynamodb
     def test_it_reads_a_page_when_it_is_asked_for(self, service: Service) -> None:
         for number in range(4):
             service.publish_sync(f"S{number}")
@@ -188,6 +185,7 @@ class TestIteration:
         with use_invoke_context(service.user(tenant="globex")):
             assert [row.sk for row in rows] == ["A1"]
 
+    @in_memory
     @pytest.mark.parametrize(
         ("arguments", "field"),
         [({"page_size": 0}, "page_size"), ({"order": "up"}, "order"), ({"sk": "b"}, "sk")],
@@ -211,6 +209,7 @@ class TestDataPublish:
         statuses = {row["status"] for row in service.rows(service.tables.command)}
         assert statuses == {"finish:FINISHED"}
 
+    @on_dynamodb
     @pytest.mark.parametrize("handlers", [(), (Handler,)])
     def test_it_notifies_unless_handlers_come_first(
         self, make_service: Callable[..., Service], handlers: tuple[type[DataSyncHandler], ...]
@@ -334,6 +333,7 @@ class TestTenants:
                     read()
                 assert service.wire.names() == []
 
+    @in_memory
     @pytest.mark.parametrize("pk", ["TODO", "TODO#ACME", "TODO#acme#globex", "TODO#", "acme#TODO"])
     def test_keys_that_only_look_like_the_own_tenant_are_refused(self, service: Service, pk: str) -> None:
         with pytest.raises(ForbiddenError):

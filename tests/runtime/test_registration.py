@@ -18,12 +18,15 @@ from runtime import (
     data_sync_handler,
 )
 from runtime.model import handler_registry
+from tests.support.service import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime import CommandModel
     from tests.support.service import Service
+
+STORES = (MEMORY,)
 
 
 class Store(DataSyncHandler):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime import ForbiddenError, InvalidInputError, InvokeContext, Settings, SortKeyCondition
 from runtime.identity.context import use_invoke_context
-from tests.support.service import PK, Service, eventually_expired
+from tests.support.service import PK, Service, eventually_expired, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from constructs_lib.local import Emulator
     from runtime import DataListModel
     from tests.support.wire import Call
 
@@ -56,30 +54,13 @@ def forget_keys(service: Service) -> None:
     """Turn the session rows into those of the TypeScript framework."""
     table = service.resources.settings.session_table
     for row in service.rows(table):
-        service.client.update_item(
-            TableName=table,
-            Key={"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}},
-            UpdateExpression="REMOVE itemPk, itemSk",
-        )
+        service.set(table, row["sk"], row["pk"], itemPk=None, itemSk=None)
 
 
 def expire(service: Service) -> None:
     table = service.resources.settings.session_table
     for row in service.rows(table):
-        service.client.update_item(
-            TableName=table,
-            Key={"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}},
-            UpdateExpression="SET #ttl = :now",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={":now": {"N": str(eventually_expired(0))}},
-        )
-
-
-@pytest.fixture
-def bucket(emulator: Emulator) -> str:
-    name = f"b{uuid.uuid4().hex}"
-    emulator.client("s3").create_bucket(Bucket=name)
-    return name
+        service.set(table, row["sk"], row["pk"], ttl=eventually_expired(0))
 
 
 class TestListItemsByPk:
@@ -122,12 +103,7 @@ class TestListItemsByPk:
         }
         for sk, moment in moments.items():
             service.publish(sk)
-            service.client.update_item(
-                TableName=service.tables.command,
-                Key={"pk": {"S": PK}, "sk": {"S": f"{sk}@1"}},
-                UpdateExpression="SET createdAt = :t",
-                ExpressionAttributeValues={":t": {"S": moment}},
-            )
+            service.set("command", f"{sk}@1", createdAt=moment)
         assert keys(listed(service)) == ["A", "C", "D", "B"]
         assert keys(listed(service, order="desc")) == ["A", "C", "D", "B"]
 
@@ -139,14 +115,15 @@ class TestListItemsByPk:
     def test_creations_are_on_the_first_page_only(self, service: Service) -> None:
         applied(service, "B", "C", "D")
         service.publish("E")
+        service.set("command", "E@1", createdAt="2020-01-01T00:00:00.000+00:00")
         service.publish("A")
         first = listed(service, limit=2)
         second = listed(service, limit=2, start_from_sk=first.last_sk)
         assert (keys(first), first.last_sk) == (["A", "E", "B", "C"], "C")
         assert (keys(second), second.last_sk) == (["D"], None)
-        service.wire.clear()
+        service.steps.clear()
         assert keys(listed(service, limit=1, start_from_sk="B")) == ["C"]
-        assert service.wire.names() == [QUERY, QUERY]
+        assert service.steps.names() == ["store:query"] * 2
 
     @pytest.mark.parametrize("order", ["asc", "desc"])
     def test_an_update_of_an_item_on_another_page_is_shown_there_only(
@@ -200,9 +177,9 @@ class TestListItemsByPk:
         applied(service, "A")
         service.publish_sync("A", 1, name="later")
         session_row(service, "A", 1)
-        service.wire.clear()
+        service.steps.clear()
         assert [(i.name, i.version) for i in listed(service).items] == [("later", 2)]
-        assert service.wire.names() == [QUERY, QUERY]
+        assert service.steps.names() == ["store:query"] * 2
 
     def test_a_session_without_its_command_is_ignored(self, service: Service) -> None:
         applied(service, "A")
@@ -244,10 +221,11 @@ class TestListItemsByPk:
         for number in range(5):
             session_row(service, f"old{number}", 1, {"padding": padding})
         service.publish("Z")
-        service.wire.clear()
+        service.steps.clear()
         assert keys(listed(service)) == ["Z"]
-        assert service.wire.names().count(QUERY) == 3
+        assert service.steps.names().count("store:query") == 3
 
+    @on_dynamodb
     def test_pending_rows_are_read_in_batches(self, service: Service) -> None:
         for number in range(30):
             applied(service, f"A{number:02}")
@@ -277,15 +255,15 @@ class TestListItemsByPk:
 
         def arrive(sk: str) -> Callable[[Call], None]:
             def before(call: Call) -> None:
-                if call.name == BATCH_GET:
-                    service.wire.before = lambda _call: None
+                if call.operation == "batch_get":
+                    service.steps.before = lambda _call: None
                     service.apply(1, sk)
 
             return before
 
-        service.wire.before = arrive(late[0])
+        service.steps.before = arrive(late[0])
         first = listed(service, limit=2, order=order)
-        service.wire.before = arrive(late[1])
+        service.steps.before = arrive(late[1])
         second = listed(service, limit=2, order=order, start_from_sk=first.last_sk)
         expected = ["A", "B", "C", "D", "E"]
         # The other one is still pending on the first page.
@@ -296,11 +274,11 @@ class TestListItemsByPk:
         service.publish("B")
 
         def before(call: Call) -> None:
-            if call.name == BATCH_GET:
-                service.wire.before = lambda _call: None
+            if call.operation == "batch_get":
+                service.steps.before = lambda _call: None
                 service.publish_sync("B", 1, name="later")
 
-        service.wire.before = before
+        service.steps.before = before
         assert [(item.name, item.version) for item in listed(service).items] == [("later", 2)]
 
     def test_an_id_with_two_meanings_shows_its_own_aggregate(self, service: Service) -> None:
@@ -313,40 +291,39 @@ class TestListItemsByPk:
         assert [(item.sk, item.name) for item in listed(service).items] == [("B", "after 0")]
 
     @pytest.mark.parametrize("minutes", ["", "0", "-1", "NaN", "five"])
-    def test_switched_off_no_session_is_read(
-        self, service: Service, emulator: Emulator, minutes: str
-    ) -> None:
+    def test_switched_off_no_session_is_read(self, service: Service, minutes: str) -> None:
         applied(service, "A")
         service.publish("A", 1, name="mine")
         seconds = Settings.from_environment({"RYW_SESSION_TTL_MINUTES": minutes}).ryw_session_seconds
-        app_name = service.resources.settings.app_name or ""
-        off = Service(emulator, app_name, ryw_session_seconds=seconds)
+        off = service.again(ryw_session_seconds=seconds)
         found = listed(off)
         assert [item.name for item in found.items] == ["after 0"]
-        assert off.wire.names() == [QUERY]
-        assert off.wire.calls[0].parameters["TableName"] == off.tables.data
+        assert [(call.name, call.parameters["arguments"][0]) for call in off.steps.calls] == [
+            ("store:query", off.tables.data)
+        ]
 
     @pytest.mark.parametrize("context", [None, InvokeContext()])
     def test_without_a_user_no_session_is_read(self, service: Service, context: InvokeContext | None) -> None:
         applied(service, "A")
         service.publish("A", 1, name="mine")
-        service.wire.clear()
+        service.steps.clear()
         if context is not None:
             with pytest.raises(ForbiddenError):
                 service.module.repository.list_items_by_pk(PK, invoke_context=context)
-            assert service.wire.names() == []
+            assert service.steps.names() == []
             return
         found = service.module.repository.list_items_by_pk(PK)
         assert [item.name for item in found.items] == ["after 0"]
-        assert service.wire.names() == [QUERY]
+        assert service.steps.names() == ["store:query"]
 
     def test_pending_writes_can_be_left_out(self, service: Service) -> None:
         applied(service, "A")
         service.publish("A", 1, name="mine")
-        service.wire.clear()
+        service.steps.clear()
         assert [i.name for i in listed(service, latest_flg=False).items] == ["after 0"]
-        assert service.wire.names() == [QUERY]
+        assert service.steps.names() == ["store:query"]
 
+    @on_dynamodb
     def test_what_was_published_synchronously_is_read_consistently(self, service: Service) -> None:
         service.publish_sync("A")
         service.wire.clear()
@@ -355,6 +332,7 @@ class TestListItemsByPk:
 
 
 class TestCalls:
+    @on_dynamodb
     def test_nothing_pending_takes_two_queries_at_once(self, service: Service) -> None:
         applied(service, "A")
         service.client.delete_item(
@@ -367,6 +345,7 @@ class TestCalls:
         listed(service)
         assert service.wire.names() == [QUERY, QUERY]
 
+    @on_dynamodb
     def test_pending_writes_take_one_call_more(self, service: Service) -> None:
         applied(service, "A", "B")
         service.publish("A", 1)
@@ -393,6 +372,7 @@ class TestCalls:
 
 
 class TestBadInput:
+    @in_memory
     @pytest.mark.parametrize(
         ("arguments", "field"),
         [
@@ -423,16 +403,19 @@ class TestBadInput:
             assert [problem.field for problem in caught.value.problems] == [field]
         assert service.wire.names() == []
 
+    @in_memory
     def test_every_problem_is_named_at_once(self, service: Service) -> None:
         with pytest.raises(InvalidInputError) as caught:
             listed(service, limit=0, order="up", start_from_sk="")
         assert {problem.field for problem in caught.value.problems} == {"limit", "order", "start_from_sk"}
 
+    @in_memory
     def test_a_foreign_partition_is_refused(self, service: Service) -> None:
         with use_invoke_context(service.user()), pytest.raises(ForbiddenError):
             service.module.repository.list_items_by_pk("TODO#globex")
         assert service.wire.names() == []
 
+    @in_memory
     @pytest.mark.parametrize("pk", [None, 7, "", "x" * 2049])
     def test_what_is_no_partition_key_is_refused(self, service: Service, pk: Any) -> None:
         for reader in (service.module.repository, service.module.data):
@@ -440,6 +423,7 @@ class TestBadInput:
                 reader.list_items_by_pk(pk)
         assert service.wire.names() == []
 
+    @in_memory
     @pytest.mark.parametrize(
         ("key", "field"),
         [

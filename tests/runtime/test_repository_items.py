@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,11 @@ from runtime.identity.context import use_invoke_context
 from runtime.model.keys import VERSION_LATEST, DetailKey
 from runtime.pipeline.finish import finish
 from tests.runtime.test_handlers import handle
-from tests.support.service import PK, Service, eventually_expired
+from tests.support.service import PK, Service, eventually_expired, in_memory, on_dynamodb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from constructs_lib.local import Emulator
     from runtime import CommandModel
 
 QUERY = "dynamodb:Query"
@@ -95,13 +93,7 @@ def handlers_done(service: Service, sk: str, version: int) -> None:
 
 
 def set_status(service: Service, sk: str, version: int, status: str) -> None:
-    service.client.update_item(
-        TableName=service.tables.command,
-        Key={"pk": {"S": PK}, "sk": {"S": f"{sk}@{version}"}},
-        UpdateExpression="SET #s = :s",
-        ExpressionAttributeNames={"#s": "status"},
-        ExpressionAttributeValues={":s": {"S": status}},
-    )
+    service.set("command", f"{sk}@{version}", status=status)
 
 
 def remove(service: Service, table: str, sk: str) -> None:
@@ -123,6 +115,7 @@ def store(handled: Service) -> Store:
         handled.publish(sk)
         done(handled, sk, 1)
     handled.wire.clear()
+    handled.steps.clear()
     return Store([Row(item_id(sk), "after 0", 1) for sk in ("A", "B")], 12)
 
 
@@ -219,6 +212,7 @@ class TestCreations:
     def test_the_newest_comes_first(self, handled: Service, store: Store) -> None:
         for name in ("C", "D"):
             handled.publish(name, name=f"new {name}")
+            handled.set("command", f"{name}@1", createdAt=f"2020-01-01T00:00:00.{ord(name)}0+00:00")
         found = listed(handled, store)
         assert (names(found), found.total) == (["new D", "new C", "after 0", "after 0"], 14)
         assert found.items[0].joined == ""
@@ -342,13 +336,8 @@ class TestSessions:
 
     def test_sessions_that_are_over_are_ignored(self, handled: Service, store: Store) -> None:
         handled.publish("B", 1, name="mine")
-        handled.client.update_item(
-            TableName=handled.resources.settings.session_table,
-            Key={"pk": {"S": "u1#acme"}, "sk": {"S": f"todo#{PK}#B"}},
-            UpdateExpression="SET #t = :t",
-            ExpressionAttributeNames={"#t": "ttl"},
-            ExpressionAttributeValues={":t": {"N": str(eventually_expired())}},
-        )
+        table = handled.resources.settings.session_table
+        handled.set(table, f"todo#{PK}#B", "u1#acme", ttl=eventually_expired())
         assert listed(handled, store) == store.query()
 
     def test_other_modules_do_not_show(self, handled: Service) -> None:
@@ -367,11 +356,7 @@ class TestSessions:
             )
         assert names(listed(service, Store())) == []
 
-    def test_large_attributes_are_loaded(
-        self, make_service: Callable[..., Service], emulator: Emulator
-    ) -> None:
-        bucket = f"b{uuid.uuid4().hex}"
-        emulator.client("s3").create_bucket(Bucket=bucket)
+    def test_large_attributes_are_loaded(self, make_service: Callable[..., Service], bucket: str) -> None:
         service = make_service(handlers=[Rows()], bucket_name=bucket, attribute_limit=1000)
         service.publish("B", attributes={"blob": "x" * 2000})
         found = listed(
@@ -384,8 +369,9 @@ class TestCalls:
     def test_nothing_published_takes_one_call(self, handled: Service) -> None:
         store = Store()
         listed(handled, store)
-        assert (handled.wire.names(), store.queries) == ([QUERY], 1)
+        assert (handled.steps.names(), store.queries) == (["store:query"], 1)
 
+    @on_dynamodb
     def test_something_published_takes_two_before_the_query(self, handled: Service, store: Store) -> None:
         for number in range(20):
             handled.publish(f"N{number}")
@@ -447,6 +433,7 @@ class TestWithoutMerging:
 
 
 class TestBadInput:
+    @in_memory
     def test_a_tenant_that_is_not_the_callers_own_is_refused(self, handled: Service) -> None:
         handled.publish("A")
         handled.wire.clear()
@@ -459,6 +446,7 @@ class TestBadInput:
                 )
         assert (handled.wire.names(), store.queries) == ([], 0)
 
+    @in_memory
     def test_a_role_that_crosses_tenants_may_claim_one(self, handled: Service) -> None:
         role = '[{"tenant": "", "role": "system_admin"}]'
         admin = InvokeContext(claims={"sub": "u1", "custom:roles": role}, headers={"x-tenant-code": "acme"})
@@ -468,6 +456,7 @@ class TestBadInput:
         )
         assert names(found) == ["mine"]
 
+    @in_memory
     @pytest.mark.parametrize("name", ["query", "transform_command", "matches_filter", "get_version"])
     def test_what_cannot_be_called_is_refused(self, handled: Service, name: str) -> None:
         store = Store()
@@ -476,6 +465,7 @@ class TestBadInput:
             handled.module.repository.list_items(invoke_context=handled.user(), **arguments)
         assert (handled.wire.names(), store.queries) == ([], 0)
 
+    @in_memory
     @pytest.mark.parametrize(
         "found",
         [None, [], {"total": 1}, {"items": "text", "total": 1}, {"items": [], "total": "1"},

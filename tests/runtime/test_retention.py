@@ -6,24 +6,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ConfigurationError, InvalidInputError
+from runtime.model.keys import DetailKey
+from runtime.pipeline.finish import finish
 from runtime.store.codec import encoded, row_of
 from tests.runtime.test_handlers import Recorder, handle
-from tests.support.service import PK, Service, make_tables
+from tests.support.service import PK, Service, in_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from constructs_lib.local import Emulator
+    from collections.abc import Callable
 
 DAY = 86_400
-
-
-@pytest.fixture
-def master(emulator: Emulator) -> Iterator[str]:
-    prefix = f"m{time.monotonic_ns()}"
-    make_tables(emulator, prefix, ["master-data"])
-    yield f"{prefix}-master-data"
-    emulator.client("dynamodb").delete_table(TableName=f"{prefix}-master-data")
 
 
 @pytest.fixture
@@ -72,6 +64,22 @@ def test_a_command_is_kept_until_its_handlers_have_seen_it(
     assert days_left(service.row("command", "A1@2")) == 1
 
 
+def test_the_head_is_the_last_version_in_whatever_order_commands_are_finished(
+    make_service: Callable[..., Service], master: str
+) -> None:
+    """Without data rows, what the next version builds on is kept beside the cursors."""
+    service = make_service(master_data_override=master, handlers=[Recorder], disable_default_handler=True)
+    configure(service, command=1)
+    for version in range(2):
+        service.publish(version=version)
+    handle(service, 2)
+    for version in (2, 1):
+        assert finish(service.context, service.image(version))
+        assert days_left(service.row("command", f"A1@{version}")) == 1
+        head = service.quiet.get(service.context.head_place(DetailKey(PK, "A1"))) or {}
+        assert (head["version"], head["name"]) == (2, "after 1")
+
+
 def test_what_the_caller_says_wins(service: Service) -> None:
     configure(service, data=2)
     service.publish_sync(ttl=4_000_000_000)
@@ -89,9 +97,9 @@ def test_the_configuration_is_read_once(service: Service) -> None:
     configure(service, command=1, data=2, history=3)
     for version in range(3):
         service.publish(version=version)
-    service.wire.clear()
+    service.steps.clear()
     service.apply(3)
-    assert service.wire.names().count("dynamodb:GetItem") == 3
+    assert service.steps.names().count("store:get") == 3
 
 
 def test_update_ttl_gives_the_version_before_its_time(service: Service) -> None:
@@ -132,12 +140,14 @@ def test_a_table_that_is_not_there_warns_once(
     assert days_left(service.row("data", "A1")) is None
 
 
+@in_memory
 @pytest.mark.parametrize("days", [0, -1, 36_501, True])
 def test_a_setting_out_of_range_is_refused(service: Service, days: int) -> None:
     with pytest.raises(InvalidInputError, match="days"):
         service.module.ttl.set_ttl_configuration("data", days, "acme")
 
 
+@in_memory
 def test_an_unknown_kind_is_refused(service: Service) -> None:
     with pytest.raises(InvalidInputError, match="kind"):
         service.module.ttl.calculate_ttl("log")

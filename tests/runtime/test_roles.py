@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,8 @@ from runtime.identity.context import use_invoke_context
 from runtime.queries.data import DataService
 from runtime.queries.history import HistoryService
 from runtime.queries.repository import Repository
-from tests.runtime.conftest import TABLES
 from tests.support.http_events import http_event
-from tests.support.service import Service, make_tables
+from tests.support.service import MEMORY, STORES, Service, Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +83,7 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     ),
     "history.get_item": lambda s, c, pk: s.module.history.get_item((pk, "A1"), 1, invoke_context=c),
     "history.list_versions": lambda s, c, pk: s.module.history.list_versions((pk, "A1"), invoke_context=c),
+    "history.page": lambda s, c, pk: s.module.history.page((pk, "A1"), invoke_context=c),
     "history.as_of": lambda s, c, pk: s.module.history.as_of(
         (pk, "A1"), at=datetime.now(UTC), invoke_context=c
     ),
@@ -104,7 +103,7 @@ WITHOUT_ROWS = {
     "commands.get_data_sync_handler",
     "commands.table_name",
 }
-#: These have no key: a caller's list is of his own tenant, and what is about all tenants takes more.
+#: These have no key: a caller's list is of their own tenant, and what is about all tenants takes more.
 WITHOUT_KEY = {"repository.list_items", "commands.re_sync_data"}
 SERVICES = {
     "commands": CommandService,
@@ -139,19 +138,16 @@ def test_every_operation_is_in_the_list() -> None:
     assert public == set(OPERATIONS) | WITHOUT_ROWS
 
 
-@pytest.fixture(scope="module")
-def shared(emulator: Any) -> Iterator[Service]:
+@pytest.fixture(scope="module", params=STORES)
+def shared(request: pytest.FixtureRequest) -> Iterator[Service]:
     """One module with one item, for operations that are refused or only read."""
-    app_name = f"t{uuid.uuid4().hex[:8]}"
+    emulator = None if request.param == MEMORY else request.getfixturevalue("emulator")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in emulator.environment.items():
+        for name, value in (emulator.environment if emulator else {}).items():
             patch.setenv(name, value)
-        make_tables(emulator, f"local-{app_name}", TABLES)
-        service = Service(emulator, app_name)
+        service = Services(emulator)()
         service.publish_sync()
         yield service
-        for name in TABLES:
-            service.client.delete_table(TableName=f"local-{app_name}-{name}")
 
 
 STRANGERS = {

@@ -20,13 +20,15 @@ from runtime import (
 )
 from tests.faults.scale import COMPLETE
 from tests.runtime.test_erase import Store
-from tests.support.service import PK
+from tests.support.service import DYNAMODB, PK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.service import Service
     from tests.support.wire import Call
+
+STORES = (DYNAMODB,)
 
 OPERATIONS: dict[str, Callable[[Service, str], Any]] = {
     "publish_async": lambda s, sk: s.publish(sk, 1, name="new"),

@@ -95,7 +95,7 @@ def each_route(target: Target) -> Iterator[tuple[Route, str]]:
             yield route, module
 
 
-#: Who attacks, given a tenant of his own: his claims, and into how many parts his attacks are divided.
+#: Who attacks, given a tenant of their own: their claims, and into how many parts their attacks are divided.
 ATTACKERS: dict[str, tuple[Callable[[str], Any], int]] = {
     "another tenant": (claims_of, 3),
     "an administrator of another tenant": (

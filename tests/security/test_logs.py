@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from constructs_lib.local import Emulator
 
 
+pytestmark = pytest.mark.usefixtures("in_lambda")
+
+
 @pytest.fixture
 def secrets() -> Secrets:
     return Secrets()
@@ -138,6 +141,48 @@ def at_debug() -> Iterator[None]:
 def test_debug_shows_the_text(app: CqrsApp, secrets: Secrets, kind: str) -> None:
     answer = invoked(app, RAISED[kind](secrets[kind]))
     assert set(secrets.found_in([answer])) == {kind}
+
+
+@pytest.mark.usefixtures("at_debug")
+@pytest.mark.parametrize("kind", REPORTED)
+def test_debug_shows_the_text_of_what_is_only_reported(
+    app: CqrsApp, log: Any, secrets: Secrets, kind: str
+) -> None:
+    invoked(app, REPORTED[kind](secrets[kind]))
+    assert set(secrets.found_in([log()])) == {kind}
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_shown_there"),
+    [
+        ({}, True),
+        ({"NODE_ENV": "local"}, True),
+        ({"NODE_ENV": "dev"}, True),
+        ({"NODE_ENV": "stg"}, False),
+        ({"NODE_ENV": "prod"}, False),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "f", "NODE_ENV": "local"}, False),
+        ({"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}, False),
+    ],
+    ids=str,
+)
+def test_ones_own_machine_shows_the_text(  # noqa: PLR0917 - fixtures
+    app: CqrsApp,
+    log: Any,
+    secrets: Secrets,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    is_shown_there: bool,  # noqa: FBT001
+) -> None:
+    for name in ("AWS_LAMBDA_FUNCTION_NAME", "AWS_EXECUTION_ENV", "NODE_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for kind, make in REPORTED.items():
+        invoked(app, make(secrets[kind]))
+    shown = {kind: invoked(app, make(secrets[kind])) for kind, make in RAISED.items()}
+    found = set(secrets.found_in([log(), *shown.values()]))
+    assert found == ({*REPORTED, *RAISED} if is_shown_there else set())
+    assert all("LookupError" in text for text in shown.values())
 
 
 def test_what_nobody_handles_is_named(app: CqrsApp, secrets: Secrets) -> None:

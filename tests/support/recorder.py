@@ -23,5 +23,5 @@ class Recorder(DataSyncHandler):
         if self.failures.get(command.sk, 0) > 0:
             self.failures[command.sk] -= 1
             message = "the store is down"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
         self.seen.append(command.sk)

@@ -3,6 +3,7 @@
 Tests that ask for ``make_service``, or for what is made with it, run on each of `STORES`: once on
 DynamoDB, once on the store in memory. What is about calls on the wire or about an answer of AWS is
 marked `on_dynamodb`. What never reaches a store, such as input that is refused, is marked `in_memory`.
+A file may choose for all of its tests with a constant ``STORES``.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ __all__ = [
     "Service",
     "Services",
     "TestResources",
+    "both_stores",
     "in_memory",
     "make_tables",
     "on_dynamodb",
@@ -62,7 +64,9 @@ STORES: Final = (DYNAMODB, MEMORY)
 
 #: A test of what is on the wire, or of what AWS answers.
 on_dynamodb = pytest.mark.parametrize("make_service", [DYNAMODB], indirect=True)
-#: A test of logic that no store has a part in.
+#: A test of both, in a file that says otherwise.
+both_stores = pytest.mark.parametrize("make_service", STORES, indirect=True)
+#: A test of logic that no store has a part in, or that would take long on the other one.
 in_memory = pytest.mark.parametrize("make_service", [MEMORY], indirect=True)
 
 
@@ -320,20 +324,27 @@ class Services:
 
     Args:
         emulator: Where the tables are. Default: in memory.
+
+    Attributes:
+        made: The services, in order.
     """
 
     def __init__(self, emulator: Emulator | None = None) -> None:
         self.emulator = emulator
+        self.made: list[Service] = []
         self._others: set[str] = set()
 
     def __call__(self, **options: Any) -> Service:
         app_name = f"t{uuid.uuid4().hex[:8]}"
-        prefix = f"local-{app_name}"
+        service = Service(self._where(f"local-{app_name}"), app_name, **options)
+        self.made.append(service)
+        return service
+
+    def _where(self, prefix: str) -> Emulator | MemoryStore:
         if self.emulator is None:
-            names = {f"{prefix}-{name}" for name in TABLES}
-            return Service(MemoryStore(tables=names | self._others), app_name, **options)
+            return MemoryStore(tables={*(f"{prefix}-{name}" for name in TABLES), *self._others})
         make_tables(self.emulator, prefix, TABLES)
-        return Service(self.emulator, app_name, **options)
+        return self.emulator
 
     def table(self) -> str:
         """Another table, for the services that are made after it."""

@@ -155,6 +155,10 @@ class _HeardStore:
 
         @wraps(method)
         def heard(*arguments: Any, **options: Any) -> Any:
+            if name == "batch_get":
+                arguments = tuple(map(list, arguments))
+            if name in {"batch_get", "write"} and not any(arguments):
+                return method(*arguments, **options)  # of nothing: no call comes of it
             with self._wire.step(STORE, name, arguments=arguments, **options):
                 return method(*arguments, **options)
 

@@ -391,7 +391,7 @@ def test_notifications_reach_the_app_and_are_tried_again(memory_app: MakeMemoryA
         told.append(notification)
         if len(told) < 3:
             msg = "down"
-            raise ConnectionError(msg)
+            raise RuntimeError(msg)
 
     memory = memory_app(make(notification_handlers=[tell]))
     publish(memory)
@@ -404,7 +404,7 @@ def test_notifications_reach_the_app_and_are_tried_again(memory_app: MakeMemoryA
 
 def test_a_notification_that_nobody_takes_is_a_dead_letter(memory_app: MakeMemoryApp) -> None:
     def refuse(_: Mapping[str, Any]) -> None:
-        raise ConnectionError
+        raise RuntimeError
 
     memory = memory_app(make(notification_handlers=[refuse]))
     publish(memory)

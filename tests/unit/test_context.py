@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
-from runtime import ForbiddenError, InvokeContext, get_command_source, get_user_context
-from runtime.identity.context import roles_in
+from runtime import (
+    ForbiddenError,
+    InvokeContext,
+    Settings,
+    acting_tenant,
+    get_command_source,
+    get_user_context,
+)
 
 
 def context(tenant: str | None = "acme", roles: Any = None, **headers: str) -> InvokeContext:
@@ -23,10 +29,34 @@ def test_the_tenant_is_lower_case_and_the_role_is_not() -> None:
     assert (user.user_id, user.tenant_code, user.tenant_role) == ("u1", "acme", "Admin")
 
 
-def test_the_claim_wins_over_the_header() -> None:
-    both = InvokeContext(claims={"custom:tenant": "acme"}, headers={"x-tenant-code": "globex"})
-    only_header = InvokeContext(headers={"x-tenant-code": "Globex"})
-    assert [get_user_context(c).tenant_code for c in (both, only_header)] == ["acme", "globex"]
+EVERYWHERE = '[{"tenant": "", "role": "system_admin"}]'
+
+
+def test_the_tenant_is_that_of_the_header_where_the_user_may_act_there() -> None:
+    """What `get_user_context` says is what `acting_tenant` says, and where one refuses, both do."""
+    settings = Settings()
+    for claims, header, tenant in (
+        ({"custom:tenant": "Acme"}, None, "acme"),
+        ({"custom:tenant": "acme"}, "ACME", "acme"),
+        ({"custom:tenant": "acme", "custom:roles": EVERYWHERE}, "Globex", "globex"),
+        ({"custom:roles": EVERYWHERE}, "globex", "globex"),
+        ({"custom:tenant": "acme", "sub": "u"}, "common", "common"),
+        ({}, None, None),
+    ):
+        found = InvokeContext(claims=claims, headers={"x-tenant-code": header} if header else {})
+        assert get_user_context(found, settings).tenant_code == tenant
+        assert acting_tenant(found, settings, write=False) == tenant
+    for claims, header in (
+        ({"custom:tenant": "acme"}, "globex"),
+        ({}, "globex"),
+        ({}, "common"),
+        ({"custom:tenant": "x#acme"}, None),
+        ({"custom:roles": EVERYWHERE}, "x#acme"),
+    ):
+        found = InvokeContext(claims=claims, headers={"x-tenant-code": header} if header else {})
+        for read in (get_user_context, acting_tenant):
+            with pytest.raises(ForbiddenError, match="tenant"):
+                read(found, settings)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +147,66 @@ def test_groups_are_read_as_far_as_they_make_sense(claim: str | None, groups: tu
 def test_an_access_token_names_neither_tenant_nor_roles() -> None:
     claims = {"sub": "u1", "token_use": "access", "custom:tenant": "acme"}
     access = InvokeContext(claims=claims, headers={"x-tenant-code": "acme"})
-    for read in (get_user_context, lambda found: roles_in(found, "acme")):
+    for read in (get_user_context, acting_tenant):
         with pytest.raises(ForbiddenError, match="send the ID token"):
             read(access)
     assert get_user_context(InvokeContext(claims=claims | {"token_use": "id"})).tenant_code == "acme"
+
+
+OTHERS = Settings(
+    tenant_claim="https://x.io/org", roles_claim="roles", user_claim="uid", groups_claim="teams"
+)
+
+
+def test_another_issuer_has_other_names_for_the_claims() -> None:
+    roles = '[{"tenant": "acme", "role": "admin"}]'
+    teams = '[{"tenant": "acme", "groups": ["clerks"]}]'
+    claims = {
+        "https://x.io/org": "Acme",
+        "roles": roles,
+        "uid": "u7",
+        "teams": teams,
+        "sub": "auth0|1",
+        "x": 1,
+    }
+    event = {"requestContext": {"authorizer": {"jwt": {"claims": claims}}}}
+    found = InvokeContext.from_http_event(event, OTHERS)
+    user = get_user_context(found)
+    assert (user.user_id, user.tenant_code, user.tenant_roles) == ("u7", "acme", ("admin",))
+    assert user.tenant_group_ids == ("clerks",)
+    assert found.claims["x"] == 1
+
+
+def test_a_claim_of_another_issuer_that_has_our_name_says_nothing() -> None:
+    mine = {"custom:tenant": "acme", "custom:roles": EVERYWHERE, "sub": "u", "custom:groups": "[]"}
+    event = {"requestContext": {"authorizer": {"jwt": {"claims": mine}}}}
+    found = InvokeContext.from_http_event(event, OTHERS)
+    assert found.claims == {}
+    swapped = Settings(tenant_claim="sub", user_claim="custom:tenant")
+    user = get_user_context(InvokeContext.from_http_event(event, swapped))
+    assert (user.tenant_code, user.user_id) == ("u", "acme")
+
+
+def test_a_lambda_authorizer_says_who_it_is() -> None:
+    event = {"requestContext": {"authorizer": {"lambda": {"sub": "u", "custom:tenant": "acme"}}}}
+    assert get_user_context(InvokeContext.from_http_event(event)).tenant_code == "acme"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"headers": None, "requestContext": None},
+        {"headers": [], "requestContext": []},
+        {"headers": {"a": None, "B": 1}, "requestContext": {"authorizer": None, "http": None}},
+        {"requestContext": {"authorizer": {"jwt": None, "lambda": None}}},
+        {"requestContext": {"authorizer": {"jwt": {"claims": None}}}},
+        {"requestContext": {"authorizer": {"jwt": {"claims": "x"}, "lambda": 1}}},
+        {"requestContext": {"authorizer": {"iam": {"userId": "x"}}}},
+    ],
+)
+def test_what_is_missing_or_null_names_nobody(event: dict[str, Any]) -> None:
+    found = InvokeContext.from_http_event(event)
+    assert found.claims == {}
+    assert dict(found.headers) in ({}, {"b": "1"})
+    assert get_user_context(found).user_id is None

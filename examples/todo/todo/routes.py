@@ -47,27 +47,46 @@ class ChangedTodo(CqrsModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int = Field(ge=1, strict=True)
+    version: int = Field(ge=1, le=9_999_999_999, strict=True)
     attributes: TodoAttributes
 
 
-@router.post("/todos")
-def create(body: NewTodo, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+class Receipt(CqrsModel):
+    """What was published; ``requestId`` is the id of the notification that will follow."""
+
+    id: str | None
+    code: str | None
+    version: int
+    request_id: str | None
+
+
+def _answers(applied: HTTPStatus) -> dict[int, Any]:
+    """The answers to a command, for the OpenAPI document."""
+    content = {"application/json": {"model": Receipt}}
+    return {
+        applied: {"description": "Applied (mode=sync)", "content": content},
+        202: {"description": "Accepted", "content": content},
+        204: {"description": "Nothing had to change"},
+    }
+
+
+@router.post("/todos", responses=_answers(HTTPStatus.CREATED))
+def create(body: NewTodo, mode: ModeParameter = "async") -> Response[Receipt]:
     """Make a todo."""
     command = service.create(body.attributes, code=body.code, mode=mode)
     return _answer(command, mode, HTTPStatus.CREATED)
 
 
-@router.put("/todos/<code>")
-def update(code: Code, body: ChangedTodo, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+@router.put("/todos/<code>", responses=_answers(HTTPStatus.OK))
+def update(code: Code, body: ChangedTodo, mode: ModeParameter = "async") -> Response[Receipt]:
     """Replace a todo's attributes."""
     return _answer(service.update(code, body.version, body.attributes, mode=mode), mode, HTTPStatus.OK)
 
 
-@router.delete("/todos/<code>")
+@router.delete("/todos/<code>", responses=_answers(HTTPStatus.OK))
 def delete(
-    code: Code, version: Annotated[int, Query(ge=1)], mode: ModeParameter = "async"
-) -> Response[dict[str, Any]]:
+    code: Code, version: Annotated[int, Query(ge=1, le=9_999_999_999)], mode: ModeParameter = "async"
+) -> Response[Receipt]:
     """Delete a todo, softly."""
     return _answer(service.delete(code, version, mode=mode), mode, HTTPStatus.OK)
 
@@ -89,18 +108,18 @@ def find(
 
 def _answer(
     command: CommandModel[TodoAttributes] | None, mode: Mode, applied: HTTPStatus
-) -> Response[dict[str, Any]]:
-    """What was published; ``requestId`` is the id of the notification that will follow."""
+) -> Response[Receipt]:
+    """The answer to a command."""
     if command is None:
         return Response(HTTPStatus.NO_CONTENT)
     return Response(
         applied if mode == "sync" else HTTPStatus.ACCEPTED,
         content_type="application/json",
         headers={"Location": f"/todos/{command.code}"},
-        body={
-            "id": command.id,
-            "code": command.code,
-            "version": command.version,
-            "requestId": command.request_id,
-        },
+        body=Receipt(
+            id=command.id,
+            code=command.code,
+            version=command.version,
+            request_id=command.request_id,
+        ),
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime.entry.http.openapi import OPENAPI_PATH, openapi_routes
 from runtime.entry.http.problems import problem_of
+from runtime.entry.http.request_event import whole_event
 from runtime.entry.http.resolver import Resolver
+from runtime.entry.http.security_headers import add_security_headers
 from runtime.entry.http.sizes import check_answer, check_body
 from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpApi"]
 
+_GET: Final = "GET"
+_HEAD: Final = "HEAD"
+
 
 class HttpApi:
     """Serves routes for API Gateway HTTP APIs (payload 2.0).
@@ -28,7 +33,8 @@ class HttpApi:
     While a route runs, the request is the current `InvokeContext`, so that the services
     know who asks. Every error becomes a problem document (RFC 9457). A body of more than
     ``REQUEST_BODY_SIZE_LIMIT`` bytes (default 100kb) is refused unread, and an answer of more
-    than Lambda's 6 MB with a problem that says so.
+    than Lambda's 6 MB with a problem that says so. HEAD is answered as GET is, without a body;
+    every answer has the headers that keep browsers from making anything of it.
 
     Args:
         routes: Powertools routers, or where to import them from: ``"package.module:name"``.
@@ -56,22 +62,38 @@ class HttpApi:
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
         """Answer one request."""
-        caller = InvokeContext.from_http_event(event)
+        caller = InvokeContext.from_http_event(event, self._settings)
         with use_invoke_context(caller, self._settings), log_context(request_id=caller.request_id):
             try:
-                check_body(event, self._settings.request_body_limit)
-                answer = self._resolver.resolve(event, context)
-                check_answer(event, answer)
+                answer = self._answer(whole_event(event), context)
             except Exception as error:  # noqa: BLE001 - before a route was found, or in answering
                 response = problem_of(error).response()
-                return {
+                answer = {
                     "statusCode": response.status_code,
                     "headers": response.headers,
                     "body": response.body,
                     "isBase64Encoded": False,
                 }
-            else:
-                return answer
+        if _method(event) == _HEAD:
+            answer |= {"body": "", "isBase64Encoded": False}
+        add_security_headers(answer)
+        return answer
+
+    def _answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
+        http = event["requestContext"]["http"]
+        if _method(event) == _HEAD and not self._resolver.has_route(_HEAD, event["rawPath"]):
+            http["method"] = _GET  # RFC 9110: whatever can be got has a head
+        check_body(event, self._settings.request_body_limit)
+        answer = self._resolver.resolve(event, context)
+        check_answer(event, answer)
+        return answer
+
+
+def _method(event: Mapping[str, Any]) -> str:
+    try:
+        return str(event["requestContext"]["http"]["method"]).upper()
+    except (KeyError, TypeError):
+        return ""
 
 
 def _router(source: Router | str) -> Router:

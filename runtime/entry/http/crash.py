@@ -6,7 +6,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from runtime.identity.context import current_invoke_context
-from runtime.log import logger
+from runtime.log import logger, shown_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +17,15 @@ __all__ = ["log_crash"]
 def log_crash(error: Exception) -> None:
     """Log the types and the stacks of ``error`` and of what caused it, without any value.
 
-    Messages are left out: an error message often quotes what the client sent.
+    Messages are left out: an error message often quotes what the client sent. Where texts are shown,
+    on one's own machine and at log level DEBUG, the whole traceback is there.
     """
     context = current_invoke_context()
     logger.error(
         "request failed",
         request_id=context.request_id if context else None,
         errors=[_described(link) for link in _chain(error)],
+        **shown_text(error),
     )
 
 

@@ -1,35 +1,20 @@
-"""JSON as clients write and read it.
-
-Names are camelCase. A field of a row that is None is left out; inside ``attributes`` a
-null stays, since there it says something else than an absent field. Decimals are numbers
-with every digit, dates ISO 8601, bytes base64, sets lists.
-"""
+"""JSON as clients write it, into values; `runtime.model.json_text` is the other way."""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections import Counter, deque
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime, time
+from collections import Counter
 from decimal import Decimal, InvalidOperation
-from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
-from uuid import UUID
-
-from pydantic import BaseModel
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.model.attributes_type import attributes_type
-from runtime.model.models import CqrsModel
-from runtime.model.plain_text import key_text, plain_text
+from runtime.model.json_text import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["dumps", "loads"]
 
-_MICROSECONDS_PER_MILLISECOND = 1000
 # More than anything that can be stored, and few enough for code that recurses.
 _MAX_LEVELS = 100
 _SHOWN_LEVELS = 4
@@ -66,16 +51,6 @@ def loads(text: str) -> Any:  # noqa: ANN401 - any JSON value
         raise _refused(reason) from error
     _check_levels(value)
     return value
-
-
-def dumps(value: Any) -> str:  # noqa: ANN401 - whatever a route returns
-    """The JSON text of a route's result: models, containers and plain values.
-
-    Raises:
-        TypeError: A value has no JSON form.
-        ValueError: A number is not finite.
-    """
-    return _text(_plain(value))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -127,60 +102,3 @@ def _children(item: object) -> Iterable[tuple[str, object]]:
 
 def _refused(reason: str) -> InvalidInputError:
     return InvalidInputError([FieldProblem("body", f"must be valid JSON: {reason}")])
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one case a type
-    match value:
-        case Enum():
-            return _plain(value.value)
-        case None | bool() | str() | int() | float() | Decimal():
-            return value
-        case CqrsModel() if isinstance(items := getattr(value, "items", None), list):
-            # A page: each of its rows leaves out its own.
-            return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items})
-        case BaseModel():
-            fields = attributes_type(type(value)).shown(value.model_dump(by_alias=True))
-            return _row(fields) if isinstance(fields, dict) else _plain(fields)
-        case dict():
-            return {key_text(name): _plain(item) for name, item in value.items()}
-        case list() | tuple() | deque():
-            return [_plain(item) for item in value]
-        case set() | frozenset():
-            return sorted((_plain(item) for item in value), key=lambda item: (str(type(item)), item))
-        case datetime():
-            whole = value.microsecond % _MICROSECONDS_PER_MILLISECOND == 0
-            return value.isoformat(timespec="milliseconds" if whole else "microseconds")
-        case date() | time():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-        case bytes() | bytearray():
-            return base64.b64encode(value).decode()
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return _plain(asdict(value))
-        case _:
-            try:
-                return plain_text(value)
-            except ValueError as error:
-                msg = f"a value of the type {type(value).__name__} has no JSON form"
-                raise TypeError(msg) from error
-
-
-def _row(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(field) for name, field in fields.items() if field is not None}
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - plain values
-    # The standard encoder can write a Decimal only as text, or as a float that lost digits.
-    match value:
-        case dict():
-            return "{" + ",".join(f"{_text(name)}:{_text(item)}" for name, item in value.items()) + "}"
-        case list():
-            return "[" + ",".join(_text(item) for item in value) + "]"
-        case Decimal():
-            if not value.is_finite():
-                msg = "a number is not finite"
-                raise ValueError(msg)
-            return str(value)
-        case _:
-            return json.dumps(value, allow_nan=False, ensure_ascii=False)

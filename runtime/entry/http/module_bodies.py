@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from runtime.entry.http.part_of import PartOf
 from runtime.generics import AttributesT
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST
 from runtime.model.models import CqrsModel, DataModel, UnreadableRow
@@ -23,7 +24,10 @@ __all__ = [
     "ResyncProgress",
     "SearchQuery",
     "SearchResult",
+    "change_of",
 ]
+
+ItemT = TypeVar("ItemT")
 
 
 class Replace(CqrsModel, Generic[AttributesT]):
@@ -35,7 +39,8 @@ class Replace(CqrsModel, Generic[AttributesT]):
         code: Business code. Default: the sort key.
         name: Name for people.
         seq: Sequence number, where the item has one.
-        ttl: When the item may be deleted for good, in seconds since 1970. Default: never.
+        ttl: When the item may be deleted for good, in seconds since 1970. Default: never. Only
+            where the service takes one.
         attributes: The item's own fields.
     """
 
@@ -81,6 +86,20 @@ class Change(CqrsModel):
     attributes: dict[str, Any] | None = Field(default_factory=dict)
 
 
+def change_of(attributes: Any) -> type[Change]:  # noqa: ANN401 - a type
+    """The body of a change of a module's items: checked as `Change`, and described by the module's model."""
+    field = Change.model_fields["attributes"]
+    if not (isinstance(attributes, type) and issubclass(attributes, BaseModel)):
+        return Change
+    part: Any = Annotated[field.annotation, PartOf(attributes)]
+    return create_model(
+        f"Change_{attributes.__name__}_",
+        __base__=Change,
+        __doc__=Change.__doc__,
+        attributes=(part, field),
+    )
+
+
 class Receipt(CqrsModel):
     """What was published.
 
@@ -104,7 +123,8 @@ class BulkResult(CqrsModel):
         sk: Sort key, as far as it is known.
         version: The version that was published; of an item that did not change, the one it has.
         request_id: Id of the notification that will follow.
-        problem: Why it was refused (RFC 9457).
+        problem: Why it was refused (RFC 9457). Of many that were refused, the last ones are told
+            without details, so that the answer has a size.
     """
 
     index: int
@@ -185,15 +205,18 @@ class SearchQuery:
     order_bys: tuple[str, ...]
 
 
-class SearchResult(CqrsModel):
+class SearchResult(CqrsModel, Generic[ItemT]):
     """One page of what a search found.
 
     Attributes:
         items: The items.
         total: How many there are on all pages, where the search counts them.
+        left_out: How many of the page's items do not fit into an answer: ask for smaller pages.
+            Absent where all are there.
     """
 
-    items: list[Any]
+    items: list[ItemT]
     total: int | None = None
     page: int
     page_size: int
+    left_out: int | None = None

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import SkipValidation, ValidationError
 
 from runtime.entry.http.conditions import Expected
+from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import BulkResult, BulkResults, Publish, Resync, ResyncProgress
 from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ModeParameter, publish_state, receipt
@@ -18,6 +19,7 @@ from runtime.entry.http.problems import problem_of
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.attributes_type import attributes_type
 from runtime.model.validation import field_problems
+from runtime.store.answer_size import MAX_ANSWER, answer_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["bulk_route", "resync_route"]
 
 _THREADS = 8
+#: Bytes that the problem documents of one answer may take.
+_MAX_PROBLEMS = MAX_ANSWER // 4
+_BRIEF = ("type", "title", "status", "written")
 
 
 class _EnoughError(Exception):
@@ -65,6 +70,7 @@ def bulk_route(
                 tasks = [threads.submit(copy_context().run, work, group) for group in groups.values()]
                 done = [task.result() for task in tasks]
         results = sorted((result for group in done for result in group), key=lambda result: result.index)
+        _shorten(results)
         return Response(
             HTTPStatus.MULTI_STATUS, content_type="application/json", body=BulkResults(items=results)
         )
@@ -75,6 +81,7 @@ def bulk_route(
         try:
             publish_id = endpoint.publish_id(index)
             command = _checked(command_model, item)
+            endpoint.check_ttl("bulk", command.ttl)
             expected = Expected.of({}, command.version)
             sk = command.sk or endpoint.new_sk(publish_id)
             key = endpoint.key(sk, write=True)
@@ -120,6 +127,16 @@ def resync_route(endpoint: ModuleEndpoint[Any], roles: tuple[str, ...]) -> Modul
         return ResyncProgress(rows=pages[-1].total if pages else 0)
 
     return ModuleRoute("resync", "PUT", "/resync", resync, {200: ("How far it is", ResyncProgress)}, roles)
+
+
+def _shorten(results: list[BulkResult]) -> None:
+    """Keep the answer to what Lambda passes on: what was written is written, and has to be told."""
+    used = 0
+    for result in results:
+        if result.problem is not None:
+            used += answer_bytes(dumps(result.problem))
+            if used > _MAX_PROBLEMS:
+                result.problem = {name: result.problem[name] for name in _BRIEF if name in result.problem}
 
 
 def _checked(model: Any, item: Any) -> Publish[Any]:  # noqa: ANN401 - a type, and unchecked JSON

@@ -7,13 +7,16 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
+from runtime import clock
 from runtime.commands import publish_record
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
-from runtime.identity.access import acting_tenant, check_role
+from runtime.identity.access import check_role
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, get_command_source, require_invoke_context
+from runtime.identity.tenant import acting_tenant
 from runtime.model.keys import KEY_SEPARATOR, DetailKey
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ Mode = Literal["async", "sync"]
 _MAX_IDEMPOTENCY_KEY: Final = 128
 # What follows the prefix in the paths of other routes.
 _TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
+# What clients take out of a path, escaped or not, before they send it (RFC 3986, 5.2.4).
+_DOTS: Final = (".", "..")
 _BASE32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -63,11 +68,32 @@ class ModuleEndpoint(Generic[AttributesT]):
         module: The module.
         prefix: First part of the paths.
         type: Kind of the items; the first part of their partition keys.
+        ttl: Names of the routes that take a ``ttl``.
+        min_ttl: How far ahead it has to be.
     """
 
     module: CommandModule[AttributesT]
     prefix: str
     type: str
+    ttl: frozenset[str] = frozenset()
+    min_ttl: timedelta = timedelta(0)
+
+    def check_ttl(self, route: str, ttl: int | None) -> None:
+        """Refuse a ``ttl`` where the route takes none, or none so soon: it deletes for good.
+
+        Raises:
+            InvalidInputError: It does not.
+        """
+        if ttl is None:
+            return
+        least = int(self.min_ttl.total_seconds())
+        if route not in self.ttl:
+            message = f"is not taken here; leave it out, or let module_routes have ttl=[{route!r}]"
+        elif ttl < int(clock.seconds()) + least:
+            message = f"must be in seconds since 1970, and at least {least} of them ahead"
+        else:
+            return
+        raise InvalidInputError([FieldProblem("ttl", message)])
 
     def caller(self) -> InvokeContext:
         """Who asks."""
@@ -100,9 +126,8 @@ class ModuleEndpoint(Generic[AttributesT]):
         Raises:
             InvalidInputError: It is to be written, and could not be read: its path is another route's.
         """
-        if write and _TAKEN.fullmatch(sk):
-            message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
-            raise InvalidInputError([FieldProblem("sk", message)])
+        if write:
+            _check_reachable(sk)
         return DetailKey(self.pk(write=write), sk)
 
     def source(self, operation: str) -> str:
@@ -159,3 +184,14 @@ class ModuleEndpoint(Generic[AttributesT]):
     def not_found(self) -> ItemNotFoundError:
         """Error for an item that is not there."""
         return ItemNotFoundError("there is no such item")
+
+
+def _check_reachable(sk: str) -> None:
+    """Refuse a sort key that no path leads to."""
+    if _TAKEN.fullmatch(sk):
+        message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
+    elif sk in _DOTS:
+        message = "must not be . or .., which clients take out of a path; give it another character"
+    else:
+        return
+    raise InvalidInputError([FieldProblem("sk", message)])

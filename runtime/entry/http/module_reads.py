@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, TypeAdapter
 
 from runtime.entry.http.conditions import entity_tag, is_unmodified
+from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
 from runtime.entry.http.module_endpoint import ModuleEndpoint, ModuleRoute
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
@@ -18,10 +19,11 @@ from runtime.imports import imported
 from runtime.model.item_list import field_of
 from runtime.model.keys import MAX_VERSION
 from runtime.model.models import DataListModel, DataModel
+from runtime.store.answer_size import PAGE_BYTES, answer_bytes
 from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Search", "read_routes", "search_route"]
 
@@ -82,6 +84,7 @@ def read_routes(
                 start_from_sk=start_from_sk,
                 limit=limit,
                 order="desc" if order == "desc" else "asc",
+                max_bytes=PAGE_BYTES,
                 invoke_context=endpoint.caller(),
             )
         if not include_deleted:
@@ -90,18 +93,10 @@ def read_routes(
 
     def history(sk: str, limit: Limit = 20, start_from_version: StartFromVersion = 0) -> History[Any]:
         key = endpoint.key(sk, write=False)
-        states = endpoint.module.history.list_versions(
-            key, after=start_from_version, limit=limit + 1, invoke_context=endpoint.caller()
+        page = endpoint.module.history.page(
+            key, after=start_from_version, limit=limit, invoke_context=endpoint.caller()
         )
-        unreadable = states.unreadable or []
-        versions = sorted([state.version for state in states] + [row.version or 0 for row in unreadable])
-        last = versions[limit - 1] if len(versions) > limit else None
-        end = versions[-1] if last is None and versions else last or 0
-        return History(
-            items=[state for state in states if state.version <= end],
-            last_version=last,
-            unreadable=[row for row in unreadable if (row.version or 0) <= end] or None,
-        )
+        return History(items=page.items, last_version=page.last_version, unreadable=page.unreadable)
 
     def version(sk: str, version: Version) -> Response[DataModel[Any]]:
         key = endpoint.key(sk, write=False)
@@ -146,12 +141,18 @@ def _tagged(endpoint: ModuleEndpoint[Any], state: DataModel[Any]) -> Response[Da
     return Response(HTTPStatus.OK, content_type="application/json", body=state, headers=headers)
 
 
-def search_route(endpoint: ModuleEndpoint[Any], search: Search, roles: tuple[str, ...]) -> ModuleRoute:
+def search_route(
+    endpoint: ModuleEndpoint[Any],
+    search: Search,
+    item: Any,  # noqa: ANN401 - a type
+    roles: tuple[str, ...],
+) -> ModuleRoute:
     """The route that hands a search over to the module's own read model."""
+    as_items: TypeAdapter[list[Any]] = TypeAdapter(list[item])
 
     def find(
         keyword: Keyword = None, page: Page = 1, page_size: PageSize = 20, order_bys: OrderBys = None
-    ) -> SearchResult:
+    ) -> SearchResult[Any]:
         tenant = endpoint.tenant(write=False)
         query = SearchQuery(
             tenant_code=tenant,
@@ -168,9 +169,25 @@ def search_route(endpoint: ModuleEndpoint[Any], search: Search, roles: tuple[str
                 f"search must return an object or a mapping with items and total, got {type(found).__name__}"
             )
             raise ConfigurationError(msg)
-        return SearchResult(items=list(items), total=total, page=page, page_size=page_size)
+        # Rows of a database are read into what the document promises.
+        found_items = as_items.validate_python(list(items), from_attributes=True)
+        shown = list(_fitting(found_items))
+        left_out = len(found_items) - len(shown)
+        return SearchResult(
+            items=shown, total=total, page=page, page_size=page_size, left_out=left_out or None
+        )
 
-    return ModuleRoute("search", "GET", "/search", find, {200: ("A page", SearchResult)}, roles)
+    return ModuleRoute("search", "GET", "/search", find, {200: ("A page", SearchResult[item])}, roles)
+
+
+def _fitting(items: Iterable[Any]) -> Iterator[Any]:
+    """The items that fit into an answer; a page by number cannot go on where its bytes end."""
+    used = 0
+    for item in items:
+        used += answer_bytes(dumps(item))
+        if used > PAGE_BYTES:
+            return
+        yield item
 
 
 def _loaded(search: Search) -> Callable[[SearchQuery], Any]:

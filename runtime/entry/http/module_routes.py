@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -40,6 +41,8 @@ _NAMES: Final = (
     "search",
     "resync",
 )
+_MIN_TTL: Final = timedelta(hours=1)
+_WITH_TTL: Final = ("publish", "replace", "bulk")
 _SUMMARIES: Final = {
     "publish": "Create or update an item",
     "replace": "Create or replace the item with this sort key",
@@ -61,12 +64,15 @@ def module_routes(
     prefix: str,
     type: str,  # noqa: A002 - the name of the field of a command
     search: Search | None = None,
+    search_item: Any = Any,  # noqa: ANN401 - a type
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     read_roles: Collection[str] = (),
     write_roles: Collection[str] = (),
     resync_roles: Collection[str] = (ROLE_SYSTEM_ADMIN,),
     bulk_limit: int = 100,
+    ttl: bool | Collection[str] = False,
+    min_ttl: timedelta = _MIN_TTL,
 ) -> Router:
     """Routes to publish, read, search and re-sync the items of a module.
 
@@ -97,6 +103,9 @@ def module_routes(
         type: Kind of the items, such as ``ORDER``.
         search: Called with a `SearchQuery`; returns an object or a mapping with ``items`` and
             ``total``. Or where to import it from, at the first search: ``"package.module:name"``.
+        search_item: What one item of a search is, such as a pydantic model: for the OpenAPI
+            document, and what the items that ``search`` returns are read into, rows of a
+            database as well. Default: anything, as it is.
         only: Names of the routes to make. Default: all.
         without: Names of routes to leave out.
         read_roles: Roles of which a caller needs one to read. Default: everybody in the tenant.
@@ -104,12 +113,16 @@ def module_routes(
         resync_roles: Roles of which a caller needs one to re-sync. As the rows are those of all
             tenants, it must also be one that crosses them all.
         bulk_limit: Commands in one bulk request, at most.
+        ttl: Whether ``publish``, ``replace`` and ``bulk`` take a ``ttl``; or which of them do. An item
+            whose time is over is deleted for good, by whoever may write it and though they may not
+            delete. Default: none.
+        min_ttl: How far ahead it has to be. Default: an hour.
 
     Raises:
         ConfigurationError: A name of a route is unknown, or an argument cannot work.
     """
     _check(prefix, type, bulk_limit, only, without, search)
-    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type)
+    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type, ttl=_with_ttl(ttl), min_ttl=min_ttl)
     attributes = module.attributes or dict[str, Any]
     read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
     routes = [
@@ -119,13 +132,23 @@ def module_routes(
         *read_routes(endpoint, attributes, read),
     ]
     if search is not None:
-        routes.append(search_route(endpoint, search, read))
+        routes.append(search_route(endpoint, search, search_item, read))
     wanted = set(_NAMES if only is None else only) - set(without)
     router = Router()
     for route in routes:
         if route.name in wanted:
             _add(router, endpoint, route)
     return router
+
+
+def _with_ttl(ttl: bool | Collection[str]) -> frozenset[str]:  # noqa: FBT001 - as the caller wrote it
+    """Names of the routes that take a ``ttl``."""
+    if isinstance(ttl, bool):
+        return frozenset(_WITH_TTL if ttl else ())
+    if isinstance(ttl, str) or not set(ttl) <= set(_WITH_TTL):
+        msg = f"ttl must be a flag, or names among {', '.join(_WITH_TTL)}, got {ttl!r}"
+        raise ConfigurationError(msg)
+    return frozenset(ttl)
 
 
 def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> None:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
-from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace
+from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
 from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.model.attributes_type import attributes_type
@@ -46,6 +46,7 @@ def write_routes(
     """The routes that publish one command."""
 
     def publish(body: Publish[Any], mode: ModeParameter = "async") -> Response[Receipt]:
+        endpoint.check_ttl("publish", body.ttl)
         publish_id = endpoint.publish_id()
         expected = Expected.of(endpoint.caller().headers, body.version)
         key = endpoint.key(body.sk or endpoint.new_sk(publish_id), write=True)
@@ -54,6 +55,7 @@ def write_routes(
         )
 
     def replace(sk: str, body: Replace[Any], mode: ModeParameter = "async") -> Response[Receipt]:
+        endpoint.check_ttl("replace", body.ttl)
         expected = Expected.of(endpoint.caller().headers, body.version)
         key = endpoint.key(sk, write=True)
         published = publish_state(endpoint, key, body, expected, mode, endpoint.publish_id())
@@ -79,6 +81,7 @@ def write_routes(
     # What a module's body looks like is known only now.
     publish.__annotations__["body"] = Publish[attributes]
     replace.__annotations__["body"] = Replace[attributes]
+    patch.__annotations__["body"] = change_of(attributes)
     created = {201: ("Created (mode=sync)", Receipt)}
     one = "/<sk>"
     return [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime.entry.http.openapi_document import document_of, swagger_page
+from runtime.entry.http.security_headers import policy_of_page
 from runtime.identity.access import check_role
 
 if TYPE_CHECKING:
@@ -57,10 +58,16 @@ def openapi_routes(
 
     if swagger_path is not None:
 
+        @cache
+        def page() -> tuple[str, dict[str, Any]]:
+            found = swagger_page(document())
+            return found, {"Content-Security-Policy": policy_of_page(found)}
+
         @router.get(swagger_path, include_in_schema=False, compress=True)
         def swagger() -> Response[str]:
             _check(allowed)
-            return Response(200, content_type="text/html; charset=utf-8", body=swagger_page(document()))
+            body, headers = page()
+            return Response(200, content_type="text/html; charset=utf-8", body=body, headers=dict(headers))
 
     return router
 

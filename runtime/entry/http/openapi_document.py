@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 
+from runtime.entry.http.openapi_schemas import add_partial_schemas, as_written
 from runtime.entry.http.problems import PROBLEM_JSON
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE
 
@@ -72,18 +73,20 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 
 def document_of(resolver: Any, *, title: str, version: str, description: str | None) -> dict[str, Any]:  # noqa: ANN401 - Powertools' router knows its resolver by an incomplete type
     """The document of every route of a resolver, apart from those that hide themselves."""
-    schema = resolver.get_openapi_schema(
-        title=title,
-        version=version,
-        description=description,
-        # Relative to where the document is: right behind any base path.
-        servers=[Server(url="./")],
-        security_schemes={_SECURITY: HTTPBearer(bearerFormat="JWT")},
-        security=[{_SECURITY: []}],
-    )
+    with as_written():
+        schema = resolver.get_openapi_schema(
+            title=title,
+            version=version,
+            description=description,
+            # Relative to where the document is: right behind any base path.
+            servers=[Server(url="./")],
+            security_schemes={_SECURITY: HTTPBearer(bearerFormat="JWT")},
+            security=[{_SECURITY: []}],
+        )
     document: dict[str, Any] = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
+    add_partial_schemas(document)
     for method, operation in _operations(document):
         _correct(method, operation)
     used = _reached(document.get("paths", {}), schemas)
@@ -96,8 +99,8 @@ def swagger_page(document: str) -> str:
     folder = Path(swagger_ui.__file__).parent
     script = (folder / "swagger-ui-bundle.min.js").read_text(encoding="utf-8")
     style = (folder / "swagger-ui.min.css").read_text(encoding="utf-8")
-    # A `</script>` in a description must not end the script that the document is in.
-    spec = document.replace("</", "<\\/")
+    # No description may end the script that the document is in, or begin a comment or another one.
+    spec = document.replace("<", "\\u003c")
     return generate_swagger_html(spec, script, style, "", None, persist_authorization=False)
 
 

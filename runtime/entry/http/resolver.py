@@ -56,6 +56,12 @@ class Resolver(APIGatewayHttpResolver):
         for route in (*self._static_routes, *self._dynamic_routes):
             _ = route.dependant
 
+    def has_route(self, method: str, path: str) -> bool:
+        """Whether there is a route of just this method for a path, as it stands in the event."""
+        path = self._remove_prefix(path)
+        routes = (*self._static_routes, *self._dynamic_routes)
+        return any(route.method == method and route.rule.match(path) for route in routes)
+
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}\\Z") -> re.Pattern[str]:
         # Powertools' own pattern has no emoji, no `#`, and an end before a line feed.
@@ -73,8 +79,7 @@ class Resolver(APIGatewayHttpResolver):
     def _not_found(self, error: NotFoundError) -> Response[str]:
         """Answer a request without a route; a route's own NotFoundError comes here, too."""
         path = self._remove_prefix(self.current_event.path)
-        routes = (*self._static_routes, *self._dynamic_routes)
-        allowed = sorted({str(route.method) for route in routes if route.rule.match(path)})
+        allowed = sorted(self._methods_of(path))
         if self.current_event.http_method.upper() in allowed:
             return problem_of(error).response()
         if allowed:
@@ -82,6 +87,11 @@ class Resolver(APIGatewayHttpResolver):
             headers = {"Allow": ", ".join(allowed)}
             return Problem(status=HTTPStatus.METHOD_NOT_ALLOWED, detail=detail, headers=headers).response()
         return Problem(status=HTTPStatus.NOT_FOUND, detail="there is no such path").response()
+
+    def _methods_of(self, path: str) -> set[str]:
+        routes = (*self._static_routes, *self._dynamic_routes)
+        found = {str(route.method) for route in routes if route.rule.match(path)}
+        return found | {"HEAD"} if "GET" in found else found
 
 
 def _first_of_each(routes: list[Route]) -> list[Route]:

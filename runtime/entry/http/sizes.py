@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.store.answer_size import MAX_ANSWER, answer_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AnswerTooLargeError", "BodyTooLargeError", "check_answer", "check_body"]
+__all__ = ["AnswerTooLargeError", "BodyTooLargeError", "check_answer", "check_body", "fits"]
 
-#: Lambda's answer may have 6 MB, as JSON, in which each quote of the body takes two bytes
-#: (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
-_MAX_ANSWER: Final = 6 * 1024 * 1024 - 8 * 1024  # the rest is for headers
-#: A character becomes six bytes at the most.
-_SURELY_FITS: Final = _MAX_ANSWER // 6
+#: A character of a body becomes twelve bytes at the most.
+_SURELY_FITS: Final = MAX_ANSWER // 12
 
 
 class BodyTooLargeError(InvalidInputError):
@@ -35,7 +32,10 @@ class AnswerTooLargeError(InvalidInputError):
     code = "answer-too-large"
 
     def __init__(self, limit: int, size: int) -> None:
-        message = f"would make an answer of {size} bytes, and {limit} is the most; ask for fewer items"
+        message = (
+            f"would make an answer of {size} bytes, and {limit} is the most; ask for fewer items, "
+            "or read a large one with the library"
+        )
         super().__init__([FieldProblem("limit", message)])
 
 
@@ -68,6 +68,10 @@ def check_answer(event: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     body = answer.get("body") or ""
     if len(body) <= _SURELY_FITS or event["requestContext"]["http"]["method"] != "GET":
         return
-    size = len(json.dumps(body))
-    if size > _MAX_ANSWER:
-        raise AnswerTooLargeError(_MAX_ANSWER, size)
+    if not fits(body):
+        raise AnswerTooLargeError(MAX_ANSWER, answer_bytes(body))
+
+
+def fits(body: str) -> bool:
+    """Whether Lambda passes on an answer with this body."""
+    return len(body) <= _SURELY_FITS or answer_bytes(body) <= MAX_ANSWER

@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.clients.executions import Executions
-from runtime.entry.http.json_format import dumps
 from runtime.entry.operator.cursors import cursor_fields
-from runtime.errors import CorruptRowError, ItemNotFoundError
+from runtime.entry.operator.sizes import fitting
+from runtime.errors import CorruptRowError, InvalidInputError, ItemNotFoundError
 from runtime.identity.checked_key import checked_key
-from runtime.model.keys import MAX_ROW_SK_BYTES, get_sort_key_version
+from runtime.model.json_text import dumps
+from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import PUBLISH_ID, version_of
 from runtime.pipeline.versions import version_rows
 from runtime.store.codec import encoded_value
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from runtime.entry.operator.scope import Scope
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
-    from runtime.store.values import Row
+    from runtime.store.values import Place, Row
 
 __all__ = ["show"]
 
@@ -37,8 +38,9 @@ def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
 
     A query of the commands, one of the history, two reads, and one call for each of the
     last 20 versions to find its execution. A row that makes no sense is shown as far as it does.
-    With ``raw``, the attributes of the data row are in DynamoDB's own JSON, as they are stored, and
-    beside them what the module's model has to say of them.
+    Of versions that are too many for one answer, the last ones are shown, and ``earlier`` says how
+    many are not. With ``raw``, the attributes of the data row are in DynamoDB's own JSON, as they
+    are stored, and beside them what the module's model has to say of them.
     """
     context = arguments.module(scope.modules).context
     key = checked_key(arguments.key(), None, context.settings)
@@ -58,15 +60,18 @@ def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     if not context.keeps_data:
         applied = min((cursor["version"] or 0 for cursor in seen.values()), default=0)
     versions = {get_sort_key_version(row["sk"]): row for row in commands}
+    entries = [
+        _columns(row, _COMMAND_COLUMNS, version=version, history=version in history)
+        | {"applied": version <= applied}
+        for version, row in versions.items()
+    ]
+    shown = fitting(reversed(entries))[::-1]
     raw = _raw(context, data) if data and arguments.flag("raw") else {}
     return {
         **key._asdict(),
         "data": _columns(data, _DATA_COLUMNS, version=data_version) | raw if data else None,
-        "versions": [
-            _columns(row, _COMMAND_COLUMNS, version=version, history=version in history)
-            | {"applied": version <= applied}
-            for version, row in versions.items()
-        ],
+        "versions": shown,
+        **({"earlier": len(entries) - len(shown)} if len(shown) < len(entries) else {}),
         "cursors": [{"handler": name, **cursor} for name, cursor in seen.items()],
         "executions": _executions(scope, context, key, versions),
     }
@@ -74,11 +79,14 @@ def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
 
 def _cursors(context: ModuleContext, key: DetailKey) -> dict[str, Row | None]:
     """The cursor row of each handler, or None. Old keys may be too long to have one."""
-    places = {name: context.cursor_place(key, name) for name in context.handler_names}
-    rows = context.store.batch_get(
-        place for place in places.values() if len(place.sk.encode()) <= MAX_ROW_SK_BYTES
-    )
-    return {name: rows.get(place) for name, place in places.items()}
+    places: dict[str, Place | None] = {}
+    for name in context.handler_names:
+        try:
+            places[name] = context.cursor_place(key, name)
+        except InvalidInputError:
+            places[name] = None
+    rows = context.store.batch_get(place for place in places.values() if place)
+    return {name: rows.get(place) if place else None for name, place in places.items()}
 
 
 def _raw(context: ModuleContext, data: Row) -> dict[str, Any]:

@@ -6,20 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
 
+from runtime.entry.operator.sizes import fitting
 from runtime.model.keys import DetailKey
 from runtime.module_context import HEAD
 from runtime.store.codec import opened
+from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
     from runtime.entry.operator.scope import Scope
+    from runtime.store.scan import ResumablePage
     from runtime.store.values import Row
 
 __all__ = ["behind", "cursor_fields", "parked"]
 
 
 def parked(scope: Scope, arguments: Arguments) -> dict[str, Any]:
-    """List the parked handlers on one page of a module's cursors. One call."""
+    """List the parked handlers on one page of a module's cursors. One call.
+
+    A page ends by bytes as well as by number; ``scanned`` is what was looked at for it.
+    """
     context, scan = arguments.module(scope.modules).context, arguments.scan()
     if not context.tables.has_sync_table:
         return {"parked": [], "scanned": 0, "resumeToken": None}
@@ -29,7 +35,7 @@ def parked(scope: Scope, arguments: Arguments) -> dict[str, Any]:
         # A handler's name is that of a class: the first separator ends it.
         handler, _, sk = row["sk"].partition("#")
         found.append({"pk": row["pk"], "sk": sk, "handler": handler, **cursor_fields(row)})
-    return {"parked": found, "scanned": page.scanned, "resumeToken": page.resume_token}
+    return _page("parked", found, page)
 
 
 def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
@@ -63,7 +69,15 @@ def behind(scope: Scope, arguments: Arguments) -> dict[str, Any]:
                     "isGone": is_gone,
                 }
             )
-    return {"behind": found, "scanned": page.scanned, "resumeToken": page.resume_token}
+    return _page("behind", found, page)
+
+
+def _page(name: str, found: list[dict[str, Any]], page: ResumablePage) -> dict[str, Any]:
+    shown, token = fitting(found), page.resume_token
+    if len(shown) < len(found):
+        last = shown[-1]
+        token = Scan.token_after({"pk": last["pk"], "sk": f"{last['handler']}#{last['sk']}"})
+    return {name: shown, "scanned": page.scanned, "resumeToken": token}
 
 
 def cursor_fields(row: Row | None) -> dict[str, Any]:

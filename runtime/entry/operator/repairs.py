@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import CqrsError
-from runtime.log import log_context, logger
+from runtime.log import error_fields, log_context, logger
 from runtime.pipeline import reconcile as reconciling
 from runtime.pipeline import repair
 from runtime.pipeline.resync import feed_page, handlers_named
@@ -52,7 +52,7 @@ def heal(scope: Scope, arguments: Arguments) -> dict[str, Any]:
             done = reconciling.heal(module, older_than=older_than)
         except CqrsError as error:
             with log_context(module=name):
-                logger.error("module not healed", error=type(error).__name__)
+                logger.error("module not healed", **error_fields(error))
             modules.append({"name": name, "error": type(error).__name__})
             continue
         failed = [{**one.key._asdict(), "version": one.version, "error": one.error} for one in done.failed]

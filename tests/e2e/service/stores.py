@@ -35,7 +35,7 @@ class FlakyStore(SteadyStore):
             wait_for_gate(command.sk)
         if tries <= int(attributes.get("fails", 0)):
             message = f"try {tries} of {command.sk} fails: {command.name} {command.attributes}"
-            raise ConnectionError(message)
+            raise RuntimeError(message)
         super().up(command)
 
 

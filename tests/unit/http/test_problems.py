@@ -12,7 +12,7 @@ from tests.support.http_events import REQUEST_ID, http_event
 from tests.unit.http.routes import MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 THING = {"version": 1, "attributes": {"title": "milk"}}
 
@@ -151,7 +151,7 @@ def test_an_unknown_path_is_not_found(api: HttpApi) -> None:
 def test_another_method_is_not_allowed(api: HttpApi) -> None:
     response = api.handle(http_event("PATCH", "/things/A1"), None)
     problem(response, 405)
-    assert response["headers"]["Allow"] == "DELETE, GET, PUT"
+    assert response["headers"]["Allow"] == "DELETE, GET, HEAD, PUT"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,7 @@ def test_an_error_of_powertools_keeps_its_status(api: HttpApi) -> None:
     assert document["detail"] == "nothing here"
 
 
+@pytest.mark.usefixtures("in_lambda")
 @pytest.mark.parametrize("name", ["crash", "configuration"])
 def test_nothing_is_told_about_an_unexpected_error(
     api: HttpApi, name: str, caplog: pytest.LogCaptureFixture
@@ -197,7 +198,29 @@ def test_nothing_is_told_about_an_unexpected_error(
     assert "routes.py" in entry["errors"][0]["stack"][-1]
 
 
+@pytest.fixture
+def at_debug() -> Iterator[None]:
+    logger.setLevel("DEBUG")
+    yield
+    logger.setLevel("INFO")
+
+
+@pytest.mark.parametrize("where", ["on one's own machine", "at DEBUG"])
+def test_the_log_shows_a_crash(
+    api: HttpApi, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest, where: str
+) -> None:
+    if where == "at DEBUG":
+        for fixture in ("in_lambda", "at_debug"):
+            request.getfixturevalue(fixture)
+    response = api.handle(http_event("GET", "/errors/crash"), None)
+    assert MARKER not in response["body"]  # it may be shown to anybody
+    entry = json.loads(logger.registered_formatter.format(caplog.records[-1]))
+    assert MARKER in entry["exception"]
+    assert "Traceback (most recent call last)" in entry["exception"]
+
+
 def test_an_event_that_breaks_the_resolver_is_answered(api: HttpApi) -> None:
     event = http_event("GET", "/things")
     del event["rawPath"]
-    problem(api.handle(event, None), 500)
+    document = problem(api.handle(event, None), 400)
+    assert document["detail"].endswith("rawPath must be text")

@@ -9,7 +9,18 @@ from pydantic import AfterValidator, ConfigDict, Field
 from product.attributes import Line, ProductAttributes
 from runtime import CqrsModel, DataModel
 
-__all__ = ["CODE", "BulkItem", "BulkResult", "Changes", "History", "NewProduct", "NextProduct", "Resync"]
+__all__ = [
+    "CODE",
+    "BulkItem",
+    "BulkResult",
+    "BulkResults",
+    "Changes",
+    "History",
+    "NewProduct",
+    "NextProduct",
+    "Receipt",
+    "Resync",
+]
 
 #: What codes of products look like.
 CODE = r"^[A-Za-z0-9_-]{1,64}$"
@@ -38,7 +49,7 @@ class NewProduct(_Body):
 class NextProduct(_Body):
     """A product to replace: the version that it was, and all that it is to be."""
 
-    version: int = Field(ge=1, strict=True)
+    version: int = Field(ge=1, le=9_999_999_999, strict=True)
     name: Line
     attributes: ProductAttributes
 
@@ -46,7 +57,7 @@ class NextProduct(_Body):
 class Changes(_Body):
     """What to change: the version that it was, and the fields that change. A null empties a field."""
 
-    version: int = Field(ge=1, strict=True)
+    version: int = Field(ge=1, le=9_999_999_999, strict=True)
     name: Line | None = None
     attributes: ProductAttributes = Field(default_factory=ProductAttributes)
 
@@ -54,7 +65,7 @@ class Changes(_Body):
 class BulkItem(NewProduct):
     """One of many products: a new one without a version, or with 0; the next of one with a version."""
 
-    version: int = Field(default=0, ge=0, strict=True)
+    version: int = Field(default=0, ge=0, le=9_999_999_999, strict=True)
 
 
 class BulkResult(CqrsModel):
@@ -65,6 +76,21 @@ class BulkResult(CqrsModel):
     code: str | None = None
     version: int | None = None
     problem: dict[str, Any] | None = None
+
+
+class BulkResults(CqrsModel):
+    """What became of the items of a bulk request, in their order."""
+
+    items: list[BulkResult]
+
+
+class Receipt(CqrsModel):
+    """What was published; ``requestId`` is the id of the notification that will follow."""
+
+    id: str | None
+    code: str | None
+    version: int
+    request_id: str | None
 
 
 class History(CqrsModel):

@@ -20,7 +20,16 @@ from product import resync as again
 from product import search as found
 from product import service
 from product.attributes import ProductAttributes  # noqa: TC001 - pydantic reads the annotations
-from product.bodies import CODE, Changes, History, NewProduct, NextProduct, Resync
+from product.bodies import (
+    CODE,
+    BulkResults,
+    Changes,
+    History,
+    NewProduct,
+    NextProduct,
+    Receipt,
+    Resync,
+)
 from product.service import Mode
 from runtime import DataListModel, DataModel, require_invoke_context
 
@@ -35,19 +44,34 @@ Code = Annotated[str, Path(pattern=CODE)]
 ModeParameter = Annotated[Mode, Query()]
 
 
-@router.post("/products")
-def create(body: NewProduct, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+def _answers(applied: HTTPStatus) -> dict[int, Any]:
+    """The answers to a command, for the OpenAPI document."""
+    content = {"application/json": {"model": Receipt}}
+    return {
+        applied: {"description": "Applied (mode=sync)", "content": content},
+        202: {"description": "Accepted", "content": content},
+        204: {"description": "Nothing had to change"},
+    }
+
+
+_BULK: dict[int, Any] = {
+    207: {"description": "What became of each", "content": {"application/json": {"model": BulkResults}}}
+}
+
+
+@router.post("/products", responses=_answers(HTTPStatus.CREATED))
+def create(body: NewProduct, mode: ModeParameter = "async") -> Response[Receipt]:
     """Make a product."""
     publish_id = require_invoke_context().publish_id
     command = service.create(body.name, body.attributes, code=body.code, mode=mode, publish_id=publish_id)
     return _answer(command, mode, HTTPStatus.CREATED)
 
 
-@router.post("/products/bulk")
-def bulk(body: list[Any], mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+@router.post("/products/bulk", responses=_BULK)
+def bulk(body: list[Any], mode: ModeParameter = "async") -> Response[BulkResults]:
     """Make or replace up to 100 products, each on its own: one may be refused, and the next not."""
     results = many.publish(body, mode=mode)
-    return Response(HTTPStatus.MULTI_STATUS, content_type="application/json", body={"items": results})
+    return Response(HTTPStatus.MULTI_STATUS, content_type="application/json", body=BulkResults(items=results))
 
 
 @router.put("/products/resync")
@@ -65,7 +89,7 @@ def search(
     page: Annotated[int, Query(ge=1)] = 1,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=100)] = 20,
     order_bys: Annotated[list[str] | None, Query(alias="orderBys")] = None,
-) -> dict[str, Any]:
+) -> found.FoundProducts:
     """One page of what matches, from SQL. ``orderBys`` may be repeated; ``-price`` descends."""
     listing = found.search(
         keyword=keyword,
@@ -74,28 +98,28 @@ def search(
         page_size=page_size,
         order_bys=order_bys or ["-createdAt"],
     )
-    return {"items": list(listing.items), "total": listing.total, "page": page, "pageSize": page_size}
+    return found.FoundProducts(items=list(listing.items), total=listing.total, page=page, page_size=page_size)
 
 
-@router.put("/products/<code>")
-def update(code: Code, body: NextProduct, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+@router.put("/products/<code>", responses=_answers(HTTPStatus.OK))
+def update(code: Code, body: NextProduct, mode: ModeParameter = "async") -> Response[Receipt]:
     """Replace a product."""
     publish_id = require_invoke_context().publish_id
     command = service.update(code, body.version, body.name, body.attributes, mode=mode, publish_id=publish_id)
     return _answer(command, mode, HTTPStatus.OK)
 
 
-@router.patch("/products/<code>")
-def patch(code: Code, body: Changes, mode: ModeParameter = "async") -> Response[dict[str, Any]]:
+@router.patch("/products/<code>", responses=_answers(HTTPStatus.OK))
+def patch(code: Code, body: Changes, mode: ModeParameter = "async") -> Response[Receipt]:
     """Change some fields of a product."""
     changes = body.model_dump(exclude_unset=True, exclude={"version"})
     return _answer(service.patch(code, body.version, changes, mode=mode), mode, HTTPStatus.OK)
 
 
-@router.delete("/products/<code>")
+@router.delete("/products/<code>", responses=_answers(HTTPStatus.OK))
 def delete(
-    code: Code, version: Annotated[int, Query(ge=1)], mode: ModeParameter = "async"
-) -> Response[dict[str, Any]]:
+    code: Code, version: Annotated[int, Query(ge=1, le=9_999_999_999)], mode: ModeParameter = "async"
+) -> Response[Receipt]:
     """Delete a product, softly."""
     return _answer(service.delete(code, version, mode=mode), mode, HTTPStatus.OK)
 
@@ -123,18 +147,18 @@ def find(
 
 def _answer(
     command: CommandModel[ProductAttributes] | None, mode: Mode, applied: HTTPStatus
-) -> Response[dict[str, Any]]:
-    """What was published; ``requestId`` is the id of the notification that will follow."""
+) -> Response[Receipt]:
+    """The answer to a command."""
     if command is None:
         return Response(HTTPStatus.NO_CONTENT)
     return Response(
         applied if mode == "sync" else HTTPStatus.ACCEPTED,
         content_type="application/json",
         headers={"Location": f"/products/{command.code}"},
-        body={
-            "id": command.id,
-            "code": command.code,
-            "version": command.version,
-            "requestId": command.request_id,
-        },
+        body=Receipt(
+            id=command.id,
+            code=command.code,
+            version=command.version,
+            request_id=command.request_id,
+        ),
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from product.attributes import ProductAttributes
     from runtime import CommandModel
 
-__all__ = ["FoundProduct", "search"]
+__all__ = ["FoundProduct", "FoundProducts", "search"]
 
 
 class FoundProduct(CqrsModel):
@@ -42,6 +42,15 @@ class FoundProduct(CqrsModel):
     specification: ProductSpecification | None
     created_at: datetime
     updated_at: datetime
+
+
+class FoundProducts(CqrsModel):
+    """One page of what was found, and how many there are on all of them."""
+
+    items: list[FoundProduct]
+    total: int | None
+    page: int
+    page_size: int
 
 
 def search(
