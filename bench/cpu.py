@@ -76,8 +76,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--against", default="HEAD~1", help="the other revision; default: the commit before")
     parser.add_argument("--blocks", type=int, default=15)
+    parser.add_argument("--typed", action="store_true", help="with a model for the attributes")
     parser.add_argument("--calls", type=int, default=60, help="updates a block")
     arguments = parser.parse_args()
+    os.environ["BENCH_TYPED"] = "1" if arguments.typed else "0"
     with tempfile.TemporaryDirectory() as folder, Emulator(folder=_ROOT / ".local-aws") as emulator:
         other = Path(folder) / "other"
         _git("worktree", "add", "--detach", str(other), arguments.against)

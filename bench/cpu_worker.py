@@ -11,10 +11,11 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 import boto3
 
-from runtime import CommandModule, CqrsApp, InvokeContext
+from runtime import CommandModule, CqrsApp, CqrsModel, InvokeContext
 
 _PK = "TODO#acme"
 _BODY = {
@@ -26,11 +27,31 @@ _BODY = {
 }
 
 
+class Owner(CqrsModel):
+    """A model in the model."""
+
+    name: str
+    age: int
+
+
+class Attributes(CqrsModel):
+    """What `_BODY` is."""
+
+    title: str
+    done: bool
+    count: int
+    tags: list[str]
+    owner: Owner
+
+
 class Worker:
     """Publishes and applies."""
 
     def __init__(self) -> None:
-        self.module = CommandModule("todo")
+        typed = os.environ.get("BENCH_TYPED") == "1"
+        self.module: CommandModule[Any] = (
+            CommandModule("todo", attributes=Attributes) if typed else CommandModule("todo")
+        )
         self.app = CqrsApp(modules=[self.module])
         self.client = boto3.client(
             "dynamodb",

@@ -34,6 +34,7 @@ from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError
 from .errors import UnknownTriggerError as UnknownTriggerError
+from .errors import UnreadableRowError as UnreadableRowError
 from .errors import UpcastError as UpcastError
 from .errors import VersionConflictError as VersionConflictError
 from .identity.access import check_role as check_role
@@ -66,6 +67,7 @@ from .model.models import CommandModel as CommandModel
 from .model.models import CqrsModel as CqrsModel
 from .model.models import DataListModel as DataListModel
 from .model.models import DataModel as DataModel
+from .model.models import UnreadableRow as UnreadableRow
 from .module import CommandModule as CommandModule
 from .pipeline.reconcile import heal as heal
 from .pipeline.reconcile import reconcile as reconcile

@@ -16,6 +16,7 @@ CqrsError
 ├── OutcomeUnknownError         503  no answer came: it may have been written
 ├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
+│   └── UnreadableRowError           today's model does not accept a stored row: `problems`
 ├── NewerSchemaError         503  the row was written by a newer release than this code
 ├── UpcastError                      an upcaster failed on a stored row
 ├── DeliveryError                    a message, push or e-mail could not be handed over
@@ -55,6 +56,7 @@ __all__ = [
     "StoreUnavailableError",
     "UnknownEventError",
     "UnknownTriggerError",
+    "UnreadableRowError",
     "UpcastError",
     "VersionConflictError",
 ]
@@ -258,6 +260,42 @@ class CorruptRowError(CqrsError):
     """A stored row makes no sense, so nothing can be built on it. It has to be repaired."""
 
     code = "corrupt-row"
+
+
+class UnreadableRowError(CorruptRowError):
+    """The module's model does not accept a row that is stored: it has become stricter since.
+
+    Deleting and erasing the aggregate work all the same. Let the model accept what is stored, give
+    the module an upcaster, or publish the aggregate anew.
+
+    Attributes:
+        pk: Partition key of the row.
+        sk: Sort key of the row.
+        problems: What the model has to say, by field. No values of the row.
+        others: Keys of further rows, where the error is about several.
+    """
+
+    code = "unreadable-row"
+
+    def __init__(
+        self,
+        module: str,
+        pk: str,
+        sk: str,
+        problems: Sequence[FieldProblem],
+        others: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        found = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+        more = f" (and {len(others)} more rows)" if others else ""
+        super().__init__(
+            f"module {module}: the row {pk} {sk} does not fit the model of today{more}: {found}; "
+            "let the model accept it, add an upcaster, or publish the aggregate anew"
+        )
+        self.module = module
+        self.pk = pk
+        self.sk = sk
+        self.problems = tuple(problems)
+        self.others = tuple(others)
 
 
 class NewerSchemaError(CqrsError):

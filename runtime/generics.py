@@ -8,5 +8,5 @@ from typing_extensions import TypeVar
 
 __all__ = ["AttributesT"]
 
-AttributesT = TypeVar("AttributesT", default=dict[str, Any])
-"""A module's attributes: its own model, or a plain dictionary."""
+AttributesT = TypeVar("AttributesT", default=dict[str, Any] | None)
+"""A module's attributes: its own model, or a plain dictionary, which may be missing."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
+from runtime.model.attributes_type import attributes_type
 from runtime.model.handler_registry import decorated_handlers
 from runtime.model.handlers import handler_references
 from runtime.model.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import UnionType
 
     from runtime.clients.resources import Resources
     from runtime.commands.service import CommandService
@@ -43,7 +45,8 @@ class CommandModule(Generic[AttributesT]):
     Args:
         table_name: Logical name; the tables are ``{NODE_ENV}-{APP_NAME}-{table_name}-…``
             unless the deployment says otherwise.
-        attributes: Pydantic model of the aggregate's own fields. Default: any dictionary.
+        attributes: Pydantic model of the aggregate's own fields; or a union of models, a typed
+            dictionary, a dataclass. Default: any dictionary.
         data_sync_handlers: Handlers, in the order they are called; see `HandlerSource`.
             Those that are decorated with `data_sync_handler` come after them.
         disable_default_handler: Write neither data nor history rows: the handlers'
@@ -61,13 +64,13 @@ class CommandModule(Generic[AttributesT]):
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
-        ConfigurationError: The name is empty, ``min_ttl`` is negative, or a handler or an upcaster
-            cannot be one.
+        ConfigurationError: The name is empty, ``min_ttl`` is negative, a handler or an upcaster
+            cannot be one, or the model is one of which nothing that is stored could be read again.
     """
 
     @overload
     def __init__(
-        self: CommandModule[dict[str, Any]],
+        self: CommandModule[dict[str, Any] | None],
         table_name: str,
         *,
         attributes: None = None,
@@ -77,6 +80,19 @@ class CommandModule(Generic[AttributesT]):
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         min_ttl: timedelta | None = None,
+        resources: Resources | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: CommandModule[Any],
+        table_name: str,
+        *,
+        attributes: UnionType,
+        data_sync_handlers: Iterable[HandlerSource] = (),
+        disable_default_handler: bool = False,
+        upcasters: Iterable[UpcasterSource] = (),
+        read_ahead: int = 0,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -99,7 +115,7 @@ class CommandModule(Generic[AttributesT]):
         self,
         table_name: str,
         *,
-        attributes: type[AttributesT] | None = None,
+        attributes: type[AttributesT] | UnionType | None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         ask_handlers: bool = False,
@@ -111,6 +127,8 @@ class CommandModule(Generic[AttributesT]):
         if not table_name:
             msg = "table_name must not be empty: give the module's logical name, such as 'todo'"
             raise ConfigurationError(msg)
+        if attributes is not None:
+            attributes_type(cast("Any", attributes)).check(table_name)
         self.table_name = table_name
         self.attributes = attributes
         self._given_handlers = handler_references(table_name, data_sync_handlers)
@@ -169,7 +187,7 @@ class CommandModule(Generic[AttributesT]):
             handlers=self.handlers,
             keeps_data=not self.disable_default_handler,
             min_ttl=self.min_ttl,
-            rows=RowReader(large_attributes, self.schema, attributes),
+            rows=RowReader(large_attributes, self.schema, attributes, self.table_name),
             notifier=resources.notifier,
             workflow=resources.workflow,
             asks_handlers=self.ask_handlers,

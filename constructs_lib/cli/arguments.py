@@ -64,6 +64,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     show = command("show", "the timeline of an aggregate: versions, handlers, executions")
     _add_key(show)
     _add_module(show)
+    show.add_argument(
+        "--raw", action="store_true", help="the attributes, too, as they are stored, and what the model says"
+    )
     redrive = command("redrive", "run parked handlers again, from the version that they are parked at")
     _add_key(redrive, optional=True)
     redrive.add_argument("--all", action="store_true", help="every parked handler of the module, or of all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,19 +13,47 @@ from runtime.identity.user import user_id_of
 from runtime.model.keys import add_sort_key_version
 from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID
 from runtime.store.codec import isoformat, row_of, sealed
+from runtime.store.row_reader import UNREAD
 
 if TYPE_CHECKING:
     from runtime.commands.base import Base
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandInputModel
+    from runtime.store.row_reader import RowReader
     from runtime.store.values import Row
 
-__all__ = ["draft_of", "open_slice", "stamped"]
+__all__ = ["Draft", "columns_of", "draft_of", "open_slice", "stamped"]
 
 
-def draft_of(checked: CommandInputModel[Any]) -> Row:
-    """The part of the row that is the caller's.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The part of a command's row that is the caller's.
+
+    Attributes:
+        row: Its columns.
+        attributes: The attributes in them as they will be read, or `UNREAD`.
+    """
+
+    row: Row
+    attributes: Any = UNREAD
+
+
+def draft_of(checked: CommandInputModel[Any], rows: RowReader[Any]) -> Draft:
+    """The draft of a command, once it is sure that it can be read again.
+
+    Raises:
+        InvalidInputError: A value cannot be stored, or not so that the model reads it as it is.
+    """
+    written = rows.written(checked.attributes)
+    columns = columns_of(checked)
+    if written.column is not None:
+        columns["attributes"] = written.column
+    return Draft(columns, written.attributes)
+
+
+def columns_of(checked: CommandInputModel[Any]) -> Row:
+    """The columns of a command, without its attributes.
 
     Raises:
         InvalidInputError: A value cannot be stored.
@@ -32,8 +61,6 @@ def draft_of(checked: CommandInputModel[Any]) -> Row:
     values = checked.model_dump(
         by_alias=True, exclude={"sk", "version", "ttl", "attributes"}, exclude_none=True
     )
-    # Attributes keep their nulls: a null says something else than an absent field.
-    values["attributes"] = checked.attributes
     # Not named `ttl`: a command must not expire before it is applied.
     ttl = {} if checked.ttl is None else {DATA_TTL: sealed(checked.ttl, path="ttl")}
     return row_of(values) | ttl

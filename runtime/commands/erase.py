@@ -150,7 +150,7 @@ class _Erasure:
             last = data | {"sk": add_sort_key_version(self._key.sk, version_of(data))}
         if last is None or _TOLD in last:
             return ()
-        command = self._context.rows.command(last)
+        command = self._context.rows.any_command(last)
         for reference in self._context.handlers:
             reference.handler.down(command)
         try:

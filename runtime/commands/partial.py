@@ -7,45 +7,33 @@ type that had.
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from runtime.commands.command_row import draft_of
+from runtime.commands.change import REMOVE, Removal, merged, spelled
+from runtime.commands.command_row import Draft, columns_of
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_FIRST, VERSION_LATEST, DetailKey, check_natural_key
 from runtime.model.models import CommandInputModel
-from runtime.model.validation import field_problems, input_model_of, validated_input
-from runtime.store.codec import sealed
+from runtime.model.validation import field_problems, validated_input
+from runtime.store.codec import opened, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runtime.commands.base import Base
     from runtime.module_context import ModuleContext
+    from runtime.store.row_reader import Written
     from runtime.store.values import Row
 
-__all__ = ["REMOVE", "PartialUpdate", "Removal", "merged", "spelled_out"]
+__all__ = ["REMOVE", "PartialUpdate", "Removal", "merged"]
 
 _NOTHING_THERE: Final = "Invalid input key: item not found"
 _NOTHING_THERE_SYNC: Final = "Invalid input: item not found or version mismatch"
 
 #: Columns of the previous row that are state; everything else is about its own life.
 _STATE: Final = ("id", "code", "name", "type", "isDeleted", "seq")
-
-
-class Removal(Enum):
-    """The kind of `REMOVE`."""
-
-    REMOVE = "remove"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-REMOVE: Final = Removal.REMOVE
-"""Value of a key in a partial update that is to go away."""
 
 
 class _Place(BaseModel):
@@ -69,18 +57,19 @@ class PartialUpdate:
 
     def __init__(self, context: ModuleContext, command: Mapping[str, Any], *, sync: bool) -> None:
         self._context = context
+        self._type = attributes_type(context.attributes)
         self._missing = _NOTHING_THERE_SYNC if sync else _NOTHING_THERE
-        fields = spelled_out(CommandInputModel, command)
+        fields = _spelled_out(command)
         place = _place(fields)
         self.key = DetailKey(place.pk, place.sk)
         check_natural_key(*self.key)
         if sync and place.version == VERSION_FIRST:
             raise BadRequestError(self._missing)
         self.version = VERSION_LATEST if place.version == VERSION_FIRST else place.version
-        self._attributes = self._spelled_out(fields.pop("attributes", {}))
+        self._attributes = _change_of(fields.pop("attributes", {}))
         self._fields = {name: value for name, value in fields.items() if name not in _Place.model_fields}
 
-    def draft(self, base: Base) -> Row:
+    def draft(self, base: Base) -> Draft:
         """The caller's part of the row: the state at ``base``, with the change in it.
 
         Raises:
@@ -89,33 +78,73 @@ class PartialUpdate:
         """
         if base.row is None:
             raise BadRequestError(self._missing)
-        row = self._context.rows.values(base.row)
-        state = {name: row[name] for name in _STATE if row.get(name) is not None} | self._fields
-        attributes = merged(row.get("attributes"), self._attributes)
-        command = {**state, **self.key._asdict(), "version": base.version, "attributes": attributes}
-        checked = validated_input(input_model_of(self._context.attributes), command)
-        draft = draft_of(checked.model_copy(update={"attributes": None}))
-        if attributes is not None:
-            # What the caller changed is stored as the model writes it; what it did not touch
-            # stays to the letter, fields that this version of the model does not know included.
-            typed = checked.attributes
-            if isinstance(typed, BaseModel):
-                attributes = merged(attributes, _same_keys(typed.model_dump(by_alias=True), self._attributes))
-            draft["attributes"] = sealed(attributes, path="attributes")
-            self._context.large_attributes.check_text(draft["attributes"], self.key)
-        return draft
+        state = {n: opened(base.row[n]) for n in _STATE if base.row.get(n) is not None} | self._fields
+        command = {**state, **self.key._asdict(), "version": base.version}
+        checked = validated_input(CommandInputModel[Any], command)
+        if self._attributes == {}:
+            return self._untouched(checked, base)
+        if self._attributes is None:
+            written = self._context.rows.written(None)
+        else:
+            written = self._changed(self._context.rows.values(base.row).get("attributes"))
+        attributes = {} if written.column is None else {"attributes": written.column}
+        self._context.large_attributes.check_text(written.column, self.key)
+        return Draft(columns_of(checked) | attributes, written.attributes)
 
-    def _spelled_out(self, attributes: Any) -> Any:  # noqa: ANN401 - checked here
-        if attributes is None or attributes is REMOVE:
-            return None
-        if isinstance(attributes, BaseModel):
-            return attributes.model_dump(by_alias=True, exclude_unset=True)
-        if not isinstance(attributes, dict):
-            message = f"must be an object, null or left out, got {type(attributes).__name__}"
-            raise InvalidInputError([FieldProblem("attributes", message)])
-        model = self._context.attributes
-        is_model = isinstance(model, type) and issubclass(model, BaseModel)
-        return spelled_out(model, attributes) if is_model else attributes
+    def _untouched(self, checked: CommandInputModel[Any], base: Base) -> Draft:
+        """A draft with the attributes as they are.
+
+        A state that is to live on has to be valid by the rules of today. A deletion keeps what is
+        there to the letter, whatever the model has become since.
+        """
+        context, row, columns = self._context, base.row or {}, columns_of(checked)
+        if "attributes" not in row:
+            return Draft(columns, context.rows.any_attributes(row))
+        if not checked.is_deleted:
+            values = context.rows.values(row)["attributes"]
+            typed = values if self._type.is_free else context.rows.checked(values)
+            return Draft(columns | {"attributes": self._kept(row, values)}, typed)
+        stamp = context.schema.stamp(context.schema.of(row), base.version + 1)
+        return Draft(columns | {"attributes": row["attributes"]} | stamp, context.rows.any_attributes(row))
+
+    def _kept(self, row: Row, values: Any) -> Any:  # noqa: ANN401 - any stored value
+        if self._context.schema.is_current(row):
+            return row["attributes"]
+        return sealed(values, path="attributes")
+
+    def _changed(self, before: Any) -> Written:  # noqa: ANN401 - any stored value
+        wanted, base = spelled(self._type.shape, self._attributes, before)
+        rows, after = self._context.rows, merged(base, wanted)
+        if self._type.is_free:
+            return rows.written(after)
+        typed = rows.checked(after)
+        # What the caller changed is stored as the model writes it; what it did not touch
+        # stays to the letter, fields that this version of the model does not know included.
+        return rows.written(typed, merged(after, _same_keys(rows.stored(typed), wanted)))
+
+
+def _change_of(attributes: Any) -> Any:  # noqa: ANN401 - checked here
+    """What is to change in the attributes; None where they are to go away."""
+    if attributes is None or attributes is REMOVE:
+        return None
+    if isinstance(attributes, BaseModel):
+        return attributes.model_dump(by_alias=True, exclude_unset=True, round_trip=True)
+    if not isinstance(attributes, Mapping):
+        message = f"must be an object, null or left out, got {type(attributes).__name__}"
+        raise InvalidInputError([FieldProblem("attributes", message)])
+    return dict(attributes)
+
+
+def _spelled_out(command: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a command under the names that they are stored with."""
+    names = CommandInputModel.model_fields
+    found: dict[str, Any] = {}
+    for name, value in command.items():
+        stored = (names[name].alias or name) if name in names else name
+        if stored in found:
+            raise InvalidInputError([FieldProblem(name, f"is given twice: it is {stored!r}, too")])
+        found[stored] = value
+    return found
 
 
 def _place(fields: dict[str, Any]) -> _Place:
@@ -145,39 +174,3 @@ def _same_keys(values: dict[str, Any], shape: Any) -> dict[str, Any]:  # noqa: A
             both = isinstance(value, dict) and isinstance(inner, dict)
             found[name] = _same_keys(value, inner) if both else value
     return found
-
-
-def merged(base: Any, change: Any) -> Any:  # noqa: ANN401 - any two values
-    """``base`` after ``change``; neither is touched.
-
-    >>> merged({"a": 1, "b": {"c": 2}}, {"a": REMOVE, "b": {"d": 3}})
-    {'b': {'c': 2, 'd': 3}}
-    """
-    if not isinstance(change, dict):
-        return change
-    result = dict(base) if isinstance(base, dict) else {}
-    for name, value in change.items():
-        if value is REMOVE:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
-
-
-def spelled_out(model: type[BaseModel], change: Mapping[str, Any]) -> dict[str, Any]:
-    """``change`` with the names that ``model`` stores: aliases in place of Python names."""
-    found: dict[str, Any] = {}
-    for name, value in change.items():
-        field = model.model_fields.get(name)
-        inner = _model_in(model, name)
-        nested = isinstance(value, dict) and inner is not None
-        found[(field.alias if field else None) or name] = spelled_out(inner, value) if nested else value  # type: ignore[arg-type]
-    return found
-
-
-def _model_in(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    for own, field in model.model_fields.items():
-        if name in {own, field.alias}:
-            candidates = (field.annotation, *getattr(field.annotation, "__args__", ()))
-            return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-    return None

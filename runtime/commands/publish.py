@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Attr
 from runtime import clock, metrics
 from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
-from runtime.commands.command_row import open_slice, stamped
+from runtime.commands.command_row import Draft, open_slice, stamped
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
@@ -23,6 +23,7 @@ from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_ove
 from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, insert_command, status_set
 from runtime.queries.sessions import SessionService
 from runtime.store.port import Check, ConditionFailedError
+from runtime.store.row_reader import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +74,8 @@ class Publisher:
         self._sessions = SessionService(context)
 
     def publish(
-        self, request: Request, draft: Callable[[Base], Row], *, even_unchanged: bool = False
-    ) -> Row | None:
+        self, request: Request, draft: Callable[[Base], Draft], *, even_unchanged: bool = False
+    ) -> Draft | None:
         """Write the next version of an aggregate.
 
         Args:
@@ -83,7 +84,8 @@ class Publisher:
             even_unchanged: Write a version that says the same as the one before.
 
         Returns:
-            The command row, or None when it would change nothing.
+            The command row, with its attributes where they are known; or None when it would
+            change nothing.
         """
         with waited_for():
             return self._publish(request, draft, even_unchanged=even_unchanged)
@@ -96,7 +98,9 @@ class Publisher:
         with waited_for():
             return self._repeated(request, self._context.store.get(place))
 
-    def _publish(self, request: Request, draft: Callable[[Base], Row], *, even_unchanged: bool) -> Row | None:
+    def _publish(
+        self, request: Request, draft: Callable[[Base], Draft], *, even_unchanged: bool
+    ) -> Draft | None:
         context = self._context
         if request.version == VERSION_FIRST:
             check_new_key(*request.key)
@@ -104,13 +108,14 @@ class Publisher:
         found = read_base(context, request.key, request.version, record)
         first = self._repeated(request, found.also)
         if first is not None:
-            return first
+            return Draft(first)
         base = found.base()
         if base.row is not None:
             context.schema.check_base(base.row)
         elif not base.version:
             check_new_key(*request.key)
-        drafted = draft(base)
+        made = draft(base)
+        drafted = made.row
         _check_ttl(drafted.get(DATA_TTL), context.min_ttl)
         if (
             base.row is not None
@@ -132,7 +137,8 @@ class Publisher:
         if request.sync:
             row["syncMode"] = _SYNC
         row = context.large_attributes.off_load(context.tables.command, row, base.row)
-        return self._write(request, row, found.state, record, found.also)
+        winner = self._write(request, row, found.state, record, found.also)
+        return Draft(winner, made.attributes if winner is row else UNREAD)
 
     def _write(
         self, request: Request, row: Row, state: Row | None, record: Place | None, stale: Row | None

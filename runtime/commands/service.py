@@ -9,7 +9,7 @@ from boto3.dynamodb.conditions import Attr
 from runtime.backoff import back_off
 from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
-from runtime.commands.command_row import draft_of
+from runtime.commands.command_row import Draft, draft_of
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.partial import PartialUpdate
@@ -29,12 +29,14 @@ from runtime.model.keys import (
     get_tenant_code,
     remove_sort_key_version,
 )
+from runtime.model.rows import version_of
 from runtime.model.status import FINISHED
 from runtime.model.validation import input_model_of, validated_input
 from runtime.pipeline import resync
 from runtime.pipeline.latest import read_latest
 from runtime.store.codec import row_of
 from runtime.store.port import ConditionFailedError, Set
+from runtime.store.row_reader import UNREAD
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
@@ -202,7 +204,7 @@ class CommandService(Generic[AttributesT]):
         operation = "publish_with_retry, sync" if sync else "publish_with_retry"
         request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
         if (first := self._publisher.repeated(request)) is not None:
-            return self._context.rows.command(first)
+            return self._result(Draft(first))
         for attempt in range(max(1, attempts)):
             if attempt:
                 back_off(attempt, base=0.05, longest=1.0)
@@ -238,16 +240,15 @@ class CommandService(Generic[AttributesT]):
         options = {"source": "duplicated", **options}
         request = self._request("duplicate", detail, asked, {"version": asked}, options)
         if (first := self._publisher.repeated(request)) is not None:
-            return self._context.rows.command(first)
-        command = self.get_item(key, invoke_context=context)
-        if command is None:
+            return self._result(Draft(first))
+        row = self._command_row(self._checked(key, context))
+        if row is None:
             msg = "Invalid input key: item not found"
             raise BadRequestError(msg)
-        row = self._row(command.key) or {}
-        copy = duplicated(row, self._context.schema, command.version + 1)
-        request = self._request("duplicate", detail, command.version, {"version": asked}, options)
-        written = self._publisher.publish(request, lambda _base: copy, even_unchanged=True)
-        return self._context.rows.command(written) if written else None
+        version = version_of(row)
+        copy = duplicated(row, self._context.schema, version + 1)
+        request = self._request("duplicate", detail, version, {"version": asked}, options)
+        return self._result(self._publisher.publish(request, lambda _base: Draft(copy), even_unchanged=True))
 
     def get_item(
         self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None
@@ -261,10 +262,7 @@ class CommandService(Generic[AttributesT]):
         Raises:
             ForbiddenError: The key belongs to another tenant.
         """
-        detail = self._checked(key, invoke_context)
-        if get_sort_key_version(detail.sk) == VERSION_LATEST:
-            return self.get_latest_item(key, invoke_context=invoke_context)
-        row = self._row(detail)
+        row = self._command_row(self._checked(key, invoke_context))
         return self._context.rows.command(row) if row else None
 
     def get_latest_item(
@@ -282,11 +280,7 @@ class CommandService(Generic[AttributesT]):
         Raises:
             ForbiddenError: The key belongs to another tenant.
         """
-        pk, sk = self._checked(key, invoke_context)
-        latest = read_latest(self._context, DetailKey(pk, remove_sort_key_version(sk)))
-        row = latest.command
-        if row is None and latest.version:
-            row = self._row(DetailKey(pk, add_sort_key_version(sk, latest.version)))
+        row = self._latest_row(self._checked(key, invoke_context))
         return self._context.rows.command(row) if row else None
 
     def get_next_command(
@@ -379,10 +373,11 @@ class CommandService(Generic[AttributesT]):
         Versions, authors, times and retention do not count.
         """
         checked = validated_input(self._input_model, command)
+        rows = self._context.rows
         stored = row_of(item.model_dump(by_alias=True, exclude_none=True, exclude={"attributes"}))
-        if item.attributes is not None:
-            stored |= row_of({"attributes": item.attributes})
-        return is_unchanged(stored, draft_of(checked), self._context.rows.contents)
+        if (column := rows.written(item.attributes).column) is not None:
+            stored["attributes"] = column
+        return is_unchanged(stored, draft_of(checked, rows).row, rows.contents)
 
     def re_sync_data(
         self,
@@ -460,13 +455,12 @@ class CommandService(Generic[AttributesT]):
         require_invoke_context(options.get("invoke_context"))
         checked = validated_input(self._input_model, command)
         key = DetailKey(checked.pk, checked.sk)
-        draft = draft_of(checked)
-        self._context.large_attributes.check_text(draft.get("attributes"), key)
-        said = {**draft, "version": checked.version} if content is None else content
+        draft = draft_of(checked, self._context.rows)
+        self._context.large_attributes.check_text(draft.row.get("attributes"), key)
+        said = {**draft.row, "version": checked.version} if content is None else content
         sync = operation == "publish_sync" if sync is None else sync
         request = self._request(operation, key, checked.version, said, options, sync=sync)
-        row = self._publisher.publish(request, lambda _base: draft)
-        return self._context.rows.command(row) if row else None
+        return self._result(self._publisher.publish(request, lambda _base: draft))
 
     def _publish_partial(
         self, operation: str, command: Mapping[str, Any], options: PublishOptions
@@ -475,8 +469,15 @@ class CommandService(Generic[AttributesT]):
         sync = operation == "publish_partial_update_sync"
         update = PartialUpdate(self._context, command, sync=sync)
         request = self._request(operation, update.key, update.version, dict(command), options, sync=sync)
-        row = self._publisher.publish(request, update.draft)
-        return self._context.rows.command(row) if row else None
+        return self._result(self._publisher.publish(request, update.draft))
+
+    def _result(self, published: Draft | None) -> CommandModel[AttributesT] | None:
+        """What a publish returns. It is written: what its model may say now must not fail the call."""
+        if published is None:
+            return None
+        if published.attributes is UNREAD:
+            return self._context.rows.any_command(published.row)
+        return self._context.rows.command(published.row, published.attributes)
 
     def _request(
         self,
@@ -515,6 +516,17 @@ class CommandService(Generic[AttributesT]):
 
     def _row(self, key: DetailKey) -> Row | None:
         return self._context.store.get(self._place(key))
+
+    def _command_row(self, key: DetailKey) -> Row | None:
+        """A command; the latest one where the sort key has no version."""
+        is_latest = get_sort_key_version(key.sk) == VERSION_LATEST
+        return self._latest_row(key) if is_latest else self._row(key)
+
+    def _latest_row(self, key: DetailKey) -> Row | None:
+        latest = read_latest(self._context, DetailKey(key.pk, remove_sort_key_version(key.sk)))
+        if latest.command is None and latest.version:
+            return self._row(DetailKey(key.pk, add_sort_key_version(key.sk, latest.version)))
+        return latest.command
 
     def _set(
         self, key: DetailKey, columns: Row, *, remove: tuple[str, ...] = (), status: str | None = None

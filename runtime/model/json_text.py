@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import deque
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -22,7 +23,9 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.attributes_type import attributes_type
 from runtime.model.models import CqrsModel
+from runtime.model.plain_text import key_text, plain_text
 
 __all__ = ["dumps", "message_text", "plain"]
 
@@ -82,11 +85,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             # A page: each of its rows leaves out its own.
             return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items}, type(value))
         case BaseModel():
-            fields = value.model_dump(by_alias=True)
+            fields = attributes_type(type(value)).shown(value.model_dump(by_alias=True))
             return _row(fields, type(value)) if isinstance(fields, dict) else _plain(fields)
         case dict():
-            return {str(_plain(name)): _plain(item) for name, item in value.items()}
-        case list() | tuple():
+            return {key_text(name): _plain(item) for name, item in value.items()}
+        case list() | tuple() | deque():
             return [_plain(item) for item in value]
         case set() | frozenset():
             return sorted((_plain(item) for item in value), key=lambda item: (str(type(item)), item))
@@ -104,8 +107,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
         case _ if is_dataclass(value) and not isinstance(value, type):
             return _plain(asdict(value))
         case _:
-            msg = f"a value of the type {type(value).__name__} has no JSON form"
-            raise TypeError(msg)
+            try:
+                return plain_text(value)
+            except ValueError as error:
+                msg = f"a value of the type {type(value).__name__} has no JSON form"
+                raise TypeError(msg) from error
 
 
 def _row(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:

@@ -1,17 +1,20 @@
 """Commands and rows as Python objects.
 
 Names are snake_case in Python and camelCase in DynamoDB and over HTTP; both are accepted
-as input. ``attributes`` is the module's own model where it has one, else a dictionary.
+as input. ``attributes`` is the module's own model where it has one, else a dictionary. What is
+published with a model always has them. Only a row of another writer's, or of an earlier release, may
+lack them: then they are what the model makes of nothing, and None where it requires something.
 """
 
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotations
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from runtime.errors import FieldProblem  # noqa: TC001 - pydantic reads the annotations
 from runtime.generics import AttributesT
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, DetailKey
 
@@ -21,6 +24,7 @@ __all__ = [
     "CqrsModel",
     "DataListModel",
     "DataModel",
+    "UnreadableRow",
 ]
 
 
@@ -48,7 +52,7 @@ class CommandInputModel(CqrsModel, Generic[AttributesT]):
         is_deleted: True deletes the aggregate softly.
         seq: Sequence number, where the aggregate has one.
         ttl: When DynamoDB may delete the data row, in seconds since 1970. Default: never.
-        attributes: The aggregate's own fields.
+        attributes: The aggregate's own fields. Required where the module's model requires any.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -64,7 +68,10 @@ class CommandInputModel(CqrsModel, Generic[AttributesT]):
     is_deleted: bool | None = None
     seq: int | None = None
     ttl: int | None = None
-    attributes: AttributesT | None = None
+    if TYPE_CHECKING:  # whoever has a command need not look whether it has attributes
+        attributes: AttributesT = None  # type: ignore[assignment]
+    else:
+        attributes: AttributesT | None = None
 
 
 class _StoredModel(CqrsModel, Generic[AttributesT]):
@@ -81,7 +88,10 @@ class _StoredModel(CqrsModel, Generic[AttributesT]):
     is_deleted: bool | None = None
     seq: int | None = None
     ttl: int | None = None
-    attributes: AttributesT | None = None
+    if TYPE_CHECKING:  # whoever has a command need not look whether it has attributes
+        attributes: AttributesT = None  # type: ignore[assignment]
+    else:
+        attributes: AttributesT | None = None
     request_id: str | None = None
     created_at: datetime | None = None
     created_by: str | None = None
@@ -122,6 +132,24 @@ class DataModel(_StoredModel[AttributesT], Generic[AttributesT]):
     csk: str | None = None
 
 
+class UnreadableRow(CqrsModel):
+    """A stored row that the module's model does not accept today.
+
+    It can be deleted and erased, and changed where the change mends it; ``cqrs show --raw`` shows it.
+
+    Attributes:
+        pk: Partition key.
+        sk: Sort key.
+        version: Its version, where it has one.
+        problems: What the model has to say, by field.
+    """
+
+    pk: str
+    sk: str
+    version: int | None = None
+    problems: list[FieldProblem]
+
+
 class DataListModel(CqrsModel, Generic[AttributesT]):
     """One page of data rows.
 
@@ -129,6 +157,8 @@ class DataListModel(CqrsModel, Generic[AttributesT]):
         items: The rows.
         last_sk: Pass it as ``start_from_sk`` to get the next page. None on the last page.
         total: How many there are in all, where the source knows.
+        unreadable: The rows of the page that are not in ``items``, since today's model does not
+            accept them. None where there are none.
         too_large: Sort keys of items that have their place on the page, and do not fit into an
             answer. None where there are none.
     """
@@ -136,4 +166,5 @@ class DataListModel(CqrsModel, Generic[AttributesT]):
     items: list[DataModel[AttributesT]]
     last_sk: str | None = None
     total: int | None = None
+    unreadable: list[UnreadableRow] | None = None
     too_large: list[str] | None = None

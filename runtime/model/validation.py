@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -35,7 +35,14 @@ def validated_input(
     Raises:
         InvalidInputError: A field is missing, has the wrong type or contradicts another.
     """
-    values = command.model_dump(exclude_unset=True) if isinstance(command, BaseModel) else command
+    values = (
+        {name: getattr(command, name) for name in command.model_fields_set}
+        if isinstance(command, BaseModel)
+        else dict(command)
+    )
+    attributes = values.get("attributes")
+    if isinstance(attributes, BaseModel) and not _is_of(attributes, model):
+        values["attributes"] = attributes.model_dump(by_alias=True, exclude_unset=True, round_trip=True)
     try:
         checked = model.model_validate(values)
     except ValidationError as error:
@@ -50,9 +57,15 @@ def validated_input(
     )
 
 
+def _is_of(attributes: BaseModel, model: type[CommandInputModel[Any]]) -> bool:
+    """Whether a model can be taken for the module's own attributes as it is."""
+    (own,) = model.__pydantic_generic_metadata__["args"] or (Any,)
+    return not isinstance(own, type) or (get_origin(own) is None and isinstance(attributes, own))
+
+
 def field_problems(error: ValidationError, *, prefix: str = "") -> list[FieldProblem]:
     """What pydantic found, one problem a field, without echoing the values."""
     return [
-        FieldProblem(prefix + ".".join(str(part) for part in found["loc"]), found["msg"])
+        FieldProblem((prefix + ".".join(str(part) for part in found["loc"])).rstrip("."), found["msg"])
         for found in error.errors(include_url=False, include_input=False, include_context=False)
     ]

@@ -18,7 +18,7 @@ from runtime import clock
 from runtime.errors import CqrsError, PreviousVersionPending
 from runtime.log import logger
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import LIFE, PUBLISH_ID, is_same_life, life_of, version_of
+from runtime.model.rows import LIFE, PUBLISH_ID, is_deleted, is_same_life, life_of, version_of
 from runtime.model.status import FINISHED
 from runtime.pipeline.cursors import CursorRow, TurnLostError
 from runtime.pipeline.transactions import is_command
@@ -272,7 +272,10 @@ class Turn:
         Raises:
             Exception: Whatever it raises.
         """
-        self._reference.handler.up(self._context.rows.command(command))
+        rows = self._context.rows
+        # Of what is deleted a read model wants the key: it must go, whatever the model has become.
+        shown = rows.any_command(command) if is_deleted(command) else rows.command(command)
+        self._reference.handler.up(shown)
         self.shown.append(command)
 
     def _show(self, command: Row, version: int, done: int | None, *, hold: bool) -> None:

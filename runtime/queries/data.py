@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, UnreadableRowError
 from runtime.generics import AttributesT
 from runtime.identity.checked_key import checked_key, checked_pk
 from runtime.model.keys import VERSION_LATEST, get_sort_key_version, remove_sort_key_version
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.identity.context import InvokeContext
-    from runtime.model.models import DataListModel, DataModel
+    from runtime.model.models import DataListModel, DataModel, UnreadableRow
     from runtime.module_context import ModuleContext
     from runtime.store.sort_key import SortKeyCondition
 
@@ -47,6 +47,7 @@ class DataService(Generic[AttributesT]):
         Raises:
             InvalidInputError: The key cannot be that of an aggregate.
             ForbiddenError: The key belongs to another tenant.
+            UnreadableRowError: The model of today does not accept it.
         """
         detail = checked_key(key, invoke_context, self._context.settings)
         row = self._context.store.get(self._context.data_place(detail), consistent=consistent)
@@ -115,6 +116,8 @@ class DataService(Generic[AttributesT]):
         Raises:
             InvalidInputError: An argument is out of range.
             ForbiddenError: The key belongs to another tenant.
+            UnreadableRowError: After the last row: these rows were left out, since the model of
+                today does not accept them.
         """
         checked_pk(pk, invoke_context, self._context.settings)
         request = PageRequest.checked(pk, sk, None, page_size, order, limit_name="page_size")
@@ -157,10 +160,16 @@ class DataService(Generic[AttributesT]):
         return self._context.rows.data(done.data)
 
     def _rows(self, request: PageRequest, *, consistent: bool) -> Iterator[DataModel[AttributesT]]:
+        unreadable: list[UnreadableRow] = []
         while True:
             page = request.read(self._context.store, self._context.tables.data, consistent=consistent)
-            for row in page.rows:
-                yield self._context.rows.data(row)
+            found = self._context.rows.readable(page.rows)
+            unreadable += found.unreadable or ()
+            yield from found.items
             if page.last_sk is None:
-                return
+                break
             request = request.after(page.last_sk)
+        if unreadable:
+            first, *others = unreadable
+            keys = [(other.pk, other.sk) for other in others]
+            raise UnreadableRowError(self._context.name, first.pk, first.sk, first.problems, keys)

@@ -17,18 +17,42 @@ from runtime.model.keys import (
     get_tenant_code,
     remove_sort_key_version,
 )
+from runtime.model.models import DataModel
 from runtime.model.rows import LIFE, history_row, is_same_life, moment_in, version_of
 from runtime.pipeline.versions import version_rows
 from runtime.store.answer_size import PAGE_BYTES
 from runtime.store.port import Put
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runtime.identity.context import InvokeContext
-    from runtime.model.models import DataModel
+    from runtime.model.models import UnreadableRow
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["HistoryPage", "HistoryService"]
+__all__ = ["HistoryPage", "HistoryService", "StateList"]
+
+
+class StateList(list[DataModel[AttributesT]], Generic[AttributesT]):
+    """States of an aggregate.
+
+    Args:
+        states: The states.
+        unreadable: The rows that are not among them.
+
+    Attributes:
+        unreadable: The rows that are not in the list, since the model of today does not accept
+            them. None where there are none.
+    """
+
+    def __init__(
+        self,
+        states: Iterable[DataModel[AttributesT]] = (),
+        unreadable: list[UnreadableRow] | None = None,
+    ) -> None:
+        super().__init__(states)
+        self.unreadable = unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +62,13 @@ class HistoryPage(Generic[AttributesT]):
     Attributes:
         items: The states, oldest first.
         last_version: Pass it as ``after`` to get the next page. None on the last one.
+        unreadable: The states of the page that are not in ``items``, since the model of today does
+            not accept them. None where there are none.
     """
 
     items: list[DataModel[AttributesT]]
     last_version: int | None
+    unreadable: list[UnreadableRow] | None = None
 
 
 class HistoryService(Generic[AttributesT]):
@@ -88,7 +115,7 @@ class HistoryService(Generic[AttributesT]):
         after: int = 0,
         limit: int | None = None,
         invoke_context: InvokeContext | None = None,
-    ) -> list[DataModel[AttributesT]]:
+    ) -> StateList[AttributesT]:
         """The replaced states of one aggregate, oldest first.
 
         A query reads all of their rows, since sort keys do not have the versions in order;
@@ -108,7 +135,8 @@ class HistoryService(Generic[AttributesT]):
         """
         detail = self._checked(key, invoke_context)
         rows = [row for row in self._rows(detail) if version_of(row) > after]
-        return [self._context.rows.data(row) for row in rows[:limit]]
+        found = self._context.rows.readable(rows[:limit])
+        return StateList(found.items, found.unreadable)
 
     def page(
         self,
@@ -149,9 +177,10 @@ class HistoryService(Generic[AttributesT]):
         ]
         places = [self._context.history_place(detail, version) for version in versions[:limit]]
         stored = self._context.store.batch_get(places)
-        items = self._context.rows.fitting((stored[place] for place in places if place in stored), max_bytes)
-        last = items[-1].version if items else 0
-        return HistoryPage(items, last if any(version > last for version in versions) and items else None)
+        page = self._context.rows.fitting((stored[place] for place in places if place in stored), max_bytes)
+        last = version_of(page.last) if page.last else 0
+        goes_on = any(version > last for version in versions) and page.last is not None
+        return HistoryPage(page.items, last if goes_on else None, page.unreadable)
 
     def as_of(
         self,

@@ -13,7 +13,7 @@ from runtime.identity.context import current_invoke_context
 from runtime.identity.user import get_user_context, user_id_of
 from runtime.model.item_list import ItemList
 from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
-from runtime.model.rows import data_row, version_of
+from runtime.model.rows import data_row, is_deleted, version_of
 from runtime.queries.paging import Order, PageRequest
 from runtime.queries.pending import Merged, merged_rows
 from runtime.queries.pending_items import Merge, read_pending
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runtime.model.models import CommandModel, DataListModel, DataModel
     from runtime.module_context import ModuleContext
     from runtime.store.sort_key import SortKeyCondition
+    from runtime.store.values import Row
 
 __all__ = ["Repository"]
 
@@ -60,7 +61,27 @@ class Repository(Generic[AttributesT]):
             InvalidInputError: The key cannot be that of an aggregate.
             ForbiddenError: The key belongs to another tenant.
         """
-        context = invoke_context or current_invoke_context()
+        row = self._row(key, invoke_context or current_invoke_context())
+        return self._context.rows.data(row) if row else None
+
+    def exists(self, key: tuple[str, str], *, invoke_context: InvokeContext | None = None) -> bool:
+        """Whether there is an aggregate that is not deleted, the caller's own pending write included.
+
+        One consistent read; one more while a write of the caller's is still pending. Its
+        attributes are not looked at.
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: The key cannot be that of an aggregate.
+            ForbiddenError: The key belongs to another tenant.
+        """
+        row = self._row(key, invoke_context or current_invoke_context())
+        return row is not None and not is_deleted(row)
+
+    def _row(self, key: tuple[str, str], context: InvokeContext | None) -> Row | None:
         detail = checked_key(key, context, self._context.settings)
         data, place = self._context.data_place(detail), self._sessions.place(context, detail)
         rows = self._context.store.batch_get([data, place] if place else [data])
@@ -69,7 +90,7 @@ class Repository(Generic[AttributesT]):
         if session and session.version > version_of(row):
             command = self._context.store.get(self._context.command_place(detail, session.version))
             row = data_row(command, row) if command and session.is_about(command) else row
-        return self._context.rows.data(row) if row else None
+        return row
 
     def list_items_by_pk(
         self,

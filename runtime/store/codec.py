@@ -2,11 +2,14 @@
 
 Dates, times, UUIDs and enumerations become text; floats become exact decimals; numbers come back
 as int where they are whole and as Decimal where they are not; bytes and sets stay what they are.
+What a model has written, that model reads again: there durations, URLs, addresses, paths and keys of
+any kind become text, too, and sets that DynamoDB has not become lists.
 """
 
 from __future__ import annotations
 
 import base64
+from collections import deque
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.plain_text import has_plain_text, key_text, plain_text
 from runtime.store.values import Sealed
 
 if TYPE_CHECKING:
@@ -66,15 +70,20 @@ def row_of(values: Mapping[str, Any], *, path: str = "") -> Row:
     return {name: sealed(value, path=f"{path}{name}") for name, value in values.items() if value is not None}
 
 
-def sealed(value: Any, *, path: str) -> Value:  # noqa: ANN401 - any user value
+def sealed(value: Any, *, path: str, typed: bool = False) -> Value:  # noqa: ANN401 - any user value
     """What a column holds for a Python value: plain where it is text, a number or a flag.
+
+    Args:
+        value: Any value.
+        path: Where it is, for an error.
+        typed: Whether a model has written it, and will read it.
 
     Raises:
         InvalidInputError: The value, or one inside of it, cannot be stored.
     """
     if type(value) is str:  # most columns
         return _text(value, path)
-    return decoded_value(to_wire_value(value, path=path))
+    return decoded_value(_wire(value, path, 1, typed=typed))
 
 
 def opened(value: Value) -> Any:  # noqa: ANN401 - any user value
@@ -208,20 +217,23 @@ def _wire(  # noqa: C901, PLR0911, PLR0912 - one case a type
         case datetime() | date() | time() | UUID():
             return {"S": _scalar_text(value, path)}
         case dict():
-            fields = ((_key(key, path), inner) for key, inner in value.items())
+            fields = ((_key(key, path, typed=typed), inner) for key, inner in value.items())
             return {
                 "M": {key: _wire(inner, f"{path}.{key}", level + 1, typed=typed) for key, inner in fields}
             }
-        case list() | tuple():
+        case list() | tuple() | deque():
             return {"L": [_wire(v, f"{path}[{i}]", level + 1, typed=typed) for i, v in enumerate(value)]}
         case set() | frozenset():
-            if not value and typed:
-                return {"L": []}  # its model makes a set of it again
+            if typed and _kind_of_set(value) is None:
+                members = sorted(value, key=repr)  # its model makes a set of it again
+                return {"L": [_wire(v, f"{path}[{i}]", level + 1, typed=True) for i, v in enumerate(members)]}
             return _set(value, path)
         case _ if hasattr(value, "model_dump"):
-            return _wire(value.model_dump(by_alias=True), path, level, typed=True)
+            return _wire(value.model_dump(by_alias=True, round_trip=True), path, level, typed=True)
+        case _ if typed:
+            return _wire(_plain(value, path), path, level, typed=typed)
         case _:
-            raise _refused(path, f"has the type {type(value).__name__}, which cannot be stored")
+            raise _cannot(value, path)
 
 
 def _number_in(text: str) -> int | Decimal:
@@ -238,20 +250,62 @@ def _python_number(text: str) -> int | Decimal:
     return int(text) if text.isdecimal() else _exact(Decimal(text))
 
 
+def _plain(value: Any, path: str) -> Any:  # noqa: ANN401
+    if hasattr(value, "get_secret_value"):  # pydantic writes stars
+        raise _cannot(value, path)
+    try:
+        plain = plain_text(value)
+    except ValueError as error:
+        raise _cannot(value, path) from error
+    if type(plain) is type(value):
+        raise _cannot(value, path)
+    return plain
+
+
+def _kind_of_set(members: Iterable[Any]) -> str | None:
+    """The kind of set that DynamoDB has for these members; None where it has none."""
+    kinds = {_kind_of_member(member) for member in members}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _kind_of_member(member: Any) -> str | None:  # noqa: ANN401
+    match member:
+        case Enum():
+            return _kind_of_member(member.value)
+        case bytes():
+            return "BS"
+        case bool():
+            return None
+        case int() | float() | Decimal():
+            return "NS"
+        case str() | date() | time() | UUID():
+            return "SS"
+        case _:
+            return "SS" if has_plain_text(member) else None
+
+
 def _set(members: Iterable[Any], path: str) -> dict[str, Any]:
     """The members in order: Python gives them in any, and the same set is to be the same row."""
     plain = [member.value if isinstance(member, Enum) else member for member in members]
     if not plain:
         raise _refused(path, "must not be an empty set: DynamoDB has none; leave the field out")
-    if all(isinstance(member, bytes) for member in plain):
-        return {"BS": sorted(set(plain))}
-    if all(isinstance(member, int | float | Decimal) and not isinstance(member, bool) for member in plain):
-        # Compared as decimals: 0.1 and Decimal("0.10") are two members for Python, and one for DynamoDB.
-        return {"NS": [str(number) for number in sorted({_number(member, path) for member in plain})]}
-    if all(isinstance(member, str | date | time | UUID) for member in plain):
-        texts = {_text(m, path) if isinstance(m, str) else _scalar_text(m, path) for m in plain}
-        return {"SS": sorted(texts)}
-    raise _refused(path, "must be a set of text, numbers or bytes, and all of one kind")
+    match _kind_of_set(plain):
+        case "BS":
+            return {"BS": sorted(set(plain))}
+        case "NS":
+            # Compared as decimals: 0.1 and Decimal("0.10") are two members for Python, and one for DynamoDB.
+            return {"NS": [str(number) for number in sorted({_number(member, path) for member in plain})]}
+        case "SS":
+            return {"SS": sorted({_member_text(member, path) for member in plain})}
+        case _:
+            raise _refused(path, "must be a set of text, numbers or bytes, and all of one kind")
+
+
+def _member_text(member: Any, path: str) -> str:  # noqa: ANN401
+    if isinstance(member, str):
+        return _text(member, path)
+    is_scalar = isinstance(member, date | time | UUID)
+    return _scalar_text(member, path) if is_scalar else str(_plain(member, path))
 
 
 def _number(value: float | Decimal, path: str) -> Decimal:
@@ -304,10 +358,20 @@ def _text(text: str, path: str) -> str:
     return text
 
 
-def _key(key: Any, path: str) -> str:  # noqa: ANN401 - checked here
+def _key(key: Any, path: str, *, typed: bool) -> str:  # noqa: ANN401 - checked here
+    if type(key) is not str and typed:
+        try:
+            key = key_text(key)
+        except ValueError as error:
+            message = f"has a key of the type {type(key).__name__}, which has no text to be stored as"
+            raise _refused(path, message) from error
     if not isinstance(key, str):
         raise _refused(path, f"has the key {key!r}; keys must be text")
     return _text(key, path)
+
+
+def _cannot(value: Any, path: str) -> InvalidInputError:  # noqa: ANN401
+    return _refused(path, f"has the type {type(value).__name__}, which cannot be stored")
 
 
 def _refused(path: str, message: str) -> InvalidInputError:

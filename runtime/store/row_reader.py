@@ -1,17 +1,31 @@
-"""Rows as models, with their attributes in them wherever they are kept."""
+"""Rows as models, with their attributes in them wherever they are kept; and attributes as columns."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from runtime.errors import (
+    CorruptRowError,
+    CqrsError,
+    FieldProblem,
+    InvalidInputError,
+    UnreadableRowError,
+    UpcastError,
+)
 from runtime.generics import AttributesT
-from runtime.model.models import CommandModel, DataListModel, DataModel
+from runtime.log import logger
+from runtime.model.attributes_type import attributes_type
+from runtime.model.differences import differences
+from runtime.model.models import CommandModel, DataListModel, DataModel, UnreadableRow
+from runtime.model.rows import version_of
+from runtime.model.validation import field_problems
 from runtime.store.answer_size import PAGE_BYTES, answer_bytes, answer_size
 from runtime.store.codec import opened, opened_row, sealed
 
@@ -20,9 +34,48 @@ if TYPE_CHECKING:
 
     from runtime.model.schema import Schema
     from runtime.store.attributes import LargeAttributes
-    from runtime.store.values import Row
+    from runtime.store.values import Row, Value
 
-__all__ = ["RowReader"]
+__all__ = ["UNREAD", "Readable", "RowReader", "Written"]
+
+_COLUMN: Final = "attributes"
+_ModelT = TypeVar("_ModelT", CommandModel[Any], DataModel[Any])
+
+
+class _Unread:
+    """The kind of `UNREAD`."""
+
+
+UNREAD: Final = _Unread()
+"""In place of attributes that have to be read from their row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Attributes as they will be stored.
+
+    Attributes:
+        column: The column; None where there are none.
+        attributes: What is read of it, or `UNREAD`.
+    """
+
+    column: Value
+    attributes: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Readable(Generic[AttributesT]):
+    """Rows, as far as the model of today accepts them.
+
+    Attributes:
+        items: Those that it accepts.
+        unreadable: The others; None where there are none.
+        last: The last one of the rows.
+    """
+
+    items: list[DataModel[AttributesT]]
+    unreadable: list[UnreadableRow] | None
+    last: Row | None = None
 
 
 class RowReader(Generic[AttributesT]):
@@ -32,6 +85,7 @@ class RowReader(Generic[AttributesT]):
         large_attributes: Where attributes are that are too large for a row.
         schema: Schema versions of the attributes.
         attributes: Type of the attributes: a pydantic model, or ``dict[str, Any]``.
+        module: Logical name of the module, for errors.
     """
 
     def __init__(
@@ -39,18 +93,61 @@ class RowReader(Generic[AttributesT]):
         large_attributes: LargeAttributes,
         schema: Schema,
         attributes: Any,  # noqa: ANN401 - a type
+        module: str = "",
     ) -> None:
         self._large_attributes = large_attributes
         self._schema = schema
         self._attributes = attributes
+        self._type = attributes_type(attributes)
+        self._module = module
 
-    def command(self, row: Row) -> CommandModel[AttributesT]:
-        """The command in a row of the command table."""
-        return self._command_model.model_validate(self.values(row))
+    def command(self, row: Row, attributes: Any = UNREAD) -> CommandModel[AttributesT]:  # noqa: ANN401
+        """The command in a row of the command table.
+
+        Args:
+            row: The row.
+            attributes: Its attributes, where they are known.
+
+        Raises:
+            UnreadableRowError: Today's model does not accept it.
+        """
+        return self._model(self._command_model, row, attributes)
 
     def data(self, row: Row) -> DataModel[AttributesT]:
-        """The state in a row of the data or history table."""
-        return self._data_model.model_validate(self.values(row))
+        """The state in a row of the data or history table.
+
+        Raises:
+            UnreadableRowError: Today's model does not accept it.
+        """
+        return self._model(self._data_model, row, UNREAD)
+
+    def readable(self, rows: Iterable[Row]) -> Readable[AttributesT]:
+        """The states in rows, and which rows do not fit the model: one of them never hides the others."""
+        items: list[DataModel[AttributesT]] = []
+        unreadable: list[UnreadableRow] = []
+        for row in rows:
+            try:
+                items.append(self.data(row))
+            except (CorruptRowError, UpcastError) as error:
+                logger.warning("row cannot be read", error=type(error).__name__)
+                unreadable.append(unreadable_row(row, error))
+        return Readable(items, unreadable or None)
+
+    def any_command(self, row: Row) -> CommandModel[AttributesT]:
+        """The command in a row, also in one that the model does not accept.
+
+        For what must go on whatever the model has become: deleting, erasing, and the answer to a
+        publish that has left the attributes alone. Then they are a dictionary, as they are stored.
+        """
+        return self._model(self._command_model, row, self.any_attributes(row))
+
+    def any_attributes(self, row: Row) -> Any:  # noqa: ANN401 - of the model, or not
+        """The attributes of a row; a dictionary, as they are stored, where the model does not accept them."""
+        with suppress(CorruptRowError, UpcastError):
+            return self._read(row, self.values(row).get(_COLUMN))
+        with suppress(CorruptRowError):
+            return opened(self._large_attributes.load(row).get(_COLUMN))
+        return None
 
     def page(
         self,
@@ -72,42 +169,52 @@ class RowReader(Generic[AttributesT]):
         """
         limit, used, before = max_bytes or PAGE_BYTES, 0, None
         items: list[DataModel[AttributesT]] = []
+        unreadable: list[UnreadableRow] = []
         too_large: list[str] = []
         for row in first:
             item, size = self._sized(row)
             if used + size <= limit // 2:
                 used += size
-                items.append(item)
-        new = len(items)
+                _add(item, items, unreadable)
+        new = len(items) + len(unreadable)
         for row in rows:
             item, size = self._sized(row)
             if max_bytes is not None and size > limit:
                 too_large.append(row["sk"])
-            elif len(items) > new and used + size > limit:
+            elif len(items) + len(unreadable) > new and used + size > limit:
                 last_sk = before
                 break
             else:
                 used += size
-                items.append(item)
+                _add(item, items, unreadable)
             before = row["sk"]
-        return DataListModel(items=items, last_sk=last_sk, too_large=too_large or None)
+        return DataListModel(
+            items=items, last_sk=last_sk, unreadable=unreadable or None, too_large=too_large or None
+        )
 
-    def fitting(self, rows: Iterable[Row], max_bytes: int) -> list[DataModel[AttributesT]]:
+    def fitting(self, rows: Iterable[Row], max_bytes: int) -> Readable[AttributesT]:
         """The first of ``rows`` that together take ``max_bytes`` in an answer; one at least."""
-        found: list[DataModel[AttributesT]] = []
-        used = 0
+        items: list[DataModel[AttributesT]] = []
+        unreadable: list[UnreadableRow] = []
+        used, last = 0, None
         for row in rows:
             item, size = self._sized(row)
             used += size
-            if found and used > max_bytes:
+            if last is not None and used > max_bytes:
                 break
-            found.append(item)
-        return found
+            _add(item, items, unreadable)
+            last = row
+        return Readable(items, unreadable or None, last)
 
-    def _sized(self, row: Row) -> tuple[DataModel[AttributesT], int]:
-        """The state in a row, and about how many bytes it takes in an answer."""
-        loaded = self._large_attributes.load(row)
-        item = self.data(loaded)
+    def _sized(self, row: Row) -> tuple[DataModel[AttributesT] | UnreadableRow, int]:
+        """The state in a row, or that it cannot be read; and about how many bytes it takes in an answer."""
+        try:
+            loaded = self._large_attributes.load(row)
+            item = self.data(loaded)
+        except (CorruptRowError, UpcastError) as error:
+            logger.warning("row cannot be read", error=type(error).__name__)
+            problem = unreadable_row(row, error)
+            return problem, answer_bytes(problem.model_dump_json(by_alias=True))
         try:
             # What the model makes of its fields counts, too.
             return item, answer_bytes(item.model_dump_json(by_alias=True, warnings=False))
@@ -125,22 +232,124 @@ class RowReader(Generic[AttributesT]):
         """
         is_current = self._schema.is_current(row)
         values = opened_row(self._large_attributes.load(row))
-        if not is_current and isinstance(attributes := values.get("attributes"), dict):
-            values["attributes"] = self._schema.upcast(row, attributes)
+        if not is_current and isinstance(attributes := values.get(_COLUMN), dict):
+            values[_COLUMN] = self._schema.upcast(row, attributes)
+        if _COLUMN in values:
+            values[_COLUMN] = self._type.without_computed(values[_COLUMN])
         return values
 
     def contents(self, row: Row) -> Iterator[Any]:
         """The attributes of a row as Python values, in each form that says the same.
 
-        As they are stored; of an older schema, as upcast, and as the model writes that.
+        As they are stored; of an older schema, as upcast; and as the model writes them.
         """
+        row = self._large_attributes.load(row)
         if self._schema.is_current(row):
-            yield opened(self._large_attributes.load(row).get("attributes"))
+            yield opened(row.get(_COLUMN))
+            if self._type.is_free:
+                return
+        values = self.values(row).get(_COLUMN)
+        yield opened(sealed(values, path=_COLUMN))
+        if self._type.is_free:
             return
-        values = self.values(row)
-        yield _stored(values.get("attributes"))
-        with suppress(ValidationError):  # what does not fit the model is not what it writes
-            yield _stored(self._data_model.model_validate(values).attributes)
+        try:
+            yield opened(self._column(self._type.read({} if values is None else values)))
+        except (ValidationError, CqrsError):
+            return  # what does not fit the model is not what it writes
+        except Exception:  # noqa: BLE001 - of the model's own validators
+            return
+
+    def written(self, attributes: Any, values: Any = UNREAD) -> Written:  # noqa: ANN401 - of the model
+        """Attributes as a column, once it is sure that the model reads from it what it is given here.
+
+        Args:
+            attributes: The attributes, of the module's type.
+            values: What is to be stored of them, where that is more than the model itself writes.
+
+        Raises:
+            InvalidInputError: A value cannot be stored, would not be accepted when it is read, or
+                would be read as something else.
+        """
+        if self._type.is_free:
+            column = None if attributes is None else sealed(attributes, path=_COLUMN)
+            return Written(column, opened(column))
+        if attributes is None:
+            attributes = self._of_nothing()
+        column = self._column(attributes) if values is UNREAD else sealed(values, path=_COLUMN)
+        try:
+            found = self._type.read(opened(column))
+        except ValidationError as error:
+            refused = [
+                FieldProblem(problem.field, f"would not be accepted when it is read back: {problem.message}")
+                for problem in field_problems(error, prefix=f"{_COLUMN}.")
+            ]
+            raise InvalidInputError(refused) from error
+        problems = [*differences(self._type.shape, attributes, found, self._any_column)]
+        if problems:
+            raise InvalidInputError(problems)
+        return Written(column, found)
+
+    def checked(self, values: Any) -> Any:  # noqa: ANN401
+        """Attributes of the module's type, of what is stored with a change in it.
+
+        Raises:
+            InvalidInputError: The model does not accept them, by the rules that hold today.
+        """
+        try:
+            return self._type.checked({} if values is None else values)
+        except ValidationError as error:
+            raise InvalidInputError(field_problems(error, prefix=f"{_COLUMN}.")) from error
+
+    def stored(self, attributes: Any) -> Any:  # noqa: ANN401
+        """Attributes as the values that will be read of their column."""
+        return opened(self._column(attributes))
+
+    def _of_nothing(self) -> Any:  # noqa: ANN401
+        try:
+            return self._type.read({})
+        except ValidationError as error:
+            raise InvalidInputError(field_problems(error, prefix=f"{_COLUMN}.")) from error
+
+    def _column(self, attributes: Any) -> Value:  # noqa: ANN401
+        return sealed(self._type.plain(attributes), path=_COLUMN, typed=True)
+
+    @staticmethod
+    def _any_column(value: Any) -> Value:  # noqa: ANN401
+        return sealed(value, path=_COLUMN, typed=True)
+
+    def _model(self, model: type[_ModelT], row: Row, attributes: Any) -> _ModelT:  # noqa: ANN401
+        if attributes is UNREAD:
+            values = self.values(row)
+            attributes = self._read(row, values.pop(_COLUMN, None))
+        else:
+            values = opened_row({name: column for name, column in row.items() if name != _COLUMN})
+        try:
+            found = model.model_validate(values)
+        except ValidationError as error:
+            raise self._unreadable(row, field_problems(error)) from error
+        if attributes is not None:
+            found.attributes = attributes
+        return found
+
+    def _read(self, row: Row, raw: Any) -> Any:  # noqa: ANN401
+        if raw is None and self._type.is_free:
+            return None
+        try:
+            return self._type.read({} if raw is None else raw)
+        except ValidationError as error:
+            if raw is None:
+                return None  # of another writer, or of before attributes were required
+            problems = field_problems(error, prefix=f"{_COLUMN}.")
+        except CqrsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a validator of the model raises
+            # Not chained: what it says may quote the attributes.
+            message = f"a validator of the model raised {type(error).__name__}"
+            problems = [FieldProblem(_COLUMN, message)]
+        raise self._unreadable(row, problems)
+
+    def _unreadable(self, row: Row, problems: list[FieldProblem]) -> UnreadableRowError:
+        return UnreadableRowError(self._module, str(row.get("pk")), str(row.get("sk")), problems)
 
     @cached_property
     def _command_model(self) -> type[CommandModel[AttributesT]]:
@@ -151,6 +360,26 @@ class RowReader(Generic[AttributesT]):
         return cast("type[DataModel[AttributesT]]", DataModel.__class_getitem__(self._attributes))
 
 
-def _stored(attributes: Any) -> Any:  # noqa: ANN401 - of the user's model
-    """Attributes as they would be read back."""
-    return opened(sealed(attributes, path="attributes"))
+def unreadable_row(row: Row, error: CqrsError) -> UnreadableRow:
+    """What a list says of a row that cannot be read."""
+    problems = (
+        list(error.problems)
+        if isinstance(error, UnreadableRowError)
+        else [FieldProblem(_COLUMN, "cannot be brought to the model of today, or are not in the bucket")]
+    )
+    try:
+        version: int | None = version_of(row)
+    except CorruptRowError:
+        version = None
+    return UnreadableRow(pk=str(row["pk"]), sk=str(row["sk"]), version=version, problems=problems)
+
+
+def _add(
+    item: DataModel[AttributesT] | UnreadableRow,
+    items: list[DataModel[AttributesT]],
+    unreadable: list[UnreadableRow],
+) -> None:
+    if isinstance(item, UnreadableRow):
+        unreadable.append(item)
+    else:
+        items.append(item)

@@ -130,7 +130,7 @@ KEY = (PK, "A1")
         ("commands.get_item", (KEY,), [GET, BATCH_GET, GET]),
         ("commands.get_latest_item", (KEY,), [GET, BATCH_GET, GET]),
         ("commands.get_next_command", ((PK, "A1@1"),), [GET]),
-        ("commands.duplicate", ((PK, "A1@1"),), [GET, GET, BATCH_GET, TRANSACT]),
+        ("commands.duplicate", ((PK, "A1@1"),), [GET, BATCH_GET, TRANSACT]),
         ("commands.update_status", ((PK, "A1@1"), "x:STARTED"), [UPDATE]),
         ("commands.update_task_token", ((PK, "A1@1"), "token"), [UPDATE]),
         ("commands.update_ttl", ((PK, "A1@2"),), [UPDATE]),

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
-from runtime import CqrsModel
-from runtime.commands.partial import REMOVE, merged, spelled_out
+from runtime.commands.partial import REMOVE, merged
 
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 names = st.sampled_from("abcd")
@@ -70,22 +68,3 @@ def test_no_removal_is_ever_left_behind(state: dict[str, Any], change: dict[str,
 )
 def test_examples(base: dict[str, Any], change: dict[str, Any], after: dict[str, Any]) -> None:
     assert merged(base, change) == after
-
-
-class Inner(CqrsModel):
-    unit_price: int
-    colour: str = Field(alias="color")
-
-
-class Outer(CqrsModel):
-    main_part: Inner | None = None
-    free: dict[str, Any] = Field(default_factory=dict)
-
-
-def test_python_names_become_the_stored_ones() -> None:
-    change = {"main_part": {"unit_price": 1, "color": "red", "other_key": 2}, "free": {"snake_case": 1}}
-    assert spelled_out(Outer, change) == {
-        "mainPart": {"unitPrice": 1, "color": "red", "other_key": 2},
-        "free": {"snake_case": 1},
-    }
-    assert spelled_out(Outer, {"mainPart": {"colour": "red"}}) == {"mainPart": {"color": "red"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from constructs_lib.cli.context import Result
@@ -17,14 +18,16 @@ __all__ = ["show"]
 
 
 def show(context: Context) -> Result:
-    """Show what is stored about an aggregate, without its attributes. One call, or two."""
+    """Show what is stored about an aggregate; its attributes only on request. One call, or two."""
     options = context.options
     module = one_module(context)
-    found = context.operator.ask("show", module=module, pk=options.pk, sk=options.sk)
+    raw = {"raw": True} if options.raw else {}  # an older release does not know it
+    found = context.operator.ask("show", module=module, pk=options.pk, sk=options.sk, **raw)
     parts: list[Line | Table] = [
         Line(f"{module}  {found['pk']}  {found['sk']}", "bold"),
         Line(_state(found["data"])),
         Line(),
+        *_raw(found["data"]),
         _versions(found["versions"]),
     ]
     if found["cursors"]:
@@ -38,6 +41,15 @@ def _state(data: dict[str, Any] | None) -> str:
     if data is None:
         return "no data row: no version was applied"
     return f"at version {data['version']} since {data['updatedAt']}, by {data['updatedBy']}"
+
+
+def _raw(data: dict[str, Any] | None) -> list[Line | Table]:
+    if data is None or "attributes" not in data:
+        return []
+    problems = [[problem["field"], problem["message"]] for problem in data["problems"]]
+    table = [Table(["field", "problem"], problems, "Today's model does not accept it")] if problems else []
+    text = json.dumps(data["attributes"], ensure_ascii=False, indent=2)
+    return [*(Line(line) for line in text.splitlines()), Line(), *table]
 
 
 def _versions(versions: Sequence[dict[str, Any]]) -> Table:

@@ -14,8 +14,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Form
 
 from runtime.entry.http.json_format import dumps, loads
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.attributes_type import attributes_type
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
     from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
@@ -44,7 +47,7 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
         body = loads(text) if text and text.strip() else None
         is_list = any(field_annotation_is_sequence(field.field_info.annotation) for field in fields)
         if isinstance(body, dict) or body is None or (is_list and isinstance(body, list)):
-            return body
+            return _typed(fields, body)
         msg = "must be a JSON object"
         raise _refused(msg)
 
@@ -61,6 +64,18 @@ class JsonResponses(BaseMiddlewareHandler[Any]):
         elif response.is_json() and not isinstance(response.body, (str, bytes)):
             response.body = dumps(response.body)
         return response
+
+
+def _typed(fields: Sequence[Any], body: Any) -> Any:  # noqa: ANN401 - any JSON
+    """A body with what JSON has no type for, such as bytes, in the type that the route asks for."""
+    if body is None:
+        return None
+    if len(fields) == 1 and not getattr(fields[0].field_info, "embed", None):
+        return attributes_type(fields[0].field_info.annotation).from_json(body)
+    types = {field.alias: attributes_type(field.field_info.annotation) for field in fields}
+    return {
+        name: types[name].from_json(part, path=name) if name in types else part for name, part in body.items()
+    }
 
 
 def _check_content_type(header: str) -> None:

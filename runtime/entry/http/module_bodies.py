@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from runtime.entry.http.part_of import PartOf
 from runtime.generics import AttributesT
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST
-from runtime.model.models import CqrsModel, DataModel
+from runtime.model.models import CqrsModel, DataModel, UnreadableRow
 
 __all__ = [
     "BulkResult",
@@ -73,7 +73,8 @@ class Change(CqrsModel):
         name: Name for people.
         seq: Sequence number.
         attributes: Only what changes. A null is stored as null; with the content type
-            application/merge-patch+json (RFC 7396) it takes the key away.
+            application/merge-patch+json (RFC 7396) it takes the key away. Null itself takes them all
+            away, where the module's model requires none.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -82,7 +83,7 @@ class Change(CqrsModel):
     code: str | None = Field(default=None, min_length=1)
     name: str | None = None
     seq: int | None = Field(default=None, strict=True)
-    attributes: dict[str, Any] = Field(default_factory=dict)
+    attributes: dict[str, Any] | None = Field(default_factory=dict)
 
 
 def change_of(attributes: Any) -> type[Change]:  # noqa: ANN401 - a type
@@ -146,10 +147,13 @@ class History(CqrsModel, Generic[AttributesT]):
     Attributes:
         items: The states, oldest first.
         last_version: Pass it as ``startFromVersion`` to get the next page. Absent on the last one.
+        unreadable: The states of the page that are not in ``items``, since today's model does not
+            accept them. Absent where there are none.
     """
 
     items: list[DataModel[AttributesT]]
     last_version: int | None = None
+    unreadable: list[UnreadableRow] | None = None
 
 
 class Resync(CqrsModel):

@@ -17,6 +17,7 @@ from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ModeParameter, publish_state, receipt
 from runtime.entry.http.problems import problem_of
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.attributes_type import attributes_type
 from runtime.model.validation import field_problems
 from runtime.store.answer_size import MAX_ANSWER, answer_bytes
 
@@ -142,7 +143,7 @@ def _checked(model: Any, item: Any) -> Publish[Any]:  # noqa: ANN401 - a type, a
     if not isinstance(item, dict):
         raise InvalidInputError([FieldProblem("body", "must be a JSON object")])
     try:
-        checked: Publish[Any] = model.model_validate(item)
+        checked: Publish[Any] = model.model_validate(attributes_type(model).from_json(item))
     except ValidationError as error:
         raise InvalidInputError(field_problems(error)) from error
     return checked

@@ -174,13 +174,12 @@ class ModuleEndpoint(Generic[AttributesT]):
             ItemNotFoundError: There is none, or not any more, and this is no repetition of
                 the request that took it away.
         """
-        try:
-            self.state(key)
-        except ItemNotFoundError:
-            context = self.module.context
-            place = publish_record.record_place(context, key, publish_id)
-            if publish_record.recorded(context.store.get(place) if place else None) is None:
-                raise
+        if self.module.repository.exists(key, invoke_context=self.caller()):
+            return
+        context = self.module.context
+        place = publish_record.record_place(context, key, publish_id)
+        if publish_record.recorded(context.store.get(place) if place else None) is None:
+            raise self.not_found()
 
     def not_found(self) -> ItemNotFoundError:
         """Error for an item that is not there."""

@@ -96,7 +96,7 @@ def read_routes(
         page = endpoint.module.history.page(
             key, after=start_from_version, limit=limit, invoke_context=endpoint.caller()
         )
-        return History(items=page.items, last_version=page.last_version)
+        return History(items=page.items, last_version=page.last_version, unreadable=page.unreadable)
 
     def version(sk: str, version: Version) -> Response[DataModel[Any]]:
         key = endpoint.key(sk, write=False)

@@ -14,6 +14,7 @@ from runtime.entry.http.conditions import Expected, entity_tag
 from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
 from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.errors import InvalidVersionError, ItemNotFoundError
+from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def write_routes(
         caller = endpoint.caller()
         expected = Expected.of(caller.headers, body.version)
         change = body.model_dump(exclude_unset=True, exclude={"version"}, by_alias=True)
+        if "attributes" in change:
+            change["attributes"] = attributes_type(attributes).from_json(
+                change["attributes"], path="attributes", keep_computed=True
+            )
         content_type = caller.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type == _MERGE_PATCH:
             change = _without_nulls(change)
@@ -182,4 +187,4 @@ def _without_nulls(change: dict[str, Any]) -> dict[str, Any]:
             return {name: removed(inner) for name, inner in value.items()}
         return REMOVE if value is None else value
 
-    return change | {"attributes": removed(change.get("attributes", {}))}
+    return change | ({"attributes": removed(change["attributes"])} if "attributes" in change else {})

@@ -22,6 +22,7 @@ from runtime.errors import (
     NewerSchemaError,
     OutcomeUnknownError,
     StoreUnavailableError,
+    UnreadableRowError,
     VersionConflictError,
 )
 from runtime.identity.context import current_invoke_context
@@ -100,7 +101,9 @@ def problem_of(error: Exception) -> Problem:
             problems = [_field_problem(found) for found in error.errors()]
             return problem_of(InvalidInputError(problems))
         case CqrsError() if (detail := _detail(error)) is not None:
-            problems = list(error.problems) if isinstance(error, InvalidInputError) else []
+            problems = (
+                list(error.problems) if isinstance(error, InvalidInputError | UnreadableRowError) else []
+            )
             return Problem(
                 status=error.status, code=error.code, detail=detail, errors=problems, written=error.written
             )
@@ -140,6 +143,8 @@ def _detail(error: CqrsError) -> str | None:
             return f"there is a later version than {error.version}; read it and decide again"
         case HandlersPendingError():
             return f"version {error.version} is committed, but not in every read model yet; do not repeat it"
+        case UnreadableRowError():
+            return "what is stored does not fit the model of today; it can still be deleted"
         case NewerSchemaError():
             return "a newer release wrote the item; try again when it is deployed everywhere"
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.clients.executions import Executions
@@ -9,9 +10,11 @@ from runtime.entry.operator.cursors import cursor_fields
 from runtime.entry.operator.sizes import fitting
 from runtime.errors import CorruptRowError, InvalidInputError, ItemNotFoundError
 from runtime.identity.checked_key import checked_key
+from runtime.model.json_text import dumps
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import PUBLISH_ID, version_of
 from runtime.pipeline.versions import version_rows
+from runtime.store.codec import encoded_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,12 +34,13 @@ _DATA_COLUMNS: Final = ("updatedAt", "updatedBy")
 
 
 def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
-    """Tell what is stored about an aggregate, without its attributes.
+    """Tell what is stored about an aggregate; its attributes only where ``raw`` asks for them.
 
     A query of the commands, one of the history, two reads, and one call for each of the
     last 20 versions to find its execution. A row that makes no sense is shown as far as it does.
     Of versions that are too many for one answer, the last ones are shown, and ``earlier`` says how
-    many are not.
+    many are not. With ``raw``, the attributes of the data row are in DynamoDB's own JSON, as they
+    are stored, and beside them what the module's model has to say of them.
     """
     context = arguments.module(scope.modules).context
     key = checked_key(arguments.key(), None, context.settings)
@@ -62,9 +66,10 @@ def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
         for version, row in versions.items()
     ]
     shown = fitting(reversed(entries))[::-1]
+    raw = _raw(context, data) if data and arguments.flag("raw") else {}
     return {
         **key._asdict(),
-        "data": _columns(data, _DATA_COLUMNS, version=data_version) if data else None,
+        "data": _columns(data, _DATA_COLUMNS, version=data_version) | raw if data else None,
         "versions": shown,
         **({"earlier": len(entries) - len(shown)} if len(shown) < len(entries) else {}),
         "cursors": [{"handler": name, **cursor} for name, cursor in seen.items()],
@@ -82,6 +87,23 @@ def _cursors(context: ModuleContext, key: DetailKey) -> dict[str, Row | None]:
             places[name] = None
     rows = context.store.batch_get(place for place in places.values() if place)
     return {name: rows.get(place) if place else None for name, place in places.items()}
+
+
+def _raw(context: ModuleContext, data: Row) -> dict[str, Any]:
+    """The attributes of a data row as they are stored, and why the model does not accept them."""
+    unreadable = context.rows.readable([data]).unreadable
+    try:
+        column = context.large_attributes.load(data).get("attributes")
+    except CorruptRowError:
+        column = data.get("attributes")  # the reference, of which nothing is left
+    return {
+        "attributes": json.loads(dumps(encoded_value(column))),
+        "problems": [
+            {"field": problem.field, "message": problem.message}
+            for row in unreadable or ()
+            for problem in row.problems
+        ],
+    }
 
 
 def _data_version(data: Row | None) -> int | None:

@@ -37,7 +37,7 @@ _OPERATIONS: Final[Mapping[str, _Operation]] = {
     "health": _Operation(health),
     "parked": _Operation(parked, ("module", *PAGING)),
     "behind": _Operation(behind, ("module", *PAGING)),
-    "show": _Operation(show, ("module", "pk", "sk")),
+    "show": _Operation(show, ("module", "pk", "sk", "raw")),
     "redrive": _Operation(redrive, ("module", "pk", "sk", "handler", "dryRun")),
     "skip": _Operation(skip, ("module", "pk", "sk", "handler", "dryRun")),
     "drop": _Operation(drop, ("module", "pk", "sk", "handler", "dryRun")),

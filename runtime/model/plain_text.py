@@ -1,0 +1,47 @@
+"""Types that are text wherever they are written, in a row as in JSON."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic_core import to_jsonable_python
+
+__all__ = ["has_plain_text", "key_text", "plain_text"]
+
+#: Modules whose values are text. By name: importing them all would cost every cold start.
+_MODULES: Final = frozenset(
+    {"ipaddress", "pathlib", "pydantic.networks", "pydantic_core._pydantic_core", "re", "zoneinfo"}
+)
+
+
+def has_plain_text(value: object) -> bool:
+    """Whether a value is of a type with one obvious text: a duration, a URL, an IP address, a path."""
+    if isinstance(value, timedelta | complex):
+        return True
+    return any(base.__module__ in _MODULES for base in type(value).__mro__)
+
+
+def plain_text(value: Any) -> Any:  # noqa: ANN401 - any value
+    """The text of a value that has one; of any other one what pydantic would write in JSON.
+
+    Raises:
+        ValueError: Pydantic does not know either.
+    """
+    if isinstance(value, PurePath | ZoneInfo):
+        return str(value)
+    return to_jsonable_python(value, by_alias=True, round_trip=True)
+
+
+def key_text(key: Any) -> str:  # noqa: ANN401 - any key
+    """The text of a key of a mapping.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if isinstance(key, str) and type(key) is str:
+        return key
+    (text,) = to_jsonable_python({key: None})
+    return str(text)

@@ -1,0 +1,72 @@
+"""What a user's handler and route see of the types: attributes of a model need no look for None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mypy import api
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICE = """
+from runtime import CommandModel, CommandModule, CqrsModel, DataSyncHandler, InvokeContext
+
+
+class OrderAttributes(CqrsModel):
+    customer: str
+    total: int = 0
+
+
+class Cat(CqrsModel):
+    lives: int = 9
+
+
+class Store(DataSyncHandler):
+    def up(self, command: CommandModel[OrderAttributes]) -> None:
+        print(command.attributes.customer)
+
+    def down(self, command: CommandModel[OrderAttributes]) -> None: ...
+
+
+order = CommandModule("order", attributes=OrderAttributes, data_sync_handlers=[Store])
+free = CommandModule("free")
+pet = CommandModule("pet", attributes=Cat | OrderAttributes)
+me = InvokeContext(claims={"sub": "x"})
+KEY = ("ORDER#a", "1")
+
+made = order.commands.publish_sync({"version": 0}, invoke_context=me)
+if made is not None:
+    reveal_type(made.attributes)
+found = order.data.get_item(KEY, invoke_context=me)
+if found is not None:
+    reveal_type(found.attributes)
+for item in order.repository.list_items_by_pk("ORDER#a", invoke_context=me).items:
+    reveal_type(item.attributes.total)
+for state in order.history.list_versions(KEY, invoke_context=me):
+    reveal_type(state.attributes)
+loose = free.commands.get_item(KEY, invoke_context=me)
+if loose is not None:
+    reveal_type(loose.attributes)
+either = pet.data.get_item(KEY, invoke_context=me)
+if either is not None and isinstance(either.attributes, Cat):
+    print(either.attributes.lives)
+"""
+
+
+@pytest.mark.parametrize("plugin", ["", "plugins = pydantic.mypy\n"], ids=["plain", "with pydantic's plugin"])
+def test_a_service_passes_mypy_strict(tmp_path: Path, plugin: str) -> None:
+    (tmp_path / "service.py").write_text(SERVICE, encoding="utf-8")
+    (tmp_path / "mypy.ini").write_text(f"[mypy]\nstrict = true\n{plugin}", encoding="utf-8")
+    config, cache = str(tmp_path / "mypy.ini"), str(tmp_path / "cache")
+    out, _, status = api.run([str(tmp_path / "service.py"), "--config-file", config, "--cache-dir", cache])
+    told = [line.partition('"')[2].rpartition('"')[0] for line in out.splitlines() if "Revealed" in line]
+    assert status == 0, out
+    assert told == [
+        "service.OrderAttributes",
+        "service.OrderAttributes",
+        "int",
+        "service.OrderAttributes",
+        "dict[str, Any] | None",
+    ]
