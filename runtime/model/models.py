@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotations
 
 from runtime.errors import FieldProblem  # noqa: TC001 - pydantic reads the annotations
 from runtime.generics import AttributesT
@@ -113,11 +114,15 @@ class CommandModel(_StoredModel[AttributesT], Generic[AttributesT]):
         status: ``{step}:{state}``; None until the pipeline has seen the command.
         source: Code that published it, see `get_command_source`.
         sync_mode: ``SYNC`` when it was published synchronously.
+        life_id: Tells the lives of an aggregate apart: one that was erased or has expired, and is
+            published anew, begins again at version 1 with another id. A store that compares versions
+            has to compare this first. None for rows of other writers. Not part of an answer.
     """
 
     status: str | None = None
     source: str | None = None
     sync_mode: str | None = None
+    life_id: SkipJsonSchema[str | None] = Field(default=None, exclude=True)
 
 
 class DataModel(_StoredModel[AttributesT], Generic[AttributesT]):

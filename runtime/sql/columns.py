@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - SQLAlchemy reads the annotations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.alias_generators import to_camel
 from sqlalchemy import BigInteger, Index, UniqueConstraint, false, inspect
@@ -14,7 +14,10 @@ from runtime.sql.types import UtcDateTime, exact_text, text
 if TYPE_CHECKING:
     from sqlalchemy.schema import SchemaItem
 
-__all__ = ["CqrsColumns"]
+__all__ = ["INTERNAL", "CqrsColumns"]
+
+#: Columns that no answer has, and no query may name.
+INTERNAL: Final = frozenset({"life_id"})
 
 
 class CqrsColumns:
@@ -47,6 +50,8 @@ class CqrsColumns:
         code: Business code.
         name: Name for people.
         version: Version of the state. A row never goes back to an earlier one.
+        life_id: Life of the aggregate that the version is of, see `CommandModel`. Versions of two
+            lives are not compared: the later life replaces the row of the earlier one.
         tenant_code: Tenant that it belongs to.
         is_deleted: Whether it is softly deleted.
         seq: Sequence number, where the aggregate has one.
@@ -75,6 +80,7 @@ class CqrsColumns:
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, sort_order=-86)
     updated_by: Mapped[str] = mapped_column(text(255), default="", sort_order=-85)
     updated_ip: Mapped[str] = mapped_column(text(64), default="", sort_order=-84)
+    life_id: Mapped[str | None] = mapped_column(exact_text(255), sort_order=-83)
 
     @declared_attr.directive
     @classmethod
@@ -88,7 +94,7 @@ class CqrsColumns:
         )
 
     def __json__(self) -> dict[str, Any]:
-        """The row as JSON has it; what is null is left out, as in other items."""
-        names = inspect(type(self)).column_attrs.keys()
-        values = {name: getattr(self, name) for name in names}
+        """The row as JSON has it; what is null is left out, as in other items, and so is the life."""
+        columns = (attribute.key for attribute in inspect(type(self)).column_attrs)
+        values = {name: getattr(self, name) for name in columns if name not in INTERNAL}
         return {to_camel(name): value for name, value in values.items() if value is not None}

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import JSON, ColumnElement, LargeBinary, String, false, or_
 
 from runtime.errors import FieldProblem
+from runtime.sql.columns import INTERNAL
 from runtime.sql.types import FittedText
 from runtime.sql.values import columns_of
 
@@ -37,7 +38,8 @@ class Fields:
     """
 
     def __init__(self, model: type[CqrsColumns], problems: list[FieldProblem]) -> None:
-        comparable = [name for name, column in columns_of(model).items() if _is_comparable(column.type)]
+        columns = columns_of(model).items()
+        comparable = [name for name, c in columns if name not in INTERNAL and _is_comparable(c.type)]
         self._problems = problems
         self._known = ", ".join(sorted(to_camel(name) for name in comparable))
         self._columns: dict[str, ColumnElement[Any]] = {

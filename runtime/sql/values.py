@@ -25,7 +25,7 @@ ModelT = TypeVar("ModelT", bound=CqrsColumns)
 #: Who made an aggregate, and when, is what its first version says.
 ORIGIN: Final = frozenset({"id", "created_at", "created_by", "created_ip"})
 
-_GUARDED: Final = frozenset({"id", "pk", "sk", "cpk", "csk", "version"})
+_GUARDED: Final = frozenset({"id", "pk", "sk", "cpk", "csk", "version", "life_id"})
 
 
 def row_of(
@@ -73,6 +73,7 @@ def column_values(
         "code": command.code or sk,
         "name": command.name or "",
         "version": command.version,
+        "life_id": command.life_id,
         "tenant_code": command.tenant_code or get_tenant_code(command.pk) or "",
         "is_deleted": bool(command.is_deleted),
         "seq": seq if seq is None or -MAX_INTEGER <= seq <= MAX_INTEGER else None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import and_, func, insert, inspect, or_, select
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, insert, inspect, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -40,8 +40,10 @@ def upsert(
     """Bring the row of an aggregate to the state after ``command``, unless it is there already.
 
     One statement, which compares the versions inside of the database: commands that come
-    twice, late or at the same time leave the latest state. The transaction is the caller's.
-    On MySQL there is a read before it, and one after it where the row may be new.
+    twice, late or at the same time leave the latest state. Where it finds nothing to do, a
+    second one looks for the row of an earlier life of the aggregate, which a new row replaces.
+    The transaction is the caller's. On MySQL there is a read before it, and one after it where
+    the row may be new.
 
     Example:
         >>> class ProductReadModel(DataSyncHandler):
@@ -76,10 +78,14 @@ def upsert(
         raise InvalidInputError(problems)
     row = {known[name]: for_dialect(value, known[name], bind.dialect) for name, value in values.items()}
     older = operator.le if same_version else operator.lt
-    if dialect in MYSQL:
-        return _upsert_on_mysql(database, model, row, older)
-    statement = conflict_upsert(model, row, older, dialect)
-    return database.execute(statement).first() is not None
+
+    def is_written() -> bool:
+        if dialect in MYSQL:
+            return _upsert_on_mysql(database, model, row, older)
+        statement = conflict_upsert(model, row, older, dialect)
+        return database.execute(statement).first() is not None
+
+    return is_written() or (_end_earlier_life(database, model, command) and is_written())
 
 
 def delete(database: Session | Connection, model: type[CqrsColumns], command: CommandModel[Any]) -> bool:
@@ -91,12 +97,14 @@ def delete(database: Session | Connection, model: type[CqrsColumns], command: Co
         command: The last command of the aggregate.
 
     Returns:
-        Whether there was one. A row of a later version stays.
+        Whether there was one. A row of a later version, or of a later life, stays.
     """
-    known = columns_of(model)
-    statement = delete_from(_table(model)).where(
-        known["id"] == id_of(command), known["version"] <= command.version
-    )
+    known, life = columns_of(model), command.life_id
+    older = known["version"] <= command.version
+    if life is not None:
+        of_this_life = known["life_id"].is_(None) | (known["life_id"] == life)
+        older = (of_this_life & older) | _is_of_earlier_life(known, command)
+    statement = delete_from(_table(model)).where(known["id"] == id_of(command), older)
     return bool(_rowcount(database, statement))
 
 
@@ -115,10 +123,11 @@ def conflict_upsert(
         raise ConfigurationError(msg)
     statement = makers[dialect](_table(model)).values(row)
     new = statement.excluded
+    is_same_life = _is_same_life(known["life_id"], new[known["life_id"].key])
     return statement.on_conflict_do_update(
         index_elements=[known["id"]],
         set_={column: new[column.key] for column in _changing(model, row)},
-        where=older(known["version"], new[known["version"].key]),
+        where=is_same_life & older(known["version"], new[known["version"].key]),
     ).returning(known["version"])
 
 
@@ -136,7 +145,10 @@ def duplicate_key_upsert(
     version = known["version"]
     statement = mysql.insert(_table(model)).values(dict(row))
     new = statement.inserted
-    wins: ColumnElement[bool] = (known["id"] == new[known["id"].key]) & older(version, new[version.key])
+    is_same_life = _is_same_life(known["life_id"], new[known["life_id"].key])
+    wins: ColumnElement[bool] = (
+        (known["id"] == new[known["id"].key]) & is_same_life & older(version, new[version.key])
+    )
     changing = sorted(_changing(model, row), key=lambda column: column is version)
     return statement.on_duplicate_key_update(
         [(column.key, func.IF(wins, new[column.key], column)) for column in changing]
@@ -165,6 +177,28 @@ def _upsert_on_mysql(
         database.execute(insert(_table(model)).values(dict(row)))
         return True
     return before is None and after == version
+
+
+def _is_same_life(life: Column[Any], new: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a row may be of the same life as the one that is written; one that does not tell is of any."""
+    return or_(life.is_(None), new.is_(None), life == new)
+
+
+def _is_of_earlier_life(known: Mapping[str, Column[Any]], command: CommandModel[Any]) -> ColumnElement[bool]:
+    return and_(known["life_id"] != command.life_id, known["updated_at"] < command.updated_at)
+
+
+def _end_earlier_life(
+    database: Session | Connection, model: type[CqrsColumns], command: CommandModel[Any]
+) -> bool:
+    """Take the row of an earlier life away: nobody does when an item expires. Whether there was one."""
+    if command.life_id is None:
+        return False
+    known = columns_of(model)
+    statement = delete_from(_table(model)).where(
+        known["id"] == id_of(command), _is_of_earlier_life(known, command)
+    )
+    return bool(_rowcount(database, statement))
 
 
 def _changing(model: type[CqrsColumns], row: Mapping[Column[Any], Any]) -> list[Column[Any]]:

@@ -16,7 +16,11 @@ from runtime.sql.values import column_values, columns_of
 from runtime.sql.writes import duplicate_key_upsert
 from tests.sql.rows import BookRow, command
 
-GUARD = "book.id = VALUES(id) AND book.version < VALUES(version)"
+GUARD = (
+    "book.id = VALUES(id)"
+    " AND (book.life_id IS NULL OR VALUES(life_id) IS NULL OR book.life_id = VALUES(life_id))"
+    " AND book.version < VALUES(version)"
+)
 
 
 def statement(**values: object) -> str:
@@ -36,7 +40,7 @@ def test_each_column_is_guarded_and_the_version_is_the_last() -> None:
     assert names[-1] == "version"
     assert "book_genre" in names
     assert not {"id", "created_at", "created_by", "created_ip", "pages"} & set(names)
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15
 
 
 def test_the_insert_has_every_column_that_is_given() -> None:

@@ -76,7 +76,7 @@ def made(*, ask_handlers: bool) -> CqrsApp:
         data_sync_handlers=[InvoiceReadModel],
         ask_handlers=ask_handlers,
     )
-    routes = module_routes(invoice, prefix="/invoices", type="INVOICE", search=find)
+    routes = module_routes(invoice, prefix="/invoices", type="INVOICE", search=find, ttl=["replace"])
     return CqrsApp(modules=[invoice], routes=[routes])
 
 
@@ -206,6 +206,32 @@ def test_down_takes_the_row_away_and_a_resync_fills_it(memory: MemoryApp) -> Non
     handler.up(command)
     with Session(handler.engine()) as session:
         assert len(session.scalars(select(InvoiceRow)).all()) == 1
+
+
+@pytest.mark.parametrize("keeps_commands", [True, False])
+def test_an_item_that_is_made_anew_after_it_expired_is_shown(
+    memory: MemoryApp, *, keeps_commands: bool
+) -> None:
+    if not keeps_commands:
+        memory.app.modules["invoice"].ttl.set_ttl_configuration("command", 1, "acme")
+    client = memory.client(tenant="acme", user="ann")
+    body = {"code": "A1", "name": "old", "attributes": {"customer": "c"}}
+    for version in range(3):
+        expires = int(memory.clock.seconds()) + 3600
+        old = body | {"version": version, "name": f"old {version}", "ttl": expires}
+        assert client.put("/invoices/A1", old).status < 300
+        memory.deliver()
+    memory.clock.advance(days=2)
+    memory.expire()
+    assert memory.rows("invoice", "data") == []
+    version = len(memory.rows("invoice", "command"))
+    assert version == (3 if keeps_commands else 0)
+    assert client.put("/invoices/A1", body | {"version": version, "name": "new"}).status < 300
+    memory.deliver()
+    (item,) = client.get("/invoices/search").json()["items"]
+    assert (item["name"], item["version"]) == ("new", version + 1)
+    assert item["createdAt"] == item["updatedAt"]
+    assert "lifeId" not in item
 
 
 def test_problems_are_told_without_a_database() -> None:

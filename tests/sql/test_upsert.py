@@ -40,6 +40,7 @@ def test_a_command_becomes_a_row(engine: Engine) -> None:
             "code": "A1",
             "name": "name 1",
             "version": 1,
+            "life_id": None,
             "tenant_code": "acme",
             "is_deleted": False,
             "seq": 7,
@@ -223,3 +224,50 @@ def test_many_connections_at_once_leave_the_latest(engine: Engine) -> None:
     assert failures == []
     (row,) = rows(engine)
     assert (row["version"], row["pages"], row["name"]) == (20, 20, "name 20")
+
+
+def of_life(life: str, version: int, day: int, **values: Any) -> CommandModel[Any]:
+    """A version of one of an aggregate's lives, published on a day of March."""
+    return command(version, life_id=life, updated_at=datetime(2026, 3, day, tzinfo=UTC), **values)
+
+
+def write(engine: Engine, made: CommandModel[Any], **columns: Any) -> bool:
+    with engine.begin() as connection:
+        return upsert(connection, BookRow, made, **columns)
+
+
+@pytest.mark.parametrize("first", [1, 2, 7])
+def test_a_later_life_replaces_the_row_of_an_earlier_one(engine: Engine, first: int) -> None:
+    assert write(engine, of_life("one", 5, 1), genre="crime", pages=300) is True
+    assert write(engine, of_life("two", first, 9), genre="poetry") is True
+    (row,) = rows(engine)
+    assert (row["version"], row["life_id"], row["created_by"]) == (first, "two", f"maker {first}")
+    assert (row["book_genre"], row["pages"]) == ("poetry", None)
+    # What is late, or comes again, is of either life.
+    assert write(engine, of_life("one", 6, 2)) is False
+    assert write(engine, of_life("one", 9, 2), genre="late") is False
+    assert write(engine, of_life("two", first, 9)) is False
+    assert write(engine, of_life("two", first + 1, 9)) is True
+    assert rows(engine)[0]["book_genre"] == "poetry"
+
+
+def test_a_row_that_tells_no_life_is_of_any(engine: Engine) -> None:
+    assert up(engine, 2) == [True]
+    assert write(engine, of_life("one", 1, 9)) is False
+    assert write(engine, of_life("one", 3, 9)) is True
+    assert up(engine, 3, 4) == [False, True]
+
+
+def test_an_erasure_takes_rows_of_its_life_and_of_earlier_ones(engine: Engine) -> None:
+    def erase(made: CommandModel[Any]) -> bool:
+        with engine.begin() as connection:
+            return delete(connection, BookRow, made)
+
+    assert write(engine, of_life("two", 1, 9)) is True
+    assert erase(of_life("one", 5, 1)) is False
+    assert len(rows(engine)) == 1
+    assert erase(of_life("three", 1, 12)) is True
+    assert rows(engine) == []
+    assert write(engine, of_life("two", 2, 9)) is True
+    assert erase(of_life("two", 1, 9)) is False
+    assert erase(of_life("two", 2, 9)) is True
