@@ -9,6 +9,7 @@ import sqlite3
 import time
 import uuid
 from contextlib import closing, contextmanager
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,19 @@ class Deployment:
         api_id = re.search(r"//([^.]+)\.execute-api", outputs["ApiUrl"])
         assert api_id, outputs["ApiUrl"]
         self.url = emulator.http_api_url(api_id[1])
-        self.token = self.sign_in("acme")
+        self.tenant = "acme"
+        self.token = self.sign_in(self.tenant)
+
+    def of_another_tenant(self) -> Deployment:
+        """The same deployment for a user of a tenant that nobody else has.
+
+        Operators are told once of like troubles of a partition: a test that waits for an alarm needs
+        a partition of its own.
+        """
+        own = copy(self)
+        own.tenant = f"t{uuid.uuid4().hex[:10]}"
+        own.token = own.sign_in(own.tenant)
+        return own
 
     def sign_in(self, tenant: str, *, email: str | None = None) -> str:
         """The id token of a new user of ``tenant``."""
@@ -109,10 +122,10 @@ class Deployment:
         )
 
     def publish(self, module: str, sk: str, version: int = 0, **values: Any) -> httpx.Response:
-        return self.post(f"/{module}/publish", command(module, sk, version) | values)
+        return self.post(f"/{module}/publish", command(module, sk, version, self.tenant) | values)
 
     def read(self, module: str, sk: str) -> httpx.Response:
-        return self.post(f"/{module}/read", {"pk": pk(module), "sk": sk})
+        return self.post(f"/{module}/read", {"pk": pk(module, self.tenant), "sk": sk})
 
     def table(self, module: str, kind: str) -> str:
         return self.outputs[f"{module.capitalize()}{kind.capitalize()}TableName"]
@@ -132,7 +145,7 @@ class Deployment:
         )
 
     def row(self, module: str, kind: str, sk: str) -> dict[str, Any] | None:
-        key = {"pk": {"S": pk(module)}, "sk": {"S": sk}}
+        key = {"pk": {"S": pk(module, self.tenant)}, "sk": {"S": sk}}
         item = self._dynamodb.get_item(TableName=self.table(module, kind), Key=key, ConsistentRead=True)
         return plain(item["Item"]) if "Item" in item else None
 
@@ -210,19 +223,19 @@ class Deployment:
 
     def spoil(self, module: str, sk: str, version: str = "one") -> None:
         """Put a data row that nothing can be built on. All tests share its list: `mend` it in the end."""
-        row = {"pk": {"S": pk(module)}, "sk": {"S": sk}, "version": {"S": version}}
+        row = {"pk": {"S": pk(module, self.tenant)}, "sk": {"S": sk}, "version": {"S": version}}
         self._dynamodb.put_item(TableName=self.table(module, "data"), Item=row)
 
     def mend(self, module: str, sk: str) -> None:
         """Take the spoilt row away."""
         self._dynamodb.delete_item(
-            TableName=self.table(module, "data"), Key={"pk": {"S": pk(module)}, "sk": {"S": sk}}
+            TableName=self.table(module, "data"), Key={"pk": {"S": pk(module, self.tenant)}, "sk": {"S": sk}}
         )
 
     def age(self, module: str, sk: str, version: int, by: timedelta) -> None:
         """Let a command, and whatever turns its handlers have, be older than they are."""
         table = self.table(module, "command")
-        key = {"pk": {"S": pk(module)}, "sk": {"S": f"{sk}@{version}"}}
+        key = {"pk": {"S": pk(module, self.tenant)}, "sk": {"S": f"{sk}@{version}"}}
         row = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
         created = datetime.fromisoformat(row["createdAt"]["S"]) - by
         self._dynamodb.update_item(
@@ -245,7 +258,7 @@ class Deployment:
         found = self._dynamodb.query(
             TableName=self.table(module, "sync"),
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pk(module)}},
+            ExpressionAttributeValues={":pk": {"S": pk(module, self.tenant)}},
             ConsistentRead=True,
         )
         return [plain(item) for item in found["Items"] if item["sk"]["S"].partition("#")[2] == sk]
@@ -344,9 +357,9 @@ def pk(module: str, tenant: str = "acme") -> str:
     return f"{module.upper()}#{tenant}"
 
 
-def command(module: str, sk: str, version: int = 0) -> dict[str, Any]:
+def command(module: str, sk: str, version: int = 0, tenant: str = "acme") -> dict[str, Any]:
     return {
-        "pk": pk(module),
+        "pk": pk(module, tenant),
         "sk": sk,
         "code": sk,
         "name": f"after {version}",

@@ -20,6 +20,11 @@ EXECUTION = re.compile(r"arn:aws:states:[^\"\s]+")
 
 
 @pytest.fixture
+def deployment(deployment: Deployment) -> Deployment:
+    return deployment.of_another_tenant()
+
+
+@pytest.fixture
 def sk() -> str:
     return f"X{uuid.uuid4().hex[:10]}"
 
@@ -57,7 +62,7 @@ def histories(deployment: Deployment, sk: str) -> list[str]:
 
 def send(deployment: Deployment, sk: str, secrets: Secrets) -> list[str]:
     """Put a secret into everything that a client can send; what the refused ones were answered."""
-    token = deployment.sign_in("acme", email=f"{secrets['email']}@example.com")
+    token = deployment.sign_in(deployment.tenant, email=f"{secrets['email']}@example.com")
     secrets.add("token", token)
     headers = {"x-mine": secrets["header"], "cookie": secrets["cookie"]}
     once = headers | {"idempotency-key": secrets["idempotency"]}
