@@ -67,6 +67,7 @@ def test_a_version_becomes_a_row(tenant: str) -> None:
             "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
             "updated_by": "user 1",
             "updated_ip": "",
+            "life_id": None,
             "title": "title 1",
             "done": False,
             "due_date": date(2026, 12, 1),
