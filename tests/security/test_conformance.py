@@ -391,7 +391,14 @@ def test_a_patch_is_described_by_the_model() -> None:
         taken = {json.dumps(part) for part in bad if validator.is_valid(part)}
         assert (refused, taken) == (set(), set())
         free_attributes = _schemas(document, "/free/{sk}")["properties"]["attributes"]
-        assert free_attributes["additionalProperties"] is True
+        for part, is_good in (
+            ({}, True),
+            ({"any": {"thing": 1}}, True),
+            (None, True),
+            ([], False),
+            (5, False),
+        ):
+            assert Draft202012Validator(free_attributes).is_valid(part) is is_good, part
 
 
 def test_a_search_is_described_by_its_items() -> None:
