@@ -104,9 +104,11 @@ class Attempts:
         exception: BaseException | None = None,
         **_: Any,  # noqa: ANN401 - botocore's events
     ) -> None:
-        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError  # noqa: PLC0415
+        if exception is not None:
+            from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError  # noqa: PLC0415
 
-        never_sent = isinstance(exception, EndpointConnectionError | ConnectTimeoutError)
-        status = (response_dict or {}).get("status_code", 0)
-        if status >= _SERVER_ERROR or (exception is not None and not never_sent):
+            # These were never sent.
+            if not isinstance(exception, EndpointConnectionError | ConnectTimeoutError):
+                self._local.is_in_doubt = True
+        elif response_dict is not None and response_dict.get("status_code", 0) >= _SERVER_ERROR:
             self._local.is_in_doubt = True

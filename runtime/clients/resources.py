@@ -74,6 +74,8 @@ class Resources:
                 read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
                 max_pool_connections=20,
+                # The store's adapter makes every parameter itself, and DynamoDB looks at them anyway.
+                parameter_validation=service != "dynamodb",
             ),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard
 
 from runtime.contract import Claim
@@ -95,10 +96,13 @@ def _text(claims: Mapping[str, Any], name: str) -> str | None:
     raise ForbiddenError(msg)
 
 
+@lru_cache  # each call of a request asks, and a user's requests come with the same text
 def _roles(claim: str | None) -> tuple[tuple[str, str], ...]:
+    if claim is None:
+        return ()
     try:
         # As JavaScript reads it: no constants of Python's, and numbers of any length.
-        entries = json.loads(claim or "[]", parse_int=float, parse_constant=_refuse)
+        entries = json.loads(claim, parse_int=float, parse_constant=_refuse)
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list) or not all(_is_role(entry) for entry in entries):
@@ -125,8 +129,10 @@ def _names_a_tenant(entry: object) -> TypeGuard[dict[str, Any]]:
 
 
 def _groups(claim: object) -> tuple[tuple[str, str], ...]:
+    if not claim:
+        return ()
     try:
-        entries = json.loads(claim or "[]") if isinstance(claim, str) else None
+        entries = json.loads(claim) if isinstance(claim, str) else None
     except (ValueError, RecursionError):
         entries = None
     return tuple(

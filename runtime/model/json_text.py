@@ -30,6 +30,7 @@ from runtime.model.plain_text import key_text, plain_text
 __all__ = ["dumps", "message_text", "plain"]
 
 _MICROSECONDS_PER_MILLISECOND = 1000
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _NO_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
@@ -40,7 +41,11 @@ def dumps(value: Any) -> str:  # noqa: ANN401 - whatever a route returns
         TypeError: A value has no JSON form.
         ValueError: A number is not finite.
     """
-    return _text(_plain(value))
+    found = _plain(value)
+    try:
+        return _ENCODER.encode(found)
+    except TypeError:  # the standard encoder can write a Decimal only as text, or as a float that lost digits
+        return _text(found)
 
 
 def message_text(value: Any, *, field: str) -> str:  # noqa: ANN401 - whatever a service's own code sends
@@ -131,7 +136,6 @@ def _required(model: type[BaseModel]) -> frozenset[str]:
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - plain values
-    # The standard encoder can write a Decimal only as text, or as a float that lost digits.
     match value:
         case dict():
             return "{" + ",".join(f"{_text(name)}:{_text(item)}" for name, item in value.items()) + "}"
@@ -143,4 +147,4 @@ def _text(value: Any) -> str:  # noqa: ANN401 - plain values
                 raise ValueError(msg)
             return str(value)
         case _:
-            return json.dumps(value, allow_nan=False, ensure_ascii=False)
+            return _ENCODER.encode(value)
