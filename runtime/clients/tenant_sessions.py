@@ -142,7 +142,7 @@ class TenantSessions:
         )
 
 
-class _Provider(CredentialProvider):  # type: ignore[misc] - botocore has no types
+class _Provider(CredentialProvider):
     METHOD = "assume-role"
 
     def __init__(self, sessions: TenantSessions) -> None:
@@ -153,7 +153,7 @@ class _Provider(CredentialProvider):  # type: ignore[misc] - botocore has no typ
         return _TenantCredentials(self._sessions)
 
 
-class _TenantCredentials(Credentials):  # type: ignore[misc] - botocore has no types
+class _TenantCredentials(Credentials):
     """What a client signs with: asked for anew with every attempt, in the thread that makes it."""
 
     def __init__(self, sessions: TenantSessions) -> None:

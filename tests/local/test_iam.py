@@ -126,7 +126,8 @@ class Tenants:
             RoleArn=self.role, RoleSessionName="test", Tags=tags
         )
         found = answer["Credentials"]
-        return boto3.client(
+        make: Any = boto3.client
+        return make(
             service,
             endpoint_url=self._emulator.endpoint_url,
             region_name=self._emulator.region,
