@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from constructs_lib.props.strict_props import strict_dataclass
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DataAccess", "Part", "ServiceFunctions"]
 
 
+@strict_dataclass
 @dataclass(frozen=True)
 class DataAccess:
     """How a function reaches what tenants keep, in tables and in the attributes bucket.

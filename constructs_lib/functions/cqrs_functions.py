@@ -74,8 +74,8 @@ class CqrsFunctions(Construct):
         identity: Whose ids the api function is told. Defaults to none.
         tenant_sessions: Whether the api function reaches rows and large attributes in sessions of a
             role, `TenantSessions`, each of which is for the one tenant of the request; it has no such
-            rights itself. One brought along has to set ``TENANT_ROLE_ARN`` by itself. Defaults to
-            False: the library alone keeps tenants apart.
+            rights itself. One brought along has to set ``TENANT_ROLE_ARN`` by itself, to
+            ``tenant_sessions.role``'s. Defaults to False: the library alone keeps tenants apart.
         defaults: What these functions share; the properties below go before it. Defaults to
             `FunctionDefaults`.
         layers: Layers of all of them, behind those of ``defaults``, such as a `RuntimeLayer`'s.

@@ -99,8 +99,9 @@ class CqrsStack(Stack):
             ``environment`` tell what that issuer calls its claims. Defaults to the user pool.
         tenant_sessions: Least privilege by tenant: whether the api function reaches rows and large
             attributes in sessions of a role that is limited to the tenant of the request. One
-            call of STS for each tenant, hour and instance. Defaults to False: the library alone
-            keeps tenants apart.
+            call of STS for each tenant, hour and instance. An api function that is brought along
+            has to set ``TENANT_ROLE_ARN`` by itself, to ``functions.tenant_sessions.role``'s.
+            Defaults to False: the library alone keeps tenants apart.
         notifications: Topics and queue from another stack. Defaults to new ones.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
