@@ -9,6 +9,7 @@ from .functions.cqrs_function import CqrsFunction as CqrsFunction
 from .functions.cqrs_functions import CqrsFunctions as CqrsFunctions
 from .functions.function_defaults import FunctionDefaults as FunctionDefaults
 from .functions.function_options import FunctionOptions as FunctionOptions
+from .functions.tenant_sessions import TenantSessions as TenantSessions
 from .layers.dependencies_layer import DependenciesLayer as DependenciesLayer
 from .layers.runtime_layer import RuntimeLayer as RuntimeLayer
 from .messaging.notifications import Notifications as Notifications
@@ -17,6 +18,7 @@ from .messaging.realtime_api import RealtimeApi as RealtimeApi
 from .messaging.realtime_api import RealtimeApiGrants as RealtimeApiGrants
 from .monitoring.alarm_thresholds import AlarmThresholds as AlarmThresholds
 from .monitoring.cqrs_monitoring import CqrsMonitoring as CqrsMonitoring
+from .parts import DataAccess as DataAccess
 from .parts import Part as Part
 from .parts import ServiceFunctions as ServiceFunctions
 from .pipeline.command_workflow import CommandWorkflow as CommandWorkflow

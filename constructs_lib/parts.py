@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from constructs_lib.props.strict_props import strict_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_lambda as lambda_
 
-__all__ = ["Part", "ServiceFunctions"]
+__all__ = ["DataAccess", "Part", "ServiceFunctions"]
+
+
+@strict_dataclass
+@dataclass(frozen=True)
+class DataAccess:
+    """How a function reaches what tenants keep, in tables and in the attributes bucket.
+
+    Attributes:
+        grantee: Who is given the rights: the function, or a role that it assumes for a tenant.
+        own_objects: Names of the objects that it may read and write, with wildcards. Defaults to
+            all.
+        common_objects: Names of further ones that it may read. Defaults to none.
+
+    """
+
+    grantee: iam.IGrantable
+    own_objects: tuple[str, ...] = ("*",)
+    common_objects: tuple[str, ...] = ()
 
 
 class ServiceFunctions(Protocol):
@@ -42,6 +64,9 @@ class ServiceFunctions(Protocol):
     @property
     def operator(self) -> lambda_.IFunction:
         """Repairs what the others did not finish."""
+
+    def data_access(self, function: lambda_.IFunction) -> DataAccess:
+        """How ``function`` reaches what tenants keep."""
 
     def set_variable(self, variable: str, value: str, *functions: lambda_.IFunction) -> None:
         """Set an environment variable of ``functions``, except of those that were brought."""

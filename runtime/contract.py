@@ -11,6 +11,9 @@ from typing import Any, Final
 __all__ = [
     "COMMAND_SUFFIX",
     "DATA_SUFFIX",
+    "DIGEST_LENGTH",
+    "DIGEST_MARK",
+    "DIGEST_TAG",
     "HEAL_OPERATION",
     "HISTORY_SUFFIX",
     "MASTER_DATA_NAME",
@@ -23,6 +26,7 @@ __all__ = [
     "NOTIFICATION_ACTIONS",
     "NO_MODULE",
     "NO_TENANT_SEGMENT",
+    "OBJECTS_FOLDER",
     "OPEN_COLUMN",
     "OPEN_INDEX",
     "OPEN_SLICES",
@@ -32,6 +36,7 @@ __all__ = [
     "SORT_KEY",
     "STREAM_FILTER",
     "SYNC_SUFFIX",
+    "TENANT_TAG",
     "TTL_ATTRIBUTE",
     "UNAVAILABLE_ERRORS",
     "Action",
@@ -92,6 +97,17 @@ UNAVAILABLE_ERRORS: Final = (
 #: The part of a realtime channel's path that stands for no tenant: nobody may subscribe to it.
 NO_TENANT_SEGMENT: Final = "none"
 
+#: Attributes that are too large for a row are the object `ddb/{table}/{tenant}/{digest}/{sha256}.json`
+#: of the attributes bucket. `digest` is that of the aggregate's key: the first 32 digits of a SHA-256,
+#: in hexadecimal. A tenant that makes no plain folder name is there as `~` and such a digest of its own.
+OBJECTS_FOLDER: Final = "ddb"
+DIGEST_MARK: Final = "~"
+DIGEST_LENGTH: Final = 32
+
+#: Tags of a session that reaches the rows and objects of one tenant: its code, and the digest of it.
+TENANT_TAG: Final = "tenant"
+DIGEST_TAG: Final = "tenant-digest"
+
 #: Values of the message attribute `action` that reach the notification queue.
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
 
@@ -139,6 +155,7 @@ class Env:
     NOTIFICATION_QUEUE_URL: Final = "NOTIFICATION_QUEUE_URL"
     DEAD_LETTER_QUEUE_URL: Final = "DEAD_LETTER_QUEUE_URL"
     FAILED_RECORDS_BUCKET_NAME: Final = "FAILED_RECORDS_BUCKET_NAME"
+    TENANT_ROLE_ARN: Final = "TENANT_ROLE_ARN"
 
 
 class FunctionKind:

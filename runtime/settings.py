@@ -42,7 +42,7 @@ _DEFAULT_BODY_LIMIT: Final = 100 * 1024
 _DEFAULT_ITEM_LIMIT: Final = 1024**2
 _BODY_LIMIT: Final = re.compile(r"([0-9]+)\s*(b|kb|mb)?", re.IGNORECASE)
 _BYTES: Final = {"b": 1, "kb": 1024, "mb": 1024**2}
-_SERVICES: Final = ("DYNAMODB", "S3", "SFN", "SNS", "SQS", "COGNITO", "SES", "APPSYNC")
+_SERVICES: Final = ("DYNAMODB", "S3", "SFN", "SNS", "SQS", "COGNITO", "SES", "APPSYNC", "STS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class Settings:
     queue_url: str | None = None
     dead_letter_queue_url: str | None = None
     failed_records_bucket: str | None = None
+    tenant_role_arn: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, str] = field(default_factory=dict)
 
@@ -143,6 +144,7 @@ class Settings:
             queue_url=env.get(Env.NOTIFICATION_QUEUE_URL) or None,
             dead_letter_queue_url=env.get(Env.DEAD_LETTER_QUEUE_URL) or None,
             failed_records_bucket=env.get(Env.FAILED_RECORDS_BUCKET_NAME) or None,
+            tenant_role_arn=env.get(Env.TENANT_ROLE_ARN) or None,
             endpoints={s: env[f"{s}_ENDPOINT"] for s in _SERVICES if env.get(f"{s}_ENDPOINT")},
             regions={s: env[f"{s}_REGION"] for s in _SERVICES if env.get(f"{s}_REGION")},
         )

@@ -13,6 +13,8 @@ from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
+from constructs_lib.functions.tenant_sessions import TenantSessions
+from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.session_table import session_minutes
 from runtime.contract import Env, FunctionKind
@@ -70,6 +72,10 @@ class CqrsFunctions(Construct):
         master_data_table: Says how long rows are kept. Defaults to none: for ever.
         attributes_bucket: Holds large attributes. Defaults to none: items up to 400 KB.
         identity: Whose ids the api function is told. Defaults to none.
+        tenant_sessions: Whether the api function reaches rows and large attributes in sessions of a
+            role, `TenantSessions`, each of which is for the one tenant of the request; it has no such
+            rights itself. One brought along has to set ``TENANT_ROLE_ARN`` by itself, to
+            ``tenant_sessions.role``'s. Defaults to False: the library alone keeps tenants apart.
         defaults: What these functions share; the properties below go before it. Defaults to
             `FunctionDefaults`.
         layers: Layers of all of them, behind those of ``defaults``, such as a `RuntimeLayer`'s.
@@ -117,6 +123,7 @@ class CqrsFunctions(Construct):
         master_data_table: MasterDataTable | None = None,
         attributes_bucket: AttributesBucket | None = None,
         identity: Identity | None = None,
+        tenant_sessions: bool = False,
         defaults: FunctionDefaults | None = None,
         layers: Sequence[lambda_.ILayerVersion] = (),
         dependency_layers: Sequence[lambda_.ILayerVersion] = (),
@@ -178,6 +185,7 @@ class CqrsFunctions(Construct):
         self.notifier = function(FunctionKind.NOTIFIER, notifier, shared)
         self.operator = function(FunctionKind.OPERATOR, operator, with_own_code)
         self._brought = {id(given) for given in (api, stream, worker, notifier, operator)}
+        self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None
         self._appliers = [self.api, self.worker, self.operator]
         self._for_appliers: list[Callable[[lambda_.IFunction], None]] = []
 
@@ -219,6 +227,12 @@ class CqrsFunctions(Construct):
             secret.grant_read(function)
         self.set_variable(variable, secret.secret_arn, *readers)
 
+    def data_access(self, function: lambda_.IFunction) -> DataAccess:
+        """How ``function`` reaches what tenants keep: itself, or in `tenant_sessions`."""
+        if self.tenant_sessions is not None and function is self.api:
+            return self.tenant_sessions.data_access
+        return DataAccess(function)
+
     def set_variable(self, variable: str, value: str, *functions: lambda_.IFunction) -> None:
         """Set an environment variable of ``functions``, except of those that were brought.
 
@@ -256,3 +270,11 @@ class CqrsFunctions(Construct):
         self._for_appliers.append(give)
         for function in self._appliers:
             give(function)
+
+    def _new_tenant_sessions(self, environment: Mapping[str, str]) -> TenantSessions:
+        # Which tenants are common is what the function is told.
+        codes = environment.get(Env.COMMON_TENANT_CODES, "").split(",")
+        common = [code.strip().lower() for code in codes if code.strip()] or ["common"]
+        sessions = TenantSessions(self, "TenantSessions", function=self.api, common_tenant_codes=common)
+        self.set_variable(Env.TENANT_ROLE_ARN, sessions.role.role_arn, self.api)
+        return sessions

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import Construct
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 __all__ = ["acknowledge", "acknowledge_wildcard"]
+
+_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 
 
 def acknowledge(construct: IConstruct, reason: str, *finding_ids: str) -> None:
@@ -36,7 +39,10 @@ def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) ->
 
 
 def _flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression
-    """Write a CloudFormation expression as cdk-nag does, such as ``<Bucket.Arn>/*``."""
+    """Write a CloudFormation expression as cdk-nag does, such as ``<Bucket.Arn>/*``.
+
+    A variable of a policy looks like one of CloudFormation's to cdk-nag: ``<aws:PrincipalTag/tenant>``.
+    """
     match value:
         case {"Ref": name}:
             return f"<{name}>"
@@ -45,4 +51,4 @@ def _flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression
         case {"Fn::Join": [delimiter, parts]}:
             return str(delimiter).join(_flat(part) for part in parts)
         case _:
-            return str(value)
+            return _VARIABLE.sub(r"<\1>", str(value))

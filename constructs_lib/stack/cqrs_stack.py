@@ -97,6 +97,11 @@ class CqrsStack(Stack):
             another issuer; the stack then has no users of its own. The variables
             ``TENANT_CLAIM``, ``ROLES_CLAIM``, ``USER_CLAIM`` and ``GROUPS_CLAIM`` in
             ``environment`` tell what that issuer calls its claims. Defaults to the user pool.
+        tenant_sessions: Least privilege by tenant: whether the api function reaches rows and large
+            attributes in sessions of a role that is limited to the tenant of the request. One
+            call of STS for each tenant, hour and instance. An api function that is brought along
+            has to set ``TENANT_ROLE_ARN`` by itself, to ``functions.tenant_sessions.role``'s.
+            Defaults to False: the library alone keeps tenants apart.
         notifications: Topics and queue from another stack. Defaults to new ones.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
@@ -150,6 +155,7 @@ class CqrsStack(Stack):
         password_auth: bool = False,
         identity: Identity | None = None,
         authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None,
+        tenant_sessions: bool = False,
         notifications: Notifications | None = None,
         api: FunctionOptions | lambda_.IFunction | None = None,
         stream: FunctionOptions | lambda_.IFunction | None = None,
@@ -212,6 +218,7 @@ class CqrsStack(Stack):
             layers=[runtime_layer or self._new_runtime_layer(defaults)],
             dependency_layers=[self._new_dependencies_layer(dependencies, defaults)] if dependencies else [],
             environment=environment,
+            tenant_sessions=tenant_sessions,
             api=api,
             stream=stream,
             worker=worker,

@@ -94,7 +94,10 @@ class AttributesBucket(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let api put large attributes here, and worker and operator read them."""
-        self.grants.read_write(functions.api)
+        api = functions.data_access(functions.api)
+        self.grants.read_write(api.grantee, *api.own_objects)
+        if api.common_objects:
+            self.grants.read(api.grantee, *api.common_objects)
         self.grants.read(functions.worker)
         self.grants.read(functions.operator)
         users = (functions.api, functions.worker, functions.operator)
@@ -150,13 +153,13 @@ class AttributesBucketGrants:
     def __init__(self, bucket: s3.IBucket) -> None:
         self._bucket = bucket
 
-    def read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` read attributes."""
-        return self._allow(grantee, ["s3:GetObject"], READ_WITH_KEY)
+    def read(self, grantee: iam.IGrantable, *names: str) -> iam.Grant:
+        """Let ``grantee`` read attributes: all, or those in objects with these names."""
+        return self._allow(grantee, ["s3:GetObject"], READ_WITH_KEY, names)
 
-    def read_write(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` read and write attributes."""
-        return self._allow(grantee, ["s3:GetObject", "s3:PutObject"], WRITE_WITH_KEY)
+    def read_write(self, grantee: iam.IGrantable, *names: str) -> iam.Grant:
+        """Let ``grantee`` read and write attributes: all, or those in objects with these names."""
+        return self._allow(grantee, ["s3:GetObject", "s3:PutObject"], WRITE_WITH_KEY, names)
 
     def collect(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` remove objects that no row refers to: list, read and delete."""
@@ -166,10 +169,17 @@ class AttributesBucketGrants:
         )
         return combined(self._allow(grantee, ["s3:GetObject", "s3:DeleteObject"], READ_WITH_KEY), listing)
 
-    def _allow(self, grantee: iam.IGrantable, actions: list[str], key_actions: tuple[str, ...]) -> iam.Grant:
-        objects = self._bucket.arn_for_objects("*")
+    def _allow(
+        self,
+        grantee: iam.IGrantable,
+        actions: list[str],
+        key_actions: tuple[str, ...],
+        names: tuple[str, ...] = (),
+    ) -> iam.Grant:
+        objects = [self._bucket.arn_for_objects(name) for name in names or ("*",)]
         grant = iam.Grant.add_to_principal_or_resource(
-            grantee=grantee, actions=actions, resource_arns=[objects], resource=self._bucket
+            grantee=grantee, actions=actions, resource_arns=objects, resource=self._bucket
         )
-        acknowledge_wildcard(grantee, objects, "the names of the objects are made at run time")
+        for arn in objects:
+            acknowledge_wildcard(grantee, arn, "the names of the objects are made at run time")
         return combined(grant, *allow_key(grantee, self._bucket.encryption_key, *key_actions))

@@ -205,10 +205,11 @@ class CqrsTable(Construct):
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE
-        self.grants.publish(functions.api)
-        self.grants.read(functions.api)
+        api = functions.data_access(functions.api).grantee
+        self.grants.publish(api)
+        self.grants.read(api)
         # A synchronous publish applies the command in the same transaction.
-        self.grants.apply(functions.api)
+        self.grants.apply(api)
         # The stream function applies inline, and an execution follows for handlers only.
         if self.sync_table or not is_inline:
             self.grants.apply(functions.worker)

@@ -82,7 +82,7 @@ class MasterDataTable(Construct):
         """Let the functions that apply commands look up how long rows are kept."""
 
         def give(applier: lambda_.IFunction) -> None:
-            self.grants.read(applier)
+            self.grants.read(functions.data_access(applier).grantee)
             functions.set_variable(Env.MASTER_DATA_TABLE_NAME, self.table.table_name, applier)
 
         functions.for_each_applier(give)

@@ -84,7 +84,7 @@ class SessionTable(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the api function note who wrote what, and tell it for how long that counts."""
-        self.grants.track(functions.api)
+        self.grants.track(functions.data_access(functions.api).grantee)
         functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, functions.api)
         functions.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes, functions.api)
 

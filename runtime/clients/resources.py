@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from boto3 import Session
+
     from runtime.clients.email import EmailService
     from runtime.clients.notifications import Notifier
     from runtime.clients.realtime import AppSyncEventsTransport
@@ -30,6 +34,7 @@ _SERVICE_VARIABLES = {
     "cognito-idp": "COGNITO",
     "sesv2": "SES",
     "appsync": "APPSYNC",
+    "sts": "STS",
 }
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 10
@@ -61,10 +66,30 @@ class Resources:
                 seconds: for what must not hold anything up.
         """
         import boto3  # noqa: PLC0415 - 140 ms that a function which makes no call is spared
+
+        return self._made_by(boto3.client, service, patient=patient)
+
+    def tenant_client(self, service: str) -> Any:  # noqa: ANN401 - the caller annotates the service's type
+        """A client for what tenants keep, in tables and in the attributes bucket.
+
+        Where the deployment asks for it, each call is made in a session of the tenant of the
+        request, see `runtime.clients.tenant_sessions`; otherwise it is a `client`.
+        """
+        if self.settings.tenant_role_arn is None:
+            return self.client(service)
+        return self._made_by(self._tenant_session.client, service)
+
+    @cached_property
+    def _tenant_session(self) -> Session:
+        from runtime.clients.tenant_sessions import TenantSessions  # noqa: PLC0415 - few deployments
+
+        return TenantSessions(self.settings.tenant_role_arn or "", self.client("sts")).boto3_session()
+
+    def _made_by(self, make: Callable[..., Any], service: str, *, patient: bool = True) -> Any:  # noqa: ANN401
         from botocore.config import Config  # noqa: PLC0415
 
         variable = _SERVICE_VARIABLES[service]
-        return boto3.client(  # type: ignore[call-overload]
+        return make(
             service,
             endpoint_url=self.settings.endpoints.get(variable),
             region_name=self.settings.regions.get(variable),
@@ -88,14 +113,14 @@ class Resources:
         """The tables."""
         from runtime.store.dynamodb import DynamoDbStore  # noqa: PLC0415
 
-        return DynamoDbStore(self.client("dynamodb"))
+        return DynamoDbStore(self.tenant_client("dynamodb"))
 
     @cached_property
     def large_attributes(self) -> LargeAttributes:
         """The attributes bucket."""
         from runtime.store.attributes import LargeAttributes  # noqa: PLC0415
 
-        return LargeAttributes(self.settings, partial(self.client, "s3"))
+        return LargeAttributes(self.settings, partial(self.tenant_client, "s3"))
 
     @cached_property
     def notifier(self) -> Notifier:

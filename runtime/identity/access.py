@@ -17,11 +17,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import ConfigurationError, ForbiddenError
-from runtime.identity.context import ROLE_SYSTEM_ADMIN, current_invoke_context, require_invoke_context
+from runtime.identity.context import (
+    HEADER_TENANT_CODE,
+    ROLE_SYSTEM_ADMIN,
+    current_invoke_context,
+    require_invoke_context,
+)
 from runtime.identity.guard import guarded
 from runtime.identity.tenant import acting_tenant, crosses, may_act_in
 from runtime.identity.user import get_user_context
-from runtime.model.keys import get_tenant_code
+from runtime.model.keys import get_tenant_code, lower_case_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,14 +58,32 @@ def check_tenant(
         write: Whether the caller wants to write. Defaults to True, the stricter rule.
 
     Raises:
-        ForbiddenError: The key belongs to another tenant, or to none.
+        ForbiddenError: The key belongs to another tenant, or to none; or to another one than the
+            request's, where the deployment reaches rows in sessions of that.
     """
     context = invoke_context or current_invoke_context()
-    if context is None or may_act_in(get_tenant_code(pk), context, settings, write=write):
+    if context is None:
         return
-    # The message repeats nothing of the key: it may be somebody else's.
-    msg = "the key does not belong to your tenant"
-    raise ForbiddenError(msg)
+    tenant = get_tenant_code(pk)
+    # The messages repeat nothing of the key: it may be somebody else's.
+    if not may_act_in(tenant, context, settings, write=write):
+        msg = "the key does not belong to your tenant"
+        raise ForbiddenError(msg)
+    if settings.tenant_role_arn is not None and not _is_reached(tenant, settings, write=write):
+        msg = f"the key is of another tenant than the request: name its tenant in {HEADER_TENANT_CODE}"
+        raise ForbiddenError(msg)
+
+
+def _is_reached(tenant: str | None, settings: Settings, *, write: bool) -> bool:
+    """Whether the session of the request's tenant reaches the rows of a tenant.
+
+    Says before the call what AWS would say to it: that of a caller who may go there.
+    """
+    request = current_invoke_context()
+    if request is None or not tenant:
+        return request is None
+    is_common = tenant in {lower_case_tenant(code) for code in settings.common_tenant_codes}
+    return (is_common and not write) or tenant == acting_tenant(request, settings, write=False)
 
 
 def check_every_tenant(invoke_context: InvokeContext | None, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runtime.errors import FieldProblem, InvalidInputError
@@ -140,7 +141,9 @@ class Repository(Generic[AttributesT]):
             merged = Merged((), page.rows)
         else:
             with ThreadPoolExecutor(1) as thread:
-                sessions = thread.submit(self._sessions.list_by_user, user_id, tenant, pk=pk)
+                # In the context of the request: it says for which tenant rows are reached.
+                look_up = copy_context().run
+                sessions = thread.submit(look_up, self._sessions.list_by_user, user_id, tenant, pk=pk)
                 # Consistent: what the caller published synchronously has no session.
                 page = request.read(store, table, consistent=True)
             merged = merged_rows(self._context, request, page, sessions.result())

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, RootModel
 
 from runtime.aws_errors import error_code, translated
-from runtime.contract import Env
+from runtime.contract import DIGEST_LENGTH, DIGEST_MARK, OBJECTS_FOLDER, Env
 from runtime.errors import ConfigurationError, CorruptRowError, FieldProblem, InvalidInputError
 from runtime.model.keys import DetailKey, get_tenant_code, remove_sort_key_version
 from runtime.store.answer_size import MOST_GROWTH, answer_size
@@ -46,6 +46,7 @@ __all__ = [
     "ObjectHead",
     "StoredObject",
     "aggregate_of",
+    "digest_of",
     "object_prefix",
     "reference_of",
     "table_prefix",
@@ -54,7 +55,7 @@ __all__ = [
 _SERVICE: Final = "S3"
 _SCHEME: Final = "s3://"
 # Where the library, and the reference system, keep objects: nowhere else is one looked for.
-_OBJECT: Final = re.compile(r"s3://[^/]*/(ddb/[^/]+/(.+))", re.DOTALL)
+_OBJECT: Final = re.compile(rf"s3://[^/]*/({OBJECTS_FOLDER}/[^/]+/(.+))", re.DOTALL)
 _FILE: Final = re.compile(r"(@[0-9]+)?/[^/]+", re.DOTALL)
 _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 # What a command grows by on its way to a data or history row: cpk, csk and the author columns
@@ -71,17 +72,22 @@ _PK, _SK = "cqrs-pk", "cqrs-sk"
 _MAX_METADATA: Final = 2048 - len(_PK) - len(_SK)
 
 
+def digest_of(text: str) -> str:
+    """What stands for a text in the names of objects: 32 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
 def table_prefix(table: str) -> str:
     """Where the objects of a command table are."""
-    return f"ddb/{table}/"
+    return f"{OBJECTS_FOLDER}/{table}/"
 
 
 def object_prefix(table: str, pk: str, sk: str) -> str:
     """Where the objects of one aggregate are, whatever characters its key has."""
     tenant = get_tenant_code(pk) or "none"
     if not _PLAIN.fullmatch(tenant):
-        tenant = f"~{_digest(tenant)}"
-    digest = _digest(f"{pk}\0{sk}")
+        tenant = f"{DIGEST_MARK}{digest_of(tenant)}"
+    digest = digest_of(f"{pk}\0{sk}")
     return f"{table_prefix(table)}{tenant}/{digest}/"
 
 
@@ -339,10 +345,6 @@ def _is_own(path: str, row: Row) -> bool:
         ):
             return True
     return False
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _metadata(pk: str, sk: str) -> dict[str, str]:

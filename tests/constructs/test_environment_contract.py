@@ -46,6 +46,7 @@ def template(folder: Path) -> Template:
         code=folder,
         master_data=True,
         realtime=True,
+        tenant_sessions=True,
         alarm_emails=["on-call@example.com"],
     )
     return Template.from_stack(stack)

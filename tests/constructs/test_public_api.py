@@ -40,6 +40,7 @@ def test_the_public_names_are_a_contract() -> None:
         "CqrsStack",
         "CqrsTable",
         "CqrsTableGrants",
+        "DataAccess",
         "DependenciesLayer",
         "FailedRecords",
         "FailedRecordsGrants",
@@ -62,6 +63,7 @@ def test_the_public_names_are_a_contract() -> None:
         "SessionTable",
         "SessionTableGrants",
         "StreamProcessing",
+        "TenantSessions",
         "WorkflowType",
     ]
 

@@ -39,6 +39,7 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
         alarm_emails=["on-call@example.com"],
         master_data=everything,
         realtime=everything,
+        tenant_sessions=everything,
         workflow_type=WorkflowType.EXPRESS if everything else WorkflowType.STANDARD,
         cors_origins=["https://shop.example.com"] if everything else [],
     )

@@ -38,6 +38,7 @@ TYPOS = {
     "RuntimeLayer": ("pin_boto", "pin_boto3"),
     "SessionTable": ("tablename", "table_name"),
     "StreamProcessing": ("batchsize", "batch_size"),
+    "TenantSessions": ("common_tenant_code", "common_tenant_codes"),
 }
 
 
@@ -54,7 +55,8 @@ def test_a_typo_in_a_property_is_explained(stack: cdk.Stack, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["AlarmThresholds", "CqrsModule", "FunctionDefaults", "FunctionOptions", "RetryPolicy"]
+    "name",
+    ["AlarmThresholds", "CqrsModule", "DataAccess", "FunctionDefaults", "FunctionOptions", "RetryPolicy"],
 )
 def test_option_groups_explain_unknown_properties_too(name: str) -> None:
     with pytest.raises(InvalidPropsError, match=f"{name} has no property 'zzz' \\(got 'x'\\); it has"):

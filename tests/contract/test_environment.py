@@ -60,6 +60,7 @@ def template() -> dict[str, Any]:
         code=lambda_.Code.from_inline("app = None"),
         master_data=True,
         realtime=True,
+        tenant_sessions=True,
         handler="index.app",
     )
     document: dict[str, Any] = Template.from_stack(shop).to_json()

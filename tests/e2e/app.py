@@ -28,6 +28,7 @@ stack = CqrsStack(
     environment={"STORE_FILE": app.node.get_context("store_file")},
     architecture=lambda_.Architecture.X86_64 if x86 else lambda_.Architecture.ARM_64,
     password_auth=True,
+    tenant_sessions=app.node.try_get_context("tenant_sessions") == "true",
     removal_policy=cdk.RemovalPolicy.DESTROY,
 )
 dead_letters = sqs.Queue(stack, "DeadOrders", queue_name="e2e-dead-orders")

@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.scale import COMPLETE
 from tests.security.target import ADMIN, Answer, Target, claims_of, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from constructs_lib.local import Emulator
+
+#: A stack of its own is deployed for it.
+collect_ignore = [] if COMPLETE else ["test_deployed_sessions.py"]
 
 CALLER = claims_of("limits", ADMIN)
 #: An answer that is no page has no reason to be longer.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -14,12 +16,14 @@ from runtime.entry.http.security_headers import add_security_headers
 from runtime.entry.http.sizes import check_answer, check_body
 from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
+from runtime.identity.tenant import acting_tenant
 from runtime.imports import imported
 from runtime.log import log_context
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 __all__ = ["HttpApi"]
 
@@ -63,7 +67,11 @@ class HttpApi:
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
         """Answer one request."""
         caller = InvokeContext.from_http_event(event, self._settings)
-        with use_invoke_context(caller, self._settings), log_context(request_id=caller.request_id):
+        with (
+            use_invoke_context(caller, self._settings),
+            self._sessions_of(caller),
+            log_context(request_id=caller.request_id),
+        ):
             try:
                 answer = self._answer(whole_event(event), context)
             except Exception as error:  # noqa: BLE001 - before a route was found, or in answering
@@ -78,6 +86,15 @@ class HttpApi:
             answer |= {"body": "", "isBase64Encoded": False}
         add_security_headers(answer)
         return answer
+
+    def _sessions_of(self, caller: InvokeContext) -> AbstractContextManager[None]:
+        """Where rows are reached in a tenant's sessions, those are the tenant's that the request is about."""
+        if self._settings.tenant_role_arn is None:
+            return nullcontext()
+        from runtime.clients.tenant_sessions import use_tenant  # noqa: PLC0415 - few deployments
+
+        # What is common may be read by everybody. Who may write there, the check of the key decides.
+        return use_tenant(partial(acting_tenant, caller, self._settings, write=False))
 
     def _answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
         http = event["requestContext"]["http"]
