@@ -27,7 +27,7 @@ from runtime.model.models import CommandModel, DataListModel, DataModel, Unreada
 from runtime.model.rows import version_of
 from runtime.model.validation import field_problems
 from runtime.store.answer_size import PAGE_BYTES, answer_bytes, answer_size
-from runtime.store.codec import opened, opened_row, sealed
+from runtime.store.codec import encoded_value, opened, opened_row, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -148,6 +148,15 @@ class RowReader(Generic[AttributesT]):
         with suppress(CorruptRowError):
             return opened(self._large_attributes.load(row).get(_COLUMN))
         return None
+
+    def stored_attributes(self, row: Row) -> dict[str, Any]:
+        """The attributes of a row in DynamoDB's own JSON, whatever the model says of them.
+
+        Of a reference that leads to nothing, the reference.
+        """
+        with suppress(CorruptRowError):
+            row = self._large_attributes.load(row)
+        return encoded_value(row.get(_COLUMN))
 
     def page(
         self,

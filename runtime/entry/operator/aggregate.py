@@ -14,7 +14,6 @@ from runtime.model.json_text import dumps
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import PUBLISH_ID, version_of
 from runtime.pipeline.versions import version_rows
-from runtime.store.codec import encoded_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,12 +91,8 @@ def _cursors(context: ModuleContext, key: DetailKey) -> dict[str, Row | None]:
 def _raw(context: ModuleContext, data: Row) -> dict[str, Any]:
     """The attributes of a data row as they are stored, and why the model does not accept them."""
     unreadable = context.rows.readable([data]).unreadable
-    try:
-        column = context.large_attributes.load(data).get("attributes")
-    except CorruptRowError:
-        column = data.get("attributes")  # the reference, of which nothing is left
     return {
-        "attributes": json.loads(dumps(encoded_value(column))),
+        "attributes": json.loads(dumps(context.rows.stored_attributes(data))),
         "problems": [
             {"field": problem.field, "message": problem.message}
             for row in unreadable or ()
