@@ -8,6 +8,8 @@ from .commands.collect import collect_large_attributes as collect_large_attribut
 from .commands.erase import erase as erase
 from .commands.partial import REMOVE as REMOVE
 from .commands.service import CommandService as CommandService
+from .commands.state import Change as Change
+from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.module_bodies import SearchQuery as SearchQuery
 from .entry.http.module_routes import module_routes as module_routes
@@ -30,6 +32,8 @@ from .errors import OutcomeUnknownError as OutcomeUnknownError
 from .errors import PreviousVersionPending as PreviousVersionPending
 from .errors import PublishIdReusedError as PublishIdReusedError
 from .errors import ReadModelUnavailableError as ReadModelUnavailableError
+from .errors import RuleFailedError as RuleFailedError
+from .errors import RuleViolationError as RuleViolationError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError
