@@ -12,6 +12,7 @@ from .commands.state import Change as Change
 from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.module_bodies import SearchQuery as SearchQuery
+from .entry.http.module_commands import ItemCommand as ItemCommand
 from .entry.http.module_routes import module_routes as module_routes
 from .entry.http.openapi import openapi_routes as openapi_routes
 from .errors import BadRequestError as BadRequestError

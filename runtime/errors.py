@@ -20,7 +20,7 @@ CqrsError
 │   └── UnreadableRowError           today's model does not accept a stored row: `problems`
 ├── NewerSchemaError         503  the row was written by a newer release than this code
 ├── UpcastError                      an upcaster failed on a stored row
-├── RuleFailedError                  a rule of the module did not come to a decision
+├── RuleFailedError                  a rule or command of the service did not come to a decision
 ├── DeliveryError                    a message, push or e-mail could not be handed over
 │   └── BatchDeliveryError           some messages of a batch: `failed`
 ├── PreviousVersionPending           a handler is busy with the aggregate: try again
@@ -344,15 +344,16 @@ class UpcastError(CqrsError):
 
 
 class RuleFailedError(CqrsError):
-    """A rule of the module raised what nobody expects of it, or returned no decision. Nothing was written.
+    """A rule or command of the service raised what nobody expects of it, or returned no decision.
 
-    What the rule raised is the cause; its text is not in the message.
+    Nothing was written. What it raised is the cause; its text is not in the message.
     """
 
     code = "rule-failed"
 
-    def __init__(self, module: str, rule: str, problem: str) -> None:
-        super().__init__(f"module {module}: the rule {rule} {problem}; nothing was written")
+    def __init__(self, module: str, what: str, rule: str, problem: str) -> None:
+        kind = what.partition(" ")[2]
+        super().__init__(f"module {module}: the {kind} {rule} {problem}; nothing was written")
         self.rule = rule
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.command_row import Draft, columns_of
+from runtime.commands.partial import PartialUpdate
 from runtime.commands.state import Attributes, Change, State, state_of
 from runtime.errors import (
     CorruptRowError,
     CqrsError,
     FieldProblem,
     InvalidInputError,
+    ItemNotFoundError,
     RuleFailedError,
     RuleViolationError,
     UpcastError,
@@ -21,7 +23,7 @@ from runtime.identity.user import user_id_of
 from runtime.log import logger
 from runtime.model.keys import add_sort_key_version
 from runtime.model.models import CommandInputModel
-from runtime.model.rows import SCHEMA_COLUMN
+from runtime.model.rows import SCHEMA_COLUMN, is_deleted
 from runtime.model.validation import input_model_of, validated_input
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from runtime.store.row_reader import Written
     from runtime.store.values import Row
 
-__all__ = ["Decision", "Rule", "RuleSource", "answer_of", "decided", "redrafted"]
+__all__ = ["Decision", "Rule", "RuleSource", "changed", "decided"]
 
 Decision = State[AttributesT] | FieldProblem | Iterable[FieldProblem] | None
 """What a rule says: None accepts, problems refuse, a state is to be written in place of the next one."""
@@ -65,7 +67,7 @@ def decided(
         change = Change(before=before, after=state_of(context.rows, row), invoke_context=invoke_context)
         answer = _asked(context, reference, change)
         if answer is not None:
-            draft = redrafted(context, change.after, answer, draft)
+            draft = _redrafted(context, change.after, answer, draft)
     return draft
 
 
@@ -84,28 +86,40 @@ def _next_row(
 def _asked(context: ModuleContext, reference: FunctionReference, change: Change[Any]) -> State[Any] | None:
     """What a rule makes of a change; None where it leaves it as it is."""
     try:
-        answer = answer_of(reference.function(change))
-    except Exception as error:
+        return _answered(context, reference, lambda: reference.function(change), change.after)
+    except (CorruptRowError, UpcastError) as error:
         states = (change.before, change.after)
         is_unreadable = any(state is not None and state.held.error is error for state in states)
-        if is_unreadable and change.after.is_deleted and isinstance(error, CorruptRowError | UpcastError):
-            # Otherwise what today's model does not accept could never be deleted.
-            logger.warning("rule passed over: what is to be deleted cannot be read", rule=reference.name)
-            return None
+        if not is_unreadable or not change.after.is_deleted:
+            raise
+        # Otherwise what today's model does not accept could never be deleted.
+        logger.warning("rule passed over: what is to be deleted cannot be read", rule=reference.name)
+        return None
+
+
+def _answered(
+    context: ModuleContext, reference: FunctionReference, ask: Callable[[], Any], state: State[Any]
+) -> State[Any] | None:
+    """What the user's code makes of a state; None where it leaves it as it is.
+
+    Raises:
+        RuleViolationError: It refuses.
+        RuleFailedError: It failed.
+        CqrsError: It raised it, and it says that nothing was written.
+    """
+    try:
+        answer = _answer_of(ask())
+    except Exception as error:
         if isinstance(error, CqrsError) and error.written == "nothing":
             raise
-        _fail(context, reference, f"raised {type(error).__name__}", error)
+        raise _failed(context, reference, f"raised {type(error).__name__}") from error
     if isinstance(answer, _Strange):
-        _fail(context, reference, f"must return None, problems or a state, got {answer.kind}")
-    held = change.after.held
-    if isinstance(held, Attributes) and answer is None and held.are_changed():
-        _fail(
-            context,
-            reference,
-            "has changed attributes in place; return change.after.replace(attributes=...) or leave them",
-        )
-    if answer is not None and answer.key != change.after.key:
-        _fail(context, reference, "returned the state of another item")
+        raise _failed(context, reference, f"must return None, problems or a state, got {answer.kind}")
+    if answer is None and _are_changed(state):
+        what = "has changed attributes in place; return state.replace(attributes=...) or leave them"
+        raise _failed(context, reference, what)
+    if answer is not None and answer.key != state.key:
+        raise _failed(context, reference, "returned the state of another item")
     return answer
 
 
@@ -116,7 +130,7 @@ class _Strange:
         self.kind = type(answer).__name__
 
 
-def answer_of(decision: Any) -> State[Any] | _Strange | None:  # noqa: ANN401 - whatever the user's code returns
+def _answer_of(decision: Any) -> State[Any] | _Strange | None:  # noqa: ANN401 - whatever the user's code returns
     """The state that a decision is, or None where it accepts.
 
     Raises:
@@ -137,13 +151,43 @@ def answer_of(decision: Any) -> State[Any] | _Strange | None:  # noqa: ANN401 - 
     return None
 
 
-def _fail(
-    context: ModuleContext, reference: FunctionReference, problem: str, cause: Exception | None = None
-) -> NoReturn:
-    raise RuleFailedError(context.name, reference.name, problem) from cause
+def _failed(context: ModuleContext, reference: FunctionReference, problem: str) -> RuleFailedError:
+    return RuleFailedError(context.name, reference.what, reference.name, problem)
 
 
-def redrafted(context: ModuleContext, before: State[Any], after: State[Any], draft: Draft) -> Draft:
+def changed(context: ModuleContext, key: DetailKey, base: Base, reference: FunctionReference) -> Draft | None:
+    """The draft of what a function makes of an item; None where it leaves the item as it is.
+
+    Like a partial update, it carries no time to live over.
+
+    Args:
+        context: Module of the item.
+        key: Its key.
+        base: The version to build on.
+        reference: The function. It gets the state.
+
+    Raises:
+        ItemNotFoundError: There is no such item, or not any more.
+        RuleViolationError: The function refuses.
+        RuleFailedError: It failed.
+        CqrsError: It raised it, and it says that nothing was written.
+    """
+    if base.row is None or is_deleted(base.row):
+        msg = "there is no such item"
+        raise ItemNotFoundError(msg)
+    state = state_of(context.rows, base.row).replace(ttl=None)
+    answer = _answered(context, reference, lambda: reference.function(state), state)
+    if answer is None:
+        return None
+    if answer.held is state.held and not _are_changed(answer):
+        names = (*_FIELDS, "is_deleted")
+        fields = {name: value for name in names if (value := getattr(answer, name)) != getattr(state, name)}
+        update = {**key._asdict(), "version": base.version, **fields}
+        return PartialUpdate(context, update, sync=False).draft(base)
+    return _redrafted(context, state, answer, Draft(base.row))
+
+
+def _redrafted(context: ModuleContext, before: State[Any], after: State[Any], draft: Draft) -> Draft:
     """A draft that says ``after`` where it has said ``before``; the same one where they say the same.
 
     What is not changed stays to the letter, attributes that the model does not know included.

@@ -22,7 +22,10 @@ from runtime import (
     DataSyncHandler,
     FieldProblem,
     InvokeContext,
+    ItemCommand,
     State,
+    UserContext,
+    module_routes,
 )
 
 
@@ -76,6 +79,32 @@ order = CommandModule(
 free = CommandModule("free", decide=[anything])
 pet = CommandModule("pet", attributes=Cat | OrderAttributes)
 me = InvokeContext(claims={"sub": "x"})
+
+
+class Discount(CqrsModel):
+    percent: int
+
+
+def discount(found: State[OrderAttributes], body: Discount, user: UserContext) -> State[OrderAttributes]:
+    total = found.attributes.total * body.percent // 100
+    return found.replace(attributes=OrderAttributes(customer=user.user_id or "", total=total))
+
+
+def close(found: State[OrderAttributes], body: None, user: UserContext) -> FieldProblem | None:
+    return None if found.attributes.total else FieldProblem("attributes.total", "must be there")
+
+
+routes = module_routes(
+    order,
+    prefix="/orders",
+    type="ORDER",
+    commands={
+        "discount": ItemCommand(discount, body=Discount, roles=["boss"]),
+        "close": ItemCommand(close),
+        "open": ItemCommand("service:open_it"),
+    },
+)
+order.commands.publish_change(("ORDER#a", "1"), lambda found: found.replace(name="x"), invoke_context=me)
 KEY = ("ORDER#a", "1")
 
 made = order.commands.publish_sync({"version": 0}, invoke_context=me)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
@@ -20,7 +20,7 @@ from runtime.identity.tenant import acting_tenant
 from runtime.model.keys import KEY_SEPARATOR, DetailKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runtime.identity.context import InvokeContext
     from runtime.model.models import DataModel
@@ -50,6 +50,8 @@ class ModuleRoute:
         function: What answers.
         responses: The successful responses, for the OpenAPI document: status to description and model.
         roles: Who may; empty for everybody in the tenant.
+        summary: What it does, for the OpenAPI document.
+        problems: The refusals that it is worth telling of there: status to description.
     """
 
     name: str
@@ -58,6 +60,8 @@ class ModuleRoute:
     function: Callable[..., Any]
     responses: dict[int, tuple[str, Any]]
     roles: tuple[str, ...] = ()
+    summary: str = ""
+    problems: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

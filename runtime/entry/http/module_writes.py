@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
 
-__all__ = ["publish_state", "receipt", "write_routes"]
+__all__ = [
+    "ACCEPTED",
+    "ModeParameter",
+    "VersionParameter",
+    "answer",
+    "publish_state",
+    "receipt",
+    "write_routes",
+]
 
 ModeParameter = Annotated[Mode, Query(description="async: accepted; sync: applied before the answer")]
 VersionParameter = Annotated[
@@ -31,7 +39,7 @@ VersionParameter = Annotated[
 ]
 
 _MERGE_PATCH = "application/merge-patch+json"
-_ACCEPTED: dict[int, tuple[str, Any]] = {
+ACCEPTED: dict[int, tuple[str, Any]] = {
     200: ("Applied (mode=sync)", Receipt),
     202: ("Accepted: it is applied in a moment", Receipt),
     204: ("Nothing had to change", None),
@@ -50,7 +58,7 @@ def write_routes(
         publish_id = endpoint.publish_id()
         expected = Expected.of(endpoint.caller().headers, body.version)
         key = endpoint.key(body.sk or endpoint.new_sk(publish_id), write=True)
-        return _answer(
+        return answer(
             endpoint, publish_state(endpoint, key, body, expected, mode, publish_id), mode, expected
         )
 
@@ -59,7 +67,7 @@ def write_routes(
         expected = Expected.of(endpoint.caller().headers, body.version)
         key = endpoint.key(sk, write=True)
         published = publish_state(endpoint, key, body, expected, mode, endpoint.publish_id())
-        return _answer(endpoint, published, mode, expected)
+        return answer(endpoint, published, mode, expected)
 
     def patch(sk: str, body: Change, mode: ModeParameter = "async") -> Response[Receipt]:
         caller = endpoint.caller()
@@ -85,10 +93,10 @@ def write_routes(
     created = {201: ("Created (mode=sync)", Receipt)}
     one = "/<sk>"
     return [
-        ModuleRoute("publish", "POST", "", publish, _ACCEPTED | created, roles),
-        ModuleRoute("replace", "PUT", one, replace, _ACCEPTED | created, roles),
-        ModuleRoute("patch", "PATCH", one, patch, _ACCEPTED, roles),
-        ModuleRoute("delete", "DELETE", one, delete, _ACCEPTED, roles),
+        ModuleRoute("publish", "POST", "", publish, ACCEPTED | created, roles),
+        ModuleRoute("replace", "PUT", one, replace, ACCEPTED | created, roles),
+        ModuleRoute("patch", "PATCH", one, patch, ACCEPTED, roles),
+        ModuleRoute("delete", "DELETE", one, delete, ACCEPTED, roles),
     ]
 
 
@@ -116,12 +124,13 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
             source=endpoint.source(operation),
             publish_id=publish_id,
         )
-    return _answer(endpoint, published, mode, expected)
+    return answer(endpoint, published, mode, expected)
 
 
-def _answer(
+def answer(
     endpoint: ModuleEndpoint[Any], published: CommandModel[Any] | None, mode: Mode, expected: Expected
 ) -> Response[Receipt]:
+    """The answer to one command; None published nothing."""
     if published is None:
         known = {"ETag": entity_tag(expected.version)} if expected.version > 0 else {}
         return Response(HTTPStatus.NO_CONTENT, headers=known)
