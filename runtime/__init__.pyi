@@ -6,6 +6,7 @@ from .clients.resources import Resources as Resources
 from .clients.sqs import SqsMessage as SqsMessage
 from .commands.collect import collect_large_attributes as collect_large_attributes
 from .commands.erase import erase as erase
+from .commands.module_service import ModuleService as ModuleService
 from .commands.partial import REMOVE as REMOVE
 from .commands.service import CommandService as CommandService
 from .commands.state import Change as Change

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.commands.decide import RuleSource
+    from runtime.commands.module_service import ModuleService
     from runtime.commands.service import CommandService
     from runtime.model.handlers import HandlerReference, HandlerSource
     from runtime.model.schema import UpcasterSource
@@ -280,6 +281,25 @@ class CommandModule(Generic[AttributesT]):
         from runtime.queries.repository import Repository  # noqa: PLC0415
 
         return Repository(self.context)
+
+    def service(
+        self,
+        *,
+        type: str,  # noqa: A002 - the name of the field of a command
+        name: str = "ModuleService",
+    ) -> ModuleService[AttributesT]:
+        """The module's items of one type, for a service that is written by hand: no keys to assemble.
+
+        Args:
+            type: Kind of the items, such as ``ORDER``: the first part of their partition keys.
+            name: What their commands have as source; see `get_command_source`.
+
+        Raises:
+            ConfigurationError: The type is empty, or ends with ``#``.
+        """
+        from runtime.commands.module_service import ModuleService  # noqa: PLC0415
+
+        return ModuleService(self, type, name)
 
     @property
     def ttl(self) -> TtlService:

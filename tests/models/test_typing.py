@@ -104,6 +104,12 @@ routes = module_routes(
         "open": ItemCommand("service:open_it"),
     },
 )
+orders = order.service(type="ORDER")
+reveal_type(orders.get("1").attributes)
+orders.create(OrderAttributes(customer="x"), sk="1")
+orders.change("1", lambda found: found.replace(name="x"))
+for listed in orders.list().items:
+    print(listed.attributes.total)
 order.commands.publish_change(("ORDER#a", "1"), lambda found: found.replace(name="x"), invoke_context=me)
 KEY = ("ORDER#a", "1")
 
@@ -135,6 +141,7 @@ def test_a_service_passes_mypy_strict(tmp_path: Path, plugin: str) -> None:
     told = [line.partition('"')[2].rpartition('"')[0] for line in out.splitlines() if "Revealed" in line]
     assert status == 0, out
     assert told == [
+        "service.OrderAttributes",
         "service.OrderAttributes",
         "service.OrderAttributes",
         "service.OrderAttributes",

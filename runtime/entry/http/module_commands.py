@@ -12,13 +12,13 @@ from typing_extensions import TypeVar
 from runtime.entry.http.conditions import Expected
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import Receipt  # noqa: TC001
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute, check_reachable
 from runtime.entry.http.module_writes import ACCEPTED, ModeParameter, VersionParameter, answer
-from runtime.errors import ConfigurationError, InvalidVersionError, VersionConflictError
+from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
 from runtime.identity.user import user_in
 from runtime.imports import FunctionReference
-from runtime.model.keys import VERSION_LATEST, get_tenant_code
+from runtime.model.keys import VERSION_LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -186,9 +186,9 @@ def _done(  # noqa: PLR0917 - the parts of one request
     version: int | None,
 ) -> Response[Receipt]:
     caller = endpoint.caller()
-    key = endpoint.key(sk, write=True)
+    check_reachable(sk)
     expected = _expected(caller.headers, body, version)
-    user = user_in(get_tenant_code(key.pk), caller)
+    user = user_in(endpoint.items.tenant(write=True), caller)
 
     def change(state: State[Any]) -> Any:  # noqa: ANN401 - checked by who asks
         return command.reference.function(state, body, user)
@@ -196,21 +196,15 @@ def _done(  # noqa: PLR0917 - the parts of one request
     change.__qualname__ = command.reference.name
     said = None if body is None else dumps(body)
     with expected:
-        try:
-            published = endpoint.module.commands.publish_change(
-                key,
-                change,
-                version=expected.version,
-                sync=mode == "sync",
-                content={"command": name, "version": expected.version, "body": said},
-                invoke_context=caller,
-                source=endpoint.source(name),
-                publish_id=endpoint.publish_id(),
-            )
-        except (InvalidVersionError, VersionConflictError):
-            if not endpoint.module.repository.exists(key, invoke_context=caller):
-                raise endpoint.not_found() from None
-            raise
+        published = endpoint.items.change(
+            sk,
+            change,
+            version=expected.version,
+            sync=mode == "sync",
+            content={"command": name, "version": expected.version, "body": said},
+            source=endpoint.source(name),
+            publish_id=endpoint.publish_id(),
+        )
     return answer(endpoint, published, mode, expected)
 
 

@@ -129,7 +129,8 @@ def module_routes(
         ConfigurationError: A name of a route is unknown, or an argument cannot work.
     """
     _check(prefix, type, bulk_limit, only, without, search, check_commands(commands, _NAMES))
-    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type, ttl=_with_ttl(ttl), min_ttl=min_ttl)
+    items = module.service(type=type)
+    endpoint = ModuleEndpoint(module=module, items=items, prefix=prefix, ttl=_with_ttl(ttl), min_ttl=min_ttl)
     attributes = module.attributes or dict[str, Any]
     read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
     routes = [

@@ -12,15 +12,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
 from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute, check_reachable
 from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
 
 __all__ = [
@@ -57,16 +54,13 @@ def write_routes(
         endpoint.check_ttl("publish", body.ttl)
         publish_id = endpoint.publish_id()
         expected = Expected.of(endpoint.caller().headers, body.version)
-        key = endpoint.key(body.sk or endpoint.new_sk(publish_id), write=True)
-        return answer(
-            endpoint, publish_state(endpoint, key, body, expected, mode, publish_id), mode, expected
-        )
+        sk = body.sk or endpoint.items.new_sk(publish_id)
+        return answer(endpoint, publish_state(endpoint, sk, body, expected, mode, publish_id), mode, expected)
 
     def replace(sk: str, body: Replace[Any], mode: ModeParameter = "async") -> Response[Receipt]:
         endpoint.check_ttl("replace", body.ttl)
         expected = Expected.of(endpoint.caller().headers, body.version)
-        key = endpoint.key(sk, write=True)
-        published = publish_state(endpoint, key, body, expected, mode, endpoint.publish_id())
+        published = publish_state(endpoint, sk, body, expected, mode, endpoint.publish_id())
         return answer(endpoint, published, mode, expected)
 
     def patch(sk: str, body: Change, mode: ModeParameter = "async") -> Response[Receipt]:
@@ -108,21 +102,15 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
     mode: Mode,
     expected: Expected,
 ) -> Response[Receipt]:
-    key = endpoint.key(sk, write=True)
-    publish_id = endpoint.publish_id()
-    endpoint.check_there(key, publish_id)
-    commands = endpoint.module.commands
-    call: Callable[..., CommandModel[Any] | None] = (
-        commands.publish_partial_update_sync if mode == "sync" else commands.publish_partial_update_async
-    )
+    check_reachable(sk)
     with expected:
-        if not expected.version:  # If-None-Match: * says that there must be none
-            raise InvalidVersionError(expected.version)
-        published = call(
-            {**key._asdict(), "version": expected.version, **change},
-            invoke_context=endpoint.caller(),
+        published = endpoint.items.change(
+            sk,
+            change,
+            version=expected.version,
+            sync=mode == "sync",
             source=endpoint.source(operation),
-            publish_id=publish_id,
+            publish_id=endpoint.publish_id(),
         )
     return answer(endpoint, published, mode, expected)
 
@@ -156,33 +144,29 @@ def receipt(published: CommandModel[Any]) -> Receipt:
 
 def publish_state(  # noqa: PLR0917 - the parts of one command
     endpoint: ModuleEndpoint[Any],
-    key: DetailKey,
+    sk: str,
     body: Replace[Any],
     expected: Expected,
     mode: Mode,
     publish_id: str | None,
 ) -> CommandModel[Any] | None:
     """Publish the whole next state of an item; None when nothing would change."""
-    commands = endpoint.module.commands
-    publish = commands.publish_sync if mode == "sync" else commands.publish_async
+    check_reachable(sk)
     with expected:
         if expected.conditional and expected.version == VERSION_LATEST:  # If-Match: *
             try:
-                endpoint.check_there(key, publish_id)
+                endpoint.items.check_there(sk, publish_id=publish_id)
             except ItemNotFoundError as error:
                 raise InvalidVersionError(expected.version) from error
-        return publish(
-            {
-                **key._asdict(),
-                "code": body.code or key.sk,
-                "name": body.name,
-                "type": endpoint.type,
-                "version": expected.version,
-                "seq": body.seq,
-                "ttl": body.ttl,
-                "attributes": body.attributes,
-            },
-            invoke_context=endpoint.caller(),
+        return endpoint.items.put(
+            sk,
+            body.attributes,
+            version=expected.version,
+            name=body.name,
+            code=body.code,
+            seq=body.seq,
+            ttl=body.ttl,
+            sync=mode == "sync",
             source=endpoint.source("publish"),
             publish_id=publish_id,
         )
