@@ -58,6 +58,9 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     "commands.publish_with_retry": lambda s, c, pk: s.module.commands.publish_with_retry(
         (pk, "A1"), never, invoke_context=c
     ),
+    "commands.publish_change": lambda s, c, pk: s.module.commands.publish_change(
+        (pk, "A1"), never, invoke_context=c
+    ),
     "commands.get_item": lambda s, c, pk: s.module.commands.get_item((pk, "A1@1"), invoke_context=c),
     "commands.get_latest_item": lambda s, c, pk: s.module.commands.get_latest_item(
         (pk, "A1"), invoke_context=c
@@ -89,6 +92,7 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     ),
     "history.publish": lambda s, c, pk: s.module.history.publish((pk, "A1"), invoke_context=c),
     "repository.get_item": lambda s, c, pk: s.module.repository.get_item((pk, "A1"), invoke_context=c),
+    "repository.exists": lambda s, c, pk: s.module.repository.exists((pk, "A1"), invoke_context=c),
     "repository.list_items_by_pk": lambda s, c, pk: s.module.repository.list_items_by_pk(
         pk, invoke_context=c
     ),
