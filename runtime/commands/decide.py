@@ -61,10 +61,10 @@ def decided(
         RuleFailedError: A rule failed.
         CqrsError: A rule raised it, and it says that nothing was written.
     """
-    before = None if base.row is None else state_of(context.rows, base.row)
+    before = None if base.row is None else state_of(context.rows, key, base.row)
     for reference in context.decide:
         row = _next_row(context, key, invoke_context, base, draft)
-        change = Change(before=before, after=state_of(context.rows, row), invoke_context=invoke_context)
+        change = Change(before=before, after=state_of(context.rows, key, row), invoke_context=invoke_context)
         answer = _asked(context, reference, change)
         if answer is not None:
             draft = _redrafted(context, change.after, answer, draft)
@@ -175,7 +175,7 @@ def changed(context: ModuleContext, key: DetailKey, base: Base, reference: Funct
     if base.row is None or is_deleted(base.row):
         msg = "there is no such item"
         raise ItemNotFoundError(msg)
-    state = state_of(context.rows, base.row).replace(ttl=None)
+    state = state_of(context.rows, key, base.row).replace(ttl=None)
     answer = _answered(context, reference, lambda: reference.function(state), state)
     if answer is None:
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 from runtime.generics import AttributesT
 from runtime.identity.user import UserContext, user_in
 from runtime.model.keys import KEY_SEPARATOR, DetailKey, get_tenant_code
-from runtime.model.rows import DATA_TTL, is_deleted, key_of, version_of
+from runtime.model.rows import DATA_TTL, is_deleted, version_of
 from runtime.store.codec import opened
 
 if TYPE_CHECKING:
@@ -184,9 +184,8 @@ class Change(Generic[AttributesT]):
         return user_in(self.after.tenant_code, self.invoke_context)
 
 
-def state_of(rows: RowReader[Any], row: Row) -> State[Any]:
-    """The state in a command or data row."""
-    key = key_of(row)
+def state_of(rows: RowReader[Any], key: DetailKey, row: Row) -> State[Any]:
+    """The state of an item in its command or data row, or what is kept in place of one."""
     is_data = row["sk"] == key.sk
     return State(
         key=key,

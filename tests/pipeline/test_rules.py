@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from runtime import (
     Change,
+    CommandModel,
     CommandModule,
     ConfigurationError,
     CorruptRowError,
     CqrsApp,
     CqrsModel,
+    DataSyncHandler,
     FieldProblem,
     ForbiddenError,
     InvalidInputError,
@@ -580,7 +582,10 @@ def _store(made: Service, attributes: dict[str, Any]) -> None:
     """Store version 1, as another release wrote it."""
     names = {"sk": SK, "code": SK, "name": "n", "type": "INVOICE", "id": f"{PK}#{SK}", "tenantCode": "acme"}
     row = row_of({**names, "pk": PK, "version": 1, "cpk": PK, "csk": f"{SK}@1", "attributes": attributes})
+    command = row | {"sk": f"{SK}@1", "status": "finish:FINISHED"}
     made.memory.store.write(Put(table=made.module.tables.data, row=row))
+    made.memory.store.write(Put(table=made.module.tables.command, row=command))
+    made.memory.deliver(lose=[f"{SK}@1"])
 
 
 def test_what_cannot_be_read_can_be_deleted_and_rules_that_need_not_look_hold() -> None:
@@ -633,6 +638,80 @@ def test_a_change_of_a_rules_keeps_what_the_model_does_not_know() -> None:
         partial("publish_partial_update_sync")(made, 1, 2)
         attributes = made.latest()["attributes"]
         assert attributes == {"total": 2, "note": "x", "newer": {"field": 1}, "checkedBy": "ann"}
+
+
+class Sink(DataSyncHandler):
+    def up(self, command: CommandModel[Any]) -> None:
+        """Keep nothing."""
+
+
+def test_a_module_without_data_rows_has_rules_as_well() -> None:
+    judge = Judge()
+    options: dict[str, Any] = {"disable_default_handler": True, "data_sync_handlers": [Sink]}
+    with service(judge, **options) as made:
+        whole("publish_async")(made, 0, 1)
+        made.memory.deliver()
+        made.memory.clock.advance(days=9999)  # the commands expire, and what is kept of them stays
+        made.memory.expire()
+        judge.verdict = "change"
+        partial("publish_partial_update_async")(made, -1, 2)
+        before = judge.asked[-1].before
+        assert before is not None
+        assert (before.key, before.version, before.attributes.total) == ((PK, SK), 1, 1)
+        row = max(made.memory.rows("invoice", "command"), key=lambda found: int(found["version"]))
+        assert (row["version"], row["attributes"]["checkedBy"]) == (2, "ann")
+        by_change(made, 2, 3)
+        assert judge.asked[-1].after.attributes.total == 3
+
+
+def test_large_attributes_are_read_when_a_rule_looks_at_them() -> None:
+    looks: list[int] = []
+
+    def look(change: Change[Invoice]) -> None:
+        if looks and change.before:
+            looks.append(len(change.before.attributes.note or ""))
+
+    with service(look) as made:
+        size = 600_000
+        command = {**STATE, "version": 0, "attributes": {"total": 1, "note": "x" * size}}
+        made.module.commands.publish_sync(command, invoke_context=made.user)
+        assert len(made.memory.resources.objects) == 1
+        update = {"pk": PK, "sk": SK, "version": -1, "name": "other"}
+        looks.append(0)
+        made.module.commands.publish_partial_update_sync(update, invoke_context=made.user)
+        made.module.commands.publish_change(
+            (PK, SK), lambda state: state.replace(name="third"), invoke_context=made.user
+        )
+        deleted = {"pk": PK, "sk": SK, "version": -1, "isDeleted": True}
+        made.module.commands.publish_partial_update_sync(deleted, invoke_context=made.user)
+        assert looks == [0, size, size, size]
+        found = made.module.data.get_item((PK, SK), invoke_context=made.user)
+        assert found is not None
+        assert (found.name, found.version, len(found.attributes.note)) == ("third", 4, size)
+
+
+def _to_cents(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Schema 2 has cents."""
+    return {**attributes, "total": attributes["total"] * 100}
+
+
+@pytest.mark.parametrize("way", ["PATCH", "DELETE", "duplicate", "a command", "PUT"])
+@pytest.mark.parametrize("verdict", ["accept", "change"])
+def test_rules_see_rows_of_an_older_schema_in_the_one_of_today(way: str, verdict: Verdict) -> None:
+    judge = Judge(verdict)
+    with service(judge, upcasters=[_to_cents]) as made:
+        _store(made, {"total": 1})
+        WAYS[way](made, 1, 500)
+        (change,) = judge.asked
+        assert change.before is not None
+        assert change.before.attributes.total == 100
+        wanted = 100 if way in {"DELETE", "duplicate"} else 500
+        assert change.after.attributes.total == wanted
+        made.memory.deliver()
+        found = made.module.data.get_item((PK, SK), invoke_context=made.user)
+        assert found is not None
+        checked = "ann" if verdict == "change" else None
+        assert (found.version, found.attributes.total, found.attributes.checked_by) == (2, wanted, checked)
 
 
 def test_a_module_without_a_model_has_rules_as_well() -> None:

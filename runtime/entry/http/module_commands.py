@@ -57,8 +57,8 @@ class ItemCommand(Generic[AttributesT, BodyT]):
             made by `State.replace`; `FieldProblem` to refuse (422); None to leave the item as it
             is. It is called again where somebody else was faster, so it must have no effect of its
             own. Or its import path.
-        body: Model of the body. Default: the request has none, and the function gets None.
-        roles: Roles of which a caller needs one. Default: as to publish.
+        body: Model of the body; a field ``version`` in it is the version to build on. Default: the request has none, and the function gets None.
+        roles: Roles of which a caller needs one; none for everybody in the tenant. Default: as to publish.
         summary: What it does, for the OpenAPI document. Default: the function's first line of
             documentation, or the command's name.
 
@@ -211,7 +211,7 @@ def _done(  # noqa: PLR0917 - the parts of one request
 def _expected(headers: Mapping[str, str], body: BaseModel | None, version: int | None) -> Expected:
     """The version that the caller builds on, where they say one: in a header, the query or the body."""
     own = getattr(body, "version", None)
-    if version is None and isinstance(own, int):
+    if version is None and isinstance(own, int) and not isinstance(own, bool):
         version = own
     if version is None and "if-match" not in headers and "if-none-match" not in headers:
         return Expected(VERSION_LATEST, conditional=False)
