@@ -57,7 +57,8 @@ class ItemCommand(Generic[AttributesT, BodyT]):
             made by `State.replace`; `FieldProblem` to refuse (422); None to leave the item as it
             is. It is called again where somebody else was faster, so it must have no effect of its
             own. Or its import path.
-        body: Model of the body; a field ``version`` in it is the version to build on. Default: the request has none, and the function gets None.
+        body: Model of the body; a field ``version`` in it is the version to build on. Default: the
+            request has none, and the function gets None.
         roles: Roles of which a caller needs one; none for everybody in the tenant. Default: as to publish.
         summary: What it does, for the OpenAPI document. Default: the function's first line of
             documentation, or the command's name.
