@@ -56,10 +56,10 @@ class ModuleService(Generic[AttributesT]):
 
     Keys are ``{type}#{tenant}`` and the sort key, and the tenant is that of the request: what
     `acting_tenant` gives. Who asks is the HTTP request that is being handled, or
-    ``invoke_context``. Writes take `PublishOptions`; the publish id is the request's ``Idempotency-
-    Key`` unless another one, or None, is given: a second write to the same item in one request
-    needs one. ``sync`` applies a command before the call returns. They return the command, or None
-    where nothing would change, and raise what `CommandService` says, too.
+    ``invoke_context``. Writes take `PublishOptions`; the publish id is the request's
+    ``Idempotency-Key`` unless another one, or None, is given: a second write to the same item in
+    one request needs one. ``sync`` applies a command before the call returns. They return the
+    command, or None where nothing would change, and raise what `CommandService` says, too.
 
     Example:
         >>> invoices = invoice.service(type="INVOICE")

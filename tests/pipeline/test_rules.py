@@ -664,6 +664,43 @@ def test_a_module_without_data_rows_has_rules_as_well() -> None:
         assert judge.asked[-1].after.attributes.total == 3
 
 
+class Picky(Sink):
+    def problems(self, command: CommandModel[Any]) -> list[FieldProblem]:
+        return [FieldProblem("name", "is not taken")] if command.name == "checked" else []
+
+
+def test_handlers_are_asked_about_what_the_rules_have_left() -> None:
+    judge = Judge()
+    with service(judge, ask_handlers=True, data_sync_handlers=[Picky]) as made:
+        whole("publish_async")(made, 0, 1)
+        judge.verdict = "change"
+        with pytest.raises(InvalidInputError, match="name: is not taken"):
+            whole("publish_async")(made, 1, 2)
+        assert len(made.memory.rows("invoice", "command")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "row"),
+    [
+        ({"is_deleted": True}, {"isDeleted": True}),
+        ({"seq": 7, "code": "c"}, {"seq": 7, "code": "c"}),
+        ({"attributes": {"total": 9}}, {"attributes": {"total": 9}}),
+    ],
+)
+def test_any_field_of_the_next_state_may_be_another(fields: Any, row: dict[str, Any]) -> None:
+    with service(lambda change: change.after.replace(**fields)) as made:
+        whole("publish_sync")(made, 0, 1)
+        stored = made.latest()
+        stored["attributes"] = {"total": stored["attributes"]["total"]}
+        assert {name: stored[name] for name in row} == row
+
+
+@pytest.mark.parametrize("fields", [{"key": None}, {"nonsense": 1}])
+def test_what_a_state_does_not_have_cannot_be_changed(fields: Any) -> None:
+    with service(lambda change: change.after.replace(**fields)) as made, pytest.raises(RuleFailedError):
+        whole("publish_sync")(made, 0, 1)
+
+
 def test_large_attributes_are_read_when_a_rule_looks_at_them() -> None:
     looks: list[int] = []
 
