@@ -6,10 +6,14 @@ from .clients.resources import Resources as Resources
 from .clients.sqs import SqsMessage as SqsMessage
 from .commands.collect import collect_large_attributes as collect_large_attributes
 from .commands.erase import erase as erase
+from .commands.module_service import ModuleService as ModuleService
 from .commands.partial import REMOVE as REMOVE
 from .commands.service import CommandService as CommandService
+from .commands.state import Change as Change
+from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.module_bodies import SearchQuery as SearchQuery
+from .entry.http.module_commands import ItemCommand as ItemCommand
 from .entry.http.module_routes import module_routes as module_routes
 from .entry.http.openapi import openapi_routes as openapi_routes
 from .errors import BadRequestError as BadRequestError
@@ -30,6 +34,8 @@ from .errors import OutcomeUnknownError as OutcomeUnknownError
 from .errors import PreviousVersionPending as PreviousVersionPending
 from .errors import PublishIdReusedError as PublishIdReusedError
 from .errors import ReadModelUnavailableError as ReadModelUnavailableError
+from .errors import RuleFailedError as RuleFailedError
+from .errors import RuleViolationError as RuleViolationError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError

@@ -4,6 +4,7 @@ CqrsError
 ├── ConfigurationError          (also a ValueError)   the environment or the app is set up wrongly
 ├── BadRequestError             400
 │   ├── InvalidInputError       400  one or more fields are wrong: `problems`
+│   │   └── RuleViolationError  422  a rule of the module refuses the next state: `problems`
 │   └── InvalidVersionError     400  there is no such version to build on
 ├── ForbiddenError              403  the key belongs to another tenant
 ├── ItemNotFoundError           404
@@ -19,6 +20,7 @@ CqrsError
 │   └── UnreadableRowError           today's model does not accept a stored row: `problems`
 ├── NewerSchemaError         503  the row was written by a newer release than this code
 ├── UpcastError                      an upcaster failed on a stored row
+├── RuleFailedError                  a rule or command of the service did not come to a decision
 ├── DeliveryError                    a message, push or e-mail could not be handed over
 │   └── BatchDeliveryError           some messages of a batch: `failed`
 ├── PreviousVersionPending           a handler is busy with the aggregate: try again
@@ -52,6 +54,8 @@ __all__ = [
     "PreviousVersionPending",
     "PublishIdReusedError",
     "ReadModelUnavailableError",
+    "RuleFailedError",
+    "RuleViolationError",
     "StoreRefusedError",
     "StoreUnavailableError",
     "UnknownEventError",
@@ -107,6 +111,16 @@ class InvalidInputError(BadRequestError):
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
         super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems))
         self.problems = tuple(problems)
+
+
+class RuleViolationError(InvalidInputError):
+    """A rule of the module refuses what an item would become. Nothing was written.
+
+    What `CommandModule` has in ``decide`` raises it, or returns the problems.
+    """
+
+    status = 422
+    code = "rule-violation"
 
 
 class InvalidVersionError(BadRequestError):
@@ -327,6 +341,20 @@ class UpcastError(CqrsError):
             f"for the row {pk} {sk}"
         )
         self.schema = schema
+
+
+class RuleFailedError(CqrsError):
+    """A rule or command of the service raised what nobody expects of it, or returned no decision.
+
+    Nothing was written. What it raised is the cause; its text is not in the message.
+    """
+
+    code = "rule-failed"
+
+    def __init__(self, module: str, what: str, rule: str, problem: str) -> None:
+        kind = what.partition(" ")[2]
+        super().__init__(f"module {module}: the {kind} {rule} {problem}; nothing was written")
+        self.rule = rule
 
 
 class DeliveryError(CqrsError):

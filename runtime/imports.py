@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ConfigurationError
 
-__all__ = ["check_import_path", "imported"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FunctionReference", "check_import_path", "imported"]
 
 
 def check_import_path(path: str, what: str) -> str:
@@ -40,3 +46,54 @@ def imported(path: str, what: str) -> Any:  # noqa: ANN401 - whatever the path l
         msg = f"{path} leads to nothing: {module.__name__} has no {name!r}; {what} is expected there"
         raise ConfigurationError(msg)
     return getattr(module, name)
+
+
+@dataclass(frozen=True)
+class FunctionReference:
+    """A function, or where to import it from when it is first called.
+
+    Attributes:
+        source: What was given.
+        what: What it is, for errors: "an upcaster".
+    """
+
+    source: Callable[..., Any] | str
+    what: str
+
+    @classmethod
+    def of(cls, source: Callable[..., Any] | str, what: str) -> FunctionReference:
+        """Reference to a function.
+
+        Raises:
+            ConfigurationError: ``source`` can be none.
+        """
+        if isinstance(source, str):
+            with suppress(ConfigurationError):
+                check_import_path(source, what)
+                return cls(source, what)
+        elif callable(source):
+            return cls(source, what)
+        msg = f'{what} must be a function or its import path, such as "package.module:name", got {source!r}'
+        raise ConfigurationError(msg)
+
+    @property
+    def name(self) -> str:
+        """Its name, for people."""
+        if isinstance(self.source, str):
+            return self.source
+        return getattr(self.source, "__qualname__", type(self.source).__qualname__)
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The function itself, imported on first use.
+
+        Raises:
+            ConfigurationError: It cannot be imported, or is no function.
+        """
+        found = imported(self.source, self.what) if isinstance(self.source, str) else self.source
+        if not callable(found):
+            kind = self.what.partition(" ")[2]
+            msg = f"the {kind} {self.source} is no function, got {found!r}"
+            raise ConfigurationError(msg)
+        function: Callable[..., Any] = found
+        return function

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast, overload
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
+from runtime.imports import FunctionReference
 from runtime.model.attributes_type import attributes_type
 from runtime.model.handler_registry import decorated_handlers
 from runtime.model.handlers import handler_references
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import UnionType
 
     from runtime.clients.resources import Resources
+    from runtime.commands.decide import RuleSource
+    from runtime.commands.module_service import ModuleService
     from runtime.commands.service import CommandService
     from runtime.model.handlers import HandlerReference, HandlerSource
     from runtime.model.schema import UpcasterSource
@@ -54,6 +57,10 @@ class CommandModule(Generic[AttributesT]):
         ask_handlers: Ask each handler, before a command is written, what of it its store cannot
             take (`DataSyncHandler.problems`), and refuse that by field. Whoever publishes
             imports the handlers then, and what they import.
+        decide: Rules about what an item may become, or their import paths; asked in this order, whatever
+            way a command comes in, before it is written. Each gets a `Change` and returns None
+            to accept it, `FieldProblem` to refuse it, or ``change.after.replace(...)``: the next state
+            instead. A rule does nothing else, as it may be asked several times.
         upcasters: Functions that take attributes of an old row from schema 1 to 2, from 2 to
             3, and so on; or their import paths. The list only ever grows at its end.
         read_ahead: How many schemas beyond those the model can read as they are. It never
@@ -64,7 +71,7 @@ class CommandModule(Generic[AttributesT]):
         resources: Where the tables are. Default: what the environment says.
 
     Raises:
-        ConfigurationError: The name is empty, ``min_ttl`` is negative, a handler or an upcaster
+        ConfigurationError: The name is empty, ``min_ttl`` is negative, a handler, a rule or an upcaster
             cannot be one, or the model is one of which nothing that is stored could be read again.
     """
 
@@ -77,6 +84,7 @@ class CommandModule(Generic[AttributesT]):
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         ask_handlers: bool = False,
+        decide: Iterable[RuleSource[dict[str, Any] | None]] = (),
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         min_ttl: timedelta | None = None,
@@ -91,8 +99,11 @@ class CommandModule(Generic[AttributesT]):
         attributes: UnionType,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
+        ask_handlers: bool = False,
+        decide: Iterable[RuleSource[Any]] = (),
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
+        min_ttl: timedelta | None = None,
         resources: Resources | None = None,
     ) -> None: ...
 
@@ -105,6 +116,7 @@ class CommandModule(Generic[AttributesT]):
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         ask_handlers: bool = False,
+        decide: Iterable[RuleSource[AttributesT]] = (),
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         min_ttl: timedelta | None = None,
@@ -119,6 +131,7 @@ class CommandModule(Generic[AttributesT]):
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         ask_handlers: bool = False,
+        decide: Iterable[RuleSource[Any]] = (),
         upcasters: Iterable[UpcasterSource] = (),
         read_ahead: int = 0,
         min_ttl: timedelta | None = None,
@@ -135,6 +148,7 @@ class CommandModule(Generic[AttributesT]):
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
         self.ask_handlers = ask_handlers
+        self.decide = tuple(FunctionReference.of(rule, "a rule") for rule in decide)
         self.schema = Schema(table_name, upcasters, read_ahead)
         if min_ttl is not None and min_ttl < timedelta(0):
             msg = f"min_ttl must not be negative, got {min_ttl}"
@@ -191,6 +205,7 @@ class CommandModule(Generic[AttributesT]):
             notifier=resources.notifier,
             workflow=resources.workflow,
             asks_handlers=self.ask_handlers,
+            decide=self.decide,
         )
 
     def use(self, *, resources: Resources | None = None, command_table: str | None = None) -> None:
@@ -266,6 +281,25 @@ class CommandModule(Generic[AttributesT]):
         from runtime.queries.repository import Repository  # noqa: PLC0415
 
         return Repository(self.context)
+
+    def service(
+        self,
+        *,
+        type: str,  # noqa: A002 - the name of the field of a command
+        name: str = "ModuleService",
+    ) -> ModuleService[AttributesT]:
+        """The module's items of one type, for a service that is written by hand: no keys to assemble.
+
+        Args:
+            type: Kind of the items, such as ``ORDER``: the first part of their partition keys.
+            name: What their commands have as source; see `get_command_source`.
+
+        Raises:
+            ConfigurationError: The type is empty, or ends with ``#``.
+        """
+        from runtime.commands.module_service import ModuleService  # noqa: PLC0415
+
+        return ModuleService(self, type, name)
 
     @property
     def ttl(self) -> TtlService:

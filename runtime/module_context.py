@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from runtime.clients.notifications import Notifier
     from runtime.clients.workflow import WorkflowStarter
+    from runtime.imports import FunctionReference
     from runtime.model.handlers import HandlerReference
     from runtime.model.schema import Schema
     from runtime.settings import ModuleTables, Settings
@@ -49,6 +50,7 @@ class ModuleContext:
         notifier: Tells clients and operators.
         workflow: Starts the state machine.
         asks_handlers: Whether the handlers are asked before a command is written.
+        decide: The rules that are asked before that, in their order.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ModuleContext:
     notifier: Notifier
     workflow: WorkflowStarter
     asks_handlers: bool = False
+    decide: tuple[FunctionReference, ...] = ()
 
     @property
     def applied_status(self) -> str:

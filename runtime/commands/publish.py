@@ -11,6 +11,7 @@ from runtime import clock, metrics
 from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import Draft, open_slice, stamped
+from runtime.commands.decide import decided
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
@@ -74,13 +75,13 @@ class Publisher:
         self._sessions = SessionService(context)
 
     def publish(
-        self, request: Request, draft: Callable[[Base], Draft], *, even_unchanged: bool = False
+        self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool = False
     ) -> Draft | None:
         """Write the next version of an aggregate.
 
         Args:
             request: Which aggregate, on what, for whom.
-            draft: Makes the caller's part of the row, given the version it builds on.
+            draft: Makes the caller's part of the row, given the version it builds on; None for none.
             even_unchanged: Write a version that says the same as the one before.
 
         Returns:
@@ -99,7 +100,7 @@ class Publisher:
             return self._repeated(request, self._context.store.get(place))
 
     def _publish(
-        self, request: Request, draft: Callable[[Base], Draft], *, even_unchanged: bool
+        self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool
     ) -> Draft | None:
         context = self._context
         if request.version == VERSION_FIRST:
@@ -114,16 +115,10 @@ class Publisher:
             context.schema.check_base(base.row)
         elif not base.version:
             check_new_key(*request.key)
-        made = draft(base)
-        drafted = made.row
-        _check_ttl(drafted.get(DATA_TTL), context.min_ttl)
-        if (
-            base.row is not None
-            and not even_unchanged
-            and is_unchanged(base.row, drafted, context.rows.contents)
-        ):
+        made = self._decided(request, base, draft(base), even_unchanged=even_unchanged)
+        if made is None:
             return None
-        drafted = context.schema.stamp(context.schema.current, base.version + 1) | drafted
+        drafted = context.schema.stamp(context.schema.current, base.version + 1) | made.row
         row = stamped(
             drafted,
             request.key,
@@ -139,6 +134,27 @@ class Publisher:
         row = context.large_attributes.off_load(context.tables.command, row, base.row)
         winner = self._write(request, row, found.state, record, found.also)
         return Draft(winner, made.attributes if winner is row else UNREAD)
+
+    def _decided(
+        self, request: Request, base: Base, made: Draft | None, *, even_unchanged: bool
+    ) -> Draft | None:
+        """The draft as the module's rules leave it; None where nothing is to be written."""
+        context = self._context
+        if made is None or self._is_nothing_new(base, made, even_unchanged=even_unchanged):
+            return None
+        if not context.decide:
+            return made
+        left = decided(context, request.key, request.context, base, made)
+        if left is not made and self._is_nothing_new(base, left, even_unchanged=even_unchanged):
+            return None
+        return left
+
+    def _is_nothing_new(self, base: Base, made: Draft, *, even_unchanged: bool) -> bool:
+        """Whether the state that a version builds on says what a draft says."""
+        _check_ttl(made.row.get(DATA_TTL), self._context.min_ttl)
+        if base.row is None or even_unchanged:
+            return False
+        return is_unchanged(base.row, made.row, self._context.rows.contents)
 
     def _write(
         self, request: Request, row: Row, state: Row | None, record: Place | None, stale: Row | None

@@ -10,16 +10,24 @@ from runtime.backoff import back_off
 from runtime.clients.notifications import waited_for
 from runtime.commands.base import read_base
 from runtime.commands.command_row import Draft, draft_of
+from runtime.commands.decide import changed
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.partial import PartialUpdate
 from runtime.commands.publish import Publisher, Request
 from runtime.commands.publish_record import fingerprint
-from runtime.errors import BadRequestError, ItemNotFoundError, VersionConflictError
+from runtime.errors import (
+    BadRequestError,
+    FieldProblem,
+    InvalidInputError,
+    ItemNotFoundError,
+    VersionConflictError,
+)
 from runtime.generics import AttributesT
 from runtime.identity.access import check_every_tenant, check_tenant
 from runtime.identity.context import require_invoke_context
 from runtime.identity.user import user_id_of
+from runtime.imports import FunctionReference
 from runtime.model.keys import (
     VERSION_LATEST,
     DetailKey,
@@ -44,6 +52,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from runtime.commands.base import Base
+    from runtime.commands.decide import Decision
+    from runtime.commands.state import State
     from runtime.identity.context import InvokeContext
     from runtime.model.handlers import DataSyncHandler
     from runtime.model.models import CommandInputModel, CommandModel
@@ -205,19 +216,72 @@ class CommandService(Generic[AttributesT]):
         request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
         if (first := self._publisher.repeated(request)) is not None:
             return self._result(Draft(first))
-        for attempt in range(max(1, attempts)):
-            if attempt:
-                back_off(attempt, base=0.05, longest=1.0)
+
+        def attempt() -> CommandModel[AttributesT] | None:
             base = read_base(self._context, detail, VERSION_LATEST).base()
             state = change(self._context.rows.command(base.row) if base.row else None)
             if state is None:
                 return None
             command = {**state, **detail._asdict(), "version": base.version}
-            try:
-                return self._publish(operation, command, options, sync=sync, content={})
-            except VersionConflictError as error:
-                conflict = error
-        raise conflict
+            return self._publish(operation, command, options, sync=sync, content={})
+
+        return _retried(attempt, attempts)
+
+    def publish_change(
+        self,
+        key: tuple[str, str],
+        change: Callable[[State[AttributesT]], Decision[AttributesT]],
+        *,
+        version: int = VERSION_LATEST,
+        attempts: int = 5,
+        sync: bool = False,
+        content: Mapping[str, Any] | None = None,
+        **options: Unpack[PublishOptions],
+    ) -> CommandModel[AttributesT] | None:
+        """Publish what a function makes of an item that is there; on a conflict ask it anew.
+
+        Two calls with an explicit version, three without: the state is read once for each attempt.
+        What the function does not change stays to the letter; a time to live is not carried over.
+
+        Example:
+            >>> def pay(invoice: State[Invoice]) -> State[Invoice]:
+            ...     return invoice.replace(attributes=invoice.attributes.model_copy(update={"paid": True}))
+            >>> invoices.commands.publish_change(key, pay)
+
+        Args:
+            key: ``(pk, sk)``; the sort key without a version.
+            change: Gets the latest `State`. Returns the next one, made by `State.replace`;
+                `FieldProblem` to refuse; None to leave the item as it is. It may be called several
+                times, so it must have no effect of its own.
+            version: Version to build on: with one, there is one attempt. Default: whatever is the latest.
+            attempts: How often to try, 1 or more.
+            sync: Publish synchronously.
+            content: What tells the call from others under its publish id. Default: nothing does.
+            **options: See `PublishOptions`. With a publish id, ``change`` is not called again
+                once the first call has published.
+
+        Raises:
+            ItemNotFoundError: There is no such item, or not any more.
+            RuleViolationError: ``change`` refuses.
+            RuleFailedError: It raised what is no `CqrsError`, or returned something else.
+            VersionConflictError: Every attempt met a conflict.
+        """
+        detail = DetailKey(*key)
+        check_natural_key(*detail)
+        if isinstance(version, bool) or not isinstance(version, int) or version < VERSION_LATEST:
+            message = f"must be the version to build on, or {VERSION_LATEST} for the latest, got {version!r}"
+            raise InvalidInputError([FieldProblem("version", message)])
+        reference = FunctionReference.of(change, "a change")
+        operation = f"publish_change{', sync' if sync else ''}"
+        request = self._request(operation, detail, version, content or {}, options, sync=sync)
+
+        def attempt() -> CommandModel[AttributesT] | None:
+            def draft(base: Base) -> Draft | None:
+                return changed(self._context, detail, base, reference)
+
+            return self._result(self._publisher.publish(request, draft))
+
+        return _retried(attempt, attempts if version == VERSION_LATEST else 1)
 
     def duplicate(
         self, key: tuple[str, str], **options: Unpack[PublishOptions]
@@ -540,3 +604,15 @@ class CommandService(Generic[AttributesT]):
         except ConditionFailedError as error:
             msg = "there is no such command"
             raise ItemNotFoundError(msg) from error
+
+
+def _retried(
+    attempt: Callable[[], CommandModel[AttributesT] | None], attempts: int
+) -> CommandModel[AttributesT] | None:
+    """What an attempt comes to that meets no conflict; the last conflict where each meets one."""
+    for number in range(1, max(1, attempts)):
+        try:
+            return attempt()
+        except VersionConflictError:
+            back_off(number, base=0.05, longest=1.0)
+    return attempt()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.settings import Settings
 
-__all__ = ["UserContext", "get_user_context", "user_id_of"]
+__all__ = ["UserContext", "get_user_context", "user_id_of", "user_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,15 @@ def get_user_context(invoke_context: InvokeContext, settings: Settings | None = 
         ForbiddenError: A claim is malformed, the token is no ID token, or the header names a
             tenant that the user may not act in.
     """
-    tenant_code = acting_tenant(invoke_context, settings, write=False)
+    return user_in(acting_tenant(invoke_context, settings, write=False), invoke_context)
+
+
+def user_in(tenant_code: str | None, invoke_context: InvokeContext) -> UserContext:
+    """The user of a request, with the roles and groups that they have in a tenant.
+
+    Raises:
+        ForbiddenError: A claim is malformed, or the token is no ID token.
+    """
     identity = identity_of(invoke_context.claims)
     return UserContext(
         user_id=identity.user_id,

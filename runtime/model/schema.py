@@ -11,12 +11,11 @@ a row, and one without the column, counts as schema 1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import ConfigurationError, NewerSchemaError, UpcastError
-from runtime.imports import check_import_path, imported
+from runtime.imports import FunctionReference
 from runtime.model.keys import VER_SEPARATOR
 from runtime.model.rows import SCHEMA_COLUMN
 
@@ -51,7 +50,7 @@ class Schema:
 
     def __init__(self, module: str, upcasters: Iterable[UpcasterSource], read_ahead: int = 0) -> None:
         self._module = module
-        self._sources = tuple(_checked(source) for source in upcasters)
+        self._sources = tuple(FunctionReference.of(source, _WHAT) for source in upcasters)
         if isinstance(read_ahead, bool) or not isinstance(read_ahead, int) or read_ahead < 0:
             msg = f"read_ahead must be a number of schemas, 0 or more, got {read_ahead!r}"
             raise ConfigurationError(msg)
@@ -120,33 +119,13 @@ class Schema:
 
     @cached_property
     def _upcasters(self) -> tuple[Upcaster, ...]:
-        return tuple(_loaded(source) for source in self._sources)
+        return tuple(source.function for source in self._sources)
 
     def _newer(self, row: _Row, schema: int) -> NewerSchemaError:
         return NewerSchemaError(self._module, row["pk"], row["sk"], schema, self.current)
 
     def _failed(self, row: _Row, schema: int, problem: str) -> UpcastError:
         return UpcastError(self._module, row["pk"], row["sk"], schema, problem)
-
-
-def _checked(source: UpcasterSource) -> UpcasterSource:
-    if isinstance(source, str):
-        with suppress(ConfigurationError):
-            check_import_path(source, _WHAT)
-            return source
-    elif callable(source):
-        return source
-    msg = f'an upcaster must be a function or its import path, such as "package.module:name", got {source!r}'
-    raise ConfigurationError(msg)
-
-
-def _loaded(source: UpcasterSource) -> Upcaster:
-    found = imported(source, _WHAT) if isinstance(source, str) else source
-    if not callable(found):
-        msg = f"the upcaster {source} is no function, got {found!r}"
-        raise ConfigurationError(msg)
-    upcaster: Upcaster = found
-    return upcaster
 
 
 def _where(error: Exception) -> str:

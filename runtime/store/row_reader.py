@@ -141,6 +141,15 @@ class RowReader(Generic[AttributesT]):
         """
         return self._model(self._command_model, row, self.any_attributes(row))
 
+    def attributes(self, row: Row) -> AttributesT:
+        """The attributes of a row, whatever else is in it.
+
+        Raises:
+            UnreadableRowError: Today's model does not accept them.
+        """
+        found: AttributesT = self._read(row, self.values(row).get(_COLUMN))
+        return found
+
     def any_attributes(self, row: Row) -> Any:  # noqa: ANN401 - of the model, or not
         """The attributes of a row; a dictionary, as they are stored, where the model does not accept them."""
         with suppress(CorruptRowError, UpcastError):

@@ -11,7 +11,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVICE = """
-from runtime import CommandModel, CommandModule, CqrsModel, DataSyncHandler, InvokeContext
+from typing import Any
+from collections.abc import Iterator
+
+from runtime import (
+    Change,
+    CommandModel,
+    CommandModule,
+    CqrsModel,
+    DataSyncHandler,
+    FieldProblem,
+    InvokeContext,
+    ItemCommand,
+    State,
+    UserContext,
+    module_routes,
+)
 
 
 class OrderAttributes(CqrsModel):
@@ -30,10 +45,72 @@ class Store(DataSyncHandler):
     def down(self, command: CommandModel[OrderAttributes]) -> None: ...
 
 
-order = CommandModule("order", attributes=OrderAttributes, data_sync_handlers=[Store])
-free = CommandModule("free")
+def total_grows(change: Change[OrderAttributes]) -> FieldProblem | None:
+    if change.before and change.after.attributes.total < change.before.attributes.total:
+        return FieldProblem("attributes.total", "must not shrink")
+    return None
+
+
+def rounded(change: Change[OrderAttributes]) -> State[OrderAttributes]:
+    total = change.after.attributes.total // 10 * 10
+    return change.after.replace(attributes=OrderAttributes(customer="x", total=total), name="n")
+
+
+def named(change: Change[OrderAttributes]) -> Iterator[FieldProblem]:
+    if not change.after.attributes.customer:
+        yield FieldProblem("attributes.customer", "must not be empty")
+
+
+def admins(change: Change[OrderAttributes]) -> None:
+    reveal_type(change.after.attributes)
+    if "admin" not in change.user.tenant_roles:
+        raise ValueError
+
+
+def anything(change: Change[dict[str, Any] | None]) -> None: ...
+
+
+order = CommandModule(
+    "order",
+    attributes=OrderAttributes,
+    data_sync_handlers=[Store],
+    decide=[total_grows, rounded, named, admins, "rules:more"],
+)
+free = CommandModule("free", decide=[anything])
 pet = CommandModule("pet", attributes=Cat | OrderAttributes)
 me = InvokeContext(claims={"sub": "x"})
+
+
+class Discount(CqrsModel):
+    percent: int
+
+
+def discount(found: State[OrderAttributes], body: Discount, user: UserContext) -> State[OrderAttributes]:
+    total = found.attributes.total * body.percent // 100
+    return found.replace(attributes=OrderAttributes(customer=user.user_id or "", total=total))
+
+
+def close(found: State[OrderAttributes], body: None, user: UserContext) -> FieldProblem | None:
+    return None if found.attributes.total else FieldProblem("attributes.total", "must be there")
+
+
+routes = module_routes(
+    order,
+    prefix="/orders",
+    type="ORDER",
+    commands={
+        "discount": ItemCommand(discount, body=Discount, roles=["boss"]),
+        "close": ItemCommand(close),
+        "open": ItemCommand("service:open_it"),
+    },
+)
+orders = order.service(type="ORDER")
+reveal_type(orders.get("1").attributes)
+orders.create(OrderAttributes(customer="x"), sk="1")
+orders.change("1", lambda found: found.replace(name="x"))
+for listed in orders.list().items:
+    print(listed.attributes.total)
+order.commands.publish_change(("ORDER#a", "1"), lambda found: found.replace(name="x"), invoke_context=me)
 KEY = ("ORDER#a", "1")
 
 made = order.commands.publish_sync({"version": 0}, invoke_context=me)
@@ -64,6 +141,8 @@ def test_a_service_passes_mypy_strict(tmp_path: Path, plugin: str) -> None:
     told = [line.partition('"')[2].rpartition('"')[0] for line in out.splitlines() if "Revealed" in line]
     assert status == 0, out
     assert told == [
+        "service.OrderAttributes",
+        "service.OrderAttributes",
         "service.OrderAttributes",
         "service.OrderAttributes",
         "int",

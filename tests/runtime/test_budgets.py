@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runtime.imports import FunctionReference
 from tests.support.service import DYNAMODB, PK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runtime import Change
     from tests.support.service import Service
 
 STORES = (DYNAMODB,)
@@ -159,3 +161,25 @@ def test_a_publish_that_is_retried_reads_and_writes_once_more(updated: Service) 
     )
     # The latest is looked up to decide on it, then checked again where it is written.
     assert updated.wire.names() == [GET, BATCH_GET, BATCH_GET, TRANSACT]
+
+
+@pytest.mark.parametrize("version", [1, -1])
+def test_a_change_reads_the_state_once(updated: Service, version: int) -> None:
+    updated.module.commands.publish_change(
+        KEY, lambda state: state.replace(name="n"), version=version, invoke_context=updated.user()
+    )
+    assert updated.wire.names() == [*[GET][: version < 0], BATCH_GET, TRANSACT]
+
+
+def test_rules_cost_no_call(updated: Service) -> None:
+    asked: list[Any] = []
+
+    def watch(change: Change[Any]) -> None:
+        asked.append((change.before and change.before.attributes, change.after.attributes))
+
+    module = updated.module
+    module.decide = (FunctionReference.of(watch, "a rule"),)
+    module.use()
+    updated.publish(version=1)
+    assert updated.wire.names() == [BATCH_GET, TRANSACT]
+    assert len(asked) == 1

@@ -58,6 +58,9 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     "commands.publish_with_retry": lambda s, c, pk: s.module.commands.publish_with_retry(
         (pk, "A1"), never, invoke_context=c
     ),
+    "commands.publish_change": lambda s, c, pk: s.module.commands.publish_change(
+        (pk, "A1"), never, invoke_context=c
+    ),
     "commands.get_item": lambda s, c, pk: s.module.commands.get_item((pk, "A1@1"), invoke_context=c),
     "commands.get_latest_item": lambda s, c, pk: s.module.commands.get_latest_item(
         (pk, "A1"), invoke_context=c

@@ -46,6 +46,9 @@ OPERATIONS: dict[str, Callable[[Service, str], Any]] = {
     "publish_with_retry": lambda s, sk: s.module.commands.publish_with_retry(
         (PK, sk), lambda _latest: s.command(sk, name="new"), invoke_context=s.user()
     ),
+    "publish_change": lambda s, sk: s.module.commands.publish_change(
+        (PK, sk), lambda found: found.replace(name="new"), invoke_context=s.user()
+    ),
     "duplicate": lambda s, sk: s.module.commands.duplicate((PK, sk), invoke_context=s.user()),
     "update_status": lambda s, sk: s.module.commands.update_status(
         (PK, f"{sk}@1"), "mine:DONE", invoke_context=s.user()

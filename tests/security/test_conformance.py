@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from runtime import CommandModule, CqrsApp, CqrsModel, module_routes
+from runtime import CommandModule, CqrsApp, CqrsModel, ItemCommand, State, UserContext, module_routes
 from runtime.testing import MemoryApp
 from tests.faults.scale import scaled
 from tests.support.gateway import Gateway
@@ -195,6 +195,14 @@ def take(body: Report) -> Report:
     return body
 
 
+def become(state: State[Everything], body: Everything, _user: UserContext) -> State[Everything]:
+    return state.replace(attributes=body)
+
+
+def flag(state: State[Everything], _body: None, _user: UserContext) -> State[Everything]:
+    return state.replace(attributes=state.attributes.model_copy(update={"flag": True}))
+
+
 def search(_query: Any) -> Any:
     return {"items": [_Row(), {"id": "DOC#acme#2", "total": "0.01", "dueOn": "2026-01-01"}], "total": 2}
 
@@ -203,7 +211,14 @@ def search(_query: Any) -> Any:
 def every_type() -> Iterator[CqrsApp]:
     routes = [
         own,
-        module_routes(thing, prefix="/things", type="THING", search=search, search_item=Found),
+        module_routes(
+            thing,
+            prefix="/things",
+            type="THING",
+            search=search,
+            search_item=Found,
+            commands={"become": ItemCommand(become, body=Everything), "flag": ItemCommand(flag)},
+        ),
         module_routes(
             free, prefix="/free", type="FREE", search=lambda _query: {"items": [{"a": Decimal("1.1")}]}
         ),

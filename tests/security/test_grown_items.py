@@ -109,7 +109,7 @@ def test_an_item_does_not_grow_beyond_its_limit(memory: MemoryApp, client: Clien
     assert send(client, "GET", "/docs/A1").status == 200
 
 
-@pytest.mark.parametrize("way", ["PUT", "bulk", "partial", "with retry", "async"])
+@pytest.mark.parametrize("way", ["PUT", "bulk", "partial", "with retry", "change", "async"])
 def test_nor_by_any_other_way(memory: MemoryApp, way: str) -> None:
     commands, me = memory.app.modules["doc"].commands, memory.user("ann", tenant="acme")
     large = {f"part{n}": PART for n in range(15)}
@@ -132,6 +132,9 @@ def test_nor_by_any_other_way(memory: MemoryApp, way: str) -> None:
             ),
             "with retry": lambda: commands.publish_with_retry(
                 (PK, "A3"), lambda _: {**state, "sk": "A3"}, invoke_context=me
+            ),
+            "change": lambda: commands.publish_change(
+                (PK, "A2"), lambda found: found.replace(attributes=large), invoke_context=me
             ),
             "async": lambda: commands.publish_async({**state, "version": 0}, invoke_context=me),
         }[way]  # fmt: skip

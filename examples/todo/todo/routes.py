@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field
 from runtime import CqrsModel, DataListModel, DataModel
 from todo import service
 from todo.attributes import TodoAttributes  # noqa: TC001 - pydantic reads the annotations
-from todo.service import Mode
+from todo.service import Mode, todos
 
 if TYPE_CHECKING:
     from runtime import CommandModel
@@ -34,7 +34,7 @@ ModeParameter = Annotated[Mode, Query()]
 
 
 class NewTodo(CqrsModel):
-    """Body of a request to make a todo. ``code`` defaults to a new ULID."""
+    """Body of a request to make a todo. ``code`` defaults to a new one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -88,13 +88,13 @@ def delete(
     code: Code, version: Annotated[int, Query(ge=1, le=9_999_999_999)], mode: ModeParameter = "async"
 ) -> Response[Receipt]:
     """Delete a todo, softly."""
-    return _answer(service.delete(code, version, mode=mode), mode, HTTPStatus.OK)
+    return _answer(todos.delete(code, version=version, sync=mode == "sync"), mode, HTTPStatus.OK)
 
 
 @router.get("/todos/<code>")
 def get(code: Code) -> DataModel[TodoAttributes]:
     """One todo. Callers see their own changes at once."""
-    return service.get(code)
+    return todos.get(code)
 
 
 @router.get("/todos")
@@ -102,8 +102,8 @@ def find(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     start_from_sk: Annotated[str | None, Query(alias="startFromSk")] = None,
 ) -> DataListModel[TodoAttributes]:
-    """One page of todos. ``lastSk`` of a page is ``startFromSk`` of the next."""
-    return service.find(limit=limit, start_from_sk=start_from_sk)
+    """One page of todos, by code. ``lastSk`` of a page is ``startFromSk`` of the next."""
+    return todos.list(limit=limit, start_from_sk=start_from_sk)
 
 
 def _answer(

@@ -51,7 +51,7 @@ def bulk_route(
         if not 1 <= len(body) <= limit:
             message = f"must be a list of 1 to {limit} commands, got {len(body)}"
             raise InvalidInputError([FieldProblem("body", message)])
-        endpoint.pk(write=True)  # nobody who may not write gets one refusal an item
+        endpoint.items.tenant(write=True)  # nobody who may not write gets one refusal an item
         groups: dict[Any, list[tuple[int, Any]]] = {}
         for index, item in enumerate(body):
             sk = item.get("sk") if isinstance(item, dict) else None
@@ -83,9 +83,8 @@ def bulk_route(
             command = _checked(command_model, item)
             endpoint.check_ttl("bulk", command.ttl)
             expected = Expected.of({}, command.version)
-            sk = command.sk or endpoint.new_sk(publish_id)
-            key = endpoint.key(sk, write=True)
-            published = publish_state(endpoint, key, command, expected, mode, publish_id)
+            sk = command.sk or endpoint.items.new_sk(publish_id)
+            published = publish_state(endpoint, sk, command, expected, mode, publish_id)
         except Exception as error:  # noqa: BLE001 - one command must not take the others with it
             problem = problem_of(error)
             return BulkResult(index=index, status=problem.status, sk=sk, problem=problem.document())

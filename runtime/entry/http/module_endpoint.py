@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from runtime import clock
-from runtime.commands import publish_record
-from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
+from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_role
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, get_command_source, require_invoke_context
-from runtime.identity.tenant import acting_tenant
-from runtime.model.keys import KEY_SEPARATOR, DetailKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from runtime.commands.module_service import ModuleService
     from runtime.identity.context import InvokeContext
-    from runtime.model.models import DataModel
     from runtime.module import CommandModule
 
-__all__ = ["Mode", "ModuleEndpoint", "ModuleRoute"]
+__all__ = ["Mode", "ModuleEndpoint", "ModuleRoute", "check_reachable"]
 
 Mode = Literal["async", "sync"]
 """Whether a command is only accepted, or applied before the answer."""
@@ -36,7 +30,6 @@ _MAX_IDEMPOTENCY_KEY: Final = 128
 _TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
 # What clients take out of a path, escaped or not, before they send it (RFC 3986, 5.2.4).
 _DOTS: Final = (".", "..")
-_BASE32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,8 @@ class ModuleRoute:
         function: What answers.
         responses: The successful responses, for the OpenAPI document: status to description and model.
         roles: Who may; empty for everybody in the tenant.
+        summary: What it does, for the OpenAPI document.
+        problems: The refusals that it is worth telling of there: status to description.
     """
 
     name: str
@@ -58,6 +53,8 @@ class ModuleRoute:
     function: Callable[..., Any]
     responses: dict[int, tuple[str, Any]]
     roles: tuple[str, ...] = ()
+    summary: str = ""
+    problems: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +63,15 @@ class ModuleEndpoint(Generic[AttributesT]):
 
     Attributes:
         module: The module.
+        items: Its items in the tenant of the request.
         prefix: First part of the paths.
-        type: Kind of the items; the first part of their partition keys.
         ttl: Names of the routes that take a ``ttl``.
         min_ttl: How far ahead it has to be.
     """
 
     module: CommandModule[AttributesT]
+    items: ModuleService[AttributesT]
     prefix: str
-    type: str
     ttl: frozenset[str] = frozenset()
     min_ttl: timedelta = timedelta(0)
 
@@ -104,32 +101,6 @@ class ModuleEndpoint(Generic[AttributesT]):
         if roles:
             check_role(*roles, settings=self.module.context.settings)
 
-    def tenant(self, *, write: bool) -> str:
-        """The tenant that the request is about.
-
-        Raises:
-            ForbiddenError: The caller has none, or may not act in the one that the header names.
-        """
-        tenant = acting_tenant(self.caller(), self.module.context.settings, write=write)
-        if tenant is None:
-            msg = "your token names no tenant"
-            raise ForbiddenError(msg)
-        return tenant
-
-    def pk(self, *, write: bool) -> str:
-        """Partition key of the items: made of the type and the tenant, never given by the client."""
-        return f"{self.type}{KEY_SEPARATOR}{self.tenant(write=write)}"
-
-    def key(self, sk: str, *, write: bool) -> DetailKey:
-        """Key of an item.
-
-        Raises:
-            InvalidInputError: It is to be written, and could not be read: its path is another route's.
-        """
-        if write:
-            _check_reachable(sk)
-        return DetailKey(self.pk(write=write), sk)
-
     def source(self, operation: str) -> str:
         """Where a command comes from."""
         return get_command_source(self.module.table_name, "ModuleRoutes", operation)
@@ -148,46 +119,13 @@ class ModuleEndpoint(Generic[AttributesT]):
         found = caller.publish_id
         return found if found is None or index is None else f"{found}:{index}"
 
-    def new_sk(self, publish_id: str | None) -> str:
-        """A new sort key: one that sorts by time, or the same one each time for a publish id."""
-        if publish_id is None:
-            number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
-        else:
-            number = int.from_bytes(hashlib.sha256(publish_id.encode()).digest()[:16])
-        return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
 
-    def state(self, key: DetailKey) -> DataModel[AttributesT]:
-        """An item as the caller sees it.
+def check_reachable(sk: str) -> None:
+    """Refuse a sort key that no path leads to.
 
-        Raises:
-            ItemNotFoundError: There is none, or not any more.
-        """
-        state = self.module.repository.get_item(key, invoke_context=self.caller())
-        if state is None or state.is_deleted:
-            raise self.not_found()
-        return state
-
-    def check_there(self, key: DetailKey, publish_id: str | None) -> None:
-        """Refuse a change of an item that is not there.
-
-        Raises:
-            ItemNotFoundError: There is none, or not any more, and this is no repetition of
-                the request that took it away.
-        """
-        if self.module.repository.exists(key, invoke_context=self.caller()):
-            return
-        context = self.module.context
-        place = publish_record.record_place(context, key, publish_id)
-        if publish_record.recorded(context.store.get(place) if place else None) is None:
-            raise self.not_found()
-
-    def not_found(self) -> ItemNotFoundError:
-        """Error for an item that is not there."""
-        return ItemNotFoundError("there is no such item")
-
-
-def _check_reachable(sk: str) -> None:
-    """Refuse a sort key that no path leads to."""
+    Raises:
+        InvalidInputError: Its path is another route's, or none that clients send.
+    """
     if _TAKEN.fullmatch(sk):
         message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
     elif sk in _DOTS:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime, TypeAdapter
 
+from runtime.commands.module_service import not_found
 from runtime.entry.http.conditions import entity_tag, is_unmodified
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
@@ -20,7 +21,6 @@ from runtime.model.item_list import field_of
 from runtime.model.keys import MAX_VERSION
 from runtime.model.models import DataListModel, DataModel
 from runtime.store.answer_size import PAGE_BYTES, answer_bytes
-from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,9 +63,9 @@ def read_routes(
     """The routes that read one item, its history, or a page of items."""
 
     def get(sk: str, as_of: AsOf = None) -> Response[DataModel[Any]]:
-        key = endpoint.key(sk, write=False)
         if as_of is None:
-            return _tagged(endpoint, endpoint.state(key))
+            return _tagged(endpoint, endpoint.items.get(sk))
+        key = endpoint.items.key(sk)
         return _existing(
             endpoint, endpoint.module.history.as_of(key, at=as_of, invoke_context=endpoint.caller())
         )
@@ -78,28 +78,24 @@ def read_routes(
         include_deleted: IncludeDeleted = False,  # noqa: FBT002 - a query parameter
     ) -> DataListModel[Any]:
         with _named_as_sent():
-            page = endpoint.module.repository.list_items_by_pk(
-                endpoint.pk(write=False),
-                sk=SortKeyCondition.begins_with(sk_prefix) if sk_prefix else None,
+            return endpoint.items.list(
+                sk_prefix=sk_prefix,
                 start_from_sk=start_from_sk,
                 limit=limit,
                 order="desc" if order == "desc" else "asc",
+                include_deleted=include_deleted,
                 max_bytes=PAGE_BYTES,
-                invoke_context=endpoint.caller(),
             )
-        if not include_deleted:
-            page.items = [item for item in page.items if not item.is_deleted]
-        return page
 
     def history(sk: str, limit: Limit = 20, start_from_version: StartFromVersion = 0) -> History[Any]:
-        key = endpoint.key(sk, write=False)
+        key = endpoint.items.key(sk)
         page = endpoint.module.history.page(
             key, after=start_from_version, limit=limit, invoke_context=endpoint.caller()
         )
         return History(items=page.items, last_version=page.last_version, unreadable=page.unreadable)
 
     def version(sk: str, version: Version) -> Response[DataModel[Any]]:
-        key = endpoint.key(sk, write=False)
+        key = endpoint.items.key(sk)
         return _existing(
             endpoint, endpoint.module.history.as_of(key, version=version, invoke_context=endpoint.caller())
         )
@@ -130,7 +126,7 @@ def _named_as_sent() -> Iterator[None]:
 
 def _existing(endpoint: ModuleEndpoint[Any], state: DataModel[Any] | None) -> Response[DataModel[Any]]:
     if state is None:
-        raise endpoint.not_found()
+        raise not_found()
     return _tagged(endpoint, state)
 
 
@@ -153,10 +149,10 @@ def search_route(
     def find(
         keyword: Keyword = None, page: Page = 1, page_size: PageSize = 20, order_bys: OrderBys = None
     ) -> SearchResult[Any]:
-        tenant = endpoint.tenant(write=False)
+        tenant = endpoint.items.tenant()
         query = SearchQuery(
             tenant_code=tenant,
-            pk=endpoint.pk(write=False),
+            pk=endpoint.items.pk(),
             keyword=keyword or None,
             page=page,
             page_size=page_size,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime.entry.http.module_bulk import bulk_route, resync_route
+from runtime.entry.http.module_commands import check_commands, command_routes
 from runtime.entry.http.module_endpoint import ModuleEndpoint
 from runtime.entry.http.module_reads import read_routes, search_route
 from runtime.entry.http.module_writes import write_routes
@@ -20,8 +22,9 @@ from runtime.imports import check_import_path
 from runtime.log import log_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from runtime.entry.http.module_commands import ItemCommand
     from runtime.entry.http.module_endpoint import ModuleRoute
     from runtime.entry.http.module_reads import Search
     from runtime.module import CommandModule
@@ -65,6 +68,7 @@ def module_routes(
     type: str,  # noqa: A002 - the name of the field of a command
     search: Search | None = None,
     search_item: Any = Any,  # noqa: ANN401 - a type
+    commands: Mapping[str, ItemCommand[Any, Any]] = MappingProxyType({}),
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     read_roles: Collection[str] = (),
@@ -88,6 +92,7 @@ def module_routes(
     version     GET ``{prefix}/{sk}/history/{version}`` the state as of a version
     search      GET ``{prefix}/search``                 where ``search`` is given
     resync      PUT ``{prefix}/resync``                 feed the data sync handlers again
+    *a command* POST ``{prefix}/{sk}/{name}``           what ``commands`` says
     ==========  ======================================  ====================================
 
     The partition key is ``{type}#{tenant}`` with the caller's own tenant; a caller whose role
@@ -106,7 +111,9 @@ def module_routes(
         search_item: What one item of a search is, such as a pydantic model: for the OpenAPI
             document, and what the items that ``search`` returns are read into, rows of a
             database as well. Default: anything, as it is.
-        only: Names of the routes to make. Default: all.
+        commands: What else can be done with an item, by the last part of its path:
+            ``{"pay": ItemCommand(pay, body=Payment)}``.
+        only: Names of the routes to make, apart from commands. Default: all.
         without: Names of routes to leave out.
         read_roles: Roles of which a caller needs one to read. Default: everybody in the tenant.
         write_roles: Roles of which a caller needs one to publish. Default: everybody in the tenant.
@@ -121,8 +128,9 @@ def module_routes(
     Raises:
         ConfigurationError: A name of a route is unknown, or an argument cannot work.
     """
-    _check(prefix, type, bulk_limit, only, without, search)
-    endpoint = ModuleEndpoint(module=module, prefix=prefix, type=type, ttl=_with_ttl(ttl), min_ttl=min_ttl)
+    _check(prefix, type, bulk_limit, only, without, search, check_commands(commands, _NAMES))
+    items = module.service(type=type)
+    endpoint = ModuleEndpoint(module=module, items=items, prefix=prefix, ttl=_with_ttl(ttl), min_ttl=min_ttl)
     attributes = module.attributes or dict[str, Any]
     read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
     routes = [
@@ -133,7 +141,8 @@ def module_routes(
     ]
     if search is not None:
         routes.append(search_route(endpoint, search, search_item, read))
-    wanted = set(_NAMES if only is None else only) - set(without)
+    routes += command_routes(endpoint, commands, write)
+    wanted = set(_NAMES if only is None else only) - set(without) | set(commands)
     router = Router()
     for route in routes:
         if route.name in wanted:
@@ -160,11 +169,11 @@ def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> N
     router.route(
         endpoint.prefix + route.path,
         route.method,
-        summary=_SUMMARIES[route.name],
+        summary=route.summary or _SUMMARIES[route.name],
         responses=responses,
         tags=[name],
         operation_id=f"{name}_{route.name}",
-        openapi_extensions={OF_A_MODULE: True},
+        openapi_extensions={OF_A_MODULE: {str(status): text for status, text in route.problems.items()}},
     )(_guarded(endpoint, route))
 
 
@@ -187,8 +196,8 @@ def _check(  # noqa: PLR0917 - the arguments of `module_routes`
     only: Collection[str] | None,
     without: Collection[str],
     search: Search | None,
+    problems: list[str],
 ) -> None:
-    problems = []
     if not prefix.startswith("/") or prefix.endswith("/") or "<" in prefix:
         problems.append(
             f"prefix must begin with a slash and not end with one, got {prefix!r}; write '/orders'"

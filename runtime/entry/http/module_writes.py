@@ -12,18 +12,23 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
 from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute, check_reachable
 from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
 
-__all__ = ["publish_state", "receipt", "write_routes"]
+__all__ = [
+    "ACCEPTED",
+    "ModeParameter",
+    "VersionParameter",
+    "answer",
+    "publish_state",
+    "receipt",
+    "write_routes",
+]
 
 ModeParameter = Annotated[Mode, Query(description="async: accepted; sync: applied before the answer")]
 VersionParameter = Annotated[
@@ -31,7 +36,7 @@ VersionParameter = Annotated[
 ]
 
 _MERGE_PATCH = "application/merge-patch+json"
-_ACCEPTED: dict[int, tuple[str, Any]] = {
+ACCEPTED: dict[int, tuple[str, Any]] = {
     200: ("Applied (mode=sync)", Receipt),
     202: ("Accepted: it is applied in a moment", Receipt),
     204: ("Nothing had to change", None),
@@ -49,17 +54,14 @@ def write_routes(
         endpoint.check_ttl("publish", body.ttl)
         publish_id = endpoint.publish_id()
         expected = Expected.of(endpoint.caller().headers, body.version)
-        key = endpoint.key(body.sk or endpoint.new_sk(publish_id), write=True)
-        return _answer(
-            endpoint, publish_state(endpoint, key, body, expected, mode, publish_id), mode, expected
-        )
+        sk = body.sk or endpoint.items.new_sk(publish_id)
+        return answer(endpoint, publish_state(endpoint, sk, body, expected, mode, publish_id), mode, expected)
 
     def replace(sk: str, body: Replace[Any], mode: ModeParameter = "async") -> Response[Receipt]:
         endpoint.check_ttl("replace", body.ttl)
         expected = Expected.of(endpoint.caller().headers, body.version)
-        key = endpoint.key(sk, write=True)
-        published = publish_state(endpoint, key, body, expected, mode, endpoint.publish_id())
-        return _answer(endpoint, published, mode, expected)
+        published = publish_state(endpoint, sk, body, expected, mode, endpoint.publish_id())
+        return answer(endpoint, published, mode, expected)
 
     def patch(sk: str, body: Change, mode: ModeParameter = "async") -> Response[Receipt]:
         caller = endpoint.caller()
@@ -85,10 +87,10 @@ def write_routes(
     created = {201: ("Created (mode=sync)", Receipt)}
     one = "/<sk>"
     return [
-        ModuleRoute("publish", "POST", "", publish, _ACCEPTED | created, roles),
-        ModuleRoute("replace", "PUT", one, replace, _ACCEPTED | created, roles),
-        ModuleRoute("patch", "PATCH", one, patch, _ACCEPTED, roles),
-        ModuleRoute("delete", "DELETE", one, delete, _ACCEPTED, roles),
+        ModuleRoute("publish", "POST", "", publish, ACCEPTED | created, roles),
+        ModuleRoute("replace", "PUT", one, replace, ACCEPTED | created, roles),
+        ModuleRoute("patch", "PATCH", one, patch, ACCEPTED, roles),
+        ModuleRoute("delete", "DELETE", one, delete, ACCEPTED, roles),
     ]
 
 
@@ -100,28 +102,23 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
     mode: Mode,
     expected: Expected,
 ) -> Response[Receipt]:
-    key = endpoint.key(sk, write=True)
-    publish_id = endpoint.publish_id()
-    endpoint.check_there(key, publish_id)
-    commands = endpoint.module.commands
-    call: Callable[..., CommandModel[Any] | None] = (
-        commands.publish_partial_update_sync if mode == "sync" else commands.publish_partial_update_async
-    )
+    check_reachable(sk)
     with expected:
-        if not expected.version:  # If-None-Match: * says that there must be none
-            raise InvalidVersionError(expected.version)
-        published = call(
-            {**key._asdict(), "version": expected.version, **change},
-            invoke_context=endpoint.caller(),
+        published = endpoint.items.change(
+            sk,
+            change,
+            version=expected.version,
+            sync=mode == "sync",
             source=endpoint.source(operation),
-            publish_id=publish_id,
+            publish_id=endpoint.publish_id(),
         )
-    return _answer(endpoint, published, mode, expected)
+    return answer(endpoint, published, mode, expected)
 
 
-def _answer(
+def answer(
     endpoint: ModuleEndpoint[Any], published: CommandModel[Any] | None, mode: Mode, expected: Expected
 ) -> Response[Receipt]:
+    """The answer to one command; None published nothing."""
     if published is None:
         known = {"ETag": entity_tag(expected.version)} if expected.version > 0 else {}
         return Response(HTTPStatus.NO_CONTENT, headers=known)
@@ -147,33 +144,29 @@ def receipt(published: CommandModel[Any]) -> Receipt:
 
 def publish_state(  # noqa: PLR0917 - the parts of one command
     endpoint: ModuleEndpoint[Any],
-    key: DetailKey,
+    sk: str,
     body: Replace[Any],
     expected: Expected,
     mode: Mode,
     publish_id: str | None,
 ) -> CommandModel[Any] | None:
     """Publish the whole next state of an item; None when nothing would change."""
-    commands = endpoint.module.commands
-    publish = commands.publish_sync if mode == "sync" else commands.publish_async
+    check_reachable(sk)
     with expected:
         if expected.conditional and expected.version == VERSION_LATEST:  # If-Match: *
             try:
-                endpoint.check_there(key, publish_id)
+                endpoint.items.check_there(sk, publish_id=publish_id)
             except ItemNotFoundError as error:
                 raise InvalidVersionError(expected.version) from error
-        return publish(
-            {
-                **key._asdict(),
-                "code": body.code or key.sk,
-                "name": body.name,
-                "type": endpoint.type,
-                "version": expected.version,
-                "seq": body.seq,
-                "ttl": body.ttl,
-                "attributes": body.attributes,
-            },
-            invoke_context=endpoint.caller(),
+        return endpoint.items.put(
+            sk,
+            body.attributes,
+            version=expected.version,
+            name=body.name,
+            code=body.code,
+            seq=body.seq,
+            ttl=body.ttl,
+            sync=mode == "sync",
             source=endpoint.source("publish"),
             publish_id=publish_id,
         )

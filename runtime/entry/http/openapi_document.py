@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OF_A_MODULE", "document_of", "swagger_page"]
 
-#: Marks the operations of `module_routes` on their way here; the document does not show it.
+#: Marks the operations of `module_routes` on their way here, with the refusals that they tell of; the
+#: document does not show it.
 OF_A_MODULE: Final = "x-cqrs-module"
 _SECURITY: Final = "jwt"
 _REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
@@ -130,11 +131,16 @@ def _correct(method: str, operation: dict[str, Any]) -> None:
         responses.get(status, {}).pop("content", None)
     reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
     responses["default"] = {"description": "A problem", "content": {PROBLEM_JSON: reference}}
-    if not operation.get(OF_A_MODULE):
+    if (problems := operation.pop(OF_A_MODULE, None)) is None:
         return
-    del operation[OF_A_MODULE]
+    for status, description in problems.items():
+        responses[status] = {"description": description, "content": {PROBLEM_JSON: reference}}
     parameters = operation.setdefault("parameters", [])
+    # What is done with an item cannot ask that there be none.
+    is_about_one = any(parameter["name"] == "sk" for parameter in parameters)
     for name in _HEADERS_OF.get(method, ()):
+        if name == "If-None-Match" and method == "post" and is_about_one:
+            continue
         text = {"type": "string"}
         parameters.append({"name": name, "in": "header", "schema": text, "description": _HEADERS[name]})
     for status, response in responses.items():

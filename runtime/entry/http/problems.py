@@ -21,6 +21,7 @@ from runtime.errors import (
     InvalidInputError,
     NewerSchemaError,
     OutcomeUnknownError,
+    RuleViolationError,
     StoreUnavailableError,
     UnreadableRowError,
     VersionConflictError,
@@ -138,7 +139,8 @@ def _detail(error: CqrsError) -> str | None:
     # The messages name keys and values, for the log of whoever calls the library from Python.
     match error:
         case InvalidInputError():
-            return "one or more fields are wrong"
+            is_rule = isinstance(error, RuleViolationError)
+            return "a rule of the service refuses it" if is_rule else "one or more fields are wrong"
         case VersionConflictError():
             return f"there is a later version than {error.version}; read it and decide again"
         case HandlersPendingError():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from product import service
 from product.bodies import BulkItem, BulkResult
+from product.service import products
 from runtime import FieldProblem, InvalidInputError, require_invoke_context
 from runtime.entry.http.problems import problem_of
 
@@ -31,7 +31,7 @@ def publish(items: Sequence[Any], *, mode: Mode) -> list[BulkResult]:
     if not 1 <= len(items) <= _MOST:
         message = f"must be a list of 1 to {_MOST} products, got {len(items)}"
         raise InvalidInputError([FieldProblem("body", message)])
-    service.tenant()  # refused once, not for each item
+    products.tenant(write=True)  # refused once, not for each item
     return [_publish(index, item, mode) for index, item in enumerate(items)]
 
 
@@ -41,19 +41,14 @@ def _publish(index: int, item: Any, mode: Mode) -> BulkResult:  # noqa: ANN401 -
         # One key of the request, one publish of each item: the same items again publish nothing.
         key = require_invoke_context().publish_id
         publish_id = f"{key}:{index}" if key else None
+        sync, name, attributes = mode == "sync", checked.name, checked.attributes
         if checked.version:
-            found = service.update(
-                checked.code or "",
-                checked.version,
-                checked.name,
-                checked.attributes,
-                mode=mode,
-                publish_id=publish_id,
+            code, version = checked.code or "", checked.version
+            found = products.replace(
+                code, attributes, version=version, name=name, sync=sync, publish_id=publish_id
             )
         else:
-            found = service.create(
-                checked.name, checked.attributes, code=checked.code, mode=mode, publish_id=publish_id
-            )
+            found = products.create(attributes, sk=checked.code, name=name, sync=sync, publish_id=publish_id)
     except Exception as error:  # noqa: BLE001 - what was published before it stays, and has to be told
         problem = problem_of(error)
         return BulkResult(index=index, status=problem.status, problem=problem.document())

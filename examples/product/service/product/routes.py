@@ -31,7 +31,7 @@ from product.bodies import (
     Resync,
 )
 from product.service import Mode
-from runtime import DataListModel, DataModel, require_invoke_context
+from runtime import DataListModel, DataModel  # noqa: TC001
 
 if TYPE_CHECKING:
     from runtime import CommandModel
@@ -62,8 +62,8 @@ _BULK: dict[int, Any] = {
 @router.post("/products", responses=_answers(HTTPStatus.CREATED))
 def create(body: NewProduct, mode: ModeParameter = "async") -> Response[Receipt]:
     """Make a product."""
-    publish_id = require_invoke_context().publish_id
-    command = service.create(body.name, body.attributes, code=body.code, mode=mode, publish_id=publish_id)
+    sync = mode == "sync"
+    command = service.products.create(body.attributes, sk=body.code, name=body.name, sync=sync)
     return _answer(command, mode, HTTPStatus.CREATED)
 
 
@@ -104,8 +104,8 @@ def search(
 @router.put("/products/<code>", responses=_answers(HTTPStatus.OK))
 def update(code: Code, body: NextProduct, mode: ModeParameter = "async") -> Response[Receipt]:
     """Replace a product."""
-    publish_id = require_invoke_context().publish_id
-    command = service.update(code, body.version, body.name, body.attributes, mode=mode, publish_id=publish_id)
+    sync = mode == "sync"
+    command = service.products.replace(code, body.attributes, version=body.version, name=body.name, sync=sync)
     return _answer(command, mode, HTTPStatus.OK)
 
 
@@ -113,7 +113,8 @@ def update(code: Code, body: NextProduct, mode: ModeParameter = "async") -> Resp
 def patch(code: Code, body: Changes, mode: ModeParameter = "async") -> Response[Receipt]:
     """Change some fields of a product."""
     changes = body.model_dump(exclude_unset=True, exclude={"version"})
-    return _answer(service.patch(code, body.version, changes, mode=mode), mode, HTTPStatus.OK)
+    command = service.products.change(code, changes, version=body.version, sync=mode == "sync")
+    return _answer(command, mode, HTTPStatus.OK)
 
 
 @router.delete("/products/<code>", responses=_answers(HTTPStatus.OK))
@@ -121,13 +122,14 @@ def delete(
     code: Code, version: Annotated[int, Query(ge=1, le=9_999_999_999)], mode: ModeParameter = "async"
 ) -> Response[Receipt]:
     """Delete a product, softly."""
-    return _answer(service.delete(code, version, mode=mode), mode, HTTPStatus.OK)
+    command = service.products.delete(code, version=version, sync=mode == "sync")
+    return _answer(command, mode, HTTPStatus.OK)
 
 
 @router.get("/products/<code>")
 def get(code: Code) -> DataModel[ProductAttributes]:
     """One product. Callers see their own changes at once."""
-    return service.get(code)
+    return service.products.get(code)
 
 
 @router.get("/products/<code>/history")
@@ -142,7 +144,7 @@ def find(
     start_from_sk: Annotated[str | None, Query(alias="startFromSk")] = None,
 ) -> DataListModel[ProductAttributes]:
     """One page of products, by code. ``lastSk`` of a page is ``startFromSk`` of the next."""
-    return service.find(limit=limit, start_from_sk=start_from_sk)
+    return service.products.list(limit=limit, start_from_sk=start_from_sk)
 
 
 def _answer(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 from sqlalchemy.orm import Session
 
-from product import service
 from product.attributes import ProductSpecification  # noqa: TC001
 from product.database import ProductRow
 from product.module import product
 from product.read_model import own_columns
+from product.service import products
 from runtime import CqrsModel, ItemList
 from runtime.sql import engine_from_environment, row_of
 from runtime.sql import search as search_rows
@@ -66,7 +66,7 @@ def search(
     Raises:
         InvalidInputError: A column to sort by is unknown, or there are too many words.
     """
-    tenant = service.tenant()
+    tenant = products.tenant()
 
     def in_sql() -> ItemList[FoundProduct]:
         with Session(engine_from_environment()) as session:
