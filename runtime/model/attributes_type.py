@@ -17,6 +17,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.model.constants import CONSTANT_KINDS, has_other_forms
 from runtime.model.json_values import adapted
 from runtime.model.model_problems import model_problems
 from runtime.model.models import CqrsModel
@@ -202,17 +203,17 @@ class _Traits:
         self.has_computed = False
         self.has_bytes = False
         self.has_written_bytes = False
-        self.has_keys = False
+        self.has_constants = False
         self.is_strict = False
         self._look(schema)
 
     @property
     def reads_otherwise(self) -> bool:
-        return self.is_strict or self.has_present or self.has_keys
+        return self.is_strict or self.has_present or self.has_constants
 
     @property
     def has_json_form(self) -> bool:
-        return self.is_strict or self.has_bytes or self.has_computed or self.has_keys
+        return self.is_strict or self.has_bytes or self.has_computed or self.has_constants
 
     def _look(self, schema: dict[str, Any]) -> None:
         for part in each_schema(schema):
@@ -223,7 +224,7 @@ class _Traits:
             # What JSON has another form for, in a place that takes nothing else.
             self.has_bytes |= kind in {"bytes", "json"}
             self.is_strict |= _is_strict(part)
-            self.has_keys |= kind == "enum" and any(not isinstance(m.value, str) for m in part["members"])
+            self.has_constants |= kind in CONSTANT_KINDS and has_other_forms(part)
             if "serialization" in part and not self.has_written_bytes:
                 self.has_written_bytes = any(inner.get("type") == "bytes" for inner in each_schema(part))
 

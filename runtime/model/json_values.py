@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic_core import SchemaValidator
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.model.plain_text import key_text
+from runtime.model.constants import CONSTANT_KINDS, constant, constant_of_key
 from runtime.model.shape import Choice, Items, Leaf, Map, Record
 from runtime.model.shape_walk import chosen
 
@@ -30,7 +30,7 @@ __all__ = ["adapted"]
 
 
 #: What JSON has itself: text is none of it.
-_JSON_KINDS: Final = frozenset({"str", "int", "float", "bool", "none", "literal", "bytes", "json"})
+_JSON_KINDS: Final = frozenset({"str", "int", "float", "bool", "none", "bytes", "json"})
 
 
 def adapted(
@@ -105,8 +105,8 @@ class _Adapter:
         real = shape.real()
         if not isinstance(real, Leaf) or not isinstance(key, str):
             return key
-        if real.kind == "enum":
-            return _members(real).get(key, key)
+        if real.kind in CONSTANT_KINDS:
+            return constant_of_key(real, key)
         found = _of_strings(real, key)
         return key if found is None else found
 
@@ -118,7 +118,8 @@ class _Adapter:
         options = [option.real() for option in shape.options]
         if isinstance(value, list | set):
             option = next((option for option in options if isinstance(option, Items)), None)
-            return value if option is None else self.adapted(option, value, path)
+            if option is not None:
+                return self.adapted(option, value, path)
         if isinstance(value, str) and "str" in kinds:
             return value
         if isinstance(value, int) and "int" in kinds:
@@ -133,8 +134,10 @@ class _Adapter:
                     return found
         return value
 
-    def _leaf(self, leaf: Leaf, value: Any, path: str) -> Any:  # noqa: ANN401
+    def _leaf(self, leaf: Leaf, value: Any, path: str) -> Any:  # noqa: ANN401, PLR0911 - one case a kind
         kind = leaf.kind
+        if kind in CONSTANT_KINDS:
+            return constant(leaf, value, json=self._json)
         if kind == "float" and isinstance(value, Decimal):
             return float(value)
         if kind == "decimal" and isinstance(value, int) and not isinstance(value, bool):
@@ -188,12 +191,6 @@ def _of_strings(leaf: Leaf, text: str) -> Any:  # noqa: ANN401
         return _validator(leaf).validate_strings(text)  # type: ignore[arg-type]
     except ValidationError:
         return None
-
-
-@cache
-def _members(leaf: Leaf) -> dict[str, Any]:
-    """The members of an enumeration by the text that each is written as where it is a key."""
-    return {key_text(member): member for member in leaf.schema["schema"]["members"]}
 
 
 @cache
