@@ -21,7 +21,7 @@ from runtime.model.constants import CONSTANT_KINDS, has_other_forms
 from runtime.model.json_values import adapted
 from runtime.model.model_problems import model_problems
 from runtime.model.models import CqrsModel
-from runtime.model.shape import Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
+from runtime.model.shape import MAPPING_KINDS, Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
 from runtime.model.shape_walk import changed_at, without_computed
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["AttributesType", "attributes_type"]
 
 _MICROSECONDS_PER_MILLISECOND: Final = 1000
+_ANY: Final = {"type": "any"}
+_TEXT_KEYS: Final = frozenset({"any", "str"})
 
 
 @cache
@@ -204,6 +206,7 @@ class _Traits:
         self.has_bytes = False
         self.has_written_bytes = False
         self.has_constants = False
+        self.has_typed_keys = False
         self.is_strict = False
         self._look(schema)
 
@@ -213,7 +216,9 @@ class _Traits:
 
     @property
     def has_json_form(self) -> bool:
-        return self.is_strict or self.has_bytes or self.has_computed or self.has_constants
+        return (
+            self.is_strict or self.has_bytes or self.has_computed or self.has_constants or self.has_typed_keys
+        )
 
     def _look(self, schema: dict[str, Any]) -> None:
         for part in each_schema(schema):
@@ -224,6 +229,9 @@ class _Traits:
             # What JSON has another form for, in a place that takes nothing else.
             self.has_bytes |= kind in {"bytes", "json"}
             self.is_strict |= _is_strict(part)
+            self.has_typed_keys |= (
+                kind in MAPPING_KINDS and part.get("keys_schema", _ANY)["type"] not in _TEXT_KEYS
+            )
             self.has_constants |= kind in CONSTANT_KINDS and has_other_forms(part)
             if "serialization" in part and not self.has_written_bytes:
                 self.has_written_bytes = any(inner.get("type") == "bytes" for inner in each_schema(part))

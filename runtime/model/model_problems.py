@@ -63,9 +63,7 @@ class _Search:
             case Record():
                 yield from self._of_record(shape, path)
             case Map():
-                if isinstance(shape.key.real(), Record | Map | Items):
-                    yield f"{path} has keys that are no text and have no text of their own; use text for keys"
-                yield from self.problems(shape.value, f"{path}.*")
+                yield from self._of_map(shape, path)
             case Items():
                 if shape.make in {set, frozenset} and isinstance(shape.of(0).real(), Record | Map):
                     yield f"{path} is a set of objects, which cannot be written; use list[...]"
@@ -74,6 +72,13 @@ class _Search:
             case Choice():
                 for option in shape.options:
                     yield from self.problems(option, path)
+
+    def _of_map(self, mapping: Map, path: str) -> Iterator[str]:
+        if isinstance(mapping.key.real(), Record | Map | Items):
+            yield f"{path} has keys that are no text and have no text of their own; use text for keys"
+        if mapping.is_ordered:
+            yield f"{path} has its keys in an order, which is not kept; use dict[...] or list[tuple[...]]"
+        yield from self.problems(mapping.value, f"{path}.*")
 
     def _of_record(self, record: Record, path: str) -> Iterator[str]:
         written = Counter(field.stored for field in record.fields if not field.is_excluded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,6 +121,10 @@ class ByModel(CqrsModel):
     by_part: dict[Frozen, str] = Field(default_factory=dict)
 
 
+class InOrder(CqrsModel):
+    steps: OrderedDict[str, int] = Field(default_factory=OrderedDict)
+
+
 class Twice(CqrsModel):
     one: int = Field(alias="same")
     two: int = Field(alias="same")
@@ -142,6 +147,7 @@ class Twice(CqrsModel):
         (AnyClass, "attributes.kind", "name"),
         (Pairs, "attributes.by_pair", "text"),
         (ByModel, "attributes.by_part", "text"),
+        (InOrder, "attributes.steps", "list"),
         (Twice, "attributes.two", "alias"),
         (Own, "attributes", "PlainSerializer"),
         (SecretStr, "attributes", "serializer"),
@@ -288,6 +294,8 @@ Point = Annotated[
         (list[Planet], [["red"]]),
         (set[Rate], [0.1]),
         (Keys, {"byRate": {"0.1": 1}, "byNumber": {"2": 1}, "byFlag": {"true": 1}, "byRights": {"3": 1}}),
+        (Counter[str], {"a_b": 2}),
+        (Counter[int], {"7": 2}),
         (Hashable, "x"),
         (Collection[int], [1, 2]),
         (Point, "own"),
