@@ -135,11 +135,13 @@ class AttributesType:
         Raises:
             ValidationError: The type does not accept them.
         """
-        try:
-            return self._validator.validate_python(values)
-        except ValidationError:
-            if not self._traits.reads_otherwise:
-                raise
+        # With a rule about the present, another option of a union might be the first one to accept them.
+        if not self._traits.has_present:
+            try:
+                return self._validator.validate_python(values)
+            except ValidationError:
+                if not self._traits.reads_otherwise:
+                    raise
         return self._lenient.validate_python(adapted(self.shape, values, json=False), strict=False)
 
     def checked(self, values: Any) -> Any:  # noqa: ANN401

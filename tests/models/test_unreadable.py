@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from pydantic import AfterValidator, Field, FutureDate, FutureDatetime, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FutureDate,
+    FutureDatetime,
+    PastDate,
+    create_model,
+    model_validator,
+)
 
 from runtime import (
     CommandModule,
@@ -288,6 +296,37 @@ def test_a_rule_about_the_present_is_one_of_publishing() -> None:
         assert client.put("/items/a", {"version": 1, "name": "a", "attributes": shown}).status == 400
         assert client.patch("/items/a", {"version": 1, "name": "b"}).status == 400
         assert client.delete("/items/a", params=SYNC | {"version": 1}).status == 200
+
+
+class Planned(CqrsModel):
+    day: FutureDate
+
+
+class Held(CqrsModel):
+    day: PastDate
+
+
+class Cancelled(CqrsModel):
+    why: str = ""
+
+
+@pytest.mark.parametrize("other", [Cancelled, Held])
+def test_time_makes_no_other_option_of_a_union_of_it(other: Any) -> None:
+    model = create_model("Plan", __base__=CqrsModel, state=(Planned | other, ...))
+    module: CommandModule[Any] = CommandModule("item", attributes=model)
+    with MemoryApp(CqrsApp(modules=[module])) as memory:
+        me = memory.user(tenant="acme")
+        command = {"pk": PK, "sk": "a", "code": "a", "name": "a", "type": "ITEM", "version": 0}
+        # As its author has checked it, when it was still to come.
+        planned = model.model_construct(state=Planned.model_construct(day=START.date()))
+        assert module.commands.publish_sync({**command, "attributes": planned}, invoke_context=me) is not None
+        found = module.data.get_item((PK, "a"), invoke_context=me)
+        assert found is not None
+        assert found.attributes.state == Planned.model_construct(day=START.date())
+        if other is Held:  # a day that is over says the same of both
+            held = {**command, "sk": "b", "attributes": {"state": {"day": START.date()}}}
+            with pytest.raises(InvalidInputError, match="tells them apart"):
+                module.commands.publish_sync(held, invoke_context=me)
 
 
 def test_what_is_drafted_is_checked_by_the_rules_of_today() -> None:
