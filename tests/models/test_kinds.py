@@ -293,6 +293,7 @@ Point = Annotated[
         (Planet | int | None, ["red"]),
         (list[Planet], [["red"]]),
         (set[Rate], [0.1]),
+        (set[tuple[int | None, str]], [[1, "a"], [None, "b"]]),
         (Keys, {"byRate": {"0.1": 1}, "byNumber": {"2": 1}, "byFlag": {"true": 1}, "byRights": {"3": 1}}),
         (Counter[str], {"a_b": 2}),
         (Counter[int], {"7": 2}),
