@@ -86,6 +86,11 @@ class AttributesType:
         shape = self.shape
         return isinstance(shape, Free) or (isinstance(shape, Map) and isinstance(shape.value.real(), Free))
 
+    @property
+    def has_computed(self) -> bool:
+        """Whether it has computed fields somewhere."""
+        return self._traits.has_computed
+
     def check(self, module: str) -> None:
         """Refuse a type that can never work. One with names that are not defined yet is left alone.
 
