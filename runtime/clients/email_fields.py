@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from email.errors import InvalidHeaderDefect
+from email.errors import HeaderParseError, InvalidHeaderDefect
+from email.header import decode_header
 from email.headerregistry import HeaderRegistry
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ __all__ = ["check_header_fields", "filled_subject"]
 #: Control characters, the separators of lines and paragraphs, halves of surrogate pairs. Some reader or
 #: other takes each of the first three for the end of a line, and what follows for the next header.
 _NO_PART_OF_A_LINE: Final = frozenset({"Cc", "Zl", "Zp", "Cs"})
+_ENCODED_WORD: Final = re.compile(r"=\?[^?\s]*\?[bq]\?[^?]*\?=", re.IGNORECASE)
+_DECODINGS: Final = 5
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SEPARATORS: Final = re.compile(r"[,;()]")
 _TYPE: Final = re.compile(r"(?!multipart/)[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;.*)?", re.ASCII | re.IGNORECASE)
@@ -65,9 +68,22 @@ def filled_subject(template: str, data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _of_line(text: str) -> str | None:
-    if any(unicodedata.category(character) in _NO_PART_OF_A_LINE for character in text):
-        return "must be one line, without control characters and separators of lines"
-    return None
+    for _ in range(_DECODINGS):
+        if any(unicodedata.category(character) in _NO_PART_OF_A_LINE for character in text):
+            return "must be one line, without control characters and separators of lines"
+        # What an encoded word stands for is read, too; releases of Python write it into the header.
+        text, before = _ENCODED_WORD.sub(_decoded, text), text
+        if text == before:
+            return None
+    return "must not be encoded more than once"
+
+
+def _decoded(word: re.Match[str]) -> str:
+    try:
+        ((found, charset),) = decode_header(word[0])
+        return found if isinstance(found, str) else found.decode(charset or "ascii", "replace")
+    except (HeaderParseError, LookupError, ValueError):
+        return "\0"  # nobody can say what a reader makes of it
 
 
 def _of_addresses(name: str, given: Iterable[str]) -> Iterator[FieldProblem]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.json_values import has_typed_keys, typed_key
 from runtime.model.plain_text import key_text
 from runtime.model.shape import Choice, Items, Map, Record
 from runtime.model.shape_walk import chosen
@@ -131,13 +132,26 @@ class _Walk:
         self, shape: Shape, change: Mapping[Any, Any], base: dict[str, Any], path: str
     ) -> tuple[dict[Any, Any], dict[str, Any]]:
         wanted: dict[Any, Any] = {}
-        before: dict[Any, Any] = base
-        after = dict(base)
+        after: dict[Any, Any] = dict(base)
+        typed_keys = shape.key if isinstance(shape, Map) and has_typed_keys(shape) else None
+        # A key that is no text may stand there in another spelling than the one it is given in.
+        there = {typed_key(typed_keys, name): name for name in base} if typed_keys else {}
+        inner_shape = shape.value if isinstance(shape, Map) else shape
         for key, value in change.items():
-            name = _key(key) if isinstance(shape, Map) else key
-            inner_shape = shape.value if isinstance(shape, Map) else shape
-            wanted[name], inner = self.spelled(inner_shape, value, before.get(name), f"{path}.{name}")
-            if name in base:
+            name = key
+            if typed_keys:
+                typed = typed_key(typed_keys, key)
+                name = _key(typed)
+                if (was := there.get(typed, name)) != name:
+                    after[name] = after.pop(was)
+            elif isinstance(shape, Map):
+                name = _key(key)
+            place = f"{path}.{key}"
+            if name in wanted:
+                self.problems.append(FieldProblem(place, f"is given twice: it is {name!r}, too"))
+                continue
+            wanted[name], inner = self.spelled(inner_shape, value, after.get(name), place)
+            if name in after:
                 after[name] = inner
         return wanted, after
 

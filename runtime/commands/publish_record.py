@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.conditions import Attr
@@ -42,6 +42,8 @@ PREFIX: Final = f"{VER_SEPARATOR}publish#"
 
 _SECONDS_KEPT: Final = 24 * 60 * 60
 _MAX_ID: Final = 255
+#: As many digits as DynamoDB has; the default context of decimals rounds to 28.
+_EVERY_DIGIT: Final = Context(prec=38)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +136,5 @@ def fingerprint(operation: str, user_id: str | None, content: Mapping[str, Any])
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON does not know
     if isinstance(value, Decimal):
-        return str(value.normalize())
+        return str(value.normalize(_EVERY_DIGIT))
     return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)

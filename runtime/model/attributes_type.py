@@ -17,10 +17,11 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.model.constants import CONSTANT_KINDS, has_other_forms
 from runtime.model.json_values import adapted
 from runtime.model.model_problems import model_problems
 from runtime.model.models import CqrsModel
-from runtime.model.shape import Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
+from runtime.model.shape import MAPPING_KINDS, Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
 from runtime.model.shape_walk import changed_at, without_computed
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["AttributesType", "attributes_type"]
 
 _MICROSECONDS_PER_MILLISECOND: Final = 1000
+_ANY: Final = {"type": "any"}
+_TEXT_KEYS: Final = frozenset({"any", "str"})
 
 
 @cache
@@ -83,6 +86,11 @@ class AttributesType:
         shape = self.shape
         return isinstance(shape, Free) or (isinstance(shape, Map) and isinstance(shape.value.real(), Free))
 
+    @property
+    def has_computed(self) -> bool:
+        """Whether it has computed fields somewhere."""
+        return self._traits.has_computed
+
     def check(self, module: str) -> None:
         """Refuse a type that can never work. One with names that are not defined yet is left alone.
 
@@ -132,11 +140,13 @@ class AttributesType:
         Raises:
             ValidationError: The type does not accept them.
         """
-        try:
-            return self._validator.validate_python(values)
-        except ValidationError:
-            if not self._traits.reads_otherwise:
-                raise
+        # With a rule about the present, another option of a union might be the first one to accept them.
+        if not self._traits.has_present:
+            try:
+                return self._validator.validate_python(values)
+            except ValidationError:
+                if not self._traits.reads_otherwise:
+                    raise
         return self._lenient.validate_python(adapted(self.shape, values, json=False), strict=False)
 
     def checked(self, values: Any) -> Any:  # noqa: ANN401
@@ -202,17 +212,20 @@ class _Traits:
         self.has_computed = False
         self.has_bytes = False
         self.has_written_bytes = False
-        self.has_keys = False
+        self.has_constants = False
+        self.has_typed_keys = False
         self.is_strict = False
         self._look(schema)
 
     @property
     def reads_otherwise(self) -> bool:
-        return self.is_strict or self.has_present or self.has_keys
+        return self.is_strict or self.has_present or self.has_constants
 
     @property
     def has_json_form(self) -> bool:
-        return self.is_strict or self.has_bytes or self.has_computed or self.has_keys
+        return (
+            self.is_strict or self.has_bytes or self.has_computed or self.has_constants or self.has_typed_keys
+        )
 
     def _look(self, schema: dict[str, Any]) -> None:
         for part in each_schema(schema):
@@ -223,7 +236,10 @@ class _Traits:
             # What JSON has another form for, in a place that takes nothing else.
             self.has_bytes |= kind in {"bytes", "json"}
             self.is_strict |= _is_strict(part)
-            self.has_keys |= kind == "enum" and any(not isinstance(m.value, str) for m in part["members"])
+            self.has_typed_keys |= (
+                kind in MAPPING_KINDS and part.get("keys_schema", _ANY)["type"] not in _TEXT_KEYS
+            )
+            self.has_constants |= kind in CONSTANT_KINDS and has_other_forms(part)
             if "serialization" in part and not self.has_written_bytes:
                 self.has_written_bytes = any(inner.get("type") == "bytes" for inner in each_schema(part))
 

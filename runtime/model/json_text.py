@@ -93,11 +93,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             fields = attributes_type(type(value)).shown(value.model_dump(by_alias=True))
             return _row(fields, type(value)) if isinstance(fields, dict) else _plain(fields)
         case dict():
-            return {key_text(name): _plain(item) for name, item in value.items()}
+            found = {key_text(name): _plain(item) for name, item in value.items()}
+            if len(found) < len(value):
+                msg = "a mapping has two keys that are the same in JSON"
+                raise TypeError(msg)
+            return found
         case list() | tuple() | deque():
             return [_plain(item) for item in value]
         case set() | frozenset():
-            return sorted((_plain(item) for item in value), key=lambda item: (str(type(item)), item))
+            return _in_order([_plain(item) for item in value])
         case datetime():
             whole = value.microsecond % _MICROSECONDS_PER_MILLISECOND == 0
             return value.isoformat(timespec="milliseconds" if whole else "microseconds")
@@ -117,6 +121,14 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             except ValueError as error:
                 msg = f"a value of the type {type(value).__name__} has no JSON form"
                 raise TypeError(msg) from error
+
+
+def _in_order(members: list[Any]) -> list[Any]:
+    """The members of a set, always in the same order."""
+    try:
+        return sorted(members, key=lambda member: (str(type(member)), member))
+    except TypeError:  # lists of this and that
+        return sorted(members, key=_text)
 
 
 def _row(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:

@@ -19,18 +19,18 @@ from pydantic import ValidationError
 from pydantic_core import SchemaValidator
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.model.plain_text import key_text
+from runtime.model.constants import CONSTANT_KINDS, constant, constant_of_key
 from runtime.model.shape import Choice, Items, Leaf, Map, Record
 from runtime.model.shape_walk import chosen
 
 if TYPE_CHECKING:
     from runtime.model.shape import Shape
 
-__all__ = ["adapted"]
+__all__ = ["adapted", "has_typed_keys", "typed_key"]
 
 
 #: What JSON has itself: text is none of it.
-_JSON_KINDS: Final = frozenset({"str", "int", "float", "bool", "none", "literal", "bytes", "json"})
+_JSON_KINDS: Final = frozenset({"str", "int", "float", "bool", "none", "bytes", "json"})
 
 
 def adapted(
@@ -59,6 +59,23 @@ def adapted(
     return _Adapter(json=json, keep_computed=keep_computed).adapted(shape, value, path)
 
 
+def has_typed_keys(shape: Map) -> bool:
+    """Whether the keys of a mapping are of a type that is no text: one may be spelled in two ways."""
+    real = shape.key.real()
+    return isinstance(real, Leaf) and real.kind != "str"
+
+
+def typed_key(shape: Shape, key: Any) -> Any:  # noqa: ANN401
+    """What the text that stands for a key of a mapping means; the key itself where it means nothing else."""
+    real = shape.real()
+    if not isinstance(real, Leaf) or not isinstance(key, str):
+        return key
+    if real.kind in CONSTANT_KINDS:
+        return constant_of_key(real, key)
+    found = _of_strings(real, key)
+    return key if found is None else found
+
+
 class _Adapter:
     def __init__(self, *, json: bool, keep_computed: bool) -> None:
         self._json = json
@@ -74,10 +91,7 @@ class _Adapter:
             case Record() if isinstance(value, dict):
                 return self._record(shape, value, path)
             case Map() if isinstance(value, dict):
-                return {
-                    self._key(shape.key, name): self.adapted(shape.value, inner, f"{path}.{name}")
-                    for name, inner in value.items()
-                }
+                return self._map(shape, value, path)
             case Items() if isinstance(value, list | set):
                 return self._items(shape, value, path)
             case Choice():
@@ -94,21 +108,22 @@ class _Adapter:
                 found[name] = self.adapted(shape.extras, inner, f"{path}.{name}")
         return found
 
+    def _map(self, shape: Map, value: dict[str, Any], path: str) -> dict[Any, Any]:
+        found = {
+            typed_key(shape.key, name): self.adapted(shape.value, inner, f"{path}.{name}")
+            for name, inner in value.items()
+        }
+        if self._json and len(found) < len(value):
+            problem = FieldProblem(path.removeprefix("."), "has a key twice, in two spellings")
+            raise InvalidInputError([problem])
+        return found
+
     def _items(self, shape: Items, value: Any, path: str) -> Any:  # noqa: ANN401
         found = [self.adapted(shape.of(index), inner, f"{path}.{index}") for index, inner in enumerate(value)]
         try:
             return shape.make(found)
         except TypeError:
             return found  # not to be put into a set
-
-    def _key(self, shape: Shape, key: Any) -> Any:  # noqa: ANN401
-        real = shape.real()
-        if not isinstance(real, Leaf) or not isinstance(key, str):
-            return key
-        if real.kind == "enum":
-            return _members(real).get(key, key)
-        found = _of_strings(real, key)
-        return key if found is None else found
 
     def _choice(self, shape: Choice, value: Any, path: str) -> Any:  # noqa: ANN401
         if isinstance(value, dict):
@@ -118,7 +133,8 @@ class _Adapter:
         options = [option.real() for option in shape.options]
         if isinstance(value, list | set):
             option = next((option for option in options if isinstance(option, Items)), None)
-            return value if option is None else self.adapted(option, value, path)
+            if option is not None:
+                return self.adapted(option, value, path)
         if isinstance(value, str) and "str" in kinds:
             return value
         if isinstance(value, int) and "int" in kinds:
@@ -133,8 +149,10 @@ class _Adapter:
                     return found
         return value
 
-    def _leaf(self, leaf: Leaf, value: Any, path: str) -> Any:  # noqa: ANN401
+    def _leaf(self, leaf: Leaf, value: Any, path: str) -> Any:  # noqa: ANN401, PLR0911 - one case a kind
         kind = leaf.kind
+        if kind in CONSTANT_KINDS:
+            return constant(leaf, value, json=self._json)
         if kind == "float" and isinstance(value, Decimal):
             return float(value)
         if kind == "decimal" and isinstance(value, int) and not isinstance(value, bool):
@@ -188,12 +206,6 @@ def _of_strings(leaf: Leaf, text: str) -> Any:  # noqa: ANN401
         return _validator(leaf).validate_strings(text)  # type: ignore[arg-type]
     except ValidationError:
         return None
-
-
-@cache
-def _members(leaf: Leaf) -> dict[str, Any]:
-    """The members of an enumeration by the text that each is written as where it is a key."""
-    return {key_text(member): member for member in leaf.schema["schema"]["members"]}
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.model.shape import Choice, Items, Map, Record, each_schema
@@ -16,7 +17,7 @@ __all__ = ["model_problems"]
 
 #: Around these a value that is read may be made of something else before it comes to them.
 _OPEN: Final = frozenset({"function-before", "function-wrap", "function-plain"})
-_AROUND: Final = frozenset({"default", "function-after", "definitions"})
+_AROUND: Final = frozenset({"default", "function-after", "definitions", "custom-error"})
 _NEVER: Final = {
     "generator": "is an iterator, which is used up when it is written; use list[...] or tuple[...]",
     "callable": "is a function, which cannot be stored; store the name of one",
@@ -26,10 +27,13 @@ _NEVER: Final = {
     "arguments": "cannot be stored",
     "call": "cannot be stored",
 }
+#: What a row gives back. A class that has one of them as an instance takes it.
+_STORED: Final = (str, int, bool, Decimal, float, bytes, list, dict, set, type(None))
 _STARS: Final = (
     "is a secret, of which only stars are written; keep secrets elsewhere, or give the field a serializer "
     "that writes what may be stored"
 )
+_SECRETS: Final = ("pydantic.types._serialize_secret_field", "pydantic.types._serialize_secret")
 
 
 def model_problems(schema: dict[str, Any], shape: Shape) -> Iterator[str]:
@@ -59,7 +63,7 @@ class _Search:
             case Record():
                 yield from self._of_record(shape, path)
             case Map():
-                yield from self.problems(shape.value, f"{path}.*")
+                yield from self._of_map(shape, path)
             case Items():
                 if shape.make in {set, frozenset} and isinstance(shape.of(0).real(), Record | Map):
                     yield f"{path} is a set of objects, which cannot be written; use list[...]"
@@ -68,6 +72,13 @@ class _Search:
             case Choice():
                 for option in shape.options:
                     yield from self.problems(option, path)
+
+    def _of_map(self, mapping: Map, path: str) -> Iterator[str]:
+        if isinstance(mapping.key.real(), Record | Map | Items):
+            yield f"{path} has keys that are no text and have no text of their own; use text for keys"
+        if mapping.is_ordered:
+            yield f"{path} has its keys in an order, which is not kept; use dict[...] or list[tuple[...]]"
+        yield from self.problems(mapping.value, f"{path}.*")
 
     def _of_record(self, record: Record, path: str) -> Iterator[str]:
         written = Counter(field.stored for field in record.fields if not field.is_excluded)
@@ -104,7 +115,7 @@ class _Search:
             if str(serializer.get("type", "")).startswith("function"):
                 function = serializer.get("function")
                 name = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', '')}"
-                return _STARS if name == "pydantic.types._serialize_secret_field" else None
+                return _STARS if name in _SECRETS else None
             if kind in _OPEN:
                 return None
             if kind == "definition-ref":
@@ -115,5 +126,13 @@ class _Search:
                 schema = schema["python_schema"]
             elif kind in _AROUND:
                 schema = schema["schema"]
+            elif kind == "is-instance":
+                return self._never_instance(schema["cls"])
             else:
                 return _NEVER.get(kind)
+
+    def _never_instance(self, cls: Any) -> str | None:  # noqa: ANN401 - a class, or several
+        if cls is type:
+            return _NEVER["is-subclass"]
+        takes_one = isinstance(cls, type) and any(issubclass(stored, cls) for stored in _STORED)
+        return None if takes_one else _NEVER["is-instance"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
+    "MAPPING_KINDS",
     "Choice",
     "Field",
     "Free",
@@ -108,10 +109,17 @@ class Record(Shape):
 
 @dataclass(eq=False)
 class Map(Shape):
-    """A mapping: its keys are data."""
+    """A mapping: its keys are data.
+
+    Attributes:
+        key: What a key may be.
+        value: What each value may be.
+        is_ordered: Whether two of them with another order of keys are not the same.
+    """
 
     key: Shape
     value: Shape
+    is_ordered: bool = False
 
 
 @dataclass(eq=False)
@@ -186,6 +194,9 @@ _ITEMS: Final[Mapping[str, type[Any]]] = {
     "deque": deque,
     "tuple": tuple,
 }
+MAPPING_KINDS: Final = frozenset({"dict", "ordered-dict", "counter", "frozendict"})
+"""Kinds of core schemas whose values have keys that are data."""
+
 _RECORDS: Final = ("model", "dataclass", "typed-dict")
 #: What stands around a schema without changing what is a place in it, and where it has the inner one.
 _AROUND: Final[Mapping[str, str]] = {
@@ -300,11 +311,12 @@ class _Builder:
     def _of(self, schema: _Schema, kind: str, *, written: bool) -> Shape:  # noqa: PLR0911 - one case a kind
         if kind in _RECORDS:
             return self._record(schema, kind)
-        if kind == "dict":
+        if kind in MAPPING_KINDS:
             anything: _Schema = {"type": "any"}
             return Map(
                 self.shape(schema.get("keys_schema", anything)),
                 self.shape(schema.get("values_schema", anything)),
+                is_ordered=kind == "ordered-dict",
             )
         if kind == "tuple":
             return self._tuple(schema)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Column, Dialect
+    from sqlalchemy.types import TypeEngine
 
 __all__ = ["MAX_INTEGER", "column_problems", "fitted", "for_dialect"]
 
 MAX_INTEGER: Final = 2**63 - 1
 _SMALL: Final = 2**15 - 1
 _MEDIUM: Final = 2**31 - 1
+#: The most digits that a database has for a number, twice: what is compared is not rounded before.
+_EXACT: Final = Context(prec=2000)
 
 
 def fitted(value: Any, column: Column[Any]) -> Any:  # noqa: ANN401 - any value
@@ -67,28 +70,42 @@ def column_problems(values: Mapping[str, Any], columns: Mapping[str, Column[Any]
     ]
 
 
-def _problem(value: Any, column: Column[Any]) -> str | None:  # noqa: ANN401 - one return a kind
+def _problem(value: Any, column: Column[Any]) -> str | None:  # noqa: ANN401 - any value
     kind = column.type
-    if isinstance(value, ClauseElement) or isinstance(kind, FittedText | EnumColumn):
+    if isinstance(value, ClauseElement) or isinstance(kind, FittedText):
         return None
     if value is None:
         has_default = column.default is not None or column.server_default is not None
         return None if column.nullable or has_default else "must not be null"
+    if isinstance(kind, EnumColumn):
+        is_known = isinstance(value, Enum) or not isinstance(value, str) or value in kind.enums
+        return None if is_known else f"must be one of {', '.join(kind.enums)}"
     if isinstance(kind, String) and isinstance(value, str) and kind.length is not None:
         text = str(value.value) if isinstance(value, Enum) else value
-        if len(text) > kind.length:
-            return f"must be at most {kind.length} characters, got {len(text)}"
-    elif isinstance(kind, Integer) and isinstance(value, int):
+        is_too_long = len(text) > kind.length
+        return f"must be at most {kind.length} characters, got {len(text)}" if is_too_long else None
+    return _problem_of_number(value, kind) if isinstance(value, int | float | Decimal) else None
+
+
+def _problem_of_number(value: float | Decimal, kind: TypeEngine[Any]) -> str | None:
+    if isinstance(kind, Integer) and isinstance(value, int):
         most = MAX_INTEGER
         if not isinstance(kind, BigInteger):
             most = _SMALL if isinstance(kind, SmallInteger) else _MEDIUM
         if not -most - 1 <= value <= most:
             return f"must be from {-most - 1} to {most}"
-    elif type(kind) is Numeric and kind.precision is not None and isinstance(value, int | float | Decimal):
-        digits = kind.precision - (kind.scale or 0)
-        if round(abs(Decimal(str(value))), kind.scale or 0) >= Decimal(10) ** digits:
+    elif type(kind) is Numeric and kind.precision is not None:
+        scale = kind.scale or 0
+        digits = kind.precision - scale
+        # Half of the last place below the next power of ten is rounded up to it.
+        limit = _EXACT.subtract(Decimal((0, (1,), digits)), Decimal((0, (5,), -scale - 1)))
+        if _number(value).copy_abs() >= limit:
             return f"must have at most {digits} digits before the decimal point"
     return None
+
+
+def _number(value: float | Decimal) -> Decimal:
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
 def _scalar(value: Any) -> Any:  # noqa: ANN401 - any value

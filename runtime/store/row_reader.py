@@ -23,6 +23,7 @@ from runtime.generics import AttributesT
 from runtime.log import logger
 from runtime.model.attributes_type import attributes_type
 from runtime.model.differences import differences
+from runtime.model.json_text import dumps
 from runtime.model.models import CommandModel, DataListModel, DataModel, UnreadableRow
 from runtime.model.rows import version_of
 from runtime.model.validation import field_problems
@@ -233,6 +234,9 @@ class RowReader(Generic[AttributesT]):
             logger.warning("row cannot be read", error=type(error).__name__)
             problem = unreadable_row(row, error)
             return problem, answer_bytes(problem.model_dump_json(by_alias=True))
+        if problems := self._not_shown(item.attributes):
+            problem = unreadable_row(row, self._unreadable(row, problems))
+            return problem, answer_bytes(problem.model_dump_json(by_alias=True))
         try:
             # What the model makes of its fields counts, too.
             return item, answer_bytes(item.model_dump_json(by_alias=True, warnings=False))
@@ -303,6 +307,7 @@ class RowReader(Generic[AttributesT]):
             ]
             raise InvalidInputError(refused) from error
         problems = [*differences(self._type.shape, attributes, found, self._any_column)]
+        problems = problems or self._not_shown(found)
         if problems:
             raise InvalidInputError(problems)
         return Written(column, found)
@@ -317,6 +322,20 @@ class RowReader(Generic[AttributesT]):
             return self._type.checked({} if values is None else values)
         except ValidationError as error:
             raise InvalidInputError(field_problems(error, prefix=f"{_COLUMN}.")) from error
+
+    def _not_shown(self, attributes: Any) -> list[FieldProblem]:  # noqa: ANN401 - of the model
+        """What of the computed fields, which are not stored, no answer could have in it."""
+        if not self._type.has_computed:
+            return []
+        names = getattr(type(attributes), "model_computed_fields", {})
+        parts = {f"{_COLUMN}.{field.alias or name}": name for name, field in names.items()}
+        for path, name in [*parts.items(), (_COLUMN, None)]:
+            try:
+                dumps(attributes if name is None else getattr(attributes, name))
+            except Exception as error:  # noqa: BLE001 - of the user's own property
+                message = f"has a computed value that no answer can show ({type(error).__name__})"
+                return [FieldProblem(path, message)]
+        return []
 
     def stored(self, attributes: Any) -> Any:  # noqa: ANN401
         """Attributes as the values that will be read of their column."""

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -48,6 +48,29 @@ class Size(IntEnum):
 class State(StrEnum):
     OPEN = "open"
     SHUT = "shut"
+
+
+class Planet(Enum):
+    """Values that neither JSON nor a row has as they are."""
+
+    EARTH = (5.5, "blue", (1, 2))
+    MARS = (3.25, "red", ())
+
+
+class Seal(Enum):
+    WAX = b"\xff\x00"
+    NONE = None
+    PRICED = Decimal("1.50")
+
+
+class Rights(Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Bits(IntFlag):
+    ONE = 1
+    TWO = 2
 
 
 class Line(CqrsModel):
@@ -178,6 +201,11 @@ plain_kinds: Final[list[Given]] = [
     (Colour, st.sampled_from(Colour)),
     (Size, st.sampled_from(Size)),
     (State, st.sampled_from(State)),
+    (Planet, st.sampled_from(Planet)),
+    (Seal, st.sampled_from(Seal)),
+    (Rights, st.sampled_from([Rights.READ, Rights.READ | Rights.WRITE, Rights(0)])),
+    (Bits, st.sampled_from([Bits.TWO, Bits.ONE | Bits.TWO])),
+    (Literal[b"\xff", "a", 1], st.sampled_from([b"\xff", "a", 1])),
     (HttpUrl, st.sampled_from([HttpUrl("https://example.com/a?b=c"), HttpUrl("http://192.0.2.1:8080")])),
     (IPv4Address, st.builds(IPv4Address, st.integers(0, 2**32 - 1))),
     (IPv6Network, st.just(IPv6Network("2001:db8::/32"))),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotations
+from decimal import Decimal  # noqa: TC003
 from enum import IntEnum
 from typing import Annotated, Any, Literal
+from uuid import UUID  # noqa: TC003
 
 import pytest
 from hypothesis import given
@@ -61,6 +64,7 @@ class Order(CqrsModel):
     more_lines: dict[str, dict[str, Line]] | None = None
     by_size: dict[Size, Line] = Field(default_factory=dict)
     by_day: dict[date, list[Line]] = Field(default_factory=dict)
+    any_mapping: Mapping[str, Line] = Field(default_factory=dict)
     pair: tuple[Line, int] | None = None
     payment: Annotated[Card | Cash, Field(discriminator="kind")] | None = None
     either: Card | Cash | None = None
@@ -81,6 +85,7 @@ def changed(change: Any, base: dict[str, Any] | None = None) -> Any:
 PLACES: dict[str, Any] = {
     "map": lambda inner: {"lines": {"unit_price": inner}},
     "maps": lambda inner: {"moreLines": {"own_value": {"unitPrice": inner}}},
+    "mapping": lambda inner: {"anyMapping": {"unit_price": inner}},
     "list": lambda inner: {"byDay": {"2026-01-01": [inner, {"unitPrice": 3}]}},
     "tuple": lambda inner: {"pair": [inner, 1]},
 }
@@ -228,6 +233,50 @@ def test_over_http_a_null_of_a_merge_patch_removes_what_it_names() -> None:
         assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "name")
         typo = client.patch("/items/A1", {"version": 3, "attributes": {"stauts": None}}, headers=merge)
         assert (typo.status, typo.json()["errors"][0]["field"]) == (400, "attributes.stauts")
+
+
+class Stock(CqrsModel):
+    by_number: dict[int, Line] = Field(default_factory=dict)
+    by_id: dict[UUID, int] = Field(default_factory=dict)
+    by_price: dict[Decimal, int] = Field(default_factory=dict)
+    by_moment: dict[datetime, int] = Field(default_factory=dict)
+    by_flag: dict[bool, int] = Field(default_factory=dict)
+
+
+UPPER = "550E8400-E29B-41D4-A716-446655440000"
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other", "value", "shown"),
+    [
+        ("byNumber", "7", "07", {"soldQty": 5}, {"unitPrice": 1, "soldQty": 5}),
+        ("byId", UPPER.lower(), UPPER, 5, 5),
+        ("byPrice", "1.50", "1.5", 5, 5),
+        ("byMoment", "2026-01-01T00:00:00Z", "2026-01-01T09:00:00+09:00", 5, 5),
+        ("byFlag", "true", "1", 5, 5),
+    ],
+)
+def test_a_key_that_is_no_text_is_the_same_in_any_spelling(
+    field: str, one: str, other: str, value: Any, shown: Any
+) -> None:
+    with service(Stock) as (_, memory, _shown):
+        client, first = memory.client(tenant="acme"), {"unitPrice": 1} if field == "byNumber" else 1
+        twice = {"sk": "A1", "version": 0, "name": "one", "attributes": {field: {one: first, other: first}}}
+        answer = client.post("/items", twice, params=SYNC)
+        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, f"attributes.{field}")
+        body = twice | {"attributes": {field: {one: first}}}
+        assert client.post("/items", body, params=SYNC).status == 201
+        patch = {"version": 1, "attributes": {field: {other: value}}}
+        assert client.patch("/items/A1", patch, params=SYNC).status == 200
+        ((_, found),) = memory.rows("item", "data")[0]["attributes"][field].items()
+        assert found == shown
+        both = {"version": 2, "attributes": {field: {one: value, other: value}}}
+        answer = client.patch("/items/A1", both, params=SYNC)
+        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, f"attributes.{field}")
+        merge = {"content-type": "application/merge-patch+json"}
+        gone = {"version": 2, "attributes": {field: {one: None}}}
+        assert client.patch("/items/A1", gone, params=SYNC, headers=merge).status == 200
+        assert memory.rows("item", "data")[0]["attributes"][field] == {}
 
 
 def test_a_field_that_is_given_twice_is_refused() -> None:

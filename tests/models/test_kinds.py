@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable  # noqa: TC003 - pydantic reads the annotations
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Hashable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
+from enum import Enum, IntFlag
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -21,6 +24,7 @@ from pydantic import (
     PlainSerializer,
     PrivateAttr,
     RootModel,
+    Secret,
     SecretStr,
     computed_field,
     create_model,
@@ -71,7 +75,7 @@ class Excluded(CqrsModel):
     pin: str = Field(exclude=True)
 
 
-class Secret(CqrsModel):
+class Hidden(CqrsModel):
     token: SecretStr
 
 
@@ -101,6 +105,26 @@ class SetOfModels(CqrsModel):
     parts: set[Frozen] = Field(default_factory=set)
 
 
+class SecretNumber(CqrsModel):
+    pin: Secret[int]
+
+
+class AnyClass(CqrsModel):
+    kind: type
+
+
+class Pairs(CqrsModel):
+    by_pair: dict[tuple[int, int], str] = Field(default_factory=dict)
+
+
+class ByModel(CqrsModel):
+    by_part: dict[Frozen, str] = Field(default_factory=dict)
+
+
+class InOrder(CqrsModel):
+    steps: OrderedDict[str, int] = Field(default_factory=OrderedDict)
+
+
 class Twice(CqrsModel):
     one: int = Field(alias="same")
     two: int = Field(alias="same")
@@ -114,11 +138,16 @@ class Twice(CqrsModel):
         (OnlyByPath, "attributes.city", "alias="),
         (Optional, "attributes.order_no", "alias="),
         (Excluded, "attributes.pin", "exclude=True"),
-        (Secret, "attributes.token", "serializer"),
+        (Hidden, "attributes.token", "serializer"),
         (Iterated, "attributes.parts", "list"),
         (Called, "attributes.back", "name"),
         (Arbitrary, "attributes.own", "PlainSerializer"),
         (SetOfModels, "attributes.parts", "list"),
+        (SecretNumber, "attributes.pin", "serializer"),
+        (AnyClass, "attributes.kind", "name"),
+        (Pairs, "attributes.by_pair", "text"),
+        (ByModel, "attributes.by_part", "text"),
+        (InOrder, "attributes.steps", "list"),
         (Twice, "attributes.two", "alias"),
         (Own, "attributes", "PlainSerializer"),
         (SecretStr, "attributes", "serializer"),
@@ -191,6 +220,111 @@ def test_a_way_back_makes_it_work(model: type[BaseModel], attributes: dict[str, 
         assert first is not None
         again = {**STATE, "version": 1, "attributes": first.attributes}
         assert module.commands.publish_sync(again, invoke_context=me) is None
+
+
+class Rate(Enum):
+    LOW = 0.1
+    HIGH = 2.0
+
+
+class Planet(Enum):
+    EARTH = (0.1, b"\xff", (1, 2))
+    MARS = ("red",)
+
+
+class Seal(Enum):
+    WAX = b"\xff"
+    NONE = None
+
+
+class Since(Enum):
+    FIRST = date(2026, 1, 1)
+    THEN = datetime(2026, 1, 1, 5, tzinfo=UTC)
+
+
+class Rights(IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class StrictRate(CqrsModel):
+    model_config = ConfigDict(strict=True)
+
+    value: Rate
+
+
+class StrictRights(CqrsModel):
+    model_config = ConfigDict(strict=True)
+
+    value: Rights
+
+
+class Keys(CqrsModel):
+    by_rate: dict[Rate, int] = Field(default_factory=dict)
+    by_number: dict[Literal[1, 2], int] = Field(default_factory=dict)
+    by_flag: dict[Literal[True], int] = Field(default_factory=dict)
+    by_rights: dict[Rights, int] = Field(default_factory=dict)
+    by_seal: dict[Seal, int] = Field(default_factory=dict)
+
+
+Point = Annotated[
+    Own,
+    BeforeValidator(lambda value: value if isinstance(value, Own) else Own()),
+    PlainSerializer(lambda _own: "own"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        (Rate, 0.1),
+        (Rate, 2),
+        (Planet, [0.1, "/w==", [1, 2]]),
+        (Seal, "/w=="),
+        (Seal, None),
+        (Since, "2026-01-01"),
+        (Since, "2026-01-01T05:00:00.000+00:00"),
+        (Rights, 3),
+        (StrictRate, {"value": 0.1}),
+        (StrictRights, {"value": 3}),
+        (Literal[b"\xff", "x", 1], "/w=="),
+        (Literal[Rate.LOW, "x"], 0.1),
+        (Rate | str, 0.1),
+        (Planet | int | None, ["red"]),
+        (list[Planet], [["red"]]),
+        (set[Rate], [0.1]),
+        (set[tuple[int | None, str]], [[1, "a"], [None, "b"]]),
+        (Keys, {"byRate": {"0.1": 1}, "byNumber": {"2": 1}, "byFlag": {"true": 1}, "byRights": {"3": 1}}),
+        (Counter[str], {"a_b": 2}),
+        (Counter[int], {"7": 2}),
+        (Hashable, "x"),
+        (Collection[int], [1, 2]),
+        (Point, "own"),
+        (dict[str, Point], {"a_b": "own"}),
+    ],
+)
+def test_what_has_a_form_in_json_is_taken_in_it_and_in_the_description(kind: Any, shown: Any) -> None:
+    model = create_model("Holder", __base__=CqrsModel, value=(kind, ...))
+    with service(model) as (module, memory, _):
+        client = memory.client(tenant="acme")
+        body = {"sk": "A1", "version": 0, "name": "one", "attributes": {"value": shown}}
+        answer = client.post("/items", body, params=SYNC)
+        assert answer.status == 201, answer.text
+        item = client.get("/items/A1").json()
+        found = item["attributes"]["value"]
+        assert {**found, **shown} == found if isinstance(shown, dict) else found == shown
+        again = {"version": 1, "name": "one", "attributes": item["attributes"]}
+        assert client.put("/items/A1", again, params=SYNC).status == 204
+        assert client.patch("/items/A1", again, params=SYNC).status == 204
+        state = module.data.get_item(KEY, consistent=True, invoke_context=memory.user(tenant="acme"))
+        assert state is not None
+        typed = model.model_construct(value=state.attributes.value)  # type: ignore[attr-defined]
+        command = {**STATE, "version": 1, "attributes": typed}
+        assert module.commands.publish_sync(command, invoke_context=memory.user(tenant="acme")) is None
+        document = client.get("/openapi.json").json()
+        (name,) = (name for name in document["components"]["schemas"] if name.startswith("DataModel_"))
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        assert [error.message for error in Draft202012Validator(schema).iter_errors(item)] == []
 
 
 class Kind(CqrsModel):

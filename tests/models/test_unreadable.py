@@ -6,7 +6,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from pydantic import AfterValidator, Field, FutureDate, FutureDatetime, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FutureDate,
+    FutureDatetime,
+    PastDate,
+    computed_field,
+    create_model,
+    model_validator,
+)
 
 from runtime import (
     CommandModule,
@@ -21,6 +30,7 @@ from runtime import (
 )
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
+from runtime.store.codec import sealed
 from runtime.store.port import Delete, Put
 from runtime.store.values import Place
 from runtime.testing import MemoryApp
@@ -288,6 +298,84 @@ def test_a_rule_about_the_present_is_one_of_publishing() -> None:
         assert client.put("/items/a", {"version": 1, "name": "a", "attributes": shown}).status == 400
         assert client.patch("/items/a", {"version": 1, "name": "b"}).status == 400
         assert client.delete("/items/a", params=SYNC | {"version": 1}).status == 200
+
+
+class Ratio(CqrsModel):
+    part: int
+    whole: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def own_share(self) -> float:
+        return self.part / self.whole if self.part else float("inf")
+
+
+class Ratios(CqrsModel):
+    ratios: list[Ratio] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("model", "good", "field"),
+    [(Ratio, {"part": 1, "whole": 2}, "attributes.ownShare"), (Ratios, {}, "attributes")],
+)
+@pytest.mark.parametrize("bad", [{"part": 1, "whole": 0}, {"part": 0, "whole": 1}])
+def test_what_a_computed_field_makes_of_an_item_takes_no_list_with_it(
+    model: Any, good: Any, field: str, bad: Any
+) -> None:
+    """One that raises, or is what JSON does not have: refused at publish, and named in lists."""
+    module: CommandModule[Any] = CommandModule("item", attributes=model)
+    app = CqrsApp(modules=[module], routes=[module_routes(module, prefix="/items", type="ITEM")])
+    with MemoryApp(app) as memory:
+        client = memory.client(tenant="acme")
+        bad = bad if model is Ratio else {"ratios": [bad]}
+        for sk, attributes, status in (("a", good, 201), ("b", bad, 400), ("c", good, 201)):
+            body = {"sk": sk, "version": 0, "name": sk, "attributes": attributes}
+            answer = client.post("/items", body, params=SYNC)
+            assert answer.status == status
+            if status == 400:
+                assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+        # Another release stored it, which had no such field.
+        for table in (module.context.tables.data, module.context.tables.command):
+            for row in list(memory.store.rows(table)):
+                if row["sk"].startswith("c"):
+                    changed = {**row, "attributes": sealed(bad, path="attributes")}
+                    memory.store.write(Put(table=table, row=changed))
+        listed = client.get("/items").json()
+        assert [item["sk"] for item in listed["items"]] == ["a"]
+        assert [(row["sk"], row["problems"][0]["field"]) for row in listed["unreadable"]] == [("c", field)]
+        assert client.get("/items/c").status == 500
+        assert client.delete("/items/c", params=SYNC | {"version": 1}).status == 200
+
+
+class Planned(CqrsModel):
+    day: FutureDate
+
+
+class Held(CqrsModel):
+    day: PastDate
+
+
+class Cancelled(CqrsModel):
+    why: str = ""
+
+
+@pytest.mark.parametrize("other", [Cancelled, Held])
+def test_time_makes_no_other_option_of_a_union_of_it(other: Any) -> None:
+    model = create_model("Plan", __base__=CqrsModel, state=(Planned | other, ...))
+    module: CommandModule[Any] = CommandModule("item", attributes=model)
+    with MemoryApp(CqrsApp(modules=[module])) as memory:
+        me = memory.user(tenant="acme")
+        command = {"pk": PK, "sk": "a", "code": "a", "name": "a", "type": "ITEM", "version": 0}
+        # As its author has checked it, when it was still to come.
+        planned = model.model_construct(state=Planned.model_construct(day=START.date()))
+        assert module.commands.publish_sync({**command, "attributes": planned}, invoke_context=me) is not None
+        found = module.data.get_item((PK, "a"), invoke_context=me)
+        assert found is not None
+        assert found.attributes.state == Planned.model_construct(day=START.date())
+        if other is Held:  # a day that is over says the same of both
+            held = {**command, "sk": "b", "attributes": {"state": {"day": START.date()}}}
+            with pytest.raises(InvalidInputError, match="tells them apart"):
+                module.commands.publish_sync(held, invoke_context=me)
 
 
 def test_what_is_drafted_is_checked_by_the_rules_of_today() -> None:

@@ -13,7 +13,7 @@ from runtime import InvalidInputError, erase, reconcile, redrive
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
 from runtime.model.keys import DetailKey
-from runtime.model.status import FINISHED, HANDLERS_FAILED
+from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
 from runtime.store.port import Put
 from tests.pipeline.lab import Lab, One
 
@@ -92,15 +92,16 @@ def test_a_long_key_of_an_earlier_release_stops_no_sweep(lab: Lab) -> None:
     assert lab.module.data.get_item(("TODO#acme", "A1"), invoke_context=lab.user()) is not None
 
 
+@pytest.mark.parametrize("status", [FINISHED, HANDLERS_STARTED, HANDLERS_FAILED])
 def test_a_long_key_of_an_earlier_release_is_shown_and_erased_and_names_the_field_in_a_repair(
-    lab: Lab,
+    lab: Lab, status: str
 ) -> None:
     """Cases 06 and 12 of an attack: what operators can do about it."""
     sk = "k" * 1013
     lab.publish(0)
     lab.settle()
     for table, suffix in (("command", "@1"), ("data", "")):
-        row = {**lab.row(table, f"A1{suffix}"), "sk": f"{sk}{suffix}"}
+        row = {**lab.row(table, f"A1{suffix}"), "sk": f"{sk}{suffix}", "status": status}
         lab.store.write(Put(table=getattr(lab.context.tables, table), row=row))
     operator = Operator(Scope({"todo": lab.module}, lab.resources))
     about = {"module": "todo", "pk": "TODO#acme", "sk": sk}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +62,15 @@ def test_the_same_call_returns_what_the_first_one_stored(lab: Lab) -> None:
     again = lab.publish(0, publish_id="id-1", values={"attributes": {"a": 1.5, "b": {2, 3, 1}}})
     assert again.sk == first.sk
     assert lab.row("command", "A1@3") is None
+
+
+def test_every_digit_of_a_number_counts(lab: Lab) -> None:
+    digits = "1.2345678901234567890123456789012345"
+    first = lab.publish(0, publish_id="id-1", values={"attributes": {"a": Decimal(f"{digits}60")}})
+    again = lab.publish(0, publish_id="id-1", values={"attributes": {"a": Decimal(f"{digits}6")}})
+    assert again.sk == first.sk
+    with pytest.raises(PublishIdReusedError):
+        lab.publish(0, publish_id="id-1", values={"attributes": {"a": Decimal(f"{digits}7")}})
 
 
 def test_a_duplicate_under_an_id_is_made_once(lab: Lab) -> None:

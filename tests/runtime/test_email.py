@@ -157,6 +157,41 @@ def test_a_header_cannot_bring_another_one(resources: TestResources, kind: str, 
     assert resources.wire.calls == []
 
 
+ENCODED = [
+    "=?utf-8?q?x=0D=0ABcc:_eve=40example.com?=",
+    "=?UTF-8?B?eA0KQmNjOiBldmVAZXhhbXBsZS5jb20=?=",
+    "so =?iso-8859-1?q?x=0ABcc:?= it goes",
+    "=?utf-8?q?=E2=80=A8?=",
+    "=?utf-8?q?=3D=3Futf-8=3Fq=3F=0A=3F=3D?=",
+    "=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3D0AB=3F=3D?=",
+]
+
+
+@pytest.mark.parametrize("text", ENCODED)
+def test_nor_can_an_encoded_word_that_readers_decode(resources: TestResources, text: str) -> None:
+    """Python 3.11.7 writes what it stands for into the header, lines and all."""
+    email: Any = {"recipients": ANN, "subject": "s", "html": "h"}
+    name = f"{text} <ann@example.com>"
+    for field, wrong in {
+        "subject": {"subject": text},
+        "attachments[0].filename": {"attachments": [Attachment(text, b"x")]},
+        "recipients.to[0]": {"recipients": Recipients(to=[name])},
+        "sender": {"sender": name},
+        "reply_to[0]": {"reply_to": [name]},
+    }.items():
+        for more in ({}, {"attachments": [Attachment("a", b"x")]}):
+            with pytest.raises(InvalidInputError) as caught:
+                resources.email.send_email(**email | more | wrong)
+            assert caught.value.problems[0].field in {field, f"{field}[0]"}
+    assert resources.wire.calls == []
+
+
+def test_encoded_words_of_one_line_are_taken(resources: TestResources) -> None:
+    text = "=?utf-8?q?Gr=C3=B6=C3=9Fe?="
+    resources.email.send_email(ANN, subject=text, html="h", attachments=[Attachment(text, b"x")])
+    assert len(resources.wire.calls) == 1
+
+
 @pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
 def test_nor_can_an_attachment_or_what_a_name_stands_for(resources: TestResources, separator: str) -> None:
     text = f"x/y{separator}Bcc: eve@example.com"

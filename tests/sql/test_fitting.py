@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import JSON, Numeric, SmallInteger, String, create_engine, select
+from sqlalchemy import JSON, Enum, Numeric, SmallInteger, String, create_engine, select
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -43,6 +43,7 @@ class ThingRow(CqrsColumns, Base):
     extra: Mapped[Any] = mapped_column(
         JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"), nullable=True
     )
+    colour: Mapped[str | None] = mapped_column(Enum("red", "blue", name="colour"))
     label: Mapped[str] = mapped_column(default="none")
 
 
@@ -68,7 +69,7 @@ def stored(engine: Engine, **values: Any) -> ThingRow:
         return session.scalars(select(ThingRow).order_by(ThingRow.id)).all()[-1]
 
 
-OWN = {"note", "short", "amount", "count", "small", "ratio", "extra", "label"}
+OWN = {"note", "short", "amount", "colour", "count", "small", "ratio", "extra", "label"}
 
 
 def test_a_name_that_is_too_long_for_an_index_is_cut(things: Engine) -> None:
@@ -166,6 +167,11 @@ TOO_MUCH = [
     ("small", -(2**15) - 1, "must be from -32768 to 32767"),
     ("amount", Decimal(10_000), "must have at most 4 digits before the decimal point"),
     ("amount", Decimal("9999.999"), "must have at most 4 digits before the decimal point"),
+    ("amount", Decimal("9999.995"), "must have at most 4 digits before the decimal point"),
+    ("amount", -Decimal("1E30"), "must have at most 4 digits before the decimal point"),
+    ("amount", 10**37, "must have at most 4 digits before the decimal point"),
+    ("amount", 1e120, "must have at most 4 digits before the decimal point"),
+    ("colour", "green", "must be one of red, blue"),
     ("label", None, "must not be null"),
 ]
 
@@ -185,7 +191,13 @@ def test_what_does_not_fit_into_ones_own_column_is_named(
 
 
 def test_what_fits_has_no_problems() -> None:
-    fits = {"short": "12345", "count": -(2**31), "small": 2**15 - 1, "amount": Decimal("9999.99")}
+    fits = {
+        "short": "12345",
+        "count": -(2**31),
+        "small": 2**15 - 1,
+        "amount": Decimal("9999.9949"),
+        "colour": "red",
+    }
     assert row_problems(ThingRow, command(), **fits) == []
     with pytest.raises(ConfigurationError):
         row_problems(ThingRow, command(), size=1)

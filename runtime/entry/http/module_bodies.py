@@ -51,7 +51,8 @@ class Replace(CqrsModel, Generic[AttributesT]):
     name: str
     seq: int | None = Field(default=None, strict=True)
     ttl: int | None = Field(default=None, strict=True)
-    attributes: AttributesT
+    # A computed field that fails is told of where it is written, not by whoever logs the request.
+    attributes: AttributesT = Field(repr=False)
 
 
 class Publish(Replace[AttributesT], Generic[AttributesT]):

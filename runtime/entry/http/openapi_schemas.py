@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from enum import Flag
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.part_of import PART
+from runtime.model.constants import has_other_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,11 +48,35 @@ class _AsWritten(GenerateJsonSchema):
     def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
         return _local(super().datetime_schema(schema), is_local=schema.get("tz_constraint") == "naive")
 
+    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
+        title = schema["cls"].__name__
+        if issubclass(schema["cls"], Flag):  # several at once are a number that is no member
+            return {"title": title, "type": "integer"}
+        if not has_other_forms(schema):
+            return super().enum_schema(schema)
+        return {"title": title, "enum": [_in_json(member.value) for member in schema["members"]]}
+
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        if not has_other_forms(schema):
+            return super().literal_schema(schema)
+        return {"enum": [_in_json(one) for one in schema["expected"]]}
+
+    def handle_invalid_for_json_schema(
+        self,
+        schema: Any,  # noqa: ANN401, ARG002
+        error_info: str,  # noqa: ARG002
+    ) -> JsonSchemaValue:
+        return {}  # a class of the user's: what is written of it nobody knows
+
     def encode_default(self, dft: Any) -> Any:  # noqa: ANN401 - any default, as any JSON
         try:
             return json.loads(dumps(dft))
         except (TypeError, ValueError):
             return super().encode_default(dft)
+
+
+def _in_json(value: Any) -> Any:  # noqa: ANN401 - any constant, as any JSON
+    return json.loads(dumps(value))
 
 
 def _local(found: JsonSchemaValue, *, is_local: bool) -> JsonSchemaValue:
@@ -77,6 +103,27 @@ def add_partial_schemas(document: dict[str, Any]) -> None:
     for place in [*schemas.values(), document.get("paths", {})]:
         _replace(place, parts)
     schemas.update(parts.made)
+    _drop_names(document, schemas)
+
+
+def _drop_names(place: Any, schemas: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON
+    """Take away what is said of the keys of a mapping where they are no text in Python: here they are."""
+    if isinstance(place, dict):
+        names = place.get("propertyNames")
+        if isinstance(names, dict) and not _is_text(
+            schemas.get(names.get("$ref", "").rpartition("/")[2], names)
+        ):
+            del place["propertyNames"]
+        for inner in place.values():
+            _drop_names(inner, schemas)
+    elif isinstance(place, list):
+        for inner in place:
+            _drop_names(inner, schemas)
+
+
+def _is_text(schema: dict[str, Any]) -> bool:
+    constants = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return schema.get("type", "string") == "string" and all(isinstance(one, str) for one in constants)
 
 
 def _replace(place: Any, parts: _Parts) -> None:  # noqa: ANN401 - any JSON

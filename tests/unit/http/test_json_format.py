@@ -36,6 +36,9 @@ class Point:
         (b"\x00\xff", '"AP8="'),
         ({"b", "a"}, '["a","b"]'),
         ({Decimal(2), Decimal("1.5")}, "[1.5,2]"),
+        ({10, 9}, "[9,10]"),
+        ({(None, "b"), (1, "a"), ("1", "c")}, '[["1","c"],[1,"a"],[null,"b"]]'),
+        ({frozenset({2, 3}), frozenset({1})}, "[[1],[2,3]]"),
         (Colour.RED, '"red"'),
         ({Colour.RED: 1}, '{"red":1}'),
         (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
@@ -50,6 +53,12 @@ def test_every_value_that_a_row_can_hold_has_a_form(value: Any, text: str) -> No
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("Infinity"), Decimal("NaN")])
 def test_a_number_that_is_not_finite_has_none(value: Any) -> None:
     with pytest.raises(ValueError, match=r"not finite|not JSON compliant"):
+        dumps(value)
+
+
+@pytest.mark.parametrize("value", [{1: "a", "1": "b"}, {"x": [{True: 1, "true": 2}]}])
+def test_a_key_that_would_be_there_twice_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="has two keys that are the same in JSON"):
         dumps(value)
 
 
