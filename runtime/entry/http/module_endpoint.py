@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from runtime import clock
 from runtime.commands import publish_record
+from runtime.entry.http.path_keys import why_unreachable
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_role
@@ -32,10 +32,6 @@ Mode = Literal["async", "sync"]
 """Whether a command is only accepted, or applied before the answer."""
 
 _MAX_IDEMPOTENCY_KEY: Final = 128
-# What follows the prefix in the paths of other routes.
-_TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
-# What clients take out of a path, escaped or not, before they send it (RFC 3986, 5.2.4).
-_DOTS: Final = (".", "..")
 _BASE32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -124,11 +120,14 @@ class ModuleEndpoint(Generic[AttributesT]):
         """Key of an item.
 
         Raises:
-            InvalidInputError: It is to be written, and could not be read: its path is another route's.
+            InvalidInputError: It is to be written, there is none yet, and its path would not lead to it.
         """
-        if write:
-            _check_reachable(sk)
-        return DetailKey(self.pk(write=write), sk)
+        key = DetailKey(self.pk(write=write), sk)
+        reason = why_unreachable(sk) if write else None
+        # What the service's own code has written may be changed and deleted, all the same.
+        if reason and not self.module.repository.exists(key, invoke_context=self.caller()):
+            raise InvalidInputError([FieldProblem("sk", reason)])
+        return key
 
     def source(self, operation: str) -> str:
         """Where a command comes from."""
@@ -184,14 +183,3 @@ class ModuleEndpoint(Generic[AttributesT]):
     def not_found(self) -> ItemNotFoundError:
         """Error for an item that is not there."""
         return ItemNotFoundError("there is no such item")
-
-
-def _check_reachable(sk: str) -> None:
-    """Refuse a sort key that no path leads to."""
-    if _TAKEN.fullmatch(sk):
-        message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
-    elif sk in _DOTS:
-        message = "must not be . or .., which clients take out of a path; give it another character"
-    else:
-        return
-    raise InvalidInputError([FieldProblem("sk", message)])
