@@ -105,7 +105,8 @@ def module_routes(
             ``total``. Or where to import it from, at the first search: ``"package.module:name"``.
         search_item: What one item of a search is, such as a pydantic model: for the OpenAPI
             document, and what the items that ``search`` returns are read into, rows of a
-            database as well. Default: anything, as it is.
+            database as well. Default: what ``search`` says that it returns, ``ItemList[Found]``;
+            where it does not, or is named by where to import it from: anything, as it is.
         only: Names of the routes to make. Default: all.
         without: Names of routes to leave out.
         read_roles: Roles of which a caller needs one to read. Default: everybody in the tenant.
