@@ -12,6 +12,7 @@ import base64
 import json
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -92,7 +93,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
         case list() | tuple() | deque():
             return [_plain(item) for item in value]
         case set() | frozenset():
-            return sorted((_plain(item) for item in value), key=lambda item: (str(type(item)), item))
+            return _in_order([_plain(item) for item in value])
         case datetime():
             whole = value.microsecond % _MICROSECONDS_PER_MILLISECOND == 0
             return value.isoformat(timespec="milliseconds" if whole else "microseconds")
@@ -100,10 +101,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return value.isoformat()
         case UUID():
             return str(value)
-        case bytes() | bytearray():
+        case bytes() | bytearray() | memoryview():
             return base64.b64encode(value).decode()
         case _ if callable(form := getattr(value, "__json__", None)) and not isinstance(value, type):
             return _plain(form())
+        case Mapping():
+            return _plain(dict(value))
         case _ if is_dataclass(value) and not isinstance(value, type):
             return _plain(asdict(value))
         case _:
@@ -112,6 +115,14 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             except ValueError as error:
                 msg = f"a value of the type {type(value).__name__} has no JSON form"
                 raise TypeError(msg) from error
+
+
+def _in_order(items: list[Any]) -> list[Any]:
+    """The items of a set, in an order that is the same every time."""
+    try:
+        return sorted(items, key=lambda item: (str(type(item)), item))
+    except TypeError:  # such as objects, or lists with null in some
+        return sorted(items, key=_text)
 
 
 def _row(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
