@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import pytest
@@ -342,8 +343,9 @@ def product() -> Iterator[CqrsApp]:
 
 @contextmanager
 def _imported(folder: Path, *names: str) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", "sqlite://")
+    # A database in memory is gone when the pool takes a new connection, as it does after some minutes.
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as place:
+        patch.setenv("DATABASE_URL", f"sqlite:///{place}/read-model.db")
         patch.syspath_prepend(str(folder))
         yield
     for name in [name for name in sys.modules if name.split(".")[0] in names]:
