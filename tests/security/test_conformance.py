@@ -382,7 +382,7 @@ def fuzz(
 
     @seed(SEED)
     @settings(
-        max_examples=scaled(12, 200),
+        max_examples=scaled(12, 60),
         deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],
