@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 import jsii
@@ -28,16 +29,29 @@ _FIELDS: Final = {
     "integrationLatency": "$context.integrationLatency",
     "integrationError": "$context.integrationErrorMessage",
     "authorizerError": "$context.authorizer.error",
-    "user": "$context.authorizer.claims.sub",
 }
+#: What may stand behind a dot in a variable of API Gateway's; nothing else is documented.
+_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 
 
 @jsii.implements(apigatewayv2.IAccessLogSettings)
 class AccessLog:
-    """JSON lines into a log group."""
+    """JSON lines into a log group.
 
-    def __init__(self, log_group: logs.LogGroup) -> None:
+    Args:
+        log_group: Where the lines go.
+        user_claim: The claim of a token that says who the user is. One that API Gateway has no
+            variable for, such as a URL, is left out.
+        by_function: Whether a Lambda function decides who the user is: its context has no claims
+            of a token, but the same names.
+    """
+
+    def __init__(self, log_group: logs.LogGroup, user_claim: str, *, by_function: bool) -> None:
         self._log_group = log_group
+        self._fields = dict(_FIELDS)
+        if _NAME.fullmatch(user_claim):
+            place = "authorizer" if by_function else "authorizer.claims"
+            self._fields["user"] = f"$context.{place}.{user_claim}"
 
     @property
     def destination(self) -> apigatewayv2.IAccessLogDestination:
@@ -47,4 +61,4 @@ class AccessLog:
     @property
     def format(self) -> apigateway.AccessLogFormat:
         """What is in a line."""
-        return apigateway.AccessLogFormat.custom(json.dumps(_FIELDS))
+        return apigateway.AccessLogFormat.custom(json.dumps(self._fields))

@@ -17,6 +17,7 @@ from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,9 @@ class CqrsApi(Construct):
             needed.
         authorizer: What decides instead of ``identity``, such as a JWT authorizer for another
             issuer. Defaults to the users of ``identity``.
+        user_claim: What the issuer calls the claim that says who the user is, for the access log. Give
+            what ``USER_CLAIM`` has. A name with other characters than letters, digits and ``_`` is
+            left out of the log: API Gateway has no variable for it. Defaults to "sub".
         http_api: An existing API to add the routes to; its stage, logs, throttling and
             CORS are its own. Defaults to a new one.
         cors_origins: Origins of web pages that may call the API, such as
@@ -84,6 +88,7 @@ class CqrsApi(Construct):
         function: lambda_.IFunction,
         identity: Identity | None = None,
         authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None,
+        user_claim: str | None = None,
         http_api: apigatewayv2.IHttpApi | None = None,
         cors_origins: Sequence[str] = (),
         throttle_rate: int | None = None,
@@ -123,11 +128,16 @@ class CqrsApi(Construct):
                 throttle=apigatewayv2.ThrottleSettings(
                     rate_limit=throttle_rate or 500, burst_limit=throttle_burst or 1000
                 ),
-                access_log_settings=AccessLog(self.log_group),
+                access_log_settings=AccessLog(
+                    self.log_group,
+                    user_claim or Claim.USER,
+                    by_function=isinstance(authorizer, authorizers.HttpLambdaAuthorizer),
+                ),
             )
         else:
             refuse_props_of_brought(
                 "http_api",
+                user_claim=user_claim,
                 cors_origins=cors_origins or None,
                 throttle_rate=throttle_rate,
                 throttle_burst=throttle_burst,

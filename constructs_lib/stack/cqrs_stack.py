@@ -269,6 +269,7 @@ class CqrsStack(Stack):
             function=self.functions.api,
             identity=self._identity,
             authorizer=authorizer,
+            user_claim=(environment or {}).get(Env.USER_CLAIM) or None,
             cors_origins=cors_origins,
             log_retention=log_retention,
             removal_policy=removal_policy,

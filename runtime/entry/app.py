@@ -194,6 +194,9 @@ class CqrsApp(TriggerRoutes):
 
         return Operator(Scope(self.modules, self.resources))
 
+    def _own_kind(self) -> str | None:
+        return self.resources.settings.function
+
     def _check_kind(self, kind: str, what: str, *, is_always_named: bool = False) -> None:
         """Refuse what is for another function: a permission to call one must not open the other.
 
@@ -205,7 +208,7 @@ class CqrsApp(TriggerRoutes):
         Raises:
             UnknownTriggerError: This function is for something else.
         """
-        own = self.resources.settings.function
+        own = self._own_kind()
         if own != kind and (own or is_always_named):
             msg = f"{what} for the {kind} function; this one is for something else: {Env.FUNCTION} is {own!r}"
             raise UnknownTriggerError(msg)

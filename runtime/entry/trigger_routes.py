@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from runtime.contract import Action
+from runtime.contract import Action, FunctionKind
 from runtime.entry.trigger import TriggerSource, name_in_arn
+from runtime.entry.trigger_target import TriggerTarget
 from runtime.errors import ConfigurationError, UnknownTriggerError
-from runtime.imports import check_import_path, imported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     Route = Callable[[dict[str, Any]], Any]
 
@@ -22,7 +21,9 @@ RouteT = TypeVar("RouteT", bound="Route | str")
 _OWN_ACTIONS: Final = {value for name, value in vars(Action).items() if name.isupper()}
 _EVENTBRIDGE_ANY: Final = ""
 _ANY_INVOCATION: Final = "payload"
-_WHAT: Final = "the handler of a trigger"
+#: Your own triggers are work that nobody waits for, as that of the worker is: it has the code's own
+#: environment, secrets and dependencies, and neither an API's callers nor an operator's rights.
+_TAKEN_BY: Final = (FunctionKind.WORKER,)
 
 
 class TriggerRoutes:
@@ -37,53 +38,92 @@ class TriggerRoutes:
     route is an error: it is tried again, and ends in the dead-letter queue or failure
     destination of its source.
 
+    In a stack the worker takes them, and no other function does: whoever may call another one,
+    and makes up a message of a queue, is refused. Where you connect a source to another one,
+    ``functions=["api"]`` says so, with the names of `FunctionKind`.
+
     All raise `ConfigurationError` where the same thing has a route already.
     """
 
     def __init__(self) -> None:
-        self._trigger_routes: dict[TriggerSource, dict[str, _Target]] = {}
+        self._trigger_routes: dict[TriggerSource, dict[str, TriggerTarget]] = {}
 
-    def on_queue(self, queue: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_queue(
+        self,
+        queue: str,
+        handler: Route | str | None = None,
+        *,
+        functions: Collection[str] = _TAKEN_BY,
+    ) -> Callable[[RouteT], RouteT]:
         """Handle the messages of an SQS queue, one at a time.
 
         A message whose handler raises is reported on its own and comes again; in a FIFO
         queue, so do the later ones of its group. The mapping needs
         ``report_batch_item_failures``.
         """
-        return self._on(TriggerSource.SQS, queue, handler)
+        return self._on(TriggerSource.SQS, queue, handler, functions)
 
-    def on_sns(self, topic: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_sns(
+        self,
+        topic: str,
+        handler: Route | str | None = None,
+        *,
+        functions: Collection[str] = _TAKEN_BY,
+    ) -> Callable[[RouteT], RouteT]:
         """Handle the messages of an SNS topic that invokes the function.
 
         The message is ``record["Sns"]["Message"]``.
         """
-        return self._on(TriggerSource.SNS, topic, handler)
+        return self._on(TriggerSource.SNS, topic, handler, functions)
 
-    def on_s3(self, bucket: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_s3(
+        self,
+        bucket: str,
+        handler: Route | str | None = None,
+        *,
+        functions: Collection[str] = _TAKEN_BY,
+    ) -> Callable[[RouteT], RouteT]:
         """Handle the events of an S3 bucket that invokes the function.
 
         The kind of event is ``record["eventName"]``; the key, which S3 URL-encodes, is
         ``record["s3"]["object"]["key"]``.
         """
-        return self._on(TriggerSource.S3, bucket, handler)
+        return self._on(TriggerSource.S3, bucket, handler, functions)
 
-    def on_kinesis(self, stream: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_kinesis(
+        self,
+        stream: str,
+        handler: Route | str | None = None,
+        *,
+        functions: Collection[str] = _TAKEN_BY,
+    ) -> Callable[[RouteT], RouteT]:
         """Handle the records of a Kinesis data stream, in the order of their shard.
 
         A record whose handler raises comes again with all that follow it. The mapping needs
         ``report_batch_item_failures``. The data are base64 in ``record["kinesis"]["data"]``.
         """
-        return self._on(TriggerSource.KINESIS, stream, handler)
+        return self._on(TriggerSource.KINESIS, stream, handler, functions)
 
-    def on_stream(self, table: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_stream(
+        self,
+        table: str,
+        handler: Route | str | None = None,
+        *,
+        functions: Collection[str] = _TAKEN_BY,
+    ) -> Callable[[RouteT], RouteT]:
         """Handle the stream of a DynamoDB table of your own, in the order of its shard.
 
         Command tables are the app's own business. Otherwise like `on_kinesis`.
         """
-        return self._on(TriggerSource.DYNAMODB_STREAM, table, handler)
+        return self._on(TriggerSource.DYNAMODB_STREAM, table, handler, functions)
 
     def on_event(
-        self, *, source: str, detail_type: str | None = None, handler: Route | str | None = None
+        self,
+        *,
+        source: str,
+        detail_type: str | None = None,
+        handler: Route | str | None = None,
+        functions: Collection[str] = _TAKEN_BY,
     ) -> Callable[[RouteT], RouteT]:
         """Handle events of an EventBridge bus.
 
@@ -92,11 +132,18 @@ class TriggerRoutes:
             detail_type: Field ``detail-type``. Default: those that no other handler of the
                 source is for.
             handler: See above.
+            functions: See above.
         """
         _check_name("source", source)
-        return self._on(TriggerSource.EVENTBRIDGE, _event_name(source, detail_type), handler)
+        return self._on(TriggerSource.EVENTBRIDGE, _event_name(source, detail_type), handler, functions)
 
-    def on_task(self, task: str, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_task(
+        self,
+        task: str,
+        handler: Route | str | None = None,
+        *,
+        functions: Collection[str] = _TAKEN_BY,
+    ) -> Callable[[RouteT], RouteT]:
         """Handle a task of a state machine of your own; what is returned is the task's result.
 
         The payload must have the context object in ``context``, as in
@@ -106,13 +153,16 @@ class TriggerRoutes:
             task: Field ``action`` of the payload; or the name or ARN of the state machine,
                 for all its tasks that have no action with a handler.
             handler: See above.
+            functions: See above.
         """
         if task in _OWN_ACTIONS:
             msg = f"the task {task!r} is the command pipeline's own; give your action another name"
             raise ConfigurationError(msg)
-        return self._on(TriggerSource.STEP_FUNCTIONS, task, handler)
+        return self._on(TriggerSource.STEP_FUNCTIONS, task, handler, functions)
 
-    def on_invoke(self, handler: Route | str | None = None) -> Callable[[RouteT], RouteT]:
+    def on_invoke(
+        self, handler: Route | str | None = None, *, functions: Collection[str] = _TAKEN_BY
+    ) -> Callable[[RouteT], RouteT]:
         """Handle plain invocations: payloads of any shape that is none of the others.
 
         Such as the input of an EventBridge Scheduler schedule, of ``aws lambda invoke``, of another
@@ -122,7 +172,7 @@ class TriggerRoutes:
         Whoever may invoke a function of the app may send it. A payload with a text in a field
         ``operation`` is for the operator function, and never comes here.
         """
-        return self._on(TriggerSource.INVOCATION, _ANY_INVOCATION, handler)
+        return self._on(TriggerSource.INVOCATION, _ANY_INVOCATION, handler, functions)
 
     def handle_invocation(self, payload: Any) -> Any:  # noqa: ANN401 - any JSON, and the handler's result
         """Hand a plain invocation to its route.
@@ -145,12 +195,22 @@ class TriggerRoutes:
         return route(payload)
 
     def route_of(self, source: TriggerSource, *names: str) -> Route | None:
-        """The route of the first of ``names`` that has one: ARNs, and names as they are."""
+        """The route of the first of ``names`` that has one: ARNs, and names as they are.
+
+        Raises:
+            UnknownTriggerError: It is for other functions of the stack than this one.
+        """
         routes = self._trigger_routes.get(source, {})
         for name in names:
             for candidate in (name, name_in_arn(name)) if _is_arn(name) else (name,):
                 if candidate in routes:
+                    what = " ".join((source.name, *candidate.split()))
+                    routes[candidate].check_taken_by(self._own_kind(), what)
                     return routes[candidate].function
+        return None
+
+    def _own_kind(self) -> str | None:
+        """What this function is for; None for nothing in particular."""
         return None
 
     def handle_bus_event(self, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's result
@@ -186,7 +246,7 @@ class TriggerRoutes:
         return route
 
     def _on(
-        self, source: TriggerSource, name: str, handler: Route | str | None
+        self, source: TriggerSource, name: str, handler: Route | str | None, functions: Collection[str]
     ) -> Callable[[RouteT], RouteT]:
         _check_name("name", name)
 
@@ -197,34 +257,12 @@ class TriggerRoutes:
                     f"{source.name} {' '.join(name.split())!r} has a handler already; let one call the other"
                 )
                 raise ConfigurationError(msg)
-            routes[name] = _Target(function)
+            routes[name] = TriggerTarget(function, functions)
             return function
 
         if handler is not None:
             register(handler)
         return register
-
-
-class _Target:
-    """Where a route goes: a function, imported on first use where it is a path."""
-
-    def __init__(self, source: Route | str) -> None:
-        if isinstance(source, str):
-            check_import_path(source, _WHAT)
-        elif not callable(source):
-            msg = f"{_WHAT} must be a function or its import path, got {source!r}"
-            raise ConfigurationError(msg)
-        self._source = source
-
-    @cached_property
-    def function(self) -> Route:
-        if not isinstance(self._source, str):
-            return self._source
-        found: Any = imported(self._source, _WHAT)
-        if not callable(found):
-            msg = f"{self._source} is no function, got {found!r}"
-            raise ConfigurationError(msg)
-        return found  # type: ignore[no-any-return]
 
 
 def _check_name(field: str, name: object) -> None:

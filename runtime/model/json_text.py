@@ -12,6 +12,7 @@ import base64
 import json
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -109,10 +110,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return value.isoformat()
         case UUID():
             return str(value)
-        case bytes() | bytearray():
+        case bytes() | bytearray() | memoryview():
             return base64.b64encode(value).decode()
         case _ if callable(form := getattr(value, "__json__", None)) and not isinstance(value, type):
             return _plain(form())
+        case Mapping():
+            return _plain(dict(value))
         case _ if is_dataclass(value) and not isinstance(value, type):
             return _plain(asdict(value))
         case _:

@@ -6,12 +6,16 @@ from datetime import datetime  # noqa: TC003 - SQLAlchemy reads the annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.alias_generators import to_camel
+from pydantic_core import core_schema
 from sqlalchemy import BigInteger, Index, UniqueConstraint, false, inspect
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
+from runtime.sql.row_schema import row_schema
 from runtime.sql.types import UtcDateTime, exact_text, text
 
 if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
     from sqlalchemy.schema import SchemaItem
 
 __all__ = ["INTERNAL", "CqrsColumns"]
@@ -98,3 +102,17 @@ class CqrsColumns:
         columns = (attribute.key for attribute in inspect(type(self)).column_attrs)
         values = {name: getattr(self, name) for name in columns if name not in INTERNAL}
         return {to_camel(name): value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:  # noqa: ANN401 - pydantic's
+        """A row is taken as it is."""
+        return core_schema.is_instance_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls,
+        schema: core_schema.CoreSchema,
+        handler: GetJsonSchemaHandler,
+    ) -> JsonSchemaValue:
+        """What an OpenAPI document says of a row."""
+        return row_schema(cls, handler, without=INTERNAL)

@@ -169,7 +169,7 @@ class Client:
 def _event(
     method: str, path: str, params: Mapping[str, Any], headers: Mapping[str, str], request_id: str
 ) -> dict[str, Any]:
-    # API Gateway decodes each escape but that of the percent sign.
+    # As the local AWS does it: each escape is decoded, but that of the percent sign.
     path = unquote(path.replace("%25", "%2525"))
     lists = {
         name: [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]

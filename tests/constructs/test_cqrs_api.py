@@ -158,6 +158,7 @@ def test_an_existing_api_gets_the_routes(stack: cdk.Stack) -> None:
             r"cors_origins has no effect on a resource that http_api brings, got \['\*'\]",
         ),
         ({"throttle_rate": 5}, "throttle_rate has no effect .* got 5"),
+        ({"user_claim": "user_id"}, "user_claim has no effect .* got 'user_id'"),
     ],
 )
 def test_props_of_an_existing_api_are_refused(stack: cdk.Stack, props: dict[str, Any], message: str) -> None:

@@ -61,6 +61,38 @@ def test_every_route_asks_for_a_token_of_the_issuer_and_there_is_no_pool(app: cd
     assert not any("COGNITO" in name for found in variables for name in found)
 
 
+@pytest.mark.parametrize(
+    ("claim", "by_function", "variable"),
+    [
+        (None, False, "$context.authorizer.claims.sub"),
+        ("", False, "$context.authorizer.claims.sub"),
+        ("user_id", False, "$context.authorizer.claims.user_id"),
+        ("user_id", True, "$context.authorizer.user_id"),
+        (None, True, "$context.authorizer.sub"),
+        # Names that API Gateway has no variable for: no user is better than somebody else.
+        ("https://shop.example.com/user", False, None),
+        ("cognito:username", False, None),
+        ('a", "b": "$context.identity.sourceIp', False, None),
+    ],
+)
+def test_the_access_log_has_the_user_whom_the_functions_know(
+    app: cdk.App,
+    claim: str | None,
+    by_function: bool,  # noqa: FBT001 - a parameter
+    variable: str | None,
+) -> None:
+    function = lambda_.Function.from_function_arn(
+        cdk.Stack(app, "Other"), "F", "arn:aws:lambda:eu-west-1:111122223333:function:who"
+    )
+    who = authorizers.HttpLambdaAuthorizer("Who", function) if by_function else None
+    environment = {} if claim is None else {Env.USER_CLAIM: claim}
+    template = Template.from_stack(shop(app, who, environment=environment))
+    (stage,) = template.find_resources("AWS::ApiGatewayV2::Stage").values()
+    fields = json.loads(stage["Properties"]["AccessLogSettings"]["Format"])
+    assert fields.get("user") == variable
+    assert "$context.requestId" in fields.values()
+
+
 def test_the_users_of_such_a_stack_are_not_there(app: cdk.App) -> None:
     with pytest.raises(InvalidPropsError, match="the stack has an authorizer"):
         _ = shop(app).identity

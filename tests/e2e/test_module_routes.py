@@ -56,7 +56,7 @@ def test_bulk_reports_each_item(deployment: Deployment, sk: str) -> None:
         deployment.wait_for("note", f"{sk}{end}@1")
 
 
-@pytest.mark.parametrize("odd", ["a#b", "a b", "ä@x.com", "a+b"])
+@pytest.mark.parametrize("odd", ["a#b", "a b", "ä@x.com", "a+b", "a/b;c=d\\e"])
 def test_a_key_with_any_characters_is_one_path_segment(deployment: Deployment, sk: str, odd: str) -> None:
     key = f"{sk}{odd}"
     assert deployment.request("POST", "/notes", json=state(key)).status_code == 202

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from datetime import UTC, date, datetime
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from functools import partial
+from ipaddress import IPv4Address, IPv6Network
+from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import HttpUrl, computed_field
 
 from runtime import (
     BatchDeliveryError,
@@ -23,6 +30,7 @@ from runtime import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from runtime.entry.http.json_format import dumps
 from tests.support.polling import wait_until
 from tests.support.service import TestResources
 
@@ -215,6 +223,35 @@ def test_one_receipt_of_a_refused_call_fails_alone(resources: TestResources, que
     assert resources.sqs.approximate_messages(queue_url) == 0
 
 
+class Kind(Enum):
+    PAID = "paid"
+    OPEN = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    at_x: Decimal
+    kinds: Any
+
+
+class Row:
+    """What a read model gives: an object that knows its JSON form."""
+
+    def __json__(self) -> dict[str, Any]:
+        return {"camelCase": b"\x01"}
+
+
+class Made(CqrsModel):
+    took: timedelta
+    seals: list[bytes]
+    points: dict[Kind, Point]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def twice(self) -> timedelta:
+        return self.took * 2
+
+
 class Total(CqrsModel):
     net_total: Decimal
     due: date | None = None
@@ -227,7 +264,29 @@ WHAT_ANSWERS_HOLD: list[tuple[Any, Any]] = [
     ([Total(net_total=Decimal(1), due=date(2026, 1, 2))], [{"netTotal": 1, "due": "2026-01-02"}]),
     ({"id": uuid.UUID(int=1), "tags": {"b", "a"}}, {"id": str(uuid.UUID(int=1)), "tags": ["a", "b"]}),
     ({"text": "\ud800 日本 \uffff"}, {"text": "\ud800 日本 \uffff"}),
-]
+    (
+        {
+            "took": timedelta(hours=3), "link": HttpUrl("https://example.com/a"), "raw": b"\x00\xff",
+            "from": IPv4Address("192.0.2.1"), "net": IPv6Network("2001:db8::/32"),
+            "file": PurePosixPath("/a/b"),
+            "hour": time(1, 2), "kind": Kind.PAID, "point": Point(Decimal("0.5"), {Kind.PAID, Kind.OPEN}),
+            "by": {Kind.PAID: 1, date(2026, 1, 2): 2, 5: 3},
+            "set": {Point(Decimal(1), None), Point(Decimal(0), None)},
+            "tuple": (1, (2,)), "deque": deque([None]), "view": MappingProxyType({"a": 1}), "rows": [Row()],
+        },
+        {
+            "took": "PT3H", "link": "https://example.com/a", "raw": "AP8=", "from": "192.0.2.1",
+            "net": "2001:db8::/32", "file": "/a/b", "hour": "01:02:00", "kind": "paid",
+            "point": {"at_x": 0.5, "kinds": [1, "paid"]}, "by": {"paid": 1, "2026-01-02": 2, "5": 3},
+            "set": [{"at_x": 0, "kinds": None}, {"at_x": 1, "kinds": None}], "tuple": [1, [2]],
+            "deque": [None], "view": {"a": 1}, "rows": [{"camelCase": "AQ=="}],
+        },
+    ),
+    (
+        Made(took=timedelta(seconds=1), seals=[b"\xff"], points={Kind.PAID: Point(Decimal(1), None)}),
+        {"took": "PT1S", "seals": ["/w=="], "points": {"paid": {"atX": 1, "kinds": None}}, "twice": "PT2S"},
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("value", "expected"), WHAT_ANSWERS_HOLD, ids=range(len(WHAT_ANSWERS_HOLD)))
@@ -239,6 +298,7 @@ def test_services_send_what_answers_hold(
     resources.sqs.send_message_batch(queue_url, [SqsMessage(body=value)])
     resources.sns.publish({"action": "order-paid", "value": value})
     found = [json.loads(body) for body in received(resources, queue_url)]
+    assert json.loads(dumps(value)) == expected  # as a route is answered
     assert found == [expected, expected, {"action": "order-paid", "value": expected}]
 
 

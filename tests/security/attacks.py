@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.security.requests import Request
 
-__all__ = ["attacks", "look_alikes", "tenant_spellings"]
+__all__ = ["attacks", "look_alikes", "malformed_claims", "tenant_spellings"]
 
 
 def look_alikes(tenant: str) -> dict[str, str]:
@@ -62,6 +63,30 @@ def tenant_spellings(tenant: str) -> dict[str, str]:
     }
 
 
+def malformed_claims(victim: str, own: str) -> dict[str, dict[str, Any]]:
+    """Claims beside those of a user of ``own`` that somebody might take for the victim's, or for a role."""
+    everywhere = "system_admin"
+    admin = [{"tenant": "", "role": everywhere}]
+    text = json.dumps(admin)
+    return {
+        "a list as tenant": {"custom:tenant": [victim]},
+        "an object as tenant": {"custom:tenant": {"tenant": victim}},
+        "a list in a role": {"custom:roles": json.dumps([*admin, {"tenant": [victim], "role": "admin"}])},
+        "roles that are a list": {"custom:roles": admin},
+        "roles that are one text": {"custom:roles": "system_admin"},
+        "roles that end early": {"custom:roles": text[:-1]},
+        "a constant of Python's": {"custom:roles": text[:-1] + ', {"role": NaN}]'},
+        "a number as user": {"sub": 5, "custom:roles": text},
+        "names of other issuers": {
+            "tenant": victim, "org": victim, "custom:Tenant": victim, "Custom:tenant": victim,
+            "custom:tenant ": victim, "tenant_code": victim, "cognito:groups": ["system_admin"],
+            "roles": admin, "groups": admin, "custom:role": "system_admin", "scope": "system_admin",
+        },
+        "groups that are roles": {"custom:groups": json.dumps([{"tenant": victim, "groups": [everywhere]}])},
+        "a role nowhere": {"custom:roles": json.dumps([{"tenant": f"{own}#{victim}", "role": everywhere}])},
+    }  # fmt: skip
+
+
 def _keys(kind: str, victim: str, own: str) -> Iterator[tuple[str, str]]:
     """Partition keys, for a body in which the client says which."""
     for name, code in tenant_spellings(victim).items():
@@ -107,6 +132,13 @@ def _in_path(kind: str, victim: str, sk: str) -> Iterator[tuple[str, str]]:
         "query": f"{sk}?tenant={victim}",
         "fragment": f"#{victim}#{sk}",
         "list": f"{sk},{victim}",
+        "dots": "..",
+        "dots in it": f"a/../../{kind}#{victim}/{sk}",
+        "its key behind dots": f"./{sk}",
+        "question mark": f"{sk}?",
+        "percent sign": f"{sk}%",
+        "line": f"{sk}\r\nx-tenant-code: {victim}",
+        "line separator": f"{sk}\u2028{victim}",
     }.items():
         yield name, quote(text, safe="")
         yield f"{name}, escaped twice", quote(quote(text, safe=""), safe="")
@@ -143,6 +175,7 @@ def _headers(victim: str, sk: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield f"its version {tag}", {"If-Match": f'"{tag}"'}
         yield f"its ETag {tag}", {"If-None-Match": f'"{tag}"'}
     yield "no version", {"If-None-Match": "*"}
+    yield "lines in the tenant header", {"x-tenant-code": f"globex\r\nx-tenant-code: {victim}"}
     yield "its idempotency key", {"Idempotency-Key": "key-1"}
     yield "its publish id", {"Idempotency-Key": "owner-planted-4f1c:key-1"}
 
@@ -154,6 +187,7 @@ def _query(kind: str, victim: str, sk: str) -> Iterator[tuple[str, dict[str, str
     )
     yield "query names the key", {"pk": f"{kind}#{victim}", "id": f"{kind}#{victim}#{sk}", "sk": sk}
     yield "query forges a role", {"roles": "system_admin", "role": "system_admin", "custom:tenant": victim}
+    yield "query has a time that is over", {"ttl": "1", "asOf": "1970-01-01T00:00:00Z"}
     for name, token in {
         "its page": sk,
         "its id": f"{kind}#{victim}#{sk}",
@@ -181,7 +215,21 @@ def _fields(kind: str, victim: str, own: str, sk: str) -> Iterator[tuple[str, di
     yield "type", {"type": f"{kind}#{victim}"}
     yield "sk with version", {"sk": f"{sk}@4"}
     yield "sk with the id", {"sk": f"{kind}#{victim}#{sk}"}
-    yield "a bucket's object", {"attributes": f"s3://bucket/ddb/{victim}/{sk}.json"}
+    for name, address in {
+        "a bucket's object": f"s3://bucket/ddb/{victim}/{sk}.json",
+        "its object": f"s3://bucket/ddb/local-app-{kind.lower()}-data/{kind}#{victim}/{sk}@3.json",
+        "its object by dots": f"s3://bucket/ddb/x/../local-app-{kind.lower()}-data/{kind}%23{victim}/{sk}",
+        "every object": "s3://bucket/ddb/",
+    }.items():
+        yield name, {"attributes": address}
+        yield f"{name}, inside", {"attributes": {"secret": address, "attributes": address, "$ref": address}}
+    for name, ttl in {"is over": 1, "is no time": -1, "never ends": 10**30, "is text": "1"}.items():
+        yield f"a ttl that {name}", {"ttl": ttl}
+    yield "keys of dots", {"sk": f"a/../{sk}", "code": f"../{kind}#{victim}/{sk}"}
+    yield "a key with its query", {"sk": f"{sk}?tenant={victim}"}
+    yield "lines in names", {"name": f"{victim}\r\nBcc: a@b.example\u2028x", "code": f"{victim}\n{sk}"}
+    yield "grown", {"attributes": {"secret": "x" * 90_000}}
+    yield "too large", {"attributes": {"secret": "x" * 200_000}}
     yield "resume token", {"resumeFrom": f'["{kind}#{victim}","{sk}"]', "pages": 100}
     yield "its version", {"version": 3}
     yield "its next version", {"version": 4}

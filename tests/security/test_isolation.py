@@ -11,7 +11,7 @@ import pytest
 
 from runtime.entry.http.module_routes import _NAMES as ROUTE_NAMES
 from tests.faults.scale import scaled
-from tests.security.attacks import attacks, look_alikes
+from tests.security.attacks import attacks, look_alikes, malformed_claims
 from tests.security.requests import friendly
 from tests.security.target import ADMIN, MARKER, MODULES, UNLISTED, claims_of, plant
 
@@ -95,6 +95,12 @@ def each_route(target: Target) -> Iterator[tuple[Route, str]]:
             yield route, module
 
 
+def misleading(own: str) -> dict[str, Any]:
+    """One of the malformed claims, another one on each route."""
+    claims = list(malformed_claims(VICTIM, own).values())
+    return claims[zlib.crc32(own.encode()) % len(claims)]
+
+
 #: Who attacks, given a tenant of their own: their claims, and into how many parts their attacks are divided.
 ATTACKERS: dict[str, tuple[Callable[[str], Any], int]] = {
     "another tenant": (claims_of, 3),
@@ -112,6 +118,7 @@ ATTACKERS: dict[str, tuple[Callable[[str], Any], int]] = {
         },
         8,
     ),
+    "claims that mislead": (lambda own: claims_of(own) | misleading(own), 8),
     "no tenant": (lambda _own: claims_of(None), 4),
     "nobody": (lambda _own: None, 8),
 }
@@ -228,6 +235,29 @@ def test_a_repeated_idempotency_key_is_another_users_and_tenants_own(target: Tar
     # The third has the first one's user id and the second one's tenant: there is an item already.
     assert [answer.status for answer in answers] == [202, 202, 409, 202, 409]
     assert answers[3].json["id"] == "NOTE#one#I1"
+
+
+@pytest.mark.parametrize("name", malformed_claims(VICTIM, "own"))
+def test_claims_that_mislead_open_nothing(target: Target, name: str) -> None:
+    """Each of them on a read, a write and a list; on every route in turn above."""
+    watch = Watch(target)
+    own = f"misled-{zlib.crc32(name.encode())}"
+    claims = claims_of(own) | malformed_claims(VICTIM, own)[name]
+    body = {"sk": THERE, "version": 3, "name": "forged", "attributes": {}}
+    for header in ({}, {"x-tenant-code": VICTIM}, {"x-tenant-code": own}):
+        for method, path in (
+            ("GET", f"/notes/{THERE}"),
+            ("GET", "/notes"),
+            ("POST", "/notes"),
+            ("DELETE", f"/notes/{THERE}?version=3"),
+        ):
+            answer = target.send(
+                method, path, claims, headers=header, body=body if method == "POST" else None
+            )
+            assert (answer.status < 500, MARKER in answer.text) == (True, False), (path, answer.text)
+            if header.get("x-tenant-code") == VICTIM:
+                assert answer.status in {403, 404}, (method, path, answer.text)
+    watch.check({own})
 
 
 def test_every_route_is_attacked(target: Target) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CommandModule, CqrsApp, DataSyncHandler, UnknownTriggerError, module_routes
+from runtime import (
+    CommandModule,
+    ConfigurationError,
+    CqrsApp,
+    DataSyncHandler,
+    UnknownTriggerError,
+    module_routes,
+)
 from runtime.contract import NOTIFICATION_ACTIONS, Action, Env, FunctionKind
 from runtime.store.codec import encoded
 from runtime.testing import MemoryApp
@@ -119,7 +126,7 @@ def rows(memory: MemoryApp) -> Any:
     return {table: memory.store.rows(table) for table in memory.store.tables}
 
 
-def is_refused(memory: MemoryApp, event: dict[str, Any]) -> bool:
+def is_refused(memory: MemoryApp, event: Any) -> bool:
     """Whether a function takes an event for none of its own; then nothing may come of it."""
     before = rows(memory)
     answer: Any = None
@@ -154,18 +161,87 @@ def test_an_app_of_ones_own_that_is_for_nothing_in_particular_takes_all_but_oper
     assert is_refused(memory, WAYS[way][1](memory)) is (way in {"operation", "no notification"})
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_triggers_of_ones_own_go_where_their_author_connects_them(
-    make: Callable[[str | None], MemoryApp], kind: str
+def own_record(source: str, **fields: Any) -> dict[str, Any]:
+    return {"Records": [{"eventSource": source, "EventSource": source, **fields}]}
+
+
+#: An app's own triggers: how each is registered, and what Lambda delivers. ``what`` is the handler.
+OWN: dict[str, tuple[Callable[..., Any], dict[str, Any] | list[Any] | str]] = {
+    "queue": (lambda app, what, **by: app.on_queue("mine", what, **by), message("x", "mine")),
+    "topic": (
+        lambda app, what, **by: app.on_sns("mine", what, **by),
+        own_record("aws:sns", Sns={"TopicArn": "arn:aws:sns:r:1:mine", "Message": "x"}),
+    ),
+    "bucket": (
+        lambda app, what, **by: app.on_s3("mine", what, **by),
+        own_record("aws:s3", s3={"bucket": {"arn": "arn:aws:s3:::mine"}, "object": {"key": "k"}}),
+    ),
+    "kinesis": (
+        lambda app, what, **by: app.on_kinesis("mine", what, **by),
+        own_record(
+            "aws:kinesis", eventSourceARN="arn:aws:kinesis:r:1:stream/mine", kinesis={"sequenceNumber": "1"}
+        ),
+    ),
+    "stream": (
+        lambda app, what, **by: app.on_stream("mine", what, **by),
+        own_record(
+            "aws:dynamodb",
+            eventSourceARN="arn:aws:dynamodb:r:1:table/mine/stream/x",
+            dynamodb={"SequenceNumber": "1"},
+        ),
+    ),
+    "bus": (
+        lambda app, what, **by: app.on_event(source="mine", handler=what, **by),
+        {"source": "mine", "detail-type": "x", "detail": {}},
+    ),
+    "task": (
+        lambda app, what, **by: app.on_task("charge", what, **by),
+        {"action": "charge", "input": {}, "context": CONTEXT},
+    ),
+    "machine": (
+        lambda app, what, **by: app.on_task("cqrs", what, **by),
+        {"action": "other", "input": {}, "context": CONTEXT},
+    ),
+    "object": (lambda app, what, **by: app.on_invoke(what, **by), {"backup": 5}),
+    "list": (lambda app, what, **by: app.on_invoke(what, **by), [1]),
+    "text": (lambda app, what, **by: app.on_invoke(what, **by), "text"),
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, None])
+@pytest.mark.parametrize("way", OWN)
+@pytest.mark.parametrize("named", [None, FunctionKind.API, FunctionKind.NOTIFIER])
+def test_a_trigger_of_ones_own_goes_to_the_worker_or_where_its_author_says(
+    way: str, kind: str | None, named: str | None
 ) -> None:
-    app = make(kind).app
-    assert app(message("x", "mine"), None) == {"batchItemFailures": []}
-    assert app({"source": "mine", "detail-type": "x", "detail": {}}, None) == "done"
-    assert app({"action": "charge", "input": {}, "context": CONTEXT}, None) == "charged"
-    record = {"eventSource": "aws:dynamodb", "eventSourceARN": "arn:aws:dynamodb:r:1:table/mine/stream/x"}
-    assert app({"Records": [record | {"dynamodb": {"SequenceNumber": "1"}}]}, None) == {
-        "batchItemFailures": []
-    }
+    register, event = OWN[way]
+    app = CqrsApp(modules=[CommandModule("note")])
+    seen: list[Any] = []
+    register(app, seen.append, **({} if named is None else {"functions": [named, FunctionKind.STREAM]}))
+    taken = {FunctionKind.WORKER} if named is None else {named, FunctionKind.STREAM}
+    with MemoryApp(app, function=kind) as memory:
+        assert is_refused(memory, event) is (kind is not None and kind not in taken)
+        assert len(seen) == (kind is None or kind in taken)
+
+
+@pytest.mark.parametrize("kind", [FunctionKind.API, FunctionKind.OPERATOR])
+def test_what_is_refused_is_not_even_imported(kind: str) -> None:
+    app = CqrsApp(modules=[CommandModule("note")])
+    app.on_event(source="mine", handler="no_such_module:take")
+    with (
+        MemoryApp(app, function=kind) as memory,
+        pytest.raises(UnknownTriggerError, match=rf"mine is for the worker function.*functions=\['{kind}'\]"),
+    ):
+        memory.app({"source": "mine", "detail-type": "x", "detail": {}}, None)
+
+
+@pytest.mark.parametrize("functions", ["api", [], ["wroker"], ["api", "wroker"], [None]])
+@pytest.mark.parametrize("way", OWN)
+def test_a_function_that_there_is_not_is_refused_when_it_is_named(way: str, functions: Any) -> None:
+    app = CqrsApp(modules=[])
+    with pytest.raises(ConfigurationError, match="functions must be names among api, stream, worker"):
+        OWN[way][0](app, print, functions=functions)
+    OWN[way][0](app, print)
 
 
 def test_the_refusal_says_which_function_it_is_for(make: Callable[[str | None], MemoryApp]) -> None:

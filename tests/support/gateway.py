@@ -17,7 +17,10 @@ _TEXT = ("application/json", "application/xml", "application/javascript", "text/
 
 
 def gateway_path(path: str) -> str:
-    """A path as a function gets it: every escape decoded but ``%25``."""
+    """A path as a function of our local AWS gets it: every escape decoded but ``%25``.
+
+    What is known of AWS itself, which differs for ``?`` and ``%``, is in `tests.security.test_paths`.
+    """
     return unquote(path.replace("%25", "%2525"))
 
 

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from runtime.entry.http.conditions import Expected
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import Receipt  # noqa: TC001
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute, check_reachable
+from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ACCEPTED, ModeParameter, VersionParameter, answer
 from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
@@ -187,7 +187,7 @@ def _done(  # noqa: PLR0917 - the parts of one request
     version: int | None,
 ) -> Response[Receipt]:
     caller = endpoint.caller()
-    check_reachable(sk)
+    endpoint.check_reachable(sk)
     expected = _expected(caller.headers, body, version)
     user = user_in(endpoint.items.tenant(write=True), caller)
 

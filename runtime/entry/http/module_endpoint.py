@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from runtime import clock
+from runtime.entry.http.path_keys import why_unreachable
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_role
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.module import CommandModule
 
-__all__ = ["Mode", "ModuleEndpoint", "ModuleRoute", "check_reachable"]
+__all__ = ["Mode", "ModuleEndpoint", "ModuleRoute"]
 
 Mode = Literal["async", "sync"]
 """Whether a command is only accepted, or applied before the answer."""
 
 _MAX_IDEMPOTENCY_KEY: Final = 128
-# What follows the prefix in the paths of other routes.
-_TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
-# What clients take out of a path, escaped or not, before they send it (RFC 3986, 5.2.4).
-_DOTS: Final = (".", "..")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +97,17 @@ class ModuleEndpoint(Generic[AttributesT]):
         if roles:
             check_role(*roles, settings=self.module.context.settings)
 
+    def check_reachable(self, sk: str) -> None:
+        """Refuse to write an item that is not there yet, and that its path would not lead to.
+
+        Raises:
+            InvalidInputError: It would not.
+        """
+        reason = why_unreachable(sk)
+        # What the service's own code has written may be changed and deleted, all the same.
+        if reason and not self.items.exists(sk):
+            raise InvalidInputError([FieldProblem("sk", reason)])
+
     def source(self, operation: str) -> str:
         """Where a command comes from."""
         return get_command_source(self.module.table_name, "ModuleRoutes", operation)
@@ -118,18 +125,3 @@ class ModuleEndpoint(Generic[AttributesT]):
             raise InvalidInputError([FieldProblem(HEADER_IDEMPOTENCY_KEY, message)])
         found = caller.publish_id
         return found if found is None or index is None else f"{found}:{index}"
-
-
-def check_reachable(sk: str) -> None:
-    """Refuse a sort key that no path leads to.
-
-    Raises:
-        InvalidInputError: Its path is another route's, or none that clients send.
-    """
-    if _TAKEN.fullmatch(sk):
-        message = "must not be a word that is part of the API's paths: bulk, search, resync, history"
-    elif sk in _DOTS:
-        message = "must not be . or .., which clients take out of a path; give it another character"
-    else:
-        return
-    raise InvalidInputError([FieldProblem("sk", message)])

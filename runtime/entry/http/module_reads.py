@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime, TypeAdapter
+from pydantic import AwareDatetime
 
 from runtime.commands.module_service import not_found
 from runtime.entry.http.conditions import entity_tag, is_unmodified
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
 from runtime.entry.http.module_endpoint import ModuleEndpoint, ModuleRoute
+from runtime.entry.http.search_item import item_of, items_reader
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.imports import imported
 from runtime.model.item_list import field_of
@@ -144,7 +145,8 @@ def search_route(
     roles: tuple[str, ...],
 ) -> ModuleRoute:
     """The route that hands a search over to the module's own read model."""
-    as_items: TypeAdapter[list[Any]] = TypeAdapter(list[item])
+    item = item_of(search) if item is Any else item
+    read = items_reader(item)
 
     def find(
         keyword: Keyword = None, page: Page = 1, page_size: PageSize = 20, order_bys: OrderBys = None
@@ -166,7 +168,7 @@ def search_route(
             )
             raise ConfigurationError(msg)
         # Rows of a database are read into what the document promises.
-        found_items = as_items.validate_python(list(items), from_attributes=True)
+        found_items = read(items)
         shown = list(_fitting(found_items))
         left_out = len(found_items) - len(shown)
         return SearchResult(

@@ -110,7 +110,8 @@ def module_routes(
             ``total``. Or where to import it from, at the first search: ``"package.module:name"``.
         search_item: What one item of a search is, such as a pydantic model: for the OpenAPI
             document, and what the items that ``search`` returns are read into, rows of a
-            database as well. Default: anything, as it is.
+            database as well. Default: what ``search`` says that it returns, ``ItemList[Found]``;
+            where it does not, or is named by where to import it from: anything, as it is.
         commands: What else can be done with an item, by the last part of its path:
             ``{"pay": ItemCommand(pay, body=Payment)}``.
         only: Names of the routes to make, apart from commands. Default: all.

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
 from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute, check_reachable
+from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
@@ -102,7 +102,7 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
     mode: Mode,
     expected: Expected,
 ) -> Response[Receipt]:
-    check_reachable(sk)
+    endpoint.check_reachable(sk)
     with expected:
         published = endpoint.items.change(
             sk,
@@ -151,7 +151,7 @@ def publish_state(  # noqa: PLR0917 - the parts of one command
     publish_id: str | None,
 ) -> CommandModel[Any] | None:
     """Publish the whole next state of an item; None when nothing would change."""
-    check_reachable(sk)
+    endpoint.check_reachable(sk)
     with expected:
         if expected.conditional and expected.version == VERSION_LATEST:  # If-Match: *
             try:

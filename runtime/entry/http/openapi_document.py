@@ -15,7 +15,8 @@ from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 
-from runtime.entry.http.openapi_schemas import add_partial_schemas, as_written
+from runtime.entry.http.openapi_schemas import add_partial_schemas
+from runtime.entry.http.openapi_types import as_written
 from runtime.entry.http.problems import PROBLEM_JSON
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from runtime.entry.http.middlewares import JsonRequests, JsonResponses
+from runtime.entry.http.path_keys import decoded_path
 from runtime.entry.http.problems import Problem, problem_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class Resolver(APIGatewayHttpResolver):
     """Finds the route of an HTTP API request (payload 2.0), checks the request, calls it.
 
     A path parameter takes any characters up to the next slash; one that is named ``sk``
-    takes slashes too. Escapes are decoded once: API Gateway has decoded all but ``%25``
-    already, other senders have decoded none.
+    takes slashes too. A path may come decoded or not, see `decoded_path`.
 
     Args:
         routers: The routes. Exception handlers of a router come before the built-in ones.
@@ -74,7 +73,7 @@ class Resolver(APIGatewayHttpResolver):
         """Let a route be there twice, without Powertools' warning: that is how one replaces another."""
 
     def _remove_prefix(self, path: str) -> str:
-        return str(super()._remove_prefix(unquote(path)))
+        return str(super()._remove_prefix(decoded_path(path)))
 
     def _not_found(self, error: NotFoundError) -> Response[str]:
         """Answer a request without a route; a route's own NotFoundError comes here, too."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +23,11 @@ class Colour(Enum):
 
 @dataclass
 class Point:
+    x: int
+
+
+@dataclass(frozen=True)
+class Fixed:
     x: int
 
 
@@ -44,6 +51,12 @@ class Point:
         (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
         ((1, "é"), '[1,"é"]'),
         (Point(1), '{"x":1}'),
+        ({Fixed(2), Fixed(1)}, '[{"x":1},{"x":2}]'),
+        ({(1, "a"), (1, None)}, '[[1,"a"],[1,null]]'),
+        ({1, "a", None, Decimal("1.5")}, '[null,1.5,1,"a"]'),
+        (MappingProxyType({"a": MappingProxyType({1: Decimal("0.10")})}), '{"a":{"1":0.10}}'),
+        (ChainMap({"a": 1}, {"a": 2}), '{"a":1}'),
+        (memoryview(b"\x00\xff"), '"AP8="'),
     ],
 )
 def test_every_value_that_a_row_can_hold_has_a_form(value: Any, text: str) -> None:

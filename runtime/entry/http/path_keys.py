@@ -1,0 +1,45 @@
+"""Which sort keys a path leads to, on whatever way the request comes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import unquote
+
+__all__ = ["decoded_path", "why_unreachable"]
+
+# What follows the prefix in the paths of other routes.
+_TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
+# What clients, and servers on the way, take out of a path, escaped or not (RFC 3986, 5.2.4).
+_DOTS: Final = re.compile(r"(.*/)?\.\.?(/.*)?", re.DOTALL)
+# An HTTP API decodes a path twice: `%3F` ends it, so that another item is asked for, and `%25` is
+# refused, or becomes part of an escape.
+_MISREAD: Final = re.compile("[?%]")
+# What no sort key needs, and gateways, proxies and logs treat in ways of their own.
+_CONTROL: Final = re.compile(r"[\0-\x1f\x7f-\x9f]")
+
+_REASONS: Final = {
+    _TAKEN: "must not be a word that is part of the API's paths: bulk, search, resync, history",
+    _DOTS: "must not be . or .., nor have such a part between slashes: clients take it out of a path; "
+    "give it another character",
+    _MISREAD: "must not have a ? or a % in it: an HTTP API misreads them in paths, escaped or not; "
+    "choose another character",
+    _CONTROL: "must not have control characters in it",
+}
+
+
+def why_unreachable(sk: str) -> str | None:
+    """Why a client who escapes ``sk`` in a path may reach another item, or none; None if they reach it."""
+    for pattern in (_TAKEN, _DOTS):
+        if pattern.fullmatch(sk):
+            return _REASONS[pattern]
+    return next((_REASONS[pattern] for pattern in (_MISREAD, _CONTROL) if pattern.search(sk)), None)
+
+
+def decoded_path(path: str) -> str:
+    """The path that a client means, however much of it has been decoded on the way.
+
+    An HTTP API has decoded it twice, the URL of a function not at all. So that what is escaped twice
+    means the same to both, it is decoded twice here; where nothing is left to decode, it stays.
+    """
+    return unquote(unquote(path))
