@@ -74,7 +74,9 @@ def test_a_poison_command_is_parked_and_others_go_on(deployment: Deployment, ala
 
     with deployment.inbox() as inbox:
         deployment.heal(f"{sk}@1")
-        healed = deployment.operate("redrive", module="task", pk=pk("task", deployment.tenant), sk=sk, handler="FlakyStore")
+        healed = deployment.operate(
+            "redrive", module="task", pk=pk("task", deployment.tenant), sk=sk, handler="FlakyStore"
+        )
         assert (healed["done"], healed["skipped"], healed["parkedVersion"]) == ([1, 2, 3], None, None)
         for version in (1, 2, 3):
             deployment.wait_for("task", f"{sk}@{version}")
@@ -91,7 +93,9 @@ def test_a_poison_command_is_passed_over(deployment: Deployment, sk: str) -> Non
     deployment.publish("task", sk, 2)
     for version in (2, 3):
         deployment.wait_for("task", f"{sk}@{version}", "sync_data:FAILED")
-    answer = deployment.operate("skip", module="task", pk=pk("task", deployment.tenant), sk=sk, handler="FlakyStore")
+    answer = deployment.operate(
+        "skip", module="task", pk=pk("task", deployment.tenant), sk=sk, handler="FlakyStore"
+    )
     assert (answer["done"], answer["skipped"], answer["parkedVersion"]) == ([3], 2, None)
     cursor = _cursor(deployment, sk)
     assert (cursor["version"], "parkedVersion" in cursor) == (3, False)
