@@ -358,6 +358,7 @@ class CqrsStack(Stack):
                 "notifier": functions.notifier,
             },
             api=self.api,
+            healing=self.healing,
             thresholds=None if thresholds is True else thresholds,
         )
 
