@@ -198,6 +198,8 @@ class Metric:
     RECORDS_FAILED: Final = "RecordsFailed"
     #: Commands that nobody had finished, and that the scheduled operation `heal` finished.
     COMMANDS_HEALED: Final = "CommandsHealed"
+    #: Looks of `heal` that came to their end in every module: the heartbeat of the schedule.
+    HEALS: Final = "Heals"
     NOTIFICATIONS_LOST: Final = "NotificationsLost"
     COMMAND_LAG: Final = "CommandLag"
 

@@ -63,6 +63,8 @@ class AlarmThresholds:
             attempts. Defaults to 1.
         commands_healed: Commands of a module in 5 minutes that were left unfinished, and that the
             service itself then finished. Defaults to 1.
+        heals_missed: Times in a row, from 2 to 10, that the service should have looked for unfinished
+            commands by itself and did not come to the end of it. Defaults to 3.
         handlers_parked: Handlers of a module in 5 minutes that gave a command up. Defaults to 1.
         command_lag: 99th percentile of the time from publish to applied, by module, in 2
             of 3 periods of 5 minutes. Defaults to 1 minute.
@@ -93,6 +95,7 @@ class AlarmThresholds:
     executions_timed_out: int | None = 1
     commands_failed: int | None = 1
     commands_healed: int | None = 1
+    heals_missed: int | None = 3
     handlers_parked: int | None = 1
     command_lag: Duration | None = field(default_factory=_default(Duration.minutes(1)))
     dead_letters: int | None = 1
@@ -115,6 +118,13 @@ class AlarmThresholds:
             minimum=1,
             maximum=100,
             hint="it is a percentage of the function's timeout",
+        )
+        check_range(
+            "heals_missed",
+            self.heals_missed,
+            minimum=2,
+            maximum=10,
+            hint="one alone may just be late; None switches the alarm off",
         )
         for name, (minimum, maximum, hint) in _DURATIONS.items():
             check_duration(name, getattr(self, name), minimum=minimum, maximum=maximum, hint=hint)

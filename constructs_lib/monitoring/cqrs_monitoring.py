@@ -14,7 +14,12 @@ from constructs_lib.monitoring.dashboard import new_dashboard
 from constructs_lib.monitoring.front_alarms import api_alarms, table_alarms
 from constructs_lib.monitoring.function_alarms import function_alarms
 from constructs_lib.monitoring.messaging_alarms import messaging_alarms
-from constructs_lib.monitoring.pipeline_alarms import module_alarms, stream_alarms, workflow_alarms
+from constructs_lib.monitoring.pipeline_alarms import (
+    healing_alarms,
+    module_alarms,
+    stream_alarms,
+    workflow_alarms,
+)
 from constructs_lib.monitoring.service_metrics import ServiceMetrics
 from constructs_lib.monitoring.watched import Watched
 from constructs_lib.monitoring.watched_parts import WatchedParts
@@ -29,17 +34,22 @@ if TYPE_CHECKING:
     from constructs_lib.api.cqrs_api import CqrsApi
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.pipeline.healing import Healing
     from constructs_lib.pipeline.stream_processing import StreamProcessing
     from constructs_lib.tables.cqrs_table import CqrsTable
 
 __all__ = ["CqrsMonitoring"]
+
+_Operator = cloudwatch.ComparisonOperator
+_Missing = cloudwatch.TreatMissingData
 
 
 class CqrsMonitoring(Construct):
     """Alarms for whatever stops a command, and a dashboard to see where.
 
     Watches the parts that it is given. Each alarm goes to the alarm topic and says what it
-    means and what to do first. An idle service is silent: no data is no alarm. What shows
+    means and what to do first. An idle service is silent: no data is no alarm, except of
+    ``healing``, which is never idle. What shows
     a state, such as a queue's depth, also tells when it is over; what counts events, such
     as parked handlers, does not: when no more are parked, those that were still are.
 
@@ -62,6 +72,7 @@ class CqrsMonitoring(Construct):
         workflow: Executions to watch. Defaults to none.
         functions: Functions to watch, by a name that says what each is for. Defaults to none.
         api: The HTTP API to watch. Defaults to none.
+        healing: What finishes unfinished commands, to be missed when it stops. Defaults to none.
         thresholds: When the alarms ring. Defaults to `AlarmThresholds`.
         dashboard: Whether there is a dashboard. Defaults to True.
 
@@ -85,6 +96,7 @@ class CqrsMonitoring(Construct):
         workflow: CommandWorkflow | None = None,
         functions: Mapping[str, lambda_.IFunction] | None = None,
         api: CqrsApi | None = None,
+        healing: Healing | None = None,
         thresholds: AlarmThresholds | None = None,
         dashboard: bool = True,
     ) -> None:
@@ -101,11 +113,12 @@ class CqrsMonitoring(Construct):
             workflow=workflow,
             functions=dict(functions or {}),
             api=api,
+            healing=healing,
         )
         if parts.is_empty:
             msg = (
                 f"{self.node.path} must watch something, got no part of a service; "
-                "give tables, streams, workflow, functions, api or notifications"
+                "give tables, streams, workflow, functions, api, healing or notifications"
             )
             raise InvalidPropsError(msg)
         for watched in _watched(parts, self.thresholds):
@@ -158,10 +171,12 @@ class CqrsMonitoring(Construct):
             watched.name,
             metric=watched.metric,
             threshold=watched.threshold,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            comparison_operator=_Operator.LESS_THAN_THRESHOLD
+            if watched.is_heartbeat
+            else _Operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=watched.periods,
             datapoints_to_alarm=watched.breaching or watched.periods,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=_Missing.BREACHING if watched.is_heartbeat else _Missing.NOT_BREACHING,
             alarm_description=f"{self.metrics.service}: {watched.means} Next: {watched.next_step}.",
         )
         action = actions.SnsAction(self.alarm_topic)
@@ -178,6 +193,8 @@ def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watch
         yield from workflow_alarms(parts.workflow, thresholds)
     for table in parts.tables:
         yield from module_alarms(table, parts.metrics, thresholds)
+    if parts.healing is not None:
+        yield from healing_alarms(parts.healing, parts.metrics, thresholds)
     if parts.notifications is not None:
         yield from messaging_alarms(parts.notifications, parts.metrics, thresholds)
     if parts.api is not None:

@@ -105,6 +105,8 @@ def _pipeline(parts: WatchedParts) -> list[Graph]:
         graphs = [("Age of the stream (ms)", list(ages.values())), ("Records that failed", [failed, *aside])]
     if parts.workflow:
         graphs.append(("Executions", _executions(parts.workflow)))
+    if parts.healing:
+        graphs.append(("Looks for what is unfinished", [parts.metrics.of_module(Metric.HEALS)]))
     return graphs
 
 

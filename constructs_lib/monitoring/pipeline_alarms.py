@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
     from constructs_lib.monitoring.service_metrics import ServiceMetrics
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.pipeline.healing import Healing
     from constructs_lib.pipeline.stream_processing import StreamProcessing
     from constructs_lib.tables.cqrs_table import CqrsTable
 
-__all__ = ["module_alarms", "stream_alarms", "workflow_alarms"]
+__all__ = ["healing_alarms", "module_alarms", "stream_alarms", "workflow_alarms"]
 
 
 def stream_alarms(streams: Sequence[StreamProcessing], thresholds: AlarmThresholds) -> Iterator[Watched]:
@@ -72,6 +73,30 @@ def workflow_alarms(workflow: CommandWorkflow, thresholds: AlarmThresholds) -> I
             means="Executions of the workflow took longer than they may: handlers are slow or waited.",
             next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
         )
+
+
+def healing_alarms(
+    healing: Healing, metrics: ServiceMetrics, thresholds: AlarmThresholds
+) -> Iterator[Watched]:
+    """Miss what the service does by itself every few minutes, whatever keeps it from that."""
+    if thresholds.heals_missed is None:
+        return
+    # A look at a great deal that is unfinished may take as long as its function may run.
+    short = not healing.heal_every.is_unresolved() and (
+        healing.heal_every.to_seconds() < FIVE_MINUTES.to_seconds()
+    )
+    yield Watched(
+        name="HealingStopped",
+        metric=metrics.of_module(Metric.HEALS, period=FIVE_MINUTES if short else healing.heal_every),
+        threshold=1,
+        periods=thresholds.heals_missed,
+        means="The service does not finish any more what was left unfinished: its own look at that fails, "
+        "is throttled or switched off, or comes upon an aggregate that it cannot repair.",
+        next_step="the log of the operator function, for 'not healed' and 'not reconciled'; if it was not "
+        "called, the rule; until then 'cqrs reconcile' every now and then",
+        is_state=True,
+        is_heartbeat=True,
+    )
 
 
 def module_alarms(

@@ -25,13 +25,14 @@ class Watched:
     Attributes:
         name: Id of the alarm: what it watches, and of which module or function.
         metric: What is measured, with its period and statistic.
-        threshold: The alarm rings at this value or above.
+        threshold: The alarm rings at this value or above, unless it is a heartbeat.
         means: What it means, in a sentence or two.
         next_step: What an operator does first.
         periods: How many periods are looked at.
         breaching: In how many of them the threshold must be reached. Defaults to all.
         is_state: Whether the metric shows a state, which can be over, and not events: when
             no more handlers are parked, those that were still are.
+        is_heartbeat: Whether it rings below the threshold instead, and where there is no data.
     """
 
     name: str
@@ -42,3 +43,4 @@ class Watched:
     periods: int = 1
     breaching: int | None = None
     is_state: bool = False
+    is_heartbeat: bool = False

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.monitoring.service_metrics import ServiceMetrics
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.pipeline.healing import Healing
     from constructs_lib.pipeline.stream_processing import StreamProcessing
     from constructs_lib.tables.cqrs_table import CqrsTable
 
@@ -31,9 +32,10 @@ class WatchedParts:
     workflow: CommandWorkflow | None
     functions: Mapping[str, lambda_.IFunction]
     api: CqrsApi | None
+    healing: Healing | None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to watch."""
-        one = self.notifications or self.workflow or self.api
+        one = self.notifications or self.workflow or self.api or self.healing
         return not (one or self.tables or self.streams or self.functions)

@@ -1,7 +1,7 @@
 """The states that a command goes through: apply, its handlers, finish.
 
 Apply ── no handlers ──▶ Done
-  │ └─── handlers ─────▶ RunHandlers (Map: RunHandler, or Park when it keeps failing) ──▶ Finish ──▶ Done
+  │ └─── handlers ─────▶ RunHandlers (Map: RunHandler, or Park when it keeps failing) ──▶ Finish
   └─ an error that stays ──▶ ApplyFailed ──▶ Failed
 
 Park and Finish have no catch: where even they fail, the execution fails at that state, from
@@ -133,7 +133,8 @@ class CommandWorkflowDefinition:
         has_handlers = sfn.Choice.jsonata(scope, "HasHandlers")
         has_handlers.when(
             sfn.Condition.jsonata("{% $count($states.input.handlers) > 0 %}"),
-            self.run_handlers.next(self.finish).next(done),
+            # The last state itself: one more to say so would be one more transition for each command.
+            self.run_handlers.next(self.finish),
         ).otherwise(done)
         self.body = sfn.DefinitionBody.from_chainable(self.apply.next(has_handlers))
 

@@ -31,7 +31,8 @@ class Healing(Construct):
     A call that dies after its commit, a lost execution, a record that was given up: the
     command stays in the index ``open`` of its table, where the operation ``heal`` finds it.
     One run costs what is under way, however many commands the tables hold. The metric
-    ``CommandsHealed`` says how often it had to act, and `CqrsMonitoring` has an alarm on it.
+    ``CommandsHealed`` says how often it had to act, ``Heals`` how often it came to its end;
+    `CqrsMonitoring` has alarms on both.
 
     Example:
         >>> healing = Healing(self, "Healing", heal_every=Duration.minutes(10))
@@ -70,6 +71,7 @@ class Healing(Construct):
                 "EventBridge knows no smaller part of a rate"
             )
             raise InvalidPropsError(msg)
+        self.heal_every = heal_every
         self.rule = events.Rule(
             self,
             "Rule",

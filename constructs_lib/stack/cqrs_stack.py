@@ -366,6 +366,7 @@ class CqrsStack(Stack):
                 "notifier": functions.notifier,
             },
             api=self.api,
+            healing=self.healing,
             thresholds=None if thresholds is True else thresholds,
         )
 

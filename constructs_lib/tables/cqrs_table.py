@@ -140,6 +140,13 @@ class CqrsTable(Construct):
                 point_in_time_recovery_days=_changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
                 removal_policy=_changed(removal_policy, RemovalPolicy.RETAIN),
             )
+        if command_table is not None and not command_table_has_open_index:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:noOpenIndex",
+                f"what is left unfinished in {self.module_name} is not finished by itself: its command table "
+                "was brought along without the index 'open'; add it, and say so with "
+                "command_table_has_open_index=True, or run 'cqrs reconcile' every now and then",
+            )
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(self).add_warning_v2(
                 "cqrs:destroyableTables", "tables and their data are deleted with the stack"

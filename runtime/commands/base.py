@@ -1,8 +1,9 @@
 """What a publish builds on, and the version rules.
 
-Version N is accepted when N is the latest; 0 when there is nothing yet. Both the command
-rows and the data row count, since either may be alone: commands expire, and data may not
-be written yet. Rows of an earlier life of the aggregate do not count.
+Version N is accepted when N is the latest; 0 when there is nothing yet, or nothing any more. Both
+the command rows and the data row count, since either may be alone: commands expire, and data may
+not be written yet. Rows of an earlier life of the aggregate do not count; where they are still
+kept, the next life begins behind them, so that none is written over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.errors import InvalidVersionError, VersionConflictError
-from runtime.model.keys import VERSION_LATEST
+from runtime.model.keys import VERSION_FIRST, VERSION_LATEST
 from runtime.model.rows import is_same_life, life_of, version_of
 from runtime.pipeline.apply import was_applied
 from runtime.pipeline.latest import read_latest
@@ -76,20 +77,37 @@ class Found:
 
 
 def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place | None = None) -> Found:
-    """Read what ``version`` refers to: one call, or two and rarely more for the latest."""
+    """Read what ``version`` refers to: one call, or two and rarely more for the latest.
+
+    Version 0 of an aggregate that has expired while its commands are kept is its last version.
+    """
     if version == VERSION_LATEST:
-        latest = read_latest(context, key, also)
-        commands = {latest.version: latest.command} if latest.command else {}
-        return _settled(context, Found(key, latest.version, commands, latest.state, latest.also))
+        return _read_latest(context, key, also)
     state = context.base_place(key)
     places = {v: context.command_place(key, v) for v in (version, version + 1) if v > 0}
     others = [place for place in (state, also) if place]
     rows = context.store.batch_get([*others, *places.values()])
     found = {v: rows[place] for v, place in places.items() if place in rows}
-    return _settled(
+    read = _settled(
         context,
         Found(key, version, found, rows.get(state) if state else None, rows.get(also) if also else None),
     )
+    if version == VERSION_FIRST and context.keeps_data and read.state is None:
+        first = found.get(version + 1)
+        if first is not None and was_applied(first):
+            latest = _read_latest(context, key, also)
+            return latest if latest.has_expired else read
+    return read
+
+
+def _read_latest(context: ModuleContext, key: DetailKey, also: Place | None) -> Found:
+    latest = read_latest(context, key, also)
+    commands = {latest.version: latest.command} if latest.command else {}
+    found = _settled(context, Found(key, latest.version, commands, latest.state, latest.also))
+    if latest.state is None and found.state is not None:
+        # It was applied meanwhile. With the data row, orphans of an earlier life are told from its commands.
+        return _read_latest(context, key, also)
+    return found
 
 
 def _settled(context: ModuleContext, found: Found) -> Found:
@@ -116,10 +134,14 @@ def checked_base(key: DetailKey, version: int, commands: Mapping[int, Row], stat
         InvalidVersionError: There is no such version.
     """
     at_version = state if version_of(state) == version else None
-    row = commands.get(version) or at_version
+    command = commands.get(version)
+    # What is built on a command of another life than the data row's would never be applied.
+    row = command if command is not None and is_same_life(command, state) else at_version
     later = commands.get(version + 1)
     if later is not None and version and not is_same_life(later, row or state):
-        later = None
+        # It is an orphan, unless the version has expired: then it has begun the next life.
+        has_expired = state is None and row is not None and was_applied(row)
+        later = later if has_expired else None
     if later is not None or version_of(state) > version or (version == 0 and state is not None):
         raise VersionConflictError(*key, version)
     if version == 0:

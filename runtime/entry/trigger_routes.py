@@ -213,6 +213,15 @@ class TriggerRoutes:
         """What this function is for; None for nothing in particular."""
         return None
 
+    def names_with_route(self, source: TriggerSource) -> tuple[str, ...]:
+        """What has a route, by the name or ARN that it was registered with."""
+        return tuple(self._trigger_routes.get(source, ()))
+
+    def has_bus_route(self, source: str, detail_type: str) -> bool:
+        """Whether there is a route for an EventBridge event."""
+        names = _event_name(source, detail_type), _event_name(source, None)
+        return self.route_of(TriggerSource.EVENTBRIDGE, *names) is not None
+
     def handle_bus_event(self, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's result
         """Hand an EventBridge event to the route of its type, or else of its source.
 

@@ -22,7 +22,7 @@ from runtime.model.rows import PUBLISH_ID, is_same_life, life_of, version_of
 from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursors import CursorRow
-from runtime.pipeline.drain import Outcome, drain, read_commands
+from runtime.pipeline.drain import Outcome, drain, is_late, read_commands
 from runtime.pipeline.finish import finish, finish_all, finish_applied, finish_failed
 from runtime.pipeline.transactions import is_command, status_set
 from runtime.store.port import Check, ConditionFailedError, Set
@@ -213,13 +213,14 @@ def _park(task: _Task) -> dict[str, Any]:
         return {"handler": name, "outcome": Outcome.DONE}
     cause = cause_text(str(task.input.get("cause", "")))
     for _ in range(_MAX_ROUNDS):
-        place = context.cursor_place(task.key, name)
-        rows = context.store.batch_get([place, task.command_place])
+        place, data = context.cursor_place(task.key, name), context.data_place(task.key)
+        state = [data] if context.keeps_data else []
+        rows = context.store.batch_get([place, task.command_place, *state])
         found = rows.get(task.command_place)
         command = found if task.is_about(found) else None
         row = CursorRow(context.store, place, life_of(command), rows.get(place))
         cursor = row.cursor
-        if command is None or cursor.has_seen(_version_to_park(task, cursor)):
+        if command is None or _is_over(task, command, rows.get(data), row):
             return {"handler": name, "outcome": Outcome.DONE}
         if cursor.parked_version is not None:
             # The attempt before this one may have parked it and died before it could tell.
@@ -240,6 +241,12 @@ def _park(task: _Task) -> dict[str, Any]:
             return {"handler": name, "outcome": Outcome.PARKED}
     msg = f"others were faster at the cursor of {name}"
     raise PreviousVersionPending(msg)
+
+
+def _is_over(task: _Task, command: Row, data: Row | None, row: CursorRow) -> bool:
+    """Whether nothing is left to park: the handler has seen it meanwhile, or its life is over."""
+    has_seen = row.cursor.has_seen(_version_to_park(task, row.cursor))
+    return has_seen or is_late(task.context, task.key, command, data, row)
 
 
 def _version_to_park(task: _Task, cursor: Cursor) -> int:

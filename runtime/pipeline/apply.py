@@ -118,6 +118,7 @@ class _Run:
         self._images = images
         self._rebuild = rebuild
         self._gone: set[int] = set()
+        self._late: bool | None = None
         self._applied: list[Row] = []
 
     def round(self) -> Applied:
@@ -158,13 +159,23 @@ class _Run:
                 self._images |= {get_sort_key_version(place.sk): row for place, row in rows.items()}
             for version in window:
                 command = self._images.pop(version, None)
-                if command is not None and is_same_life(command, data) and is_same_life(command, last):
-                    yield command
+                if command is None or not is_same_life(command, data) or not is_same_life(command, last):
+                    continue
+                if data is None and not self._rebuild and was_applied(command) and self._is_late():
+                    return
+                yield command
 
     def _has_expired(self) -> bool:
         """Whether there is no data row because there was one, and its time is over."""
         command = self._images.get(self._version)
         return command is not None and was_applied(command)
+
+    def _is_late(self) -> bool:
+        """Whether the doorbell is an old one: its command was applied since, or is gone as well."""
+        if self._late is None:
+            command = self._store.get(self._context.command_place(self._key, self._version))
+            self._late = command is None or was_applied(command)
+        return self._late
 
     def _advance(self, data: Row | None, command: Row) -> Row:
         """Write what ``command`` makes of ``data``, and return it."""

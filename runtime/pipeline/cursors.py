@@ -120,7 +120,7 @@ class CursorRow:
         self.row = row
         self.cursor = Cursor.of(row, self._life)
         #: A row of another life is written over as a whole.
-        self._is_foreign = row is not None and self._life is not None and row.get(LIFE) != self._life
+        self.is_foreign = row is not None and self._life is not None and row.get(LIFE) != self._life
 
     def read(self) -> Cursor:
         """Read the row anew."""
@@ -139,7 +139,7 @@ class CursorRow:
             witness: What must hold for the first row of a life to be made.
         """
         columns = {"claim": token, "claimUntil": int(clock.seconds() + seconds) + 1}
-        if self.row is None or self._is_foreign:
+        if self.row is None or self.is_foreign:
             return self._write(self._new(columns), witness)
         return self._set(columns, (), self._as_read())
 
@@ -208,7 +208,7 @@ class CursorRow:
     def park(self, version: int, error: str, witness: Check) -> bool:
         """Stop the handler at ``version``; False when the row is not as it was read any more. See `claim`."""
         columns = _parking(version, error)
-        if self.row is None or self._is_foreign:
+        if self.row is None or self.is_foreign:
             return self._write(self._new(columns), witness)
         return self._set(columns, (*CLAIM, *_FAILURE), self._as_read())
 

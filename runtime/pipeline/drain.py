@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runtime.pipeline.cursors import Cursor
     from runtime.store.values import Row
 
-__all__ = ["MOVED_ON", "Outcome", "Turn", "drain", "read_commands", "unmoved"]
+__all__ = ["MOVED_ON", "Outcome", "Turn", "drain", "is_late", "read_commands", "unmoved"]
 
 MOVED_ON: Final = "data row"
 """Label of the check that no later version was applied."""
@@ -95,7 +95,7 @@ def drain(
     command = turn.read(version, command)
     for _ in range(_MAX_ROUNDS):
         cursor = turn.cursor
-        if command is None:
+        if command is None or turn.is_late(command):
             return Outcome.DONE
         if cursor.has_seen(version) and not (turn.is_to_try_again() or cursor.is_abandoned()):
             return Outcome.DONE
@@ -171,6 +171,10 @@ class Turn:
         self.data = rows.get(place)
         self.row = CursorRow(self._store, cursor, life_of(self.data), rows.get(cursor))
         return self.data
+
+    def is_late(self, command: Row) -> bool:
+        """Whether a command is of an earlier life than the aggregate's present one, or its last one."""
+        return is_late(self._context, self._key, command, self.data, self.row)
 
     def reread(self) -> None:
         """Read the cursor anew."""
@@ -317,6 +321,30 @@ class Turn:
 
     def _is_own(self, cursor: Cursor) -> bool:
         return (cursor.claim or "").startswith(f"{self._owner}/")
+
+
+def is_late(context: ModuleContext, key: DetailKey, command: Row, data: Row | None, row: CursorRow) -> bool:
+    """Whether a command is of an earlier life than the aggregate's present one, or its last one.
+
+    Commands may be kept for longer than their life lasts, and a task of theirs may come late. One
+    call where the data row has expired and the handler has been further in another life, else none.
+
+    Args:
+        context: Module of the aggregate.
+        key: Key of the aggregate.
+        command: The command.
+        data: The data row, or None without one.
+        row: A handler's cursor row, read for the life of the command.
+    """
+    if not context.keeps_data:
+        return False  # without data rows, no life ends but by erasure
+    if data is not None or not row.is_foreign:
+        return not is_same_life(command, data)
+    seen = version_of(row.row)
+    if seen <= get_sort_key_version(command["sk"]):
+        return False
+    last = context.store.get(context.command_place(key, seen))
+    return last is not None and row.row is not None and is_same_life(last, row.row)
 
 
 def unmoved(context: ModuleContext, key: DetailKey, data: Row) -> Check:

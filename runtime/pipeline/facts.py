@@ -15,7 +15,7 @@ from runtime import clock
 from runtime.errors import CqrsError
 from runtime.model.keys import DetailKey, get_sort_key_version, get_tenant_code
 from runtime.model.rows import DATA_TTL, is_same_life, key_of, life_of, moment_in, version_of
-from runtime.model.status import FINISHED, HANDLERS_FAILED, is_of_pipeline
+from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
 from runtime.pipeline.apply import was_applied
 from runtime.pipeline.cursors import Cursor
 
@@ -41,6 +41,8 @@ class Problem(StrEnum):
     """A handler that is not parked has not seen it."""
     NOT_FINISHED = "notFinished"
     """Everybody has seen it, or is parked, and its status does not say so."""
+    ENDED = "ended"
+    """Its life is over, so that nobody is to see it any more, and its status does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,12 @@ class _Facts:
     def _problem(self, key: DetailKey, version: int, command: Row, *, is_last: bool) -> Problem | None:
         context = self._context
         data = self._rows.get(context.data_place(key)) if context.keeps_data else None
+        status = command.get("status")
         if not is_same_life(command, data):
-            return None  # of an earlier life, whose data row has expired
+            # Of an earlier life, whose data row has expired.
+            return Problem.ENDED if status in {HANDLERS_STARTED, HANDLERS_FAILED} else None
         if context.keeps_data and not self._is_applied(key, command, data, is_last=is_last):
             return Problem.NOT_APPLIED
-        status = command.get("status")
         life = life_of(command, data)
         cursors = [
             Cursor.of(self._rows.get(context.cursor_place(key, name)), life) for name in context.handler_names

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runtime.model.rows import is_same_life, version_of
+from runtime.pipeline.apply import was_applied
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
     from runtime.store.values import Place, Row
@@ -59,15 +62,40 @@ def read_latest(context: ModuleContext, key: DetailKey, also: Place | None = Non
         rows = context.store.batch_get([*places.values(), *others])
         if offsets is _NEAR:
             row, extra = (rows.get(place) if place else None for place in (own, also))
-        # Commands of an earlier life may still be there, where that life's data row has expired.
-        anchor = row or state or rows.get(places[version + 1])
-        found = [v for v, place in places.items() if place in rows and is_same_life(rows[place], anchor)]
-        if not found:
+        behind = {v: rows[place] for v, place in places.items() if place in rows}
+        last = _last(
+            behind, row or state, behind.get(version + 1), may_expire=context.keeps_data and not state
+        )
+        if last is None:
             break
-        leap, version, row = max(found) - version, max(found), rows[places[max(found)]]
+        leap, version, row = last - version, last, behind[last]
         if leap < _DENSE[offsets]:
             break  # the one after it was asked for, and is not there
     return Latest(version, row, state, extra)
+
+
+def _last(behind: Mapping[int, Row], base: Row | None, first: Row | None, *, may_expire: bool) -> int | None:
+    """The last of the commands behind a version that go on from it; None where none does.
+
+    Commands of an earlier life may be among them, where that life's data row has expired. They are
+    passed over behind a version that is still to be applied: then its life has begun again at 1. Where
+    that version was applied as well, and there is no data row, all of them have expired but those of
+    a life that has begun behind them.
+
+    Args:
+        behind: The commands, by version in order.
+        base: The row of the version; None where it is 0, or gone.
+        first: The command right behind it, if it is there.
+        may_expire: Whether there is no data row, in a module that has them.
+    """
+    before, anchor, last = base, base or first, None
+    for version, command in behind.items():
+        if not is_same_life(command, anchor):
+            if not may_expire or before is None or not was_applied(before):
+                continue
+            anchor = command
+        before, last = command, version
+    return last
 
 
 def _read_state(context: ModuleContext, key: DetailKey) -> tuple[Row | None, int]:

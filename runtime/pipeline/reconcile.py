@@ -256,17 +256,30 @@ class _Repair:
         """Finish the versions of one aggregate up to the last one that was found."""
         last = found[-1].version
         try:
-            if any(command.problem is Problem.NOT_APPLIED for command in found):
-                self._apply(key, last)
-            if self.context.handlers:
-                self._handle(key, found[0].version, last)
-            else:
-                for _, command in self._commands(key, found[0].version, last):
-                    self._finish(command)
+            self._end(key, [command.version for command in found if command.problem is Problem.ENDED])
+            if present := [command for command in found if command.problem is not Problem.ENDED]:
+                self._go_on(key, present)
         except Exception as error:  # noqa: BLE001 - one aggregate must not stop the others
             kind = type(error).__name__
             logger.error("not reconciled", error=kind)
             self.failed.append(NotReconciled(key, last, kind))
+
+    def _go_on(self, key: DetailKey, found: Sequence[Unfinished]) -> None:
+        """Do for versions of the present life what the pipeline would have done."""
+        last = found[-1].version
+        if any(command.problem is Problem.NOT_APPLIED for command in found):
+            self._apply(key, last)
+        if self.context.handlers:
+            self._handle(key, found[0].version, last)
+        else:
+            for _, command in self._commands(key, found[0].version, last):
+                self._finish(command)
+
+    def _end(self, key: DetailKey, versions: Sequence[int]) -> None:
+        """Finish versions of a life that is over: no handler is to see them any more."""
+        places = [self.context.command_place(key, version) for version in versions]
+        for command in self.context.store.batch_get(places).values():
+            self.finished += finish(self.context, command, ())
 
     def _apply(self, key: DetailKey, last: int) -> None:
         done = apply(self.context, key, last, rebuild=True)

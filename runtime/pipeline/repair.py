@@ -22,7 +22,7 @@ from runtime.errors import (
 )
 from runtime.identity.checked_key import checked_key
 from runtime.log import logger
-from runtime.model.rows import LIFE, version_of
+from runtime.model.rows import LIFE, is_same_life, version_of
 from runtime.pipeline.cursors import TurnLostError
 from runtime.pipeline.drain import MOVED_ON, Turn, unmoved
 from runtime.pipeline.finish import finish_failed
@@ -225,7 +225,7 @@ class _Repair:
                 break
             if command is not None and turn.claim(command):
                 try:
-                    self._catch_up(turn, cursor, cursor.parked_version, to_skip)
+                    self._catch_up(turn, cursor, command, cursor.parked_version, to_skip)
                 except _OvertakenError:
                     continue
                 except TurnLostError:
@@ -239,12 +239,15 @@ class _Repair:
     def plan(self, *, skipping: bool = False) -> Repaired:
         """What `run` would do if no version failed and none arrived. It refuses what `run` refuses."""
         turn = Turn(self._context, self._reference, self._key, "plan")
-        cursor, _ = self._read(turn, is_first=True)
-        parked = cursor.parked_version or 0
+        cursor, command = self._read(turn, is_first=True)
+        parked = cursor.parked_version
+        if parked is None or command is None:
+            return self._outcome(None, None)
         self._skipped = parked if skipping else None
         last, _ = self._applied(turn, parked)
         commands = turn.commands(self._first(turn, cursor, parked), last)
-        self._done = [v for v, found in commands if found is not None and v != self._skipped]
+        shown = [v for v, found in commands if found is not None and is_same_life(found, command)]
+        self._done = [v for v in shown if v != self._skipped]
         return self._outcome(parked, cursor.parked_error)
 
     def _read(self, turn: Turn, *, is_first: bool) -> tuple[Cursor, Row | None]:
@@ -255,6 +258,10 @@ class _Repair:
         if is_first:
             self._check_parked(row)
         command = turn.read(parked or 1)
+        if command is not None and turn.is_late(command):
+            # It gave up in an earlier life, whose versions nobody waits for any more.
+            command = turn.read(max(version_of(turn.data), version_of(row)))
+            return turn.cursor, command
         if command is None and parked is not None:
             latest = read_latest(self._context, self._key)
             command = turn.read(latest.version) if latest.version > parked else None
@@ -275,7 +282,7 @@ class _Repair:
     def _outcome(self, parked: int | None, error: str | None) -> Repaired:
         return Repaired(self._reference.name, tuple(self._done), self._skipped, parked, error)
 
-    def _catch_up(self, turn: Turn, cursor: Cursor, parked: int, to_skip: int | None) -> None:
+    def _catch_up(self, turn: Turn, cursor: Cursor, command: Row, parked: int, to_skip: int | None) -> None:
         """Show the handler what it has missed, then unpark it."""
         last, unmoved = self._applied(turn, parked)
         done = cursor.version
@@ -287,8 +294,8 @@ class _Repair:
                 if version == to_skip == parked and version not in self._done:
                     turn.row.skip(turn.token, version, (cursor.parked_error or "")[:_MAX_SKIPPED_ERROR])
                     self._skipped = version
-                elif found is None:
-                    continue  # gone: expired, or migrated
+                elif found is None or not is_same_life(found, command):
+                    continue  # gone: expired, or migrated; or of another life
                 else:
                     self._show(turn, found, version)
                 done = version

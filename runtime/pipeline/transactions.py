@@ -9,7 +9,7 @@ from boto3.dynamodb.conditions import Attr
 from runtime.contract import OPEN_COLUMN
 from runtime.model.keys import get_tenant_code
 from runtime.model.rows import LIFE, PUBLISH_ID, data_row, history_row, life_of, version_of
-from runtime.model.status import FINISHED, HANDLERS_FAILED
+from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_applied
 from runtime.store.port import Check, Put, Set
 from runtime.store.values import Place
 
@@ -54,14 +54,16 @@ def status_write(context: ModuleContext, command: Row, status: str) -> Write:
     """What a transaction that applies ``command`` does to its row: set the status, or only look at it.
 
     It holds only while the row is this very command: one that was erased, or published anew
-    in a later life, must not be applied from an image of the earlier one. A final status stays:
-    the command was finished, and the data row is only made anew.
+    in a later life, must not be applied from an image of the earlier one; nor one whose data row
+    was written since the image was taken, and has expired. A final status stays: the command was
+    finished, and the data row is only made anew.
     """
     place = Place(context.tables.command, command["pk"], command["sk"])
     if command.get("status") in _SETTLED:
         return Check(place=place, condition=is_command(command), label=COMMAND)
     columns, remove = status_set(context, command["pk"], status)
-    unfinished = ~Attr("status").is_in(list(_SETTLED))
+    is_known = is_applied(command.get("status")) or PUBLISH_ID not in command
+    unfinished = ~Attr("status").is_in(list(_SETTLED if is_known else (*_SETTLED, HANDLERS_STARTED)))
     return Set(
         place=place,
         columns=columns,

@@ -114,19 +114,21 @@ class HistoryService(Generic[AttributesT]):
         *,
         after: int = 0,
         limit: int | None = None,
+        every_life: bool = False,
         invoke_context: InvokeContext | None = None,
     ) -> StateList[AttributesT]:
-        """The replaced states of one aggregate, oldest first.
+        """The replaced states of one aggregate, oldest first: those of its present life.
 
-        A query reads all of their rows, since sort keys do not have the versions in order;
-        large attributes are fetched for what is returned only. `page` reads no more than it
-        returns, and ends by bytes. Where the aggregate has lived before, the states of an earlier
-        life that are still kept are among them.
+        A query reads all of their rows, since sort keys do not have the versions in order, and one
+        call the data row, which says which life it is; large attributes are fetched for what is
+        returned only. `page` reads no more than it returns, and ends by bytes. Where there is no data
+        row, the item has expired, and the states of its last lives are all there.
 
         Args:
             key: ``(pk, sk)``; the sort key without a version.
             after: Leave out this version and those before it.
             limit: Most states to return. Default: all of them.
+            every_life: Return the states of earlier lives that are still kept, too.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Raises:
@@ -134,7 +136,11 @@ class HistoryService(Generic[AttributesT]):
             ForbiddenError: The key belongs to another tenant.
         """
         detail = self._checked(key, invoke_context)
-        rows = [row for row in self._rows(detail) if version_of(row) > after]
+        rows = self._rows(detail)
+        if rows and not every_life:
+            current = self._current(detail)
+            rows = [row for row in rows if _of_life(row, current)]
+        rows = [row for row in rows if version_of(row) > after]
         found = self._context.rows.readable(rows[:limit])
         return StateList(found.items, found.unreadable)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.store.values import Value
 
-__all__ = ["JSON_TYPE", "WIRE_TYPE", "dump", "load"]
+__all__ = ["JSON_TYPE", "WIRE_TYPE", "as_stored", "dump", "load"]
 
 JSON_TYPE: Final = "application/json"
 WIRE_TYPE: Final = "application/x-amz-json-1.0"
@@ -33,6 +33,12 @@ def dump(attributes: Value) -> tuple[bytes, str]:
     except _NoJsonError:
         ordered = folded(wire, _IN_ORDER)
         return json.dumps(ordered, sort_keys=True, separators=(",", ":")).encode(), WIRE_TYPE
+
+
+def as_stored(attributes: Value) -> dict[str, Any]:
+    """The column with the attributes in DynamoDB's own JSON, for people to look at."""
+    stored: dict[str, Any] = folded(encoded_value(attributes), _IN_ORDER)
+    return stored
 
 
 def load(content: bytes, content_type: str) -> Value:

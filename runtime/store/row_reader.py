@@ -28,7 +28,8 @@ from runtime.model.models import CommandModel, DataListModel, DataModel, Unreada
 from runtime.model.rows import version_of
 from runtime.model.validation import field_problems
 from runtime.store.answer_size import PAGE_BYTES, answer_bytes, answer_size
-from runtime.store.codec import encoded_value, opened, opened_row, sealed
+from runtime.store.attribute_json import as_stored
+from runtime.store.codec import opened, opened_row, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -166,7 +167,7 @@ class RowReader(Generic[AttributesT]):
         """
         with suppress(CorruptRowError):
             row = self._large_attributes.load(row)
-        return encoded_value(row.get(_COLUMN))
+        return as_stored(row.get(_COLUMN))
 
     def page(
         self,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runtime.store.memory import MemoryStore
     from runtime.testing.clock import Clock
 
-__all__ = ["Email", "Execution", "MemoryResources", "Message"]
+__all__ = ["Email", "Execution", "MemoryResources", "Message", "QueuedMessage"]
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
@@ -111,6 +111,7 @@ class MemoryResources(Resources):
         emails: What was sent, in order.
         executions: What was started, in order.
         objects: What is in buckets, by bucket and key.
+        object_events: What happened to objects, in order: event, bucket, key, and size in bytes.
         pushes: What was pushed to clients: channel and event, in order.
     """
 
@@ -118,17 +119,18 @@ class MemoryResources(Resources):
         super().__init__(settings)
         self.__dict__["store"] = store  # in place of the cached property
         self.messages: list[Message] = []
-        self.queues: dict[str, deque[_Queued]] = {}
+        self.queues: dict[str, deque[QueuedMessage]] = {}
         self.emails: list[Email] = []
         self.executions: list[Execution] = []
         self.objects: dict[tuple[str, str], _Object] = {}
+        self.object_events: list[tuple[str, str, str, int]] = []
         self.pushes: list[tuple[str, Mapping[str, Any]]] = []
         self._clients: dict[str, _Client] = {
             "sns": _Sns(self.messages),
             "sqs": _Sqs(self.queues),
             "sesv2": _Ses(self.emails),
             "stepfunctions": _StepFunctions(self.executions),
-            "s3": _S3(self.objects, clock),
+            "s3": _S3(self.objects, self.object_events, clock),
         }
         self.__dict__["realtime"] = _Realtime(settings, self.pushes)
 
@@ -181,7 +183,16 @@ class _Sns(_Client):
 
 
 @dataclass(slots=True)
-class _Queued:
+class QueuedMessage:
+    """A message in a queue.
+
+    Attributes:
+        message: The message.
+        id: Its id, and its receipt handle.
+        times_received: How often it was received.
+        is_hidden: Whether somebody has received it, and not deleted it yet.
+    """
+
     message: Message
     id: str
     times_received: int = 0
@@ -191,7 +202,7 @@ class _Queued:
 class _Sqs(_Client):
     """Queues that exist on first use. A message that was received stays hidden until it is deleted."""
 
-    def __init__(self, queues: dict[str, deque[_Queued]]) -> None:
+    def __init__(self, queues: dict[str, deque[QueuedMessage]]) -> None:
         self._queues = queues
         self._sent = 0
 
@@ -205,7 +216,7 @@ class _Sqs(_Client):
     ) -> dict[str, str]:
         self._sent += 1
         attributes = {name: value["StringValue"] for name, value in (MessageAttributes or {}).items()}
-        queued = _Queued(_message(QueueUrl, MessageBody, attributes), f"message-{self._sent}")
+        queued = QueuedMessage(_message(QueueUrl, MessageBody, attributes), f"message-{self._sent}")
         self._queues.setdefault(QueueUrl, deque()).append(queued)
         return {"MessageId": queued.id}
 
@@ -326,8 +337,14 @@ class _Object:
 class _S3(_Client):
     """Buckets, which exist on first use."""
 
-    def __init__(self, objects: dict[tuple[str, str], _Object], clock: Clock) -> None:
+    def __init__(
+        self,
+        objects: dict[tuple[str, str], _Object],
+        events: list[tuple[str, str, str, int]],
+        clock: Clock,
+    ) -> None:
         self._objects = objects
+        self._events = events
         self._clock = clock
 
     def put_object(
@@ -342,6 +359,7 @@ class _S3(_Client):
         self._objects[Bucket, Key] = _Object(
             bytes(Body), ContentType, dict(Metadata or {}), self._clock.now()
         )
+        self._events.append(("ObjectCreated:Put", Bucket, Key, len(Body)))
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         found = self._objects.get((Bucket, Key))
@@ -356,7 +374,8 @@ class _S3(_Client):
         return {"LastModified": found.modified, "Metadata": found.metadata, "ContentType": found.content_type}
 
     def delete_object(self, *, Bucket: str, Key: str) -> None:
-        self._objects.pop((Bucket, Key), None)
+        if self._objects.pop((Bucket, Key), None):
+            self._events.append(("ObjectRemoved:Delete", Bucket, Key, 0))
 
     def list_objects_v2(
         self,
@@ -415,7 +434,7 @@ def _message(to: str, text: str, attributes: Mapping[str, str]) -> Message:
     return Message(to, text, attributes)
 
 
-def _received(queued: _Queued) -> dict[str, Any]:
+def _received(queued: QueuedMessage) -> dict[str, Any]:
     attributes = {
         name: {"DataType": "String", "StringValue": value}
         for name, value in queued.message.attributes.items()

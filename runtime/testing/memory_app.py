@@ -17,6 +17,7 @@ from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.model.handlers import HandlerReference
 from runtime.model.keys import VERSION_LATEST, get_sort_key_version
+from runtime.pipeline.reconcile import heal
 from runtime.settings import Settings
 from runtime.store.codec import encoded, folded, opened_row
 from runtime.store.memory import MemoryStore
@@ -25,6 +26,7 @@ from runtime.testing.clock import Clock
 from runtime.testing.handlers import WatchedHandler
 from runtime.testing.requests import SOURCE_IP, Client, as_issued, claims_of
 from runtime.testing.state_machine import run_execution
+from runtime.testing.triggers import OwnTriggers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -100,7 +102,7 @@ class MemoryApp:
         resources: Settings and clients of the app.
         handlers: The data sync handlers by name; by ``module.Name`` where two modules have one of
             the same name.
-        dead_letters: What was given up: records of a stream, and messages of the queue.
+        dead_letters: What was given up: records of a stream, messages of a queue or topic, and events.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class MemoryApp:
             self.resources.take_over(other)
         self._command_tables = {module.tables.command for module in app.modules.values()}
         self.handlers = self._watched_handlers()
+        self._own = OwnTriggers(app, self.resources, self.clock, self.dead_letters)
         self.store.on_change(self._on_change)
 
     def __enter__(self) -> Self:
@@ -218,6 +221,66 @@ class MemoryApp:
         with use_invoke_context(context, self.resources.settings):
             yield context
 
+    # What comes from elsewhere
+
+    def send(
+        self,
+        queue: str,
+        body: Any,  # noqa: ANN401 - any JSON
+        *,
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a message to a queue of the service's own; `deliver` gives it to its route.
+
+        Args:
+            queue: Name, ARN or URL of a queue that has a route; see `CqrsApp.on_queue`.
+            body: The message: a text as it is, anything else as JSON.
+            attributes: Its message attributes.
+
+        Raises:
+            ConfigurationError: The app has no route for it.
+        """
+        self._own.send(queue, body, attributes or {})
+
+    def publish(self, topic: str, message: Any, *, attributes: Mapping[str, str] | None = None) -> None:  # noqa: ANN401
+        """Publish a message to a topic of the service's own; `deliver` gives it to its route.
+
+        Args:
+            topic: Name or ARN of a topic that has a route; see `CqrsApp.on_sns`.
+            message: The message: a text as it is, anything else as JSON.
+            attributes: Its message attributes.
+
+        Raises:
+            ConfigurationError: The app has no route for it.
+        """
+        self._own.publish(topic, message, attributes or {})
+
+    def put_object(self, bucket: str, key: str, content: bytes | str = b"") -> None:
+        """Put an object into a bucket of the service's own; `deliver` tells its route.
+
+        Args:
+            bucket: Name of a bucket that has a route; see `CqrsApp.on_s3`.
+            key: Key of the object.
+            content: What is in it; a text in UTF-8.
+
+        Raises:
+            ConfigurationError: The app has no route for it.
+        """
+        self._own.put_object(bucket, key, content)
+
+    def put_event(self, source: str, detail_type: str, detail: Any) -> None:  # noqa: ANN401 - any JSON
+        """Put an event on EventBridge; `deliver` gives it to its route.
+
+        Args:
+            source: Its field ``source``.
+            detail_type: Its field ``detail-type``.
+            detail: What it says.
+
+        Raises:
+            ConfigurationError: The app has no route for it; see `CqrsApp.on_event`.
+        """
+        self._own.put_event(source, detail_type, detail)
+
     # What is under way
 
     @property
@@ -231,8 +294,10 @@ class MemoryApp:
         """Do all that follows from what was published, until nothing is under way.
 
         The stream function gets each command's record, the state machine runs, handlers are called
-        and notifications passed on. A retry waits for its time, on the clock of the test; so the
-        clock has moved on after a handler that fails.
+        and notifications passed on. What the app or the test has sent to a queue, topic, bucket or bus
+        that has a route of the app goes there; what fails there four times, or three times where it is
+        no queue, is in ``dead_letters``. A retry of the pipeline waits for its time, on the clock of the
+        test; so the clock has moved on after a handler that fails.
 
         Args:
             times: How often each record of the stream is delivered.
@@ -254,6 +319,18 @@ class MemoryApp:
             if self._running:
                 self._step(chance)
             self._tell()
+            self._own.deliver()
+
+    def heal(self) -> int:
+        """Do what the schedule of the stack does every few minutes: finish what nobody has finished.
+
+        Such as a command whose record was lost. It leaves commands of the last ten minutes to the
+        pipeline, so let time pass on the clock before. What follows from it is for `deliver`.
+
+        Returns:
+            How many commands were unfinished, and are taken care of now.
+        """
+        return sum(heal(module).healed for module in self.app.modules.values())
 
     def expire(self) -> int:
         """Delete the rows whose time to live is over, and return how many."""
@@ -359,7 +436,7 @@ class MemoryApp:
     def _is_busy(self) -> bool:
         is_to_start = self._started < len(self.executions)
         is_to_tell = self._told < len(self.resources.messages)
-        return bool(self._stream or self._running or is_to_start or is_to_tell)
+        return bool(self._stream or self._running or is_to_start or is_to_tell) or self._own.is_busy()
 
     def _tell(self) -> None:
         """Pass the notifications on, as the notifier function does."""

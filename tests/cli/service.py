@@ -76,6 +76,21 @@ def resync(module, segment, totalSegments, handlers=None, resumeToken=None, dryR
     return answer | {{"failed": [{{**key, "handler": "Names", "error": "Boom"}}]}} if limit == 13 else answer
 
 
+def show(module, pk, sk):
+    entry = {{"status": "finish:FINISHED", "createdAt": "2026-11-28T12:00:00.000Z", "createdBy": "ann"}}
+    entry |= {{"source": None, "syncMode": None, "requestId": "r-1", "history": False, "applied": True}}
+    versions = [entry | {{"version": 12, "earlierLife": True}}, entry | {{"version": 13}}]
+    data = {{"version": 13, "updatedAt": "2026-11-28T12:00:00.000Z", "updatedBy": "ann"}}
+    answer = {{"pk": pk, "sk": sk, "data": data, "versions": versions, "cursors": [], "executions": []}}
+    if sk == "many":
+        answer["earlier"] = 11
+    if sk == "expired":
+        answer["data"] = None
+    if sk == "new":
+        answer |= {{"data": None, "versions": [entry | {{"version": 1, "applied": False}}]}}
+    return answer
+
+
 def drop(module, pk, sk, handler, dryRun):
     if handler == "Names":
         message = "Names is a handler of order; use redrive or skip"

@@ -14,6 +14,7 @@ from constructs_lib import (
     CqrsApi,
     CqrsMonitoring,
     CqrsTable,
+    Healing,
     Notifications,
     StreamProcessing,
 )
@@ -39,6 +40,7 @@ def parts(scope: Construct) -> dict[str, Any]:
         "api": CqrsApi(
             scope, "Http", function=functions["api"], authorizer=apigatewayv2.HttpNoneAuthorizer()
         ),
+        "healing": Healing(scope, "Healing"),
     }
 
 

@@ -28,7 +28,7 @@ from runtime.settings import Settings
 from tests.constructs.conftest import new_app, stable, warnings_of
 from tests.constructs.functions import imported_function
 from tests.constructs.monitored import alarms_of
-from tests.constructs.test_monitoring import INTENT
+from tests.constructs.test_monitoring import ALARMS
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -199,7 +199,7 @@ def test_a_service_is_watched_by_default(app: cdk.App, code: Path) -> None:
     assert stack.monitoring is not None
     assert stack.monitoring.alarm_topic is stack.notifications.alarm_topic
     # Nothing that can be watched was forgotten.
-    assert set(stack.monitoring.alarms) == set(INTENT)
+    assert set(stack.monitoring.alarms) == set(ALARMS)
     assert stack.monitoring.metrics.service == "prod-shop"
     assert len(Template.from_stack(stack).find_resources("AWS::CloudWatch::Dashboard")) == 1
 
@@ -257,7 +257,7 @@ def test_every_log_has_a_group_that_expires(app: cdk.App, code: Path) -> None:
     assert len(used) == len(groups) == 7
 
 
-@pytest.mark.parametrize(("modules", "alarms"), [(1, 29), (10, 110)])
+@pytest.mark.parametrize(("modules", "alarms"), [(1, 30), (10, 111)])
 def test_what_is_watched_costs_what_the_documentation_says(
     app: cdk.App, code: Path, modules: int, alarms: int
 ) -> None:

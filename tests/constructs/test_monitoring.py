@@ -15,6 +15,7 @@ from constructs_lib import (
     AlarmThresholds,
     CqrsMonitoring,
     CqrsTable,
+    Healing,
     InvalidPropsError,
     Notifications,
     StreamProcessing,
@@ -57,6 +58,9 @@ INTENT = {
         for name in FUNCTIONS
     },
 }
+#: Rings below its threshold, and where there is no data.
+HEARTBEATS = {"HealingStopped": ("Cqrs", "Heals", "Sum", 1, (3, 3), True)}
+ALARMS = INTENT | HEARTBEATS
 OFF = {
     "stream_lag": {"StreamLag"},
     "records_set_aside": {"RecordsSetAside", "RecordsDropped"},
@@ -64,6 +68,7 @@ OFF = {
     "executions_timed_out": {"ExecutionsTimedOut"},
     "commands_failed": {"CommandsFailed"},
     "commands_healed": {"CommandsHealed"},
+    "heals_missed": {"HealingStopped"},
     "handlers_parked": {"HandlersParked"},
     "command_lag": {"CommandLag"},
     "dead_letters": {"DeadLetters"},
@@ -120,7 +125,7 @@ def test_everything(stack: cdk.Stack, template_snapshot: SnapshotAssertion) -> N
         "what belongs to the monitoring"
     )
     assert warnings_of(stack) == []
-    assert set(made.alarms) == set(INTENT)
+    assert set(made.alarms) == set(ALARMS)
     assert made.alarm_topic is pager
 
 
@@ -138,7 +143,7 @@ def test_each_alarm_watches_what_it_is_for(service: Watched) -> None:
             periods,
             "OKActions" in alarm,
         )
-    assert found == INTENT
+    assert found == ALARMS
 
 
 def test_each_alarm_watches_a_part_that_there_is(service: Watched) -> None:
@@ -153,7 +158,7 @@ def test_each_alarm_watches_a_part_that_there_is(service: Watched) -> None:
         "TableName": "AWS::DynamoDB::GlobalTable",
     }
     for name, listed in dimensions.items():
-        if INTENT[name][0] == "Cqrs":
+        if ALARMS[name][0] == "Cqrs":
             module = "order" if name.endswith("-order") else "all"
             assert listed == [{"Name": "module", "Value": module}, {"Name": "service", "Value": "prod-shop"}]
             continue
@@ -207,8 +212,10 @@ def test_alarms_go_to_the_alarm_topic_and_are_silent_without_data(service: Watch
         assert action["Ref"].startswith("NotificationsAlarmTopic"), name
         assert alarm.get("OKActions", [action]) == [action]
         assert "InsufficientDataActions" not in alarm
-        assert alarm["TreatMissingData"] == "notBreaching"
-        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        rings = ("GreaterThanOrEqualToThreshold", "notBreaching")
+        if name in HEARTBEATS:
+            rings = ("LessThanThreshold", "breaching")
+        assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == rings
 
 
 def test_an_alarm_costs_one_metric(service: Watched) -> None:
@@ -228,9 +235,9 @@ def test_none_leaves_an_alarm_out(stack: cdk.Stack) -> None:
             dashboard=False,
             **everything,
         )
-        missing = set(INTENT) - set(made.alarms)
+        missing = set(ALARMS) - set(made.alarms)
         assert {name.split("-")[0] for name in missing} == kinds
-        assert set(made.alarms) < set(INTENT)
+        assert set(made.alarms) < set(ALARMS)
 
 
 @pytest.mark.parametrize(
@@ -244,6 +251,7 @@ def test_none_leaves_an_alarm_out(stack: cdk.Stack) -> None:
         ({"api_latency": cdk.Duration.minutes(1)}, "api_latency must be .* to 30 seconds, got 1 minute"),
         ({"command_lag": cdk.Duration.millis(0)}, "command_lag must be from 1 milli to 1 day, got"),
         ({"oldest_notification": cdk.Duration.days(15)}, "oldest_notification must be .* got 15 days"),
+        ({"heals_missed": 1}, "heals_missed must be from 2 to 10, got 1; one alone may just be late"),
         ({"dead_letter": 1}, "AlarmThresholds has no property 'dead_letter' .* did you mean 'dead_letters'"),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
@@ -251,6 +259,32 @@ def test_none_leaves_an_alarm_out(stack: cdk.Stack) -> None:
 def test_thresholds_that_ring_always_or_never_are_refused(props: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidPropsError, match=message):
         AlarmThresholds(**props)
+
+
+@pytest.mark.parametrize(
+    ("every", "period"),
+    [
+        (cdk.Duration.minutes(1), 300),
+        (cdk.Duration.minutes(5), 300),
+        (cdk.Duration.minutes(7), 420),
+        (cdk.Duration.hours(12), 43200),
+    ],
+)
+def test_a_heartbeat_is_missed_by_the_schedule_that_it_has(
+    stack: cdk.Stack, every: cdk.Duration, period: int
+) -> None:
+    made = CqrsMonitoring(
+        stack,
+        "Monitoring",
+        app_name="shop",
+        alarm_topic=sns.Topic(stack, "Topic"),
+        healing=Healing(stack, "Healing", heal_every=every),
+        thresholds=AlarmThresholds(heals_missed=10),
+    )
+    (alarm,) = alarms_of(made).values()
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (period, 10, 10)
+    # CloudWatch looks at seven days at most, at one day where periods are shorter than an hour.
+    assert period * 10 <= (86400 if period < 3600 else 7 * 86400)
 
 
 def test_there_must_be_a_topic_and_something_to_watch(stack: cdk.Stack) -> None:
@@ -301,7 +335,7 @@ def test_monitoring_in_a_stack_of_its_own() -> None:
     made = CqrsMonitoring(operations, "Monitoring", app_name="shop", **parts(service))
     template = Template.from_stack(operations)
     template.resource_count_is("AWS::CloudWatch::Alarm", len(made.alarms))
-    assert set(made.alarms) == set(INTENT)
+    assert set(made.alarms) == set(ALARMS)
     assert not Template.from_stack(service).find_resources("AWS::CloudWatch::Alarm")
 
 
@@ -334,6 +368,7 @@ def test_the_dashboard_begins_with_health_and_shows_every_part(service: Watched)
         "Age of the stream (ms)",
         "Records that failed",
         "Executions",
+        "Looks for what is unfinished",
         "Requests",
         "Time to answer (ms)",
         "Calls that failed",

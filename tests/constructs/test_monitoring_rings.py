@@ -31,6 +31,7 @@ from constructs_lib import (
     CqrsApi,
     CqrsMonitoring,
     CqrsTable,
+    Healing,
     Notifications,
     StreamProcessing,
 )
@@ -86,18 +87,21 @@ class Deployed:
         (alarm,) = answer["MetricAlarms"]
         return dict(alarm)
 
-    def put(self, name: str, value: float, *, periods: int = 1) -> str:
-        """Write a value of what an alarm watches into each of the last periods; its state after that."""
+    def put(self, name: str, value: float, *, periods: int = 1, ago: int = 0) -> str:
+        """Write a value of what an alarm watches into each of the last periods; its state after that.
+
+        The last of them is so many periods ``ago``.
+        """
         alarm = self.alarm(name)
         seconds = alarm["Period"]
-        for ago in range(periods):
+        for number in range(ago, ago + periods):
             self.cloudwatch.put_metric_data(
                 Namespace=alarm["Namespace"],
                 MetricData=[
                     {
                         "MetricName": alarm["MetricName"],
                         "Dimensions": alarm["Dimensions"],
-                        "Timestamp": datetime.now(UTC) - timedelta(seconds=seconds * ago + seconds / 2),
+                        "Timestamp": datetime.now(UTC) - timedelta(seconds=seconds * number + seconds / 2),
                         "Value": value,
                     }
                 ],
@@ -135,6 +139,7 @@ class Deployed:
             workflow=CommandWorkflow(stack, "Workflow", state_machine=machine),
             functions=functions,
             api=CqrsApi(stack, "Http", function=functions["api"], authorizer=public),
+            healing=Healing(stack, "Healing"),
         )
         cdk.CfnOutput(stack, "AlarmTopicArn", value=notifications.alarm_topic.topic_arn)
         # Of another stage, so that its metrics are those of the runtime alone.
@@ -145,6 +150,7 @@ class Deployed:
             env_name="stg",
             notifications=notifications,
             tables=[order],
+            healing=Healing(stack, "StgHealing"),
             thresholds=AlarmThresholds(dead_letters=None, oldest_notification=None, table_throttles=None),
             dashboard=False,
         )
@@ -191,6 +197,19 @@ def test_an_alarm_rings_when_its_metric_crosses(deployed: Deployed, name: str) -
     assert message["AlarmDescription"].startswith("prod-shop: ")
     assert " Next: " in message["AlarmDescription"]
     assert bool(deployed.alarm(name)["OKActions"]) == is_state
+
+
+def test_a_heartbeat_that_stops_rings_and_one_that_is_back_tells_so(deployed: Deployed) -> None:
+    """A period without one counts as a missed one. The emulator looks only where there is something."""
+    name, old = "HealingStopped", "stg HealingStopped"
+    assert deployed.put(name, 0) == "ALARM"
+    assert deployed.put(name, 1) == "OK"
+    told = deployed.told()
+    assert [message["NewStateValue"] for message in told] == ["ALARM", "OK"]
+    assert told[0]["AlarmDescription"].startswith("prod-shop: The service does not finish any more")
+    # The last one was two periods ago: that is not too long.
+    assert deployed.put(old, 1, ago=2) == "OK"
+    assert [message["NewStateValue"] for message in deployed.told()] == ["OK"]
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 BURST = 40
 #: The states of an execution with two handlers that take what they are given.
 NO_HANDLER = ("Apply", "HasHandlers", "Done")
-ONE_HANDLER = ("Apply", "HasHandlers", "RunHandlers", "RunHandler", "Finish", "Done")
-TWO_HANDLERS = ("Apply", "HasHandlers", "RunHandlers", "RunHandler", "RunHandler", "Finish", "Done")
+ONE_HANDLER = ("Apply", "HasHandlers", "RunHandlers", "RunHandler", "Finish")
+TWO_HANDLERS = ("Apply", "HasHandlers", "RunHandlers", "RunHandler", "RunHandler", "Finish")
 
 
 @pytest.fixture

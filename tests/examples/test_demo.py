@@ -78,9 +78,9 @@ def test_the_demo_shows_every_trace_of_every_command_and_can_be_kept(tmp_path: P
         for title in ("Create", "Update", "Delete"):
             seen = re.findall(r"✓  (.{12})", chapters[title])
             assert sorted(label.strip() for label in seen) == sorted(TRACES), title
-            assert "Apply → HasHandlers → RunHandlers → RunHandler → Finish → Done" in chapters[title]
+            assert "Apply → HasHandlers → RunHandlers → RunHandler → Finish" in chapters[title]
             assert "finish:FINISHED" in chapters[title]
-        assert "3 executions with 21 state transitions" in chapters["What happened"]
+        assert "3 executions with 18 state transitions" in chapters["What happened"]
         curl = re.search(r"^  list +(curl .*)$", running.text, re.MULTILINE)
         assert curl
         _, _, headers, url = shlex.split(curl[1])

@@ -1,4 +1,4 @@
-"""An aggregate that is erased and made anew: no life meets another, whoever dies, whatever comes late."""
+"""An aggregate that is gone and made anew: no life meets another, whoever dies, whatever comes late."""
 
 from __future__ import annotations
 
@@ -33,6 +33,37 @@ def live_twice(world: World) -> None:
     world.settle()
     world.be_late(records, executions)
     world.settle()
+
+
+def live_on(world: World) -> None:
+    """The same, where the first life has expired and its commands are kept."""
+    for number in range(3):
+        world.publish(name="first life", publish_id=f"p{number}")
+    records = world.records()
+    world.settle()
+    executions = list(world.executions.values())
+    world.expire()
+    world.be_late(records, executions)
+    assert world.rows().data == {}, "what has expired came back"
+    for number in range(2):
+        world.publish(name="next life", publish_id=f"q{number}", on=None if number else 0)
+    world.be_late(records, executions)
+    world.settle()
+    world.be_late(records, executions)
+    world.settle()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("handlers", [True, False])
+def test_a_crash_around_the_end_of_a_life(
+    open_site: Callable[..., Process], mode: str, *, handlers: bool
+) -> None:
+    process = open_site(mode=mode, handlers=handlers)
+    undisturbed = undisturbed_life(process, live_on)
+    rows = undisturbed.end()
+    assert {(row["name"], row["version"]) for row in rows.data.values()} == {("next life 4", 5)}
+    kinds = () if COMPLETE else ("publish_async",)
+    assert survive(process, live_on, undisturbed, undisturbed.faults(*kinds)) >= 8
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -142,12 +142,26 @@ class World:
                 for moment in ("before", "after") if COMPLETE else ("after",):
                     yield Fault(number, position, moment, f"{kind}, {name}")
 
-    def publish(self, *, sync: bool = False, publish_id: str | None = None, name: str = "after") -> None:
-        """A client, which knows the version and repeats a request that got no answer."""
+    def publish(
+        self,
+        *,
+        sync: bool = False,
+        publish_id: str | None = None,
+        name: str = "after",
+        on: int | None = None,
+    ) -> None:
+        """A client, which knows the version and repeats a request that got no answer.
+
+        Args:
+            sync: Whether synchronously.
+            publish_id: Id of the publish.
+            name: What it says, beside the version.
+            on: Version that the client gives. Default: the last one.
+        """
         version = self._published
         self._published += 1
         own = {"pk": self.pk, "code": self.pk, "name": f"{name} {version}"}
-        command = self._service.command(SK, version) | own
+        command = self._service.command(SK, version if on is None else on) | own
         payload = {"command": command, "publish_id": publish_id}
         for _ in range(_MOST_ATTEMPTS):
             try:
@@ -270,12 +284,21 @@ class World:
                 self.attempt("erase", {"pk": self.pk, "sk": SK})
             except DiedError:
                 continue
+            except BadRequestError:
+                assert self._has_died  # else everything has come to its end
+                self.heal()
+                continue
             except ItemNotFoundError:
                 pass  # it had come to its end
             break
         self._published = 0
         self.accepted.clear()
         self._delivered.clear()
+
+    def expire(self) -> None:
+        """DynamoDB deletes the data row, whose time is over. The commands are kept for longer."""
+        key = {"pk": {"S": self.pk}, "sk": {"S": SK}}
+        self._service.client.delete_item(TableName=self._service.tables.data, Key=key)
 
     def be_late(self, records: list[dict[str, Any]], executions: Iterable[Execution]) -> None:
         """Records and tasks of an earlier life come once more."""

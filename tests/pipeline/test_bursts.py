@@ -52,9 +52,21 @@ def test_a_burst_whose_records_come_one_by_one_and_shuffled(lab: Lab, seed: int)
     lab.run(seed=seed)
     check_all_seen(lab)
     assert len(lab.calls) <= 3 * COUNT
-    # A step is a state; beside the tasks there are the choice, and the map where there are handlers.
-    maps = lab.calls.count(Action.FINISH)
-    assert len(lab.calls) + lab.calls.count(Action.APPLY) + maps <= 5 * COUNT
+    assert transitions(lab) <= 5 * COUNT
+
+
+def transitions(lab: Lab) -> int:
+    """What Step Functions bills: the start, each task, the choice, and the map or the last state."""
+    return len(lab.resources.executions) + len(lab.calls) + 2 * lab.calls.count(Action.APPLY)
+
+
+def test_versions_that_come_one_by_one_cost_seven_transitions_and_four_calls_each(lab: Lab) -> None:
+    """With two handlers, where none is published before the one before it is finished; see docs/adr/0011."""
+    for version in range(20):
+        lab.publish(version)
+        lab.settle()
+    check_all_seen(lab, 20)
+    assert (transitions(lab), len(lab.calls)) == (7 * 20, 4 * 20)
 
 
 def test_a_burst_that_comes_in_batches_takes_an_execution_a_batch(lab: Lab) -> None:

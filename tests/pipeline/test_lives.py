@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import VersionConflictError, erase, reconcile
+from runtime import InvalidVersionError, erase, reconcile
 from runtime.contract import Action
 from runtime.model.status import FINISHED
 from runtime.store.port import Delete, Put
@@ -96,12 +96,12 @@ def test_commands_that_outlive_their_data_row_are_not_in_the_way_of_the_next_lif
     first_life(lab)
     lab.clock.advance(days=2)
     lab.store.expire()
-    with pytest.raises(VersionConflictError):
-        lab.publish(0)  # version 1 is still there
-    lab.clock.advance(days=27)
-    lab.publish(3)  # the aggregate lives on in its commands
+    lab.publish(0)  # version 1 is still there, and stays as it is
     lab.settle()
-    assert lab.row("data")["version"] == 4
+    data = lab.row("data")
+    assert (data["version"], data["lifeId"]) == (4, lab.row("command", "A1@4")["publishId"])
+    assert lab.row("command", "A1@1")["lifeId"] == lab.row("command", "A1@1")["publishId"]
+    assert one(lab).versions() == [1, 2, 3, 4]
 
 
 def test_orphans_of_an_earlier_life_make_way(lab: Lab) -> None:
@@ -117,6 +117,68 @@ def test_orphans_of_an_earlier_life_make_way(lab: Lab) -> None:
     assert {row["lifeId"] for row in (lab.row("data"), lab.row("command", "A1@3"))} == {
         lab.row("command", "A1@1")["publishId"]
     }
+
+
+def orphaned(lab: Lab) -> None:
+    """The commands 2 and 3 of an earlier life, and nothing else."""
+    first_life(lab)
+    orphans = {version: lab.row("command", f"A1@{version}") for version in (2, 3)}
+    erase(lab.module, KEY, invoke_context=lab.user())
+    for row in orphans.values():
+        lab.store.write(_put(lab, row))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_nothing_is_built_on_an_orphan(lab: Lab, version: int) -> None:
+    """It would never be applied: the data row is of another life."""
+    orphaned(lab)
+    first_life(lab, 1)
+    with pytest.raises(InvalidVersionError):
+        lab.publish(version)
+    lab.publish(-1)
+    lab.settle()
+    assert lab.row("data")["version"] == 2
+
+
+def test_nothing_is_built_on_an_orphan_while_the_life_is_applied(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is applied between the reads of the data row and of the commands: they are no snapshot."""
+    orphaned(lab)
+    lab.publish(0)
+    batch_get, done = lab.store.batch_get, []
+
+    def torn(places: Any, **options: Any) -> Any:
+        if not done:
+            done.append(1)
+            lab.settle()
+        return batch_get(places, **options)
+
+    monkeypatch.setattr(lab.store, "batch_get", torn)
+    assert lab.publish(-1, values={"name": "second"}).version == 2
+    monkeypatch.undo()
+    lab.settle()
+    assert lab.row("data")["version"] == 2
+
+
+def test_an_orphan_that_began_a_life_is_none_of_this_one(lab: Lab) -> None:
+    """Life 2 began behind version 1, and only its command is left when life 3 begins at 1."""
+    lab.publish(0, values={"ttl": int(lab.clock.seconds()) + 60})
+    lab.settle()
+    lab.clock.advance(minutes=2)
+    lab.store.expire()
+    lab.publish(0)
+    lab.settle()
+    orphan = lab.row("command", "A1@2")
+    assert orphan["lifeId"] == orphan["publishId"]
+    erase(lab.module, KEY, invoke_context=lab.user())
+    lab.store.write(_put(lab, orphan))
+    lab.publish(0)
+    assert lab.publish(-1, values={"name": "second"}).version == 2  # before version 1 is applied
+    lab.settle()
+    assert lab.publish(-1, values={"name": "third"}).version == 3  # and after
+    lab.settle()
+    assert lab.row("data")["version"] == 3
 
 
 def test_late_tasks_leave_nothing_behind_and_hide_nothing(lab: Lab) -> None:

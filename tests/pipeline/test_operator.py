@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CommandModule, StoreRefusedError
+from runtime import CommandModule, StoreRefusedError, metrics
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
 from runtime.model.status import FINISHED, HANDLERS_FAILED
@@ -90,11 +90,7 @@ def test_a_module_that_cannot_be_looked_at_does_not_stop_the_others(lab: Lab) ->
     other = Lab(handlers=[One()])
     lab.clock.start()
 
-    def refuse(*_: Any, **__: Any) -> None:
-        service, kind = "DynamoDB", "AccessDeniedException"
-        raise StoreRefusedError(service, kind)
-
-    other.store.query = refuse  # type: ignore[assignment, method-assign]
+    other.store.query = refuse_all  # type: ignore[assignment, method-assign]
     lab.publish(0)
     lab.records.clear()
     lab.clock.advance(minutes=11)
@@ -102,6 +98,47 @@ def test_a_module_that_cannot_be_looked_at_does_not_stop_the_others(lab: Lab) ->
     first, second = Operator(scope).run({"operation": "heal"})["modules"]
     assert first == {"name": "other", "error": "StoreRefusedError"}
     assert second["healed"] == 1
+
+
+def heals(capsys: pytest.CaptureFixture[str]) -> list[float]:
+    """What the heartbeat's metric has got since the last time."""
+    metrics.flush()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    return [value for line in lines if line["module"] == "all" for value in line.get("Heals", [])]
+
+
+def test_the_heartbeat_is_missed_where_something_cannot_be_healed(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heals(capsys)
+    operate(lab, "heal")
+    assert heals(capsys) == [1]  # also where nothing was to do
+    lab.publish(0)
+    lab.records.clear()
+    lab.clock.advance(minutes=11)
+    write = lab.store.write
+
+    def refuse(*writes: Any) -> None:
+        if any(isinstance(one, Put) and one.table == lab.context.tables.data for one in writes):
+            service, kind = "DynamoDB", "ValidationException"
+            raise StoreRefusedError(service, kind)
+        write(*writes)
+
+    monkeypatch.setattr(lab.store, "write", refuse)
+    (todo,) = operate(lab, "heal")["modules"]
+    assert [failure["error"] for failure in todo["failed"]] == ["StoreRefusedError"]
+    assert heals(capsys) == []
+    monkeypatch.undo()
+    assert operate(lab, "heal")["modules"][0]["healed"] == 1
+    assert heals(capsys) == [1]
+    monkeypatch.setattr(lab.store, "query", refuse_all)
+    assert operate(lab, "heal")["modules"] == [{"name": "todo", "error": "StoreRefusedError"}]
+    assert heals(capsys) == []
+
+
+def refuse_all(*_: Any, **__: Any) -> None:
+    service, kind = "DynamoDB", "AccessDeniedException"
+    raise StoreRefusedError(service, kind)
 
 
 def test_a_page_ends_by_bytes_whatever_keys_and_errors_say(lab: Lab) -> None:
@@ -136,3 +173,20 @@ def test_of_very_many_versions_the_last_ones_are_shown(lab: Lab) -> None:
     assert len(json.dumps(answer)) < MAX_ANSWER
     assert answer["versions"][-1]["version"] == 3999
     assert len(answer["versions"]) + answer["earlier"] == 3999
+
+
+def test_versions_of_earlier_lives_are_marked(lab: Lab) -> None:
+    def shown() -> list[tuple[int, bool, bool]]:
+        versions = operate(lab, "show", module="todo", **KEY._asdict())["versions"]
+        return [(one["version"], one["applied"], one.get("earlierLife", False)) for one in versions]
+
+    for version in range(2):
+        lab.publish(version, values={"ttl": int(lab.clock.seconds()) + 60})
+        lab.settle()
+    lab.clock.advance(minutes=2)
+    lab.store.expire()
+    assert shown() == [(1, True, False), (2, True, False)]
+    lab.publish(0)
+    assert shown() == [(1, True, True), (2, True, True), (3, False, False)]
+    lab.settle()
+    assert shown() == [(1, True, True), (2, True, True), (3, True, False)]

@@ -27,9 +27,10 @@ class Story:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - a repeatable story
         self.lab = Lab(mode=self.chance.choice(["workflow", "inline"]), handlers=[One(), Two()])
-        for kind in ("command", "data", "history"):
-            self.lab.keep_for(kind, 2)
+        for kind, days in (("command", 60), ("data", 2), ("history", 60)):
+            self.lab.keep_for(kind, days)
         self.life = 1
+        self.before = 0  # last version of the life before, where its commands are still there
         self.version = 0
         self.old_records: list[dict[str, Any]] = []
         self.steps: list[Iterator[float]] = []
@@ -41,8 +42,11 @@ class Story:
     def publish(self) -> None:
         name = f"life {self.life}, version {self.version + 1}"
         sync = self.chance.random() < 0.3
+        version = self.version
+        if self.version == self.before:
+            version = self.chance.choice([0, -1, self.version])
         with suppress(HandlersPendingError):
-            self.lab.publish(self.version, sync=sync, values={"name": name, "attributes": {"title": name}})
+            self.lab.publish(version, sync=sync, values={"name": name, "attributes": {"title": name}})
         self.version += 1
 
     def deliver(self) -> None:
@@ -96,13 +100,21 @@ class Story:
     def expire(self) -> None:
         """Everything is finished, and its time is over."""
         self.settle()
-        self.lab.clock.advance(days=3)
+        self.lab.clock.advance(days=61)
         self.lab.store.expire()
         if self.version:
             self.next_life()
 
-    def next_life(self) -> None:
-        self.life, self.version = self.life + 1, 0
+    def expire_alone(self) -> None:
+        """Everything is finished, and the time of the data row is over, but not that of its commands."""
+        self.settle()
+        self.lab.clock.advance(days=3)
+        self.lab.store.expire()
+        if self.version > self.before:
+            self.next_life(self.version)
+
+    def next_life(self, before: int = 0) -> None:
+        self.life, self.before, self.version = self.life + 1, before, before
         self.began = {name: len(self.handler(name).seen) for name in self.began}
 
     def settle(self) -> None:
@@ -127,18 +139,19 @@ class Story:
     def check(self) -> None:
         """Everything is of this life, in order, and finished."""
         lab, life = self.lab, self.life
-        versions = range(1, self.version + 1)
+        first = self.before + 1
+        versions = range(first, self.version + 1)
         rows = {version: lab.row("command", f"A1@{version}") for version in versions}
         data = lab.row("data")
-        if not self.version:
+        if self.version == self.before:
             assert data is None
-            assert lab.row("command", "A1@1") is None
+            assert lab.row("command", f"A1@{first}") is None
             return
         assert data["version"] == self.version
         assert data["name"] == f"life {life}, version {self.version}"
-        assert {row["lifeId"] for row in (data, *rows.values())} == {rows[1]["publishId"]}
+        assert {row["lifeId"] for row in (data, *rows.values())} == {rows[first]["publishId"]}
         assert {row["status"] for row in rows.values()} == {FINISHED}
-        for version in range(1, self.version):
+        for version in range(first, self.version):
             assert lab.row("history", f"A1@{version}")["name"] == f"life {life}, version {version}"
         assert lab.row("history", f"A1@{self.version}") is None
         for name, began in self.began.items():
@@ -158,6 +171,7 @@ STORY = (
     "pass_time",
     *["erase"] * 2,
     "expire",
+    *["expire_alone"] * 2,
 )
 
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import (
-    BadRequestError,
     CommandModule,
     ConfigurationError,
     CqrsApp,
@@ -156,97 +155,3 @@ def test_a_route_that_takes_one_keeps_to_the_minimum() -> None:
             answer = client.put("/docs/A1", {"version": 0, "name": "n", "attributes": {}, "ttl": ttl})
             assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "ttl")
         assert memory.rows("doc", "command") == []
-
-
-# A life
-
-
-def expired(lab: Lab, *, sync: bool = False) -> None:
-    """An item that had three versions, and whose time is over; its commands are still there."""
-    for version in range(3):
-        values = {"ttl": int(lab.clock.seconds()) + HOUR} if version == 2 else {}
-        lab.publish(version, values=values, sync=sync)
-        lab.settle()
-    lab.clock.advance(hours=2)
-    lab.store.expire()
-    assert lab.row("data") is None
-    assert lab.row("command", "A1@3") is not None
-
-
-@pytest.mark.parametrize("sync", [True, False])
-@pytest.mark.parametrize("version", [-1, 3])
-def test_what_comes_after_it_has_expired_is_another_life(lab: Lab, version: int, *, sync: bool) -> None:
-    expired(lab)
-    kept = lab.row("history", "A1@1"), lab.row("history", "A1@2")
-    lab.clock.advance(minutes=5)
-    anew = lab.publish(version, sync=sync, values={"name": "after 2", "attributes": {"title": "t2"}})
-    assert anew is not None, "the same content as before is new where there is nothing"
-    lab.settle()
-    data = lab.row("data")
-    assert (data["version"], data["name"], "ttl" in data) == (4, "after 2", False)
-    assert data["createdAt"] == data["updatedAt"]
-    assert data["lifeId"] == lab.row("command", "A1@4")["publishId"]
-    assert (lab.row("history", "A1@1"), lab.row("history", "A1@2"), lab.row("history", "A1@3")) == (
-        *kept,
-        None,
-    )
-    handler: Any = lab.module.handler("One").handler
-    assert handler.versions() == [1, 2, 3, 4]
-    lab.publish(4)
-    lab.settle()
-    history = lab.module.history.page(KEY, invoke_context=lab.user())
-    assert [state.version for state in history.items] == [4]
-    assert lab.row("data")["version"] == 5
-
-
-def test_what_has_expired_is_not_there_to_be_changed(lab: Lab) -> None:
-    expired(lab)
-    for version in (3, -1):
-        change = {"pk": KEY.pk, "sk": "A1", "version": version, "name": "m"}
-        with pytest.raises(BadRequestError, match="item not found"):
-            lab.module.commands.publish_partial_update_async(change, invoke_context=lab.user())
-    seen: list[Any] = []
-    lab.module.commands.publish_with_retry(
-        KEY, lambda latest: seen.append(latest) or lab.command(), invoke_context=lab.user()
-    )
-    assert seen == [None]
-
-
-def test_late_records_of_the_life_before_change_nothing(lab: Lab) -> None:
-    for version in range(3):
-        lab.publish(version, values={"ttl": int(lab.clock.seconds()) + HOUR})
-    records = list(lab.records)
-    lab.settle()
-    lab.clock.advance(hours=2)
-    lab.store.expire()
-    lab.publish(-1, values={"name": "anew"})
-    lab.deliver(records)
-    lab.settle()
-    lab.deliver(records)
-    lab.settle()
-    assert (lab.row("data")["version"], lab.row("data")["name"]) == (4, "anew")
-    assert lab.row("history", "A1@3") is None
-
-
-def test_an_item_that_was_not_applied_when_it_was_read_has_not_expired(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The data row is read, then version 1 is applied, then its command is read: no snapshot."""
-    lab.publish(0)
-    batch_get, done = lab.store.batch_get, []
-
-    def torn(places: Any, **options: Any) -> Any:
-        rows = batch_get(places, **options)
-        data = lab.context.data_place(KEY)
-        if not done and data in places:
-            done.append(1)
-            lab.settle()
-            rows = {place: row for place, row in batch_get(places, **options).items() if place != data}
-        return rows
-
-    monkeypatch.setattr(lab.store, "batch_get", torn)
-    lab.publish(1)
-    monkeypatch.undo()
-    lab.settle()
-    assert lab.row("data")["version"] == 2
-    assert lab.row("data")["lifeId"] == lab.row("command", "A1@1")["publishId"]

@@ -234,6 +234,66 @@ def test_a_redrive_after_the_data_row_expired_comes_to_the_last_command(lab: Lab
     assert lab.row("data") is None
 
 
+def test_a_redrive_that_died_before_it_finished_what_it_had_shown_is_repeated(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursor is past the version that it is parked at by then."""
+    one(lab).fails_at = {2}
+    for version in range(4):
+        lab.publish(version)
+    lab.settle()
+    one(lab).fails_at = set()
+    monkeypatch.setattr("runtime.pipeline.repair.finish_failed", die)
+    with pytest.raises(DiedError):
+        redrive(lab.module, KEY, "One", invoke_context=lab.user())
+    monkeypatch.undo()
+    assert (lab.cursor("One")["version"], lab.cursor("One")["parkedVersion"]) == (4, 2)
+    lab.clock.advance(minutes=20)
+    assert redrive(lab.module, KEY, "One", invoke_context=lab.user()).done == ()
+    assert one(lab).versions() == [1, 2, 3, 4]
+    assert [lab.status(version) for version in range(1, 5)] == [FINISHED] * 4
+    assert "parkedVersion" not in lab.cursor("One")
+
+
+def test_a_redrive_finishes_what_it_shows_before_the_version_that_is_parked(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who dies in a handler's turn leaves no word of where: the doorbell's version is parked."""
+    lab.publish(0)
+    lab.settle()
+    one(lab).before = die
+    lab.publish(1)
+    lab.publish(2)
+    lab.deliver()
+    (execution,) = lab.running()
+    context = {"Execution": {"Id": "arn:one"}, "State": {"RetryCount": 0}, "StateMachine": {}}
+    failure = {"handler": "One", "error": "Lambda.Unknown", "cause": "died"}
+    lab.work({"action": Action.APPLY, "input": execution.input, "context": context})
+    lab.work({"action": Action.PARK, "input": execution.input | failure, "context": context})
+    assert (lab.cursor("One")["version"], lab.cursor("One")["parkedVersion"]) == (1, 3)
+    one(lab).before = lambda _command: None
+    read: list[Any] = []
+    batch_get = lab.store.batch_get
+
+    def noted(places: Any) -> Any:
+        wanted = list(places)
+        read.extend(wanted)
+        return batch_get(wanted)
+
+    monkeypatch.setattr(lab.store, "batch_get", noted)
+    assert redrive(lab.module, KEY, "One", invoke_context=lab.user()).done == (2, 3)
+    assert [lab.status(version) for version in range(1, 4)] == [FINISHED] * 3
+    assert lab.context.command_place(KEY, 1) not in read  # it was finished long ago
+
+
+class DiedError(Exception):
+    """A process ends here."""
+
+
+def die(*_arguments: Any) -> None:
+    raise DiedError
+
+
 def test_a_skip_says_so_and_goes_on(lab: Lab) -> None:
     one(lab).fails_at = {2}
     for version in range(3):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsApp, heal, metrics
+from runtime import CqrsApp, metrics
 from runtime.contract import Metric
+from runtime.entry.operator.operator import Operator
+from runtime.entry.operator.scope import Scope
 from tests.runtime.test_handlers import Recorder
 from tests.runtime.test_stream import INLINE, record
 from tests.support.service import PK, Service, on_dynamodb
@@ -176,8 +178,9 @@ def test_no_tenant_key_or_user_becomes_a_dimension(
         broken = record(service, f"{sk}0@1")
         del broken["dynamodb"]["NewImage"]["pk"]
         app({"Records": [broken]}, None)
-        healed = heal(service.module, older_than=timedelta(0)).healed
-        assert healed == 2  # the one that failed, and the one that nobody has begun
+        scope = Scope({"todo": service.module}, service.module.resources)
+        (healed,) = Operator(scope).run({"operation": "heal", "olderThan": 0})["modules"]
+        assert healed["healed"] == 2  # the one that failed, and the one that nobody has begun
         metrics.flush()
         lines = emitted(capsys)
         series[tenant] = {

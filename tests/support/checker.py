@@ -157,7 +157,8 @@ def _data_and_history(rows: Rows, but: frozenset[str]) -> Iterator[str]:
     unexpected = set(rows.history)
     for (pk, sk), commands in aggregates.items():
         top, at = max(commands), int(rows.data.get((pk, sk), {}).get("version", 0))
-        unexpected -= {(pk, add_sort_key_version(sk, version)) for version in range(1, at)}
+        replaced = [version for version in range(1, at) if not _begins_life(commands, version + 1)]
+        unexpected -= {(pk, add_sort_key_version(sk, version)) for version in replaced}
         if missing := sorted(set(range(1, top + 1)) - set(commands)):
             yield f"I2 {pk} {sk}: the versions {missing} are missing below {top}"
             continue
@@ -166,7 +167,7 @@ def _data_and_history(rows: Rows, but: frozenset[str]) -> Iterator[str]:
         states = _states(sk, commands, min(at, top))
         if at in states and (difference := _difference(rows.data[pk, sk], states[at], but, commands[at])):
             yield f"I2 {pk} {sk}: data at {at} {difference}"
-        for version in range(1, at):
+        for version in replaced:
             key = (pk, add_sort_key_version(sk, version))
             if key not in rows.history:
                 yield f"I3 {pk} {key[1]}: no history row"
@@ -178,12 +179,20 @@ def _data_and_history(rows: Rows, but: frozenset[str]) -> Iterator[str]:
     yield from (f"I3 {key}: history of a state that was not replaced" for key in unexpected)
 
 
+def _begins_life(commands: Mapping[int, Row], version: int) -> bool:
+    """Whether a version came after the item had expired: the state before it was not replaced."""
+    before, own = (commands.get(number, {}).get("lifeId") for number in (version - 1, version))
+    return version > 1 and before is not None and own not in {None, before}
+
+
 def _states(sk: str, commands: Mapping[int, Row], last: int) -> dict[int, Row]:
     """The data row after each version."""
     states: dict[int, Row] = {}
     first: Row = {}
     for version in range(1, last + 1):
         command = commands[version]
+        if _begins_life(commands, version):
+            first = {}
         for name in _OF_THE_FIRST:
             if name in command:
                 first.setdefault(name, command[name])

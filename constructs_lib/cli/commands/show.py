@@ -25,11 +25,13 @@ def show(context: Context) -> Result:
     found = context.operator.ask("show", module=module, pk=options.pk, sk=options.sk, **raw)
     parts: list[Line | Table] = [
         Line(f"{module}  {found['pk']}  {found['sk']}", "bold"),
-        Line(_state(found["data"])),
+        Line(_state(found["data"], found["versions"])),
         Line(),
         *_raw(found["data"]),
         _versions(found["versions"]),
     ]
+    if earlier := found.get("earlier"):
+        parts.append(Line(f"… and {earlier} earlier versions, which are too many for one answer"))
     if found["cursors"]:
         parts.append(_cursors(found["cursors"]))
     if found["executions"]:
@@ -37,7 +39,9 @@ def show(context: Context) -> Result:
     return Result({"module": module, **found}, parts)
 
 
-def _state(data: dict[str, Any] | None) -> str:
+def _state(data: dict[str, Any] | None, versions: Sequence[dict[str, Any]]) -> str:
+    if data is None and any(entry["applied"] for entry in versions):
+        return "no data row: there was one, and it has expired or was deleted"
     if data is None:
         return "no data row: no version was applied"
     return f"at version {data['version']} since {data['updatedAt']}, by {data['updatedBy']}"
@@ -58,7 +62,7 @@ def _versions(versions: Sequence[dict[str, Any]]) -> Table:
         [
             entry["version"],
             entry["status"] or "-",
-            _yes(entry["applied"]),
+            _yes(entry["applied"]) + (", in an earlier life" if entry.get("earlierLife") else ""),
             _yes(entry["history"]),
             entry["createdAt"],
             entry["createdBy"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.clients.executions import Executions
@@ -10,9 +9,9 @@ from runtime.entry.operator.cursors import cursor_fields
 from runtime.entry.operator.sizes import fitting
 from runtime.errors import CorruptRowError, InvalidInputError, ItemNotFoundError
 from runtime.identity.checked_key import checked_key
-from runtime.model.json_text import dumps
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import PUBLISH_ID, version_of
+from runtime.model.rows import LIFE, PUBLISH_ID, is_same_life, version_of
+from runtime.pipeline.apply import was_applied
 from runtime.pipeline.versions import version_rows
 
 if TYPE_CHECKING:
@@ -38,13 +37,14 @@ def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     A query of the commands, one of the history, two reads, and one call for each of the
     last 20 versions to find its execution. A row that makes no sense is shown as far as it does.
     Of versions that are too many for one answer, the last ones are shown, and ``earlier`` says how
-    many are not. With ``raw``, the attributes of the data row are in DynamoDB's own JSON, as they
-    are stored, and beside them what the module's model has to say of them.
+    many are not. Those of an earlier life of the aggregate have ``earlierLife``. With ``raw``, the
+    attributes of the data row are in DynamoDB's own JSON, as they are stored, and beside them what the
+    module's model has to say of them.
     """
     context = arguments.module(scope.modules).context
     key = checked_key(arguments.key(), None, context.settings)
     tables = context.tables
-    commands = version_rows(context, tables.command, key, columns=(*_COMMAND_COLUMNS, PUBLISH_ID))
+    commands = version_rows(context, tables.command, key, columns=(*_COMMAND_COLUMNS, PUBLISH_ID, LIFE))
     history = {
         get_sort_key_version(row["sk"]) for row in version_rows(context, tables.history, key, columns=())
     }
@@ -59,9 +59,10 @@ def show(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     if not context.keeps_data:
         applied = min((cursor["version"] or 0 for cursor in seen.values()), default=0)
     versions = {get_sort_key_version(row["sk"]): row for row in commands}
+    present = data or (commands[-1] if commands else None)
     entries = [
         _columns(row, _COMMAND_COLUMNS, version=version, history=version in history)
-        | {"applied": version <= applied}
+        | _of_life(row, present, applied=version <= applied or (data is None and was_applied(row)))
         for version, row in versions.items()
     ]
     shown = fitting(reversed(entries))[::-1]
@@ -88,11 +89,18 @@ def _cursors(context: ModuleContext, key: DetailKey) -> dict[str, Row | None]:
     return {name: rows.get(place) if place else None for name, place in places.items()}
 
 
+def _of_life(row: Row, present: Row | None, *, applied: bool) -> dict[str, Any]:
+    """Whether a command was applied, and whether in an earlier life than the present one."""
+    if is_same_life(row, present):
+        return {"applied": applied}
+    return {"applied": was_applied(row), "earlierLife": True}
+
+
 def _raw(context: ModuleContext, data: Row) -> dict[str, Any]:
     """The attributes of a data row as they are stored, and why the model does not accept them."""
     unreadable = context.rows.readable([data]).unreadable
     return {
-        "attributes": json.loads(dumps(context.rows.stored_attributes(data))),
+        "attributes": context.rows.stored_attributes(data),
         "problems": [
             {"field": problem.field, "message": problem.message}
             for row in unreadable or ()

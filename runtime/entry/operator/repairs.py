@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime import metrics
+from runtime.contract import NO_MODULE
 from runtime.errors import CqrsError
 from runtime.log import error_fields, log_context, logger
 from runtime.pipeline import reconcile as reconciling
@@ -43,7 +45,7 @@ def heal(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     """Finish what is under way for too long, in every module; see `runtime.heal`.
 
     What the schedule asks for. A module that cannot be looked at is reported, and does not stop
-    the others.
+    the others. The metric ``Heals`` counts the looks after which nothing was left to repair.
     """
     older_than = timedelta(seconds=arguments.seconds("olderThan", _TEN_MINUTES))
     modules: list[dict[str, Any]] = []
@@ -57,6 +59,8 @@ def heal(scope: Scope, arguments: Arguments) -> dict[str, Any]:
             continue
         failed = [{**one.key._asdict(), "version": one.version, "error": one.error} for one in done.failed]
         modules.append({"name": name, "lookedAt": done.looked_at, "healed": done.healed, "failed": failed})
+    if not any(module.get("error") or module.get("failed") for module in modules):
+        metrics.count(metrics.HEALS, NO_MODULE)
     return {"modules": modules}
 
 
