@@ -413,6 +413,7 @@ def fuzz(
     return counts
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ipaddress")  # of a network that is a flag
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_every_answer_is_as_the_document_says(memory: MemoryApp, mode: GenerationMode) -> None:
     document = document_of(memory)

@@ -84,7 +84,8 @@ class _AsWritten(GenerateJsonSchema):
         return _text("date-time", is_local=schema.get("tz_constraint") == "naive")
 
     def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:  # noqa: ARG002 - as a date
-        return _text("duration")
+        # No `duration` of JSON Schema: that has neither fractions nor signs, nor days behind years.
+        return {"type": "string", "description": "A duration as in ISO 8601, such as PT1H30M."}
 
     def json_schema(self, schema: core_schema.JsonSchema) -> JsonSchemaValue:
         found = super().json_schema(schema)
