@@ -2,7 +2,7 @@
 
 PYTHON      ?= python3
 DEMO        ?= examples.demo
-PYTEST_ARGS ?= -n 3 --dist loadgroup --no-loadscope-reorder
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 FAULTS      := tests/pipeline tests/faults tests/operations tests/security
 
 BIN := .venv/bin

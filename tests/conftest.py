@@ -1,27 +1,36 @@
-"""Fixtures of every test, and in which order and where the tests run."""
+"""Fixtures of every test, and in which order and in which process the tests run."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["tests.support.emulator", "tests.support.stack"]
 
 #: What takes long is begun first, so that in the end no process waits for another one.
 _LONG: Final = ("e2e", "faults", "local", "examples", "docs", "constructs", "security")
+#: What asks for the fixture `deployment`, which takes half a minute to make.
+_DEPLOYED: Final = ("tests/e2e/", "tests/faults/test_poison.py", "tests/faults/test_soak.py")
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Keeps each file in one process, and all that needs the deployed stack in the one that deploys it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "deployed" if nodeid.startswith(_DEPLOYED) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """Let ``--dist loadfile`` know of the deployed stack."""
+    return _ByFile(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file in one process, and all that needs the deployed stack in the one that deploys it."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Begin with what takes long."""
     items.sort(key=_rank)
-
-
-def _group(item: pytest.Item) -> str:
-    needs_stack = "deployment" in getattr(item, "fixturenames", ())
-    return "deployment" if needs_stack else item.nodeid.partition("::")[0]
 
 
 def _rank(item: pytest.Item) -> int:
