@@ -38,8 +38,8 @@ def test_a_burst_is_drained(open_site: Callable[..., Process], mode: str, *, one
 
 
 def burst(world: World) -> None:
-    """Three waves, each on top of executions that have only begun."""
-    for wave in range(3):
+    """Waves, each on top of executions that have only begun."""
+    for wave in range(scaled(2, 3)):
         for _ in range(4):
             world.publish()
         world.deliver(one_by_one=wave == 1)
@@ -51,4 +51,4 @@ def burst(world: World) -> None:
 def test_a_crash_in_a_burst(open_site: Callable[..., Process]) -> None:
     process = open_site()
     undisturbed = undisturbed_life(process, burst)
-    survive(process, burst, undisturbed, chosen(undisturbed.faults("handle", "finish"), at_least=30))
+    survive(process, burst, undisturbed, chosen(undisturbed.faults("handle", "finish"), at_least=20))

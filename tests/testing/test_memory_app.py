@@ -27,6 +27,8 @@ from runtime import (
     reconcile,
     require_invoke_context,
 )
+from runtime.clients.resources import default_resources
+from runtime.contract import Env
 from runtime.errors import BatchDeliveryError, HandlersPendingError
 from runtime.testing import MemoryApp
 from runtime.testing.pytest_plugin import memory_app
@@ -342,7 +344,9 @@ def test_a_service_may_be_called_as_a_user(memory: MemoryApp) -> None:
 # The app
 
 
-def test_each_memory_begins_empty_and_leaves_the_app_as_it_was() -> None:
+def test_each_memory_begins_empty_and_leaves_the_app_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(Env.NODE_ENV, raising=False)
+    default_resources.cache_clear()  # other tests are services, too
     app = make()
     order = app.modules["order"]
     for _ in range(2):
