@@ -20,6 +20,9 @@ READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL) $(LAYERS)
 # Runs a command, and shows what it printed only when it fails.
 quietly = mkdir -p .venv && { $(1); } >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
 
+# Compiled modules are kept, whatever the shell says: aws_cdk takes each process seconds to compile.
+export PYTHONDONTWRITEBYTECODE :=
+
 # jsii greets each process with eleven lines where Node.js is older or newer than what it supports.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION    ?= 1
@@ -42,7 +45,8 @@ setup: $(READY) ## Install everything into .venv, node_modules and .local-aws; w
 demo: $(READY) ## Deploy the example to an AWS on this machine and send it commands; KEEP=1 leaves it running
 	@KEEP='$(KEEP)' $(BIN)/python -m $(DEMO)
 
-test: lint types ## Run lint, types and every test
+test: $(READY) ## Run lint, types and every test
+	@$(MAKE) --no-print-directory --jobs 2 lint types
 	@echo '==> pytest $(PYTEST_ARGS)'
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -12,7 +12,7 @@ from aws_cdk import aws_sqs as sqs
 
 from constructs_lib import CqrsModule, CqrsStack, Processing
 
-app = cdk.App()
+app = cdk.App(builtin_cloud_formation_validation=False)  # which takes seconds
 x86 = app.node.try_get_context("architecture") == "x86_64"
 stack = CqrsStack(
     app,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from mypy import api
 
 from tests.faults.scale import COMPLETE
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
 
 SERVICE = """
 from typing import Any
@@ -133,6 +135,9 @@ if either is not None and isinstance(either.attributes, Cat):
     print(either.attributes.lives)
 """
 
+#: What both type checkers say of each `reveal_type` above, in order.
+REVEALED = [*["OrderAttributes"] * 4, "int", "OrderAttributes", "dict[str, Any] | None"]
+
 
 @pytest.mark.parametrize("plugin", ["", *(["plugins = pydantic.mypy\n"] if COMPLETE else [])])
 def test_a_service_passes_mypy_strict(tmp_path: Path, plugin: str) -> None:
@@ -142,12 +147,16 @@ def test_a_service_passes_mypy_strict(tmp_path: Path, plugin: str) -> None:
     out, _, status = api.run([str(tmp_path / "service.py"), "--config-file", config, "--cache-dir", cache])
     told = [line.partition('"')[2].rpartition('"')[0] for line in out.splitlines() if "Revealed" in line]
     assert status == 0, out
-    assert told == [
-        "service.OrderAttributes",
-        "service.OrderAttributes",
-        "service.OrderAttributes",
-        "service.OrderAttributes",
-        "int",
-        "service.OrderAttributes",
-        "dict[str, Any] | None",
-    ]
+    assert told == [known.replace("Order", "service.Order") for known in REVEALED]
+
+
+def test_a_service_passes_pyright_strict(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text(SERVICE, encoding="utf-8")
+    config = {"typeCheckingMode": "strict", "include": ["service.py"], "extraPaths": [str(ROOT)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
+    pyright = ROOT / "node_modules" / ".bin" / "pyright"
+    command = [str(pyright), "--outputjson", "--pythonpath", sys.executable, "--project", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    told = json.loads(done.stdout)["generalDiagnostics"]
+    assert done.returncode == 0, told
+    assert [found["message"].split('"')[-2] for found in told] == REVEALED
