@@ -21,7 +21,14 @@ from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of
 from runtime.model.status import is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
-from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, insert_command, status_set
+from runtime.pipeline.transactions import (
+    COMMAND,
+    DATA,
+    advance_writes,
+    applied_ttl,
+    insert_command,
+    status_set,
+)
 from runtime.queries.sessions import SessionService
 from runtime.store.port import Check, ConditionFailedError
 from runtime.store.row_reader import UNREAD
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
-    from runtime.store.port import Write
+    from runtime.store.port import Put, Write
     from runtime.store.values import Place, Row
 
 __all__ = ["Publisher", "Request"]
@@ -164,7 +171,10 @@ class Publisher:
         if record is not None:
             also.append(record_write(record, row, request.fingerprint, stale))
         if request.sync:
-            also += self._advance(request.key, state, row, version - 1)
+            advance = self._advance(request.key, state, row, version - 1)
+            also += advance
+            if advance:
+                row |= applied_ttl(advance[0].row)
             # Only now: the `ttl` that comes with the final status is not the data row's.
             columns, _ = status_set(context, request.key.pk, context.applied_status)
             row |= columns
@@ -194,7 +204,7 @@ class Publisher:
         context = self._context
         return context.tables.has_open_index and (context.keeps_data or bool(context.handlers))
 
-    def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Write]:
+    def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Put]:
         """The writes that bring the data row from ``version`` to that of ``row``."""
         context = self._context
         if not context.keeps_data:
@@ -204,7 +214,7 @@ class Publisher:
             applied = apply(context, key, version)
             finish_applied(context, applied)
             data = applied.data
-        return [*advance_writes(context, data, row)]
+        return advance_writes(context, data, row)
 
     def _insert(self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None) -> Row:
         """Write the command, and ``also`` with it, unless its version is taken."""

@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Final
 from runtime import clock
 from runtime.errors import CqrsError
 from runtime.model.keys import DetailKey, get_sort_key_version, get_tenant_code
-from runtime.model.rows import DATA_TTL, is_same_life, key_of, life_of, moment_in, version_of
+from runtime.model.rows import (
+    APPLIED_TTL,
+    DATA_TTL,
+    is_same_life,
+    key_of,
+    life_of,
+    moment_in,
+    version_of,
+    was_applied,
+)
 from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
-from runtime.pipeline.apply import was_applied
 from runtime.pipeline.cursors import Cursor
 
 if TYPE_CHECKING:
@@ -184,6 +192,9 @@ class _Facts:
 
     def _has_expired(self, command: Row) -> bool:
         """Whether the data row that a command made was to be gone by now."""
+        if APPLIED_TTL in command:
+            return bool(0 < command[APPLIED_TTL] <= clock.seconds())
+        # Of an earlier release, or the reference system: the setting of today is all that tells.
         own = command.get(DATA_TTL)
         if own is not None:
             return bool(own <= clock.seconds())
