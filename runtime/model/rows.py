@@ -16,7 +16,7 @@ from runtime.model.status import FINISHED, is_applied
 __all__ = [
     "APPLIED_TTL",
     "DATA_TTL",
-    "ENDED",
+    "LEFT_BEHIND",
     "LIFE",
     "PUBLISH_ID",
     "SCHEMA_COLUMN",
@@ -24,6 +24,7 @@ __all__ = [
     "history_row",
     "is_deleted",
     "is_first_of_life",
+    "is_left_behind",
     "is_of_life",
     "is_pending",
     "is_same_command",
@@ -47,8 +48,8 @@ APPLIED_TTL: Final = "appliedTtl"
 Unlike the status, which a service may set to one of its own, nothing else writes it.
 """
 
-ENDED: Final = "ended"
-"""Column of a command that is never applied: its aggregate began another life without it."""
+LEFT_BEHIND: Final = "isLeftBehind"
+"""Column of a command that was not applied, and is not to be: another life of its aggregate has begun."""
 
 PUBLISH_ID: Final = "publishId"
 """Column that tells a publish from every other, so that a retry recognises its own row."""
@@ -144,7 +145,12 @@ def was_applied(command: _Row) -> bool:
 
 def is_pending(command: _Row) -> bool:
     """Whether a command is still to be applied."""
-    return ENDED not in command and not was_applied(command)
+    return not is_left_behind(command) and not was_applied(command)
+
+
+def is_left_behind(command: _Row) -> bool:
+    """Whether it was said of a command that it never will be applied."""
+    return LEFT_BEHIND in command
 
 
 def key_of(row: _Row) -> DetailKey:

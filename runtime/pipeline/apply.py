@@ -20,8 +20,8 @@ from runtime.backoff import back_off
 from runtime.errors import ContentionError, CorruptRowError
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import (
-    ENDED,
     is_first_of_life,
+    is_left_behind,
     is_of_life,
     is_same_command,
     is_same_life,
@@ -183,7 +183,7 @@ class _Run:
 
     @staticmethod
     def _follows(command: Row, last: Row | None) -> bool:
-        return ENDED not in command and is_same_life(command, last)
+        return not is_left_behind(command) and is_same_life(command, last)
 
     def _read(self, versions: Sequence[int]) -> None:
         """Read the commands that are not at hand."""

@@ -10,7 +10,7 @@ from runtime.contract import OPEN_COLUMN
 from runtime.model.keys import get_tenant_code
 from runtime.model.rows import (
     APPLIED_TTL,
-    ENDED,
+    LEFT_BEHIND,
     LIFE,
     PUBLISH_ID,
     data_row,
@@ -94,7 +94,7 @@ def status_write(context: ModuleContext, command: Row, status: str, data: Row) -
         list(_SETTLED if is_known else (*_SETTLED, HANDLERS_STARTED))
     )
     if not was_applied(command):
-        condition &= Attr(APPLIED_TTL).not_exists() & Attr(ENDED).not_exists()
+        condition &= Attr(APPLIED_TTL).not_exists() & Attr(LEFT_BEHIND).not_exists()
     return Set(
         place=place,
         columns=columns | applied_ttl(data),
