@@ -21,6 +21,7 @@ __all__ = [
     "PUBLISH_ID",
     "SCHEMA_COLUMN",
     "data_row",
+    "has_expired",
     "history_row",
     "is_deleted",
     "is_first_of_life",
@@ -141,6 +142,16 @@ def was_applied(command: _Row) -> bool:
     # Earlier releases and the reference system only tell by the status.
     status = command.get("status")
     return status == FINISHED or (PUBLISH_ID in command and is_applied(status))
+
+
+def has_expired(command: _Row, seconds: float) -> bool:
+    """Whether the time of the data row that a command left is over for sure.
+
+    Args:
+        command: A command that was applied.
+        seconds: The time, in seconds since 1970.
+    """
+    return bool(0 < command.get(APPLIED_TTL, 0) <= seconds)
 
 
 def is_pending(command: _Row) -> bool:

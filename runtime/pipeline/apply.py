@@ -20,6 +20,7 @@ from runtime.backoff import back_off
 from runtime.errors import ContentionError, CorruptRowError
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import (
+    has_expired,
     is_first_of_life,
     is_left_behind,
     is_of_life,
@@ -165,6 +166,7 @@ class _Run:
         They end with the first of their life, before one that was applied, or where none is left: the
         data row that was made of it has expired, and does not come back. One that is gone is passed over.
         """
+        is_newest = True  # of those that were applied: it says until when the data row was kept
         for versions in ([self._version], *_windows(range(self._version - 1, 0, -1))):
             self._read(versions)
             if not any(version in self._images for version in versions):
@@ -175,8 +177,10 @@ class _Run:
                     continue
                 if not self._follows(command, last):
                     return
-                if was_applied(command) and not self._rebuild:
-                    return
+                if was_applied(command):
+                    if not self._rebuild or (is_newest and has_expired(command, clock.seconds())):
+                        return
+                    is_newest = False
                 yield command
                 if is_first_of_life(command):
                     return

@@ -18,6 +18,7 @@ from runtime.model.rows import (
     APPLIED_TTL,
     DATA_TTL,
     PUBLISH_ID,
+    has_expired,
     is_left_behind,
     is_of_life,
     is_same_life,
@@ -187,7 +188,8 @@ class _Facts:
             and not (status == FINISHED and cursor.version is None and cursor.parked_version is None)
         ]
         if any(cursor.parked_version is None for cursor in behind):
-            return Problem.NOT_HANDLED
+            is_over = context.keeps_data and data is None and self._is_followed_by_another_life(key, command)
+            return Problem.ENDED if is_over else Problem.NOT_HANDLED
         final = HANDLERS_FAILED if behind else FINISHED
         if status in {final, FINISHED} or not (status is None or is_of_pipeline(status)):
             return None
@@ -199,6 +201,10 @@ class _Facts:
             return True
         if data is not None or not self._may_have_other_lives(key, command):
             return False
+        return self._is_followed_by_another_life(key, command)
+
+    def _is_followed_by_another_life(self, key: DetailKey, command: Row) -> bool:
+        """Whether commands of another life were applied that were published later."""
         published = moment_in(command, "createdAt")
         return any(
             was_applied(row) and not is_same_life(row, command) and moment_in(row, "createdAt") > published
@@ -235,7 +241,7 @@ class _Facts:
     def _has_expired(self, command: Row) -> bool:
         """Whether the data row that a command made was to be gone by now."""
         if APPLIED_TTL in command:
-            return bool(0 < command[APPLIED_TTL] <= clock.seconds())
+            return has_expired(command, clock.seconds())
         # Of an earlier release, or the reference system: the setting of today is all that tells.
         own = command.get(DATA_TTL)
         if own is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from runtime import clock
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import is_of_life, is_pending, is_same_life, version_of
+from runtime.model.rows import APPLIED_TTL, has_expired, is_of_life, is_pending, is_same_life, version_of
 from runtime.pipeline.versions import version_rows
 
 if TYPE_CHECKING:
@@ -73,15 +74,14 @@ def _last_command(commands: Sequence[Row], also: Row | None) -> Latest:
     """The latest version of an aggregate without a data row.
 
     It is the last one of those that are still to be applied. Where there is none, all have expired, and
-    whatever comes next goes behind all that are kept.
+    whatever comes next goes behind all that are kept; unless the row was not to expire yet.
     """
     pending = [row for row in commands if is_pending(row)]
-    if pending:
-        last: Row | None = pending[-1]
-    else:
-        last = commands[-1] if commands else None
-    version = get_sort_key_version(last["sk"]) if last else 0
-    return Latest(version, last, None, also, has_expired=bool(commands) and not pending)
+    last = next(reversed(pending or commands), None)
+    if last is None:
+        return Latest(0, None, None, also)
+    is_over = not pending and (APPLIED_TTL not in last or has_expired(last, clock.seconds()))
+    return Latest(get_sort_key_version(last["sk"]), last, None, also, has_expired=is_over)
 
 
 def _read_behind(

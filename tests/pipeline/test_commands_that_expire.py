@@ -8,6 +8,7 @@ import pytest
 
 from runtime import VersionConflictError, reconcile, redrive
 from runtime.model.status import FINISHED
+from runtime.pipeline import reconcile as reconciling
 from runtime.pipeline.apply import apply
 from runtime.store.port import Delete, Set
 from runtime.store.values import Place
@@ -157,6 +158,43 @@ class TestWhatWasApplied:
         assert lab.row("data")["version"] == 1
         assert lab.status(1) == "invoice:SENT"
 
+    @pytest.mark.parametrize("version", [-1, 1])
+    def test_a_row_that_somebody_has_taken_away_has_not_expired(self, lab: Lab, version: int) -> None:
+        """So the life goes on, and does not depend on who comes first: a publish, or a sweep."""
+        lab.publish(0)
+        lab.settle()
+        lab.store.write(Delete(place=lab.context.data_place(KEY)))
+        assert attempt(lab, 0) == "conflict"
+        assert attempt(lab, version, values={"name": "next"}) == "version 2"
+        reconcile(lab.module, invoke_context=lab.admin())
+        lab.settle()
+        data = lab.row("data")
+        assert (data["version"], data["name"]) == (2, "next")
+        assert data["lifeId"] == lab.row("command", "A1@1")["publishId"]
+
+    def test_a_sweep_that_is_overtaken_by_the_end_of_a_life_brings_nothing_back(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It finds a version that was not applied; before it applies it, that is done, and has expired."""
+        lab.publish(0, values={"ttl": int(lab.clock.seconds()) + HOUR})
+        find, done = reconciling.find_unfinished, []
+
+        def overtaken(*arguments: Any, **options: Any) -> Any:
+            found = find(*arguments, **options)
+            if not done:
+                done.append(found)
+                lab.settle()
+                lab.clock.advance(hours=2)
+                lab.store.expire()
+            return found
+
+        monkeypatch.setattr(reconciling, "find_unfinished", overtaken)
+        lab.clock.advance(minutes=30)
+        reconcile(lab.module, invoke_context=lab.admin())
+        assert len(done[0][0]) == 1
+        assert lab.row("data") is None
+        assert attempt(lab, 0) == "version 2"
+
 
 class TestRowsThatTellNoLife:
     """As the reference system and earlier releases write them."""
@@ -216,14 +254,15 @@ def counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def test_a_life_behind_a_long_one_costs_no_more_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = Lab(mode="inline")
-    first = lab.publish(0)
+    first = lab.publish(0, values={"ttl": int(lab.clock.seconds()) + HOUR})
     lab.settle()
     row = lab.row("command", f"A1@{first.version}")
     for version in range(2, 1001):
         place = Place(lab.context.tables.command, KEY.pk, f"A1@{version}")
         columns = {name: value for name, value in row.items() if name not in {"pk", "sk"}}
         lab.store.write(Set(place=place, columns=columns | {"version": version}))
-    lab.store.write(Delete(place=lab.context.data_place(KEY)))
+    lab.clock.advance(hours=2)
+    lab.store.expire()
     lab.publish(-1, values={"name": "anew"})
     counts = counted(lab, monkeypatch)
     apply(lab.context, KEY, 1001)
