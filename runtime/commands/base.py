@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.errors import InvalidVersionError, VersionConflictError
-from runtime.model.keys import VERSION_FIRST, VERSION_LATEST
-from runtime.model.rows import is_same_life, life_of, version_of
-from runtime.pipeline.apply import was_applied
+from runtime.model.keys import VERSION_FIRST, VERSION_LATEST, get_tenant_code
+from runtime.model.rows import is_of_life, is_same_life, life_of, version_of, was_applied
 from runtime.pipeline.latest import read_latest
+from runtime.pipeline.versions import has_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,7 @@ class Found:
         state: The data row; or, in a module without data rows, the last command that is kept.
         also: Another row that was asked for in the same read.
         has_expired: Whether the state is gone, though its commands are not.
+        is_overtaken: Whether there is a later version, whatever the rows above say.
     """
 
     key: DetailKey
@@ -64,6 +65,7 @@ class Found:
     state: Row | None
     also: Row | None = None
     has_expired: bool = False
+    is_overtaken: bool = False
 
     def base(self) -> Base:
         """The version to build on.
@@ -72,14 +74,18 @@ class Found:
             VersionConflictError: There is a later version.
             InvalidVersionError: There is no such version.
         """
-        base = checked_base(self.key, self.version, self.commands, self.state)
-        return Base(base.version, None) if self.has_expired else base
+        if self.is_overtaken:
+            raise VersionConflictError(*self.key, self.version)
+        if self.has_expired:
+            return Base(self.version, None)
+        return checked_base(self.key, self.version, self.commands, self.state)
 
 
 def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place | None = None) -> Found:
     """Read what ``version`` refers to: one call, or two and rarely more for the latest.
 
-    Version 0 of an aggregate that has expired while its commands are kept is its last version.
+    Where an aggregate has expired while commands of it are kept, each publisher goes behind the last of
+    them, whether they give its version, 0 or the latest: so that they meet on one row.
     """
     if version == VERSION_LATEST:
         return _read_latest(context, key, also)
@@ -87,37 +93,36 @@ def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place 
     places = {v: context.command_place(key, v) for v in (version, version + 1) if v > 0}
     others = [place for place in (state, also) if place]
     rows = context.store.batch_get([*others, *places.values()])
-    found = {v: rows[place] for v, place in places.items() if place in rows}
-    read = _settled(
-        context,
-        Found(key, version, found, rows.get(state) if state else None, rows.get(also) if also else None),
+    commands = {v: rows[place] for v, place in places.items() if place in rows}
+    found = Found(
+        key, version, commands, rows.get(state) if state else None, rows.get(also) if also else None
     )
-    if version == VERSION_FIRST and context.keeps_data and read.state is None:
-        first = found.get(version + 1)
-        if first is not None and was_applied(first):
-            latest = _read_latest(context, key, also)
-            return latest if latest.has_expired else read
-    return read
+    if not context.keeps_data or found.state is not None or not _may_have_expired(context, found):
+        return found
+    latest = _read_latest(context, key, also)
+    if latest.has_expired and version in {VERSION_FIRST, latest.version}:
+        return latest
+    # A batch is no snapshot: rows may have been written between its reads.
+    return replace(found, state=latest.state, is_overtaken=latest.version != version)
+
+
+def _may_have_expired(context: ModuleContext, found: Found) -> bool:
+    """Whether an aggregate without a data row may have had one."""
+    built_on = found.commands.get(found.version or 1)
+    if built_on is not None:
+        return was_applied(built_on)
+    # The first command may have expired before the others: then the next life goes behind those.
+    is_kept_for_ever = context.retention.calculate_ttl("command", get_tenant_code(found.key.pk)) is None
+    return found.version == VERSION_FIRST and not is_kept_for_ever and has_versions(context, found.key)
 
 
 def _read_latest(context: ModuleContext, key: DetailKey, also: Place | None) -> Found:
     latest = read_latest(context, key, also)
-    commands = {latest.version: latest.command} if latest.command else {}
-    found = _settled(context, Found(key, latest.version, commands, latest.state, latest.also))
-    if latest.state is None and found.state is not None:
-        # It was applied meanwhile. With the data row, orphans of an earlier life are told from its commands.
+    if latest.has_expired and context.store.get(context.data_place(key)) is not None:
+        # It was applied between the two reads.
         return _read_latest(context, key, also)
-    return found
-
-
-def _settled(context: ModuleContext, found: Found) -> Found:
-    """Tell an aggregate that has expired from one that was not applied when its data row was read."""
-    command = found.commands.get(found.version)
-    if not context.keeps_data or found.state is not None or command is None or not was_applied(command):
-        return found
-    # A batch is no snapshot: the row may have been written between its two reads.
-    state = context.store.get(context.data_place(found.key))
-    return replace(found, state=state, has_expired=state is None)
+    commands = {latest.version: latest.command} if latest.command else {}
+    return Found(key, latest.version, commands, latest.state, latest.also, has_expired=latest.has_expired)
 
 
 def checked_base(key: DetailKey, version: int, commands: Mapping[int, Row], state: Row | None) -> Base:
@@ -136,12 +141,10 @@ def checked_base(key: DetailKey, version: int, commands: Mapping[int, Row], stat
     at_version = state if version_of(state) == version else None
     command = commands.get(version)
     # What is built on a command of another life than the data row's would never be applied.
-    row = command if command is not None and is_same_life(command, state) else at_version
+    row = command if command is not None and is_of_life(command, state) else at_version
     later = commands.get(version + 1)
-    if later is not None and version and not is_same_life(later, row or state):
-        # It is an orphan, unless the version has expired: then it has begun the next life.
-        has_expired = state is None and row is not None and was_applied(row)
-        later = later if has_expired else None
+    if later is not None and version and _is_orphan(later, row, state):
+        later = None
     if later is not None or version_of(state) > version or (version == 0 and state is not None):
         raise VersionConflictError(*key, version)
     if version == 0:
@@ -149,3 +152,11 @@ def checked_base(key: DetailKey, version: int, commands: Mapping[int, Row], stat
     if row is None:
         raise InvalidVersionError(version)
     return Base(version, row, life_of(row, state))
+
+
+def _is_orphan(command: Row, before: Row | None, state: Row | None) -> bool:
+    """Whether a command is left from another life than the version before it, and the data row."""
+    if not is_same_life(command, before) or not is_of_life(command, state):
+        return True
+    # Versions are applied in order: what was applied before the one that it follows is of an earlier life.
+    return state is None and before is not None and not was_applied(before) and was_applied(command)

@@ -129,7 +129,7 @@ class _Erasure:
         new = list(takewhile(lambda command: _TOLD not in command, reversed(commands)))
         for command in reversed(new):
             status = command.get("status")
-            pending = not self._context.keeps_data or version_of(command) > applied
+            pending = version_of(command) > applied if self._context.keeps_data else self._context.handlers
             if (status is None and pending) or (
                 status == HANDLERS_STARTED and self._waits_for_a_handler(command)
             ):

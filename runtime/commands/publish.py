@@ -17,11 +17,18 @@ from runtime.commands.publish_record import LABEL, record_place, record_write, r
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
 from runtime.log import error_fields, logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of
-from runtime.model.status import is_final
+from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of, was_applied
+from runtime.model.status import HANDLERS_STARTED, is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
-from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, insert_command, status_set
+from runtime.pipeline.transactions import (
+    COMMAND,
+    DATA,
+    advance_writes,
+    applied_ttl,
+    insert_command,
+    status_set,
+)
 from runtime.queries.sessions import SessionService
 from runtime.store.port import Check, ConditionFailedError
 from runtime.store.row_reader import UNREAD
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
-    from runtime.store.port import Write
+    from runtime.store.port import Put, Write
     from runtime.store.values import Place, Row
 
 __all__ = ["Publisher", "Request"]
@@ -164,7 +171,10 @@ class Publisher:
         if record is not None:
             also.append(record_write(record, row, request.fingerprint, stale))
         if request.sync:
-            also += self._advance(request.key, state, row, version - 1)
+            advance = self._advance(request.key, state, row, version - 1)
+            also += advance
+            if advance:
+                row |= applied_ttl(advance[0].row)
             # Only now: the `ttl` that comes with the final status is not the data row's.
             columns, _ = status_set(context, request.key.pk, context.applied_status)
             row |= columns
@@ -194,7 +204,7 @@ class Publisher:
         context = self._context
         return context.tables.has_open_index and (context.keeps_data or bool(context.handlers))
 
-    def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Write]:
+    def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Put]:
         """The writes that bring the data row from ``version`` to that of ``row``."""
         context = self._context
         if not context.keeps_data:
@@ -204,7 +214,7 @@ class Publisher:
             applied = apply(context, key, version)
             finish_applied(context, applied)
             data = applied.data
-        return [*advance_writes(context, data, row)]
+        return advance_writes(context, data, row)
 
     def _insert(self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None) -> Row:
         """Write the command, and ``also`` with it, unless its version is taken."""
@@ -218,18 +228,16 @@ class Publisher:
                 return first
             taken = failure.rows.get(COMMAND)
             # An attempt that succeeded while its answer got lost finds its own row: that is success.
-            if taken is not None and taken.get(PUBLISH_ID) == row[PUBLISH_ID]:
-                return row
-            if in_place_of is not None or not self._may_replace(taken, row):
-                raise VersionConflictError(*request.key, row["version"] - 1) from None
-        else:
-            if in_place_of is not None and not request.sync:
-                self._ring(request.key, row)
-            return row
-        return self._insert(request, row, also, taken)
+            if taken is None or taken.get(PUBLISH_ID) != row[PUBLISH_ID]:
+                if in_place_of is not None or not self._may_replace(taken, row):
+                    raise VersionConflictError(*request.key, row["version"] - 1) from None
+                return self._insert(request, row, also, taken)
+        if in_place_of is not None and not request.sync:
+            self._ring(request.key, row)
+        return row
 
     def _may_replace(self, taken: Row | None, row: Row) -> bool:
-        """Whether the command that has a version is a finished one of another life.
+        """Whether the command that has a version is one of another life that nobody is at work on.
 
         A life ends with its data row, by its time to live; its commands may have longer to go. A
         module without data rows keeps the last command for ever: there no life ends but by erasure.
@@ -237,14 +245,21 @@ class Publisher:
         if taken is None or not self._context.keeps_data:
             return False
         own, its = life_of(row), life_of(taken)
-        return own is not None and its is not None and own != its and is_final(taken.get("status"))
+        if own is None or own == its:
+            return False
+        status = taken.get("status")
+        # One with a status of its user's own gets no final one any more.
+        if was_applied(taken):
+            return status != HANDLERS_STARTED
+        return its is not None and is_final(status)
 
     def _is_ended(self, key: DetailKey, row: Row) -> Check:
-        """The check that the other life has ended: the data row, if any, is of this one.
+        """The check that the other life has ended: the data row, if any, is of this one, and not so far.
 
         A synchronous publish needs none: it writes the data row itself, on a stricter condition.
         """
-        condition = Attr("pk").not_exists() | Attr(LIFE).eq(life_of(row))
+        is_this_one = Attr(LIFE).eq(life_of(row)) & Attr("version").lt(row["version"])
+        condition = Attr("pk").not_exists() | is_this_one
         return Check(place=self._context.data_place(key), condition=condition, label=DATA)
 
     def _ring(self, key: DetailKey, row: Row) -> None:

@@ -12,7 +12,7 @@ from runtime.contract import MODE_INLINE, NO_MODULE
 from runtime.errors import UnknownTriggerError
 from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import VERSION_LATEST, DetailKey, get_sort_key_version
-from runtime.model.rows import key_of, life_of
+from runtime.model.rows import PUBLISH_ID, key_of, life_of
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish_applied
 from runtime.store.codec import image_row
@@ -115,7 +115,9 @@ def _handle(context: ModuleContext, doorbells: list[_Doorbell]) -> None:
     last = max(doorbells, key=lambda doorbell: doorbell.version)
     if context.tables.mode == MODE_INLINE:
         if context.keeps_data:
-            images = {doorbell.version: doorbell.image for doorbell in doorbells}
+            # Without a publish id, nothing tells an image of the row that stands in the table from one of
+            # the same version in an earlier life: the row itself is read.
+            images = {bell.version: bell.image for bell in doorbells if PUBLISH_ID in bell.image}
             finish_applied(context, apply(context, last.key, last.version, images=images))
         if not context.handlers:
             return

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from boto3.dynamodb.conditions import Attr
-
 from runtime import metrics
 from runtime.contract import UNAVAILABLE_ERRORS, Action
 from runtime.entry.cause import cause_text
@@ -18,14 +16,14 @@ from runtime.errors import (
 )
 from runtime.log import log_context, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
-from runtime.model.rows import PUBLISH_ID, is_same_life, life_of, version_of
-from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
+from runtime.model.rows import PUBLISH_ID, is_of_life, is_same_life, life_of, version_of
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursors import CursorRow
 from runtime.pipeline.drain import Outcome, drain, is_late, read_commands
+from runtime.pipeline.failing import set_failed
 from runtime.pipeline.finish import finish, finish_all, finish_applied, finish_failed
-from runtime.pipeline.transactions import is_command, status_set
-from runtime.store.port import Check, ConditionFailedError, Set
+from runtime.pipeline.transactions import is_command
+from runtime.store.port import Check
 from runtime.unavailable import is_unavailable
 
 if TYPE_CHECKING:
@@ -285,7 +283,7 @@ def _fail(task: _Task) -> dict[str, Any]:
     """Every attempt to apply failed: make it visible, on the row and to the operators."""
     context = task.context
     error = str(task.input.get("error", "unknown"))
-    if not _set_failed(context, task.command_place, task.publish_id):
+    if not set_failed(context, task.command_place, task.publish_id):
         return {"failed": False}
     metrics.count(metrics.COMMANDS_FAILED, context.name)
     sk = add_sort_key_version(task.key.sk, task.version)
@@ -304,22 +302,7 @@ def _fail_those_before(task: _Task) -> None:
     if command is None or not context.keeps_data:
         return
     data = context.store.get(context.data_place(task.key))
-    first = version_of(data) + 1 if data is not None and is_same_life(data, command) else 1
+    first = version_of(data) + 1 if data is not None and is_of_life(command, data) else 1
     for version, found in read_commands(context, task.key, first, task.version - 1):
         if found is not None and found.get("status") is None and is_same_life(found, command):
-            _set_failed(context, context.command_place(task.key, version), found.get(PUBLISH_ID))
-
-
-def _set_failed(context: ModuleContext, place: Place, publish_id: str | None) -> bool:
-    """Say of a command that it could not be applied; False where somebody has applied it after all."""
-    columns, remove = status_set(context, place.pk, APPLY_FAILED)
-    if publish_id is None:  # of the reference system's statuses only one says that it was applied
-        condition = Attr("pk").exists() & ~Attr("status").is_in([FINISHED])
-    else:
-        applied = [FINISHED, HANDLERS_STARTED, HANDLERS_FAILED]
-        condition = Attr(PUBLISH_ID).eq(publish_id) & ~Attr("status").is_in(applied)
-    try:
-        context.store.write(Set(place=place, columns=columns, remove=remove, condition=condition))
-    except ConditionFailedError:
-        return False
-    return True
+            set_failed(context, context.command_place(task.key, version), found.get(PUBLISH_ID))

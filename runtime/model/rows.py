@@ -11,21 +11,30 @@ from typing import Any, Final
 
 from runtime.errors import CorruptRowError
 from runtime.model.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.model.status import FINISHED, is_applied
 
 __all__ = [
+    "APPLIED_TTL",
     "DATA_TTL",
+    "LEFT_BEHIND",
     "LIFE",
     "PUBLISH_ID",
     "SCHEMA_COLUMN",
     "data_row",
+    "has_expired",
     "history_row",
     "is_deleted",
+    "is_first_of_life",
+    "is_left_behind",
+    "is_of_life",
+    "is_pending",
     "is_same_command",
     "is_same_life",
     "key_of",
     "life_of",
     "moment_in",
     "version_of",
+    "was_applied",
 ]
 
 SCHEMA_COLUMN: Final = "schemaVersion"
@@ -33,6 +42,15 @@ SCHEMA_COLUMN: Final = "schemaVersion"
 
 DATA_TTL: Final = "dataTtl"
 """Column of a command with the time to live that its data row is to have."""
+
+APPLIED_TTL: Final = "appliedTtl"
+"""Column of a command that was applied: the time to live that the data row got with it, 0 for none.
+
+Unlike the status, which a service may set to one of its own, nothing else writes it.
+"""
+
+LEFT_BEHIND: Final = "isLeftBehind"
+"""Column of a command that was not applied, and is not to be: another life of its aggregate has begun."""
 
 PUBLISH_ID: Final = "publishId"
 """Column that tells a publish from every other, so that a retry recognises its own row."""
@@ -95,6 +113,57 @@ def is_same_life(row: _Row, other: _Row | None) -> bool:
     return own is None or its is None or own == its
 
 
+def is_of_life(command: _Row, data: _Row | None) -> bool:
+    """Whether a command may be of the life that a data row is in.
+
+    Where one of them does not tell, the reference system or an earlier release wrote it. Such a
+    command is of an earlier life if it was applied before the data row was first made.
+    """
+    own, its = life_of(command), life_of(data)
+    if own is not None and its is not None:
+        return own == its
+    if data is None or own is its or not was_applied(command):
+        return True
+    try:
+        return moment_in(command, "createdAt") >= moment_in(data, "createdAt")
+    except CorruptRowError:
+        return True
+
+
+def is_first_of_life(command: _Row) -> bool:
+    """Whether a life of its aggregate begins with a command, as far as the row tells."""
+    return PUBLISH_ID in command and command[PUBLISH_ID] == command.get(LIFE)
+
+
+def was_applied(command: _Row) -> bool:
+    """Whether the data row was written with a command, or by it before."""
+    if APPLIED_TTL in command:
+        return True
+    # Earlier releases and the reference system only tell by the status.
+    status = command.get("status")
+    return status == FINISHED or (PUBLISH_ID in command and is_applied(status))
+
+
+def has_expired(command: _Row, seconds: float) -> bool:
+    """Whether the time of the data row that a command left is over for sure.
+
+    Args:
+        command: A command that was applied.
+        seconds: The time, in seconds since 1970.
+    """
+    return bool(0 < command.get(APPLIED_TTL, 0) <= seconds)
+
+
+def is_pending(command: _Row) -> bool:
+    """Whether a command is still to be applied."""
+    return not is_left_behind(command) and not was_applied(command)
+
+
+def is_left_behind(command: _Row) -> bool:
+    """Whether it was said of a command that it never will be applied."""
+    return LEFT_BEHIND in command
+
+
 def key_of(row: _Row) -> DetailKey:
     """Key of the aggregate that a command, data or history row is about."""
     return DetailKey(row["pk"], remove_sort_key_version(row["sk"]))
@@ -146,8 +215,12 @@ def data_row(command: _Row, existing: _Row | None, ttl: int | None = None) -> _R
     # The key is what versions are ordered and found by; a column that disagrees must not win.
     row["version"] = get_sort_key_version(sk)
     row.pop("ttl", None)
-    # A command's own `ttl` is about the command once it is finished; see docs/adr/0002.
-    own = command.get(DATA_TTL) or command.get("ttl")
+    if APPLIED_TTL in command:
+        # Made anew, it is kept as long as it was to be.
+        own, ttl = command[APPLIED_TTL], None
+    else:
+        # A command's own `ttl` is about the command once it is finished; see docs/adr/0002.
+        own = command.get(DATA_TTL) or command.get("ttl")
     if own and not isinstance(own, str):
         row["ttl"] = own
     elif ttl is not None:

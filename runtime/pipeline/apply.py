@@ -19,19 +19,28 @@ from runtime import clock, metrics
 from runtime.backoff import back_off
 from runtime.errors import ContentionError, CorruptRowError
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import PUBLISH_ID, is_same_command, is_same_life, moment_in, version_of
-from runtime.model.status import FINISHED, is_applied
+from runtime.model.rows import (
+    has_expired,
+    is_first_of_life,
+    is_left_behind,
+    is_of_life,
+    is_same_command,
+    is_same_life,
+    moment_in,
+    version_of,
+    was_applied,
+)
 from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, status_write
 from runtime.store.port import ConditionFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["Applied", "apply", "was_applied"]
+__all__ = ["Applied", "apply"]
 
 _MAX_ROUNDS: Final = 20
 _WINDOW: Final = 99  # commands read in one batch, beside the data row
@@ -93,12 +102,6 @@ def apply(
     raise ContentionError(msg)
 
 
-def was_applied(command: Row) -> bool:
-    """Whether a command's status says that its data row was written, with it or before it."""
-    status = command.get("status")
-    return status == FINISHED or (PUBLISH_ID in command and is_applied(status))
-
-
 class _Run:
     """One call of `apply`."""
 
@@ -118,7 +121,6 @@ class _Run:
         self._images = images
         self._rebuild = rebuild
         self._gone: set[int] = set()
-        self._late: bool | None = None
         self._applied: list[Row] = []
 
     def round(self) -> Applied:
@@ -146,41 +148,58 @@ class _Run:
         return rows.get(place)
 
     def _read_missing(self, data: Row | None) -> Iterator[Row]:
-        """Commands after those that are applied; one that is gone, or of another life, is passed over."""
-        if data is None and not self._rebuild and self._has_expired():
-            return
+        """The commands to apply, in order: up to the version that the doorbell rang for."""
         last = self._images.get(self._version)
-        for start in range(version_of(data) + 1, self._version + 1, _WINDOW):
-            window = range(start, min(start + _WINDOW, self._version + 1))
-            unread = [v for v in window if v not in self._images and v not in self._gone]
-            if unread:
-                places = (self._context.command_place(self._key, v) for v in unread)
-                rows = self._store.batch_get(places)
-                self._images |= {get_sort_key_version(place.sk): row for place, row in rows.items()}
-            for version in window:
+        if data is None:
+            yield from reversed(list(self._read_back(last)) if last else [])
+            return
+        for versions in _windows(range(version_of(data) + 1, self._version + 1)):
+            self._read(versions)
+            for version in versions:
                 command = self._images.pop(version, None)
-                if command is None or not is_same_life(command, data) or not is_same_life(command, last):
+                if command is not None and is_of_life(command, data) and self._follows(command, last):
+                    yield command
+
+    def _read_back(self, last: Row) -> Iterator[Row]:
+        """Without a data row: the command that the doorbell rang for, and those before it, backwards.
+
+        They end with the first of their life, before one that was applied, or where none is left: the
+        data row that was made of it has expired, and does not come back. One that is gone is passed over.
+        """
+        is_newest = True  # of those that were applied: it says until when the data row was kept
+        for versions in ([self._version], *_windows(range(self._version - 1, 0, -1))):
+            self._read(versions)
+            if not any(version in self._images for version in versions):
+                return
+            for version in versions:
+                command = self._images.pop(version, None)
+                if command is None:
                     continue
-                if data is None and not self._rebuild and was_applied(command) and self._is_late():
+                if not self._follows(command, last):
                     return
+                if was_applied(command):
+                    if not self._rebuild or (is_newest and has_expired(command, clock.seconds())):
+                        return
+                    is_newest = False
                 yield command
+                if is_first_of_life(command):
+                    return
 
-    def _has_expired(self) -> bool:
-        """Whether there is no data row because there was one, and its time is over."""
-        command = self._images.get(self._version)
-        return command is not None and was_applied(command)
+    @staticmethod
+    def _follows(command: Row, last: Row | None) -> bool:
+        return not is_left_behind(command) and is_same_life(command, last)
 
-    def _is_late(self) -> bool:
-        """Whether the doorbell is an old one: its command was applied since, or is gone as well."""
-        if self._late is None:
-            command = self._store.get(self._context.command_place(self._key, self._version))
-            self._late = command is None or was_applied(command)
-        return self._late
+    def _read(self, versions: Sequence[int]) -> None:
+        """Read the commands that are not at hand."""
+        unread = [v for v in versions if v not in self._images and v not in self._gone]
+        if unread:
+            rows = self._store.batch_get(self._context.command_place(self._key, v) for v in unread)
+            self._images |= {get_sort_key_version(place.sk): row for place, row in rows.items()}
 
     def _advance(self, data: Row | None, command: Row) -> Row:
         """Write what ``command`` makes of ``data``, and return it."""
         writes = advance_writes(self._context, data, command)
-        status = status_write(self._context, command, self._context.applied_status)
+        status = status_write(self._context, command, self._context.applied_status, writes[0].row)
         try:
             self._store.write(*writes, status)
         except ConditionFailedError as failure:
@@ -199,6 +218,11 @@ class _Run:
             return
         else:
             self._images[version] = found
+
+
+def _windows(versions: range) -> Iterator[range]:
+    for start in range(0, len(versions), _WINDOW):
+        yield versions[start : start + _WINDOW]
 
 
 def _lags(commands: list[Row]) -> Iterator[float]:

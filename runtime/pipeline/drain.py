@@ -18,7 +18,7 @@ from runtime import clock
 from runtime.errors import CqrsError, PreviousVersionPending
 from runtime.log import logger
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import LIFE, PUBLISH_ID, is_deleted, is_same_life, life_of, version_of
+from runtime.model.rows import LIFE, PUBLISH_ID, is_deleted, is_of_life, is_same_life, life_of, version_of
 from runtime.model.status import FINISHED
 from runtime.pipeline.cursors import CursorRow, TurnLostError
 from runtime.pipeline.transactions import is_command
@@ -317,7 +317,7 @@ class Turn:
         return first
 
     def _applied_version(self, command: Row) -> int:
-        return version_of(self.data) if self.data and is_same_life(self.data, command) else 0
+        return version_of(self.data) if self.data and is_of_life(command, self.data) else 0
 
     def _is_own(self, cursor: Cursor) -> bool:
         return (cursor.claim or "").startswith(f"{self._owner}/")
@@ -339,7 +339,7 @@ def is_late(context: ModuleContext, key: DetailKey, command: Row, data: Row | No
     if not context.keeps_data:
         return False  # without data rows, no life ends but by erasure
     if data is not None or not row.is_foreign:
-        return not is_same_life(command, data)
+        return not is_of_life(command, data)
     seen = version_of(row.row)
     if seen <= get_sort_key_version(command["sk"]):
         return False

@@ -14,10 +14,23 @@ from typing import TYPE_CHECKING, Final
 from runtime import clock
 from runtime.errors import CqrsError
 from runtime.model.keys import DetailKey, get_sort_key_version, get_tenant_code
-from runtime.model.rows import DATA_TTL, is_same_life, key_of, life_of, moment_in, version_of
+from runtime.model.rows import (
+    APPLIED_TTL,
+    DATA_TTL,
+    PUBLISH_ID,
+    has_expired,
+    is_left_behind,
+    is_of_life,
+    is_same_life,
+    key_of,
+    life_of,
+    moment_in,
+    version_of,
+    was_applied,
+)
 from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
-from runtime.pipeline.apply import was_applied
 from runtime.pipeline.cursors import Cursor
+from runtime.pipeline.versions import version_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +56,8 @@ class Problem(StrEnum):
     """Everybody has seen it, or is parked, and its status does not say so."""
     ENDED = "ended"
     """Its life is over, so that nobody is to see it any more, and its status does not say so."""
+    LEFT_BEHIND = "leftBehind"
+    """It was not applied, another life has begun meanwhile, and its status does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +95,19 @@ class Unreadable:
 
 
 def find_unfinished(
-    context: ModuleContext, rows: Iterable[Row], before: datetime
+    context: ModuleContext, rows: Iterable[Row], before: datetime, *, is_scan: bool = True
 ) -> tuple[dict[DetailKey, list[Unfinished]], list[Unreadable]]:
     """Those among ``rows`` of the command table that should be finished, by aggregate and in order.
 
-    One call for each 100 rows of data, cursors and commands that are needed to tell.
+    One call for each 100 rows of data, cursors and commands that are needed to tell; and a query where a
+    command is pending, its data row is gone, and the aggregate had other lives or has expired.
 
     Args:
         context: Module of the commands.
         rows: Rows with at least `COLUMNS`.
         before: Younger ones are left to the pipeline. One from the future is none of them.
+        is_scan: Whether ``rows`` are all commands of their aggregates, as a scan finds them. Of what is
+            under way alone, each pending command without a data row costs a query.
 
     Returns:
         What is unfinished, and the aggregates of which nobody can tell.
@@ -110,7 +128,7 @@ def find_unfinished(
             places[key] = _places(context, key, numbers)
         except CqrsError as error:
             unreadable.append(Unreadable(key, max(numbers), type(error).__name__))
-    facts = _Facts(context, places)
+    facts = _Facts(context, places, is_scan=is_scan)
     for key in places:
         numbers = versions[key]
         try:
@@ -126,10 +144,15 @@ def find_unfinished(
 class _Facts:
     """What the tables hold about some aggregates."""
 
-    def __init__(self, context: ModuleContext, places: Mapping[DetailKey, Sequence[Place]]) -> None:
+    def __init__(
+        self, context: ModuleContext, places: Mapping[DetailKey, Sequence[Place]], *, is_scan: bool
+    ) -> None:
         self._context = context
+        self._places = places
+        self._is_scan = is_scan
         # Read anew: since the look, the pipeline may have gone on.
         self._rows = context.store.batch_get(place for mine in places.values() for place in mine)
+        self._all: dict[DetailKey, Sequence[Row]] = {}
 
     def unfinished(self, key: DetailKey, versions: Sequence[int]) -> list[Unfinished]:
         found = []
@@ -146,7 +169,9 @@ class _Facts:
         context = self._context
         data = self._rows.get(context.data_place(key)) if context.keeps_data else None
         status = command.get("status")
-        if not is_same_life(command, data):
+        if context.keeps_data and not was_applied(command) and self._is_left_behind(key, command, data):
+            return None if is_left_behind(command) else Problem.LEFT_BEHIND
+        if not is_of_life(command, data):
             # Of an earlier life, whose data row has expired.
             return Problem.ENDED if status in {HANDLERS_STARTED, HANDLERS_FAILED} else None
         if context.keeps_data and not self._is_applied(key, command, data, is_last=is_last):
@@ -163,11 +188,42 @@ class _Facts:
             and not (status == FINISHED and cursor.version is None and cursor.parked_version is None)
         ]
         if any(cursor.parked_version is None for cursor in behind):
-            return Problem.NOT_HANDLED
+            is_over = context.keeps_data and data is None and self._is_followed_by_another_life(key, command)
+            return Problem.ENDED if is_over else Problem.NOT_HANDLED
         final = HANDLERS_FAILED if behind else FINISHED
         if status in {final, FINISHED} or not (status is None or is_of_pipeline(status)):
             return None
         return Problem.NOT_FINISHED
+
+    def _is_left_behind(self, key: DetailKey, command: Row, data: Row | None) -> bool:
+        """Whether another life has begun since a command that was not applied, even if it is over as well."""
+        if is_left_behind(command) or not is_of_life(command, data):
+            return True
+        if data is not None or not self._may_have_other_lives(key, command):
+            return False
+        return self._is_followed_by_another_life(key, command)
+
+    def _is_followed_by_another_life(self, key: DetailKey, command: Row) -> bool:
+        """Whether commands of another life were applied that were published later."""
+        published = moment_in(command, "createdAt")
+        return any(
+            was_applied(row) and not is_same_life(row, command) and moment_in(row, "createdAt") > published
+            for row in self._commands(key)
+        )
+
+    def _may_have_other_lives(self, key: DetailKey, command: Row) -> bool:
+        """Whether a read of all commands may tell of another life that the rows at hand do not show."""
+        if not self._is_scan:
+            return True
+        known = [row for place in self._places[key] if (row := self._rows.get(place)) is not None]
+        has_begun_here = any(row.get(PUBLISH_ID) == life_of(command) for row in known)
+        return not has_begun_here or not all(is_same_life(row, command) for row in known)
+
+    def _commands(self, key: DetailKey) -> Sequence[Row]:
+        """All commands of an aggregate, read once: for the few that are pending without a data row."""
+        if key not in self._all:
+            self._all[key] = version_rows(self._context, self._context.tables.command, key)
+        return self._all[key]
 
     def _is_applied(self, key: DetailKey, command: Row, data: Row | None, *, is_last: bool) -> bool:
         version = get_sort_key_version(command["sk"])
@@ -184,6 +240,9 @@ class _Facts:
 
     def _has_expired(self, command: Row) -> bool:
         """Whether the data row that a command made was to be gone by now."""
+        if APPLIED_TTL in command:
+            return has_expired(command, clock.seconds())
+        # Of an earlier release, or the reference system: the setting of today is all that tells.
         own = command.get(DATA_TTL)
         if own is not None:
             return bool(own <= clock.seconds())

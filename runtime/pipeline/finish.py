@@ -17,7 +17,7 @@ from runtime.contract import OPEN_COLUMN
 from runtime.errors import HandlersPendingError
 from runtime.log import error_fields, logger
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import LIFE, key_of, life_of
+from runtime.model.rows import LIFE, PUBLISH_ID, key_of, life_of, was_applied
 from runtime.model.status import FINISHED, HANDLERS_FAILED
 from runtime.module_context import HEAD
 from runtime.pipeline.cursors import Cursor
@@ -102,10 +102,10 @@ def finish(context: ModuleContext, command: Row, cursors: Sequence[Cursor] | Non
         cursors: The handlers' cursors, where the caller has just read them.
 
     Returns:
-        Whether it got its final status now. False where it had it already, or a handler is still
-        to come to it.
+        Whether it got its final status now. False where it had it already, a handler is still to come
+        to it, or it was not even applied.
     """
-    if command.get("status") == FINISHED:
+    if command.get("status") == FINISHED or _is_unapplied(context, command):
         return False
     if cursors is None:
         cursors = read_cursors(context, key_of(command), life_of(command))
@@ -118,6 +118,12 @@ def finish(context: ModuleContext, command: Row, cursors: Sequence[Cursor] | Non
         return False
     context.notifier.command_status(context.tables.command, command, status)
     return True
+
+
+def _is_unapplied(context: ModuleContext, command: Row) -> bool:
+    """Whether a command never reached the data row: another life's cursors have nothing to say of it."""
+    # The reference system's rows do not always tell.
+    return context.keeps_data and PUBLISH_ID in command and not was_applied(command)
 
 
 def finish_all(context: ModuleContext, commands: Iterable[Row]) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from runtime.model.rows import is_same_life, version_of
-from runtime.pipeline.apply import was_applied
+from runtime import clock
+from runtime.model.keys import get_sort_key_version
+from runtime.model.rows import APPLIED_TTL, has_expired, is_of_life, is_pending, is_same_life, version_of
+from runtime.pipeline.versions import version_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
@@ -33,25 +35,59 @@ class Latest:
         command: Its command; None where only the state below tells of it.
         state: The data row; or, in a module without data rows, the last command that is kept.
         also: Another row that was asked for in the same read.
+        has_expired: Whether there are commands, all applied, and no data row any more.
     """
 
     version: int
     command: Row | None
     state: Row | None
     also: Row | None = None
+    has_expired: bool = False
 
 
 def read_latest(context: ModuleContext, key: DetailKey, also: Place | None = None) -> Latest:
     """Read the latest version: what retention does not reach, then the commands that follow it.
 
-    Two calls, and rarely more.
+    Two calls, and rarely more. Where there is no data row, the second one reads all commands that are
+    kept: any of them may have expired, so that none tells how far the others go.
 
     Args:
         context: Module of the aggregate.
         key: Its key.
         also: Another row to read along.
     """
-    state, version = _read_state(context, key)
+    if not context.keeps_data:
+        state, version = _read_head(context, key)
+        return _read_behind(context, key, state, version, also)
+    place = context.data_place(key)
+    if also is None:
+        data, extra = context.store.get(place), None
+    else:
+        rows = context.store.batch_get([place, also])
+        data, extra = rows.get(place), rows.get(also)
+    if data is None:
+        return _last_command(version_rows(context, context.tables.command, key), extra)
+    return replace(_read_behind(context, key, data, version_of(data), None), also=extra)
+
+
+def _last_command(commands: Sequence[Row], also: Row | None) -> Latest:
+    """The latest version of an aggregate without a data row.
+
+    It is the last one of those that are still to be applied. Where there is none, all have expired, and
+    whatever comes next goes behind all that are kept; unless the row was not to expire yet.
+    """
+    pending = [row for row in commands if is_pending(row)]
+    last = next(reversed(pending or commands), None)
+    if last is None:
+        return Latest(0, None, None, also)
+    is_over = not pending and (APPLIED_TTL not in last or has_expired(last, clock.seconds()))
+    return Latest(get_sort_key_version(last["sk"]), last, None, also, has_expired=is_over)
+
+
+def _read_behind(
+    context: ModuleContext, key: DetailKey, state: Row | None, version: int, also: Place | None
+) -> Latest:
+    """The latest version, where the state is known that the commands build on."""
     # A version that only a cursor tells of: its command is what the next one builds on.
     own = context.command_place(key, version) if version > version_of(state) else None
     row: Row | None = None
@@ -62,50 +98,24 @@ def read_latest(context: ModuleContext, key: DetailKey, also: Place | None = Non
         rows = context.store.batch_get([*places.values(), *others])
         if offsets is _NEAR:
             row, extra = (rows.get(place) if place else None for place in (own, also))
-        behind = {v: rows[place] for v, place in places.items() if place in rows}
-        last = _last(
-            behind, row or state, behind.get(version + 1), may_expire=context.keeps_data and not state
-        )
-        if last is None:
+        found = {v: rows[place] for v, place in places.items() if place in rows}
+        first = row or state or found.get(version + 1)
+        behind = [
+            v for v, command in found.items() if is_same_life(command, first) and is_of_life(command, state)
+        ]
+        if not behind:
             break
-        leap, version, row = last - version, last, behind[last]
+        leap, version, row = behind[-1] - version, behind[-1], found[behind[-1]]
         if leap < _DENSE[offsets]:
             break  # the one after it was asked for, and is not there
     return Latest(version, row, state, extra)
 
 
-def _last(behind: Mapping[int, Row], base: Row | None, first: Row | None, *, may_expire: bool) -> int | None:
-    """The last of the commands behind a version that go on from it; None where none does.
-
-    Commands of an earlier life may be among them, where that life's data row has expired. They are
-    passed over behind a version that is still to be applied: then its life has begun again at 1. Where
-    that version was applied as well, and there is no data row, all of them have expired but those of
-    a life that has begun behind them.
-
-    Args:
-        behind: The commands, by version in order.
-        base: The row of the version; None where it is 0, or gone.
-        first: The command right behind it, if it is there.
-        may_expire: Whether there is no data row, in a module that has them.
-    """
-    before, anchor, last = base, base or first, None
-    for version, command in behind.items():
-        if not is_same_life(command, anchor):
-            if not may_expire or before is None or not was_applied(before):
-                continue
-            anchor = command
-        before, last = command, version
-    return last
-
-
-def _read_state(context: ModuleContext, key: DetailKey) -> tuple[Row | None, int]:
+def _read_head(context: ModuleContext, key: DetailKey) -> tuple[Row | None, int]:
+    """The last finished command that is kept where there are no data rows, and how far its handlers are."""
     place = context.base_place(key)
     if place is None:
         return None, 0
-    if context.keeps_data:
-        data = context.store.get(place)
-        return data, version_of(data)
-    # Without data rows, the handlers' cursors say how far the aggregate is as well.
     cursors = [context.cursor_place(key, name) for name in context.handler_names]
     rows = context.store.batch_get([place, *cursors])
     head = rows.pop(place, None)

@@ -22,11 +22,12 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.identity.access import check_every_tenant
 from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import DetailKey, get_sort_key_version
-from runtime.model.rows import is_same_life, life_of
+from runtime.model.rows import is_same_life, life_of, was_applied
 from runtime.model.status import FINISHED, HANDLERS_FAILED, is_of_pipeline
 from runtime.pipeline.apply import apply
 from runtime.pipeline.drain import drain, read_commands
 from runtime.pipeline.facts import COLUMNS, Problem, Unfinished, find_unfinished
+from runtime.pipeline.failing import leave_behind
 from runtime.pipeline.finish import finish, finish_applied, read_cursors
 from runtime.store.codec import isoformat
 from runtime.store.port import ConditionFailedError, Set
@@ -46,6 +47,7 @@ __all__ = ["Healed", "NotReconciled", "Reconciled", "heal", "reconcile"]
 _QUARTER_OF_AN_HOUR: Final = timedelta(minutes=15)
 _TEN_MINUTES: Final = timedelta(minutes=10)
 _PAGE: Final = 100
+_OF_OTHER_LIVES: Final = {Problem.ENDED, Problem.LEFT_BEHIND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ def reconcile(
     handler that is not parked has not seen it; or it has no final status. It is applied, after
     those before it; the handlers are called here, in order; where one fails, executions take
     over, with their retries, parking and alarm. Parked handlers are left to `redrive`. An
-    aggregate that cannot be repaired is reported and does not stop the page.
+    aggregate that cannot be repaired is reported and does not stop the page. A command that another
+    life of its aggregate has left behind cannot be applied any more: it fails, with an alarm.
 
     Safe at any time, beside a running pipeline and beside itself. One scan, and one read for each
     100 rows that tell about the page. Call it until ``resume_token`` is None:
@@ -184,7 +187,7 @@ def heal(module: HasContext, *, older_than: timedelta = _TEN_MINUTES) -> Healed:
     looked_at = 0
     for rows in _open_pages(context, clock.now() - older_than) if context.tables.has_open_index else ():
         looked_at += len(rows)
-        repair.look(rows, clock.now() - older_than)
+        repair.look(rows, clock.now() - older_than, is_scan=False)
         _close(context, rows)
     unhealed = {failure.key for failure in repair.failed}
     healed = sum(command.key not in unhealed for command in repair.found)
@@ -242,10 +245,12 @@ class _Repair:
     finished: int = 0
     handed_over: int = 0
 
-    def look(self, rows: Iterable[Row], before: datetime, *, dry_run: bool = False) -> None:
+    def look(
+        self, rows: Iterable[Row], before: datetime, *, dry_run: bool = False, is_scan: bool = True
+    ) -> None:
         """Find what is unfinished among commands, and finish it."""
         with log_context(module=self.context.name):
-            found, unreadable = find_unfinished(self.context, rows, before)
+            found, unreadable = find_unfinished(self.context, rows, before, is_scan=is_scan)
             self.failed += [NotReconciled(one.key, one.version, one.error) for one in unreadable]
             for key, commands in found.items():
                 self.found += commands
@@ -257,7 +262,8 @@ class _Repair:
         last = found[-1].version
         try:
             self._end(key, [command.version for command in found if command.problem is Problem.ENDED])
-            if present := [command for command in found if command.problem is not Problem.ENDED]:
+            self._fail(key, [command.version for command in found if command.problem is Problem.LEFT_BEHIND])
+            if present := [command for command in found if command.problem not in _OF_OTHER_LIVES]:
                 self._go_on(key, present)
         except Exception as error:  # noqa: BLE001 - one aggregate must not stop the others
             kind = type(error).__name__
@@ -280,6 +286,13 @@ class _Repair:
         places = [self.context.command_place(key, version) for version in versions]
         for command in self.context.store.batch_get(places).values():
             self.finished += finish(self.context, command, ())
+
+    def _fail(self, key: DetailKey, versions: Sequence[int]) -> None:
+        """Say of versions that another life has left behind that they failed."""
+        places = [self.context.command_place(key, version) for version in versions]
+        for command in self.context.store.batch_get(places).values():
+            if not was_applied(command):
+                self.finished += leave_behind(self.context, command)
 
     def _apply(self, key: DetailKey, last: int) -> None:
         done = apply(self.context, key, last, rebuild=True)

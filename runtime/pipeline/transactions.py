@@ -8,8 +8,18 @@ from boto3.dynamodb.conditions import Attr
 
 from runtime.contract import OPEN_COLUMN
 from runtime.model.keys import get_tenant_code
-from runtime.model.rows import LIFE, PUBLISH_ID, data_row, history_row, life_of, version_of
-from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_applied
+from runtime.model.rows import (
+    APPLIED_TTL,
+    LEFT_BEHIND,
+    LIFE,
+    PUBLISH_ID,
+    data_row,
+    history_row,
+    life_of,
+    version_of,
+    was_applied,
+)
+from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED, is_of_pipeline
 from runtime.store.port import Check, Put, Set
 from runtime.store.values import Place
 
@@ -20,7 +30,16 @@ if TYPE_CHECKING:
     from runtime.store.port import Write
     from runtime.store.values import Row
 
-__all__ = ["COMMAND", "DATA", "advance_writes", "insert_command", "is_command", "status_set", "status_write"]
+__all__ = [
+    "COMMAND",
+    "DATA",
+    "advance_writes",
+    "applied_ttl",
+    "insert_command",
+    "is_command",
+    "status_set",
+    "status_write",
+]
 
 DATA: Final = "data row"
 COMMAND: Final = "command"
@@ -50,27 +69,45 @@ def insert_command(context: ModuleContext, command: Row, in_place_of: Row | None
     return Put(table=context.tables.command, row=command, condition=free, label=COMMAND)
 
 
-def status_write(context: ModuleContext, command: Row, status: str) -> Write:
+def status_write(context: ModuleContext, command: Row, status: str, data: Row) -> Write:
     """What a transaction that applies ``command`` does to its row: set the status, or only look at it.
 
     It holds only while the row is this very command: one that was erased, or published anew
     in a later life, must not be applied from an image of the earlier one; nor one whose data row
-    was written since the image was taken, and has expired. A final status stays: the command was
-    finished, and the data row is only made anew.
+    was written since the image was taken, and has expired. A final status stays, and so does a
+    service's own: the command was applied, and the data row is only made anew.
+
+    Args:
+        context: Module of the command.
+        command: The command.
+        status: Its status from now on.
+        data: The data row that is written with it.
     """
     place = Place(context.tables.command, command["pk"], command["sk"])
-    if command.get("status") in _SETTLED:
+    known = command.get("status")
+    is_own = APPLIED_TTL in command and not is_of_pipeline(str(known))
+    if known in _SETTLED or is_own:
         return Check(place=place, condition=is_command(command), label=COMMAND)
     columns, remove = status_set(context, command["pk"], status)
-    is_known = is_applied(command.get("status")) or PUBLISH_ID not in command
-    unfinished = ~Attr("status").is_in(list(_SETTLED if is_known else (*_SETTLED, HANDLERS_STARTED)))
+    is_known = was_applied(command) or PUBLISH_ID not in command
+    condition = is_command(command) & ~Attr("status").is_in(
+        list(_SETTLED if is_known else (*_SETTLED, HANDLERS_STARTED))
+    )
+    if not was_applied(command):
+        condition &= Attr(APPLIED_TTL).not_exists() & Attr(LEFT_BEHIND).not_exists()
     return Set(
         place=place,
-        columns=columns,
+        columns=columns | applied_ttl(data),
         remove=remove,
-        condition=is_command(command) & unfinished,
+        condition=condition,
         label=COMMAND,
     )
+
+
+def applied_ttl(data: Row) -> Row:
+    """The column of a command that says it was applied, and until when its data row is kept."""
+    ttl = data.get("ttl")
+    return {APPLIED_TTL: ttl if isinstance(ttl, int) else 0}
 
 
 def is_command(command: Row) -> ConditionBase:

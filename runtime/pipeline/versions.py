@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["version_rows"]
+__all__ = ["has_versions", "version_rows"]
 
 _KEY = ("pk", "sk")
 
@@ -40,7 +40,7 @@ def version_rows(
         only: Filter on the rows that are read.
     """
     wanted = None if columns is None else tuple(dict.fromkeys((*_KEY, *columns)))
-    versions = Key("pk").eq(key.pk) & Key("sk").begins_with(key.sk + VER_SEPARATOR)
+    versions = _versions(key)
     rows: list[Row] = []
     start: Row | None = None
     while True:
@@ -52,3 +52,13 @@ def version_rows(
         start = page.next
     # Sort keys compare as text, where @10 comes before @9.
     return sorted(rows, key=lambda row: get_sort_key_version(row["sk"]))
+
+
+def has_versions(context: ModuleContext, key: DetailKey) -> bool:
+    """Whether an aggregate has commands, or one whose key goes on behind an `@`. Reads one row."""
+    page = context.store.query(context.tables.command, _versions(key), limit=1, columns=_KEY)
+    return bool(page.rows)
+
+
+def _versions(key: DetailKey) -> ConditionBase:
+    return Key("pk").eq(key.pk) & Key("sk").begins_with(key.sk + VER_SEPARATOR)

@@ -11,6 +11,7 @@ from runtime.model.item_list import ItemList, field_of
 from runtime.model.keys import generate_id
 from runtime.model.rows import is_deleted, moment_in, version_of
 from runtime.model.status import FINISHED
+from runtime.queries.pending import has_been_applied, is_to_come
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,18 +64,32 @@ class PendingCommand(Generic[AttributesT]):
 
 
 def read_pending(context: ModuleContext, sessions: Iterable[Session]) -> list[PendingCommand[Any]]:
-    """The commands of ``sessions`` whose handlers are not done. One call for 25 sessions, or more."""
+    """The commands of ``sessions`` whose handlers are not done.
+
+    One call for 25 sessions, or more; one more where something was applied, and has no data row.
+    """
     wanted = [(session, key) for session in sessions for key in session.keys]
     found = context.store.batch_get(
         place for session, key in wanted for place in _places(context, session, key)
     )
+    unfinished = [
+        (session, key, command)
+        for session, key in wanted
+        if (command := found.get(context.command_place(key, session.version))) is not None
+        and session.is_about(command)
+        and not _is_finished(command)
+    ]
+    # A batch is no snapshot: such a data row may just have been written, or else it has expired.
+    applied = [context.data_place(key) for _, key, row in unfinished if has_been_applied(context, row)]
+    missing = [place for place in applied if place not in found]
+    found |= context.store.batch_get(missing) if missing else {}
     pending: dict[str, PendingCommand[Any]] = {}
-    for session, key in wanted:
-        command, first, previous, data = (found.get(place) for place in _places(context, session, key))
-        if command is None or not session.is_about(command) or _is_finished(command):
-            continue
+    for session, key, command in unfinished:
         if session.item_id in pending:
             continue  # an id that can be split in several ways
+        _, first, previous, data = (found.get(place) for place in _places(context, session, key))
+        if not is_to_come(command, data) or (data is None and has_been_applied(context, command)):
+            continue  # its life is over
         is_new = _is_new(session.version, first, previous, data, in_data=context.keeps_data)
         pending[session.item_id] = PendingCommand(context, key, command, data, is_new=is_new)
     return list(pending.values())

@@ -16,7 +16,7 @@ from runtime.model.item_list import ItemList
 from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
 from runtime.model.rows import data_row, is_deleted, version_of
 from runtime.queries.paging import Order, PageRequest
-from runtime.queries.pending import Merged, merged_rows
+from runtime.queries.pending import Merged, has_been_applied, is_to_come, merged_rows
 from runtime.queries.pending_items import Merge, read_pending
 from runtime.queries.sessions import SessionService
 
@@ -90,7 +90,10 @@ class Repository(Generic[AttributesT]):
         session = self._sessions.session_of(rows.get(place), detail) if place else None
         if session and session.version > version_of(row):
             command = self._context.store.get(self._context.command_place(detail, session.version))
-            row = data_row(command, row) if command and session.is_about(command) else row
+            if command is not None and session.is_about(command):
+                if has_been_applied(self._context, command):
+                    return self._context.store.get(data)  # meanwhile; or it has expired since
+                row = data_row(command, row) if is_to_come(command, row) else row
         return row
 
     def list_items_by_pk(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import erase
+from runtime import BadRequestError, erase
 from runtime.store.port import Put
 from tests.pipeline.lab import KEY, Lab, One
 
@@ -107,3 +107,19 @@ def test_an_erasure_that_broke_off_is_resumed(lab: Lab, call: int) -> None:
     assert lab.left() == {}
     assert lab.resources.objects == {}
     assert lab.module.handler("One").handler.down_for == ["A1"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("handlers", [[], [One()]], ids=["none", "handler"])
+def test_without_data_rows_a_command_waits_for_handlers_alone(handlers: list[Any]) -> None:
+    """Where there are none, it is never finished, and on its way to nowhere."""
+    lab = Lab(handlers=handlers, keeps_data=False)
+    try:
+        lab.publish(0)
+        if handlers:
+            with pytest.raises(BadRequestError, match="version 1 is still on its way"):
+                erase(lab.module, KEY, invoke_context=lab.user())
+            lab.settle()
+        erase(lab.module, KEY, invoke_context=lab.user())
+        assert lab.left() == {}
+    finally:
+        lab.clock.stop()

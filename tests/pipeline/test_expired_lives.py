@@ -406,3 +406,22 @@ def test_an_overdue_item_that_goes_meanwhile_takes_nothing_along(
     assert (lab.row("data")["version"], lab.row("data")["name"]) == (3, f"after {0 if sync else 2}")
     handler: Any = lab.module.handler("One").handler
     assert handler.versions() == [1, 2, 3]
+
+
+def test_what_no_handler_has_seen_of_two_lives_that_are_over_is_finished(lab: Lab) -> None:
+    """Neither of them has a data row any more, and the cursors are those of the second."""
+    lab.publish(0, values={"ttl": int(lab.clock.seconds()) + HOUR})
+    apply(lab.context, KEY, 1)
+    lab.clock.advance(hours=2)
+    lab.store.expire()
+    lab.publish(0, values={"ttl": int(lab.clock.seconds()) + HOUR})
+    lab.records = lab.records[1:]
+    lab.settle()
+    lab.clock.advance(hours=2)
+    lab.store.expire()
+    assert [lab.status(version) for version in (1, 2)] == [HANDLERS_STARTED, FINISHED]
+    assert heal(lab.module).healed == 1
+    assert lab.status(1) == FINISHED
+    assert heal(lab.module).looked_at == 0
+    handler: Any = lab.module.handler("One").handler
+    assert handler.versions() == [2]

@@ -10,6 +10,8 @@ import pytest
 from runtime import InvalidVersionError, erase, reconcile
 from runtime.contract import Action
 from runtime.model.status import FINISHED
+from runtime.pipeline.transactions import COMMAND
+from runtime.store.codec import encoded
 from runtime.store.port import Delete, Put
 from runtime.store.values import Place
 from tests.pipeline.lab import KEY, Lab, One, Two
@@ -243,6 +245,58 @@ def test_reconcile_leaves_orphans_alone(lab: Lab) -> None:
     page = reconcile(lab.module, older_than=timedelta(0), invoke_context=lab.admin())
     assert page.found == ()
     assert lab.row("data")["version"] == 1
+
+
+def test_an_old_image_that_names_no_publish_is_not_trusted() -> None:
+    """Rows of the reference system have no publish id: the one in the table is applied."""
+    lab = Lab(mode="inline")
+    try:
+        lab.publish(0, values={"name": "old"})
+        (record,) = lab.records
+        row = {n: v for n, v in lab.row("command", "A1@1").items() if n not in {"lifeId", "publishId"}}
+        record["dynamodb"]["NewImage"] = encoded(row)
+        lab.store.write(_put(lab, row))
+        lab.records.clear()
+        lab.deliver([record])
+        assert lab.row("data")["name"] == "old"
+        erase(lab.module, KEY, invoke_context=lab.user())
+        lab.store.write(_put(lab, row | {"name": "new"}))
+        assert lab.deliver([record]) == []
+        assert lab.row("data")["name"] == "new"
+        lab.deliver()
+        assert (lab.row("data")["name"], lab.status(1)) == ("new", FINISHED)
+    finally:
+        lab.clock.stop()
+
+
+def test_a_command_that_took_anothers_place_is_processed_though_its_answer_got_lost(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams tell of new rows only, and the SDK repeats a call whose answer it did not get."""
+    for version in range(2):
+        lab.publish(version, values={"ttl": int(lab.clock.seconds()) + 3600})
+        lab.settle()
+    lab.clock.advance(hours=2)
+    lab.store.expire()
+    lab.store.write(_delete(lab, "command", "A1@1"), _delete(lab, "command", "A1@2"))
+    lab.publish(0, values={"name": "anew"})
+    lab.settle()
+    orphan = lab.row("command", "A1@1") | {"sk": "A1@2", "publishId": "other", "lifeId": "other"}
+    lab.store.write(_put(lab, orphan))
+    lab.records.clear()
+    write = lab.store.write
+
+    def repeated(*writes: Any) -> None:
+        write(*writes)
+        if any(isinstance(one, Put) and one.label == COMMAND for one in writes):
+            write(*writes)
+
+    monkeypatch.setattr(lab.store, "write", repeated)
+    assert lab.publish(1, values={"name": "in its place"}).version == 2
+    monkeypatch.undo()
+    lab.settle()
+    assert (lab.row("data")["version"], lab.row("data")["name"]) == (2, "in its place")
+    assert lab.status(2) == FINISHED
 
 
 def _put(lab: Lab, row: dict[str, object], table: str | None = None) -> Put:

@@ -24,7 +24,7 @@ Aggregate = tuple[str, str]
 #: What differs from run to run, and may.
 _FLEETING = {"createdAt", "updatedAt", "publishId", "lifeId", "fingerprint", "parkedAt", "at"}
 #: Seconds since 1970: whether there is one must not differ, which one may.
-_CLOCKS = {"ttl"}
+_CLOCKS = {"ttl", "appliedTtl"}
 
 
 @dataclass

@@ -10,8 +10,7 @@ from runtime.entry.operator.sizes import fitting
 from runtime.errors import CorruptRowError, InvalidInputError, ItemNotFoundError
 from runtime.identity.checked_key import checked_key
 from runtime.model.keys import get_sort_key_version
-from runtime.model.rows import LIFE, PUBLISH_ID, is_same_life, version_of
-from runtime.pipeline.apply import was_applied
+from runtime.model.rows import LIFE, PUBLISH_ID, is_same_life, version_of, was_applied
 from runtime.pipeline.versions import version_rows
 
 if TYPE_CHECKING:
