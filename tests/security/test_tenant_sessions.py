@@ -7,6 +7,7 @@ the app runs here, with the credentials of the deployed role of its function.
 from __future__ import annotations
 
 import json
+import socket
 import time
 import uuid
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 TENANTS = ("acme", "köln:1")
 LARGE = {"title": "t" * 2000}
 HOUR = 3600
+ACCESS_DENIED = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
 
 
 class _OfTheFunction(Resources):
@@ -389,13 +391,72 @@ def test_code_without_a_request_has_no_rights(cold: Function, sk: str) -> None:
 
 @pytest.mark.parametrize("reply", [(503, {}), (500, {})], ids=["busy", "broken"])
 def test_while_sts_is_out_of_reach_nothing_is_written(
-    cold: Function, sk: str, reply: tuple[int, Any]
+    cold: Function, sk: str, later: Callable[[float], None], reply: tuple[int, Any]
 ) -> None:
     with cold.sts(reply):
         answer = cold.send("POST", "/docs", doc(sk))
-    assert (answer.status, answer.body["written"], answer.headers["Retry-After"]) == (503, "nothing", "2")
-    assert {call.service for call in cold.wire.calls} == {"sts"}
+        assert (answer.status, answer.body["written"]) == (503, "nothing")
+        assert answer.headers["Retry-After"] == "2"
+        bulk = cold.send("POST", "/docs/bulk", [doc(f"{sk}b{number}") for number in range(100)])
+        assert {item["status"] for item in bulk.body["items"]} == {503}
+    # One call for all who ask before they are to come again.
+    assert cold.wire.names() == ["sts:AssumeRole"]
+    later(2)
     assert cold.send("POST", "/docs", doc(sk)).status == 202
+
+
+def test_what_sts_said_of_one_tenant_is_not_said_of_another(cold: Function, sk: str) -> None:
+    with cold.sts((503, {})):
+        assert cold.send("POST", "/docs", doc(sk)).status == 503
+    assert cold.send("POST", "/docs", doc(sk), tenant="globex").status == 202
+
+
+@pytest.mark.parametrize("reply", [(503, {}), (403, ACCESS_DENIED)], ids=["busy", "refused"])
+def test_a_session_that_lasts_is_used_while_sts_is_slow_to_fail(
+    cold: Function, sk: str, later: Callable[[float], None], reply: tuple[int, Any]
+) -> None:
+    """The clock goes on while STS does not answer: for longer than until it is to be asked again."""
+
+    def read(after: float, *, takes: float) -> tuple[int, int]:
+        cold.wire.clear()
+        later(after)
+        cold.wire.before = lambda call: later(after + takes) if call.service == "sts" else None
+        with cold.sts(reply):
+            status = cold.send("GET", f"/any/DOC%23acme/{sk}").status
+        return status, cold.sts_calls
+
+    assert cold.send("GET", f"/any/DOC%23acme/{sk}").status == 200
+    assert read(HOUR - 290, takes=40) == (200, 1)
+    assert read(HOUR - 240, takes=0) == (200, 0)
+    assert read(HOUR - 20, takes=5) == (200, 1)
+    assert read(HOUR - 5, takes=0) == (200, 0)
+    ended = 503 if reply[0] == 503 else 500
+    assert read(HOUR + 1, takes=0) == (ended, 1)  # no longer than it lasts, though it was asked just now
+
+
+def test_a_session_that_ends_while_sts_does_not_answer_is_not_used(
+    cold: Function, sk: str, later: Callable[[float], None]
+) -> None:
+    assert cold.send("GET", f"/any/DOC%23acme/{sk}").status == 200
+    cold.wire.clear()
+    later(HOUR - 20)
+    cold.wire.before = lambda call: later(HOUR + 25) if call.service == "sts" else None
+    with cold.sts((503, {})):
+        assert cold.send("GET", f"/any/DOC%23acme/{sk}").status == 503
+    assert cold.wire.names() == ["sts:AssumeRole"]
+
+
+def test_sts_that_never_answers_is_given_up_soon(
+    site: Site, sk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what must not hold anything up is: within 6 seconds, here a tenth of that."""
+    monkeypatch.setattr("runtime.clients.resources._SHORT_READ_SECONDS", 0.2)
+    started = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        function = site.function(STS_ENDPOINT=f"http://{host}:{port}")
+        assert function.send("GET", f"/any/DOC%23acme/{sk}").status == 503
+    assert time.monotonic() - started < 8
 
 
 def test_a_role_that_is_refused_is_a_mistake_of_the_deployment(site: Site, sk: str) -> None:
@@ -417,7 +478,8 @@ def test_a_session_is_renewed_before_it_ends(cold: Function, sk: str, later: Cal
         assert read(HOUR - 290) == (200, 1)  # goes on with what it has
         assert read(HOUR - 280) == (200, 0)  # and does not ask each time
         assert read(HOUR + 1) == (503, 1)
-    assert read(HOUR - 200) == (200, 1)
+        assert read(HOUR + 2) == (503, 0)
+    assert read(HOUR + 3) == (200, 1)
     assert read(0) == (200, 0)
 
 
