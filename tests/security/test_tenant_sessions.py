@@ -33,8 +33,10 @@ from runtime import (
     clock,
     module_routes,
 )
+from runtime.aws_errors import error_code
 from runtime.clients.tenant_sessions import use_tenant
-from runtime.contract import Env, FunctionKind
+from runtime.contract import DIGEST_TAG, TENANT_TAG, Env, FunctionKind
+from runtime.store.attributes import digest_of
 from runtime.store.codec import opened, row_of
 from runtime.store.port import Check, Delete, Put, Set
 from runtime.store.values import Place
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 #: A plain name, and one that no folder can have.
 TENANTS = ("acme", "köln:1")
 LARGE = {"title": "t" * 2000}
+FUNCTIONS = ("api", "stream", "worker", "notifier", "operator")
 HOUR = 3600
 ACCESS_DENIED = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
 
@@ -98,21 +101,24 @@ class Site:
         )
         cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
         functions = emulator.client("lambda").list_functions()["Functions"]
-        (function,) = (
-            found
+        self._deployed = {
+            found["Environment"]["Variables"].get(Env.FUNCTION): found
             for found in functions
             if name in found["FunctionName"]
-            and found["Environment"]["Variables"].get(Env.FUNCTION) == FunctionKind.API
-        )
-        self.variables: dict[str, str] = function["Environment"]["Variables"]
-        # As Lambda does it.
-        answer = emulator.client("sts").assume_role(RoleArn=function["Role"], RoleSessionName="api")
+        }
+        self.variables: dict[str, str] = self._deployed[FunctionKind.API]["Environment"]["Variables"]
+        self.session = self.session_of(FunctionKind.API)
+
+    def session_of(self, kind: str) -> boto3.Session:
+        """With the credentials of a function's role, as Lambda gives them."""
+        role = self._deployed[kind]["Role"]
+        answer = self.emulator.client("sts").assume_role(RoleArn=role, RoleSessionName=kind)
         found = answer["Credentials"]
-        self.session = boto3.Session(
+        return boto3.Session(
             aws_access_key_id=found["AccessKeyId"],
             aws_secret_access_key=found["SecretAccessKey"],
             aws_session_token=found["SessionToken"],
-            region_name=emulator.region,
+            region_name=self.emulator.region,
         )
 
     def function(self, **variables: str) -> Function:
@@ -255,6 +261,35 @@ def test_the_functions_own_role_reaches_nothing(site: Site, function: Function, 
     own = site.session.client("dynamodb", endpoint_url=site.emulator.endpoint_url)
     with pytest.raises(own.exceptions.ClientError, match="AccessDenied"):
         own.get_item(TableName=function.tables.data, Key={"pk": {"S": "DOC#acme"}, "sk": {"S": sk}})
+
+
+BOTH = {TENANT_TAG: "acme", DIGEST_TAG: digest_of("acme")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags", "is_given"),
+    [
+        (FunctionKind.API, BOTH, True),
+        (FunctionKind.API, {}, False),
+        (FunctionKind.API, {TENANT_TAG: "acme"}, False),
+        (FunctionKind.API, {DIGEST_TAG: digest_of("acme")}, False),
+        (FunctionKind.API, BOTH | {TENANT_TAG: ""}, False),
+        (FunctionKind.API, {"Tenants": "acme", DIGEST_TAG: digest_of("acme")}, False),
+        *((kind, BOTH, False) for kind in FUNCTIONS if kind != FunctionKind.API),
+    ],
+    ids=lambda value: "-".join(value) or "none" if isinstance(value, dict) else str(value),
+)
+def test_a_session_is_given_to_the_api_function_alone_and_with_both_tags(
+    site: Site, kind: str, tags: dict[str, str], *, is_given: bool
+) -> None:
+    sts = site.session_of(kind).client("sts", endpoint_url=site.emulator.endpoint_url)
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    try:
+        sts.assume_role(RoleArn=site.variables[Env.TENANT_ROLE_ARN], RoleSessionName="acme", Tags=listed)
+        answer = "given"
+    except sts.exceptions.ClientError as error:
+        answer = error_code(error)
+    assert answer == ("given" if is_given else "AccessDenied")
 
 
 def loaded(function: Function, row: Any) -> Any:
