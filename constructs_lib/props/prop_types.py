@@ -26,6 +26,8 @@ _TEXT: Final = (str, bytes, bytearray)
 #: What is no object of the CDK, nor of this library; a dict may be one of the CDK's structs.
 _PLAIN: Final = (str, bytes, bytearray, bool, int, float, complex, list, tuple, set, frozenset, range)
 _ANYTHING: Final = frozenset({"Any", "object"})
+#: They take the texts that are their values, and say which those are.
+_CHOICES: Final = frozenset({"Processing", "WorkflowType"})
 
 
 def check_types(annotations: Mapping[str, str], given: Mapping[str, object]) -> None:
@@ -77,6 +79,8 @@ def _fits(node: ast.expr, value: object) -> bool:
         return True
     if name in _KINDS:
         return _KINDS[name](value)
+    if name in _CHOICES:
+        return isinstance(value, str)
     return value is not None and type(value) not in _PLAIN
 
 
@@ -137,9 +141,9 @@ def _hint(names: Sequence[str], value: object) -> str:
     if isinstance(value, int | float) and "Duration" in names:
         return f"; say of what: Duration.seconds({value}), Duration.minutes({value})"
     if isinstance(value, str) and not {"Sequence", "tuple"}.isdisjoint(names):
-        return f"; a list with one of them is [{_shown(value)}]"
+        return f"; write [{_shown(value)}]"
     if not isinstance(value, str | Mapping) and not {"Sequence", "tuple"}.isdisjoint(names):
-        return "; what can be gone through makes a list by list(...), what is one thing by [...]"
+        return "; write list(...) of what can be gone through, or [...] of one"
     return ""
 
 

@@ -124,7 +124,7 @@ WRONG: dict[str, list[Any]] = {
     "Construct": ["stack", 5],
     "CqrsTable": ["order", 5, ["order"]],
     "RemovalPolicy": ["RETAIN", True],
-    "Processing": ["inline", True],
+    "Processing": [5, True, ["inline"]],
     "lambda_.IFunction": ["arn:aws:lambda:eu-west-1:111111111111:function:api"],
     "lambda_.Runtime": ["python3.13"],
     "s3.IBucket": ["my-bucket"],
@@ -160,7 +160,7 @@ def test_every_list_of_texts_refuses_a_text() -> None:
     for where in lists:
         owner, prop, _ = PROPS[where]
         with pytest.raises(
-            InvalidPropsError, match=f"^{prop} must be a list, got 'common'; .*\\['common'\\]"
+            InvalidPropsError, match=rf"^{prop} must be a list, got 'common'; write \['common'\]$"
         ):
             PUBLIC[owner](**{prop: "common"})
 
