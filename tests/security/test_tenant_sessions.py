@@ -341,6 +341,18 @@ def test_a_session_of_a_tenant_reaches_no_row_of_another(function: Function, sk:
         assert store.get(Place(tables.data, other.pk, f"{sk}x")) is None
 
 
+def test_the_retention_of_another_tenant_is_out_of_reach(cold: Function) -> None:
+    ttl = cold.module.ttl
+    with use_tenant(lambda: "acme"):
+        assert ttl.get_ttl_configuration("data", "acme") is None
+        with pytest.raises(StoreRefusedError, match="AccessDenied"):
+            ttl.get_ttl_configuration("data", "globex")
+        with pytest.raises(StoreRefusedError, match="AccessDenied"):
+            ttl.set_ttl_configuration("data", 1, "globex")
+    with use_tenant(lambda: "globex"):
+        assert ttl.get_ttl_configuration("data", "globex") is None
+
+
 def test_a_session_of_a_tenant_reaches_no_object_of_another(function: Function, sk: str) -> None:
     attributes, command = function.module.context.large_attributes, function.tables.command
     rows = {}
