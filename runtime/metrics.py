@@ -75,8 +75,8 @@ def count(metric: str, module: str, number: int = 1, *, is_heartbeat: bool = Fal
     Args:
         metric: One of the names above.
         module: The module.
-        number: How many. Of nothing, nothing is written,
-        is_heartbeat: unless somebody waits for the metric: then nothing is told from no answer.
+        number: How many. 0 is not written, unless:
+        is_heartbeat: Somebody waits for the metric, so that 0 says more than silence does.
     """
     if number or is_heartbeat:
         keys = logger.thread_safe_get_current_keys()

@@ -232,7 +232,7 @@ class CqrsFunctions(Construct):
 
     def data_access(self, function: lambda_.IFunction) -> DataAccess:
         """How ``function`` reaches what tenants keep: itself, or in `tenant_sessions`."""
-        if self.tenant_sessions is not None and function is self.api:
+        if self.tenant_sessions is not None and self._has_role_of_api(function):
             return self.tenant_sessions.data_access
         return DataAccess(function)
 
@@ -283,7 +283,7 @@ class CqrsFunctions(Construct):
             "operator": self.operator,
         }
         for name, other in others.items():
-            if other is self.api or self._identity(self.api) & self._identity(other):
+            if self._has_role_of_api(other):
                 msg = (
                     f"api must be a function with a role of its own where tenant_sessions is on, got that of "
                     f"{name} ({other.node.path}), which reaches the rows of all tenants; bring another one, "
@@ -291,8 +291,11 @@ class CqrsFunctions(Construct):
                 )
                 raise InvalidPropsError(msg)
 
-    def _identity(self, function: lambda_.IFunction) -> set[str]:
-        """What tells whether two constructs are one function, or functions of one role."""
+    def _has_role_of_api(self, function: lambda_.IFunction) -> bool:
+        """Whether a function is api, whatever construct stands for it, or has its role."""
+        return function is self.api or bool(self._arns(function) & self._arns(self.api))
+
+    def _arns(self, function: lambda_.IFunction) -> set[str]:
         resolve = Stack.of(self).resolve
         arns = [function.function_arn, *([function.role.role_arn] if function.role else [])]
         return {str(resolve(arn)) for arn in arns}

@@ -171,7 +171,11 @@ def test_a_function_that_works_for_all_tenants_is_not_the_api_function(stack: cd
             with pytest.raises(InvalidPropsError, match=f"^api must be a function .* got that of {kind} "):
                 functions(stack, f"{kind}{number}", api=api, tenant_sessions=True, **{kind: brought})
     functions(stack, "Without", api=one, worker=one)
-    functions(stack, "Apart", api=one, worker=alone, operator=alone, tenant_sessions=True)
+    apart = functions(stack, "Apart", api=alone, worker=one, operator=other, tenant_sessions=True)
+    assert apart.tenant_sessions is not None
+    for same in (alone, alone.current_version, new_function(stack, "Same", role=alone.role)):
+        assert apart.data_access(same).grantee is apart.tenant_sessions.role
+    assert apart.data_access(one).grantee is one
 
 
 def functions(stack: cdk.Stack, name: str, **props: Any) -> CqrsFunctions:
