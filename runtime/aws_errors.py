@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from runtime.errors import OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 
@@ -89,14 +89,25 @@ class Attempts:
         """A call that changes something is about to be made."""
         self._local.is_in_doubt = False
 
-    def failure(self, error: Exception) -> CqrsError:
-        """The error of ours for a call that failed. Raise it ``from`` what the SDK raised."""
+    def fail(self, error: Exception) -> NoReturn:
+        """Raise what it means for the call that it ended with ``error``.
+
+        Whatever ends it, be it the SDK's, or of what signs an attempt, such as a session that could
+        not be renewed: once an attempt went without an answer, the outcome is unknown.
+
+        Args:
+            error: What ended the call, and is no answer to it, such as a condition that failed.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         # Whatever the last attempt says, an earlier one may have been carried out; and an answer
         # that makes no sense is as good as none.
-        in_doubt = getattr(self._local, "is_in_doubt", False) or isinstance(error, ResponseParserError)
-        return translated(error, self._service, in_doubt=in_doubt)
+        if getattr(self._local, "is_in_doubt", False) or isinstance(error, ResponseParserError):
+            raise translated(error, self._service, in_doubt=True) from error
+        if isinstance(error, ClientError | BotoCoreError):
+            raise translated(error, self._service) from error
+        raise error
 
     def _note(
         self,

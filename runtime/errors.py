@@ -259,11 +259,15 @@ class StoreRefusedError(CqrsError):
     """A service refuses the call: a table is missing, a permission, or a limit is exceeded.
 
     Nothing was written. Trying again does not help: mend the deployment.
+
+    Attributes:
+        is_absent: Whether what was called does not exist, such as a table.
     """
 
     code = "store-refused"
 
     def __init__(self, service: str, kind: str) -> None:
+        self.is_absent = kind.startswith("ResourceNotFound")
         super().__init__(
             f"{service} refuses the call ({kind}); nothing was written. "
             "Check the names of the tables and the function's permissions"

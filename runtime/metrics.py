@@ -69,9 +69,16 @@ _gathered: defaultdict[str, _Gathered] = defaultdict(_Gathered)
 _lock = Lock()
 
 
-def count(metric: str, module: str, number: int = 1) -> None:
-    """Add ``number`` to a metric of a module."""
-    if number:
+def count(metric: str, module: str, number: int = 1, *, is_heartbeat: bool = False) -> None:
+    """Add ``number`` to a metric of a module.
+
+    Args:
+        metric: One of the names above.
+        module: The module.
+        number: How many. 0 is not written, unless:
+        is_heartbeat: Somebody waits for the metric, so that 0 says more than silence does.
+    """
+    if number or is_heartbeat:
         keys = logger.thread_safe_get_current_keys()
         with _lock:
             gathered = _gathered[module]

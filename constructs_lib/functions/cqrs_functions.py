@@ -101,8 +101,9 @@ class CqrsFunctions(Construct):
             that of ``defaults``: RETAIN.
 
     Raises:
-        InvalidPropsError: A variable is one that the constructs set, or
-            ``read_your_writes`` has no session table.
+        InvalidPropsError: A variable is one that the constructs set,
+            ``read_your_writes`` has no session table, or with ``tenant_sessions`` the api function,
+            or its role, is also that of another one.
 
     """
 
@@ -185,6 +186,8 @@ class CqrsFunctions(Construct):
         self.notifier = function(FunctionKind.NOTIFIER, notifier, shared)
         self.operator = function(FunctionKind.OPERATOR, operator, with_own_code)
         self._brought = {id(given) for given in (api, stream, worker, notifier, operator)}
+        if tenant_sessions:
+            self._refuse_role_of_api_elsewhere()
         self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None
         self._appliers = [self.api, self.worker, self.operator]
         self._for_appliers: list[Callable[[lambda_.IFunction], None]] = []
@@ -229,7 +232,7 @@ class CqrsFunctions(Construct):
 
     def data_access(self, function: lambda_.IFunction) -> DataAccess:
         """How ``function`` reaches what tenants keep: itself, or in `tenant_sessions`."""
-        if self.tenant_sessions is not None and function is self.api:
+        if self.tenant_sessions is not None and self._has_role_of_api(function):
             return self.tenant_sessions.data_access
         return DataAccess(function)
 
@@ -270,6 +273,32 @@ class CqrsFunctions(Construct):
         self._for_appliers.append(give)
         for function in self._appliers:
             give(function)
+
+    def _refuse_role_of_api_elsewhere(self) -> None:
+        """The others work for all tenants: with a role of theirs, api would do so, too."""
+        others = {
+            "stream": self.stream,
+            "worker": self.worker,
+            "notifier": self.notifier,
+            "operator": self.operator,
+        }
+        for name, other in others.items():
+            if self._has_role_of_api(other):
+                msg = (
+                    f"api must be a function with a role of its own where tenant_sessions is on, got that of "
+                    f"{name} ({other.node.path}), which reaches the rows of all tenants; bring another one, "
+                    "or leave tenant_sessions out"
+                )
+                raise InvalidPropsError(msg)
+
+    def _has_role_of_api(self, function: lambda_.IFunction) -> bool:
+        """Whether a function is api, whatever construct stands for it, or has its role."""
+        return function is self.api or bool(self._arns(function) & self._arns(self.api))
+
+    def _arns(self, function: lambda_.IFunction) -> set[str]:
+        resolve = Stack.of(self).resolve
+        arns = [function.function_arn, *([function.role.role_arn] if function.role else [])]
+        return {str(resolve(arn)) for arn in arns}
 
     def _new_tenant_sessions(self, environment: Mapping[str, str]) -> TenantSessions:
         # Which tenants are common is what the function is told.

@@ -97,9 +97,6 @@ def _check_locked(path: Path, from_source: Sequence[str]) -> None:
     if not path.is_file():
         msg = f"requirements must be a file, got {str(path)!r}; make it: {_HOW_TO_LOCK}"
         raise InvalidPropsError(msg)
-    if isinstance(from_source, str):
-        msg = f"build_from_source must be a list of names, got {from_source!r}; write [{from_source!r}]"
-        raise InvalidPropsError(msg)
     lines = lock_lines(path)
     for line in lines:
         if line.startswith("-") and not _OPTION.fullmatch(line):

@@ -64,7 +64,8 @@ class AlarmThresholds:
         commands_healed: Commands of a module in 5 minutes that were left unfinished, and that the
             service itself then finished. Defaults to 1.
         heals_missed: Times in a row, from 2 to 10, that the service should have looked for unfinished
-            commands by itself and did not come to the end of it. Defaults to 3.
+            commands by itself and did not come to the end of it. Where it does not look at all, CloudWatch
+            takes some periods more. Defaults to 3.
         handlers_parked: Handlers of a module in 5 minutes that gave a command up. Defaults to 1.
         command_lag: 99th percentile of the time from publish to applied, by module, in 2
             of 3 periods of 5 minutes. Defaults to 1 minute.

@@ -91,9 +91,9 @@ def healing_alarms(
         threshold=1,
         periods=thresholds.heals_missed,
         means="The service does not finish any more what was left unfinished: its own look at that fails, "
-        "is throttled or switched off, or comes upon an aggregate that it cannot repair.",
-        next_step="the log of the operator function, for 'not healed' and 'not reconciled'; if it was not "
-        "called, the rule; until then 'cqrs reconcile' every now and then",
+        "is throttled or switched off, runs out of time, or comes upon an aggregate that it cannot repair.",
+        next_step="the log of the operator function, for 'not healed', 'not reconciled' and 'timed out'; if "
+        "it was not called, the rule; until then 'cqrs reconcile' every now and then",
         is_state=True,
         is_heartbeat=True,
     )

@@ -1,4 +1,4 @@
-"""Unknown properties get an error that names the property, its value and the likely fix."""
+"""Unknown properties, and values of a wrong type, get an error that names the property and the likely fix."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import inspect
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.prop_types import check_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,11 @@ _LONGEST_VALUE = 80
 
 
 def strict_props(init: Callable[_Params, None]) -> Callable[_Params, None]:
-    """Make an ``__init__`` refuse unknown keywords with `InvalidPropsError`.
+    """Make an ``__init__`` refuse unknown keywords, and values of a wrong type, with `InvalidPropsError`.
 
     Python's own TypeError says neither which construct, nor what was given, nor what
-    might have been meant. The signature stays as it is, for people and type checkers.
+    might have been meant. The signature stays as it is, for people and type checkers; what it says of
+    types is checked, see `check_types`.
 
     Example:
         >>> class Shop(Construct):
@@ -32,20 +34,27 @@ def strict_props(init: Callable[_Params, None]) -> Callable[_Params, None]:
         ...     def __init__(self, scope: Construct, construct_id: str, *, open: bool = True) -> None: ...
 
     """
-    known = tuple(inspect.signature(init).parameters)[1:]
+    parameters = tuple(inspect.signature(init).parameters.values())[1:]
+    known = tuple(parameter.name for parameter in parameters)
+    annotations = {
+        parameter.name: str(parameter.annotation)
+        for parameter in parameters
+        if parameter.annotation is not inspect.Parameter.empty
+    }
 
     @functools.wraps(init)
     def checked(*args: _Params.args, **props: _Params.kwargs) -> None:
         for name, value in props.items():
             if name not in known:
                 raise InvalidPropsError(_message(type(args[0]).__name__, name, value, known))
+        check_types(annotations, {**dict(zip(known, args[1:], strict=False)), **props})
         init(*args, **props)
 
     return checked
 
 
 def strict_dataclass(cls: type[_Class]) -> type[_Class]:
-    """Make a dataclass refuse unknown keywords as `strict_props` does."""
+    """Make a dataclass refuse what `strict_props` refuses."""
     cls.__init__ = strict_props(cls.__init__)  # type: ignore[method-assign]
     return cls
 

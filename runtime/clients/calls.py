@@ -68,4 +68,4 @@ class Calls(Generic[ClientT]):
         try:
             yield self.client
         except _OF_THE_SDK as error:
-            raise self._attempts.failure(error) from error
+            self._attempts.fail(error)

@@ -83,7 +83,9 @@ class Resources:
     def _tenant_session(self) -> Session:
         from runtime.clients.tenant_sessions import TenantSessions  # noqa: PLC0415 - few deployments
 
-        return TenantSessions(self.settings.tenant_role_arn or "", self.client("sts")).boto3_session()
+        # Not patient: a request whose session still lasts must not wait for the next one until it is killed.
+        sts = self.client("sts", patient=False)
+        return TenantSessions(self.settings.tenant_role_arn or "", sts).boto3_session()
 
     def _made_by(self, make: Callable[..., Any], service: str, *, patient: bool = True) -> Any:  # noqa: ANN401
         from botocore.config import Config  # noqa: PLC0415

@@ -27,9 +27,9 @@ from botocore.session import get_session
 from cachetools import LRUCache
 
 from runtime import clock
-from runtime.aws_errors import translated
+from runtime.aws_errors import RETRY_AFTER_SECONDS, translated
 from runtime.contract import DIGEST_TAG, TENANT_TAG, Env
-from runtime.errors import ConfigurationError, ForbiddenError, StoreUnavailableError
+from runtime.errors import ConfigurationError, ForbiddenError
 from runtime.store.attributes import digest_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ __all__ = ["TenantSessions", "use_tenant"]
 _SERVICE: Final = "STS"
 _DURATION: Final = 3600  # seconds; no more where a role's session assumes a role
 _EARLY: Final = 300  # seconds before a session ends: time for the next one to be got
-_AGAIN: Final = 30  # seconds until STS is asked again, where it was out of reach and the old session lasts
+_AGAIN: Final = 30  # seconds until STS is asked again, where it gave no new session and the old one lasts
 _MOST_TENANTS: Final = 1000
 _LONGEST_TAG: Final = 256
 _TAG_CATEGORIES: Final = "LZN"  # letters, separators, numbers
@@ -71,6 +71,14 @@ class _Session:
     renews: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """There is no session: what STS said, for all who ask before a caller would try again."""
+
+    error: Exception
+    renews: float
+
+
 class TenantSessions:
     """The sessions of one role, by tenant. Threads may share it.
 
@@ -78,13 +86,14 @@ class TenantSessions:
 
     Args:
         role_arn: The role.
-        sts: A boto3 client of STS, with the function's own credentials.
+        sts: A boto3 client of STS, with the function's own credentials. All wait for its answer, so
+            it should give up soon.
     """
 
     def __init__(self, role_arn: str, sts: Any) -> None:  # noqa: ANN401 - boto3 clients are made at run time
         self._role_arn = role_arn
         self._sts = sts
-        self._known: LRUCache[str, _Session] = LRUCache(_MOST_TENANTS)
+        self._known: LRUCache[str, _Session | _Failure] = LRUCache(_MOST_TENANTS)
         self._lock = Lock()
 
     def boto3_session(self) -> boto3.Session:
@@ -103,36 +112,36 @@ class TenantSessions:
         Raises:
             ConfigurationError: There is no request, nor another `use_tenant`.
             ForbiddenError: The request names no tenant, or none that a session can have.
-            StoreUnavailableError: STS is busy or out of reach, and there is no session that still lasts.
-            StoreRefusedError: STS refuses the role.
+            StoreUnavailableError: STS is busy or out of reach, or was within the last two seconds, and
+                there is no session that still lasts.
+            StoreRefusedError: STS refuses the role, or did, likewise.
         """
         tenant = _checked_tenant()
         with self._lock:
-            known, now = self._known.get(tenant), clock.seconds()
-            if known is None or known.renews <= now:
-                known = self._known[tenant] = self._renewed(tenant, known, now)
-            return known.credentials
+            known = self._known.get(tenant)
+            if known is None or known.renews <= clock.seconds():
+                known = self._known[tenant] = self._renewed(tenant, known)
+        if isinstance(known, _Failure):
+            raise translated(known.error, _SERVICE) from known.error
+        return known.credentials
 
-    def _renewed(self, tenant: str, known: _Session | None, now: float) -> _Session:
+    def _renewed(self, tenant: str, known: _Session | _Failure | None) -> _Session | _Failure:
         try:
             return self._new(tenant)
-        except StoreUnavailableError:
-            # Nor may a write that is tried again fail here: its first try may have been done.
-            if known is None or known.expires <= now:
-                raise
-            return replace(known, renews=now + _AGAIN)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            now = clock.seconds()  # an answer may take its time, or not come at all
+            if isinstance(known, _Session) and known.expires > now:
+                return replace(known, renews=min(now + _AGAIN, known.expires))
+            return _Failure(error.with_traceback(None), now + RETRY_AFTER_SECONDS)
 
     def _new(self, tenant: str) -> _Session:
         digest = digest_of(tenant)
-        try:
-            answer = self._sts.assume_role(
-                RoleArn=self._role_arn,
-                RoleSessionName=tenant if _SESSION_NAME.fullmatch(tenant) else digest,
-                DurationSeconds=_DURATION,
-                Tags=[{"Key": TENANT_TAG, "Value": tenant}, {"Key": DIGEST_TAG, "Value": digest}],
-            )
-        except (ClientError, BotoCoreError, ResponseParserError) as error:
-            raise translated(error, _SERVICE) from error
+        answer = self._sts.assume_role(
+            RoleArn=self._role_arn,
+            RoleSessionName=tenant if _SESSION_NAME.fullmatch(tenant) else digest,
+            DurationSeconds=_DURATION,
+            Tags=[{"Key": TENANT_TAG, "Value": tenant}, {"Key": DIGEST_TAG, "Value": digest}],
+        )
         made = answer["Credentials"]
         expires = made["Expiration"].timestamp()
         return _Session(

@@ -415,12 +415,13 @@ class CommandService(Generic[AttributesT]):
 
         Raises:
             ForbiddenError: The key belongs to another tenant.
+            StoreUnavailableError: The settings are out of reach; the version before keeps what it has.
         """
         pk, sk = self._checked(key, invoke_context, write=True)
         previous = DetailKey(pk, add_sort_key_version(sk, get_sort_key_version(sk) - 1))
         if get_sort_key_version(previous.sk) < 1:
             return None
-        ttl = self._context.retention.calculate_ttl("command", get_tenant_code(pk))
+        ttl = self._context.retention.calculate_ttl("command", get_tenant_code(pk), must_know=True)
         columns = {} if ttl is None else {"ttl": ttl}
         try:
             row = self._set(previous, columns, remove=() if columns else ("ttl",), status=FINISHED)

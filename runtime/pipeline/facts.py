@@ -248,7 +248,7 @@ class _Facts:
             return bool(own <= clock.seconds())
         written = moment_in(command, "updatedAt")
         tenant = get_tenant_code(command["pk"])
-        ttl = self._context.retention.calculate_ttl("data", tenant, start=written)
+        ttl = self._context.retention.calculate_ttl("data", tenant, start=written, must_know=True)
         return ttl is not None and ttl <= clock.seconds()
 
 

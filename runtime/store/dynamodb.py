@@ -173,18 +173,19 @@ class DynamoDbStore:
         self._attempts.begin()
         try:
             return operation[kind](**request, **more)
-        except _OF_THE_SDK as error:
+        except Exception as error:  # what signs an attempt may raise any
             if error_code(error) == f"{_CONDITION_FAILED}Exception":
-                raise ConditionFailedError({write.label: _old(error.response)}) from error  # type: ignore[union-attr]
-            raise self._attempts.failure(error) from error
+                raise ConditionFailedError({write.label: _old(error.response)}) from error  # type: ignore[attr-defined]
+            self._attempts.fail(error)
 
     def _transact(self, writes: Sequence[Write]) -> None:
         items = [{kind: request} for kind, request in map(_request, writes)]
+        # Once for all: an attempt without an answer may be what the next ones are in conflict with.
+        self._attempts.begin()
         for attempt in range(_MAX_ATTEMPTS):
-            self._attempts.begin()
             try:
                 self._client.transact_write_items(TransactItems=items)  # type: ignore[arg-type]
-            except _OF_THE_SDK as error:
+            except Exception as error:  # as above
                 codes, rows = _reasons(error)
                 failed = {
                     write.label: row
@@ -194,10 +195,10 @@ class DynamoDbStore:
                 if failed:
                     raise ConditionFailedError(failed) from error
                 if not codes or not all(code == "None" or code in _CONTENTION for code in codes):
-                    raise self._attempts.failure(error) from error
+                    self._attempts.fail(error)
                 if attempt == _MAX_ATTEMPTS - 1:
                     msg = "other transactions were on the same rows for as long as this one tried; try again"
-                    raise ContentionError(msg) from error
+                    self._attempts.fail(ContentionError(msg))
                 back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
             else:
                 return

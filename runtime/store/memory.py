@@ -252,7 +252,7 @@ class MemoryStore:
 
     def _table(self, name: str) -> _Table:
         if self._known is not None and name not in self._known:
-            _refuse(f"there is no table {name!r}")
+            _refuse(f"ResourceNotFoundException: there is no table {name!r}")
         return self._tables.setdefault(name, _Table())
 
     def _index_key(self, index: str | None) -> tuple[str, str]:

@@ -7,13 +7,20 @@ kept. Without it they are kept for ever.
 
 from __future__ import annotations
 
+from enum import Enum
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from cachetools import TTLCache
 
 from runtime import clock
-from runtime.errors import ConfigurationError, CqrsError, FieldProblem, InvalidInputError
+from runtime.errors import (
+    ConfigurationError,
+    FieldProblem,
+    InvalidInputError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from runtime.log import logger
 from runtime.model.keys import KEY_SEPARATOR
 from runtime.store.codec import opened, row_of
@@ -36,6 +43,12 @@ _SECONDS_A_DAY: Final = 24 * 60 * 60
 _CACHE_SECONDS: Final = 300
 _CACHE_ENTRIES: Final = 1000
 _MAX_DAYS: Final = 36_500
+
+
+class _Unknown(Enum):
+    """Told from None, which says that rows are kept for ever."""
+
+    UNKNOWN = "unknown"
 
 
 class TtlService:
@@ -62,8 +75,8 @@ class TtlService:
     def get_ttl_configuration(self, kind: str, tenant_code: str | None = None) -> int | None:
         """Days that rows of a table are kept for a tenant, or None for ever.
 
-        A row that is absent, or makes no sense, and a table that is absent or out of reach
-        all mean for ever: retention never stands in the way of a publish. The function
+        A row that is absent, or makes no sense, a table that is absent, and one that is out of reach
+        just now all mean for ever: retention never stands in the way of a publish. The function
         says so in its log, once.
 
         Args:
@@ -72,12 +85,10 @@ class TtlService:
 
         Raises:
             InvalidInputError: ``kind`` is none of these.
+            StoreRefusedError: The function may not read the table, or not for this tenant.
+            ForbiddenError: The request names no tenant, where its rows are reached in sessions of it.
         """
-        key = self._key(kind, tenant_code)
-        with self._lock:
-            if key not in self._cache:
-                self._cache[key] = self._read(*key)
-            return self._cache[key]
+        return self._days_kept(kind, tenant_code, must_know=False)
 
     def set_ttl_configuration(self, kind: str, days: int | None, tenant_code: str | None = None) -> None:
         """Say how many days rows of a table are kept for a tenant; None for ever.
@@ -105,7 +116,12 @@ class TtlService:
             self._cache.clear()
 
     def calculate_ttl(
-        self, kind: str, tenant_code: str | None = None, *, start: datetime | None = None
+        self,
+        kind: str,
+        tenant_code: str | None = None,
+        *,
+        start: datetime | None = None,
+        must_know: bool = False,
     ) -> int | None:
         """When a row may be deleted, in seconds since 1970, or None for never.
 
@@ -113,11 +129,16 @@ class TtlService:
             kind: ``command``, ``data`` or ``history``.
             tenant_code: Default: the tenant of keys that name none.
             start: When the time begins. Default: now.
+            must_know: Whether a table that is out of reach is an error: for what would change, or bring
+                back, rows that exist. Default: rows are kept for ever then.
 
         Raises:
             InvalidInputError: ``kind`` is none of these.
+            StoreRefusedError: As in `get_ttl_configuration`.
+            ForbiddenError: As in `get_ttl_configuration`.
+            StoreUnavailableError: The table is out of reach, and ``must_know``.
         """
-        days = self.get_ttl_configuration(kind, tenant_code)
+        days = self._days_kept(kind, tenant_code, must_know=must_know)
         if days is None:
             return None
         return int(start.timestamp() if start else clock.seconds()) + days * _SECONDS_A_DAY
@@ -129,14 +150,33 @@ class TtlService:
         tenant = tenant_code or DEFAULT_TENANT_CODE
         return f"MASTER{KEY_SEPARATOR}{tenant}", f"TTL{KEY_SEPARATOR}{self._tables[kind]}"
 
+    def _days_kept(self, kind: str, tenant_code: str | None, *, must_know: bool) -> int | None:
+        key = self._key(kind, tenant_code)
+        with self._lock:
+            known = self._cache.get(key, _Unknown.UNKNOWN)
+            if not isinstance(known, _Unknown):
+                return known
+            try:
+                days = self._cache[key] = self._read(*key)
+            except StoreUnavailableError as error:
+                # Not remembered: an answer of later counts, and a session of one tenant says nothing
+                # about another's.
+                if must_know:
+                    raise
+                self._warn("master data table out of reach: rows are kept for ever", str(error))
+                return None
+            return days
+
     def _read(self, pk: str, sk: str) -> int | None:
         table = self._settings.master_data_table
         if table is None:
             return None
         try:
             row = self._store.get(Place(table, pk, sk), consistent=False)
-        except CqrsError as error:
-            self._warn("master data table out of reach: rows are kept for ever", str(error))
+        except StoreRefusedError as error:
+            if not error.is_absent:
+                raise
+            self._warn("there is no master data table: rows are kept for ever", str(error))
             return None
         return self._days(row) if row else None
 

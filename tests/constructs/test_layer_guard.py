@@ -170,7 +170,7 @@ def test_what_is_asked_for_is_built(work: Path, tmp_path: Path, monkeypatch: pyt
         (f"evil @ git+https://host/evil --hash=sha256:{HASH}", {}, "must have wheels only"),
         (f"./evil --hash=sha256:{HASH}", {}, "must have wheels only"),
         ("", {"build_from_source": ["other"]}, r"must be names of packages in requirements, got \['other'\]"),
-        ("", {"build_from_source": "tiny"}, r"must be a list of names, got 'tiny'; write \['tiny'\]"),
+        ("", {"build_from_source": "tiny"}, r"must be a list, got 'tiny'; write \['tiny'\]"),
     ],
 )
 def test_a_lock_file_says_which_packages_and_no_more(

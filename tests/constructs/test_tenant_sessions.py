@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib import CqrsModule, CqrsStack, InvalidPropsError, Processing, TenantSessions
+from constructs_lib import CqrsFunctions, CqrsModule, CqrsStack, InvalidPropsError, Processing, TenantSessions
 from runtime.contract import DIGEST_TAG, TENANT_TAG, Env
 from runtime.store.attributes import digest_of, object_prefix
 from tests.constructs.conftest import new_app, stable
@@ -143,6 +143,44 @@ def test_a_function_of_ones_own_needs_a_role(stack: cdk.Stack) -> None:
         TenantSessions(stack, "Sessions", function=without)
     sessions = TenantSessions(stack, "Others", function=imported_function(stack, "brought"))
     assert isinstance(sessions.data_access.grantee, iam.Role)
+
+
+def test_a_function_that_works_for_all_tenants_is_not_the_api_function(stack: cdk.Stack) -> None:
+    """Nor has it a role in common with it: sessions would take nothing from it."""
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    one, other = (new_function(stack, name, role=role) for name in ("One", "Other"))
+    imported, again = (
+        lambda_.Function.from_function_attributes(
+            stack,
+            f"Imported{number}",
+            function_arn="arn:aws:lambda:eu-west-1:111111111111:function:both",
+            role=iam.Role.from_role_name(stack, f"ImportedRole{number}", "both"),
+        )
+        for number in range(2)
+    )
+    alone = new_function(stack, "Alone")
+    together = [
+        (one, one),
+        (one, other),
+        (imported, again),
+        (alone, alone.add_alias("live")),
+        (alone.current_version, alone),
+    ]
+    for number, (api, brought) in enumerate(together):
+        for kind in ("stream", "worker", "notifier", "operator"):
+            with pytest.raises(InvalidPropsError, match=f"^api must be a function .* got that of {kind} "):
+                functions(stack, f"{kind}{number}", api=api, tenant_sessions=True, **{kind: brought})
+    functions(stack, "Without", api=one, worker=one)
+    apart = functions(stack, "Apart", api=alone, worker=one, operator=other, tenant_sessions=True)
+    assert apart.tenant_sessions is not None
+    for same in (alone, alone.current_version, new_function(stack, "Same", role=alone.role)):
+        assert apart.data_access(same).grantee is apart.tenant_sessions.role
+    assert apart.data_access(one).grantee is one
+
+
+def functions(stack: cdk.Stack, name: str, **props: Any) -> CqrsFunctions:
+    code = lambda_.Code.from_inline("app = None")
+    return CqrsFunctions(stack, name, code=code, handler="index.app", app_name="shop", **props)
 
 
 # Names of objects: those of a tenant match the patterns of its own sessions, and of no other's.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import HandlersPendingError, heal, reconcile
+from runtime import HandlersPendingError, StoreUnavailableError, heal, reconcile
 from runtime.contract import OPEN_COLUMN
 from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED
 from runtime.pipeline.facts import Problem
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime import CommandModel
+    from runtime.store.values import Place
 
 
 @pytest.fixture
@@ -82,6 +83,29 @@ def test_a_data_row_that_has_expired_stays_away(lab: Lab, own: bool) -> None:  #
     assert lab.row("data") is None
     assert sweep(lab).found == ()
     assert lab.row("data") is None
+
+
+def test_nothing_is_brought_back_because_nobody_knows_how_long_it_was_kept(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.keep_for("data", 1)
+    lab.publish(0)
+    lab.settle()
+    lab.clock.advance(days=2)
+    lab.store.expire()
+    get = lab.store.get
+
+    def out_of_reach(place: Place, **options: Any) -> Any:
+        if place.pk.startswith("MASTER#"):
+            raise StoreUnavailableError("STS", "Throttling")  # noqa: EM101
+        return get(place, **options)
+
+    monkeypatch.setattr(lab.store, "get", out_of_reach)
+    page = sweep(lab)
+    assert (page.found, [one.error for one in page.failed]) == ((), ["StoreUnavailableError"])
+    assert lab.row("data") is None
+    monkeypatch.undo()
+    assert sweep(lab).found == ()
 
 
 def test_a_command_from_the_future_is_found(lab: Lab) -> None:

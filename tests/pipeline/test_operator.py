@@ -127,13 +127,34 @@ def test_the_heartbeat_is_missed_where_something_cannot_be_healed(
     monkeypatch.setattr(lab.store, "write", refuse)
     (todo,) = operate(lab, "heal")["modules"]
     assert [failure["error"] for failure in todo["failed"]] == ["StoreRefusedError"]
-    assert heals(capsys) == []
+    assert heals(capsys) == [0]  # a look that fails is one, and not none
     monkeypatch.undo()
     assert operate(lab, "heal")["modules"][0]["healed"] == 1
     assert heals(capsys) == [1]
     monkeypatch.setattr(lab.store, "query", refuse_all)
     assert operate(lab, "heal")["modules"] == [{"name": "todo", "error": "StoreRefusedError"}]
-    assert heals(capsys) == []
+    assert heals(capsys) == [0]
+
+
+def test_a_look_that_breaks_off_is_one_that_failed(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heals(capsys)
+
+    def break_off(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(lab.store, "query", break_off)
+    with pytest.raises(RuntimeError):
+        operate(lab, "heal")
+    assert heals(capsys) == [0]
+
+
+def test_other_counts_of_nothing_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    heals(capsys)
+    metrics.count(metrics.COMMANDS_APPLIED, "todo", 0)
+    metrics.flush()
+    assert capsys.readouterr().out == ""
 
 
 def refuse_all(*_: Any, **__: Any) -> None:

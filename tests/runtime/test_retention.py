@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import ConfigurationError, InvalidInputError
+from runtime import ConfigurationError, InvalidInputError, clock
+from runtime.errors import CqrsError, ForbiddenError, StoreRefusedError, StoreUnavailableError
 from runtime.model.keys import DetailKey
 from runtime.pipeline.finish import finish
 from runtime.store.codec import encoded, row_of
@@ -14,6 +16,8 @@ from tests.support.service import PK, Service, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.support.wire import Call
 
 DAY = 86_400
 
@@ -136,8 +140,83 @@ def test_a_table_that_is_not_there_warns_once(
     service = make_service(master_data_override="nowhere")
     for version in range(3):
         service.publish_sync(version=version)
-    assert caplog.text.count("out of reach") == 1
+    assert caplog.text.count("no master data table") == 1
     assert days_left(service.row("data", "A1")) is None
+
+
+def settings_fail(service: Service, master: str, error: Exception | None, *, tenant: str = "acme") -> None:
+    """From now on nobody comes by the settings of a tenant; with None they are there again."""
+
+    def fail(call: Call) -> None:
+        place = call.parameters["arguments"][0] if call.operation == "get" else None
+        if error and place and (place.table, place.pk) == (master, f"MASTER#{tenant}"):
+            raise error
+
+    service.steps.before = fail
+
+
+@in_memory
+def test_what_could_not_be_read_is_not_remembered(
+    service: Service, master: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(service, data=2, command=3, history=4)
+    settings_fail(service, master, StoreUnavailableError("STS", "Throttling"))
+    service.publish_sync()
+    assert days_left(service.row("data", "A1")) is None
+    assert caplog.text.count("out of reach") == 1
+    settings_fail(service, master, None)
+    service.publish_sync(version=1)
+    assert days_left(service.row("data", "A1")) == 2
+
+
+REFUSALS: dict[str, CqrsError] = {
+    "another tenant's": ForbiddenError("the request names no tenant"),
+    "no request": ConfigurationError("here is none"),
+    "no permission": StoreRefusedError("DynamoDB", "AccessDeniedException"),
+    "no role": StoreRefusedError("STS", "AccessDenied"),
+}
+
+
+@in_memory
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+def test_what_may_not_be_read_is_told_and_not_taken_for_no_setting(
+    service: Service, master: str, error: CqrsError
+) -> None:
+    configure(service, data=2)
+    settings_fail(service, master, error)
+    with pytest.raises(type(error)):
+        service.publish_sync()
+    assert service.row("data", "A1") is None
+    with pytest.raises(type(error)):
+        service.module.ttl.get_ttl_configuration("data", "acme")
+    settings_fail(service, master, None)
+    assert service.module.ttl.get_ttl_configuration("data", "acme") == 2
+
+
+@in_memory
+def test_update_ttl_takes_no_ttl_away_because_the_settings_are_out_of_reach(
+    service: Service, master: str
+) -> None:
+    configure(service, command=5)
+    for version in range(2):
+        service.publish_sync(version=version)
+    configure(service, command=5)  # forgets what was read
+    settings_fail(service, master, StoreUnavailableError("STS", "Throttling"))
+    with pytest.raises(StoreUnavailableError):
+        service.module.commands.update_ttl((PK, "A1@2"))
+    assert days_left(service.row("command", "A1@1")) == 5
+
+
+@in_memory
+def test_a_setting_that_is_forgotten_as_it_is_asked_for_is_read_again(service: Service) -> None:
+    """The time is over between two looks at what is remembered."""
+    configure(service, data=2)
+    ttl, seconds = service.module.ttl, itertools.count(0, 150)
+    clock.set_source(lambda: float(next(seconds)))
+    try:
+        assert [ttl.get_ttl_configuration("data", "acme") for _ in range(20)] == [2] * 20
+    finally:
+        clock.set_source()
 
 
 @in_memory

@@ -7,6 +7,7 @@ the app runs here, with the credentials of the deployed role of its function.
 from __future__ import annotations
 
 import json
+import socket
 import time
 import uuid
 from contextlib import contextmanager
@@ -32,8 +33,10 @@ from runtime import (
     clock,
     module_routes,
 )
+from runtime.aws_errors import error_code
 from runtime.clients.tenant_sessions import use_tenant
-from runtime.contract import Env, FunctionKind
+from runtime.contract import DIGEST_TAG, TENANT_TAG, Env, FunctionKind
+from runtime.store.attributes import digest_of
 from runtime.store.codec import opened, row_of
 from runtime.store.port import Check, Delete, Put, Set
 from runtime.store.values import Place
@@ -51,7 +54,9 @@ if TYPE_CHECKING:
 #: A plain name, and one that no folder can have.
 TENANTS = ("acme", "köln:1")
 LARGE = {"title": "t" * 2000}
+FUNCTIONS = ("api", "stream", "worker", "notifier", "operator")
 HOUR = 3600
+ACCESS_DENIED = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
 
 
 class _OfTheFunction(Resources):
@@ -96,21 +101,24 @@ class Site:
         )
         cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
         functions = emulator.client("lambda").list_functions()["Functions"]
-        (function,) = (
-            found
+        self._deployed = {
+            found["Environment"]["Variables"].get(Env.FUNCTION): found
             for found in functions
             if name in found["FunctionName"]
-            and found["Environment"]["Variables"].get(Env.FUNCTION) == FunctionKind.API
-        )
-        self.variables: dict[str, str] = function["Environment"]["Variables"]
-        # As Lambda does it.
-        answer = emulator.client("sts").assume_role(RoleArn=function["Role"], RoleSessionName="api")
+        }
+        self.variables: dict[str, str] = self._deployed[FunctionKind.API]["Environment"]["Variables"]
+        self.session = self.session_of(FunctionKind.API)
+
+    def session_of(self, kind: str) -> boto3.Session:
+        """With the credentials of a function's role, as Lambda gives them."""
+        role = self._deployed[kind]["Role"]
+        answer = self.emulator.client("sts").assume_role(RoleArn=role, RoleSessionName=kind)
         found = answer["Credentials"]
-        self.session = boto3.Session(
+        return boto3.Session(
             aws_access_key_id=found["AccessKeyId"],
             aws_secret_access_key=found["SecretAccessKey"],
             aws_session_token=found["SessionToken"],
-            region_name=emulator.region,
+            region_name=self.emulator.region,
         )
 
     def function(self, **variables: str) -> Function:
@@ -255,6 +263,35 @@ def test_the_functions_own_role_reaches_nothing(site: Site, function: Function, 
         own.get_item(TableName=function.tables.data, Key={"pk": {"S": "DOC#acme"}, "sk": {"S": sk}})
 
 
+BOTH = {TENANT_TAG: "acme", DIGEST_TAG: digest_of("acme")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags", "is_given"),
+    [
+        (FunctionKind.API, BOTH, True),
+        (FunctionKind.API, {}, False),
+        (FunctionKind.API, {TENANT_TAG: "acme"}, False),
+        (FunctionKind.API, {DIGEST_TAG: digest_of("acme")}, False),
+        (FunctionKind.API, BOTH | {TENANT_TAG: ""}, False),
+        (FunctionKind.API, {"Tenants": "acme", DIGEST_TAG: digest_of("acme")}, False),
+        *((kind, BOTH, False) for kind in FUNCTIONS if kind != FunctionKind.API),
+    ],
+    ids=lambda value: "-".join(value) or "none" if isinstance(value, dict) else str(value),
+)
+def test_a_session_is_given_to_the_api_function_alone_and_with_both_tags(
+    site: Site, kind: str, tags: dict[str, str], *, is_given: bool
+) -> None:
+    sts = site.session_of(kind).client("sts", endpoint_url=site.emulator.endpoint_url)
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    try:
+        sts.assume_role(RoleArn=site.variables[Env.TENANT_ROLE_ARN], RoleSessionName="acme", Tags=listed)
+        answer = "given"
+    except sts.exceptions.ClientError as error:
+        answer = error_code(error)
+    assert answer == ("given" if is_given else "AccessDenied")
+
+
 def loaded(function: Function, row: Any) -> Any:
     """The attributes of a row, from wherever they are."""
     return opened(function.module.context.large_attributes.load(row)["attributes"])
@@ -302,6 +339,18 @@ def test_a_session_of_a_tenant_reaches_no_row_of_another(function: Function, sk:
         assert store.get(Place(tables.data, own.pk, f"{sk}x")) is None
     with use_tenant(lambda: "globex"):
         assert store.get(Place(tables.data, other.pk, f"{sk}x")) is None
+
+
+def test_the_retention_of_another_tenant_is_out_of_reach(cold: Function) -> None:
+    ttl = cold.module.ttl
+    with use_tenant(lambda: "acme"):
+        assert ttl.get_ttl_configuration("data", "acme") is None
+        with pytest.raises(StoreRefusedError, match="AccessDenied"):
+            ttl.get_ttl_configuration("data", "globex")
+        with pytest.raises(StoreRefusedError, match="AccessDenied"):
+            ttl.set_ttl_configuration("data", 1, "globex")
+    with use_tenant(lambda: "globex"):
+        assert ttl.get_ttl_configuration("data", "globex") is None
 
 
 def test_a_session_of_a_tenant_reaches_no_object_of_another(function: Function, sk: str) -> None:
@@ -389,13 +438,72 @@ def test_code_without_a_request_has_no_rights(cold: Function, sk: str) -> None:
 
 @pytest.mark.parametrize("reply", [(503, {}), (500, {})], ids=["busy", "broken"])
 def test_while_sts_is_out_of_reach_nothing_is_written(
-    cold: Function, sk: str, reply: tuple[int, Any]
+    cold: Function, sk: str, later: Callable[[float], None], reply: tuple[int, Any]
 ) -> None:
     with cold.sts(reply):
         answer = cold.send("POST", "/docs", doc(sk))
-    assert (answer.status, answer.body["written"], answer.headers["Retry-After"]) == (503, "nothing", "2")
-    assert {call.service for call in cold.wire.calls} == {"sts"}
+        assert (answer.status, answer.body["written"]) == (503, "nothing")
+        assert answer.headers["Retry-After"] == "2"
+        bulk = cold.send("POST", "/docs/bulk", [doc(f"{sk}b{number}") for number in range(100)])
+        assert {item["status"] for item in bulk.body["items"]} == {503}
+    # One call for all who ask before they are to come again.
+    assert cold.wire.names() == ["sts:AssumeRole"]
+    later(2)
     assert cold.send("POST", "/docs", doc(sk)).status == 202
+
+
+def test_what_sts_said_of_one_tenant_is_not_said_of_another(cold: Function, sk: str) -> None:
+    with cold.sts((503, {})):
+        assert cold.send("POST", "/docs", doc(sk)).status == 503
+    assert cold.send("POST", "/docs", doc(sk), tenant="globex").status == 202
+
+
+@pytest.mark.parametrize("reply", [(503, {}), (403, ACCESS_DENIED)], ids=["busy", "refused"])
+def test_a_session_that_lasts_is_used_while_sts_is_slow_to_fail(
+    cold: Function, sk: str, later: Callable[[float], None], reply: tuple[int, Any]
+) -> None:
+    """The clock goes on while STS does not answer: for longer than until it is to be asked again."""
+
+    def read(after: float, *, takes: float) -> tuple[int, int]:
+        cold.wire.clear()
+        later(after)
+        cold.wire.before = lambda call: later(after + takes) if call.service == "sts" else None
+        with cold.sts(reply):
+            status = cold.send("GET", f"/any/DOC%23acme/{sk}").status
+        return status, cold.sts_calls
+
+    assert cold.send("GET", f"/any/DOC%23acme/{sk}").status == 200
+    assert read(HOUR - 290, takes=40) == (200, 1)
+    assert read(HOUR - 240, takes=0) == (200, 0)
+    assert read(HOUR - 20, takes=5) == (200, 1)
+    assert read(HOUR - 5, takes=0) == (200, 0)
+    ended = 503 if reply[0] == 503 else 500
+    assert read(HOUR + 1, takes=0) == (ended, 1)  # no longer than it lasts, though it was asked just now
+
+
+def test_a_session_that_ends_while_sts_does_not_answer_is_not_used(
+    cold: Function, sk: str, later: Callable[[float], None]
+) -> None:
+    assert cold.send("GET", f"/any/DOC%23acme/{sk}").status == 200
+    cold.wire.clear()
+    later(HOUR - 20)
+    cold.wire.before = lambda call: later(HOUR + 25) if call.service == "sts" else None
+    with cold.sts((503, {})):
+        assert cold.send("GET", f"/any/DOC%23acme/{sk}").status == 503
+    assert cold.wire.names() == ["sts:AssumeRole"]
+
+
+def test_sts_that_never_answers_is_given_up_soon(
+    site: Site, sk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what must not hold anything up is: within 6 seconds, here a tenth of that."""
+    monkeypatch.setattr("runtime.clients.resources._SHORT_READ_SECONDS", 0.2)
+    started = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        function = site.function(STS_ENDPOINT=f"http://{host}:{port}")
+        assert function.send("GET", f"/any/DOC%23acme/{sk}").status == 503
+    assert time.monotonic() - started < 8
 
 
 def test_a_role_that_is_refused_is_a_mistake_of_the_deployment(site: Site, sk: str) -> None:
@@ -417,7 +525,8 @@ def test_a_session_is_renewed_before_it_ends(cold: Function, sk: str, later: Cal
         assert read(HOUR - 290) == (200, 1)  # goes on with what it has
         assert read(HOUR - 280) == (200, 0)  # and does not ask each time
         assert read(HOUR + 1) == (503, 1)
-    assert read(HOUR - 200) == (200, 1)
+        assert read(HOUR + 2) == (503, 0)
+    assert read(HOUR + 3) == (200, 1)
     assert read(0) == (200, 0)
 
 

@@ -8,8 +8,10 @@ import pytest
 from boto3.dynamodb.conditions import Attr, Key
 
 from runtime.errors import (
+    ConfigurationError,
     ContentionError,
     CqrsError,
+    ForbiddenError,
     OutcomeUnknownError,
     StoreRefusedError,
     StoreUnavailableError,
@@ -215,6 +217,66 @@ def test_the_doubt_of_one_write_is_not_that_of_the_next(
         store.write(*writes_to(table)[kind])
 
 
+def refuse_signing(client: Any, error: Exception, *, after: int) -> None:
+    """Let what signs a client's calls fail, once so many attempts are signed."""
+    signed = first(after)
+
+    def sign(**_: Any) -> None:
+        if not signed(Call("", "", 0)):
+            raise error
+
+    client.meta.events.register("before-sign.dynamodb.*", sign)
+
+
+SIGNING: dict[str, Exception] = {
+    "busy": StoreUnavailableError("STS", "Throttling"),
+    "refused": StoreRefusedError("STS", "AccessDenied"),
+    "no tenant": ForbiddenError("the request names no tenant"),
+    "set up wrongly": ConfigurationError("there is no request"),
+    "of somebody else": KeyError("Credentials"),
+}
+
+
+@KINDS
+@pytest.mark.parametrize("error", SIGNING.values(), ids=SIGNING)
+def test_an_attempt_that_cannot_be_signed_leaves_the_outcome_of_an_earlier_one_unknown(
+    make_client: Callable[..., Any], wire: Wire, table: str, kind: int, error: Exception
+) -> None:
+    client = wire.listen(make_client())
+    store = DynamoDbStore(client)
+    refuse_signing(client, error, after=1)
+    wire.time_out(lambda _call: True)
+    with pytest.raises(OutcomeUnknownError):
+        store.write(*writes_to(table)[kind])
+    assert len(wire.calls) == 1
+    with pytest.raises(type(error)):  # nothing was sent
+        store.write(*writes_to(table)[kind])
+    assert len(wire.calls) == 1
+
+
+@KINDS
+def test_an_attempt_that_cannot_be_signed_after_one_that_was_throttled_has_written_nothing(
+    make_client: Callable[..., Any], wire: Wire, table: str, kind: int
+) -> None:
+    client = wire.listen(make_client())
+    refuse_signing(client, SIGNING["busy"], after=1)
+    wire.answer(refusal("ThrottlingException"))
+    with pytest.raises(StoreUnavailableError) as raised:
+        DynamoDbStore(client).write(*writes_to(table)[kind])
+    assert raised.value.written == "nothing"
+    assert len(wire.calls) == 1
+
+
+def test_a_read_that_cannot_be_signed_says_why(
+    make_client: Callable[..., Any], wire: Wire, table: str
+) -> None:
+    client = wire.listen(make_client())
+    refuse_signing(client, SIGNING["refused"], after=1)
+    wire.time_out(lambda _call: True)
+    with pytest.raises(StoreRefusedError):
+        DynamoDbStore(client).get(Place(table, "p", "a"))
+
+
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_a_read_without_an_answer_has_written_nothing(
     store: DynamoDbStore, table: str, wire: Wire, read: Callable[[DynamoDbStore, str], Any]
@@ -312,6 +374,22 @@ def test_conflicts_without_end_are_told(store: DynamoDbStore, table: str, wire: 
     with pytest.raises(ContentionError) as raised:
         store.write(*writes_to(table)[-1])
     assert raised.value.written == "nothing"
+
+
+@pytest.mark.parametrize(
+    "conflict",
+    [cancelled("TransactionConflict", "None"), refusal("TransactionInProgressException")],
+    ids=["with others", "with itself"],
+)
+@pytest.mark.parametrize("then", [refusal("ThrottlingException"), None], ids=["throttled", "conflicts"])
+def test_a_conflict_does_not_settle_what_became_of_a_lost_attempt(
+    store: DynamoDbStore, table: str, wire: Wire, conflict: Any, then: Any
+) -> None:
+    """It may still be on its way: in conflict with itself."""
+    wire.time_out(first())
+    wire.answer(lambda call: {1: None, 2: conflict(call)}.get(len(wire.calls), (then or conflict)(call)))
+    with pytest.raises(OutcomeUnknownError):
+        store.write(*writes_to(table)[-1])
 
 
 def test_a_failed_condition_counts_more_than_a_conflict(store: DynamoDbStore, table: str, wire: Wire) -> None:

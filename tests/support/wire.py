@@ -115,7 +115,10 @@ class Wire:
         self._lost = lost
 
     def answer(self, reply: Callable[[Call], tuple[int, Any] | None]) -> None:
-        """Answer calls in the service's place, with a status and a body of JSON; None lets one through."""
+        """Answer calls in the service's place, with a status and a body: text, or what JSON is made of.
+
+        None lets one through.
+        """
         self._reply = reply
 
     def time_out(self, lost: Callable[[Call], bool]) -> None:
@@ -130,7 +133,8 @@ class Wire:
         self.before(call)
         if reply := self._reply(call):
             status, body = reply
-            return AWSResponse(request.url, status, {}, _Body(json.dumps(body).encode()))
+            text = body if isinstance(body, str) else json.dumps(body)
+            return AWSResponse(request.url, status, {}, _Body(text.encode()))
         if self._timed_out(call):
             URLLib3Session().send(request)
             raise ReadTimeoutError(endpoint_url=request.url)

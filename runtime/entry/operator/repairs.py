@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from runtime.entry.operator.arguments import Arguments
     from runtime.entry.operator.scope import Scope
+    from runtime.module import CommandModule
     from runtime.pipeline.repair import Repaired
 
 __all__ = ["drop", "heal", "reconcile", "redrive", "resync", "skip"]
@@ -45,23 +46,28 @@ def heal(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     """Finish what is under way for too long, in every module; see `runtime.heal`.
 
     What the schedule asks for. A module that cannot be looked at is reported, and does not stop
-    the others. The metric ``Heals`` counts the looks after which nothing was left to repair.
+    the others. The metric ``Heals`` counts the looks after which nothing was left to repair; one after
+    which something was, or that broke off, writes a 0.
     """
     older_than = timedelta(seconds=arguments.seconds("olderThan", _TEN_MINUTES))
-    modules: list[dict[str, Any]] = []
-    for name, module in scope.modules.items():
-        try:
-            done = reconciling.heal(module, older_than=older_than)
-        except CqrsError as error:
-            with log_context(module=name):
-                logger.error("module not healed", **error_fields(error))
-            modules.append({"name": name, "error": type(error).__name__})
-            continue
-        failed = [{**one.key._asdict(), "version": one.version, "error": one.error} for one in done.failed]
-        modules.append({"name": name, "lookedAt": done.looked_at, "healed": done.healed, "failed": failed})
-    if not any(module.get("error") or module.get("failed") for module in modules):
-        metrics.count(metrics.HEALS, NO_MODULE)
+    is_whole = False
+    try:
+        modules = [_healed(name, module, older_than) for name, module in scope.modules.items()]
+        is_whole = not any(module.get("error") or module.get("failed") for module in modules)
+    finally:
+        metrics.count(metrics.HEALS, NO_MODULE, int(is_whole), is_heartbeat=True)
     return {"modules": modules}
+
+
+def _healed(name: str, module: CommandModule[Any], older_than: timedelta) -> dict[str, Any]:
+    try:
+        done = reconciling.heal(module, older_than=older_than)
+    except CqrsError as error:
+        with log_context(module=name):
+            logger.error("module not healed", **error_fields(error))
+        return {"name": name, "error": type(error).__name__}
+    failed = [{**one.key._asdict(), "version": one.version, "error": one.error} for one in done.failed]
+    return {"name": name, "lookedAt": done.looked_at, "healed": done.healed, "failed": failed}
 
 
 def _repair(do: Callable[..., Repaired], scope: Scope, arguments: Arguments) -> dict[str, Any]:
