@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runtime.errors import InvalidVersionError, VersionConflictError
+from runtime.errors import InvalidVersionError, StoreRefusedError, StoreUnavailableError, VersionConflictError
 from runtime.model.keys import VERSION_FIRST, VERSION_LATEST, get_tenant_code
 from runtime.model.rows import is_of_life, is_same_life, life_of, version_of, was_applied
 from runtime.pipeline.latest import read_latest
@@ -112,8 +112,19 @@ def _may_have_expired(context: ModuleContext, found: Found) -> bool:
     if built_on is not None:
         return was_applied(built_on)
     # The first command may have expired before the others: then the next life goes behind those.
-    is_kept_for_ever = context.retention.calculate_ttl("command", get_tenant_code(found.key.pk)) is None
-    return found.version == VERSION_FIRST and not is_kept_for_ever and has_versions(context, found.key)
+    return (
+        found.version == VERSION_FIRST
+        and _do_commands_expire(context, found)
+        and has_versions(context, found.key)
+    )
+
+
+def _do_commands_expire(context: ModuleContext, found: Found) -> bool:
+    try:
+        ttl = context.retention.calculate_ttl("command", get_tenant_code(found.key.pk), must_know=True)
+    except (StoreRefusedError, StoreUnavailableError):
+        return True  # nobody knows
+    return ttl is not None
 
 
 def _read_latest(context: ModuleContext, key: DetailKey, also: Place | None) -> Found:

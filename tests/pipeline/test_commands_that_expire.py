@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import VersionConflictError, reconcile, redrive
+from runtime import StoreRefusedError, StoreUnavailableError, VersionConflictError, reconcile, redrive
 from runtime.model.status import FINISHED
 from runtime.pipeline import reconcile as reconciling
 from runtime.pipeline.apply import apply
@@ -74,6 +74,21 @@ def test_where_no_command_is_left_a_life_begins_at_1(lab: Lab) -> None:
     assert attempt(lab, 0) == "version 1"
     lab.settle()
     assert lab.row("data")["version"] == 1
+
+
+@pytest.mark.parametrize(
+    "error", [StoreRefusedError("DynamoDB", "AccessDenied"), StoreUnavailableError("DynamoDB", "Timeout")]
+)
+def test_where_nobody_knows_whether_commands_expire_they_are_looked_for(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    expired(lab, 3, without=1)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(lab.context.retention, "calculate_ttl", fail)
+    assert attempt(lab, 0) == "version 4"
 
 
 @pytest.mark.parametrize("version", [-1, 10])
