@@ -18,6 +18,8 @@ from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.model.models import CommandModel
 
 __all__ = [
@@ -149,6 +151,7 @@ def publish_state(  # noqa: PLR0917 - the parts of one command
     expected: Expected,
     mode: Mode,
     publish_id: str | None,
+    content: Mapping[str, Any] | None = None,
 ) -> CommandModel[Any] | None:
     """Publish the whole next state of an item; None when nothing would change."""
     endpoint.check_reachable(sk)
@@ -169,6 +172,7 @@ def publish_state(  # noqa: PLR0917 - the parts of one command
             sync=mode == "sync",
             source=endpoint.source("publish"),
             publish_id=publish_id,
+            content=content,
         )
 
 
