@@ -17,15 +17,16 @@ from runtime import (
     CommandModule,
     CqrsApp,
     CqrsModel,
+    FieldProblem,
     InvalidInputError,
     InvalidVersionError,
     InvokeContext,
     ItemCommand,
     ItemNotFoundError,
     PublishIdReusedError,
+    RuleViolationError,
     State,
     UserContext,
-    VersionConflictError,
     module_routes,
     require_invoke_context,
 )
@@ -126,11 +127,17 @@ def one(sk: str, body: dict[str, Any], loud: bool = False) -> dict[str, Any]:  #
 
 @own.post("/own/tried/<sk>")
 def tried(sk: str) -> dict[str, Any]:
-    """What fails at first is tried in another way."""
+    """What is refused at first is done in another way."""
+
+    def unless_new(state: State[Note]) -> State[Note] | FieldProblem:
+        if state.attributes.title == "new":
+            return FieldProblem("attributes.title", "is new")
+        return retitled("tried")(state)
+
     try:
-        done = notes.change(sk, retitled("tried"), version=1)
-    except VersionConflictError:
-        done = notes.change(sk, retitled("tried again"))
+        done = notes.change(sk, unless_new)
+    except RuleViolationError:
+        done = notes.change(sk, retitled("not new"))
     return {"version": done and done.version}
 
 
@@ -138,7 +145,24 @@ def tried(sk: str) -> dict[str, Any]:
 def explicit(sk: str) -> dict[str, Any]:
     """The request's own id, given by hand, and then no id."""
     key = require_invoke_context().publish_id
-    done = [notes.change(sk, retitled("first"), publish_id=key), notes.change(sk, retitled("second"))]
+    at = notes.key(sk, write=True)
+    done = [
+        notes.change(sk, retitled("first"), publish_id=key),
+        notes.change(sk, retitled("second")),
+        note.commands.publish_change(at, retitled("third"), publish_id=f"{key}:3"),
+        notes.change(sk, retitled("fourth")),
+    ]
+    return {"versions": [command.version for command in done if command]}
+
+
+@own.post("/own/by-hand/<sk>")
+def by_hand(sk: str) -> dict[str, Any]:
+    """The request's own id, given to the commands of the module, and then no id."""
+    key = require_invoke_context().publish_id
+    done = [
+        note.commands.publish_change(notes.key(sk), retitled("first"), publish_id=key),
+        notes.change(sk, retitled("second")),
+    ]
     return {"versions": [command.version for command in done if command]}
 
 
@@ -321,15 +345,15 @@ def test_each_write_of_a_request_is_done(send: Caller) -> None:
     for sk, title in zip(found, ["a", "a", "b"], strict=True):
         item = send("GET", f"/notes/{sk}").json()
         assert (item["attributes"]["title"], item["name"], item["version"]) == (title, f"of {sk}", 2)
-    assert send("POST", "/own/explicit/M", key="e").json() == {"versions": [7, 8]}
-    assert send("POST", "/own/explicit/M", key="e").json() == {"versions": [7, 8]}
+    for _ in range(2):
+        assert send("POST", "/own/explicit/M", key="e").json() == {"versions": [7, 8, 9, 10]}
+        assert send("POST", "/own/by-hand/M", key="h").json() == {"versions": [11, 12]}
 
 
 def test_what_was_tried_in_vain_uses_up_no_id(send: Caller) -> None:
     send("POST", "/notes", NEW)
-    send("PATCH", "/notes/F", {"version": 1, "name": "x"})
     for _ in range(2):
-        assert send("POST", "/own/tried/F", key="k").json() == {"version": 3}
+        assert send("POST", "/own/tried/F", key="k").json() == {"version": 2}
 
 
 def test_a_request_that_died_half_way_goes_on(memory: MemoryApp) -> None:
