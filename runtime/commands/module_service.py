@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from runtime.commands import publish_record
@@ -214,7 +214,7 @@ class ModuleService(Generic[AttributesT]):
             return publish(
                 {
                     **key._asdict(),
-                    "code": code or sk,
+                    "code": sk if code is None else code,
                     "name": sk if name is None else name,
                     "type": self.type,
                     "version": version,
@@ -432,9 +432,13 @@ class ModuleService(Generic[AttributesT]):
 
     def _publish_id(self, of: DetailKey | str, options: PublishOptions) -> AbstractContextManager[str | None]:
         """The publish id of a write, for as long as it takes."""
-        context = require_invoke_context(options["invoke_context"])
-        own = None if "publish_id" in options else context.publish_id
-        return context.publish_ids.taken(self._place(of), own, options.get("publish_id"))
+        context, place = require_invoke_context(options["invoke_context"]), self._place(of)
+        if "publish_id" not in options:
+            return context.publish_ids.taken(place, context.publish_id)
+        given = options["publish_id"]
+        if given is None or not context.is_own(given):
+            return nullcontext(given)
+        return context.publish_ids.taken(place, None, given)
 
     def _place(self, of: DetailKey | str) -> Hashable:
         return self._module.context.tables.command, of

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
 from boto3.dynamodb.conditions import Attr
+from pydantic import BaseModel
 
 from runtime.backoff import back_off
 from runtime.clients.notifications import waited_for
@@ -48,7 +50,7 @@ from runtime.store.row_reader import UNREAD
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Unpack
 
@@ -204,8 +206,8 @@ class CommandService(Generic[AttributesT]):
         Args:
             key: ``(pk, sk)`` of the aggregate; the sort key without a version.
             change: Gets the latest command (None for a new aggregate) and returns the
-                whole next state without a version, or None to leave it. May be called
-                several times, so it must have no effect of its own.
+                whole next state, or None to leave it. It builds on the latest command: a version in
+                it counts for nothing. May be called several times, so it must have no effect of its own.
             attempts: How often to try, 1 or more.
             sync: Publish synchronously.
             **options: See `PublishOptions`. With a publish id, ``change`` is not called again
@@ -226,6 +228,7 @@ class CommandService(Generic[AttributesT]):
             state = change(self._context.rows.command(base.row) if base.row else None)
             if state is None:
                 return self._result(self._publisher.left(request, base))
+            _check_is_about(state, detail)
             command = {**state, **detail._asdict(), "version": base.version}
             return self._publish(operation, command, options, sync=sync, said={})
 
@@ -522,6 +525,7 @@ class CommandService(Generic[AttributesT]):
         said: Mapping[str, Any] | None = None,
     ) -> CommandModel[AttributesT] | None:
         require_invoke_context(options.get("invoke_context"))
+        _check_is_command(command, BaseModel, Mapping)
         checked = validated_input(self._input_model, command)
         key = DetailKey(checked.pk, checked.sk)
         draft = draft_of(checked, self._context.rows)
@@ -535,6 +539,7 @@ class CommandService(Generic[AttributesT]):
         self, operation: str, command: Mapping[str, Any], options: PublishOptions
     ) -> CommandModel[AttributesT] | None:
         require_invoke_context(options.get("invoke_context"))
+        _check_is_command(command, Mapping)
         sync = operation == "publish_partial_update_sync"
         update = PartialUpdate(self._context, command, sync=sync)
         request = self._request(operation, update.key, update.version, dict(command), options, sync=sync)
@@ -565,7 +570,8 @@ class CommandService(Generic[AttributesT]):
         user_id = user_id_of(context)
         own = ""
         if publish_id is not None:
-            context.publish_ids.use((self._context.tables.command, key), publish_id)
+            if context.is_own(publish_id):
+                context.publish_ids.use((self._context.tables.command, key), publish_id)
             own = fingerprint(
                 operation, user_id, said, publish_id=publish_id, context=context, told=options.get("content")
             )
@@ -615,6 +621,37 @@ class CommandService(Generic[AttributesT]):
         except ConditionFailedError as error:
             msg = "there is no such command"
             raise ItemNotFoundError(msg) from error
+
+
+def _check_is_command(command: object, *kinds: type) -> None:
+    """Refuse what is no command at all, such as a text that a client has sent.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    if not isinstance(command, kinds):
+        message = f"must be an object of fields, got {type(command).__name__}"
+        raise InvalidInputError([FieldProblem("command", message)])
+
+
+def _check_is_about(state: Mapping[str, Any], key: DetailKey) -> None:
+    """Refuse a next state that says that it is another aggregate's.
+
+    Raises:
+        InvalidInputError: It does.
+    """
+    sk = state.get("sk", key.sk)
+    given = {
+        "pk": state.get("pk", key.pk),
+        "sk": remove_sort_key_version(sk) if isinstance(sk, str) else sk,
+    }
+    problems = [
+        FieldProblem(name, "must be that of the key; leave it out")
+        for name, value in key._asdict().items()
+        if given[name] != value
+    ]
+    if problems:
+        raise InvalidInputError(problems)
 
 
 def _retried(

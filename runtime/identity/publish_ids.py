@@ -25,6 +25,9 @@ class PublishIds:
     def __init__(self) -> None:
         self._used: dict[tuple[Hashable, str], object] = {}
 
+    def __len__(self) -> int:
+        return len(self._used)
+
     def use(self, place: Hashable, publish_id: str) -> bool:
         """Note that an id is used; whether it was not before."""
         mine = object()

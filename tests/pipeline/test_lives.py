@@ -17,6 +17,8 @@ from tests.pipeline.lab import KEY, Lab, One, Two
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runtime import CommandModel
+
 
 @pytest.fixture(params=["workflow", "inline"])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:

@@ -429,6 +429,17 @@ def test_a_record_of_an_earlier_release_lets_a_repeat_pass(memory: MemoryApp) ->
     assert client.post("/notes", body).json()["version"] == first["version"]
 
 
+def test_who_publishes_for_as_long_as_a_process_lives_gathers_nothing(memory: MemoryApp) -> None:
+    queue = memory.user("queue", tenant="acme")
+    for number in range(3):
+        notes.create({}, sk=f"A{number}", publish_id=f"message-{number}", invoke_context=queue)
+        notes.create({}, invoke_context=queue)
+    assert len(queue.publish_ids) == 0
+    key = memory.user("ann", tenant="acme", headers={"Idempotency-Key": "k"})
+    notes.create({}, invoke_context=key)
+    assert len(key.publish_ids) == 2  # that of the item, and that of its sort key
+
+
 LONG = "k" * 129
 
 
@@ -559,3 +570,62 @@ def test_what_is_not_there_is_neither_replaced_nor_restored(memory: MemoryApp) -
         with pytest.raises(InvalidInputError, match="sk"):
             notes.create({}, sk="")
         assert memory.rows("note", "command") == before
+
+
+def test_the_very_same_request_at_the_same_time_comes_to_the_same(memory: MemoryApp) -> None:
+    """The one that finds that nothing is to change tells what the other one has done."""
+    meanwhile: list[Callable[[], Any]] = [lambda: notes.change("F", retitled("x"), publish_id="p")]
+
+    def change(_state: State[Note]) -> None:
+        if meanwhile:
+            meanwhile.pop()()
+
+    with memory.acting_as("ann", tenant="acme"):
+        notes.create({}, sk="F")
+        for _ in range(2):
+            done = notes.change("F", change, publish_id="p")
+            assert done is not None
+            assert (done.version, done.attributes.title) == (2, "x")
+
+
+def test_an_item_with_a_key_that_no_path_should_have_is_deleted_once(send: Caller) -> None:
+    with send.memory.acting_as("ann", tenant="acme"):
+        notes.create({}, sk="bulk")
+    for _ in range(2):
+        assert send("DELETE", "/notes/bulk", params={"version": "1"}, key="k").status == 202
+    refused = send("DELETE", "/notes/bulk", params={"version": "1"}, key="other")
+    assert problem(refused) == (400, "invalid-input", ["sk"])
+
+
+@pytest.mark.parametrize("command", ["builtins:print", None, 5, [], [["pk", 1]]])
+@pytest.mark.parametrize(
+    "method",
+    ["publish_async", "publish_sync", "publish_partial_update_async", "publish_partial_update_sync"],
+)
+def test_what_is_no_command_is_refused(memory: MemoryApp, method: str, command: Any) -> None:
+    with memory.acting_as("ann", tenant="acme"), pytest.raises(InvalidInputError, match="command"):
+        getattr(note.commands, method)(command)
+
+
+@pytest.mark.parametrize("other", [{"pk": "NOTE#other"}, {"sk": "G"}, {"sk": "G@1"}, {"sk": None}])
+def test_a_decision_is_about_the_item_that_it_was_asked_about(memory: MemoryApp, other: Any) -> None:
+    def rename(latest: Any) -> dict[str, Any]:
+        state = latest.model_dump(exclude={"attributes"}, include={"pk", "sk", "code", "type", "version"})
+        return {**state, "name": "x", "attributes": latest.attributes, **changes}
+
+    with memory.acting_as("ann", tenant="acme"):
+        notes.create({}, sk="F")
+        changes = other
+        with pytest.raises(InvalidInputError, match=next(iter(other))):
+            note.commands.publish_with_retry(notes.key("F"), rename)
+        changes = {}
+        assert note.commands.publish_with_retry(notes.key("F"), rename) is not None
+        changes = {"name": "y", "version": 7}  # it was made on the latest, all the same
+        assert note.commands.publish_with_retry(notes.key("F"), rename) is not None
+
+
+def test_an_empty_code_is_not_left_out(memory: MemoryApp) -> None:
+    with memory.acting_as("ann", tenant="acme"):
+        made = notes.create({}, sk="F", code="", name="")
+        assert made is not None
+        assert (made.code, made.name) == ("", "")

@@ -186,7 +186,8 @@ def _done(  # noqa: PLR0917 - the parts of one request
     version: int | None,
 ) -> Response[Receipt]:
     caller = endpoint.caller()
-    endpoint.check_reachable(sk)
+    publish_id = endpoint.publish_id()
+    endpoint.check_reachable(sk, publish_id)
     expected = _expected(caller.headers, body, version)
     user = user_in(endpoint.items.tenant(write=True), caller)
 
@@ -201,7 +202,7 @@ def _done(  # noqa: PLR0917 - the parts of one request
             version=expected.version,
             sync=mode == "sync",
             source=endpoint.source(name),
-            publish_id=endpoint.publish_id(),
+            publish_id=publish_id,
         )
     return answer(endpoint, published, mode, expected)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from runtime import clock
 from runtime.entry.http.path_keys import why_unreachable
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_role
 from runtime.identity.context import get_command_source, require_invoke_context
@@ -95,16 +95,20 @@ class ModuleEndpoint(Generic[AttributesT]):
         if roles:
             check_role(*roles, settings=self.module.context.settings)
 
-    def check_reachable(self, sk: str) -> None:
+    def check_reachable(self, sk: str, publish_id: str | None) -> None:
         """Refuse to write an item that is not there yet, and that its path would not lead to.
 
         Raises:
             InvalidInputError: It would not.
         """
         reason = why_unreachable(sk)
-        # What the service's own code has written may be changed and deleted, all the same.
-        if reason and not self.items.exists(sk):
-            raise InvalidInputError([FieldProblem("sk", reason)])
+        if reason is None:
+            return
+        try:
+            # What the service's own code has written may be changed and deleted, all the same.
+            self.items.check_there(sk, publish_id=publish_id)
+        except ItemNotFoundError:
+            raise InvalidInputError([FieldProblem("sk", reason)]) from None
 
     def source(self, operation: str) -> str:
         """Where a command comes from."""

@@ -104,7 +104,8 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
     mode: Mode,
     expected: Expected,
 ) -> Response[Receipt]:
-    endpoint.check_reachable(sk)
+    publish_id = endpoint.publish_id()
+    endpoint.check_reachable(sk, publish_id)
     with expected:
         published = endpoint.items.change(
             sk,
@@ -112,7 +113,7 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
             version=expected.version,
             sync=mode == "sync",
             source=endpoint.source(operation),
-            publish_id=endpoint.publish_id(),
+            publish_id=publish_id,
         )
     return answer(endpoint, published, mode, expected)
 
@@ -154,7 +155,7 @@ def publish_state(  # noqa: PLR0917 - the parts of one command
     content: Mapping[str, Any] | None = None,
 ) -> CommandModel[Any] | None:
     """Publish the whole next state of an item; None when nothing would change."""
-    endpoint.check_reachable(sk)
+    endpoint.check_reachable(sk, publish_id)
     with expected:
         if expected.conditional and expected.version == VERSION_LATEST:  # If-Match: *
             try:
