@@ -141,6 +141,23 @@ def tried(sk: str) -> dict[str, Any]:
     return {"version": done and done.version}
 
 
+@own.post("/own/found/<sk>")
+def found(sk: str) -> dict[str, Any]:
+    """What is done depends on what the request has done before."""
+    if notes.exists(sk):
+        done = notes.change(sk, retitled("found"))
+    else:
+        done = notes.create(Note(title="made"), sk=sk)
+    return {"version": done and done.version}
+
+
+@own.post("/own/put/<sk>")
+def put(sk: str) -> dict[str, Any]:
+    """One write in either case."""
+    done = notes.put(sk, Note(title="put"), version=-1)
+    return {"version": done and done.version}
+
+
 @own.post("/own/explicit/<sk>")
 def explicit(sk: str) -> dict[str, Any]:
     """The request's own id, given by hand, and then no id."""
@@ -354,6 +371,14 @@ def test_what_was_tried_in_vain_uses_up_no_id(send: Caller) -> None:
     send("POST", "/notes", NEW)
     for _ in range(2):
         assert send("POST", "/own/tried/F", key="k").json() == {"version": 2}
+
+
+def test_a_repeat_that_comes_to_another_write_is_refused_and_writes_nothing(send: Caller) -> None:
+    assert send("POST", "/own/found/F", key="k").json() == {"version": 1}
+    assert problem(send("POST", "/own/found/F", key="k")) == REUSED
+    assert send.versions() == ["F@1"]
+    for _ in range(2):
+        assert send("POST", "/own/put/G", key="k").json() == {"version": 1}
 
 
 def test_a_request_that_died_half_way_goes_on(memory: MemoryApp) -> None:
