@@ -6,13 +6,16 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from runtime.commands import publish_record
 from runtime.errors import (
     BadRequestError,
     ConfigurationError,
+    FieldProblem,
     ForbiddenError,
+    InvalidInputError,
     InvalidVersionError,
     ItemNotFoundError,
     VersionConflictError,
@@ -24,6 +27,9 @@ from runtime.model.keys import KEY_SEPARATOR, VERSION_FIRST, VERSION_LATEST, Det
 from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+    from contextlib import AbstractContextManager
+
     from typing_extensions import Unpack
 
     from runtime.commands.decide import Decision
@@ -56,10 +62,11 @@ class ModuleService(Generic[AttributesT]):
 
     Keys are ``{type}#{tenant}`` and the sort key, and the tenant is that of the request: what
     `acting_tenant` gives. Who asks is the HTTP request that is being handled, or
-    ``invoke_context``. Writes take `PublishOptions`; the publish id is the request's
-    ``Idempotency-Key`` unless another one, or None, is given: a second write to the same item in
-    one request needs one. ``sync`` applies a command before the call returns. They return the
-    command, or None where nothing would change, and raise what `CommandService` says, too.
+    ``invoke_context``. Writes take `PublishOptions`; the publish id is made of the request's
+    ``Idempotency-Key`` unless another one, or None, is given. Further writes to the same item in
+    one request get ids of their own, by their order, so that the whole request may be repeated.
+    ``sync`` applies a command before the call returns. They return the command, or None where
+    nothing would change, and raise what `CommandService` says, too.
 
     Example:
         >>> invoices = invoice.service(type="INVOICE")
@@ -155,17 +162,25 @@ class ModuleService(Generic[AttributesT]):
             VersionConflictError: There is, or was, an item with this sort key.
         """
         options = self._options("create", options)
-        return self.put(
-            sk or self.new_sk(options["publish_id"]),
-            attributes,
-            version=VERSION_FIRST,
-            name=name,
-            code=code,
-            seq=seq,
-            ttl=ttl,
-            sync=sync,
-            **options,
-        )
+
+        def put(sk: str) -> CommandModel[AttributesT] | None:
+            return self.put(
+                sk,
+                attributes,
+                version=VERSION_FIRST,
+                name=name,
+                code=code,
+                seq=seq,
+                ttl=ttl,
+                sync=sync,
+                **options,
+            )
+
+        if sk is not None:
+            return put(sk)
+        # Each new item of a request has a key of its own, and the same one in a repeat.
+        with self._publish_id(self.pk(write=True, invoke_context=options["invoke_context"]), options) as seed:
+            return put(self.new_sk(seed))
 
     def put(
         self,
@@ -193,22 +208,22 @@ class ModuleService(Generic[AttributesT]):
             sync: Apply the command before returning.
             **options: See `PublishOptions`.
         """
-        options = self._options("put", options)
         commands = self._module.commands
         publish = commands.publish_sync if sync else commands.publish_async
-        return publish(
-            {
-                **self._written_key(sk, options)._asdict(),
-                "code": code or sk,
-                "name": sk if name is None else name,
-                "type": self.type,
-                "version": version,
-                "seq": seq,
-                "ttl": ttl,
-                "attributes": attributes,
-            },
-            **options,
-        )
+        with self._write("put", sk, options) as (key, own):
+            return publish(
+                {
+                    **key._asdict(),
+                    "code": sk if code is None else code,
+                    "name": sk if name is None else name,
+                    "type": self.type,
+                    "version": version,
+                    "seq": seq,
+                    "ttl": ttl,
+                    "attributes": attributes,
+                },
+                **own,
+            )
 
     def replace(
         self,
@@ -226,19 +241,17 @@ class ModuleService(Generic[AttributesT]):
         """Publish the whole next state of an item that is there; see `put`.
 
         Raises:
-            ItemNotFoundError: There is no such item.
+            ItemNotFoundError: There is no such item, or not any more.
             VersionConflictError: It has a later version.
-            InvalidVersionError: It never had this version.
+            InvalidVersionError: It never had this version; or it is 0, which creates.
         """
-        options = self._options("replace", options)
-        try:
+        if version == VERSION_FIRST:
+            raise InvalidVersionError(version)
+        with self._write("replace", sk, options) as (key, own):
+            self._check_there(key, own)
             return self.put(
-                sk, attributes, version=version, name=name, code=code, seq=seq, ttl=ttl, sync=sync, **options
+                sk, attributes, version=version, name=name, code=code, seq=seq, ttl=ttl, sync=sync, **own
             )
-        except InvalidVersionError:
-            if not self.exists(sk, invoke_context=options["invoke_context"]):
-                raise not_found() from None
-            raise
 
     def change(
         self,
@@ -247,36 +260,35 @@ class ModuleService(Generic[AttributesT]):
         *,
         version: int = VERSION_LATEST,
         sync: bool = False,
-        content: Mapping[str, Any] | None = None,
         **options: Unpack[PublishOptions],
     ) -> CommandModel[AttributesT] | None:
         """Publish what is to be other about an item.
 
         Args:
             sk: Sort key.
-            change: The fields to change, as in `CommandService.publish_partial_update_async`; or a
-                function that makes the next state, as in `CommandService.publish_change`.
+            change: The fields to change, as in `CommandService.publish_partial_update_async`, but for
+                the key and the version; or a function that makes the next state, as in
+                `CommandService.publish_change`.
             version: Version to build on. Default: whatever is the latest.
             sync: Apply the command before returning.
-            content: Of a function: see `CommandService.publish_change`.
             **options: See `PublishOptions`.
 
         Raises:
             ItemNotFoundError: There is no such item, or not any more.
+            InvalidInputError: A field is wrong, or ``change`` is neither of both.
         """
-        options = self._options("change", options)
-        key = self._written_key(sk, options)
-        if not isinstance(change, Mapping):
+        if isinstance(change, Mapping):
+            _check_fields(change)
+        with self._write("change", sk, options) as (key, own):
+            if isinstance(change, Mapping):
+                self._check_there(key, own)
+                return self._partial(key, change, version, sync=sync, options=own)
             try:
-                return self._module.commands.publish_change(
-                    key, change, version=version, sync=sync, content=content, **options
-                )
+                return self._module.commands.publish_change(key, change, version=version, sync=sync, **own)
             except (InvalidVersionError, VersionConflictError):
-                if not self.exists(sk, invoke_context=options["invoke_context"]):
+                if not self.exists(sk, invoke_context=own["invoke_context"]):
                     raise not_found() from None
                 raise
-        self.check_there(sk, **options)
-        return self._partial(key, change, version, sync=sync, options=options)
 
     def delete(
         self,
@@ -320,14 +332,17 @@ class ModuleService(Generic[AttributesT]):
         Raises:
             ItemNotFoundError: There never was such an item, or it was erased or has expired.
         """
-        options = self._options("restore", options)
-        key = self._written_key(sk, options)
-        try:
-            return self._partial(key, {"isDeleted": False}, version, sync=sync, options=options)
-        except BadRequestError as error:
-            if type(error) is BadRequestError:  # there is nothing to change
-                raise not_found() from None
-            raise
+        with self._write("restore", sk, options) as (key, own):
+            try:
+                return self._partial(key, {"isDeleted": False}, version, sync=sync, options=own)
+            except InvalidVersionError:
+                if self._module.commands.get_latest_item(key, invoke_context=own["invoke_context"]) is None:
+                    raise not_found() from None
+                raise
+            except BadRequestError as error:
+                if type(error) is BadRequestError:  # there is nothing to change
+                    raise not_found() from None
+                raise
 
     def check_there(self, sk: str, **options: Unpack[PublishOptions]) -> None:
         """Refuse a change of an item that is not there.
@@ -336,13 +351,11 @@ class ModuleService(Generic[AttributesT]):
             ItemNotFoundError: There is none, or not any more, and no publish with the same id took it away.
         """
         options = self._options("check_there", options)
-        key = self._written_key(sk, options)
-        if self._module.repository.exists(key, invoke_context=options["invoke_context"]):
-            return
-        context = self._module.context
-        place = publish_record.record_place(context, key, options["publish_id"])
-        if publish_record.recorded(context.store.get(place) if place else None) is None:
-            raise not_found()
+        context = require_invoke_context(options["invoke_context"])
+        key = self.key(sk, write=True, invoke_context=context)
+        if "publish_id" not in options and (own := context.publish_id):
+            options["publish_id"] = context.publish_ids.next(self._place(key), own)
+        self._check_there(key, options)
 
     # Reading
 
@@ -402,14 +415,41 @@ class ModuleService(Generic[AttributesT]):
         return page
 
     def _options(self, method: str, options: PublishOptions) -> PublishOptions:
-        """Options with what they are by default."""
+        """Options with who asks, and what publishes."""
         context = require_invoke_context(options.get("invoke_context"))
         source = options.get("source") or get_command_source(self._module.context.name, self.name, method)
-        given: PublishOptions = {"publish_id": context.publish_id, **options}
-        return {**given, "invoke_context": context, "source": source}
+        return {**options, "invoke_context": context, "source": source}
 
-    def _written_key(self, sk: str, options: PublishOptions) -> DetailKey:
-        return self.key(sk, write=True, invoke_context=options["invoke_context"])
+    @contextmanager
+    def _write(
+        self, method: str, sk: str, options: PublishOptions
+    ) -> Iterator[tuple[DetailKey, PublishOptions]]:
+        """The key and all options of the one write to an item that is done in the block."""
+        options = self._options(method, options)
+        key = self.key(sk, write=True, invoke_context=options["invoke_context"])
+        with self._publish_id(key, options) as publish_id:
+            yield key, {**options, "publish_id": publish_id}
+
+    def _publish_id(self, of: DetailKey | str, options: PublishOptions) -> AbstractContextManager[str | None]:
+        """The publish id of a write, for as long as it takes."""
+        context, place = require_invoke_context(options["invoke_context"]), self._place(of)
+        if "publish_id" not in options:
+            return context.publish_ids.taken(place, context.publish_id)
+        given = options["publish_id"]
+        if given is None or not context.is_own(given):
+            return nullcontext(given)
+        return context.publish_ids.taken(place, None, given)
+
+    def _place(self, of: DetailKey | str) -> Hashable:
+        return self._module.context.tables.command, of
+
+    def _check_there(self, key: DetailKey, options: PublishOptions) -> None:
+        if self._module.repository.exists(key, invoke_context=options["invoke_context"]):
+            return
+        context = self._module.context
+        place = publish_record.record_place(context, key, options.get("publish_id"))
+        if publish_record.recorded(context.store.get(place) if place else None) is None:
+            raise not_found()
 
     def _partial(
         self, key: DetailKey, change: Mapping[str, Any], version: int, *, sync: bool, options: PublishOptions
@@ -419,6 +459,21 @@ class ModuleService(Generic[AttributesT]):
         commands = self._module.commands
         publish = commands.publish_partial_update_sync if sync else commands.publish_partial_update_async
         return publish({**change, **key._asdict(), "version": version}, **options)
+
+
+def _check_fields(change: Mapping[str, Any]) -> None:
+    """Refuse a change that says which item it is of, and which version it builds on: its caller does.
+
+    Raises:
+        InvalidInputError: It does.
+    """
+    problems = [
+        FieldProblem(name, f"is no field to change; it is said beside the change: change(sk, ..., {said})")
+        for name, said in {"pk": "invoke_context=", "sk": "...", "version": "version="}.items()
+        if name in change
+    ]
+    if problems:
+        raise InvalidInputError(problems)
 
 
 def not_found() -> ItemNotFoundError:

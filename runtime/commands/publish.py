@@ -13,7 +13,7 @@ from runtime.commands.base import read_base
 from runtime.commands.command_row import Draft, open_slice, stamped
 from runtime.commands.decide import decided
 from runtime.commands.dirty import is_unchanged
-from runtime.commands.publish_record import LABEL, record_place, record_write, recorded
+from runtime.commands.publish_record import LABEL, record_place, record_write, recorded, unchanged_write
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
 from runtime.log import error_fields, logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
@@ -31,7 +31,6 @@ from runtime.pipeline.transactions import (
 )
 from runtime.queries.sessions import SessionService
 from runtime.store.port import Check, ConditionFailedError
-from runtime.store.row_reader import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from runtime.store.port import Put, Write
     from runtime.store.values import Place, Row
 
-__all__ = ["Publisher", "Request"]
+__all__ = ["Publisher", "Repeated", "Request"]
 
 _SYNC = "SYNC"
 
@@ -74,6 +73,17 @@ class Request:
     fingerprint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What an earlier publish with the same id has come to.
+
+    Attributes:
+        draft: The command that it made; None where it changed nothing.
+    """
+
+    draft: Draft | None
+
+
 class Publisher:
     """Writes the commands of one module."""
 
@@ -98,13 +108,38 @@ class Publisher:
         with waited_for():
             return self._publish(request, draft, even_unchanged=even_unchanged)
 
-    def repeated(self, request: Request) -> Row | None:
-        """The command that an earlier call with the same publish id has made, or None. One read."""
+    def repeated(self, request: Request) -> Repeated | None:
+        """What an earlier call with the same publish id has come to, or None. One read."""
         place = record_place(self._context, request.key, request.publish_id)
         if place is None:
             return None
         with waited_for():
             return self._repeated(request, self._context.store.get(place))
+
+    def left(self, request: Request, base: Base, stale: Row | None = None) -> Draft | None:
+        """Record that a publish has changed nothing, so that its repeat does not later on.
+
+        One write, of a publish with an id.
+
+        Args:
+            request: The publish.
+            base: What it has left as it was.
+            stale: The record that stands there, and says nothing any more.
+
+        Returns:
+            What the very same call, made at the same time, has published meanwhile; or None.
+        """
+        context, row = self._context, base.row
+        place = record_place(context, request.key, request.publish_id)
+        if place is None or row is None:
+            return None
+        try:
+            with waited_for():
+                context.store.write(unchanged_write(place, request.fingerprint, row, stale))
+        except ConditionFailedError as failure:
+            first = self._repeated(request, failure.rows.get(LABEL))
+            return None if first is None else first.draft
+        return None
 
     def _publish(
         self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool
@@ -116,7 +151,7 @@ class Publisher:
         found = read_base(context, request.key, request.version, record)
         first = self._repeated(request, found.also)
         if first is not None:
-            return Draft(first)
+            return first.draft
         base = found.base()
         if base.row is not None:
             context.schema.check_base(base.row)
@@ -124,7 +159,7 @@ class Publisher:
             check_new_key(*request.key)
         made = self._decided(request, base, draft(base), even_unchanged=even_unchanged)
         if made is None:
-            return None
+            return self.left(request, base, found.also)
         drafted = context.schema.stamp(context.schema.current, base.version + 1) | made.row
         row = stamped(
             drafted,
@@ -139,8 +174,8 @@ class Publisher:
         if request.sync:
             row["syncMode"] = _SYNC
         row = context.large_attributes.off_load(context.tables.command, row, base.row)
-        winner = self._write(request, row, found.state, record, found.also)
-        return Draft(winner, made.attributes if winner is row else UNREAD)
+        first = self._write(request, row, found.state, record, found.also)
+        return Draft(row, made.attributes) if first is None else first.draft
 
     def _decided(
         self, request: Request, base: Base, made: Draft | None, *, even_unchanged: bool
@@ -165,11 +200,12 @@ class Publisher:
 
     def _write(
         self, request: Request, row: Row, state: Row | None, record: Place | None, stale: Row | None
-    ) -> Row:
+    ) -> Repeated | None:
+        """Write the row; or give what the same call, made at the same time, has come to."""
         context, version = self._context, row["version"]
         also: list[Write] = []
         if record is not None:
-            also.append(record_write(record, row, request.fingerprint, stale))
+            also.append(record_write(record, request.fingerprint, row, stale))
         if request.sync:
             advance = self._advance(request.key, state, row, version - 1)
             also += advance
@@ -182,12 +218,12 @@ class Publisher:
             also.append(session)
         if self._is_looked_after and not is_final(row.get("status")):
             row |= open_slice(request.key)
-        winner = self._insert(request, row, also)
-        if winner is row:
+        first = self._insert(request, row, also)
+        if first is None:
             metrics.count(metrics.COMMANDS_PUBLISHED, context.name)
             if request.sync:
                 self._handle(request.key, row)
-        return winner
+        return first
 
     def _check_handlers(self, row: Row) -> None:
         """Refuse what a handler's store cannot take: it would be parked for it."""
@@ -216,8 +252,10 @@ class Publisher:
             data = applied.data
         return advance_writes(context, data, row)
 
-    def _insert(self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None) -> Row:
-        """Write the command, and ``also`` with it, unless its version is taken."""
+    def _insert(
+        self, request: Request, row: Row, also: list[Write], in_place_of: Row | None = None
+    ) -> Repeated | None:
+        """Write the command, and ``also`` with it, unless its version is taken; see `_write`."""
         context = self._context
         ended = [] if in_place_of is None or request.sync else [self._is_ended(request.key, row)]
         try:
@@ -234,7 +272,7 @@ class Publisher:
                 return self._insert(request, row, also, taken)
         if in_place_of is not None and not request.sync:
             self._ring(request.key, row)
-        return row
+        return None
 
     def _may_replace(self, taken: Row | None, row: Row) -> bool:
         """Whether the command that has a version is one of another life that nobody is at work on.
@@ -271,20 +309,22 @@ class Publisher:
             # It is in the index of what is under way, and finished from there.
             logger.warning("workflow not started", **error_fields(error))
 
-    def _repeated(self, request: Request, record: Row | None) -> Row | None:
-        """The command that an earlier publish with the same id has made, with its handlers run."""
+    def _repeated(self, request: Request, record: Row | None) -> Repeated | None:
+        """What an earlier publish with the same id has come to, with its handlers run."""
         earlier = recorded(record)
         if earlier is None:
             return None
         place = self._context.command_place(request.key, earlier.version)
         command = self._context.store.get(place)
-        if command is None or earlier.command_id not in {None, command.get(PUBLISH_ID)}:
+        if command is None or not earlier.is_about(command):
             return None  # erased since, or of an earlier life
         earlier.check_same_call(request.fingerprint)
+        if earlier.is_unchanged:
+            return Repeated(None)
         if request.sync and not is_final(command.get("status")):
             # The first call may have died between its commit and its handlers.
             self._handle(request.key, command)
-        return command
+        return Repeated(Draft(command))
 
     def _handle(self, key: DetailKey, row: Row) -> None:
         """Run the data sync handlers, or leave them to an execution, and finish."""

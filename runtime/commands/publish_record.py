@@ -2,8 +2,9 @@
 
 A row of the command table, written in the same transaction as the command:
 ``sk`` = ``{sort key}@publish#{digest of the id}``, the ``version`` and ``publishId`` of the
-command, a ``fingerprint`` of the call, and a ``ttl`` of a day. It is marked as synchronous, which
-every stream filter leaves out.
+command, a fingerprint of the ``call``, and a ``ttl`` of a day. It is marked as synchronous, which
+every stream filter leaves out. A publish that changed nothing leaves a record as well, marked as
+``unchanged``, with the version that it left as it was and the ``lifeId``.
 
 The record belongs to the command that it tells of. Where that is gone, erased or of an earlier
 life of the aggregate, the record says nothing any more.
@@ -12,29 +13,24 @@ life of the aggregate, the record says nothing any more.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr
 
 from runtime import clock
 from runtime.errors import FieldProblem, InvalidInputError, PublishIdReusedError
 from runtime.model.keys import MAX_ROW_SK_BYTES, VER_SEPARATOR
-from runtime.model.rows import PUBLISH_ID, version_of
-from runtime.store.codec import opened_row
+from runtime.model.rows import LIFE, PUBLISH_ID, life_of, version_of
 from runtime.store.port import Put
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["LABEL", "PREFIX", "PublishRecord", "fingerprint", "record_place", "record_write", "recorded"]
+__all__ = ["LABEL", "PREFIX", "PublishRecord", "record_place", "record_write", "recorded", "unchanged_write"]
 
 LABEL: Final = "publish record"
 PREFIX: Final = f"{VER_SEPARATOR}publish#"
@@ -42,8 +38,9 @@ PREFIX: Final = f"{VER_SEPARATOR}publish#"
 
 _SECONDS_KEPT: Final = 24 * 60 * 60
 _MAX_ID: Final = 255
-#: As many digits as DynamoDB has; the default context of decimals rounds to 28.
-_EVERY_DIGIT: Final = Context(prec=38)
+#: Earlier releases have written fingerprints of another kind, as `fingerprint`: those tell nothing.
+_CALL: Final = "call"
+_UNCHANGED: Final = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +48,24 @@ class PublishRecord:
     """What an earlier publish under an id has done.
 
     Attributes:
-        version: Version that it made.
-        command_id: Publish id of the command that it made; None in a record of an earlier release.
+        version: Version that it made, or left as it was.
         fingerprint: Of the call; None in a record of an earlier release.
+        is_unchanged: Whether it left the version as it was.
+        command_id: Publish id of the command that it made; None in a record of an earlier release.
+        life: The life that it left as it was.
     """
 
     version: int
-    command_id: str | None
     fingerprint: str | None
+    is_unchanged: bool
+    command_id: str | None
+    life: str | None
+
+    def is_about(self, command: Row) -> bool:
+        """Whether the command of its version, as it stands there now, is the one that it tells of."""
+        if self.is_unchanged:
+            return life_of(command) == self.life
+        return self.command_id in {None, command.get(PUBLISH_ID)}
 
     def check_same_call(self, own: str) -> None:
         """Refuse a call that is another one than the one that the record tells of.
@@ -89,28 +96,46 @@ def record_place(context: ModuleContext, key: DetailKey, publish_id: str | None)
     return Place(context.tables.command, key.pk, sk)
 
 
-def record_write(place: Place, command: Row, own: str, stale: Row | None) -> Put:
-    """The write that records the publish of ``command``.
+def record_write(place: Place, own: str, command: Row, stale: Row | None) -> Put:
+    """The write that records a publish.
 
     Args:
         place: Where the record is.
-        command: The command.
         own: Fingerprint of the call.
+        command: The command that it makes.
         stale: The record that stands there, and says nothing any more.
     """
+    return _write(place, own, command, {PUBLISH_ID: command[PUBLISH_ID]}, stale)
+
+
+def unchanged_write(place: Place, own: str, base: Row, stale: Row | None) -> Put:
+    """The write that records a publish that has changed nothing.
+
+    Args:
+        place: Where the record is.
+        own: Fingerprint of the call.
+        base: The command or data row that it leaves as it is.
+        stale: The record that stands there, and says nothing any more.
+    """
+    life = life_of(base)
+    return _write(place, own, base, {_UNCHANGED: True} | ({} if life is None else {LIFE: life}), stale)
+
+
+def _write(place: Place, own: str, row: Row, outcome: Row, stale: Row | None) -> Put:
     now = int(clock.seconds())
     # DynamoDB deletes expired rows hours or days late.
     free = Attr("pk").not_exists() | Attr("ttl").lt(now)
-    if stale is not None and PUBLISH_ID in stale:
-        free = free | Attr(PUBLISH_ID).eq(stale[PUBLISH_ID])
+    for name in (PUBLISH_ID, LIFE):
+        if stale is not None and name in stale:
+            free = free | Attr(name).eq(stale[name])
     return Put(
         table=place.table,
         row={
             "pk": place.pk,
             "sk": place.sk,
-            "version": command["version"],
-            PUBLISH_ID: command[PUBLISH_ID],
-            "fingerprint": own,
+            "version": row["version"],
+            **outcome,
+            _CALL: own,
             "syncMode": "SYNC",
             "ttl": now + _SECONDS_KEPT,
         },
@@ -123,18 +148,10 @@ def recorded(row: Row | None) -> PublishRecord | None:
     """What a record says; None without one, or when its day is over."""
     if row is None or row["ttl"] < clock.seconds():
         return None
-    return PublishRecord(version_of(row), row.get(PUBLISH_ID), row.get("fingerprint"))
-
-
-def fingerprint(operation: str, user_id: str | None, content: Mapping[str, Any]) -> str:
-    """What tells one call from every other: the operation, the user, and what they publish."""
-    text = json.dumps(
-        [operation, user_id, opened_row(dict(content))], sort_keys=True, default=_plain, separators=(",", ":")
+    return PublishRecord(
+        version=version_of(row),
+        fingerprint=row.get(_CALL),
+        is_unchanged=_UNCHANGED in row,
+        command_id=row.get(PUBLISH_ID),
+        life=life_of(row),
     )
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON does not know
-    if isinstance(value, Decimal):
-        return str(value.normalize(_EVERY_DIGIT))
-    return sorted(map(repr, value)) if isinstance(value, set | frozenset) else repr(value)

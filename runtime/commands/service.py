@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
 from boto3.dynamodb.conditions import Attr
+from pydantic import BaseModel
 
 from runtime.backoff import back_off
 from runtime.clients.notifications import waited_for
@@ -13,9 +15,9 @@ from runtime.commands.command_row import Draft, draft_of
 from runtime.commands.decide import changed
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
+from runtime.commands.fingerprint import fingerprint, said_in
 from runtime.commands.partial import PartialUpdate
 from runtime.commands.publish import Publisher, Request
-from runtime.commands.publish_record import fingerprint
 from runtime.errors import (
     BadRequestError,
     FieldProblem,
@@ -48,7 +50,7 @@ from runtime.store.row_reader import UNREAD
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Unpack
 
@@ -76,12 +78,16 @@ class PublishOptions(TypedDict, total=False):
             id within a day returns what the first one stored, and writes nothing; a synchronous one
             goes on with handlers that the first call did not come to. Another call with the
             same id is refused.
+        content: What tells the call from others under its publish id. Default: what is published,
+            as far as the caller gave it; where the id is made of the request's ``Idempotency-Key``,
+            the request as it was sent. Of what a function makes, nothing but that is known.
     """
 
     invoke_context: InvokeContext | None
     source: str | None
     request_id: str | None
     publish_id: str | None
+    content: Mapping[str, Any] | None
 
 
 class CommandService(Generic[AttributesT]):
@@ -200,8 +206,8 @@ class CommandService(Generic[AttributesT]):
         Args:
             key: ``(pk, sk)`` of the aggregate; the sort key without a version.
             change: Gets the latest command (None for a new aggregate) and returns the
-                whole next state without a version, or None to leave it. May be called
-                several times, so it must have no effect of its own.
+                whole next state, or None to leave it. It builds on the latest command: a version in
+                it counts for nothing. May be called several times, so it must have no effect of its own.
             attempts: How often to try, 1 or more.
             sync: Publish synchronously.
             **options: See `PublishOptions`. With a publish id, ``change`` is not called again
@@ -215,15 +221,16 @@ class CommandService(Generic[AttributesT]):
         operation = "publish_with_retry, sync" if sync else "publish_with_retry"
         request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
         if (first := self._publisher.repeated(request)) is not None:
-            return self._result(Draft(first))
+            return self._result(first.draft)
 
         def attempt() -> CommandModel[AttributesT] | None:
             base = read_base(self._context, detail, VERSION_LATEST).base()
             state = change(self._context.rows.command(base.row) if base.row else None)
             if state is None:
-                return None
+                return self._result(self._publisher.left(request, base))
+            _check_is_about(state, detail)
             command = {**state, **detail._asdict(), "version": base.version}
-            return self._publish(operation, command, options, sync=sync, content={})
+            return self._publish(operation, command, options, sync=sync, said={})
 
         return _retried(attempt, attempts)
 
@@ -235,7 +242,6 @@ class CommandService(Generic[AttributesT]):
         version: int = VERSION_LATEST,
         attempts: int = 5,
         sync: bool = False,
-        content: Mapping[str, Any] | None = None,
         **options: Unpack[PublishOptions],
     ) -> CommandModel[AttributesT] | None:
         """Publish what a function makes of an item that is there; on a conflict ask it anew.
@@ -256,9 +262,8 @@ class CommandService(Generic[AttributesT]):
             version: Version to build on: with one, there is one attempt. Default: whatever is the latest.
             attempts: How often to try, 1 or more.
             sync: Publish synchronously.
-            content: What tells the call from others under its publish id. Default: nothing does.
             **options: See `PublishOptions`. With a publish id, ``change`` is not called again
-                once the first call has published.
+                once the first call has published; ``content`` tells the call from others.
 
         Raises:
             ItemNotFoundError: There is no such item, or not any more.
@@ -271,9 +276,12 @@ class CommandService(Generic[AttributesT]):
         if isinstance(version, bool) or not isinstance(version, int) or version < VERSION_LATEST:
             message = f"must be the version to build on, or {VERSION_LATEST} for the latest, got {version!r}"
             raise InvalidInputError([FieldProblem("version", message)])
+        if not callable(change):  # an import path, which a client may have sent, is none either
+            message = f"must be a function, got {type(change).__name__}"
+            raise InvalidInputError([FieldProblem("change", message)])
         reference = FunctionReference.of(change, "a change")
         operation = f"publish_change{', sync' if sync else ''}"
-        request = self._request(operation, detail, version, content or {}, options, sync=sync)
+        request = self._request(operation, detail, version, {}, options, sync=sync)
 
         def attempt() -> CommandModel[AttributesT] | None:
             def draft(base: Base) -> Draft | None:
@@ -304,7 +312,7 @@ class CommandService(Generic[AttributesT]):
         options = {"source": "duplicated", **options}
         request = self._request("duplicate", detail, asked, {"version": asked}, options)
         if (first := self._publisher.repeated(request)) is not None:
-            return self._result(Draft(first))
+            return self._result(first.draft)
         row = self._command_row(self._checked(key, context))
         if row is None:
             msg = "Invalid input key: item not found"
@@ -515,14 +523,15 @@ class CommandService(Generic[AttributesT]):
         options: PublishOptions,
         *,
         sync: bool | None = None,
-        content: Mapping[str, Any] | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> CommandModel[AttributesT] | None:
         require_invoke_context(options.get("invoke_context"))
+        _check_is_command(command, BaseModel, Mapping)
         checked = validated_input(self._input_model, command)
         key = DetailKey(checked.pk, checked.sk)
         draft = draft_of(checked, self._context.rows)
         self._context.large_attributes.check_text(draft.row.get("attributes"), key)
-        said = {**draft.row, "version": checked.version} if content is None else content
+        said = said_in(checked, command) if said is None else said
         sync = operation == "publish_sync" if sync is None else sync
         request = self._request(operation, key, checked.version, said, options, sync=sync)
         return self._result(self._publisher.publish(request, lambda _base: draft))
@@ -531,6 +540,7 @@ class CommandService(Generic[AttributesT]):
         self, operation: str, command: Mapping[str, Any], options: PublishOptions
     ) -> CommandModel[AttributesT] | None:
         require_invoke_context(options.get("invoke_context"))
+        _check_is_command(command, Mapping)
         sync = operation == "publish_partial_update_sync"
         update = PartialUpdate(self._context, command, sync=sync)
         request = self._request(operation, update.key, update.version, dict(command), options, sync=sync)
@@ -549,7 +559,7 @@ class CommandService(Generic[AttributesT]):
         operation: str,
         key: DetailKey,
         version: int,
-        content: Mapping[str, Any],
+        said: Mapping[str, Any],
         options: PublishOptions,
         *,
         sync: bool = False,
@@ -559,6 +569,13 @@ class CommandService(Generic[AttributesT]):
         check_tenant(key.pk, context, self._context.settings)
         publish_id = options.get("publish_id")
         user_id = user_id_of(context)
+        own = ""
+        if publish_id is not None:
+            if context.is_own(publish_id):
+                context.publish_ids.use((self._context.tables.command, key), publish_id)
+            own = fingerprint(
+                operation, user_id, said, publish_id=publish_id, context=context, told=options.get("content")
+            )
         return Request(
             key=key,
             version=version,
@@ -567,7 +584,7 @@ class CommandService(Generic[AttributesT]):
             source=options.get("source"),
             request_id=options.get("request_id"),
             publish_id=publish_id,
-            fingerprint="" if publish_id is None else fingerprint(operation, user_id, content),
+            fingerprint=own,
         )
 
     def _checked(
@@ -605,6 +622,37 @@ class CommandService(Generic[AttributesT]):
         except ConditionFailedError as error:
             msg = "there is no such command"
             raise ItemNotFoundError(msg) from error
+
+
+def _check_is_command(command: object, *kinds: type) -> None:
+    """Refuse what is no command at all, such as a text that a client has sent.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    if not isinstance(command, kinds):
+        message = f"must be an object of fields, got {type(command).__name__}"
+        raise InvalidInputError([FieldProblem("command", message)])
+
+
+def _check_is_about(state: Mapping[str, Any], key: DetailKey) -> None:
+    """Refuse a next state that says that it is another aggregate's.
+
+    Raises:
+        InvalidInputError: It does.
+    """
+    sk = state.get("sk", key.sk)
+    given = {
+        "pk": state.get("pk", key.pk),
+        "sk": remove_sort_key_version(sk) if isinstance(sk, str) else sk,
+    }
+    problems = [
+        FieldProblem(name, "must be that of the key; leave it out")
+        for name, value in key._asdict().items()
+        if given[name] != value
+    ]
+    if problems:
+        raise InvalidInputError(problems)
 
 
 def _retried(

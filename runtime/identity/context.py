@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
+from runtime.identity.publish_ids import PublishIds, is_of
+from runtime.identity.sent import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +34,10 @@ HEADER_TENANT_CODE: Final = "x-tenant-code"
 HEADER_IDEMPOTENCY_KEY: Final = "idempotency-key"
 ROLE_SYSTEM_ADMIN: Final = "system_admin"
 
+_MAX_IDEMPOTENCY_KEY: Final = 128
+#: A user's id that is longer is part of publish ids as a digest: they have at most 255 characters.
+_MAX_USER: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class InvokeContext:
@@ -41,18 +48,42 @@ class InvokeContext:
         headers: Request headers, names in lower case.
         source_ip: Address that the request came from.
         request_id: Id that the client can correlate notifications with.
+        sent: The request as it was sent. None where the context is made of no HTTP request.
+        publish_ids: The publish ids that the request has used.
     """
 
     claims: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     source_ip: str | None = None
     request_id: str | None = None
+    sent: Sent | None = field(default=None, repr=False, compare=False)
+    publish_ids: PublishIds = field(default_factory=PublishIds, init=False, repr=False, compare=False)
 
     @property
     def publish_id(self) -> str | None:
-        """Id that makes a repeated request one publish: the user's own ``Idempotency-Key``."""
-        key = self.headers.get(HEADER_IDEMPOTENCY_KEY)
-        return f"{self.claims.get('sub', '')}:{key}" if key else None
+        """Id that makes a repeated request one publish: the user's own ``Idempotency-Key``.
+
+        Raises:
+            InvalidInputError: The header is too long, or not printable.
+        """
+        key = self.headers.get(HEADER_IDEMPOTENCY_KEY, "")
+        if len(key) > _MAX_IDEMPOTENCY_KEY or not key.isprintable():
+            message = f"must have at most {_MAX_IDEMPOTENCY_KEY} printable characters"
+            raise InvalidInputError([FieldProblem(HEADER_IDEMPOTENCY_KEY, message)])
+        return self._own_publish_id
+
+    @property
+    def _own_publish_id(self) -> str | None:
+        key, user = self.headers.get(HEADER_IDEMPOTENCY_KEY), str(self.claims.get("sub", ""))
+        if not key:
+            return None
+        if len(user) > _MAX_USER:
+            user = hashlib.sha256(user.encode()).hexdigest()
+        return f"{user}:{key}"
+
+    def is_own(self, publish_id: str) -> bool:
+        """Whether an id was made of the request's ``Idempotency-Key``."""
+        return is_of(publish_id, self._own_publish_id)
 
     @classmethod
     def from_http_event(cls, event: Mapping[str, Any], settings: Settings | None = None) -> InvokeContext:
@@ -69,15 +100,17 @@ class InvokeContext:
         request = _object(event, "requestContext")
         authorizer = _object(request, "authorizer")
         verified = _object(_object(authorizer, "jwt"), "claims") or _object(authorizer, "lambda")
+        headers = {
+            str(name).lower(): str(value)
+            for name, value in _object(event, "headers").items()
+            if value is not None
+        }
         return cls(
             claims=verified if settings is None else _renamed(verified, settings),
-            headers={
-                str(name).lower(): str(value)
-                for name, value in _object(event, "headers").items()
-                if value is not None
-            },
+            headers=headers,
             source_ip=_object(request, "http").get("sourceIp"),
             request_id=request.get("requestId"),
+            sent=Sent(event, headers),
         )
 
 

@@ -171,6 +171,20 @@ class Machine(Steps):
             self.step(name)
         broken.fails = False
 
+    @precondition(lambda self: self.world.stores and self.side_by_side())
+    @rule(place=PLACES, store=st.integers(0, 1))
+    def meet(self, *, place: int, store: int) -> None:
+        """A handler has failed in one execution, and keeps its turn, when another one comes to it."""
+        pairs = self.side_by_side()
+        first, second = pairs[place % len(pairs)]
+        broken = list(self.world.stores.values())[store]
+        broken.fails = True
+        while first in self.running and not self.is_holding(first):
+            self.step(first)
+        broken.fails = False
+        while second in self.running:
+            self.step(second)
+
     @precondition(lambda self: any(c.is_held for a in self.aggregates for c in a.cursors.values()))
     @rule()
     def time_passes(self) -> None:

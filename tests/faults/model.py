@@ -88,7 +88,7 @@ class Aggregate:
         waiting: Versions that the stream has not delivered yet.
         lost: Versions that it will never deliver.
         own: Version that each user published last, and not synchronously.
-        ids: What was published under each publish id: its version, and the call.
+        ids: What was published under each publish id: its version, None where nothing changed, and the call.
         cursors: Where each handler is.
     """
 
@@ -101,7 +101,7 @@ class Aggregate:
     waiting: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
     own: dict[str, int] = field(default_factory=dict)
-    ids: dict[str, tuple[int, Call]] = field(default_factory=dict)
+    ids: dict[str, tuple[int | None, Call]] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

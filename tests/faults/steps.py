@@ -181,6 +181,8 @@ class Steps(RuleBasedStateMachine):
         assert state
         if before and state == aggregate.states[-1]:
             assert written is None, "it changes nothing"
+            if publish_id:
+                aggregate.ids[publish_id] = (None, call)
             return
         if publish_id:
             aggregate.ids[publish_id] = (before + 1, call)
@@ -198,10 +200,14 @@ class Steps(RuleBasedStateMachine):
         """What was published under an id: the same again, or something else."""
         version, first = aggregate.ids[publish_id]
         expected: type[Exception] | None = None if call == first else PublishIdReusedError
+        context = self.service.user(call.user)
+        if version is None:
+            with Refusal(expected):
+                assert method(call.command, invoke_context=context, publish_id=publish_id) is None
+            return
         is_done = "sync" not in call.method.split("_") or aggregate.statuses[version - 1] in FINAL
         if expected is None and not is_done and not aggregate.run_handlers(version, self.failing):
             expected = HandlersPendingError
-        context = self.service.user(call.user)
         with Refusal(expected) as refused:
             written = method(call.command, invoke_context=context, publish_id=publish_id)
             assert written
@@ -261,6 +267,14 @@ class Steps(RuleBasedStateMachine):
             del self.running[name]
         if self.problem:
             raise self.problem
+
+    def side_by_side(self) -> list[tuple[str, str]]:
+        """The executions of one aggregate that run at the same time, two by two."""
+        of_each = (
+            sorted(name for name in self.running if name.startswith(f"{aggregate.sk}@"))
+            for aggregate in self.aggregates
+        )
+        return [pair for names in of_each for pair in itertools.permutations(names, 2)]
 
     def is_holding(self, name: str) -> bool:
         """Whether an execution has a turn at a handler, which failed."""

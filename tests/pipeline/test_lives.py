@@ -19,6 +19,8 @@ from tests.pipeline.lab import KEY, Lab, One, Two
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runtime import CommandModel
+
 
 @pytest.fixture(params=["workflow", "inline"])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
@@ -221,6 +223,24 @@ def test_a_publish_id_is_forgotten_with_an_expired_life(lab: Lab) -> None:
         lab.store.write(_delete(lab, table, sk))
     again = lab.publish(0, publish_id="id-1")
     assert again.version == 1
+
+
+def test_a_publish_that_changed_nothing_is_forgotten_with_its_life(lab: Lab) -> None:
+    def rename() -> CommandModel[Any] | None:
+        return lab.module.commands.publish_change(
+            KEY, lambda state: state.replace(name="first"), publish_id="id-1", invoke_context=lab.user()
+        )
+
+    lab.publish(0, values={"name": "first"})
+    lab.settle()
+    assert rename() is None
+    for table, sk in (("command", "A1@1"), ("data", "A1")):
+        lab.store.write(_delete(lab, table, sk))
+    lab.publish(0, values={"name": "next"})
+    for _ in range(2):
+        renamed = rename()
+        assert renamed is not None
+        assert (renamed.version, renamed.name) == (2, "first")
 
 
 def test_the_session_of_an_earlier_life_shows_nothing_of_the_next(lab: Lab) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
 from runtime import (
     Change,
@@ -77,6 +78,22 @@ class Charge(CqrsModel):
     total: int
 
 
+class Visit(CqrsModel):
+    """A body that may be left empty: what is not in it is made."""
+
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    fee: int = Field(default_factory=lambda: VISIT)
+
+
+#: What a visit adds.
+VISIT = 1000
+
+
+def visit(invoice: State[Invoice], body: Visit, _user: UserContext) -> State[Invoice]:
+    total = invoice.attributes.total + body.fee
+    return invoice.replace(attributes=invoice.attributes.model_copy(update={"total": total}))
+
+
 def charge(invoice: State[Invoice], body: Charge, _user: UserContext) -> State[Invoice]:
     return invoice.replace(attributes=invoice.attributes.model_copy(update={"total": body.total}))
 
@@ -86,8 +103,9 @@ class Service:
 
     def __init__(self, *rules: Any, model: Any = Invoice, **options: Any) -> None:
         self.module: CommandModule[Any] = CommandModule("invoice", attributes=model, decide=rules, **options)
-        commands = {"charge": ItemCommand(charge, body=Charge)}
+        commands = {"charge": ItemCommand(charge, body=Charge), "visit": ItemCommand(visit, body=Visit)}
         routes = [module_routes(self.module, prefix="/invoices", type="INVOICE", commands=commands)]
+        self.items = self.module.service(type="INVOICE")
         self.memory = MemoryApp(CqrsApp(modules=[self.module], routes=routes))
         self.client = self.memory.client(tenant="acme", user="ann")
         self.user = self.memory.user("ann", tenant="acme")
@@ -116,7 +134,9 @@ def service(*rules: Any, **options: Any) -> Iterator[Service]:
 
 
 # Each way in gets the service, the version to build on, and the total to be.
-def http(method: str, path: str = "", mode: str = "async") -> Callable[[Service, int, int], None]:
+def http(
+    method: str, path: str = "", mode: str = "async", headers: dict[str, str] | None = None
+) -> Callable[[Service, int, int], None]:
     def call(service: Service, version: int, total: int) -> None:
         body: Any = {"version": version, "name": "n", "attributes": {"total": total}}
         params: dict[str, Any] = {"mode": mode}
@@ -128,7 +148,7 @@ def http(method: str, path: str = "", mode: str = "async") -> Callable[[Service,
             del body["name"]
         if method == "DELETE":
             body, params = None, params | {"version": version}
-        answer = service.client.request(method, f"/invoices{path}", body, params=params)
+        answer = service.client.request(method, f"/invoices{path}", body, params=params, headers=headers)
         found = answer.json() if answer.text else None
         if path == "/bulk":
             found = found["items"][0]
@@ -172,10 +192,11 @@ def with_retry(*, sync: bool) -> Callable[[Service, int, int], None]:
     return call
 
 
-def command(mode: str) -> Callable[[Service, int, int], None]:
+def command(mode: str, name: str = "charge") -> Callable[[Service, int, int], None]:
     def call(service: Service, version: int, total: int) -> None:
         params = {"mode": mode, "version": version}
-        answer = service.client.post(f"/invoices/{SK}/charge", {"total": total}, params=params)
+        body = {} if name == "visit" else {"total": total}
+        answer = service.client.post(f"/invoices/{SK}/{name}", body, params=params)
         if answer.status == 422:
             assert answer.json()["written"] == "nothing"
             raise RuleViolationError([FieldProblem(**error) for error in answer.json()["errors"]])
@@ -190,6 +211,30 @@ def by_change(service: Service, _version: int, total: int) -> None:
 
     publish = service.module.commands.publish_change
     assert publish((PK, SK), change, invoke_context=service.user) is not None
+
+
+def items(method: str, *, sync: bool = False, function: bool = False) -> Callable[[Service, int, int], None]:
+    """A call of what a service is made of that is written by hand."""
+
+    def call(service: Service, version: int, total: int) -> None:
+        arguments: dict[str, Any] = {"version": version, "sync": sync, "invoke_context": service.user}
+        what: tuple[Any, ...] = ()
+        if method == "create":
+            what = ({"total": total},)
+            arguments |= {"sk": SK, "name": "n"}
+            del arguments["version"]
+        elif method in {"put", "replace"}:
+            what = (SK, {"total": total})
+            arguments["name"] = "n"
+        elif method == "change" and function:
+            what = (SK, lambda state: charge(state, Charge(total=total), UserContext(None, None, "")))
+        elif method == "change":
+            what = (SK, {"attributes": {"total": total}})
+        else:
+            what = (SK,)
+        assert getattr(service.items, method)(*what, **arguments) is not None
+
+    return call
 
 
 def duplicate(service: Service, _version: int, _total: int) -> None:
@@ -210,26 +255,56 @@ WHOLE: dict[str, Callable[[Service, int, int], None]] = {
     "publish_sync": whole("publish_sync"),
     "publish_with_retry": with_retry(sync=False),
     "publish_with_retry, sync": with_retry(sync=True),
+    "items.put": items("put"),
+    "items.put, sync": items("put", sync=True),
 }
+MERGE = {"content-type": "application/merge-patch+json"}
 #: Ways that need something to build on.
 LATER: dict[str, Callable[[Service, int, int], None]] = {
     "PATCH": http("PATCH", f"/{SK}"),
     "PATCH, sync": http("PATCH", f"/{SK}", mode="sync"),
+    "merge patch": http("PATCH", f"/{SK}", headers=MERGE),
+    "merge patch, sync": http("PATCH", f"/{SK}", mode="sync", headers=MERGE),
     "DELETE": http("DELETE", f"/{SK}"),
     "DELETE, sync": http("DELETE", f"/{SK}", mode="sync"),
     "publish_partial_update_async": partial("publish_partial_update_async"),
     "publish_partial_update_sync": partial("publish_partial_update_sync"),
     "a command": command("async"),
     "a command, sync": command("sync"),
+    "a command with defaults": command("async", "visit"),
+    "a command with defaults, sync": command("sync", "visit"),
+    "items.replace": items("replace"),
+    "items.replace, sync": items("replace", sync=True),
+    "items.change": items("change"),
+    "items.change, sync": items("change", sync=True),
+    "items.change by a function": items("change", function=True),
+    "items.change by a function, sync": items("change", sync=True, function=True),
+    "items.delete": items("delete"),
+    "items.delete, sync": items("delete", sync=True),
     "publish_change": by_change,
     "duplicate": duplicate,
 }
-WAYS = WHOLE | LATER
+#: Ways that need that there is nothing yet.
+FIRST = {"items.create": items("create"), "items.create, sync": items("create", sync=True)}
+#: Ways that need something that is deleted.
+BACK = {"items.restore": items("restore"), "items.restore, sync": items("restore", sync=True)}
+WAYS = WHOLE | FIRST | LATER | BACK
 NEEDS_ONE_THAT_IS_THERE = {*LATER} - {
     "duplicate",
     "publish_partial_update_async",
     "publish_partial_update_sync",
 }
+
+
+def fits(way: str, expected: Expected) -> bool:
+    """Whether a way may be taken from there."""
+    if way in FIRST:
+        return not expected.version
+    if way in BACK:
+        return expected.is_deleted
+    if way in LATER and not expected.version:
+        return False
+    return not (expected.is_deleted and way in NEEDS_ONE_THAT_IS_THERE)
 
 
 @dataclass
@@ -266,15 +341,17 @@ def step(  # noqa: PLR0917 - what is done, and what is known
             expected.is_deleted,
         )
         assert (found.attributes.total, found.attributes.checked_by) == (expected.total, expected.checked_by)
-    is_deletion = way.startswith("DELETE")
-    keeps = is_deletion or way == "duplicate"
-    is_partial = keeps or way in LATER
+    is_deletion = way.startswith(("DELETE", "items.delete"))
+    keeps = is_deletion or way == "duplicate" or way in BACK
+    is_partial = keeps or (way in LATER and not way.startswith("items.replace"))
+    if way.startswith("a command with defaults"):
+        total = expected.total + VISIT
     wanted = Expected(
         version=expected.version + 1,
         total=expected.total if keeps else total,
         name=expected.name if is_partial else "n",
         checked_by=expected.checked_by if is_partial else None,
-        is_deleted=is_deletion or (is_partial and expected.is_deleted),
+        is_deleted=is_deletion or (is_partial and expected.is_deleted and way not in BACK),
     )
     assert (change.after.version, change.after.is_deleted) == (wanted.version, wanted.is_deleted)
     operation = "update"
@@ -315,14 +392,17 @@ def test_a_rule_holds_on_every_way_in(way: str, verdict: Verdict) -> None:
     judge = Judge()
     with service(judge) as made:
         expected = Expected()
-        if way in LATER:
+        if way in LATER or way in BACK:
             expected = step(made, judge, expected, "publish_async", "accept", 1)
         else:
             expected = step(made, judge, expected, way, verdict, 1)
             check_rows(made, expected)
             if not expected.version:
                 expected = step(made, judge, expected, "publish_sync", "accept", 1)
-        expected = step(made, judge, expected, way, verdict, 2)
+        if way in BACK:
+            expected = step(made, judge, expected, "DELETE", "accept", 0)
+        if way not in FIRST:
+            expected = step(made, judge, expected, way, verdict, 2)
         check_rows(made, expected)
         if not expected.is_deleted:
             expected = step(made, judge, expected, "DELETE", "accept", 0)
@@ -344,9 +424,7 @@ def test_before_is_always_what_the_next_version_builds_on(steps: list[tuple[str,
         expected = Expected()
         note(repr(steps))
         for number, (way, verdict, delivers) in enumerate(steps):
-            if way in LATER and not expected.version:
-                continue
-            if expected.is_deleted and way in NEEDS_ONE_THAT_IS_THERE:
+            if not fits(way, expected):
                 continue
             expected = step(made, judge, expected, way, verdict, number + 1)
             if delivers:

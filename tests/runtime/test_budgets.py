@@ -62,6 +62,16 @@ def test_publish_that_changes_nothing_takes_one_read(updated: Service) -> None:
     assert updated.wire.names() == [BATCH_GET]
 
 
+def test_under_a_publish_id_it_takes_one_write_more(updated: Service) -> None:
+    row = updated.row("data", "A1") or {}
+    command = updated.command(version=1, name=row["name"], attributes=row["attributes"])
+    for repeated in (False, True):
+        updated.wire.clear()
+        publish = updated.module.commands.publish_async
+        assert publish(command, invoke_context=updated.user(), publish_id="once") is None
+        assert updated.wire.names() == [BATCH_GET, GET if repeated else "dynamodb:PutItem"]
+
+
 def test_publish_sync_update_takes_two_calls(updated: Service) -> None:
     updated.publish_sync(version=1)
     assert updated.wire.names() == [BATCH_GET, TRANSACT]

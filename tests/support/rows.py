@@ -22,7 +22,7 @@ Table = dict[tuple[str, str], Row]
 Aggregate = tuple[str, str]
 
 #: What differs from run to run, and may.
-_FLEETING = {"createdAt", "updatedAt", "publishId", "lifeId", "fingerprint", "parkedAt", "at"}
+_FLEETING = {"createdAt", "updatedAt", "publishId", "lifeId", "call", "parkedAt", "at"}
 #: Seconds since 1970: whether there is one must not differ, which one may.
 _CLOCKS = {"ttl", "appliedTtl"}
 

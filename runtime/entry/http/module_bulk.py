@@ -84,7 +84,9 @@ def bulk_route(
             endpoint.check_ttl("bulk", command.ttl)
             expected = Expected.of({}, command.version)
             sk = command.sk or endpoint.items.new_sk(publish_id)
-            published = publish_state(endpoint, sk, command, expected, mode, publish_id)
+            # What tells one command is that command, not all of the request: a mended one may be sent
+            # with those that are done.
+            published = publish_state(endpoint, sk, command, expected, mode, publish_id, {"command": item})
         except Exception as error:  # noqa: BLE001 - one command must not take the others with it
             problem = problem_of(error)
             return BulkResult(index=index, status=problem.status, sk=sk, problem=problem.document())

@@ -10,11 +10,10 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from runtime.entry.http.conditions import Expected
-from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import Receipt  # noqa: TC001
 from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ACCEPTED, ModeParameter, VersionParameter, answer
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
 from runtime.identity.user import user_in
 from runtime.imports import FunctionReference
@@ -187,7 +186,8 @@ def _done(  # noqa: PLR0917 - the parts of one request
     version: int | None,
 ) -> Response[Receipt]:
     caller = endpoint.caller()
-    endpoint.check_reachable(sk)
+    publish_id = endpoint.publish_id()
+    endpoint.check_reachable(sk, publish_id)
     expected = _expected(caller.headers, body, version)
     user = user_in(endpoint.items.tenant(write=True), caller)
 
@@ -195,16 +195,14 @@ def _done(  # noqa: PLR0917 - the parts of one request
         return command.reference.function(state, body, user)
 
     change.__qualname__ = command.reference.name
-    said = None if body is None else dumps(body)
     with expected:
         published = endpoint.items.change(
             sk,
             change,
             version=expected.version,
             sync=mode == "sync",
-            content={"command": name, "version": expected.version, "body": said},
             source=endpoint.source(name),
-            publish_id=endpoint.publish_id(),
+            publish_id=publish_id,
         )
     return answer(endpoint, published, mode, expected)
 
@@ -212,8 +210,12 @@ def _done(  # noqa: PLR0917 - the parts of one request
 def _expected(headers: Mapping[str, str], body: BaseModel | None, version: int | None) -> Expected:
     """The version that the caller builds on, where they say one: in a header, the query or the body."""
     own = getattr(body, "version", None)
-    if version is None and isinstance(own, int) and not isinstance(own, bool):
-        version = own
+    if isinstance(own, int) and not isinstance(own, bool):
+        if version not in {None, own} and body is not None and "version" in body.model_fields_set:
+            raise InvalidInputError(
+                [FieldProblem("version", "must be the version of the query; leave one out")]
+            )
+        version = own if version is None else version
     if version is None and "if-match" not in headers and "if-none-match" not in headers:
         return Expected(VERSION_LATEST, conditional=False)
     return Expected.of(headers, version)

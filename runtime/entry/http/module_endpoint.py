@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from runtime import clock
 from runtime.entry.http.path_keys import why_unreachable
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_role
-from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, get_command_source, require_invoke_context
+from runtime.identity.context import get_command_source, require_invoke_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,8 +24,6 @@ __all__ = ["Mode", "ModuleEndpoint", "ModuleRoute"]
 
 Mode = Literal["async", "sync"]
 """Whether a command is only accepted, or applied before the answer."""
-
-_MAX_IDEMPOTENCY_KEY: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +95,20 @@ class ModuleEndpoint(Generic[AttributesT]):
         if roles:
             check_role(*roles, settings=self.module.context.settings)
 
-    def check_reachable(self, sk: str) -> None:
+    def check_reachable(self, sk: str, publish_id: str | None) -> None:
         """Refuse to write an item that is not there yet, and that its path would not lead to.
 
         Raises:
             InvalidInputError: It would not.
         """
         reason = why_unreachable(sk)
-        # What the service's own code has written may be changed and deleted, all the same.
-        if reason and not self.items.exists(sk):
-            raise InvalidInputError([FieldProblem("sk", reason)])
+        if reason is None:
+            return
+        try:
+            # What the service's own code has written may be changed and deleted, all the same.
+            self.items.check_there(sk, publish_id=publish_id)
+        except ItemNotFoundError:
+            raise InvalidInputError([FieldProblem("sk", reason)]) from None
 
     def source(self, operation: str) -> str:
         """Where a command comes from."""
@@ -118,10 +120,5 @@ class ModuleEndpoint(Generic[AttributesT]):
         Raises:
             InvalidInputError: The header is too long, or not printable.
         """
-        caller = self.caller()
-        given = caller.headers.get(HEADER_IDEMPOTENCY_KEY, "")
-        if len(given) > _MAX_IDEMPOTENCY_KEY or not given.isprintable():
-            message = f"must have at most {_MAX_IDEMPOTENCY_KEY} printable characters"
-            raise InvalidInputError([FieldProblem(HEADER_IDEMPOTENCY_KEY, message)])
-        found = caller.publish_id
+        found = self.caller().publish_id
         return found if found is None or index is None else f"{found}:{index}"

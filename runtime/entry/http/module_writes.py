@@ -18,6 +18,8 @@ from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.model.models import CommandModel
 
 __all__ = [
@@ -102,7 +104,8 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
     mode: Mode,
     expected: Expected,
 ) -> Response[Receipt]:
-    endpoint.check_reachable(sk)
+    publish_id = endpoint.publish_id()
+    endpoint.check_reachable(sk, publish_id)
     with expected:
         published = endpoint.items.change(
             sk,
@@ -110,7 +113,7 @@ def _change_state(  # noqa: PLR0917 - the parts of one command
             version=expected.version,
             sync=mode == "sync",
             source=endpoint.source(operation),
-            publish_id=endpoint.publish_id(),
+            publish_id=publish_id,
         )
     return answer(endpoint, published, mode, expected)
 
@@ -149,9 +152,10 @@ def publish_state(  # noqa: PLR0917 - the parts of one command
     expected: Expected,
     mode: Mode,
     publish_id: str | None,
+    content: Mapping[str, Any] | None = None,
 ) -> CommandModel[Any] | None:
     """Publish the whole next state of an item; None when nothing would change."""
-    endpoint.check_reachable(sk)
+    endpoint.check_reachable(sk, publish_id)
     with expected:
         if expected.conditional and expected.version == VERSION_LATEST:  # If-Match: *
             try:
@@ -169,6 +173,7 @@ def publish_state(  # noqa: PLR0917 - the parts of one command
             sync=mode == "sync",
             source=endpoint.source("publish"),
             publish_id=publish_id,
+            content=content,
         )
 
 
