@@ -212,6 +212,8 @@ def _redrafted(context: ModuleContext, before: State[Any], after: State[Any], dr
         return Draft(columns | kept, draft.attributes)
     model = input_model_of(context.attributes)
     checked = validated_input(model, command | {"attributes": after.attributes})
+    if not after.is_deleted:  # what has become invalid can be deleted, by whatever way
+        context.rows.check_today(checked.attributes)
     written = _written(context, before, checked.attributes)
     context.large_attributes.check_text(written.column, after.key)
     columns = columns_of(checked)
@@ -230,10 +232,7 @@ def _written(context: ModuleContext, before: State[Any], attributes: Any) -> Wri
     if isinstance(held, Attributes) and attributes is not None:
         try:
             raw, old, new = held.raw(), held.as_read(), held.plain(attributes)
-            if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
-                unknown = {name: value for name, value in raw.items() if name not in old or name in new}
-                changed = {n: v for n, v in new.items() if n not in old or old[n] != v}
-                return rows.written(attributes, unknown | changed)
+            return rows.written(attributes, rows.kept(raw, old, new))
         except (InvalidInputError, CorruptRowError, UpcastError):
             pass  # what cannot be read, or has a field under two names: then as the model writes it
     return rows.written(attributes)
