@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 from runtime.generics import AttributesT
 from runtime.identity.user import UserContext, user_in
 from runtime.model.keys import KEY_SEPARATOR, DetailKey, get_tenant_code
-from runtime.model.rows import DATA_TTL, is_deleted, version_of
+from runtime.model.rows import is_deleted, ttl_of, version_of
 from runtime.store.codec import opened
 
 if TYPE_CHECKING:
@@ -186,7 +186,6 @@ class Change(Generic[AttributesT]):
 
 def state_of(rows: RowReader[Any], key: DetailKey, row: Row) -> State[Any]:
     """The state of an item in its command or data row, or what is kept in place of one."""
-    is_data = row["sk"] == key.sk
     return State(
         key=key,
         version=version_of(row),
@@ -195,8 +194,7 @@ def state_of(rows: RowReader[Any], key: DetailKey, row: Row) -> State[Any]:
         type=opened(row.get("type")) or key.pk.partition(KEY_SEPARATOR)[0],
         is_deleted=is_deleted(row),
         seq=opened(row.get("seq")),
-        # What a finished command has in `ttl` is about the command; see docs/adr/0002.
-        ttl=opened(row.get("ttl" if is_data else DATA_TTL)),
+        ttl=opened(ttl_of(row)),
         updated_by=row.get("updatedBy"),
         held=Attributes(rows, row),
     )
