@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from runtime.generics import AttributesT
@@ -93,7 +93,7 @@ class _Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State(Generic[AttributesT]):
+class State(Generic[AttributesT]):  # noqa: PLW1641 - the dataclass makes a hash, since it is frozen
     """What an item is at one version, or is about to be.
 
     Attributes:
@@ -106,6 +106,8 @@ class State(Generic[AttributesT]):
         seq: Sequence number, where it has one.
         ttl: When it may be deleted for good, in seconds since 1970; None for never.
         updated_by: User who published it; None where nobody signed in.
+
+    Two are equal where all of these and the attributes are. Attributes are read for that, if need be.
     """
 
     key: DetailKey
@@ -117,7 +119,15 @@ class State(Generic[AttributesT]):
     seq: int | None
     ttl: int | None
     updated_by: str | None
-    held: Attributes | _Given = field(repr=False, compare=False)
+    held: Attributes | _Given = field(repr=False, compare=False)  # compared by what it holds
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same."""
+        if not isinstance(other, State):
+            return NotImplemented
+        if any(getattr(self, one.name) != getattr(other, one.name) for one in fields(self) if one.compare):
+            return False
+        return self.held is other.held or bool(self.attributes == other.attributes)
 
     @property
     def attributes(self) -> AttributesT:

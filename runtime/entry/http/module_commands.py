@@ -64,7 +64,7 @@ class ItemCommand(Generic[AttributesT, BodyT]):
             documentation, or the command's name.
 
     Raises:
-        ConfigurationError: The function cannot be one, or the body is no model.
+        ConfigurationError: The function cannot be one or takes something else, or the body is no model.
     """
 
     @overload
@@ -105,7 +105,7 @@ class ItemCommand(Generic[AttributesT, BodyT]):
         roles: Collection[str] | None = None,
         summary: str | None = None,
     ) -> None:
-        self.reference = FunctionReference.of(function, "a command")
+        self.reference = FunctionReference.of(function, "a command", ("state", "body", "user"))
         if body is not None and not (isinstance(body, type) and issubclass(body, BaseModel)):
             msg = f"the body of the command {self.reference.name} must be a pydantic model, got {body!r}"
             raise ConfigurationError(msg)

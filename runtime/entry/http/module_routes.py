@@ -18,7 +18,7 @@ from runtime.entry.http.openapi_document import OF_A_MODULE
 from runtime.errors import ConfigurationError
 from runtime.identity.context import ROLE_SYSTEM_ADMIN
 from runtime.identity.guard import guarded
-from runtime.imports import check_import_path
+from runtime.imports import check_function, check_import_path
 from runtime.log import log_context
 
 if TYPE_CHECKING:
@@ -207,9 +207,12 @@ def _check(  # noqa: PLR0917 - the arguments of `module_routes`
         problems.append(f"type must be the kind of the items, such as 'ORDER', got {kind!r}")
     if bulk_limit < 1:
         problems.append(f"bulk_limit must be 1 or more, got {bulk_limit}")
-    if isinstance(search, str):
+    if search is not None:
         try:
-            check_import_path(search, "search")
+            if isinstance(search, str):
+                check_import_path(search, "search")
+            else:
+                check_function(search, "search", ("query",))
         except ConfigurationError as error:
             problems.append(str(error))
     for argument, names in (("only", only or ()), ("without", without)):
