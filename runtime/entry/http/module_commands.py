@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from runtime.entry.http.conditions import Expected
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import Receipt  # noqa: TC001
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import OF_CHANGE, Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ACCEPTED, ModeParameter, VersionParameter, answer
 from runtime.errors import ConfigurationError
 from runtime.generics import AttributesT
@@ -174,6 +174,7 @@ def _route(
         roles if command.roles is None else command.roles,
         summary=command.summary(name),
         problems=_PROBLEMS,
+        headers=OF_CHANGE,
     )
 
 

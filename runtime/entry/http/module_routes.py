@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 from types import MappingProxyType
@@ -163,6 +164,7 @@ def _with_ttl(ttl: bool | Collection[str]) -> frozenset[str]:  # noqa: FBT001 - 
 
 def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> None:
     name = endpoint.module.table_name
+    place = re.sub(r"\W+", "_", endpoint.prefix).strip("_")
     responses: dict[int, Any] = {
         status: {"description": text} | ({"content": {"application/json": {"model": model}}} if model else {})
         for status, (text, model) in route.responses.items()
@@ -173,8 +175,15 @@ def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> N
         summary=route.summary or _SUMMARIES[route.name],
         responses=responses,
         tags=[name],
-        operation_id=f"{name}_{route.name}",
-        openapi_extensions={OF_A_MODULE: {str(status): text for status, text in route.problems.items()}},
+        operation_id=f"{name}_{route.name} {endpoint.prefix}",  # no two have it; the document has a nicer one
+        openapi_extensions={
+            OF_A_MODULE: {
+                "operationIds": [f"{name}_{route.name}", f"{name}_{place}_{route.name}"],
+                "problems": {str(status): text for status, text in route.problems.items()},
+                "headers": list(route.headers),
+                "hasTag": route.has_tag,
+            }
+        },
     )(_guarded(endpoint, route))
 
 
@@ -185,6 +194,7 @@ def _guarded(endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> Callable[...,
     def guard() -> Iterator[None]:
         with log_context(module=endpoint.module.table_name):
             endpoint.check_roles(route.roles)
+            endpoint.check_conditions(route)
             yield
 
     return guarded(route.function, guard)
