@@ -83,7 +83,7 @@ class Change(CqrsModel):
 
     version: int | None = Field(default=None, ge=1, le=MAX_VERSION, strict=True)
     # Null is no way to leave them out: the command refuses it.
-    code: str | SkipJsonSchema[None] = Field(default=None, min_length=1)
+    code: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
     name: str | SkipJsonSchema[None] = None
     seq: int | None = Field(default=None, strict=True)
     attributes: dict[str, Any] | None = Field(default_factory=dict)
