@@ -92,6 +92,11 @@ class AttributesType:
         """Whether it has computed fields somewhere."""
         return self._traits.has_computed
 
+    @cached_property
+    def makes_up(self) -> bool:
+        """Whether it makes up a field somewhere that is missing in what it reads."""
+        return makes_up(self.shape)
+
     def check(self, module: str) -> None:
         """Refuse a type that can never work. One with names that are not defined yet is left alone.
 
@@ -170,8 +175,6 @@ class AttributesType:
 
     def completed(self, values: Any, written: Any, *, all_fields: bool = False) -> Any:  # noqa: ANN401
         """What is to be stored, with what the type would make up anew at each reading; see `completed`."""
-        if not all_fields and not makes_up(self.shape):
-            return values
         return completed(self.shape, values, written, all_fields=all_fields)
 
     def from_json(self, value: Any, *, path: str = "", keep_computed: bool = False) -> Any:  # noqa: ANN401

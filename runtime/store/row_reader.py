@@ -301,13 +301,13 @@ class RowReader(Generic[AttributesT]):
             attributes = self._of_nothing()
         if values is UNREAD:
             return self._read_back(attributes, self._column(attributes))
-        written = self.stored(attributes)
-        values = self._type.completed(values, written)
+        if self._type.makes_up:
+            values = self._type.completed(values, self.stored(attributes))
         try:
             return self._read_back(attributes, sealed(values, path=_COLUMN))
         except InvalidInputError:
             # A validator may make up what is missing, too.
-            whole = self._type.completed(values, written, all_fields=True)
+            whole = self._type.completed(values, self.stored(attributes), all_fields=True)
             if whole == values:
                 raise
             return self._read_back(attributes, sealed(whole, path=_COLUMN))

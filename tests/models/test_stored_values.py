@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import contextmanager
-from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotations
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from runtime import (
@@ -23,7 +25,7 @@ from runtime import (
     module_routes,
 )
 from runtime.model.attributes_type import attributes_type
-from runtime.store.codec import row_of
+from runtime.store.codec import opened, row_of, sealed
 from runtime.store.port import Put
 from runtime.testing import MemoryApp
 
@@ -308,3 +310,72 @@ def test_what_the_model_does_not_know_stays_at_any_depth(name: str, way: str) ->
         answer = WAYS[way](ann)
         assert answer.status == 200, answer.text
         assert found() == after
+
+
+some_lines = st.builds(Line, sku=st.sampled_from("ab"), count=st.integers(0, 1))
+some_orders = st.builds(
+    Order,
+    total=st.integers(0, 1),
+    line=some_lines,
+    by_key=st.dictionaries(st.sampled_from(["a_b", "c"]), some_lines),
+    by_number=st.dictionaries(st.integers(7, 8), some_lines),
+    lines=st.lists(some_lines, max_size=3),
+    paid=st.none() | st.builds(Card, number=st.just("1"), line=some_lines) | st.builds(Cash),
+    size=st.builds(Size, width=st.integers(0, 1)),
+    legacy=some_lines,
+)
+MAPS = ("byKey", "byNumber")
+
+
+def grown(value: Any, name: str = "") -> Any:
+    """What a newer release has stored of a value: each object has a field more."""
+    if isinstance(value, dict):
+        found = {key: grown(inner, key) for key, inner in value.items()}
+        return found if name in MAPS else found | {"newer": 1}
+    return [grown(inner) for inner in value] if isinstance(value, list) else value
+
+
+@given(before=some_orders, after=some_orders, are_defaults_left_out=st.booleans())
+def test_any_change_is_read_as_it_is_and_takes_nothing_unknown_away(
+    before: Order, after: Order, *, are_defaults_left_out: bool
+) -> None:
+    kind = attributes_type(Order)
+    stored = kind.plain(before)
+    raw = before.model_dump(by_alias=True, exclude_defaults=True) if are_defaults_left_out else stored
+    if raw.get("paid") is not None:
+        raw["paid"]["kind"] = stored["paid"]["kind"]  # without its tag it could not be read
+    raw, old, new = (
+        opened(sealed(value, path="", typed=True)) for value in (grown(raw), stored, kind.plain(after))
+    )
+    found = kind.kept(raw, old, new)
+    assert kind.read(found) == after
+    assert found["newer"] == 1
+    for name in ("line", "legacy", "size"):
+        assert "newer" not in raw.get(name, {}) or found[name]["newer"] == 1
+    for name in MAPS:
+        for key in raw.get(name, {}).keys() & new[name].keys():
+            assert found[name][key]["newer"] == 1
+    same = [item for item in new["lines"] if item in old["lines"]]
+    kept_items = sum("newer" in item for item in found.get("lines", []))
+    assert kept_items == sum(min(same.count(i), old["lines"].count(i)) for i in unique(same))
+
+
+def unique(items: list[Any]) -> list[Any]:
+    return [item for index, item in enumerate(items) if item not in items[:index]]
+
+
+@given(lacking=st.sets(st.sampled_from(["total", "inner", "lines", "ident"])), count=st.integers(0, 2))
+def test_whatever_is_missing_is_made_up_once(lacking: set[str], count: int) -> None:
+    kind = attributes_type(Nested)
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: without(inner) for name, inner in value.items() if name not in lacking}
+        return [without(inner) for inner in value] if isinstance(value, list) else value
+
+    whole = Nested(lines=[Made()] * count, by_day={date(2026, 1, 1): Made()})
+    values = without(opened(sealed(kind.plain(whole), path="", typed=True)))
+    read = kind.read(values)
+    found = kind.completed(values, opened(sealed(kind.plain(read), path="", typed=True)))
+    assert kind.read(found) == kind.read(found) == read
+    assert set(values) <= set(found)
