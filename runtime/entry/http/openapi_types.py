@@ -46,7 +46,8 @@ class _AsWritten(GenerateJsonSchema):
     def get_defs_ref(self, core_mode_ref: Any) -> Any:  # noqa: ANN401 - pydantic's own kinds of text
         # Powertools writes schemas of its own under these names over any that is there.
         reference, mode = core_mode_ref
-        return super().get_defs_ref((_TAKEN.sub(r"\1_", reference), mode))
+        renamed: Any = _TAKEN.sub(r"\1_", reference)
+        return super().get_defs_ref((renamed, mode))
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:  # noqa: ANN401 - any core schema
         schema = _as_python_sees_it(schema)
