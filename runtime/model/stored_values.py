@@ -142,7 +142,13 @@ class _Completion:
         return values
 
     def _record(self, shape: Record, values: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
-        found = dict(values)
+        spellings = {name for field in shape.fields for name in field.spellings}
+        found = {
+            name: value
+            if name in spellings or name not in written
+            else self.of(shape.extras, value, written[name])
+            for name, value in values.items()
+        }
         for field in shape.fields:
             if field.stored not in written:
                 continue
@@ -155,8 +161,6 @@ class _Completion:
         return found
 
     def _items(self, shape: Items, values: Any, written: Any) -> Any:  # noqa: ANN401 - stored values
-        if shape.make in {set, frozenset}:  # in no order: which one is which nobody knows
-            return written if makes_up(shape) else values
         are_lists = isinstance(values, list) and isinstance(written, list)
         if not are_lists or len(values) != len(written):
             return values

@@ -113,6 +113,35 @@ class Validated(CqrsModel):
         return {"ident": str(uuid4()), **values} if isinstance(values, dict) else values
 
 
+class Extra(CqrsModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Made]
+    total: int = 0
+
+
+class Strict(CqrsModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    total: int = 0
+    made_at: datetime = Field(default_factory=clock.now)
+    seal: bytes = Field(default_factory=lambda: uuid4().bytes)
+
+
+class Renamed(CqrsModel):
+    total: int = 0
+    ident: UUID = Field(
+        default_factory=uuid4,
+        validation_alias=AliasChoices("newName", "oldName"),
+        serialization_alias="newName",
+    )
+
+
+class Tree(CqrsModel):
+    total: int = 0
+    ident: UUID = Field(default_factory=uuid4)
+    nodes: list[Tree] | dict[str, Tree] = Field(default_factory=list)
+    pair: tuple[Made, int] | None = None
+
+
 @dataclasses.dataclass
 class Plain:
     total: int = 0
@@ -131,6 +160,10 @@ MADE_UP: dict[str, tuple[Any, Attributes | None]] = {
     "of other fields": (FromOthers, {"total": 1}),
     "a validator": (Validated, {"total": 1}),
     "a dataclass": (Plain, {"total": 1}),
+    "extras": (Extra, {"total": 1, "more": {"total": 5}}),
+    "a strict model": (Strict, {"total": 1}),
+    "another name": (Renamed, {"total": 1}),
+    "a tree": (Tree, {"total": 1, "nodes": {"a": {"nodes": [{"total": 5}]}}, "pair": [{"total": 5}, 1]}),
 }
 
 
