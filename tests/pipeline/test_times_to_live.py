@@ -118,6 +118,25 @@ def test_a_put_that_gives_another_one_is_written_and_one_without_is_none() -> No
         assert made.ttl() is None
 
 
+@pytest.mark.parametrize("operation", ["publish_partial_update_async", "publish_partial_update_sync"])
+def test_a_partial_update_may_be_about_nothing_else(operation: str) -> None:
+    with service() as made:
+        first, second = made.start + DAY, made.start + 2 * DAY
+        assert made.put(0, first) == 201
+        me = made.memory.user("ann", tenant="acme")
+
+        def update(ttl: int | None) -> Any:
+            command = {"pk": PK, "sk": "a", "version": -1, "ttl": ttl}
+            done = getattr(made.module.commands, operation)(command, invoke_context=me)
+            made.memory.deliver()
+            return done
+
+        assert update(first) is None
+        assert (update(second) is not None, made.ttl()) == (True, second)
+        assert (update(None) is not None, made.ttl()) == (True, None)
+        assert update(None) is None
+
+
 def test_one_that_is_near_stands_in_no_commands_way_and_a_new_one_is_checked() -> None:
     wanted: list[int] = []
 
