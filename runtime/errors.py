@@ -73,10 +73,22 @@ class FieldProblem:
     Attributes:
         field: Path of the field as the caller wrote it, such as ``attributes.dueDate``.
         message: What is wrong and what would be right.
+
+    Raises:
+        TypeError: One of them is no text.
     """
 
     field: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be told to anybody, where it is made."""
+        for name in ("field", "message"):
+            if not isinstance(value := getattr(self, name), str):
+                msg = (
+                    f"the {name} of a FieldProblem must be a text, got {type(value).__name__}; write str(...)"
+                )
+                raise TypeError(msg)
 
 
 class CqrsError(Exception):

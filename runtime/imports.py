@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from runtime.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FunctionReference", "check_import_path", "imported"]
+__all__ = ["FunctionReference", "check_function", "check_import_path", "imported"]
 
 
 def check_import_path(path: str, what: str) -> str:
@@ -48,6 +49,45 @@ def imported(path: str, what: str) -> Any:  # noqa: ANN401 - whatever the path l
     return getattr(module, name)
 
 
+def check_function(function: Callable[..., Any], what: str, takes: tuple[str, ...]) -> None:
+    """Refuse a function that cannot be called as it is to be, before the first request finds out.
+
+    Args:
+        function: The function. One that does not say what it takes is taken as it is.
+        what: What it is to be, for the error: "a command".
+        takes: Names of what it is called with, by position.
+
+    Raises:
+        ConfigurationError: It takes something else, or is a coroutine function.
+    """
+    if not takes:
+        return
+    name = getattr(function, "__name__", type(function).__name__)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        msg = f"{what} must be a plain function, got the coroutine function {name}; leave async away"
+        raise ConfigurationError(msg)
+    try:
+        # What a decorator gives is called, not what it is around.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*takes)
+    except TypeError:
+        msg = (
+            f"{what} is called with ({', '.join(takes)}), and {name}{_names(signature)} cannot be; give it "
+            "parameters for these"
+        )
+        raise ConfigurationError(msg) from None
+
+
+def _names(signature: inspect.Signature) -> str:
+    """The parameters of a function without their types."""
+    empty = inspect.Parameter.empty
+    plain = [found.replace(annotation=empty) for found in signature.parameters.values()]
+    return str(signature.replace(parameters=plain, return_annotation=empty))
+
+
 @dataclass(frozen=True)
 class FunctionReference:
     """A function, or where to import it from when it is first called.
@@ -55,24 +95,29 @@ class FunctionReference:
     Attributes:
         source: What was given.
         what: What it is, for errors: "an upcaster".
+        takes: Names of what it is called with, for errors. Default: that is not checked.
     """
 
     source: Callable[..., Any] | str
     what: str
+    takes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, source: Callable[..., Any] | str, what: str) -> FunctionReference:
+    def of(
+        cls, source: Callable[..., Any] | str, what: str, takes: tuple[str, ...] = ()
+    ) -> FunctionReference:
         """Reference to a function.
 
         Raises:
-            ConfigurationError: ``source`` can be none.
+            ConfigurationError: ``source`` can be none, or cannot be called with what it is to take.
         """
         if isinstance(source, str):
             with suppress(ConfigurationError):
                 check_import_path(source, what)
-                return cls(source, what)
+                return cls(source, what, takes)
         elif callable(source):
-            return cls(source, what)
+            check_function(source, what, takes)
+            return cls(source, what, takes)
         msg = f'{what} must be a function or its import path, such as "package.module:name", got {source!r}'
         raise ConfigurationError(msg)
 
@@ -88,7 +133,8 @@ class FunctionReference:
         """The function itself, imported on first use.
 
         Raises:
-            ConfigurationError: It cannot be imported, or is no function.
+            ConfigurationError: It cannot be imported, is no function, or cannot be called with what
+                it is to take.
         """
         found = imported(self.source, self.what) if isinstance(self.source, str) else self.source
         if not callable(found):
@@ -96,4 +142,5 @@ class FunctionReference:
             msg = f"the {kind} {self.source} is no function, got {found!r}"
             raise ConfigurationError(msg)
         function: Callable[..., Any] = found
+        check_function(function, self.what, self.takes)
         return function

@@ -33,10 +33,12 @@ class Draft:
     Attributes:
         row: Its columns.
         attributes: The attributes in them as they will be read, or `UNREAD`.
+        says_ttl: Whether it is a change where the row has no time to live, and the item has one.
     """
 
     row: Row
     attributes: Any = UNREAD
+    says_ttl: bool = False
 
 
 def draft_of(checked: CommandInputModel[Any], rows: RowReader[Any]) -> Draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.command_row import Draft, columns_of
@@ -21,7 +22,7 @@ from runtime.errors import (
 from runtime.generics import AttributesT
 from runtime.identity.user import user_id_of
 from runtime.log import logger
-from runtime.model.keys import add_sort_key_version
+from runtime.model.keys import add_sort_key_version, get_tenant_code
 from runtime.model.models import CommandInputModel
 from runtime.model.rows import SCHEMA_COLUMN, is_deleted
 from runtime.model.validation import input_model_of, validated_input
@@ -158,8 +159,6 @@ def _failed(context: ModuleContext, reference: FunctionReference, problem: str) 
 def changed(context: ModuleContext, key: DetailKey, base: Base, reference: FunctionReference) -> Draft | None:
     """The draft of what a function makes of an item; None where it leaves the item as it is.
 
-    Like a partial update, it carries no time to live over.
-
     Args:
         context: Module of the item.
         key: Its key.
@@ -175,16 +174,28 @@ def changed(context: ModuleContext, key: DetailKey, base: Base, reference: Funct
     if base.row is None or is_deleted(base.row):
         msg = "there is no such item"
         raise ItemNotFoundError(msg)
-    state = state_of(context.rows, key, base.row).replace(ttl=None)
+    state = state_of(context.rows, key, base.row)
     answer = _answered(context, reference, lambda: reference.function(state), state)
     if answer is None:
         return None
+    is_same_ttl = answer.ttl == state.ttl
+    if is_same_ttl and _is_retained(context, key, base.row):
+        answer = answer.replace(ttl=None)
     if answer.held is state.held and not _are_changed(answer):
         names = (*_FIELDS, "is_deleted")
         fields = {name: value for name in names if (value := getattr(answer, name)) != getattr(state, name)}
-        update = {**key._asdict(), "version": base.version, **fields}
-        return PartialUpdate(context, update, sync=False).draft(base)
-    return _redrafted(context, state, answer, Draft(base.row))
+        update = {**key._asdict(), "version": base.version, **fields, "ttl": answer.ttl}
+        draft = PartialUpdate(context, update, sync=False).draft(base)
+    else:
+        draft = _redrafted(context, state, answer, Draft(base.row))
+    return replace(draft, says_ttl=not is_same_ttl)
+
+
+def _is_retained(context: ModuleContext, key: DetailKey, row: Row) -> bool:
+    """Whether a row's time to live may be the one that retention gives a data row, at each write anew."""
+    if row["sk"] != key.sk:
+        return False
+    return context.retention.get_ttl_configuration("data", get_tenant_code(key.pk)) is not None
 
 
 def _redrafted(context: ModuleContext, before: State[Any], after: State[Any], draft: Draft) -> Draft:
@@ -200,6 +211,7 @@ def _redrafted(context: ModuleContext, before: State[Any], after: State[Any], dr
         getattr(before, name) == getattr(after, name) for name in (*_FIELDS, "is_deleted")
     ):
         return draft
+    says_ttl = draft.says_ttl or before.ttl != after.ttl
     command = {name: getattr(after, name) for name in _FIELDS} | {
         **after.key._asdict(),
         "id": draft.row.get("id"),
@@ -209,15 +221,17 @@ def _redrafted(context: ModuleContext, before: State[Any], after: State[Any], dr
     if attributes_stay:
         columns = columns_of(validated_input(CommandInputModel[Any], command))
         kept = {name: draft.row[name] for name in ("attributes", SCHEMA_COLUMN) if name in draft.row}
-        return Draft(columns | kept, draft.attributes)
+        return Draft(columns | kept, draft.attributes, says_ttl)
     model = input_model_of(context.attributes)
     checked = validated_input(model, command | {"attributes": after.attributes})
+    if not after.is_deleted:  # what has become invalid can be deleted, by whatever way
+        context.rows.check_today(checked.attributes)
     written = _written(context, before, checked.attributes)
     context.large_attributes.check_text(written.column, after.key)
     columns = columns_of(checked)
     if written.column is not None:
         columns["attributes"] = written.column
-    return Draft(columns, written.attributes)
+    return Draft(columns, written.attributes, says_ttl)
 
 
 def _are_changed(state: State[Any]) -> bool:
@@ -230,10 +244,7 @@ def _written(context: ModuleContext, before: State[Any], attributes: Any) -> Wri
     if isinstance(held, Attributes) and attributes is not None:
         try:
             raw, old, new = held.raw(), held.as_read(), held.plain(attributes)
-            if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
-                unknown = {name: value for name, value in raw.items() if name not in old or name in new}
-                changed = {n: v for n, v in new.items() if n not in old or old[n] != v}
-                return rows.written(attributes, unknown | changed)
+            return rows.written(attributes, rows.kept(raw, old, new))
         except (InvalidInputError, CorruptRowError, UpcastError):
             pass  # what cannot be read, or has a field under two names: then as the model writes it
     return rows.written(attributes)

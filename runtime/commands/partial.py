@@ -8,6 +8,7 @@ type that had.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -76,6 +77,9 @@ class PartialUpdate:
             BadRequestError: There is no state to change.
             InvalidInputError: The state after the change is not valid.
         """
+        return replace(self._drafted(base), says_ttl="ttl" in self._fields)
+
+    def _drafted(self, base: Base) -> Draft:
         if base.row is None:
             raise BadRequestError(self._missing)
         state = {n: opened(base.row[n]) for n in _STATE if base.row.get(n) is not None} | self._fields

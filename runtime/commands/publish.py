@@ -17,7 +17,7 @@ from runtime.commands.publish_record import LABEL, record_place, record_write, r
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, VersionConflictError
 from runtime.log import error_fields, logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, version_of, was_applied
+from runtime.model.rows import DATA_TTL, LIFE, PUBLISH_ID, life_of, ttl_of, version_of, was_applied
 from runtime.model.status import HANDLERS_STARTED, is_final
 from runtime.pipeline.apply import apply
 from runtime.pipeline.finish import finish, finish_all, finish_applied, hand_over, run_handlers
@@ -30,6 +30,7 @@ from runtime.pipeline.transactions import (
     status_set,
 )
 from runtime.queries.sessions import SessionService
+from runtime.store.codec import opened
 from runtime.store.port import Check, ConditionFailedError
 
 if TYPE_CHECKING:
@@ -193,8 +194,13 @@ class Publisher:
 
     def _is_nothing_new(self, base: Base, made: Draft, *, even_unchanged: bool) -> bool:
         """Whether the state that a version builds on says what a draft says."""
-        _check_ttl(made.row.get(DATA_TTL), self._context.min_ttl)
+        ttl = opened(made.row.get(DATA_TTL))
+        is_other = base.row is None or ttl != opened(ttl_of(base.row))
+        if is_other:  # what the item has already was far enough ahead when it was given
+            _check_ttl(ttl, self._context.min_ttl)
         if base.row is None or even_unchanged:
+            return False
+        if is_other and (made.says_ttl or ttl is not None):
             return False
         return is_unchanged(base.row, made.row, self._context.rows.contents)
 

@@ -247,7 +247,7 @@ class CommandService(Generic[AttributesT]):
         """Publish what a function makes of an item that is there; on a conflict ask it anew.
 
         Two calls with an explicit version, three without: the state is read once for each attempt.
-        What the function does not change stays to the letter; a time to live is not carried over.
+        What the function does not change stays to the letter, a time to live included.
 
         Example:
             >>> def pay(invoice: State[Invoice]) -> State[Invoice]:
@@ -443,7 +443,8 @@ class CommandService(Generic[AttributesT]):
         """Whether publishing ``command`` over ``item`` would change nothing.
 
         A field that is absent, one that is null and a flag that is false are the same.
-        Versions, authors, times and retention do not count.
+        Versions, authors, times and retention do not count, though a publish that gives another
+        ``ttl`` is written.
         """
         checked = validated_input(self._input_model, command)
         rows = self._context.rows

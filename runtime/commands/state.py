@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from runtime.generics import AttributesT
 from runtime.identity.user import UserContext, user_in
 from runtime.model.keys import KEY_SEPARATOR, DetailKey, get_tenant_code
-from runtime.model.rows import DATA_TTL, is_deleted, version_of
+from runtime.model.rows import is_deleted, ttl_of, version_of
 from runtime.store.codec import opened
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class _Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State(Generic[AttributesT]):
+class State(Generic[AttributesT]):  # noqa: PLW1641 - the dataclass makes a hash, since it is frozen
     """What an item is at one version, or is about to be.
 
     Attributes:
@@ -106,6 +106,8 @@ class State(Generic[AttributesT]):
         seq: Sequence number, where it has one.
         ttl: When it may be deleted for good, in seconds since 1970; None for never.
         updated_by: User who published it; None where nobody signed in.
+
+    Two are equal where all of these and the attributes are. Attributes are read for that, if need be.
     """
 
     key: DetailKey
@@ -117,7 +119,15 @@ class State(Generic[AttributesT]):
     seq: int | None
     ttl: int | None
     updated_by: str | None
-    held: Attributes | _Given = field(repr=False, compare=False)
+    held: Attributes | _Given = field(repr=False, compare=False)  # compared by what it holds
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same."""
+        if not isinstance(other, State):
+            return NotImplemented
+        if any(getattr(self, one.name) != getattr(other, one.name) for one in fields(self) if one.compare):
+            return False
+        return self.held is other.held or bool(self.attributes == other.attributes)
 
     @property
     def attributes(self) -> AttributesT:
@@ -186,7 +196,6 @@ class Change(Generic[AttributesT]):
 
 def state_of(rows: RowReader[Any], key: DetailKey, row: Row) -> State[Any]:
     """The state of an item in its command or data row, or what is kept in place of one."""
-    is_data = row["sk"] == key.sk
     return State(
         key=key,
         version=version_of(row),
@@ -195,8 +204,7 @@ def state_of(rows: RowReader[Any], key: DetailKey, row: Row) -> State[Any]:
         type=opened(row.get("type")) or key.pk.partition(KEY_SEPARATOR)[0],
         is_deleted=is_deleted(row),
         seq=opened(row.get("seq")),
-        # What a finished command has in `ttl` is about the command; see docs/adr/0002.
-        ttl=opened(row.get("ttl" if is_data else DATA_TTL)),
+        ttl=opened(ttl_of(row)),
         updated_by=row.get("updatedBy"),
         held=Attributes(rows, row),
     )

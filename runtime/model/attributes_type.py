@@ -23,6 +23,7 @@ from runtime.model.model_problems import model_problems
 from runtime.model.models import CqrsModel
 from runtime.model.shape import MAPPING_KINDS, Free, Leaf, Map, each_schema, is_json_value, rebuilt, shape_of
 from runtime.model.shape_walk import changed_at, without_computed
+from runtime.model.stored_values import completed, kept, makes_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,11 @@ class AttributesType:
     def has_computed(self) -> bool:
         """Whether it has computed fields somewhere."""
         return self._traits.has_computed
+
+    @cached_property
+    def makes_up(self) -> bool:
+        """Whether it makes up a field somewhere that is missing in what it reads."""
+        return makes_up(self.shape)
 
     def check(self, module: str) -> None:
         """Refuse a type that can never work. One with names that are not defined yet is left alone.
@@ -162,6 +168,14 @@ class AttributesType:
     def without_computed(self, values: Any) -> Any:  # noqa: ANN401
         """What a row has, without the computed fields that earlier releases wrote."""
         return without_computed(self.shape, values) if self._traits.has_computed else values
+
+    def kept(self, raw: Any, old: Any, new: Any) -> Any:  # noqa: ANN401 - stored values
+        """What is to be stored of a new value, with what is stored and unknown to the type; see `kept`."""
+        return kept(self.shape, raw, old, new)
+
+    def completed(self, values: Any, written: Any, *, all_fields: bool = False) -> Any:  # noqa: ANN401
+        """What is to be stored, with what the type would make up anew at each reading; see `completed`."""
+        return completed(self.shape, values, written, all_fields=all_fields)
 
     def from_json(self, value: Any, *, path: str = "", keep_computed: bool = False) -> Any:  # noqa: ANN401
         """A value as JSON has it, with what JSON has no type for in the type that is wanted.

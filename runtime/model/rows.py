@@ -10,7 +10,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from runtime.errors import CorruptRowError
-from runtime.model.keys import DetailKey, add_sort_key_version, get_sort_key_version, remove_sort_key_version
+from runtime.model.keys import (
+    VERSION_LATEST,
+    DetailKey,
+    add_sort_key_version,
+    get_sort_key_version,
+    remove_sort_key_version,
+)
 from runtime.model.status import FINISHED, is_applied
 
 __all__ = [
@@ -33,6 +39,7 @@ __all__ = [
     "key_of",
     "life_of",
     "moment_in",
+    "ttl_of",
     "version_of",
     "was_applied",
 ]
@@ -172,6 +179,13 @@ def key_of(row: _Row) -> DetailKey:
 def is_same_command(row: _Row | None, other: _Row) -> bool:
     """Whether a row is the very command that ``other`` is, and not a later life's of the same version."""
     return row is not None and row.get(PUBLISH_ID) == other.get(PUBLISH_ID)
+
+
+def ttl_of(row: _Row) -> Any:  # noqa: ANN401 - a column
+    """The column with the time from which on the item of a command or data row may be deleted for good."""
+    is_data = get_sort_key_version(row["sk"]) == VERSION_LATEST
+    # What a finished command has in `ttl` is about the command; see docs/adr/0002.
+    return row.get("ttl" if is_data else DATA_TTL)
 
 
 def is_deleted(row: _Row) -> bool:

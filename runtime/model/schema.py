@@ -50,7 +50,7 @@ class Schema:
 
     def __init__(self, module: str, upcasters: Iterable[UpcasterSource], read_ahead: int = 0) -> None:
         self._module = module
-        self._sources = tuple(FunctionReference.of(source, _WHAT) for source in upcasters)
+        self._sources = tuple(FunctionReference.of(source, _WHAT, ("attributes",)) for source in upcasters)
         if isinstance(read_ahead, bool) or not isinstance(read_ahead, int) or read_ahead < 0:
             msg = f"read_ahead must be a number of schemas, 0 or more, got {read_ahead!r}"
             raise ConfigurationError(msg)

@@ -287,7 +287,8 @@ class RowReader(Generic[AttributesT]):
 
         Args:
             attributes: The attributes, of the module's type.
-            values: What is to be stored of them, where that is more than the model itself writes.
+            values: What is to be stored of them, where that is more than the model itself writes. What
+                they lack, and the model makes up, is stored as it is in ``attributes``: once, for good.
 
         Raises:
             InvalidInputError: A value cannot be stored, would not be accepted when it is read, or
@@ -298,7 +299,20 @@ class RowReader(Generic[AttributesT]):
             return Written(column, opened(column))
         if attributes is None:
             attributes = self._of_nothing()
-        column = self._column(attributes) if values is UNREAD else sealed(values, path=_COLUMN)
+        if values is UNREAD:
+            return self._read_back(attributes, self._column(attributes))
+        if self._type.makes_up:
+            values = self._type.completed(values, self.stored(attributes))
+        try:
+            return self._read_back(attributes, sealed(values, path=_COLUMN))
+        except InvalidInputError:
+            # A validator may make up what is missing, too.
+            whole = self._type.completed(values, self.stored(attributes), all_fields=True)
+            if whole == values:
+                raise
+            return self._read_back(attributes, sealed(whole, path=_COLUMN))
+
+    def _read_back(self, attributes: Any, column: Value) -> Written:  # noqa: ANN401 - of the model
         try:
             found = self._type.read(opened(column))
         except ValidationError as error:
@@ -323,6 +337,29 @@ class RowReader(Generic[AttributesT]):
             return self._type.checked({} if values is None else values)
         except ValidationError as error:
             raise InvalidInputError(field_problems(error, prefix=f"{_COLUMN}.")) from error
+
+    def check_today(self, attributes: Any) -> None:  # noqa: ANN401 - of the model
+        """Refuse attributes that the rules of today do not allow, however they were made.
+
+        Raises:
+            InvalidInputError: The model does not accept what is written of them, or takes it for
+                something else, such as another option of a union.
+        """
+        if self._type.is_free or attributes is None:
+            return
+        found = self.checked(self.stored(attributes))
+        if problems := [*differences(self._type.shape, attributes, found, self._any_column)]:
+            raise InvalidInputError(problems)
+
+    def kept(self, raw: Any, old: Any, new: Any) -> Any:  # noqa: ANN401 - stored values
+        """What is to be stored of changed attributes, with what the model does not know of them.
+
+        Args:
+            raw: What is stored before.
+            old: What the model writes of that.
+            new: What the model writes of the new ones.
+        """
+        return new if self._type.is_free else self._type.kept(raw, old, new)
 
     def _not_shown(self, attributes: Any) -> list[FieldProblem]:  # noqa: ANN401 - of the model
         """What of the computed fields, which are not stored, no answer could have in it."""

@@ -91,6 +91,7 @@ def test_nothing_is_brought_back_because_nobody_knows_how_long_it_was_kept(
     lab.keep_for("data", 1)
     lab.publish(0)
     lab.settle()
+    lab.store.write(Set(place=lab.context.command_place(KEY, 1), remove=["appliedTtl"]))  # as it was once
     lab.clock.advance(days=2)
     lab.store.expire()
     get = lab.store.get

@@ -518,7 +518,7 @@ async def _is_awaited(_change: Change[Invoice]) -> None: ...
         _returns_texts,
         _returns_another,
         _changes_in_place,
-        _is_awaited,
+        lambda change: _is_awaited(change),  # noqa: PLW0108 - given as it is, it is refused at the start
     ],
 )
 def test_a_rule_that_fails_says_that_nothing_was_written_and_no_text(rule: Any) -> None:
@@ -858,6 +858,82 @@ def test_roles_are_those_in_the_tenant_of_the_item() -> None:
 def test_what_can_be_no_rule_is_refused_when_the_module_is_made(rule: Any) -> None:
     with pytest.raises(ConfigurationError, match="a rule must be a function or its import path"):
         CommandModule("invoice", decide=[rule])
+
+
+def _two(change: Change[Invoice], more: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (lambda: None, r"a rule is called with \(change\), and <lambda>\(\) cannot be"),
+        (_two, r"called with \(change\), and _two\(change, more\) cannot be"),
+        (_is_awaited, "a rule must be a plain function"),
+        (Judge, None),  # a class is called, too
+        (print, None),
+    ],
+)
+def test_a_rule_that_could_not_be_called_is_refused_when_the_module_is_made(
+    rule: Any, text: str | None
+) -> None:
+    if text is None:
+        CommandModule("invoice", decide=[rule])
+        return
+    with pytest.raises(ConfigurationError, match=text):
+        CommandModule("invoice", decide=[rule])
+
+
+def test_one_that_is_imported_is_checked_when_it_is_first_asked() -> None:
+    with service(f"{__name__}:_two") as made:
+        with pytest.raises(ConfigurationError, match=r"_two\(change, more\) cannot be"):
+            whole("publish_async")(made, 0, 1)
+        assert made.memory.rows("invoice", "command") == []
+
+
+def test_an_upcaster_that_could_not_be_called_is_refused_when_the_module_is_made() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"called with \(attributes\), and <lambda>\(one, two\) cannot be"
+    ):
+        CommandModule("invoice", upcasters=[lambda one, two: one])  # type: ignore[misc, arg-type] # noqa: ARG005
+
+
+@pytest.mark.parametrize("problem", [("x", 5), (None, "m"), ("x", b"m"), ("x", None)])
+def test_a_problem_that_could_not_be_told_fails_where_it_is_made(problem: Any) -> None:
+    def rule(_change: Change[Invoice]) -> FieldProblem:
+        return FieldProblem(*problem)
+
+    with service(rule) as made:
+        answer = made.client.put(f"/invoices/{SK}", {"version": 0, "name": "n", "attributes": {}})
+        assert (answer.status, answer.json()["written"]) == (500, "nothing")
+        with pytest.raises(RuleFailedError, match="raised TypeError") as caught:
+            whole("publish_async")(made, 0, 1)
+        assert "of a FieldProblem must be a text" in str(caught.value.__cause__)
+
+
+def test_states_are_equal_where_they_say_the_same() -> None:
+    seen: list[State[Invoice]] = []
+
+    def look(change: Change[Invoice]) -> None:
+        seen.append(change.after)
+
+    with service(look) as made:
+        whole("publish_async")(made, 0, 1)
+        whole("publish_async")(made, 1, 2)
+        made.module.commands.publish_change((PK, SK), seen.append, invoke_context=made.user)
+        first, second, again = seen
+        assert second == again
+        assert hash(second) == hash(again)
+        assert first != second
+        for other in (
+            {"attributes": Invoice(total=9)},
+            {"attributes": None},
+            {"name": "m"},
+            {"ttl": 5},
+            {"is_deleted": True},
+        ):
+            assert second != second.replace(**other), other  # type: ignore[arg-type]
+        assert second == second.replace(attributes=Invoice(total=2))
+        assert second != object()
 
 
 def test_a_conflict_comes_before_the_rules() -> None:

@@ -331,6 +331,12 @@ def test_a_name_that_cannot_be_one_is_refused_when_the_routes_are_made(commands:
         ({"function": 5}, "a command must be a function or its import path"),
         ({"function": cancel, "body": dict}, "must be a pydantic model"),
         ({"function": cancel, "roles": "clerk"}, "must be a list of names"),
+        (
+            {"function": closed},
+            r"a command is called with \(state, body, user\), and closed\(change\) cannot be",
+        ),
+        ({"function": lambda _state, _body: None}, r"and <lambda>\(_state, _body\) cannot be"),
+        ({"function": Payment.model_copy}, r"model_copy\(self, \*, update=None, deep=False\) cannot be"),
     ],
 )
 def test_what_can_be_no_command_is_refused(arguments: Any, text: str) -> None:

@@ -614,6 +614,7 @@ def test_a_router_of_ones_own_comes_first(orders: Service) -> None:
         {"without": "get"},
         {"bulk_limit": 0},
         {"search": "nowhere"},
+        {"search": lambda: None},
     ],
 )
 def test_what_cannot_work_is_refused_at_the_start(orders: Service, options: Any) -> None:

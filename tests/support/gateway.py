@@ -91,6 +91,8 @@ class Gateway:
         ]
         size = int(environ.get("CONTENT_LENGTH") or 0)
         target, method = environ["REQUEST_URI"], environ["REQUEST_METHOD"]
+        if "?" not in target and environ.get("QUERY_STRING"):  # werkzeug's client leaves it out
+            target = f"{target}?{environ['QUERY_STRING']}"
         status, answered, content = self.send(method, target, headers, environ["wsgi.input"].read(size))
         start_response(f"{status} {responses.get(status, 'Unknown')}", list(answered.items()))
         return [content]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads the annotations
 
 from runtime.entry.http.part_of import PartOf
 from runtime.generics import AttributesT
@@ -81,8 +82,9 @@ class Change(CqrsModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int | None = Field(default=None, ge=1, le=MAX_VERSION, strict=True)
-    code: str | None = Field(default=None, min_length=1)
-    name: str | None = None
+    # Null is no way to leave them out: the command refuses it.
+    code: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = None
+    name: str | SkipJsonSchema[None] = None
     seq: int | None = Field(default=None, strict=True)
     attributes: dict[str, Any] | None = Field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ModeParameter, publish_state, receipt
 from runtime.entry.http.problems import problem_of
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE
 from runtime.model.attributes_type import attributes_type
 from runtime.model.validation import field_problems
 from runtime.store.answer_size import MAX_ANSWER, answer_bytes
@@ -102,7 +103,8 @@ def bulk_route(
     # Checked one by one, later: one wrong command must not refuse the others.
     bulk.__annotations__["body"] = list[SkipValidation[command_model]]
     responses = {207: ("What became of each command", BulkResults)}
-    return ModuleRoute("bulk", "POST", "/bulk", bulk, responses, roles)
+    headers = (HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE)
+    return ModuleRoute("bulk", "POST", "/bulk", bulk, responses, roles, headers=headers)
 
 
 def resync_route(endpoint: ModuleEndpoint[Any], roles: tuple[str, ...]) -> ModuleRoute:

@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 
 from runtime.entry.http.conditions import Expected
 from runtime.entry.http.module_bodies import Receipt  # noqa: TC001
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import OF_CHANGE, Mode, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.module_writes import ACCEPTED, ModeParameter, VersionParameter, answer
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
@@ -63,7 +63,7 @@ class ItemCommand(Generic[AttributesT, BodyT]):
             documentation, or the command's name.
 
     Raises:
-        ConfigurationError: The function cannot be one, or the body is no model.
+        ConfigurationError: The function cannot be one or takes something else, or the body is no model.
     """
 
     @overload
@@ -104,7 +104,7 @@ class ItemCommand(Generic[AttributesT, BodyT]):
         roles: Collection[str] | None = None,
         summary: str | None = None,
     ) -> None:
-        self.reference = FunctionReference.of(function, "a command")
+        self.reference = FunctionReference.of(function, "a command", ("state", "body", "user"))
         if body is not None and not (isinstance(body, type) and issubclass(body, BaseModel)):
             msg = f"the body of the command {self.reference.name} must be a pydantic model, got {body!r}"
             raise ConfigurationError(msg)
@@ -173,6 +173,7 @@ def _route(
         roles if command.roles is None else command.roles,
         summary=command.summary(name),
         problems=_PROBLEMS,
+        headers=OF_CHANGE,
     )
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from runtime import clock
 from runtime.entry.http.path_keys import why_unreachable
 from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
 from runtime.identity.access import check_role
-from runtime.identity.context import get_command_source, require_invoke_context
+from runtime.identity.context import (
+    HEADER_IDEMPOTENCY_KEY,
+    HEADER_TENANT_CODE,
+    get_command_source,
+    require_invoke_context,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,10 +25,31 @@ if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.module import CommandModule
 
-__all__ = ["Mode", "ModuleEndpoint", "ModuleRoute"]
+__all__ = [
+    "IF_MATCH",
+    "IF_NONE_MATCH",
+    "OF_CHANGE",
+    "OF_MANY",
+    "OF_READ",
+    "OF_STATE",
+    "Mode",
+    "ModuleEndpoint",
+    "ModuleRoute",
+]
 
 Mode = Literal["async", "sync"]
 """Whether a command is only accepted, or applied before the answer."""
+
+IF_MATCH: Final = "If-Match"
+IF_NONE_MATCH: Final = "If-None-Match"
+OF_READ: Final = (IF_NONE_MATCH, HEADER_TENANT_CODE)
+"""The request headers of a read of one item."""
+OF_MANY: Final = (HEADER_TENANT_CODE,)
+"""The request headers of a read of many items."""
+OF_STATE: Final = (IF_MATCH, IF_NONE_MATCH, HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE)
+"""The request headers of what may create an item."""
+OF_CHANGE: Final = (IF_MATCH, HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE)
+"""The request headers of what is done with an item that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +65,8 @@ class ModuleRoute:
         roles: Who may; empty for everybody in the tenant.
         summary: What it does, for the OpenAPI document.
         problems: The refusals that it is worth telling of there: status to description.
+        headers: The request headers that it heeds, for the OpenAPI document. A write that heeds no
+            If-Match refuses it.
     """
 
     name: str
@@ -49,6 +77,12 @@ class ModuleRoute:
     roles: tuple[str, ...] = ()
     summary: str = ""
     problems: Mapping[int, str] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+
+    @property
+    def has_tag(self) -> bool:
+        """Whether it is about one version of one item, and answers with its ETag."""
+        return IF_MATCH in self.headers or IF_NONE_MATCH in self.headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +128,20 @@ class ModuleEndpoint(Generic[AttributesT]):
         """Refuse a caller who has none of ``roles``."""
         if roles:
             check_role(*roles, settings=self.module.context.settings)
+
+    def check_conditions(self, route: ModuleRoute) -> None:
+        """Refuse a condition that a write would not heed.
+
+        Raises:
+            InvalidInputError: There is one.
+        """
+        if route.method == "GET" or route.has_tag:
+            return
+        headers = self.caller().headers
+        message = "is about one item, and this request about many; leave it out"
+        names = (name.lower() for name in (IF_MATCH, IF_NONE_MATCH))
+        if problems := [FieldProblem(name, message) for name in names if name in headers]:
+            raise InvalidInputError(problems)
 
     def check_reachable(self, sk: str, publish_id: str | None) -> None:
         """Refuse to write an item that is not there yet, and that its path would not lead to.

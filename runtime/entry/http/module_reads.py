@@ -14,7 +14,7 @@ from runtime.commands.module_service import not_found
 from runtime.entry.http.conditions import entity_tag, is_unmodified
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
-from runtime.entry.http.module_endpoint import ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import OF_MANY, OF_READ, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.search_item import item_of, items_reader
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.imports import imported
@@ -101,14 +101,17 @@ def read_routes(
             endpoint, endpoint.module.history.as_of(key, version=version, invoke_context=endpoint.caller())
         )
 
+    def page(model: Any) -> dict[int, tuple[str, Any]]:  # noqa: ANN401 - a type
+        return {200: ("A page", model)}
+
     one = {200: ("The item", DataModel[attributes]), 304: ("Not modified", None)}
     return [
-        ModuleRoute("list", "GET", "", find, {200: ("A page", DataListModel[attributes])}, roles),
-        ModuleRoute("version", "GET", "/<sk>/history/<version>", version, one, roles),
+        ModuleRoute("list", "GET", "", find, page(DataListModel[attributes]), roles, headers=OF_MANY),
+        ModuleRoute("version", "GET", "/<sk>/history/<version>", version, one, roles, headers=OF_READ),
         ModuleRoute(
-            "history", "GET", "/<sk>/history", history, {200: ("A page", History[attributes])}, roles
+            "history", "GET", "/<sk>/history", history, page(History[attributes]), roles, headers=OF_MANY
         ),
-        ModuleRoute("get", "GET", "/<sk>", get, one, roles),
+        ModuleRoute("get", "GET", "/<sk>", get, one, roles, headers=OF_READ),
     ]
 
 
@@ -175,7 +178,8 @@ def search_route(
             items=shown, total=total, page=page, page_size=page_size, left_out=left_out or None
         )
 
-    return ModuleRoute("search", "GET", "/search", find, {200: ("A page", SearchResult[item])}, roles)
+    responses = {200: ("A page", SearchResult[item])}
+    return ModuleRoute("search", "GET", "/search", find, responses, roles, headers=OF_MANY)
 
 
 def _fitting(items: Iterable[Any]) -> Iterator[Any]:

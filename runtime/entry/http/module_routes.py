@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from runtime.entry.http.openapi_document import OF_A_MODULE
 from runtime.errors import ConfigurationError
 from runtime.identity.context import ROLE_SYSTEM_ADMIN
 from runtime.identity.guard import guarded
-from runtime.imports import check_import_path
+from runtime.imports import check_function, check_import_path
 from runtime.log import log_context
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def _with_ttl(ttl: bool | Collection[str]) -> frozenset[str]:  # noqa: FBT001 - 
 
 def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> None:
     name = endpoint.module.table_name
+    place = re.sub(r"\W+", "_", endpoint.prefix).strip("_")
     responses: dict[int, Any] = {
         status: {"description": text} | ({"content": {"application/json": {"model": model}}} if model else {})
         for status, (text, model) in route.responses.items()
@@ -173,8 +175,15 @@ def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> N
         summary=route.summary or _SUMMARIES[route.name],
         responses=responses,
         tags=[name],
-        operation_id=f"{name}_{route.name}",
-        openapi_extensions={OF_A_MODULE: {str(status): text for status, text in route.problems.items()}},
+        operation_id=f"{name}_{route.name} {endpoint.prefix}",  # no two have it; the document has a nicer one
+        openapi_extensions={
+            OF_A_MODULE: {
+                "operationIds": [f"{name}_{route.name}", f"{name}_{place}_{route.name}"],
+                "problems": {str(status): text for status, text in route.problems.items()},
+                "headers": list(route.headers),
+                "hasTag": route.has_tag,
+            }
+        },
     )(_guarded(endpoint, route))
 
 
@@ -185,6 +194,7 @@ def _guarded(endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> Callable[...,
     def guard() -> Iterator[None]:
         with log_context(module=endpoint.module.table_name):
             endpoint.check_roles(route.roles)
+            endpoint.check_conditions(route)
             yield
 
     return guarded(route.function, guard)
@@ -207,9 +217,12 @@ def _check(  # noqa: PLR0917 - the arguments of `module_routes`
         problems.append(f"type must be the kind of the items, such as 'ORDER', got {kind!r}")
     if bulk_limit < 1:
         problems.append(f"bulk_limit must be 1 or more, got {bulk_limit}")
-    if isinstance(search, str):
+    if search is not None:
         try:
-            check_import_path(search, "search")
+            if isinstance(search, str):
+                check_import_path(search, "search")
+            else:
+                check_function(search, "search", ("query",))
         except ConfigurationError as error:
             problems.append(str(error))
     for argument, names in (("only", only or ()), ("without", without)):

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from runtime.commands.partial import REMOVE
 from runtime.entry.http.conditions import Expected, entity_tag
 from runtime.entry.http.module_bodies import Change, Publish, Receipt, Replace, change_of
-from runtime.entry.http.module_endpoint import Mode, ModuleEndpoint, ModuleRoute
+from runtime.entry.http.module_endpoint import OF_CHANGE, OF_STATE, Mode, ModuleEndpoint, ModuleRoute
 from runtime.errors import InvalidVersionError, ItemNotFoundError
 from runtime.model.attributes_type import attributes_type
 from runtime.model.keys import MAX_VERSION, VERSION_LATEST, remove_sort_key_version
@@ -89,10 +89,10 @@ def write_routes(
     created = {201: ("Created (mode=sync)", Receipt)}
     one = "/<sk>"
     return [
-        ModuleRoute("publish", "POST", "", publish, ACCEPTED | created, roles),
-        ModuleRoute("replace", "PUT", one, replace, ACCEPTED | created, roles),
-        ModuleRoute("patch", "PATCH", one, patch, ACCEPTED, roles),
-        ModuleRoute("delete", "DELETE", one, delete, ACCEPTED, roles),
+        ModuleRoute("publish", "POST", "", publish, ACCEPTED | created, roles, headers=OF_STATE),
+        ModuleRoute("replace", "PUT", one, replace, ACCEPTED | created, roles, headers=OF_STATE),
+        ModuleRoute("patch", "PATCH", one, patch, ACCEPTED, roles, headers=OF_CHANGE),
+        ModuleRoute("delete", "DELETE", one, delete, ACCEPTED, roles, headers=OF_CHANGE),
     ]
 
 

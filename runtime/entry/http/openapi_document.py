@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 
-from runtime.entry.http.openapi_schemas import add_partial_schemas
+from runtime.entry.http.openapi_schemas import add_partial_schemas, free_name
 from runtime.entry.http.openapi_types import as_written
 from runtime.entry.http.problems import PROBLEM_JSON
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OF_A_MODULE", "document_of", "swagger_page"]
 
-#: Marks the operations of `module_routes` on their way here, with the refusals that they tell of; the
-#: document does not show it.
+#: Marks the operations of `module_routes` on their way here, with what Powertools does not know of them:
+#: the ids that they would like, the refusals that they tell of, the headers that they heed, and whether
+#: they answer with an ETag. The document does not show it.
 OF_A_MODULE: Final = "x-cqrs-module"
 _SECURITY: Final = "jwt"
 _REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
@@ -63,13 +64,7 @@ _HEADERS: Final = {
     HEADER_IDEMPOTENCY_KEY: "A request that is repeated with the same key within a day is done once.",
     HEADER_TENANT_CODE: "Another tenant than the caller's own. Takes a role that may.",
 }
-_HEADERS_OF: Final = {
-    "get": ("If-None-Match", HEADER_TENANT_CODE),
-    "post": ("If-Match", "If-None-Match", HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE),
-    "put": ("If-Match", "If-None-Match", HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE),
-    "patch": ("If-Match", HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE),
-    "delete": ("If-Match", HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE),
-}
+_TAGGED: Final = {"200", "201", "202", "304"}
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 
@@ -87,10 +82,12 @@ def document_of(resolver: Any, *, title: str, version: str, description: str | N
         )
     document: dict[str, Any] = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = _PROBLEM
+    problem = free_name("Problem", schemas)
+    schemas[problem] = _PROBLEM
     add_partial_schemas(document)
+    _name(document)
     for method, operation in _operations(document):
-        _correct(method, operation)
+        _correct(method, operation, f"#/components/schemas/{problem}")
     used = _reached(document.get("paths", {}), schemas)
     document["components"]["schemas"] = {name: schemas[name] for name in sorted(used)}
     return document
@@ -125,27 +122,34 @@ def _reached(value: object, schemas: dict[str, Any]) -> set[str]:
     return found
 
 
-def _correct(method: str, operation: dict[str, Any]) -> None:
+def _name(document: dict[str, Any]) -> None:
+    """Give the operations of modules the ids that they would like, as far as nothing else has them."""
+    operations = [operation for _, operation in _operations(document)]
+    taken = {one.get("operationId") for one in operations if OF_A_MODULE not in one}
+    for operation in operations:
+        if OF_A_MODULE in operation:
+            name, longer = operation[OF_A_MODULE]["operationIds"]
+            operation["operationId"] = name if name not in taken else free_name(longer, taken)
+            taken.add(operation["operationId"])
+
+
+def _correct(method: str, operation: dict[str, Any], problem: str) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     for status in ("204", "304"):
         responses.get(status, {}).pop("content", None)
-    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    reference = {"schema": {"$ref": problem}}
     responses["default"] = {"description": "A problem", "content": {PROBLEM_JSON: reference}}
-    if (problems := operation.pop(OF_A_MODULE, None)) is None:
+    if (known := operation.pop(OF_A_MODULE, None)) is None:
         return
-    for status, description in problems.items():
+    for status, description in known["problems"].items():
         responses[status] = {"description": description, "content": {PROBLEM_JSON: reference}}
     parameters = operation.setdefault("parameters", [])
-    # What is done with an item cannot ask that there be none.
-    is_about_one = any(parameter["name"] == "sk" for parameter in parameters)
-    for name in _HEADERS_OF.get(method, ()):
-        if name == "If-None-Match" and method == "post" and is_about_one:
-            continue
+    for name in known["headers"]:
         text = {"type": "string"}
         parameters.append({"name": name, "in": "header", "schema": text, "description": _HEADERS[name]})
     for status, response in responses.items():
-        if status in {"200", "201", "202"} and (method != "get" or "304" in responses):
+        if known["hasTag"] and status in _TAGGED:
             response["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "The version"}}
     if method == "patch":
         content = operation["requestBody"]["content"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.entry.http.openapi_types import COMPUTED
 from runtime.entry.http.part_of import PART
 
-__all__ = ["add_partial_schemas"]
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+__all__ = ["add_partial_schemas", "free_name"]
 
 _REFERENCE: Final = "#/components/schemas/"
 _SUFFIX: Final = "_Part"
@@ -21,6 +25,12 @@ def add_partial_schemas(document: dict[str, Any]) -> None:
         _replace(place, parts)
     schemas.update(parts.made)
     _drop_names(document, schemas)
+
+
+def free_name(name: str, taken: Container[str | None]) -> str:
+    """A name that nothing has yet: with a number behind it, where something has it."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(found for found in chain([name], numbered) if found not in taken)
 
 
 def _drop_names(place: Any, schemas: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON
@@ -59,6 +69,7 @@ class _Parts:
 
     def __init__(self, schemas: dict[str, Any]) -> None:
         self._schemas = schemas
+        self._names: dict[str, str] = {}
         self.made: dict[str, Any] = {}
 
     def of(self, schema: Any) -> Any:  # noqa: ANN401 - any schema
@@ -100,8 +111,8 @@ class _Parts:
         whole = self._schemas.get(name)
         if not isinstance(whole, dict) or not {"properties", "anyOf", "oneOf", "$ref"} & set(whole):
             return reference  # an enumeration, say, has no parts
-        made = f"{name}{_SUFFIX}"
-        if made not in self.made:
+        if name not in self._names:
+            made = self._names[name] = free_name(f"{name}{_SUFFIX}", {*self._schemas, *self.made})
             self.made[made] = {}  # for what refers to itself
             self.made[made].update(self.of(whole))
-        return f"{_REFERENCE}{made}"
+        return f"{_REFERENCE}{self._names[name]}"

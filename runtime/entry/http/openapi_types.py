@@ -8,6 +8,7 @@ does not count.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager, suppress
 from enum import Flag
 from threading import Lock
@@ -31,6 +32,7 @@ __all__ = ["COMPUTED", "as_written"]
 #: The schema of a computed field in a request.
 COMPUTED: Final = {"readOnly": True}
 _lock = Lock()
+_TAKEN: Final = re.compile(r"\b((?:HTTP|Response)?ValidationError)(?=:\d+$)")
 #: Core schemas around another one.
 _AROUND: Final = frozenset({"default", "nullable", "function-before", "function-after", "function-wrap"})
 
@@ -40,6 +42,12 @@ class _AsWritten(GenerateJsonSchema):
 
     What a request may be (the mode ``validation``) is, beside what pydantic says, what is shown of it.
     """
+
+    def get_defs_ref(self, core_mode_ref: Any) -> Any:  # noqa: ANN401 - pydantic's own kinds of text
+        # Powertools writes schemas of its own under these names over any that is there.
+        reference, mode = core_mode_ref
+        renamed: Any = _TAKEN.sub(r"\1_", reference)
+        return super().get_defs_ref((renamed, mode))
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:  # noqa: ANN401 - any core schema
         schema = _as_python_sees_it(schema)

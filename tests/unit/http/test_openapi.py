@@ -8,8 +8,9 @@ import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from runtime import CommandModule, CqrsModel, module_routes, openapi_routes
+from runtime import CommandModule, CqrsApp, CqrsModel, module_routes, openapi_routes
 from runtime.entry.http.api import HttpApi
+from runtime.testing import MemoryApp
 from tests.support.http_events import http_event
 
 
@@ -107,6 +108,20 @@ def test_conditions_are_described(document: Any) -> None:
     assert headers("get", "/things/{code}") == set()
     patch = document["paths"]["/orders/{sk}"]["patch"]["requestBody"]["content"]
     assert set(patch) == {"application/json", "application/merge-patch+json"}
+
+
+@pytest.mark.parametrize("name", ["name", "code"])
+def test_null_is_no_name_in_a_change_and_refused(document: Any, name: str) -> None:
+    change = document["components"]["schemas"]["Change_OrderAttributes_"]["properties"]
+    assert (change[name]["type"], "anyOf" in change[name]) == ("string", False)
+    assert {"type": "null"} in change["seq"]["anyOf"]
+    with MemoryApp(CqrsApp(modules=[order], routes=[ORDERS])) as memory:
+        client = memory.client(tenant="acme")
+        body = {"sk": "a", "version": 0, "name": "n", "attributes": {"customer": "Bob"}}
+        assert client.post("/orders", body).status == 202
+        refused = client.patch("/orders/a", {"version": 1, name: None})
+        assert (refused.status, [error["field"] for error in refused.json()["errors"]]) == (400, [name])
+        assert client.patch("/orders/a", {"version": 1, "seq": None, "name": "m"}).status == 202
 
 
 def test_nothing_in_it_is_of_powertools_or_unused(document: Any) -> None:
