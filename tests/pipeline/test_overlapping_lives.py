@@ -116,7 +116,7 @@ class Story:
         if change.place.table == tables.data:
             if row is None:
                 self.rows += 1
-            else:
+            elif change.old is None or change.old["name"] != row["name"]:  # else an erasure marks it
                 self.back |= {row["name"]} & (self.erased | {name for _, name in self.applied})
                 self.applied.append((self.rows, row["name"]))
 
@@ -144,13 +144,11 @@ class Story:
 
     def publish_elsewhere(self) -> None:
         """A service of the reference system shares the tables, and publishes what is new or next."""
-        if not self.has_foreign:
+        if not self.has_foreign or self.chance.random() < 0.5:
             return
         name, place = self.new_name(), self.lab.context.command_place
         data = self.lab.row("data")
         version = (data["version"] if data else 0) + 1
-        if data is None and any("name" in row for row in self.commands()):
-            return
         now = isoformat(self.lab.clock.now())
         values = {"sk": place(KEY, version).sk, "tenantCode": "acme", "createdAt": now, "updatedAt": now}
         row = row_of(self.lab.command(version, name=name) | values)
