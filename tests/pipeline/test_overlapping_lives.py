@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from runtime.store.memory import Change
 
-SEEDS = range(scaled(30, 5000))
+SEEDS = range(scaled(50, 5000))
 DAY = 86400
 
 
@@ -223,6 +223,10 @@ class Story:
     def reconcile(self) -> None:
         assert reconcile(self.lab.module, invoke_context=self.lab.admin()).failed == ()
 
+    def wait(self) -> None:
+        """Long enough for what lives shortest to be over, as a function's call may take."""
+        self.lab.clock.advance(minutes=2)
+
     def pass_time(self) -> None:
         self.lab.clock.advance(hours=self.chance.choice([0.02, 1, 1, 30, 70]))
 
@@ -326,6 +330,7 @@ MEANWHILE = (
     "publish_elsewhere",
     *["deliver"] * 2,
     *["work"] * 2,
+    "wait",
     *["expire_one"] * 2,
     "expire",
     "deliver_again",
