@@ -42,6 +42,10 @@ SEEDS = range(scaled(50, 5000))
 DAY = 86400
 
 
+class _HeldError(BaseException):
+    """A publisher has come to what they write."""
+
+
 class Story:
     """One aggregate, told by a random number generator."""
 
@@ -64,6 +68,7 @@ class Story:
         self.failed: set[str] = set()
         self.erased: set[str] = set()
         self.back: set[str] = set()
+        self.held: list[tuple[str, tuple[Any, ...]]] = []
         #: Name of what was applied, with the data row that it was applied to: one for each time it was gone.
         self.applied: list[tuple[int, str]] = []
         self.rows = 0
@@ -141,6 +146,32 @@ class Story:
             return
         self.accepted.add(name)
         self.told.append(f"({name}: {version} to {self.last}{', sync' * is_sync})")
+
+    def publish_slowly(self) -> None:
+        """A publisher who has read and decided, and is to write much later."""
+        name, write = self.new_name(), self.lab.store.write
+
+        def hold(*writes: Any) -> None:
+            self.held.append((name, writes))
+            raise _HeldError
+
+        with self.undisturbed(), suppress(_HeldError, VersionConflictError, InvalidVersionError):
+            self.lab.store.write = hold  # type: ignore[method-assign]
+            try:
+                self.lab.publish(self.chance.choice([0, -1, self.last]), values={"name": name})
+            finally:
+                self.lab.store.write = write  # type: ignore[method-assign]
+
+    def write_late(self) -> None:
+        if self.held:
+            name, writes = self.held.pop()
+            try:
+                self.lab.store.write(*writes)
+            except ConditionFailedError:
+                self.refused.add(name)
+            else:
+                self.accepted.add(name)
+                self.told.append(f"({name})")
 
     def publish_elsewhere(self) -> None:
         """A service of the reference system shares the tables, and publishes what is new or next."""
@@ -254,6 +285,7 @@ class Story:
             before = set(self.written)
             erase(self.lab.module, KEY, invoke_context=self.lab.user())
             self.erased |= before
+            self.held.clear()
             self.last = 0
             self.told[-1] += "(done)"
 
@@ -261,6 +293,8 @@ class Story:
         """Everything under way comes to its end; operators repair what is parked."""
         for handler in self.handlers:
             handler.fails_at = set()
+        while self.held:
+            self.write_late()
         for _ in range(5):
             self.old_records += self.lab.records
             self.lab.deliver(at_once=False)
@@ -339,6 +373,8 @@ MEANWHILE = (
 STEPS = (
     *["publish"] * 8,
     "publish_elsewhere",
+    *["publish_slowly"] * 2,
+    *["write_late"] * 2,
     *["deliver"] * 5,
     *["work"] * 6,
     *["deliver_again"] * 3,
