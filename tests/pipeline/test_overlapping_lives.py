@@ -68,7 +68,7 @@ class Story:
         self.failed: set[str] = set()
         self.erased: set[str] = set()
         self.back: set[str] = set()
-        self.held: list[tuple[str, tuple[Any, ...]]] = []
+        self.held: list[tuple[str, tuple[Any, ...], float]] = []
         #: Name of what was applied, with the data row that it was applied to: one for each time it was gone.
         self.applied: list[tuple[int, str]] = []
         self.rows = 0
@@ -148,11 +148,11 @@ class Story:
         self.told.append(f"({name}: {version} to {self.last}{', sync' * is_sync})")
 
     def publish_slowly(self) -> None:
-        """A publisher who has read and decided, and is to write much later."""
+        """A publisher who has read and decided, and is to write later, while commands are still kept."""
         name, write = self.new_name(), self.lab.store.write
 
         def hold(*writes: Any) -> None:
-            self.held.append((name, writes))
+            self.held.append((name, writes, self.lab.clock.seconds() + DAY / 2))
             raise _HeldError
 
         with self.undisturbed(), suppress(_HeldError, VersionConflictError, InvalidVersionError):
@@ -164,7 +164,9 @@ class Story:
 
     def write_late(self) -> None:
         if self.held:
-            name, writes = self.held.pop()
+            name, writes, until = self.held.pop()
+            if self.lab.clock.seconds() > until:
+                return
             try:
                 self.lab.store.write(*writes)
             except ConditionFailedError:
@@ -304,9 +306,9 @@ class Story:
             self.lab.clock.advance(minutes=16)
             self.heal()
             self.reconcile()
+            self.redrive()
             if not self.lab.records and not self.unsettled():
                 break
-            self.redrive()
 
     def unsettled(self) -> list[str]:
         """Names of the commands that somebody would have to be at work on."""
