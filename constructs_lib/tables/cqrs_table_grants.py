@@ -62,7 +62,8 @@ class CqrsTableGrants:
         the command: give `apply` as well.
         """
         return combined(
-            self._write_commands(grantee, *_LOOK_UP, "dynamodb:PutItem"),
+            # Without a data row, the commands that are kept tell where to go on.
+            self._write_commands(grantee, *_LOOK_UP, "dynamodb:Query", "dynamodb:PutItem"),
             # A command of a life that has ended makes way: that there is no data row of it is checked.
             allow_reads(grantee, self._data, *_LOOK_UP, _CHECK),
             *self._read_cursors(grantee),
@@ -111,7 +112,9 @@ class CqrsTableGrants:
         """Let ``grantee`` run a parked handler again, pass a version over, or drop one that is gone."""
         cursors = self._cursors
         return combined(
-            self._write_commands(grantee, "dynamodb:BatchGetItem", "dynamodb:UpdateItem", _CHECK),
+            self._write_commands(
+                grantee, "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", _CHECK
+            ),
             allow_reads(grantee, self._data, *_LOOK_UP, _CHECK),
             *self._move_cursors(grantee),
             *([allow_writes(grantee, cursors, "dynamodb:DeleteItem")] if cursors else []),
@@ -123,11 +126,12 @@ class CqrsTableGrants:
             self._write_commands(
                 grantee,
                 "dynamodb:Scan",
-                "dynamodb:BatchGetItem",
+                *_LOOK_UP,
+                "dynamodb:Query",
                 "dynamodb:UpdateItem",
                 _CHECK,
             ),
-            allow_writes(grantee, self._data, "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+            allow_writes(grantee, self._data, *_LOOK_UP, "dynamodb:PutItem"),
             allow_writes(grantee, self._history, "dynamodb:PutItem"),
             *self._find_open(grantee),
             *self._move_cursors(grantee),

@@ -152,7 +152,7 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
         (
             "publish",
             {
-                "Command": LOOK_UP | {"dynamodb:PutItem"},
+                "Command": LOOK_UP | {"dynamodb:Query", "dynamodb:PutItem"},
                 "Data": LOOK_UP | {CHECK},
                 "Sync": {"dynamodb:BatchGetItem"},
             },
@@ -187,7 +187,7 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
         (
             "repair",
             {
-                "Command": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem", CHECK},
+                "Command": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", CHECK},
                 "Data": LOOK_UP | {CHECK},
                 "Sync": CURSORS | {"dynamodb:DeleteItem"},
             },
@@ -195,9 +195,9 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
         (
             "reconcile",
             {
-                "Command": {"dynamodb:Scan", "dynamodb:BatchGetItem", "dynamodb:UpdateItem", CHECK},
+                "Command": LOOK_UP | {"dynamodb:Scan", "dynamodb:Query", "dynamodb:UpdateItem", CHECK},
                 "Command/index/open": {"dynamodb:Query"},
-                "Data": {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
+                "Data": LOOK_UP | {"dynamodb:PutItem"},
                 "History": {"dynamodb:PutItem"},
                 "Sync": CURSORS,
             },

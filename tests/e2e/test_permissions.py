@@ -45,11 +45,18 @@ REASONED = {
     # tests/contract/test_permissions.py shows the calls that need the following.
     ("dynamodb:ConditionCheckItem", "Api", "*-data"): "a command of a life that has ended makes way",
     ("dynamodb:ConditionCheckItem", "Worker", "*-note-data"): "a command of a life that has ended makes way",
-    ("dynamodb:Query", "Api", "*-command"): "a module without data rows looks for its latest version so",
+    ("dynamodb:Query", "Worker", "*-note-command"): "without a data row, the latest version is looked for so",
+    ("dynamodb:Query", "Api", "*-command"): "without a data row, the latest version is looked for so",
     ("dynamodb:BatchGetItem", "Stream", "*-memo-*"): "what a batch lacks, where records come out of order",
     ("dynamodb:GetItem", "Stream", "*-memo-command"): ONE_BY_ONE,
     ("dynamodb:GetItem", "Worker", "*-command"): ONE_BY_ONE,
     ("dynamodb:GetItem", "Worker", "*-data"): ONE_BY_ONE,
+    (
+        "dynamodb:GetItem",
+        "Operator",
+        "*-command",
+    ): "where a data row is gone: whether another one follows",
+    ("dynamodb:GetItem", "Operator", "*-data"): ONE_BY_ONE,
     (
         "s3:GetObject",
         "Operator",

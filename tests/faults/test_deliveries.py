@@ -149,6 +149,6 @@ def test_a_command_that_is_reported_twice_is_applied_by_a_sweep(open_site: Calla
     assert {row.get("status") for row in rows.command.values() if "name" in row} == {"transform_data:FAILED"}
     assert rows.data == {}
     world.check()  # visibly failed: nothing is lost
-    assert set(process.alarms(world.pk)) == {"not applied: OSError"}
+    assert set(process.alarms(world.pk)) == {"not applied: OutcomeUnknownError"}
     world.reconcile()
     world.check(undisturbed)

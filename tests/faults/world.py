@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -296,9 +297,21 @@ class World:
         self._delivered.clear()
 
     def expire(self) -> None:
-        """DynamoDB deletes the data row, whose time is over. The commands are kept for longer."""
+        """DynamoDB deletes the data row, whose time is over. The commands are kept for longer.
+
+        Nobody waits for a time to live here: the commands that were applied say that it was in 1970.
+        """
         key = {"pk": {"S": self.pk}, "sk": {"S": SK}}
         self._service.client.delete_item(TableName=self._service.tables.data, Key=key)
+        for _, sk in self.rows().command:
+            with suppress(self._service.client.exceptions.ConditionalCheckFailedException):
+                self._service.client.update_item(
+                    TableName=self._service.tables.command,
+                    Key={"pk": {"S": self.pk}, "sk": {"S": sk}},
+                    UpdateExpression="SET appliedTtl = :one",
+                    ConditionExpression="attribute_exists(appliedTtl)",
+                    ExpressionAttributeValues={":one": {"N": "1"}},
+                )
 
     def be_late(self, records: list[dict[str, Any]], executions: Iterable[Execution]) -> None:
         """Records and tasks of an earlier life come once more."""
