@@ -12,15 +12,15 @@ from tests.faults.soak.samples import Sample, growth
 if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
-_SMALL = Plan(commands=120, aggregates=24, writers=4, window=30, stall_seconds=60, every=10)
+_SMALL = Plan(commands=200, aggregates=40, writers=4, window=30, stall_seconds=60, every=10)
 
 
 def test_a_small_soak_is_clean(deployment: Deployment) -> None:
     outcome = soak(deployment, _SMALL, every=1.0)
     assert outcome.problems == []
     assert set(outcome.accepted) == {kind.module for kind in KINDS}
-    assert (outcome.accepted.total(), outcome.rows["command"], outcome.rows["data"]) == (120, 120, 24)
-    assert outcome.told["finish:FINISHED"] == 120 + outcome.repeated
+    assert (outcome.accepted.total(), outcome.rows["command"], outcome.rows["data"]) == (200, 200, 40)
+    assert outcome.told["finish:FINISHED"] == 200 + outcome.repeated
     assert outcome.synchronous > 0
     assert outcome.conflicts > 0
     assert outcome.reads > 0
