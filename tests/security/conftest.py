@@ -22,7 +22,11 @@ LONGEST = 20_000
 
 
 @pytest.fixture(scope="module")
-def target(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    def emulator() -> Emulator:
+        found: Emulator = request.getfixturevalue("emulator")
+        return found
+
     # For a module at the most: it sets the environment of its functions, which is everybody's.
     with running(emulator, tmp_path_factory.mktemp("store") / "store.db") as found:
         yield found

@@ -1,4 +1,7 @@
-"""What is attacked: the service of the end-to-end tests and every route of a module, on real tables."""
+"""What is attacked: the service of the end-to-end tests and every route of a module.
+
+Its tables are in memory in `make test`, and in DynamoDB in `make faults`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,23 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from runtime import CommandModule, CqrsApp, DataSyncHandler, InvokeContext, module_routes
+from runtime import CommandModule, CqrsApp, DataSyncHandler, InvokeContext, Settings, module_routes
 from runtime.clients.resources import default_resources
 from runtime.contract import Env
+from runtime.store.codec import encoded
+from runtime.store.memory import MemoryStore
+from runtime.testing.clients import MemoryResources
+from runtime.testing.clock import Clock
+from tests.faults.scale import COMPLETE
 from tests.support.gateway import Gateway
 from tests.support.service import make_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from constructs_lib.local import Emulator
     from runtime.entry.http.module_bodies import SearchQuery
@@ -41,6 +49,7 @@ __all__ = [
 SERVICE = Path(__file__).parents[1] / "e2e" / "service"
 MODULES = ("note", "memo", "task", "order")
 KINDS = ("command", "data", "history", "sync")
+TABLES = (*(f"{module}-{kind}" for module in MODULES for kind in KINDS), "session")
 #: In every value of the items that nobody else may see.
 MARKER = "planted-4f1c"
 #: A role for every tenant.
@@ -94,13 +103,50 @@ class Answer:
         return [error["field"] for error in self.json.get("errors", [])]
 
 
+class _Tables(Protocol):
+    def rows(self, name: str) -> Iterable[dict[str, Any]]:
+        """The rows of a table, as DynamoDB has them."""
+
+
+class _InDynamoDb:
+    """Tables and a bucket in the emulator."""
+
+    def __init__(self, emulator: Emulator, prefix: str) -> None:
+        self._client = emulator.client("dynamodb")
+        self._prefix = prefix
+        make_tables(emulator, prefix, list(TABLES))
+        emulator.client("s3").create_bucket(Bucket=f"{prefix}-attributes")
+
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
+        for page in self._client.get_paginator("scan").paginate(TableName=f"{self._prefix}-{name}"):
+            yield from page["Items"]
+
+    def delete(self) -> None:
+        for name in TABLES:
+            self._client.delete_table(TableName=f"{self._prefix}-{name}")
+
+
+class _InMemory:
+    """Tables and a bucket in memory."""
+
+    def __init__(self, prefix: str) -> None:
+        self._store = MemoryStore()
+        self._prefix = prefix
+
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
+        return map(encoded, self._store.rows(f"{self._prefix}-{name}"))
+
+    def resources(self) -> MemoryResources:
+        """What the app is to work with, in its environment."""
+        return MemoryResources(Settings.from_environment(), self._store, Clock())
+
+
 class Target:
     """The app, and a look at its tables that goes past it."""
 
-    def __init__(self, emulator: Emulator, prefix: str, app: CqrsApp) -> None:
+    def __init__(self, app: CqrsApp, tables: _Tables) -> None:
         self.app = app
-        self._client = emulator.client("dynamodb")
-        self._prefix = prefix
+        self._tables = tables
         document = self.send("GET", "/openapi.json", claims_of("x"))
         self.document: dict[str, Any] = document.json
         resolver = app._http._resolver  # noqa: SLF001 - Powertools' routers have no public list
@@ -129,14 +175,9 @@ class Target:
 
     def rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Every row of every table as DynamoDB has it, by table, pk and sk."""
-        names = [f"{module}-{kind}" for module in MODULES for kind in KINDS]
-        found = {}
-        for name in (*names, "session"):
-            pages = self._client.get_paginator("scan").paginate(TableName=f"{self._prefix}-{name}")
-            for page in pages:
-                for row in page["Items"]:
-                    found[name, row["pk"]["S"], row["sk"]["S"]] = row
-        return found
+        return {
+            (name, row["pk"]["S"], row["sk"]["S"]): row for name in TABLES for row in self._tables.rows(name)
+        }
 
     def schema(self, reference: dict[str, Any]) -> dict[str, Any]:
         """A schema of the document, its reference followed."""
@@ -187,23 +228,24 @@ def plant(
 
 
 @contextmanager
-def running(emulator: Emulator, store: Path) -> Iterator[Target]:
-    """The app with tables of its own, in the environment that its functions would have."""
+def running(emulator: Callable[[], Emulator], store: Path) -> Iterator[Target]:
+    """The app with tables of its own, in the environment that its functions would have.
+
+    Args:
+        emulator: Gives the emulator, where it is needed.
+        store: File that the service's handlers write to.
+    """
     app_name = f"t{uuid.uuid4().hex[:8]}"
     prefix = f"local-{app_name}"
-    tables = [*(f"{module}-{kind}" for module in MODULES for kind in KINDS), "session"]
-    make_tables(emulator, prefix, tables)
-    bucket = f"{prefix}-attributes"
-    emulator.client("s3").create_bucket(Bucket=bucket)
+    tables = _InDynamoDb(emulator(), prefix) if COMPLETE else _InMemory(prefix)
     files = {path.stem for path in SERVICE.glob("*.py")}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in emulator.environment.items():
-            patch.setenv(name, value)
         for name, value in {
+            **(emulator().environment if COMPLETE else {}),
             Env.NODE_ENV: "local",
             Env.APP_NAME: app_name,
             Env.RYW_SESSION_TTL_MINUTES: "5",
-            Env.S3_BUCKET_NAME: bucket,
+            Env.S3_BUCKET_NAME: f"{prefix}-attributes",
             Env.MODULES: json.dumps({module: {"sync": True} for module in MODULES}),
             "STORE_FILE": str(store),
         }.items():
@@ -223,10 +265,11 @@ def running(emulator: Emulator, store: Path) -> Iterator[Target]:
         app = CqrsApp(
             modules=[*service.app.modules.values(), order], routes=["routes:router", "routes:notes", routes]
         )
-        yield Target(emulator, prefix, app)
+        if isinstance(tables, _InMemory):
+            app.use(tables.resources())
+        yield Target(app, tables)
         for name in files:
             sys.modules.pop(name, None)
     default_resources.cache_clear()
-    client = emulator.client("dynamodb")
-    for table in tables:
-        client.delete_table(TableName=f"{prefix}-{table}")
+    if isinstance(tables, _InDynamoDb):
+        tables.delete()
