@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
+    from aws_lambda_powertools.event_handler.api_gateway import Route
     from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 __all__ = ["JsonRequests", "JsonResponses"]
 
 _JSON: Final = "application/json"
+_WITHOUT_CONTENT: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
 class JsonRequests(OpenAPIRequestValidationMiddleware):
@@ -58,12 +61,22 @@ class JsonResponses(BaseMiddlewareHandler[Any]):
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:  # noqa: ANN401
         """Call the route, and encode its result unless it is text or bytes already."""
         response: Response[Any] = next_middleware(app)
-        if response.body is None:
+        if response.body is None and _is_value(response, app.context.get("_route")):
+            response.body = "null"
+        elif response.body is None:
             response.headers.pop("Content-Type", None)
             response.body = ""
         elif response.is_json() and not isinstance(response.body, (str, bytes)):
             response.body = dumps(response.body)
         return response
+
+
+def _is_value(response: Response[Any], route: Route | None) -> bool:
+    """Whether None is a value that a route says it may return, and not the lack of an answer."""
+    returned = route.dependant.return_param if route is not None else None
+    if returned is None or returned.type_ in {None, type(None)}:
+        return False
+    return response.is_json() and response.status_code not in _WITHOUT_CONTENT
 
 
 def _typed(fields: Sequence[Any], body: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -104,6 +104,25 @@ def test_whatever_can_be_got_has_a_head(memory: MemoryApp) -> None:
         assert (head.status, dict(head.headers), head.content) == (got.status, dict(got.headers), b""), path
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "media_type"), [("/perhaps", "null", "application/json"), ("/nothing", "", None)]
+)
+def test_none_is_a_value_where_the_route_says_so(path: str, body: str, media_type: str | None) -> None:
+    router = Router()
+
+    @router.get("/perhaps")
+    def perhaps() -> int | None:
+        return None
+
+    @router.get("/nothing")
+    def nothing() -> None:
+        pass
+
+    with MemoryApp(CqrsApp(routes=[router])) as memory:
+        answer = memory.client(tenant="acme").get(path)
+    assert (answer.status, answer.text, answer.headers.get("content-type")) == (200, body, media_type)
+
+
 def test_a_head_of_ones_own_is_asked(memory: MemoryApp) -> None:
     head = memory.client(tenant="acme").request("HEAD", "/headed")
     assert (head.status, head.headers["x-rows"]) == (204, "7")
