@@ -118,7 +118,7 @@ def test_none_is_a_value_where_the_route_says_so(path: str, body: str, media_typ
     def nothing() -> None:
         pass
 
-    with MemoryApp(CqrsApp(routes=[router])) as memory:
+    with MemoryApp(CqrsApp(modules=[doc], routes=[router])) as memory:
         answer = memory.client(tenant="acme").get(path)
     assert (answer.status, answer.text, answer.headers.get("content-type")) == (200, body, media_type)
 
