@@ -166,6 +166,9 @@ _texts: Final = st.text(st.characters(codec="utf-8"), max_size=8)
 _floats: Final = st.floats(allow_nan=False, allow_infinity=False).filter(
     lambda number: number == 0 or 1e-100 < abs(number) < 1e100
 )
+#: Where nothing says that a number is a float, it is read as what it was written as: beyond 2**53 a
+#: whole one may print as another number than the float is.
+_printed_floats: Final = _floats.filter(lambda number: number == Decimal(repr(number)) or abs(number) < 2**53)
 _decimals: Final = st.integers(-(10**24), 10**24).map(lambda whole: Decimal(whole).scaleb(-4))
 _moments: Final = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1))  # noqa: DTZ001
 _zones: Final = st.sampled_from(
@@ -180,7 +183,7 @@ _trees: Final = st.recursive(
     max_leaves=4,
 )
 _json: Final = st.recursive(
-    st.none() | st.booleans() | _whole | _floats | _texts,
+    st.none() | st.booleans() | _whole | _printed_floats | _texts,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_texts, inner, max_size=2),
     max_leaves=4,
 )
