@@ -69,7 +69,7 @@ class ServiceFunctions(Protocol):
         """How ``function`` reaches what tenants keep."""
 
     def set_variable(self, variable: str, value: str, *functions: lambda_.IFunction) -> None:
-        """Set an environment variable of ``functions``, except of those that were brought."""
+        """Set an environment variable of ``functions``, except where one that was brought sets it itself."""
 
     def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
         """Tell every function of a module: how it is processed, and its tables."""
@@ -82,7 +82,10 @@ class ServiceFunctions(Protocol):
 
 
 class Part(Protocol):
-    """A part of a service that gives the functions what they need to use it."""
+    """A part of a service that gives the functions what they need to use it.
+
+    The parts of this library also take a function of one's own: ``part.connect(my_function)``.
+    """
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Grant the functions what they do with this part, and tell them where it is."""

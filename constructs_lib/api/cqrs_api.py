@@ -13,6 +13,7 @@ from constructs import Construct
 
 from constructs_lib.api.access_log import AccessLog
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.gateway_timeout import warn_if_outlives_gateway
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
@@ -54,7 +55,7 @@ class CqrsApi(Construct):
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``.
-        function: Function that answers every request.
+        function: Function that answers every request, within 30 seconds: an HTTP API waits no longer.
         identity: Users whose tokens are accepted. The services take ID tokens only: an access
             token names neither tenant nor roles. Defaults to none: then ``authorizer`` is
             needed.
@@ -99,6 +100,7 @@ class CqrsApi(Construct):
         super().__init__(scope, construct_id)
         check_range("throttle_rate", throttle_rate, minimum=1, hint="requests per second")
         check_range("throttle_burst", throttle_burst, minimum=1, hint="requests at once")
+        warn_if_outlives_gateway(function)
         self.authorizer = _authorizer(identity, authorizer)
         self.stage: apigatewayv2.HttpStage | None = None
         self.log_group: logs.LogGroup | None = None

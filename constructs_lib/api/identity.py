@@ -9,12 +9,15 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["Identity"]
@@ -129,9 +132,14 @@ class Identity(Construct):
         pool_id = self.user_pool.user_pool_id
         return self.user_pool.env.region if Token.is_unresolved(pool_id) else pool_id.rpartition("_")[0]
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Tell the api function the ids of the pool and of its client."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Tell the api function, or one of your own, the ids of the pool and of its client."""
         pool, client = self.user_pool.user_pool_id, self.user_pool_client.user_pool_client_id
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            own.set_variable(Env.COGNITO_USER_POOL_ID, pool)
+            own.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client)
+            return
         functions.set_variable(Env.COGNITO_USER_POOL_ID, pool, functions.api)
         functions.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client, functions.api)
 

@@ -11,7 +11,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.network import allow_network_interfaces, network
 from constructs_lib.functions.python_runtime import default_python_runtime
+from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
+from constructs_lib.functions.vpc_endpoints import EndpointCheck
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration, check_range
 from constructs_lib.props.strict_props import strict_props
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import RemovalPolicy
+    from aws_cdk import aws_ec2 as ec2
 
 __all__ = ["CqrsFunction"]
 
@@ -28,7 +32,8 @@ class CqrsFunction(Construct):
     """A Lambda function whose role may write its own log and traces, and nothing else.
 
     Logs are JSON and expire. Memory and timeout are explicit. Whatever else the function
-    may do is granted by the resource that it uses.
+    may do is granted by the resource that it uses. In a VPC, synthesis says which endpoints the
+    function needs where its subnets have no way out.
 
     Example:
         >>> worker = CqrsFunction(self, "Worker", code=code, handler="main.app")
@@ -55,9 +60,17 @@ class CqrsFunction(Construct):
         log_retention: How long log lines are kept. Defaults to that of ``defaults``: 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             that of ``defaults``: RETAIN.
+        vpc: The VPC that the function runs in; False for none where ``defaults`` has one. With
+            another one, subnets and security groups of ``defaults`` do not count. Defaults to that
+            of ``defaults``: none.
+        vpc_subnets: Which subnets of the VPC, private or isolated. Defaults to those of
+            ``defaults``: the private ones, or the isolated ones where there are no private ones.
+        security_groups: What guards the function in the VPC, from 1 to 5. Defaults to those of
+            ``defaults``: a new group, which lets everything out and nothing in.
 
     Raises:
-        InvalidPropsError: A number or duration is outside what Lambda allows.
+        InvalidPropsError: A number or duration is outside what Lambda allows, or the VPC has no
+            such subnets, or public ones.
 
     """
 
@@ -80,6 +93,9 @@ class CqrsFunction(Construct):
         description: str | None = None,
         log_retention: logs.RetentionDays | None = None,
         removal_policy: RemovalPolicy | None = None,
+        vpc: ec2.IVpc | bool | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
@@ -98,14 +114,20 @@ class CqrsFunction(Construct):
                 python_runtime=python_runtime,
                 log_retention=log_retention,
                 removal_policy=removal_policy,
+                vpc=vpc,
+                vpc_subnets=vpc_subnets,
+                security_groups=security_groups,
             )
             .plus(layers=layers, environment=environment)
         )
+        inside = network(self, used.vpc, used.vpc_subnets, used.security_groups)
         self.log_group = logs.LogGroup(
             self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy
         )
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)
+        if inside is not None:
+            allow_network_interfaces(self.role)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -123,8 +145,17 @@ class CqrsFunction(Construct):
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
+            vpc=inside.vpc if inside else None,
+            vpc_subnets=inside.selection if inside else None,
+            security_groups=inside.security_groups if inside else None,
         )
-        acknowledge(self.role, "X-Ray's write actions take no resource", "AwsSolutions-IAM5[Resource::*]")
+        self._endpoints = EndpointCheck(self.function, self.role, inside) if inside else None
+        warn_if_switched_off(self.function, reserved_concurrency)
+        acknowledge(
+            self.role,
+            "X-Ray's write actions take no resource, nor do those for network interfaces",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
         acknowledge(
             self.function,
             "the runtime is the Python that synthesizes, so that what is tested is what is deployed",
@@ -137,3 +168,8 @@ class CqrsFunction(Construct):
             "again (the schedule): there are no asynchronous invocations to keep",
             "Serverless-LambdaDLQ",
         )
+
+    def assumes(self, role: iam.Role) -> None:
+        """Count what ``role`` may do as what the function calls: it assumes it."""
+        if self._endpoints is not None:
+            self._endpoints.also_as(role)

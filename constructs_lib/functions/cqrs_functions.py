@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aws_cdk import Duration, RemovalPolicy
+    from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_logs as logs
     from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -42,13 +44,15 @@ class CqrsFunctions(Construct):
 
     Each has its own role and environment: api publishes and reads, stream starts the
     processing, worker applies commands and runs data sync handlers, notifier tells
-    clients. None may do what another one does for it. The code's own needs, such as a
-    database, are given to api, worker and operator, which run it. operator is for people and
-    for the schedule of `Healing`: it repairs what all tenants have, with worker's network.
+    clients. None may do what another one does for it. The code's own needs, such as variables,
+    packages and secrets, are given to all of them, as all of them import it. operator is for
+    people and for the schedule of `Healing`: it repairs what all tenants have, and needs what worker
+    needs, such as a way to its database.
 
     Example:
         >>> functions = CqrsFunctions(
-        ...     self, "Functions", code=code, app_name="shop", tables=[orders], notifications=notifications
+        ...     self, "Functions", code=code, app_name="shop", tables=[orders],
+        ...     notifications=notifications, vpc=vpc
         ... )
         >>> CommandWorkflow(self, "Workflow", worker=functions.worker).connect(functions)
         >>> database.connections.allow_default_port_from(functions.worker)
@@ -74,14 +78,12 @@ class CqrsFunctions(Construct):
         identity: Whose ids the api function is told. Defaults to none.
         tenant_sessions: Whether the api function reaches rows and large attributes in sessions of a
             role, `TenantSessions`, each of which is for the one tenant of the request; it has no such
-            rights itself. One brought along has to set ``TENANT_ROLE_ARN`` by itself, to
-            ``tenant_sessions.role``'s. Defaults to False: the library alone keeps tenants apart.
+            rights itself. Defaults to False: the library alone keeps tenants apart.
         defaults: What these functions share; the properties below go before it. Defaults to
             `FunctionDefaults`.
         layers: Layers of all of them, behind those of ``defaults``, such as a `RuntimeLayer`'s.
-        dependency_layers: Layers of api, worker and operator only, with what your code needs.
-            Defaults to none.
-        environment: Variables of your code, for the same three. Secrets: `add_secret`. Defaults
+        dependency_layers: Layers with what your code needs, behind ``layers``. Defaults to none.
+        environment: Variables of your code, for all functions. Secrets: `add_secret`. Defaults
             to none.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
@@ -92,16 +94,23 @@ class CqrsFunctions(Construct):
         notifier: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         operator: An existing function, or the size of a new one. Defaults to a new one of the
-            default size. Existing ones get their permissions here; code and environment are
-            their own.
+            default size. Existing ones get their permissions and variables here, other than those
+            that they set themselves; code, layers and network are their own. Of one that was
+            imported, or is of another stack, synthesis says which variables it needs.
         architecture: Processor of the functions. Defaults to that of ``defaults``: ARM64.
         python_runtime: Their Python. Defaults to that of ``defaults``: the Python that synthesizes.
         log_retention: How long their logs are kept. Defaults to that of ``defaults``: 1 month.
         removal_policy: What happens to their log groups when they leave the stack. Defaults to
             that of ``defaults``: RETAIN.
+        vpc: The VPC that all functions run in, but for those whose `FunctionOptions` say otherwise,
+            and existing ones. Defaults to that of ``defaults``: none.
+        vpc_subnets: Which subnets of the VPC, private or isolated. Defaults to those of
+            ``defaults``: the private ones, or the isolated ones where there are no private ones.
+        security_groups: What guards the functions in the VPC, all alike. Defaults to those of
+            ``defaults``: a new group for each.
 
     Raises:
-        InvalidPropsError: A variable is one that the constructs set,
+        InvalidPropsError: A variable is one that the constructs set, the VPC has no such subnets,
             ``read_your_writes`` has no session table, or with ``tenant_sessions`` the api function,
             or its role, is also that of another one.
 
@@ -138,6 +147,9 @@ class CqrsFunctions(Construct):
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays | None = None,
         removal_policy: RemovalPolicy | None = None,
+        vpc: ec2.IVpc | bool | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         own = dict(environment or {})
@@ -153,39 +165,54 @@ class CqrsFunctions(Construct):
                 python_runtime=python_runtime,
                 log_retention=log_retention,
                 removal_policy=removal_policy,
+                vpc=vpc,
+                vpc_subnets=vpc_subnets,
+                security_groups=security_groups,
             )
             .plus(
-                layers=layers,
-                environment={Env.NODE_ENV: env_name, Env.APP_NAME: app_name, Env.MODULES: "{}"},
+                layers=[*layers, *dependency_layers],
+                environment={Env.NODE_ENV: env_name, Env.APP_NAME: app_name, Env.MODULES: "{}", **own},
             )
         )
-        with_own_code = shared.plus(layers=dependency_layers, environment=own)
+        self._brought: dict[int, BroughtFunction] = {}
+        self._made: dict[int, CqrsFunction] = {}
+        kinds = [id(given) for given in (api, stream, worker, notifier, operator)]
 
-        def function(
-            kind: str, given: FunctionOptions | lambda_.IFunction | None, defaults: FunctionDefaults
-        ) -> lambda_.IFunction:
+        def function(kind: str, given: FunctionOptions | lambda_.IFunction | None) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
+                brought = self._brought[id(given)] = BroughtFunction.of(given)
+                # A function of several kinds is for none in particular.
+                of_kind = {Env.FUNCTION: kind} if kinds.count(id(given)) == 1 else {}
+                for variable, value in {**shared.environment, **of_kind}.items():
+                    if variable != Env.MODULES:
+                        brought.set_variable(variable, value, told_by=self)
                 return given
             options = given or FunctionOptions()
-            return CqrsFunction(
+            check_own_variables(f"environment of {kind}", options.environment)
+            warn_of_passwords(self, options.environment, env_name)
+            made = CqrsFunction(
                 self,
                 kind.capitalize(),
                 code=code,
                 handler=handler,
-                defaults=defaults,
-                environment={Env.FUNCTION: kind},
+                defaults=shared,
+                environment={**options.environment, Env.FUNCTION: kind},
                 memory_size=options.memory_size,
                 timeout=options.timeout or TIMEOUTS[kind],
                 reserved_concurrency=options.reserved_concurrency,
                 description=f"{app_name} {env_name}: {kind}",
-            ).function
+                vpc=options.vpc,
+                vpc_subnets=options.vpc_subnets,
+                security_groups=options.security_groups,
+            )
+            self._made[id(made.function)] = made
+            return made.function
 
-        self.api = function(FunctionKind.API, api, with_own_code)
-        self.stream = function(FunctionKind.STREAM, stream, shared)
-        self.worker = function(FunctionKind.WORKER, worker, with_own_code)
-        self.notifier = function(FunctionKind.NOTIFIER, notifier, shared)
-        self.operator = function(FunctionKind.OPERATOR, operator, with_own_code)
-        self._brought = {id(given) for given in (api, stream, worker, notifier, operator)}
+        self.api = function(FunctionKind.API, api)
+        self.stream = function(FunctionKind.STREAM, stream)
+        self.worker = function(FunctionKind.WORKER, worker)
+        self.notifier = function(FunctionKind.NOTIFIER, notifier)
+        self.operator = function(FunctionKind.OPERATOR, operator)
         if tenant_sessions:
             self._refuse_role_of_api_elsewhere()
         self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None
@@ -214,7 +241,7 @@ class CqrsFunctions(Construct):
             self.set_variable(Env.RYW_SESSION_TTL_MINUTES, minutes, self.api)
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
-        """Let your code, in api, worker and operator, read ``secret``.
+        """Let your code, in all functions, read ``secret``.
 
         Args:
             variable: Environment variable that gets the secret's ARN, never its value.
@@ -225,10 +252,9 @@ class CqrsFunctions(Construct):
 
         """
         check_own_variables("variable", [variable])
-        readers = (self.api, self.worker, self.operator)
-        for function in readers:
+        for function in self._everybody:
             secret.grant_read(function)
-        self.set_variable(variable, secret.secret_arn, *readers)
+        self.set_variable(variable, secret.secret_arn, *self._everybody)
 
     def data_access(self, function: lambda_.IFunction) -> DataAccess:
         """How ``function`` reaches what tenants keep: itself, or in `tenant_sessions`."""
@@ -237,7 +263,10 @@ class CqrsFunctions(Construct):
         return DataAccess(function)
 
     def set_variable(self, variable: str, value: str, *functions: lambda_.IFunction) -> None:
-        """Set an environment variable of ``functions``, except of those that were brought.
+        """Set an environment variable of ``functions``.
+
+        One that was brought keeps what it sets itself; where it cannot be told, as it was imported or
+        is of another stack, synthesis says what it needs.
 
         Args:
             variable: Name of the variable.
@@ -246,7 +275,9 @@ class CqrsFunctions(Construct):
 
         """
         for function in functions:
-            if id(function) not in self._brought and isinstance(function, lambda_.Function):
+            if (brought := self._brought.get(id(function))) is not None:
+                brought.set_variable(variable, value, told_by=self)
+            elif isinstance(function, lambda_.Function):
                 function.add_environment(variable, value)
 
     def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
@@ -258,8 +289,12 @@ class CqrsFunctions(Construct):
 
         """
         self._modules[name] = settings
-        everybody = (self.api, self.stream, self.worker, self.notifier, self.operator)
-        self.set_variable(Env.MODULES, Stack.of(self).to_json_string(self._modules), *everybody)
+        text = Stack.of(self).to_json_string(self._modules)
+        for function in self._everybody:
+            if (brought := self._brought.get(id(function))) is not None:
+                brought.add_module(name, settings, told_by=self)
+            else:
+                self.set_variable(Env.MODULES, text, function)
 
     def add_applier(self, function: lambda_.IFunction) -> None:
         """Count ``function`` among those that apply commands: api, worker and operator always do."""
@@ -273,6 +308,11 @@ class CqrsFunctions(Construct):
         self._for_appliers.append(give)
         for function in self._appliers:
             give(function)
+
+    @property
+    def _everybody(self) -> tuple[lambda_.IFunction, ...]:
+        """All functions: each imports the service's code."""
+        return (self.api, self.stream, self.worker, self.notifier, self.operator)
 
     def _refuse_role_of_api_elsewhere(self) -> None:
         """The others work for all tenants: with a role of theirs, api would do so, too."""
@@ -306,4 +346,6 @@ class CqrsFunctions(Construct):
         common = [code.strip().lower() for code in codes if code.strip()] or ["common"]
         sessions = TenantSessions(self, "TenantSessions", function=self.api, common_tenant_codes=common)
         self.set_variable(Env.TENANT_ROLE_ARN, sessions.role.role_arn, self.api)
+        if (made := self._made.get(id(self.api))) is not None:
+            made.assumes(sessions.role)
         return sessions

@@ -14,6 +14,8 @@ from constructs_lib.props.strict_props import strict_dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import aws_ec2 as ec2
+
 __all__ = ["FunctionDefaults"]
 
 
@@ -36,6 +38,10 @@ class FunctionDefaults:
         log_retention: How long log lines are kept. Defaults to 1 month.
         removal_policy: What happens to the log groups when they leave the stack. Defaults
             to RETAIN.
+        vpc: The VPC that the functions run in. Defaults to none, as False does.
+        vpc_subnets: Which subnets of ``vpc``, private or isolated. Defaults to the private ones.
+        security_groups: What guards the functions in ``vpc``, for all of them together. Defaults
+            to a new group for each, which lets everything out and nothing in.
 
     """
 
@@ -45,10 +51,18 @@ class FunctionDefaults:
     python_runtime: lambda_.Runtime | None = None
     log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    vpc: ec2.IVpc | bool | None = None
+    vpc_subnets: ec2.SubnetSelection | None = None
+    security_groups: Sequence[ec2.ISecurityGroup] | None = None
 
     def but(self, **given: Any) -> FunctionDefaults:  # noqa: ANN401 - of as many types as there are fields
-        """Give the same defaults with those of ``given`` that are not None."""
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        """Give the same defaults with those of ``given`` that are not None.
+
+        Another ``vpc`` has other subnets and security groups: those of these defaults are left out.
+        """
+        changed = {name: value for name, value in given.items() if value is not None}
+        elsewhere = {"vpc_subnets": None, "security_groups": None} if "vpc" in changed else {}
+        return replace(self, **{**elsewhere, **changed})
 
     def plus(
         self, *, layers: Sequence[lambda_.ILayerVersion] = (), environment: Mapping[str, str] | None = None

@@ -13,6 +13,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.reserved_concurrency import concurrency_of_queue
 from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, fit_visibility
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
@@ -157,11 +159,17 @@ class Notifications(Construct):
             dead_letter_queue=self.dead_letter_queue,
         )
 
-    def connect(self, functions: ServiceFunctions) -> None:
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let whatever applies commands publish their status, worker raise alarms, and operator replay.
 
-        The consumer of the queue is not connected by this: see `add_consumer`.
+        A function of your own may publish statuses, as a synchronous publish does. The consumer of the
+        queue is not connected by this: see `add_consumer`.
         """
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self.grants.publish(own.function)
+            own.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn)
+            return
 
         def give(applier: lambda_.IFunction) -> None:
             self.grants.publish(applier)
@@ -176,7 +184,7 @@ class Notifications(Construct):
         functions.set_variable(Env.DEAD_LETTER_QUEUE_URL, self.dead_letter_queue.queue_url, operator)
 
     def add_consumer(
-        self, function: lambda_.IFunction, *, batch_size: int = 10, max_concurrency: int = 10
+        self, function: lambda_.IFunction, *, batch_size: int = 10, max_concurrency: int | None = None
     ) -> None:
         """Feed the queue to ``function``, which reports the messages of a batch that failed.
 
@@ -184,15 +192,18 @@ class Notifications(Construct):
             function: The notifier. Its timeout must be at most a sixth of the queue's
                 visibility timeout.
             batch_size: Most messages of one call, from 1 to 10.
-            max_concurrency: Most calls at the same time, from 2 to 1000.
+            max_concurrency: Most calls at the same time, from 2 to 1000. Defaults to 10, or to what
+                the function reserves, if that is less.
 
         Raises:
-            InvalidPropsError: A number is outside what Lambda allows, or the function may
+            InvalidPropsError: A number is outside what Lambda allows, the queue would make more calls
+                at the same time than the function reserves, or the function may
                 run for longer than a sixth of ``visibility_timeout``.
 
         """
         check_range("batch_size", batch_size, minimum=1, maximum=10, hint="10 is the most without a window")
         check_range("max_concurrency", max_concurrency, minimum=2, maximum=1000, hint="Lambda starts at 2")
+        max_concurrency = concurrency_of_queue(function, max_concurrency)
         if not self._queue_brought:
             fit_visibility(self.queue, function, given=self._visibility_timeout)
         acknowledge(

@@ -10,6 +10,7 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_props
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.api.identity import Identity
     from constructs_lib.parts import ServiceFunctions
@@ -116,8 +118,14 @@ class RealtimeApi(Construct):
         """Where users connect."""
         return f"wss://{self.event_api.realtime_dns}/event/realtime"
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let the notifier push to the users of this API."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Let the notifier, or a function of your own, push to the users of this API."""
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self.grants.publish(own.function)
+            own.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint)
+            own.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace)
+            return
         self.grants.publish(functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)

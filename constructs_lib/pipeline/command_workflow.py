@@ -13,7 +13,9 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.functions.log_groups import vended_log_group
+from constructs_lib.functions.reserved_concurrency import warn_if_few_for_handlers
 from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
 from constructs_lib.pipeline.command_workflow_role import state_machine_role
 from constructs_lib.pipeline.command_workflow_times import (
@@ -111,6 +113,7 @@ class CommandWorkflow(Construct):
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._worker = worker
         if state_machine is not None:
             refuse_props_of_brought(
                 "state_machine",
@@ -141,6 +144,7 @@ class CommandWorkflow(Construct):
         retries = others if outage_retry is error_retry else (*others, outage_retry)
         check_times(timeout, task_timeout, worker, express=express, retries=retries)
         check_range("max_concurrency", max_concurrency, minimum=1, maximum=40, hint="one by one is 1")
+        warn_if_few_for_handlers(worker, max_concurrency or 10)
         self.definition = CommandWorkflowDefinition(
             self,
             worker=worker,
@@ -172,13 +176,38 @@ class CommandWorkflow(Construct):
         )
         self.grants = CommandWorkflowGrants(self.state_machine)
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let api, stream and operator start executions, and operator look at them."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Let api, stream and operator start executions, and operator look at them.
+
+        A function of your own may start them, as a publish does where handlers follow.
+
+        Raises:
+            InvalidPropsError: The worker is one of those: it would depend on the state machine, which
+                depends on it.
+
+        """
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self._check_not_worker(own.function)
+            self.grants.start(own.function)
+            own.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn)
+            return
         starters = (functions.api, functions.stream, functions.operator)
+        for function in starters:
+            self._check_not_worker(function)
         for function in starters:
             self.grants.start(function)
         functions.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn, *starters)
         self.grants.inspect(functions.operator)
+
+    def _check_not_worker(self, function: lambda_.IFunction) -> None:
+        if function is self._worker and isinstance(function, lambda_.Function):
+            msg = (
+                f"worker must be another function than those that start executions, got {function.node.path} "
+                "for both: it would depend on the state machine, which depends on it; bring two functions "
+                "with the same code"
+            )
+            raise InvalidPropsError(msg)
 
     def metric_failed(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Executions that failed, summed over ``period`` (5 minutes)."""

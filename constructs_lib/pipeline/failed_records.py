@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
@@ -16,6 +17,8 @@ from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["FailedRecords", "FailedRecordsGrants"]
@@ -59,8 +62,13 @@ class FailedRecords(Construct):
         self.bucket: s3.IBucket = bucket or self._new_bucket(removal_policy or RemovalPolicy.RETAIN)
         self.grants = FailedRecordsGrants(self.bucket)
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let operator look at the records and send them again."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Let operator, or a function of your own, look at the records and send them again."""
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self.grants.replay(own.function)
+            own.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name)
+            return
         self.grants.replay(functions.operator)
         functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
 

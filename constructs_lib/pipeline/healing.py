@@ -10,12 +10,15 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import HEAL_OPERATION
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["Healing"]
@@ -84,11 +87,12 @@ class Healing(Construct):
             "Serverless-EventBusDLQ",
         )
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Have the operator function heal whenever it is time."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Have the operator function, or the one that is given, heal whenever it is time."""
+        function = functions if is_own_function(functions) else functions.operator
         self.rule.add_target(
             targets.LambdaFunction(
-                functions.operator,
+                function,
                 event=events.RuleTargetInput.from_object({"operation": HEAL_OPERATION}),
                 max_event_age=_SHORTEST_AGE,
                 retry_attempts=0,

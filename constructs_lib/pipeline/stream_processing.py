@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.reserved_concurrency import note_stream
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
@@ -116,6 +117,7 @@ class StreamProcessing(Construct):
         self.module_name = table.module_name
         self.function = function
         table.command_table.grant_stream_read(function)
+        note_stream(function, parallelization_factor)
         self.event_source_mapping = lambda_.EventSourceMapping(
             self,
             "Mapping",

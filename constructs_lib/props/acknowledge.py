@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
 
-__all__ = ["acknowledge", "acknowledge_wildcard"]
+__all__ = ["acknowledge", "acknowledge_wildcard", "flat"]
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 
@@ -34,11 +34,11 @@ def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) ->
     """
     principal = grantee.grant_principal
     if isinstance(principal, Construct):
-        shown = _flat(Stack.of(principal).resolve(resource))
+        shown = flat(Stack.of(principal).resolve(resource))
         acknowledge(principal, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
 
 
-def _flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression
+def flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression
     """Write a CloudFormation expression as cdk-nag does, such as ``<Bucket.Arn>/*``.
 
     A variable of a policy looks like one of CloudFormation's to cdk-nag: ``<aws:PrincipalTag/tenant>``.
@@ -49,6 +49,6 @@ def _flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression
         case {"Fn::GetAtt": [name, attribute]}:
             return f"<{name}.{attribute}>"
         case {"Fn::Join": [delimiter, parts]}:
-            return str(delimiter).join(_flat(part) for part in parts)
+            return str(delimiter).join(flat(part) for part in parts)
         case _:
             return _VARIABLE.sub(r"<\1>", str(value))

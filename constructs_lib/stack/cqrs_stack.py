@@ -15,6 +15,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.functions.cqrs_functions import CqrsFunctions
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.gateway_timeout import check_api_timeout
 from constructs_lib.layers.dependencies_layer import DependenciesLayer
 from constructs_lib.layers.runtime_layer import RuntimeLayer
 from constructs_lib.messaging.notifications import Notifications
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
+    from aws_cdk import aws_ec2 as ec2
 
     from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
@@ -70,11 +72,18 @@ class CqrsStack(Stack):
         modules: The service's modules.
         code: Folder with the Lambda code, or the code.
         handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
-        dependencies: Lock file of what ``code`` needs, for the functions that run it.
+        dependencies: Lock file of what ``code`` needs, for all functions.
             Defaults to nothing besides the runtime.
         runtime_layer: An existing layer with the runtime. Defaults to a new `RuntimeLayer`.
-        environment: Variables of your code, for the functions api, worker and operator. For
+        environment: Variables of your code, for all functions, as all of them import it. For
             what is secret there is ``functions.add_secret``. Defaults to none.
+        vpc: The VPC that the functions run in, such as that of a database, but for those whose
+            `FunctionOptions` say otherwise, and existing ones. Synthesis says which endpoints they
+            need where their subnets have no way out. Defaults to none.
+        vpc_subnets: Which subnets of ``vpc``, private or isolated. Defaults to the private ones, or
+            the isolated ones where there are no private ones.
+        security_groups: What guards the functions in ``vpc``, all alike. Defaults to a new group for
+            each, which lets everything out and nothing in.
         read_your_writes: How long a user's own write is looked for before the pipeline has
             processed it. None switches it off, and leaves the session table out. Defaults to 5
             minutes.
@@ -99,8 +108,7 @@ class CqrsStack(Stack):
             ``environment`` tell what that issuer calls its claims. Defaults to the user pool.
         tenant_sessions: Least privilege by tenant: whether the api function reaches rows and large
             attributes in sessions of a role that is limited to the tenant of the request. One
-            call of STS for each tenant, hour and instance. An api function that is brought along
-            has to set ``TENANT_ROLE_ARN`` by itself, to ``functions.tenant_sessions.role``'s.
+            call of STS for each tenant, hour and instance.
             Defaults to False: the library alone keeps tenants apart.
         notifications: Topics and queue from another stack. Defaults to new ones.
         api: An existing function, or the size of a new one. Defaults to a new one of the
@@ -112,7 +120,8 @@ class CqrsStack(Stack):
         notifier: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         operator: An existing function, or the size of a new one. Defaults to a new one of the
-            default size.
+            default size. Existing ones get their permissions and variables, other than those that
+            they set themselves; code, layers and network are their own.
         architecture: Processor of the functions and their layers. Defaults to ARM64.
         python_runtime: Their Python. Defaults to the Python that synthesizes.
         log_retention: How long logs are kept. Defaults to 1 month.
@@ -144,6 +153,9 @@ class CqrsStack(Stack):
         dependencies: str | Path | None = None,
         runtime_layer: lambda_.ILayerVersion | None = None,
         environment: Mapping[str, str] | None = None,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
         read_your_writes: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
@@ -186,6 +198,7 @@ class CqrsStack(Stack):
             _check_authorizer(identity, password_auth=password_auth, realtime=realtime)
         if notifications is not None:
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
+        check_api_timeout(api)
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
@@ -194,6 +207,9 @@ class CqrsStack(Stack):
             python_runtime=python_runtime,
             log_retention=log_retention,
             removal_policy=removal_policy,
+            vpc=vpc,
+            vpc_subnets=vpc_subnets,
+            security_groups=security_groups,
         )
         self.tables = {module.name: module.table or self._new_table(module) for module in modules}
         self.session_table = self._new_session_table(read_your_writes) if read_your_writes else None

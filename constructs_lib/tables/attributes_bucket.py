@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
@@ -18,6 +19,7 @@ from runtime.contract import Env
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
 
@@ -92,8 +94,16 @@ class AttributesBucket(Construct):
         )
         self.grants = AttributesBucketGrants(self.bucket)
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let api put large attributes here, and worker and operator read them."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Let api put large attributes here, and worker and operator read them.
+
+        A function of your own may do both, for all tenants.
+        """
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self.grants.read_write(own.function)
+            own.set_variable(Env.S3_BUCKET_NAME, self.bucket.bucket_name)
+            return
         api = functions.data_access(functions.api)
         self.grants.read_write(api.grantee, *api.own_objects)
         if api.common_objects:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.checks import (
     check_range,
     check_removal_policy,
@@ -21,15 +22,21 @@ from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
 from runtime import contract
+from runtime.contract import Env
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["CqrsTable"]
+
+_RIGHTS: Final = tuple(name for name in vars(CqrsTableGrants) if not name.startswith("_"))
 
 
 class CqrsTable(Construct):
@@ -44,7 +51,7 @@ class CqrsTable(Construct):
 
     Example:
         >>> orders = CqrsTable(self, "Order")
-        >>> orders.grants.publish(api_function)
+        >>> orders.connect(report_function, rights=["read"])
 
     Args:
         scope: Parent construct.
@@ -151,6 +158,8 @@ class CqrsTable(Construct):
             Annotations.of(self).add_warning_v2(
                 "cqrs:destroyableTables", "tables and their data are deleted with the stack"
             )
+        self._service: ServiceFunctions | None = None
+        self._own: list[BroughtFunction] = []
         self._prefix = table_name_prefix
         self._made: set[str] = set()
         self._recovery_days = point_in_time_recovery_days
@@ -207,8 +216,39 @@ class CqrsTable(Construct):
         assumed = self._made if self._prefix == convention else ()
         return {name: value for name, value in self.module_settings.items() if name not in assumed}
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let the functions of a service publish, process, read and repair this module."""
+    def connect(
+        self,
+        functions: ServiceFunctions | lambda_.IFunction,
+        *,
+        rights: Sequence[str] | None = None,
+    ) -> None:
+        """Let the functions of a service publish, process, read and repair this module.
+
+        A function of your own may publish and read, and is told what the runtime has to know to do
+        so: this module, beside those that it is connected to already, and the names of the service
+        whose functions this table is connected to. It reaches what all tenants have.
+
+        Args:
+            functions: The functions of a service, or one of your own.
+            rights: What one of your own may do, by the names of `CqrsTableGrants`, such as "read".
+                Defaults to "publish" and "read".
+
+        Raises:
+            InvalidPropsError: There is no such right, or ``rights`` are for the functions of a service,
+                whose rights follow from what each is for.
+
+        """
+        if is_own_function(functions):
+            self._connect_own(
+                BroughtFunction.of(functions), ("publish", "read") if rights is None else rights
+            )
+            return
+        if rights is not None:
+            msg = f"rights are for a function of your own, got {rights!r} for a service's; leave them out"
+            raise InvalidPropsError(msg)
+        self._service = functions
+        for earlier in self._own:
+            self._tell_service(earlier)
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE
@@ -229,6 +269,23 @@ class CqrsTable(Construct):
         if is_inline:
             self.grants.apply(functions.stream)
             functions.add_applier(functions.stream)
+
+    def _connect_own(self, own: BroughtFunction, rights: Sequence[str]) -> None:
+        for right in [rights] if isinstance(rights, str) else rights:
+            if right not in _RIGHTS:
+                msg = f"rights must be names among {', '.join(_RIGHTS)}, got {right!r}; give a list of them"
+                raise InvalidPropsError(msg)
+            getattr(self.grants, right)(own.function)
+        # All names: the function may be of another service, or of none.
+        own.add_module(self.module_name, self.module_settings)
+        self._own.append(own)
+        self._tell_service(own)
+
+    def _tell_service(self, own: BroughtFunction) -> None:
+        """Tell a function which service counts what it does."""
+        if self._service is not None:
+            own.set_variable(Env.NODE_ENV, self._service.env_name)
+            own.set_variable(Env.APP_NAME, self._service.app_name)
 
     def metric_throttled_commands(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the command table that were throttled, summed over ``period`` (5 minutes)."""

@@ -8,6 +8,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.grants import allow_reads, allow_writes
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
@@ -78,8 +79,13 @@ class MasterDataTable(Construct):
         )
         self.grants = MasterDataTableGrants(self.table)
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let the functions that apply commands look up how long rows are kept."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Let the functions that apply commands, or one of your own, look up how long rows are kept."""
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self.grants.read(own.function)
+            own.set_variable(Env.MASTER_DATA_TABLE_NAME, self.table.table_name)
+            return
 
         def give(applier: lambda_.IFunction) -> None:
             self.grants.read(functions.data_access(applier).grantee)

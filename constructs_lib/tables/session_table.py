@@ -8,6 +8,7 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.checks import check_duration
 from constructs_lib.props.grants import allow_writes
 from constructs_lib.props.strict_props import strict_props
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
 
@@ -82,8 +84,14 @@ class SessionTable(Construct):
         )
         self.grants = SessionTableGrants(self.table)
 
-    def connect(self, functions: ServiceFunctions) -> None:
-        """Let the api function note who wrote what, and tell it for how long that counts."""
+    def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
+        """Let the api function, or one of your own, note who wrote what; tell it for how long that counts."""
+        if is_own_function(functions):
+            own = BroughtFunction.of(functions)
+            self.grants.track(own.function)
+            own.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name)
+            own.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes)
+            return
         self.grants.track(functions.data_access(functions.api).grantee)
         functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, functions.api)
         functions.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes, functions.api)

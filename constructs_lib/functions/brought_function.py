@@ -1,0 +1,149 @@
+"""A function that was made elsewhere, as the parts of a service see it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import jsii
+from aws_cdk import Annotations, Aspects, IAspect, Stack, Token
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.acknowledge import flat
+from runtime.contract import Env
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from constructs import IConstruct
+    from typing_extensions import TypeIs
+
+    from constructs_lib.parts import ServiceFunctions
+
+__all__ = ["BroughtFunction", "is_own_function"]
+
+_ID: Final = "CqrsVariables"
+
+
+class BroughtFunction(Construct):
+    """What a function of one's own is told by the parts that are connected to it.
+
+    It is a child of the function, so that each part finds what others have told. Variables that the
+    function sets itself stay as they are. Where variables cannot be set, as of a function that was
+    imported, synthesis says which it needs, and their values.
+
+    Args:
+        function: The function; an alias or a version stands for the function behind it.
+
+    """
+
+    def __init__(self, function: lambda_.IFunction) -> None:
+        super().__init__(cast("Construct", function), _ID)
+        self.function = function
+        self._theirs = _variables_of(function)
+        self._modules: dict[str, Mapping[str, Any]] = {}
+        self._untold: dict[str, str] = {}
+        Aspects.of(self).add(_UntoldVariables(self))
+
+    @classmethod
+    def of(cls, function: lambda_.IFunction) -> BroughtFunction:
+        """Give what is known of ``function``; the same for all who ask."""
+        behind = _behind(function)
+        known = behind.node.try_find_child(_ID)
+        return known if isinstance(known, cls) else cls(behind)
+
+    def set_variable(self, variable: str, value: str, *, told_by: Construct | None = None) -> None:
+        """Tell the function, unless it sets the variable itself.
+
+        Args:
+            variable: Name of the variable.
+            value: Its value; it goes before one that was told earlier.
+            told_by: What needs the function in turn: of another stack it can be told only what does
+                not depend on the stack of this. Defaults to nothing that does.
+
+        """
+        if variable in self._theirs:
+            return
+        if self._can_be_told(value, told_by):
+            self.function.add_environment(variable, value)  # type: ignore[attr-defined]
+        else:
+            self._untold[variable] = value
+
+    def add_module(self, name: str, settings: Mapping[str, Any], *, told_by: Construct | None = None) -> None:
+        """Tell the function of a module, beside those that it knows.
+
+        Args:
+            name: The module.
+            settings: How it is processed, and its tables.
+            told_by: As for `set_variable`.
+
+        """
+        self._modules[name] = settings
+        literal = json.dumps(self._modules)
+        text = Stack.of(self).to_json_string(self._modules) if Token.is_unresolved(literal) else literal
+        self.set_variable(Env.MODULES, text, told_by=told_by)
+
+    @property
+    def untold(self) -> dict[str, str]:
+        """The variables that it needs and could not be told, as a person may write them."""
+        resolve = Stack.of(self).resolve
+        return {name: flat(resolve(value)) for name, value in self._untold.items()}
+
+    def _can_be_told(self, value: str, told_by: Construct | None) -> bool:
+        if not isinstance(self.function, lambda_.Function | lambda_.SingletonFunction):
+            return False
+        is_elsewhere = told_by is not None and Stack.of(told_by) is not Stack.of(self)
+        return not (is_elsewhere and Token.is_unresolved(value))
+
+
+@jsii.implements(IAspect)
+class _UntoldVariables:
+    """Says at synth which variables a function needs, once all parts are connected."""
+
+    def __init__(self, brought: BroughtFunction) -> None:
+        self._brought = brought
+
+    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - jsii asks for this name
+        if untold := self._brought.untold:
+            values = ", ".join(f"{name}={value}" for name, value in untold.items())
+            Annotations.of(self._brought.function).add_warning_v2(
+                "cqrs:untoldVariables",
+                "variables of this function cannot be set here, as it was imported, or is of another stack; "
+                f"set them where it is defined: {values}",
+            )
+
+
+def is_own_function(functions: ServiceFunctions | lambda_.IFunction) -> TypeIs[lambda_.IFunction]:
+    """Whether a part was given a function of one's own, not the functions of a service.
+
+    Raises:
+        InvalidPropsError: ``functions`` is neither.
+
+    """
+    if hasattr(functions, "function_arn"):
+        return True
+    if not hasattr(functions, "add_module"):
+        function = getattr(functions, "function", None)
+        hint = "pass its function" if hasattr(function, "function_arn") else "pass one of these"
+        msg = f"connect takes CqrsFunctions or a Lambda function, got {type(functions).__name__}; {hint}"
+        raise InvalidPropsError(msg)
+    return False
+
+
+def _behind(function: lambda_.IFunction) -> lambda_.IFunction:
+    """The function whose configuration has the variables."""
+    if isinstance(function, lambda_.Alias):
+        return function.version.lambda_
+    return function.lambda_ if isinstance(function, lambda_.Version) else function
+
+
+def _variables_of(function: lambda_.IFunction) -> set[str]:
+    """The variables that a function sets itself."""
+    resource = function.node.default_child
+    if not isinstance(resource, lambda_.CfnFunction):
+        return set()
+    # The public property gives a struct, from which what was added later is lost.
+    given = Stack.of(function).resolve(resource._cfn_properties.get("environment"))  # noqa: SLF001
+    return set((given or {}).get("variables") or {})
