@@ -159,7 +159,9 @@ class EndpointCheck:
         routed = endpoint.route_table_ids
         if not service.is_gateway or not routed or Token.is_unresolved(routed):
             return service.is_gateway or endpoint.private_dns_enabled is not False
-        return all(subnet.route_table.route_table_id in routed for subnet in self._network.subnets)
+        tables = [subnet.route_table.route_table_id for subnet in self._network.subnets]
+        # Of a subnet that was imported, the table may not be known.
+        return all(table is None or table in routed for table in tables)
 
 
 def _has_no_way_out(vpc: ec2.IVpc, subnet: ec2.ISubnet) -> bool:

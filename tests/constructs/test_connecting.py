@@ -10,6 +10,7 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
@@ -20,6 +21,7 @@ from constructs_lib import (
     CqrsTable,
     FailedRecords,
     FunctionDefaults,
+    Healing,
     Identity,
     InvalidPropsError,
     MasterDataTable,
@@ -30,7 +32,7 @@ from constructs_lib import (
 )
 from runtime.contract import Env
 from tests.constructs.conftest import new_app, stable
-from tests.constructs.functions import CODE, new_function
+from tests.constructs.functions import CODE, imported_function, new_function
 from tests.constructs.test_cqrs_functions import ALWAYS, KINDS, allowed, functions_of, variables
 
 if TYPE_CHECKING:
@@ -231,13 +233,129 @@ def test_the_same_by_keywords_and_by_defaults() -> None:
     assert templates[0] == templates[1]
 
 
-def test_a_function_that_was_brought_keeps_its_own_environment(stack: cdk.Stack) -> None:
-    mine = new_function(stack, "Mine", environment={"MINE": "1"})
-    made = functions(stack, worker=mine, environment={"OTHERS": "2"})
+def variables_of(stack: cdk.Stack, construct_id: str) -> dict[str, Any]:
+    """The variables of a function that is not one of the service's five."""
+    found = Template.from_stack(stack).find_resources("AWS::Lambda::Function").items()
+    (names,) = [f["Properties"]["Environment"]["Variables"] for n, f in found if n.startswith(construct_id)]
+    return dict(names)
+
+
+def said(stack: cdk.Stack, warning: str) -> list[str]:
+    """What synthesis warns of."""
+    messages = cdk.App.of(stack).synth().get_stack_by_name(stack.stack_name).messages
+    return [text for message in messages if f"[ack: {warning}]" in (text := str(message.entry.data))]
+
+
+def test_a_function_that_was_brought_is_told_what_it_does_not_say_itself(stack: cdk.Stack) -> None:
+    mine = new_function(stack, "Mine", environment={"MINE": "1", Env.APP_NAME: "mine", "THEIRS": "mine"})
+    made = functions(stack, worker=mine, environment={"THEIRS": "2", "OTHERS": "3"})
     AttributesBucket(stack, "Attributes").connect(made)
-    environments = {
-        name: set(function["Properties"]["Environment"]["Variables"])
-        for name, function in Template.from_stack(stack).find_resources("AWS::Lambda::Function").items()
+    CqrsTable(stack, "Order").connect(made)
+    made.add_secret("DATABASE_SECRET", secretsmanager.Secret(stack, "Secret"))
+    told = variables_of(stack, "Mine")
+    assert {name: told.pop(name) for name in ("MINE", Env.APP_NAME, "THEIRS", "OTHERS", Env.FUNCTION)} == {
+        "MINE": "1",
+        Env.APP_NAME: "mine",
+        "THEIRS": "mine",
+        "OTHERS": "3",
+        Env.FUNCTION: "worker",
     }
-    assert [names for name, names in environments.items() if name.startswith("Mine")] == [{"MINE"}]
+    assert set(told) == {Env.NODE_ENV, Env.S3_BUCKET_NAME, Env.MODULES, "DATABASE_SECRET"}
     assert "Worker" not in functions_of(stack)
+    assert said(stack, "cqrs:untoldVariables") == []
+
+
+def test_a_function_for_two_purposes_is_for_neither_in_particular(stack: cdk.Stack) -> None:
+    mine = new_function(stack, "Mine")
+    functions(stack, worker=mine, operator=mine)
+    assert set(variables_of(stack, "Mine")) == {Env.NODE_ENV, Env.APP_NAME}
+
+
+def test_what_an_imported_function_needs_is_said(stack: cdk.Stack) -> None:
+    made = functions(stack, worker=imported_function(stack, "mine"))
+    CqrsTable(stack, "Order", table_name_prefix="dev-shop-order").connect(made)
+    MasterDataTable(stack, "MasterData").connect(made)
+    (text,) = said(stack, "cqrs:untoldVariables")
+    for expected in ("NODE_ENV=dev", "CQRS_FUNCTION=worker", 'CQRS_MODULES={"order": {}}'):
+        assert expected in text
+    assert "MASTER_DATA_TABLE_NAME=<MasterDataTable" in text
+
+
+def test_a_function_of_another_stack_is_told_only_what_makes_no_circle() -> None:
+    app = new_app()
+    base, shop = cdk.Stack(app, "Base"), cdk.Stack(app, "Shop")
+    mine = new_function(base, "Mine")
+    made = functions(shop, worker=mine)
+    made.set_variable(Env.S3_BUCKET_NAME, s3.Bucket(shop, "Bucket").bucket_name, mine)
+    assert set(variables_of(base, "Mine")) == {Env.NODE_ENV, Env.APP_NAME, Env.FUNCTION}
+    assert ["S3_BUCKET_NAME=<Bucket" in text for text in said(base, "cqrs:untoldVariables")] == [True]
+
+
+def test_each_part_takes_a_function_of_ones_own(stack: cdk.Stack) -> None:
+    mine = new_function(stack, "Mine", environment={"MINE": "1"})
+    for make, _told in PARTS.values():
+        if make is not PARTS["realtime"][0]:  # it makes the users again
+            make(stack).connect(mine)
+    RealtimeApi(stack, "Realtime", identity=Identity(stack, "Others")).connect(mine)
+    worker = new_function(stack, "Worker")
+    workflow = CommandWorkflow(stack, "Workflow", worker=worker)
+    workflow.connect(mine)
+    Healing(stack, "Healing").connect(mine)
+    with pytest.raises(InvalidPropsError, match="worker must be another function than those that start"):
+        workflow.connect(worker)
+    assert set(variables_of(stack, "Mine")) == {
+        "MINE",
+        Env.SESSION_TABLE_NAME,
+        Env.RYW_SESSION_TTL_MINUTES,
+        Env.MASTER_DATA_TABLE_NAME,
+        Env.S3_BUCKET_NAME,
+        Env.FAILED_RECORDS_BUCKET_NAME,
+        Env.SNS_TOPIC_ARN,
+        Env.COGNITO_USER_POOL_ID,
+        Env.COGNITO_USER_POOL_CLIENT_ID,
+        Env.APPSYNC_EVENTS_ENDPOINT,
+        Env.APPSYNC_EVENTS_NAMESPACE,
+        Env.SFN_COMMAND_ARN,
+    }
+    policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy")
+    (granted,) = (json.dumps(policy) for name, policy in policies.items() if name.startswith("Mine"))
+    for action in ("s3:PutObject", "sns:Publish", "states:StartExecution", "appsync:EventPublish"):
+        assert action in granted
+
+
+def test_a_function_of_ones_own_knows_all_its_modules_and_their_service(stack: cdk.Stack) -> None:
+    mine = new_function(stack, "Mine")
+    live = lambda_.Alias(stack, "Live", alias_name="live", version=mine.current_version)
+    order, note, log = (CqrsTable(stack, name) for name in ("Order", "Note", "Log"))
+    order.connect(mine)
+    note.connect(live, rights=["read"])
+    order.connect(functions(stack, env_name="prod"))
+    told = variables_of(stack, "Mine")
+    assert (told[Env.NODE_ENV], told[Env.APP_NAME]) == ("prod", "shop")
+    modules = "".join(part if isinstance(part, str) else "?" for part in told[Env.MODULES]["Fn::Join"][1])
+    assert set(json.loads(modules)) == {"order", "note"}
+    assert json.loads(modules)["order"] == {"command": "?", "data": "?", "history": "?", "open": True}
+    allowed_on = permissions_of(stack, "Mine")
+    assert "dynamodb:PutItem" in allowed_on["OrderCommand"]
+    assert allowed_on["NoteCommand"] == {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+    with pytest.raises(InvalidPropsError, match=r"rights must be names among publish, read, .*, got 'write'"):
+        log.connect(mine, rights=["write"])
+    with pytest.raises(InvalidPropsError, match="rights are for a function of your own"):
+        log.connect(functions(cdk.Stack(stack, "Other")), rights=["read"])
+    report = CqrsFunction(stack, "Report", code=CODE, handler="index.handler")
+    with pytest.raises(InvalidPropsError, match="got CqrsFunction; pass its function"):
+        log.connect(report)  # type: ignore[arg-type]
+
+
+def permissions_of(stack: cdk.Stack, construct_id: str) -> dict[str, set[str]]:
+    """What the policy of one function allows, by the beginning of the resource's logical id."""
+    policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy").items()
+    (policy,) = [p for name, p in policies if name.startswith(construct_id)]
+    found: dict[str, set[str]] = {}
+    for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+        resources, actions = statement["Resource"], statement["Action"]
+        for resource in resources if isinstance(resources, list) else [resources]:
+            if isinstance(resource, dict) and "Fn::GetAtt" in resource:
+                name = resource["Fn::GetAtt"][0][:-8]
+                found.setdefault(name, set()).update([actions] if isinstance(actions, str) else actions)
+    return found

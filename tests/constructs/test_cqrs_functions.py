@@ -123,7 +123,7 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.COGNITO_USER_POOL_CLIENT_ID,
         Env.SFN_COMMAND_ARN,
     }
-    assert set(variables(stack, "Stream")) == ALWAYS | {
+    assert set(variables(stack, "Stream")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.SFN_COMMAND_ARN,
         Env.MASTER_DATA_TABLE_NAME,
@@ -134,7 +134,7 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.S3_BUCKET_NAME,
         Env.MASTER_DATA_TABLE_NAME,
     }
-    assert set(variables(stack, "Notifier")) == ALWAYS
+    assert set(variables(stack, "Notifier")) == ALWAYS | own
     assert set(variables(stack, "Operator")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.S3_BUCKET_NAME,
@@ -158,12 +158,20 @@ def test_each_function_has_a_role_of_its_own(stack: cdk.Stack) -> None:
     assert len({str(function["Role"]) for function in functions_of(stack).values()}) == 5
 
 
-def test_what_the_code_needs_is_only_where_the_code_runs(stack: cdk.Stack) -> None:
+def test_what_the_code_needs_is_wherever_the_code_is_imported(stack: cdk.Stack) -> None:
     everything(stack)
-    layers = {kind: len(function["Layers"]) for kind, function in functions_of(stack).items()}
-    assert layers == {"Api": 2, "Stream": 1, "Worker": 2, "Notifier": 1, "Operator": 2}
+    assert {len(function["Layers"]) for function in functions_of(stack).values()} == {2}
     readers = [kind for kind in KINDS if "secretsmanager:GetSecretValue" in allowed(stack, kind)]
-    assert readers == ["Api", "Worker", "Operator"]
+    assert readers == [*KINDS]
+
+
+def test_one_function_may_have_variables_of_its_own(stack: cdk.Stack) -> None:
+    own = FunctionOptions(environment={"POOL_SIZE": "5", "STAGE": "blue"})
+    minimal(stack, environment={"STAGE": "green"}, worker=own)
+    assert {variables(stack, kind).get("POOL_SIZE") for kind in KINDS if kind != "Worker"} == {None}
+    assert (variables(stack, "Worker")["POOL_SIZE"], variables(stack, "Worker")["STAGE"]) == ("5", "blue")
+    with pytest.raises(InvalidPropsError, match="environment of worker must not be CQRS_MODULES"):
+        minimal(cdk.Stack(stack, "Other"), worker=FunctionOptions(environment={Env.MODULES: "{}"}))
 
 
 @pytest.mark.parametrize(

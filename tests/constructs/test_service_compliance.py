@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
@@ -29,6 +30,14 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
     modules = [CqrsModule("order")]
     if everything:
         modules = [CqrsModule("order", data_sync=True), CqrsModule("note", processing=Processing.INLINE)]
+    network = cdk.Stack(app, "Network")
+    vpc = ec2.Vpc.from_vpc_attributes(
+        network,
+        "Vpc",
+        vpc_id="vpc-0",
+        availability_zones=["eu-west-1a", "eu-west-1b"],
+        private_subnet_ids=["subnet-0", "subnet-1"],
+    )
     stack = CqrsStack(
         app,
         "Shop",
@@ -40,6 +49,7 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
         master_data=everything,
         realtime=everything,
         tenant_sessions=everything,
+        vpc=vpc if everything else None,
         workflow_type=WorkflowType.EXPRESS if everything else WorkflowType.STANDARD,
         cors_origins=["https://shop.example.com"] if everything else [],
     )

@@ -33,6 +33,9 @@ def test_the_asynchronous_path(deployment: Deployment, sk: str) -> None:
         assert deployment.publish("note", sk, 1).json() == {"version": 2}
         deployment.wait_for("note", f"{sk}@2")
         told = inbox.wait_for(command["requestId"])
+    # The service's own code, which reads a variable as it is imported, runs in the stream function and
+    # in the notifier as well.
+    wait_until(lambda: set(deployment.seen("told", sk)) == {f"{sk}@1", f"{sk}@2"}, seconds=30)
     data = deployment.row("note", "data", sk)
     history = deployment.row("note", "history", f"{sk}@1")
     assert data

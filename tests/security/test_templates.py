@@ -161,4 +161,4 @@ def test_a_secret_is_given_by_its_arn(tmp_path: Path) -> None:
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Function" and "Environment" in resource["Properties"]
     ]
-    assert sorted(map(str, variables)) == sorted(map(str, [*[{"Ref": name}] * 3, None, None]))
+    assert sorted(map(str, variables)) == sorted(map(str, [{"Ref": name}] * 5))

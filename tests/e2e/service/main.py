@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING, Any
+
 from runtime import CommandModule, CqrsApp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Read as the code is imported, as the address of a database may be: in every function of the stack.
+STORE_FILE = os.environ["STORE_FILE"]
 
 note = CommandModule("note")
 memo = CommandModule("memo")
 task = CommandModule("task", data_sync_handlers=["stores:FlakyStore", "stores:SteadyStore"])
 
-app = CqrsApp(modules=[note, memo, task], routes=["routes:router", "routes:notes", "tour:router"])
+
+def tell(notification: Mapping[str, Any]) -> None:
+    from stores import note_told  # noqa: PLC0415 - only the notifier pays for it
+
+    note_told(notification["sk"])
+
+
+app = CqrsApp(
+    modules=[note, memo, task],
+    routes=["routes:router", "routes:notes", "tour:router"],
+    notification_handlers=[tell],
+)
 app.on_queue("e2e-orders", "orders:take")

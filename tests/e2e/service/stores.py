@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from main import STORE_FILE
 from runtime import DataSyncHandler
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class FlakyStore(SteadyStore):
         super().up(command)
 
 
+def note_told(sk: str) -> None:
+    """Note of which command the notifier was told."""
+    with closing(connect()) as database, database:
+        database.execute("INSERT INTO seen VALUES ('told', ?)", (sk,))
+
+
 def wait_for_gate(sk: str) -> None:
     """Hold a command that is tried again, until a test has seen what it wants to see meanwhile."""
     deadline = time.monotonic() + GATE_SECONDS
@@ -50,7 +57,7 @@ def wait_for_gate(sk: str) -> None:
 
 
 def connect() -> sqlite3.Connection:
-    database = sqlite3.connect(os.environ["STORE_FILE"], timeout=10)
+    database = sqlite3.connect(STORE_FILE, timeout=10)
     database.execute("CREATE TABLE IF NOT EXISTS seen (store TEXT, sk TEXT)")
     database.execute("CREATE TABLE IF NOT EXISTS tried (sk TEXT)")
     database.execute("CREATE TABLE IF NOT EXISTS gates (sk TEXT)")
