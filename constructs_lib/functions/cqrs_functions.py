@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -94,7 +94,8 @@ class CqrsFunctions(Construct):
         notifier: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         operator: An existing function, or the size of a new one. Defaults to a new one of the
-            default size. Existing ones get their permissions and variables here, other than those
+            default size. Where worker is in a VPC, it belongs there too: it runs the same handlers.
+            Existing ones get their permissions and variables here, other than those
             that they set themselves; code, layers and network are their own. Of one that was
             imported, or is of another stack, synthesis says which variables it needs.
         architecture: Processor of the functions. Defaults to that of ``defaults``: ARM64.
@@ -180,12 +181,9 @@ class CqrsFunctions(Construct):
 
         def function(kind: str, given: FunctionOptions | lambda_.IFunction | None) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
-                brought = self._brought[id(given)] = BroughtFunction.of(given)
                 # A function of several kinds is for none in particular.
                 of_kind = {Env.FUNCTION: kind} if kinds.count(id(given)) == 1 else {}
-                for variable, value in {**shared.environment, **of_kind}.items():
-                    if variable != Env.MODULES:
-                        brought.set_variable(variable, value, told_by=self)
+                self._tell_brought(given, {**shared.environment, **of_kind})
                 return given
             options = given or FunctionOptions()
             check_own_variables(f"environment of {kind}", options.environment)
@@ -213,6 +211,7 @@ class CqrsFunctions(Construct):
         self.worker = function(FunctionKind.WORKER, worker)
         self.notifier = function(FunctionKind.NOTIFIER, notifier)
         self.operator = function(FunctionKind.OPERATOR, operator)
+        self._warn_if_only_worker_is_in_vpc(operator)
         if tenant_sessions:
             self._refuse_role_of_api_elsewhere()
         self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None
@@ -313,6 +312,24 @@ class CqrsFunctions(Construct):
     def _everybody(self) -> tuple[lambda_.IFunction, ...]:
         """All functions: each imports the service's code."""
         return (self.api, self.stream, self.worker, self.notifier, self.operator)
+
+    def _tell_brought(self, function: lambda_.IFunction, environment: Mapping[str, str]) -> None:
+        """Tell an existing function what a new one is made with; modules come as they are connected."""
+        brought = self._brought[id(function)] = BroughtFunction.of(function)
+        for variable, value in environment.items():
+            if variable != Env.MODULES:
+                brought.set_variable(variable, value, told_by=self)
+
+    def _warn_if_only_worker_is_in_vpc(self, operator: FunctionOptions | lambda_.IFunction | None) -> None:
+        """What handlers reach there, the operator has to reach as well: it runs them again."""
+        if isinstance(operator, FunctionOptions) and operator.vpc is False:
+            return
+        if self.worker.is_bound_to_vpc and not self.operator.is_bound_to_vpc:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:operatorOutsideVpc",
+                "worker runs in a VPC and operator does not, though it runs the same handlers when they are "
+                "repaired; give operator=FunctionOptions(vpc=...), or vpc=False if they need nothing there",
+            )
 
     def _refuse_role_of_api_elsewhere(self) -> None:
         """The others work for all tenants: with a role of theirs, api would do so, too."""

@@ -80,8 +80,9 @@ def warn_if_few_for_handlers(worker: lambda_.IFunction, max_concurrency: int) ->
         Annotations.of(worker).add_warning_v2(
             "cqrs:fewReserved",
             f"reserved_concurrency of the worker is {reserved}, and up to {max_concurrency} handlers of one "
-            "command run at the same time: what comes beyond it is tried again for some seconds only, then "
-            f"it fails; reserve more, leave it out, or give the workflow max_concurrency={reserved}",
+            "command run at the same time: they wait for each other, and a command of a burst fails once the "
+            "workflow's outage_retry has passed; reserve more, leave it out, or give the workflow "
+            f"max_concurrency={reserved}",
         )
 
 

@@ -79,7 +79,7 @@ class CommandWorkflow(Construct):
             first. Defaults to 10 attempts in up to 6 minutes, or for express to 6
             attempts in up to 1 minute.
         outage_retry: Schedule for an error that says that something is busy or out of reach:
-            the tables, or a handler's own store. Defaults to 20 attempts in up to 30 minutes,
+            the tables, a handler's own store, or the worker. Defaults to 20 attempts in up to 30 minutes,
             or to as many of them as ``timeout`` leaves room for.
         error_retry: Schedule for every other error of a step. Defaults to 3 attempts in up
             to 14 seconds.

@@ -38,9 +38,12 @@ _LAMBDA_ERRORS: Final = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
     "Lambda.ClientExecutionTimeoutException",
 ]
+
+# A worker that has no call left, of its own reserve or of the account's: a burst of commands lasts for
+# longer than what is worth trying again after an error.
+_BUSY: Final = "Lambda.TooManyRequestsException"
 
 # Enough to find the log line; the whole trace is in the worker's log.
 _LONGEST_CAUSE: Final = 1000
@@ -158,7 +161,7 @@ class CommandWorkflowDefinition:
         )
         if first_retry:
             _add_retry(task, *first_retry)
-        _add_retry(task, [*contract.UNAVAILABLE_ERRORS], self._outage_retry)
+        _add_retry(task, [*contract.UNAVAILABLE_ERRORS, _BUSY], self._outage_retry)
         _add_retry(task, _LAMBDA_ERRORS, self._error_retry)
         _add_retry(task, [sfn.Errors.ALL], self._error_retry)
         return task

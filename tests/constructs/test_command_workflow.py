@@ -149,6 +149,7 @@ OUTAGES = [
     "StoreUnavailableError",
     "ContentionError",
     "OutcomeUnknownError",
+    "Lambda.TooManyRequestsException",
 ]
 
 

@@ -28,7 +28,7 @@ from constructs_lib import (
     StreamProcessing,
 )
 from tests.constructs.conftest import new_app
-from tests.constructs.functions import CODE
+from tests.constructs.functions import CODE, new_function
 from tests.constructs.test_connecting import said
 
 if TYPE_CHECKING:
@@ -159,6 +159,20 @@ def test_a_database_lets_the_worker_in() -> None:
     sources = sorted(rule["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0][:17] for rule in rules)
     assert sources == ["FunctionsOperator", "FunctionsWorkerFu"]
     assert needed(stack) == {}
+
+
+@pytest.mark.parametrize(
+    ("operator", "warned"),
+    [(None, 1), (FunctionOptions(vpc=False), 0), (FunctionOptions(memory_size=256), 1)],
+)
+def test_an_operator_that_cannot_reach_what_handlers_reach_is_warned_of(
+    stack: cdk.Stack, operator: FunctionOptions | None, warned: int
+) -> None:
+    vpc = imported(stack)
+    functions(stack, worker=FunctionOptions(vpc=vpc), operator=operator)
+    mine = new_function(stack, "Mine", vpc=vpc, vpc_subnets=WITH_EGRESS)
+    CqrsFunctions(stack, "Others", code=CODE, app_name="others", worker=mine, operator=mine)
+    assert len(said(stack, "cqrs:operatorOutsideVpc")) == warned
 
 
 @pytest.fixture
