@@ -37,9 +37,18 @@ class BroughtFunction(Construct):
     Args:
         function: The function; an alias or a version stands for the function behind it.
 
+    Raises:
+        InvalidPropsError: The function has no role that is known: rights would go nowhere.
+
     """
 
     def __init__(self, function: lambda_.IFunction) -> None:
+        if function.role is None:
+            msg = (
+                f"a function must have a role that is known, got {function.node.path} without; "
+                "import it with from_function_attributes(role=...)"
+            )
+            raise InvalidPropsError(msg)
         super().__init__(cast("Construct", function), _ID)
         self.function = function
         self._theirs = _variables_of(function)

@@ -71,6 +71,8 @@ def network(
                 msg = f"{name} needs vpc, got {name} without one; pass the vpc, or leave {name} out"
                 raise InvalidPropsError(msg)
         return None
+    if isinstance(vpc_subnets, dict):  # a struct, as CDK takes it, too
+        vpc_subnets = ec2.SubnetSelection(**vpc_subnets)
     _check_region(scope, vpc)
     if security_groups is not None and not 1 <= len(security_groups) <= _MOST_GROUPS:
         msg = (

@@ -223,6 +223,10 @@ class CqrsStack(Stack):
             self._identity = Identity(
                 self, "Identity", password_auth=password_auth, removal_policy=removal_policy
             )
+        #: With the runtime, and with what the code needs: for functions of one's own, too.
+        self.layers = [runtime_layer or self._new_runtime_layer(defaults)]
+        if dependencies:
+            self.layers.append(self._new_dependencies_layer(dependencies, defaults))
         self.functions = CqrsFunctions(
             self,
             "Functions",
@@ -231,8 +235,7 @@ class CqrsStack(Stack):
             app_name=app_name,
             env_name=env_name,
             defaults=defaults,
-            layers=[runtime_layer or self._new_runtime_layer(defaults)],
-            dependency_layers=[self._new_dependencies_layer(dependencies, defaults)] if dependencies else [],
+            layers=self.layers,
             environment=environment,
             tenant_sessions=tenant_sessions,
             api=api,

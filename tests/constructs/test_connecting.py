@@ -342,6 +342,9 @@ def test_a_function_of_ones_own_knows_all_its_modules_and_their_service(stack: c
         log.connect(mine, rights=["write"])
     with pytest.raises(InvalidPropsError, match="rights are for a function of your own"):
         log.connect(functions(cdk.Stack(stack, "Other")), rights=["read"])
+    nobody = lambda_.Function.from_function_arn(stack, "Nobody", "arn:aws:lambda:eu-west-1:1:function:nobody")
+    with pytest.raises(InvalidPropsError, match="must have a role that is known, got Test/Nobody without"):
+        log.connect(nobody)
     report = CqrsFunction(stack, "Report", code=CODE, handler="index.handler")
     with pytest.raises(InvalidPropsError, match="got CqrsFunction; pass its function"):
         log.connect(report)  # type: ignore[arg-type]

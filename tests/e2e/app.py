@@ -42,4 +42,17 @@ orders = sqs.Queue(
 worker = cast("lambda_.Function", stack.functions.worker)
 worker.add_event_source(sources.SqsEventSource(orders, report_batch_item_failures=True))
 stack.tables["note"].grants.publish(worker)
+
+report = lambda_.Function(
+    stack,
+    "Report",
+    code=lambda_.Code.from_asset(str(Path(__file__).parent / "service")),
+    handler="report.handler",
+    runtime=worker.runtime,
+    architecture=worker.architecture,
+    layers=stack.layers,
+    timeout=cdk.Duration.seconds(30),
+)
+stack.tables["note"].connect(report, rights=["read"])
+cdk.CfnOutput(stack, "ReportFunctionName", value=report.function_name)
 app.synth()

@@ -49,6 +49,15 @@ def test_the_asynchronous_path(deployment: Deployment, sk: str) -> None:
     )
 
 
+def test_a_function_of_ones_own_reads_what_was_written(deployment: Deployment, sk: str) -> None:
+    deployment.publish("note", sk, sync=True)
+    question = {"tenant": "acme", "pk": "NOTE#acme", "sk": sk}
+    answer = deployment.emulator.client("lambda").invoke(
+        FunctionName=deployment.outputs["ReportFunctionName"], Payload=json.dumps(question)
+    )
+    assert json.loads(answer["Payload"].read()) == {"name": "after 0"}
+
+
 def test_an_execution_takes_four_transitions_and_carries_a_reference(deployment: Deployment, sk: str) -> None:
     deployment.publish("note", sk, attributes={"secret": "not in the input"})
     execution = deployment.execution(sk)
