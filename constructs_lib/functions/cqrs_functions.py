@@ -185,7 +185,20 @@ class CqrsFunctions(Construct):
         self.worker = function(FunctionKind.WORKER, worker, with_own_code)
         self.notifier = function(FunctionKind.NOTIFIER, notifier, shared)
         self.operator = function(FunctionKind.OPERATOR, operator, with_own_code)
+        everybody = {
+            FunctionKind.API: self.api,
+            FunctionKind.STREAM: self.stream,
+            FunctionKind.WORKER: self.worker,
+            FunctionKind.NOTIFIER: self.notifier,
+            FunctionKind.OPERATOR: self.operator,
+        }
         self._brought = {id(given) for given in (api, stream, worker, notifier, operator)}
+        #: The functions that were made here, by kind: all but those that were brought along.
+        self.made = {
+            kind: function for kind, function in everybody.items() if id(function) not in self._brought
+        }
+        #: The layers of these functions.
+        self.layers = with_own_code.layers
         if tenant_sessions:
             self._refuse_role_of_api_elsewhere()
         self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None

@@ -204,7 +204,7 @@ class Service:
             "RYW_SESSION_TTL_MINUTES": "5" if ryw else "",
         }
         # As a stack without a master data table sets it.
-        settings = {"modules": {"todo": {"sync": True}}} | settings
+        settings = {"modules": {"todo": {"sync": bool(handlers)}}} | settings
         self.resources: Any
         self.client: Any
         self.quiet: Store
