@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 __all__ = [
+    "CHECK_FUNCTION",
     "CHECK_OPERATION",
     "COMMAND_SUFFIX",
     "DATA_SUFFIX",
@@ -92,6 +93,9 @@ HEAL_OPERATION: Final = "heal"
 
 #: What a deployment asks of every function, likewise: whether its code has the modules that the stack has.
 CHECK_OPERATION: Final = "check"
+
+#: `Env.FUNCTION` of the function that asks it. It has nothing of the service's code itself.
+CHECK_FUNCTION: Final = "check"
 
 #: Names of the errors that say of a task: nothing is wrong with the command, something that it needs is
 #: busy or out of reach. The state machine tries them again for longer.

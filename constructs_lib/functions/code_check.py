@@ -16,6 +16,7 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.props.strict_props import strict_props
+from runtime.contract import CHECK_FUNCTION, Env
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ class CodeCheck(Construct):
             "Asking",
             code=lambda_.Code.from_inline(_CODE.read_text(encoding="utf-8")),
             handler="index.handler",
+            environment={Env.FUNCTION: CHECK_FUNCTION},
             memory_size=256,
             timeout=_TIMEOUT,
             description=f"{functions.app_name} {functions.env_name}: checks the code at deployment",

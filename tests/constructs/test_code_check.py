@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
+import boto3
 import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
 
 from constructs_lib import CodeCheck, CqrsFunctions, FunctionDefaults, InvalidPropsError
+from constructs_lib.functions import check_handler
 from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import CODE, imported_function
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from syrupy.assertion import SnapshotAssertion
@@ -89,10 +95,57 @@ def test_whatever_changes_a_function_makes_another_check(tmp_path: Path) -> None
     same = {check(), check()}
     others = [
         check(code=lambda_.Code.from_inline("pass")),
-        check(environment={"URL": "x"}),
         check(late="2"),
         check(layered="2"),
-        check(handler="other.handler"),
     ]
     assert len(same) == 1
-    assert len({*same, *others}) == 6
+    assert len({*same, *others}) == 4
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """Lambda, as the function that asks gets to see it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    client = boto3.client("lambda", "eu-west-1")
+    monkeypatch.setattr(check_handler.boto3, "client", lambda *_, **__: client)
+    monkeypatch.setattr(check_handler.time, "sleep", lambda _: None)
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def answer(found: Any, **more: Any) -> dict[str, Any]:
+    return {"Payload": StreamingBody(io.BytesIO(json.dumps(found).encode()), None), **more}
+
+
+def test_a_permission_that_is_new_gets_the_time_that_it_needs(aws: Stubber) -> None:
+    aws.add_client_error("invoke", "AccessDeniedException")
+    aws.add_response("invoke", answer({"problems": []}))
+    assert check_handler.ask("api") == []
+
+
+def test_a_permission_that_is_missing_is_told(aws: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_handler, "PATIENCE", 0)
+    aws.add_client_error("invoke", "AccessDeniedException", "no identity-based policy")
+    assert check_handler.ask("api") == ["AccessDeniedException: no identity-based policy"]
+
+
+def test_a_function_without_capacity_says_nothing_of_its_code(
+    aws: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_handler, "PATIENCE", 0)
+    aws.add_client_error("invoke", "TooManyRequestsException")
+    assert check_handler.ask("api") == []
+
+
+@pytest.mark.parametrize("found", [None, "hello", {"statusCode": 200}])
+def test_what_is_no_app_is_told_so(aws: Stubber, found: Any) -> None:
+    aws.add_response("invoke", answer(found))
+    assert check_handler.ask("api") == ["no answer to the operation 'check': the handler must be a CqrsApp"]
+
+
+def test_an_import_that_fails_is_told_with_its_text(aws: Stubber) -> None:
+    error = {"errorType": "KeyError", "errorMessage": "'DATABASE_URL'"}
+    aws.add_response("invoke", answer(error, FunctionError="Unhandled"))
+    assert check_handler.ask("api") == ["KeyError: 'DATABASE_URL'"]

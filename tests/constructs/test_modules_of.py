@@ -59,8 +59,9 @@ def test_what_is_no_path_is_refused(folder: Any) -> None:
         modules_of(folder)
 
 
-def test_it_is_shipped_with_the_code(folder: Path) -> None:
-    app = cdk.App(outdir=str(folder / "out"))
+def test_it_is_shipped_with_the_code(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    out = tmp_path_factory.mktemp("out")
+    app = cdk.App(outdir=str(out))
     stack = cdk.Stack(app, "Test")
     lambda_.Function(
         stack,
@@ -69,7 +70,7 @@ def test_it_is_shipped_with_the_code(folder: Path) -> None:
         handler="main.app",
         runtime=lambda_.Runtime.PYTHON_3_13,
     )
-    assert list((folder / "out").glob("asset.*/cqrs.toml"))
+    assert list(out.glob("asset.*/cqrs.toml"))
 
 
 @pytest.mark.parametrize(

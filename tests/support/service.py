@@ -229,6 +229,14 @@ class Service:
         self.wire: Wire = self.resources.wire
         self.steps: Wire = self.resources.steps
 
+    def release(self, *handlers: HandlerSource) -> None:
+        """Deploy the module anew, with these handlers."""
+        modules = {
+            name: {**entry, "sync": bool(handlers)} for name, entry in self.resources.settings.modules.items()
+        }
+        self.resources.settings = replace(self.resources.settings, modules=modules)
+        self.module = CommandModule("todo", data_sync_handlers=handlers, resources=self.resources)
+
     def again(self, **options: Any) -> Service:
         """Another function with the same tables."""
         return Service(self.where, self.app_name, **options)
