@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.cqrs_function import CqrsFunction
+from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import CHECK_FUNCTION, Env
 
@@ -24,11 +26,11 @@ if TYPE_CHECKING:
     from aws_cdk import IResolveContext
 
     from constructs_lib.functions.cqrs_functions import CqrsFunctions
-    from constructs_lib.functions.function_defaults import FunctionDefaults
 
 __all__ = ["CodeCheck"]
 
 _CODE: Final = Path(__file__).with_name("check_handler.py")
+_OF_THE_CODE: Final = frozenset({"layers", "environment", "vpc", "vpc_subnets", "security_groups"})
 _TIMEOUT: Final = Duration.minutes(5)
 _DIGITS: Final = 32
 
@@ -49,7 +51,8 @@ class CodeCheck(Construct):
         construct_id: Id within ``scope``.
         functions: The functions. Those that were brought along are not called.
         defaults: What the function that asks has in common with others: Python, processor and logs.
-            It has none of the layers and variables. Defaults to `FunctionDefaults`.
+            It has none of their layers and variables, and is in no VPC. Defaults to
+            `FunctionDefaults`.
 
     Raises:
         InvalidPropsError: All functions were brought along: there is nothing to check.
@@ -83,7 +86,7 @@ class CodeCheck(Construct):
             memory_size=256,
             timeout=_TIMEOUT,
             description=f"{functions.app_name} {functions.env_name}: checks the code at deployment",
-            **({} if defaults is None else _of(defaults)),
+            defaults=_without_code(defaults or FunctionDefaults()),
         )
         self.function = asking.function
         """The function that asks."""
@@ -125,14 +128,10 @@ class CodeCheck(Construct):
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
-def _of(defaults: FunctionDefaults) -> dict[str, Any]:
-    """What the function that asks takes of the others' defaults."""
-    return {
-        "architecture": defaults.architecture,
-        "python_runtime": defaults.python_runtime,
-        "log_retention": defaults.log_retention,
-        "removal_policy": defaults.removal_policy,
-    }
+def _without_code(defaults: FunctionDefaults) -> FunctionDefaults:
+    """What has nothing to do with the service's own code: with that, it might not answer either."""
+    kept = {field.name: getattr(defaults, field.name) for field in fields(defaults)}
+    return FunctionDefaults(**{name: value for name, value in kept.items() if name not in _OF_THE_CODE})
 
 
 @jsii.implements(IStringProducer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.stack.cqrs_module import CqrsModule
+from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.processing import Processing
 from runtime.cqrs_toml import FILE_NAME, DeclarationError, read_modules
 
@@ -74,9 +75,9 @@ def _shown(modules: Sequence[CqrsModule]) -> list[str]:
 
 
 def _described(module: CqrsModule) -> str:
-    table = module.table
-    processing = module.processing if table is None else table.processing
-    data_sync = module.data_sync if table is None else table.sync_table is not None
+    processing, data_sync = module.processing, module.data_sync
+    if isinstance(module.table, CqrsTable):
+        processing, data_sync = module.table.processing, module.table.sync_table is not None
     details = [*([processing.value] if processing is not Processing.WORKFLOW else [])]
     details += ["data_sync"] if data_sync else []
     return f"{module.name} ({', '.join(details)})" if details else module.name
