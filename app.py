@@ -7,7 +7,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib import CqrsModule, CqrsStack
+from constructs_lib import CqrsStack, modules_of
 
 EXAMPLE = Path(__file__).parent / "examples" / "todo"
 
@@ -22,7 +22,7 @@ stack = CqrsStack(
     "Todo",
     app_name="todo",
     env_name=app.node.try_get_context("env_name") or "dev",
-    modules=[CqrsModule("todo", data_sync=True)],
+    modules=modules_of(EXAMPLE),
     code=EXAMPLE,
     dependencies=EXAMPLE / "requirements.txt",
     environment={"DATABASE_URL": database_url} if database_url else None,

@@ -5,6 +5,7 @@ from .api.identity import Identity as Identity
 from .errors import BundlingError as BundlingError
 from .errors import ConstructError as ConstructError
 from .errors import InvalidPropsError as InvalidPropsError
+from .functions.code_check import CodeCheck as CodeCheck
 from .functions.cqrs_function import CqrsFunction as CqrsFunction
 from .functions.cqrs_functions import CqrsFunctions as CqrsFunctions
 from .functions.function_defaults import FunctionDefaults as FunctionDefaults
@@ -31,6 +32,7 @@ from .pipeline.retry_policy import RetryPolicy as RetryPolicy
 from .pipeline.stream_processing import StreamProcessing as StreamProcessing
 from .stack.cqrs_module import CqrsModule as CqrsModule
 from .stack.cqrs_stack import CqrsStack as CqrsStack
+from .stack.modules_of import modules_of as modules_of
 from .tables.attributes_bucket import AttributesBucket as AttributesBucket
 from .tables.attributes_bucket import AttributesBucketGrants as AttributesBucketGrants
 from .tables.cqrs_table import CqrsTable as CqrsTable

@@ -29,6 +29,7 @@ from .errors import HandlersPendingError as HandlersPendingError
 from .errors import InvalidInputError as InvalidInputError
 from .errors import InvalidVersionError as InvalidVersionError
 from .errors import ItemNotFoundError as ItemNotFoundError
+from .errors import ModuleMismatchError as ModuleMismatchError
 from .errors import NewerSchemaError as NewerSchemaError
 from .errors import OutcomeUnknownError as OutcomeUnknownError
 from .errors import PreviousVersionPending as PreviousVersionPending

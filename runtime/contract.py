@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 __all__ = [
+    "CHECK_FUNCTION",
+    "CHECK_OPERATION",
     "COMMAND_SUFFIX",
     "DATA_SUFFIX",
     "DIGEST_LENGTH",
@@ -23,6 +25,7 @@ __all__ = [
     "MODES",
     "MODE_INLINE",
     "MODE_WORKFLOW",
+    "MODULE_NAME_PATTERN",
     "NOTIFICATION_ACTIONS",
     "NO_MODULE",
     "NO_TENANT_SEGMENT",
@@ -62,6 +65,9 @@ MODE_WORKFLOW: Final = "workflow"
 MODE_INLINE: Final = "inline"
 MODES: Final = (MODE_WORKFLOW, MODE_INLINE)
 
+#: What a module may be called: the name is in those of tables, and in code.
+MODULE_NAME_PATTERN: Final = "[a-z][a-z0-9_-]*"
+
 #: Which stream records start a command: inserts that were not already processed by a
 #: synchronous publish. `exists` has to sit on the leaf (`syncMode.S`): on the node above
 #: it matches every record.
@@ -84,6 +90,12 @@ OPEN_SLICES: Final = 16
 
 #: What the schedule asks of the operator function, in the field `operation` of the payload.
 HEAL_OPERATION: Final = "heal"
+
+#: What a deployment asks of every function, likewise: whether its code has the modules that the stack has.
+CHECK_OPERATION: Final = "check"
+
+#: `Env.FUNCTION` of the function that asks it. It has nothing of the service's code itself.
+CHECK_FUNCTION: Final = "check"
 
 #: Names of the errors that say of a task: nothing is wrong with the command, something that it needs is
 #: busy or out of reach. The state machine tries them again for longer.

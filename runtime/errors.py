@@ -2,6 +2,7 @@
 
 CqrsError
 ├── ConfigurationError          (also a ValueError)   the environment or the app is set up wrongly
+│   └── ModuleMismatchError     the code and the deployment do not agree about a module
 ├── BadRequestError             400
 │   ├── InvalidInputError       400  one or more fields are wrong: `problems`
 │   │   └── RuleViolationError  422  a rule of the module refuses the next state: `problems`
@@ -49,6 +50,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidVersionError",
     "ItemNotFoundError",
+    "ModuleMismatchError",
     "NewerSchemaError",
     "OutcomeUnknownError",
     "PreviousVersionPending",
@@ -106,6 +108,20 @@ class ConfigurationError(CqrsError, ValueError):
     """The environment variables, or the way the app was put together, cannot work."""
 
     code = "configuration-error"
+
+
+class ModuleMismatchError(ConfigurationError):
+    """The code and the deployment do not agree about a module: whether it is there, or has handlers.
+
+    Attributes:
+        module: Name of the module.
+    """
+
+    code = "module-mismatch"
+
+    def __init__(self, module: str, message: str) -> None:
+        self.module = module
+        super().__init__(message)
 
 
 class BadRequestError(CqrsError):

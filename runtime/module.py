@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from runtime.clients.resources import default_resources
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, ModuleMismatchError
 from runtime.generics import AttributesT
 from runtime.imports import FunctionReference
 from runtime.model.attributes_type import attributes_type
@@ -333,4 +333,4 @@ class CommandModule(Generic[AttributesT]):
                 f"module {self.table_name} has data sync handlers, but was deployed without a sync table; "
                 "deploy it with data_sync=True"
             )
-            raise ConfigurationError(msg)
+            raise ModuleMismatchError(self.table_name, msg)

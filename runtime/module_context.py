@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, ModuleMismatchError
 from runtime.model.keys import MAX_ROW_SK_BYTES, DetailKey, add_sort_key_version
 from runtime.model.status import FINISHED, HANDLERS_STARTED
 from runtime.store.values import Place
@@ -72,8 +72,28 @@ class ModuleContext:
 
     @property
     def applied_status(self) -> str:
-        """Status of a command once it is applied: final, unless handlers are to see it."""
+        """Status of a command once it is applied: final, unless handlers are to see it.
+
+        Raises:
+            ModuleMismatchError: See `check_handlers`.
+        """
+        self.check_handlers()
         return HANDLERS_STARTED if self.handlers else FINISHED
+
+    def check_handlers(self) -> None:
+        """Refuse to finish a command that no handler would ever see, as the code has lost them.
+
+        Raises:
+            ModuleMismatchError: The stack says that there are handlers, and the code has none.
+        """
+        # Where no stack says what there is, a table for cursors is assumed, and may stay unused.
+        if not self.handlers and self.tables.has_sync_table and self.settings.modules is not None:
+            msg = (
+                f"module {self.name} was deployed with data_sync=True, but the code has no data sync "
+                "handlers for it, and nothing is finished that they were to see; import them before the app "
+                "is made, or deploy it with data_sync=False"
+            )
+            raise ModuleMismatchError(self.name, msg)
 
     @property
     def handler_names(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from runtime.contract import (
     Claim,
     Env,
 )
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, ModuleMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,12 +157,13 @@ class Settings:
         conventional name has the index of what is under way, another one when its entry says so.
 
         Raises:
-            ConfigurationError: The module is not deployed, or a name follows the
-                convention but ``NODE_ENV`` or ``APP_NAME`` is missing.
+            ModuleMismatchError: The module is not deployed.
+            ConfigurationError: A name follows the convention but ``NODE_ENV`` or ``APP_NAME`` is
+                missing.
         """
         if self.modules is not None and module not in self.modules:
             msg = f"{Env.MODULES} does not name the module {module!r}; deployed are {sorted(self.modules)}"
-            raise ConfigurationError(msg)
+            raise ModuleMismatchError(module, msg)
         given: Mapping[str, Any] = self.modules[module] if self.modules is not None else {"sync": True}
         has_sync_table = bool(given.get("sync"))
         names = {

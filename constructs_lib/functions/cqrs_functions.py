@@ -211,6 +211,17 @@ class CqrsFunctions(Construct):
         self.worker = function(FunctionKind.WORKER, worker)
         self.notifier = function(FunctionKind.NOTIFIER, notifier)
         self.operator = function(FunctionKind.OPERATOR, operator)
+        everybody = {
+            FunctionKind.API: self.api,
+            FunctionKind.STREAM: self.stream,
+            FunctionKind.WORKER: self.worker,
+            FunctionKind.NOTIFIER: self.notifier,
+            FunctionKind.OPERATOR: self.operator,
+        }
+        #: The functions that were made here, by kind: all but those that were brought along.
+        self.made = {kind: made for kind, made in everybody.items() if id(made) in self._made}
+        #: The layers of these functions.
+        self.layers = shared.layers
         self._warn_if_only_worker_is_in_vpc(operator)
         if tenant_sessions:
             self._refuse_role_of_api_elsewhere()

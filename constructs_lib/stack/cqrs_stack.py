@@ -13,6 +13,7 @@ from constructs_lib.api.cqrs_api import CqrsApi
 from constructs_lib.api.identity import Identity
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.code_asset import code_asset
+from constructs_lib.functions.code_check import CodeCheck
 from constructs_lib.functions.cqrs_functions import CqrsFunctions
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.gateway_timeout import check_api_timeout
@@ -27,6 +28,7 @@ from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.stack.modules_of import check_declared
 from constructs_lib.stack.names import check_names, output_prefix
 from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
@@ -128,6 +130,9 @@ class CqrsStack(Stack):
         removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
             keeps it and protects it from deletion; DESTROY turns both off, for environments
             that are thrown away. Defaults to RETAIN.
+        check_code: Whether ``modules`` and ``code`` are compared: with ``cqrs.toml`` beside the
+            handler's file, where there is one, and by a `CodeCheck` before each deployment ends, which
+            runs the functions. Defaults to True.
         env: Account and region. Defaults to those of the CLI's credentials.
         description: What CloudFormation shows beside the stack. Defaults to nothing.
         tags: Tags of every resource. Defaults to none.
@@ -178,6 +183,7 @@ class CqrsStack(Stack):
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        check_code: bool = True,
         env: Environment | None = None,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -192,6 +198,8 @@ class CqrsStack(Stack):
             termination_protection=termination_protection,
         )
         check_names(app_name, env_name, modules)
+        if check_code:
+            check_declared(code, handler, modules)
         if identity is not None:
             refuse_props_of_brought("identity", password_auth=password_auth)
         if authorizer is not None:
@@ -293,6 +301,9 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
+        self.code_check: CodeCheck | None = None
+        if check_code and self.functions.made:
+            self.code_check = CodeCheck(self, "CodeCheck", functions=self.functions, defaults=defaults)
         self.monitoring = None if monitoring is False else self._new_monitoring(monitoring)
         self._add_outputs()
 

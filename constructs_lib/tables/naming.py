@@ -17,7 +17,7 @@ __all__ = [
     "table_name_prefix",
 ]
 
-MODULE_NAME_PATTERN: Final = "[a-z][a-z0-9_-]*"
+MODULE_NAME_PATTERN: Final = contract.MODULE_NAME_PATTERN
 
 # DynamoDB allows 255 characters; the longest suffix is "-command" or "-history".
 _PREFIX_PATTERN: Final = "[A-Za-z0-9_.-]{1,247}"

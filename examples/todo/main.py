@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from runtime import CqrsApp
-from todo.module import todo
 
-app = CqrsApp(modules=[todo], routes="todo.routes:router")
+app = CqrsApp.of(__name__)

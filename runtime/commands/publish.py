@@ -146,6 +146,7 @@ class Publisher:
         self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool
     ) -> Draft | None:
         context = self._context
+        context.check_handlers()
         if request.version == VERSION_FIRST:
             check_new_key(*request.key)
         record = record_place(context, request.key, request.publish_id)

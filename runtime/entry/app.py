@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from runtime.clients.resources import Resources
 from runtime.clock import use_deadline
-from runtime.contract import Env, FunctionKind
+from runtime.contract import CHECK_OPERATION, Env, FunctionKind
 from runtime.entry.trigger import TriggerSource, source_of
 from runtime.entry.trigger_routes import TriggerRoutes
 from runtime.errors import ConfigurationError, UnknownTriggerError
+from runtime.log import logger
 from runtime.model.handler_registry import check_decorated, check_latecomers, count_decorated
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
+    from runtime.cqrs_toml import DeclaredModule
     from runtime.entry.http.api import HttpApi
     from runtime.entry.operator.operator import Operator
     from runtime.entry.queue import NotificationQueue
@@ -49,8 +51,9 @@ class CqrsApp(TriggerRoutes):
 
     Args:
         modules: The app's modules.
-        routes: Powertools routers, or where to import them from: ``"package.module:name"``.
-            An import path keeps the routes out of the functions that serve no HTTP.
+        routes: Powertools routers, or where to import them, or functions that make them, from:
+            ``"package.module:name"``. An import path keeps the routes out of the functions that serve
+            no HTTP; a function does so for routes that stand in one file with their module.
         openapi: Serve the routes' description at ``/openapi.json`` and ``/swagger``.
         notification_handlers: Called with each status notification, after it was pushed to
             realtime clients where the stack has them. Default: it is logged.
@@ -61,6 +64,9 @@ class CqrsApp(TriggerRoutes):
         ConfigurationError: Two modules have the same name, or a data sync handler is
             registered twice, for an unknown table, with a reserved type, or too late.
     """
+
+    #: What cqrs.toml says of the modules, where the app was made of it.
+    _declared: Mapping[str, DeclaredModule] | None = None
 
     def __init__(
         self,
@@ -86,6 +92,54 @@ class CqrsApp(TriggerRoutes):
         self._decorated = count_decorated()
         self._preload()
         self._check_latecomers()
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        routes: Router | str | Sequence[Router | str] = (),
+        openapi: bool = True,
+        notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
+        resources: Resources | None = None,
+    ) -> Self:
+        """Make the app of the modules, and their routes, that ``cqrs.toml`` declares.
+
+        The stack reads the same file: ``CqrsStack(modules=modules_of("service"), ...)``. See the guide
+        page on modules for what is in it.
+
+        Example:
+            >>> app = CqrsApp.of(__name__)
+
+        Args:
+            name: ``__name__`` of the file that the app is made in, with ``cqrs.toml`` beside it; or the
+                name of the package that has that file.
+            routes: Routes beside those of the modules, before them.
+            openapi: See `CqrsApp`.
+            notification_handlers: See `CqrsApp`.
+            resources: See `CqrsApp`.
+
+        Raises:
+            ConfigurationError: There is no such file, something in it is wrong, what it declares is
+                not there, or `CqrsApp` refuses it. The message names the file and the table.
+        """
+        from runtime.entry.declared import DeclaredService  # noqa: PLC0415 - of an app that has the file
+
+        service = DeclaredService.of(name)
+        own = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
+        try:
+            app = cls(
+                modules=service.modules,
+                routes=(*own, *service.routes),
+                openapi=openapi,
+                notification_handlers=notification_handlers,
+                resources=resources,
+            )
+        except ConfigurationError as error:
+            raise service.explained(error) from error
+        service.check_handlers()
+        app._declared = service.tables
+        return app
 
     @property
     def resources(self) -> Resources:
@@ -136,7 +190,7 @@ class CqrsApp(TriggerRoutes):
             case TriggerSource.EVENTBRIDGE:
                 return self.handle_bus_event(event)
             case TriggerSource.OPERATOR:
-                return self._operator.run(event)
+                return self._operate(event)
             case TriggerSource.INVOCATION:
                 return self.handle_invocation(event)
             case _:
@@ -155,9 +209,24 @@ class CqrsApp(TriggerRoutes):
 
         return HttpApi(self._routes, openapi=self._openapi, settings=self.resources.settings)
 
+    def _operate(self, event: dict[str, Any]) -> dict[str, Any]:
+        if event["operation"] != CHECK_OPERATION:
+            return self._operator.run(event)
+        # Every function answers it: what one finds is of its own code, environment and imports.
+        from runtime.entry.check import check  # noqa: PLC0415 - once in a deployment
+
+        return check(self.modules, self._declared or {}, self.resources.settings)
+
     @cached_property
     def _command_tables(self) -> dict[str, CommandModule[Any]]:
-        return {module.tables.command: module for module in self.modules.values()}
+        """Those of modules that cannot work are left out, and told of: the others go on."""
+        tables = {}
+        for module in self.modules.values():
+            try:
+                tables[module.tables.command] = module
+            except ConfigurationError as error:
+                logger.error("module not deployed", reason=str(error))
+        return tables
 
     @cached_property
     def _records(self) -> RecordRouter:
@@ -224,7 +293,7 @@ class CqrsApp(TriggerRoutes):
                 _ = self._http
                 # So that the first request does not wait for the services and their client.
                 for module in self.modules.values():
-                    with suppress(ConfigurationError):  # of a module that this function does not serve
+                    with suppress(ConfigurationError):  # of a module that is not deployed; its routes say so
                         _ = module.commands, module.data, module.repository
             case FunctionKind.STREAM:
                 _ = self._records, self._stream

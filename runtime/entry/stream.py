@@ -112,6 +112,7 @@ def _ring(doorbells: list[_Doorbell]) -> list[str]:
 
 
 def _handle(context: ModuleContext, doorbells: list[_Doorbell]) -> None:
+    context.check_handlers()
     last = max(doorbells, key=lambda doorbell: doorbell.version)
     if context.tables.mode == MODE_INLINE:
         if context.keeps_data:

@@ -107,6 +107,7 @@ def finish(context: ModuleContext, command: Row, cursors: Sequence[Cursor] | Non
     """
     if command.get("status") == FINISHED or _is_unapplied(context, command):
         return False
+    context.check_handlers()
     if cursors is None:
         cursors = read_cursors(context, key_of(command), life_of(command))
     version = get_sort_key_version(command["sk"])

@@ -462,7 +462,8 @@ def _settings(app: CqrsApp, modes: Mapping[str, str], changes: Mapping[str, Any]
         msg = f"the app has no modules {sorted(unknown)}"
         raise ConfigurationError(msg)
     modules = {
-        name: {"sync": True, "open": True, "mode": modes.get(name, MODE_WORKFLOW)} for name in app.modules
+        name: {"sync": bool(module.handlers), "open": True, "mode": modes.get(name, MODE_WORKFLOW)}
+        for name, module in app.modules.items()
     }
     defaults: dict[str, Any] = {
         "node_env": "local",

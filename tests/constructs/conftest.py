@@ -17,7 +17,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-_ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b|(?<=Check)[0-9A-F]{8}[0-9a-f]{32}\b")
 _ROOT = Path(__file__).parent.parent.parent
 RECOMMENDED_FLAGS: dict[str, Any] = json.loads((_ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
 SKIP_BUNDLING = {"aws:cdk:bundling-stacks": []}

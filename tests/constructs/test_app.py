@@ -36,6 +36,7 @@ class Synthesized:
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
         found = [function["Properties"] for function in self.of("AWS::Lambda::Function")]
+        found = [function for function in found if "Layers" in function]  # those with the service's code
         return {function["Environment"]["Variables"]["CQRS_FUNCTION"]: function for function in found}
 
     @property

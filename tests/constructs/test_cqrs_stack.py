@@ -254,7 +254,7 @@ def test_every_log_has_a_group_that_expires(app: cdk.App, code: Path) -> None:
     ]
     # Each to a group of its own, and no group that nobody writes to.
     assert sorted(name for text in used for name in groups if f'"{name}"' in text) == sorted(groups)
-    assert len(used) == len(groups) == 7
+    assert len(used) == len(groups) == 8
 
 
 @pytest.mark.parametrize(("modules", "alarms"), [(1, 30), (10, 111)])
@@ -291,7 +291,9 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
     template = Template.from_stack(stack)
     template.resource_count_is("AWS::Cognito::UserPool", 0)
     template.resource_count_is("AWS::SNS::Topic", 0)
-    template.resource_count_is("AWS::Lambda::Function", 4)
+    template.resource_count_is(
+        "AWS::Lambda::Function", 5
+    )  # four of the service, and the one that checks them
     template.resource_count_is("AWS::DynamoDB::GlobalTable", 1)
     assert stack.master_data_table is master_data
     assert "MasterDataTableName" in template.to_json()["Outputs"]

@@ -29,6 +29,7 @@ def test_the_public_names_are_a_contract() -> None:
         "AttributesBucket",
         "AttributesBucketGrants",
         "BundlingError",
+        "CodeCheck",
         "CommandWorkflow",
         "CommandWorkflowGrants",
         "ConstructError",
@@ -65,6 +66,7 @@ def test_the_public_names_are_a_contract() -> None:
         "StreamProcessing",
         "TenantSessions",
         "WorkflowType",
+        "modules_of",
     ]
 
 

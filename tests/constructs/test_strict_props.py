@@ -24,6 +24,7 @@ CONSTRUCTS = {
 }
 TYPOS = {
     "AttributesBucket": ("bukket", "bucket"),
+    "CodeCheck": ("function", "functions"),
     "CommandWorkflow": ("time_out", "timeout"),
     "CqrsApi": ("cors_origin", "cors_origins"),
     "CqrsFunction": ("memory_sise", "memory_size"),

@@ -16,6 +16,7 @@ GUIDE_PAGES = {
     "history",
     "http",
     "large-attributes",
+    "modules",
     "monitoring",
     "notifications",
     "operations",

@@ -37,6 +37,16 @@ def test_operators_see_what_is_there(deployment: Deployment, sk: str) -> None:
     assert health["executions"]["failed"] >= 0
 
 
+def test_the_code_was_found_to_fit_before_the_deployment_ended(deployment: Deployment) -> None:
+    assert deployment.operate("check") == {"problems": []}
+    pages = deployment.emulator.client("cloudformation").get_paginator("list_stack_resources")
+    resources = [
+        one for page in pages.paginate(StackName="EndToEnd") for one in page["StackResourceSummaries"]
+    ]
+    (check,) = [one for one in resources if one["ResourceType"] == "Custom::CqrsCodeCheck"]
+    assert check["ResourceStatus"] == "CREATE_COMPLETE"
+
+
 def test_other_functions_do_nothing_for_operators(deployment: Deployment) -> None:
     client = deployment.emulator.client("lambda")
     names = [f["FunctionName"] for f in client.list_functions()["Functions"]]

@@ -130,7 +130,7 @@ class Process:
             site.place,  # type: ignore[arg-type]
             site.app_name,
             handlers=handlers,
-            modules={"todo": {"mode": site.mode, "sync": True}},
+            modules={"todo": {"mode": site.mode, "sync": bool(handlers)}},
             topic_arn=site.topic_arn,
             alarm_topic_arn=site.alarm_topic_arn,
             state_machine_arn=site.state_machine_arn,

@@ -43,7 +43,7 @@ def test_any_history_ends_as_the_model_says(
     stores = {"First": First(), "Second": Second()} if mode == "workflow" else {}
     service = make_service(
         handlers=list(stores.values()),
-        modules={"todo": {"mode": mode, "sync": True}},
+        modules={"todo": {"mode": mode, "sync": bool(stores)}},
         state_machine_arn=state_machine,
     )
     world = World(service, stores)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.support.wire import Call
 
 INDEXED = {"todo": {"sync": True, "open": True}}
+WITHOUT_HANDLERS = {"todo": {"open": True}}
 _TEN_MINUTES = 600
 
 
@@ -163,7 +164,10 @@ class TestHeal:
         self, make_service: Callable[..., Service], recorder: Recorder, later: AdvancedClock,
         *, with_handlers: bool,
     ) -> None:  # fmt: skip
-        service = make_service(handlers=[recorder] if with_handlers else [], modules=INDEXED)
+        service = make_service(
+            handlers=[recorder] if with_handlers else [],
+            modules=INDEXED if with_handlers else WITHOUT_HANDLERS,
+        )
         count = 40 if with_handlers else 10  # more than a page, and less
         for number in range(count):
             for version in range(3):
@@ -202,7 +206,7 @@ class TestHeal:
     def test_what_is_settled_is_not_in_the_index(
         self, make_service: Callable[..., Service], service: Service
     ) -> None:
-        plain = make_service(modules=INDEXED)
+        plain = make_service(modules=WITHOUT_HANDLERS)
         plain.publish("A1")
         assert under_way(plain) == ["A1@1"]
         plain.apply(1)
@@ -235,7 +239,7 @@ class TestHeal:
         assert service.wire.names() == ["dynamodb:Query"] * 2 * OPEN_SLICES
 
     def test_a_stack_without_the_index_heals_nothing(self, make_service: Callable[..., Service]) -> None:
-        service = make_service(modules={"todo": {"sync": True, "open": False}})
+        service = make_service(modules={"todo": {"open": False}})
         service.publish()
         assert under_way(service) == []
         assert heal(service.module, older_than=timedelta(0)).looked_at == 0

@@ -373,8 +373,7 @@ def test_a_handler_that_is_new_to_an_aggregate_starts_with_what_is_unfinished(
         service.publish(version=version)
     reconcile_all(service)
     recorder = Recorder()
-    later = service.module.__class__("todo", data_sync_handlers=[recorder], resources=service.resources)
-    service.module = later
+    service.release(recorder)
     service.publish(version=2)
     (page,) = reconcile_all(service)
     assert page.handled == 1
@@ -454,7 +453,7 @@ def test_a_status_that_is_left_from_handlers_that_are_no_more(
     service = make_service(handlers=[recorder])
     service.publish()
     work(service, "apply", 1)
-    service.module = service.module.__class__("todo", resources=service.resources)
+    service.release()
     assert problems(service) == [("A1", 1, "notFinished")]
     reconcile_all(service)
     check_all_is_done(service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -77,6 +78,7 @@ class Lab:
     def __init__(
         self, *, mode: str = "workflow", handlers: Iterable[Any] = (), keeps_data: bool = True
     ) -> None:
+        handlers = list(handlers)
         self.clock = Clock()
         self.clock.start()
         self.store = MemoryStore(clock=self.clock.seconds)
@@ -84,7 +86,7 @@ class Lab:
         settings = Settings(
             node_env="local",
             app_name="lab",
-            modules={"todo": {"mode": mode, "sync": True}},
+            modules={"todo": {"mode": mode, "sync": bool(handlers)}},
             state_machine_arn=_ARN,
             topic_arn="arn:aws:sns:us-east-1:000000000000:status",
             alarm_topic_arn="arn:aws:sns:us-east-1:000000000000:alarm",
@@ -101,6 +103,12 @@ class Lab:
             disable_default_handler=not keeps_data,
             resources=self.resources,
         )
+
+    def deploy(self, *, data_sync: bool) -> None:
+        """Let the stack say that the module has, or has not, data sync handlers."""
+        (entry,) = (self.resources.settings.modules or {}).values()
+        modules = {"todo": {**entry, "sync": data_sync}}
+        self.resources.settings = replace(self.resources.settings, modules=modules)
 
     @property
     def context(self) -> Any:

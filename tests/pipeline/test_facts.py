@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import HandlersPendingError, StoreUnavailableError, heal, reconcile
+from runtime import HandlersPendingError, ModuleMismatchError, StoreUnavailableError, heal, reconcile
 from runtime.contract import OPEN_COLUMN
 from runtime.model.status import APPLY_FAILED, FINISHED, HANDLERS_FAILED
 from runtime.pipeline.facts import Problem
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    lab = Lab(handlers=[One()])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    lab = Lab(mode=getattr(request, "param", "workflow"), handlers=[One()])
     yield lab
     lab.clock.stop()
 
@@ -271,6 +272,7 @@ class TestHandlersThatChange:
     """Handlers added, removed, renamed, and two releases side by side."""
 
     def with_handlers(self, lab: Lab, *handlers: Any) -> None:
+        lab.deploy(data_sync=bool(handlers))
         lab.module = type(lab.module)("todo", data_sync_handlers=handlers, resources=lab.resources)
 
     def test_a_new_handler_starts_behind_what_was_finished_without_it(self, lab: Lab) -> None:
@@ -303,6 +305,29 @@ class TestHandlersThatChange:
         assert lab.status(1) == FINISHED
         assert lab.notified() == [("A1@1", FINISHED)]
         assert lab.alarms() == []
+
+    @pytest.mark.parametrize("lab", ["workflow", "inline"], indirect=True)
+    def test_the_last_handler_goes_and_the_stack_still_says_that_there_is_one(self, lab: Lab) -> None:
+        lab.publish(0)
+        self.with_handlers(lab)
+        lab.deploy(data_sync=True)
+        with pytest.raises(
+            ModuleMismatchError, match="data_sync=True, but the code has no data sync handlers"
+        ):
+            lab.publish(1)
+        with pytest.raises(ModuleMismatchError):
+            lab.publish(1, sync=True)
+        with suppress(ModuleMismatchError):
+            lab.settle()
+        lab.clock.advance(hours=1)
+        with suppress(ModuleMismatchError):
+            sweep(lab)
+        assert (lab.status(1), lab.notified()) == (None, [])
+        lab.deploy(data_sync=False)
+        lab.module.use(resources=lab.resources)
+        sweep(lab)
+        lab.settle()
+        assert lab.status(1) == FINISHED
 
     def test_a_handler_that_goes_while_its_task_is_under_way_parks_nothing(self, lab: Lab) -> None:
         first = one(lab)

@@ -64,7 +64,9 @@ def ways(lab: Lab) -> dict[str, Callable[[int], Any]]:
 
 @pytest.mark.parametrize("way", ["async", "sync", "partial", "partial sync", "with retry"])
 def test_a_module_has_a_minimum_whoever_gives_a_time_to_live(lab: Lab, way: str) -> None:
-    lab.module = CommandModule("todo", min_ttl=timedelta(hours=1), resources=lab.resources)
+    lab.module = CommandModule(
+        "todo", data_sync_handlers=[One()], min_ttl=timedelta(hours=1), resources=lab.resources
+    )
     lab.publish(0)
     lab.settle()
     publish, now = ways(lab)[way], int(lab.clock.seconds())
@@ -88,7 +90,9 @@ def test_what_is_accepted_lies_ahead(ttl: int, least: int) -> None:
 
 
 def test_a_repetition_is_answered_however_late_it_comes(lab: Lab) -> None:
-    lab.module = CommandModule("todo", min_ttl=timedelta(hours=1), resources=lab.resources)
+    lab.module = CommandModule(
+        "todo", data_sync_handlers=[One()], min_ttl=timedelta(hours=1), resources=lab.resources
+    )
     values = {"ttl": int(lab.clock.seconds()) + HOUR}
     first = lab.publish(0, values=values, publish_id="id-1")
     lab.clock.advance(minutes=50)

@@ -327,7 +327,7 @@ class TestReSyncData:
         for number in range(25):
             old.publish_sync(f"S{number}")
             old.publish_sync(f"S{number}", version=1)
-        old.module = type(old.module)("todo", data_sync_handlers=[recorder], resources=old.resources)
+        old.release(recorder)
         total = sum(
             old.module.commands.re_sync_data(segment=segment, total_segments=3) for segment in range(3)
         )
@@ -393,7 +393,7 @@ class TestTableName:
     def test_setting_it_redirects_the_commands(self, service: Service) -> None:
         commands = service.module.commands
         original = commands.table_name
-        commands.table_name = service.tables.sync
+        commands.table_name = service.tables.history
         service.publish()
         commands.table_name = original
         assert service.rows(original) == []

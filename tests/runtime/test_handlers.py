@@ -145,12 +145,10 @@ def test_a_failed_turn_is_repeated(service: Service, recorder: Recorder) -> None
 def test_a_handler_that_is_new_to_an_old_aggregate_starts_where_it_is(
     make_service: Callable[..., Service], recorder: Recorder
 ) -> None:
-    old = make_service()
+    service = make_service()
     for version in range(3):
-        old.publish_sync(version=version)
-    service = Service.__new__(Service)
-    service.__dict__ = {**old.__dict__}
-    service.module = type(old.module)("todo", data_sync_handlers=[recorder], resources=old.resources)
+        service.publish_sync(version=version)
+    service.release(recorder)
     service.publish(version=3)
     service.apply(4)
     assert handle(service, 4) is Outcome.DONE

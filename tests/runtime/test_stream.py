@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tests.support.wire import Call
 
-INLINE = {"todo": {"mode": "inline", "sync": True}}
+INLINE = {"todo": {"mode": "inline"}}
+INLINE_WITH_HANDLERS = {"todo": {"mode": "inline", "sync": True}}
 PASS = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
 
 
@@ -171,7 +172,7 @@ def test_inline_takes_a_batch_in_any_order(inline: Service) -> None:
 def test_inline_with_handlers_leaves_them_to_the_workflow(
     make_service: Callable[..., Service], state_machine: str
 ) -> None:
-    service = make_service(modules=INLINE, handlers=[Recorder], state_machine_arn=state_machine)
+    service = make_service(modules=INLINE_WITH_HANDLERS, handlers=[Recorder], state_machine_arn=state_machine)
     service.publish()
     service.publish(version=1)
     assert process(service, record(service, "A1@1"), record(service, "A1@2", 2)) == []

@@ -159,6 +159,6 @@ def test_a_secret_is_given_by_its_arn(tmp_path: Path) -> None:
     variables = [
         resource["Properties"]["Environment"]["Variables"].get("DATABASE_SECRET")
         for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Lambda::Function" and "Environment" in resource["Properties"]
+        if resource["Type"] == "AWS::Lambda::Function" and "Layers" in resource["Properties"]
     ]
     assert sorted(map(str, variables)) == sorted(map(str, [{"Ref": name}] * 5))

@@ -204,7 +204,7 @@ class Service:
             "RYW_SESSION_TTL_MINUTES": "5" if ryw else "",
         }
         # As a stack without a master data table sets it.
-        settings = {"modules": {"todo": {"sync": True}}} | settings
+        settings = {"modules": {"todo": {"sync": bool(handlers)}}} | settings
         self.resources: Any
         self.client: Any
         self.quiet: Store
@@ -228,6 +228,14 @@ class Service:
         )
         self.wire: Wire = self.resources.wire
         self.steps: Wire = self.resources.steps
+
+    def release(self, *handlers: HandlerSource) -> None:
+        """Deploy the module anew, with these handlers."""
+        modules = {
+            name: {**entry, "sync": bool(handlers)} for name, entry in self.resources.settings.modules.items()
+        }
+        self.resources.settings = replace(self.resources.settings, modules=modules)
+        self.module = CommandModule("todo", data_sync_handlers=handlers, resources=self.resources)
 
     def again(self, **options: Any) -> Service:
         """Another function with the same tables."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
+from inspect import isfunction, signature
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -41,8 +42,8 @@ class HttpApi:
     every answer has the headers that keep browsers from making anything of it.
 
     Args:
-        routes: Powertools routers, or where to import them from: ``"package.module:name"``.
-            Of two routes for the same path the first one counts.
+        routes: Powertools routers, or where to import them, or functions that make them, from:
+            ``"package.module:name"``. Of two routes for the same path the first one counts.
         openapi: Whether to serve `openapi_routes` as well. A router among ``routes`` that
             has them already comes first. Defaults to True: like every route, they are for
             callers whom the API's authorizer lets pass.
@@ -116,6 +117,8 @@ def _method(event: Mapping[str, Any]) -> str:
 def _router(source: Router | str) -> Router:
     """The router itself, or what ``"package.module:name"`` stands for."""
     found: object = imported(source, "a router among the routes") if isinstance(source, str) else source
+    if isfunction(found) and not signature(found).parameters:
+        found = found()
     if not isinstance(found, Router):
         msg = f"routes must be a Powertools Router or its import path, got {source!r}, which is {found!r}"
         raise ConfigurationError(msg)

@@ -19,6 +19,7 @@ from runtime.errors import (
     FieldProblem,
     HandlersPendingError,
     InvalidInputError,
+    ModuleMismatchError,
     NewerSchemaError,
     OutcomeUnknownError,
     RuleViolationError,
@@ -27,6 +28,7 @@ from runtime.errors import (
     VersionConflictError,
 )
 from runtime.identity.context import current_invoke_context
+from runtime.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,6 +104,8 @@ def problem_of(error: Exception) -> Problem:
             problems = [_field_problem(found) for found in error.errors()]
             return problem_of(InvalidInputError(problems))
         case CqrsError() if (detail := _detail(error)) is not None:
+            if isinstance(error, ModuleMismatchError):  # its text is ours, and names no value
+                logger.error("request failed", reason=str(error))
             problems = (
                 list(error.problems) if isinstance(error, InvalidInputError | UnreadableRowError) else []
             )
@@ -135,7 +139,7 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}\u2026"
 
 
-def _detail(error: CqrsError) -> str | None:
+def _detail(error: CqrsError) -> str | None:  # noqa: PLR0911 - one return a kind
     # The messages name keys and values, for the log of whoever calls the library from Python.
     match error:
         case InvalidInputError():
@@ -145,6 +149,8 @@ def _detail(error: CqrsError) -> str | None:
             return f"there is a later version than {error.version}; read it and decide again"
         case HandlersPendingError():
             return f"version {error.version} is committed, but not in every read model yet; do not repeat it"
+        case ModuleMismatchError():
+            return f"the module {error.module!r} is not deployed as the code needs it"
         case UnreadableRowError():
             return "what is stored does not fit the model of today; it can still be deleted"
         case NewerSchemaError():

@@ -1,0 +1,73 @@
+"""Asks the functions of a service whether their code fits the stack, and tells CloudFormation.
+
+This file is the code of a function, as it stands: it imports what Lambda itself has, so that it answers
+whatever is wrong with the service's code and layers.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+ANSWER = 120  # seconds that a function has to answer
+PATIENCE = 60  # seconds until a new permission works everywhere, and a changed function is ready
+AGAIN = ("AccessDeniedException", "ResourceConflictException", "TooManyRequestsException")
+BUSY = "TooManyRequestsException"
+LONGEST = 2500  # CloudFormation takes 4 KB
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """Check what is new; whatever is old, or goes, is past checking."""
+    problems: list[str] = []
+    if event["RequestType"] == "Create":
+        functions = event["ResourceProperties"]["Functions"]
+        with ThreadPoolExecutor(len(functions)) as pool:
+            answers = list(pool.map(ask, functions.values()))
+        for problem in sorted({problem for answer in answers for problem in answer}):
+            kinds = [kind for kind, answer in zip(functions, answers, strict=True) if problem in answer]
+            problems.append(f"{problem} (says {', '.join(kinds)})")
+    print(json.dumps({"problems": problems}))  # noqa: T201 - Lambda's log
+    answer = {
+        "Status": "FAILED" if problems else "SUCCESS",
+        "Reason": "; ".join(problems)[:LONGEST] or "the code fits the stack",
+        "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    body = json.dumps(answer).encode()
+    url = event["ResponseURL"]  # CloudFormation's own
+    request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+
+
+def ask(name: str) -> list[str]:
+    """What is wrong with one function, in sentences."""
+    config = Config(read_timeout=ANSWER, retries={"total_max_attempts": 1})
+    client = boto3.client("lambda", config=config)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            answer = client.invoke(FunctionName=name, Payload=b'{"operation": "check"}')
+            found = json.loads(answer["Payload"].read())
+            break
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in AGAIN and time.monotonic() < end:
+                time.sleep(3)
+            elif code == BUSY:
+                return []  # no capacity, or switched off: that says nothing of the code
+            else:
+                return [f"{code}: {error.response['Error'].get('Message')}"]
+        except (BotoCoreError, OSError, ValueError) as error:
+            return [f"no answer in {ANSWER} seconds: {error}"]
+    if "FunctionError" in answer:
+        return [f"{found.get('errorType', 'Error')}: {found.get('errorMessage', 'no message')}"]
+    if not isinstance(found, dict) or "problems" not in found:
+        return ["no answer to the operation 'check': the handler must be a CqrsApp"]
+    return [str(problem) for problem in found["problems"]]

@@ -1,0 +1,146 @@
+"""A deployment that fails where the code does not have the modules that the stack has."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import jsii
+from aws_cdk import CfnResource, Duration, IStringProducer, Lazy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.cqrs_function import CqrsFunction
+from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.props.strict_props import strict_props
+from runtime.contract import CHECK_FUNCTION, Env
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_cdk import IResolveContext
+
+    from constructs_lib.functions.cqrs_functions import CqrsFunctions
+
+__all__ = ["CodeCheck"]
+
+_CODE: Final = Path(__file__).with_name("check_handler.py")
+_OF_THE_CODE: Final = frozenset({"layers", "environment", "vpc", "vpc_subnets", "security_groups"})
+_TIMEOUT: Final = Duration.minutes(5)
+_DIGITS: Final = 32
+
+
+class CodeCheck(Construct):
+    """Asks the functions, before their deployment ends, whether their code fits the stack.
+
+    Each function that the stack has made is called once, whenever code, layers or variables of one have
+    changed. One that cannot be imported, or whose modules are not those of the stack, fails the
+    deployment with what it says, and CloudFormation rolls back. It knows of a function what its import
+    does, and nothing of what only a request would show. Neither a rollback nor a deletion is checked.
+
+    Example:
+        >>> CodeCheck(self, "CodeCheck", functions=functions)
+
+    Args:
+        scope: Parent construct.
+        construct_id: Id within ``scope``.
+        functions: The functions. Those that were brought along are not called.
+        defaults: What the function that asks has in common with others: Python, processor and logs.
+            It has none of their layers and variables, and is in no VPC. Defaults to
+            `FunctionDefaults`.
+
+    Raises:
+        InvalidPropsError: All functions were brought along: there is nothing to check.
+
+    """
+
+    @strict_props
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        functions: CqrsFunctions,
+        defaults: FunctionDefaults | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._functions = functions
+        made = functions.made
+        if not made:
+            msg = (
+                f"functions must have one that was made by {functions.node.path}, got only functions that "
+                "were brought along; leave the CodeCheck out"
+            )
+            raise InvalidPropsError(msg)
+        asking = CqrsFunction(
+            self,
+            "Asking",
+            code=lambda_.Code.from_inline(_CODE.read_text(encoding="utf-8")),
+            handler="index.handler",
+            environment={Env.FUNCTION: CHECK_FUNCTION},
+            memory_size=256,
+            timeout=_TIMEOUT,
+            description=f"{functions.app_name} {functions.env_name}: checks the code at deployment",
+            defaults=_without_code(defaults or FunctionDefaults()),
+        )
+        self.function = asking.function
+        """The function that asks."""
+        asking.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"],
+                resources=[function.function_arn for function in made.values()],
+            )
+        )
+        self.resource = CfnResource(
+            self,
+            "Check",
+            type="Custom::CqrsCodeCheck",
+            properties={
+                "ServiceToken": asking.function.function_arn,
+                "ServiceTimeout": int(_TIMEOUT.to_seconds()) + 60,
+                "Functions": {kind: function.function_name for kind, function in made.items()},
+            },
+        )
+        """What CloudFormation waits for."""
+        self.resource.node.add_dependency(asking)
+        # Another resource for other code: what is created is checked, while a rollback only deletes it.
+        base = Stack.of(self).get_logical_id(self.resource)
+        self.resource.override_logical_id(Lazy.uncached_string(_Produced(lambda: f"{base}{self._digest()}")))
+
+    def _digest(self) -> str:
+        """Of all that the functions are: their code, variables, layers."""
+        facts: list[Any] = []
+        for function in self._functions.made.values():
+            made = function.node.default_child
+            if isinstance(made, lambda_.CfnFunction):
+                # `made.environment` is empty: jsii takes what is made at synthesis for a struct.
+                facts.append(made._cfn_properties)  # noqa: SLF001 - for those who inherit, and the only way
+        for layer in self._functions.layers:
+            version = layer.node.default_child
+            # The reference to a layer stays the same when its content changes.
+            facts.append(version.content if isinstance(version, lambda_.CfnLayerVersion) else None)
+        text = json.dumps(Stack.of(self).resolve(facts), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _without_code(defaults: FunctionDefaults) -> FunctionDefaults:
+    """What has nothing to do with the service's own code: with that, it might not answer either."""
+    kept = {field.name: getattr(defaults, field.name) for field in fields(defaults)}
+    return FunctionDefaults(**{name: value for name, value in kept.items() if name not in _OF_THE_CODE})
+
+
+@jsii.implements(IStringProducer)
+class _Produced:
+    """A text that is made when the template is."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def produce(self, _context: IResolveContext) -> str:
+        """Make it."""
+        return self._make()
