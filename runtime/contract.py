@@ -24,6 +24,7 @@ __all__ = [
     "MODE_INLINE",
     "MODE_WORKFLOW",
     "NOTIFICATION_ACTIONS",
+    "NOTIFICATION_SERVICE",
     "NO_MODULE",
     "NO_TENANT_SEGMENT",
     "OBJECTS_FOLDER",
@@ -110,6 +111,8 @@ DIGEST_TAG: Final = "tenant-digest"
 
 #: Values of the message attribute `action` that reach the notification queue.
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
+#: Another one: the service that sent the message, as `metric_service` names it.
+NOTIFICATION_SERVICE: Final = "service"
 
 
 class Claim:

@@ -11,6 +11,7 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_region_is_known
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -131,6 +132,9 @@ class Identity(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Tell the api function the ids of the pool and of its client."""
+        check_region_is_known(
+            "user_pool", self.user_pool, functions.api, hint="or import it: Identity.from_user_pool_id(...)"
+        )
         pool, client = self.user_pool.user_pool_id, self.user_pool_client.user_pool_client_id
         functions.set_variable(Env.COGNITO_USER_POOL_ID, pool, functions.api)
         functions.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client, functions.api)

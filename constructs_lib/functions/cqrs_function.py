@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.layer_regions import check_layer_regions
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration, check_range
@@ -101,6 +102,7 @@ class CqrsFunction(Construct):
             )
             .plus(layers=layers, environment=environment)
         )
+        check_layer_regions(self, used.layers)
         self.log_group = logs.LogGroup(
             self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy
         )

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import BroughtFunction, as_used_in
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
@@ -146,6 +147,7 @@ class CqrsFunctions(Construct):
         self.app_name = app_name
         self.env_name = env_name
         self._modules: dict[str, Mapping[str, Any]] = {}
+        self._elsewhere: dict[str, lambda_.IFunction] = {}
         shared = (
             (defaults or FunctionDefaults())
             .but(
@@ -165,7 +167,7 @@ class CqrsFunctions(Construct):
             kind: str, given: FunctionOptions | lambda_.IFunction | None, defaults: FunctionDefaults
         ) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
-                return given
+                return self._brought_function(kind, given, defaults.environment)
             options = given or FunctionOptions()
             return CqrsFunction(
                 self,
@@ -246,7 +248,9 @@ class CqrsFunctions(Construct):
 
         """
         for function in functions:
-            if id(function) not in self._brought and isinstance(function, lambda_.Function):
+            if isinstance(holder := function.node.scope, BroughtFunction):
+                holder.set_variable(variable, value)
+            elif id(function) not in self._brought and isinstance(function, lambda_.Function):
                 function.add_environment(variable, value)
 
     def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
@@ -273,6 +277,18 @@ class CqrsFunctions(Construct):
         self._for_appliers.append(give)
         for function in self._appliers:
             give(function)
+
+    def _brought_function(
+        self, kind: str, given: lambda_.IFunction, environment: Mapping[str, str]
+    ) -> lambda_.IFunction:
+        """One that was brought; where several are the same one of another stack, one stands for it."""
+        if given.node.path not in self._elsewhere:
+            used = as_used_in(self, kind.capitalize(), kind, given)
+            self._elsewhere[given.node.path] = used
+            if isinstance(holder := used.node.scope, BroughtFunction):
+                for variable, value in environment.items():
+                    holder.set_variable(variable, value)
+        return self._elsewhere[given.node.path]
 
     def _refuse_role_of_api_elsewhere(self) -> None:
         """The others work for all tenants: with a role of theirs, api would do so, too."""

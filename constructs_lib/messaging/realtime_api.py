@@ -12,6 +12,7 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Claim, Env
 
@@ -32,6 +33,7 @@ _USERS: Final = appsync.AppSyncAuthorizationType.USER_POOL
 _OTHER_USERS: Final = appsync.AppSyncAuthorizationType.OIDC
 _NAMESPACE: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?"
 _NAME_LENGTH: Final = 50
+_SAME_ACCOUNT: Final = "functions sign with their role, which AppSync takes in its own account only"
 
 
 class RealtimeApi(Construct):
@@ -118,6 +120,9 @@ class RealtimeApi(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the notifier push to the users of this API."""
+        check_environment(
+            "event_api", self.event_api, functions.notifier, hint=_SAME_ACCOUNT, region_may_differ=True
+        )
         self.grants.publish(functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)

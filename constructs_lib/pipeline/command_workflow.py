@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import WHERE_IT_RUNS
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
 from constructs_lib.pipeline.command_workflow_role import state_machine_role
@@ -25,6 +26,7 @@ from constructs_lib.pipeline.command_workflow_times import (
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import combined
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
@@ -131,6 +133,7 @@ class CommandWorkflow(Construct):
         if worker is None:
             msg = "worker must be given, got None; pass the function that runs the steps, or a state_machine"
             raise InvalidPropsError(msg)
+        check_environment("worker", worker, self, hint=WHERE_IT_RUNS)
         express = _workflow_type(type) is WorkflowType.EXPRESS
         timeout = timeout or (LONGEST_EXPRESS if express else Duration.hours(1))
         task_timeout = task_timeout or task_timeout_of(worker)
@@ -174,6 +177,7 @@ class CommandWorkflow(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let api, stream and operator start executions, and operator look at them."""
+        check_environment("state_machine", self.state_machine, functions.api)
         starters = (functions.api, functions.stream, functions.operator)
         for function in starters:
             self.grants.start(function)

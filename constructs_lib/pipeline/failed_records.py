@@ -11,6 +11,7 @@ from constructs import Construct
 
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
@@ -61,6 +62,7 @@ class FailedRecords(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let operator look at the records and send them again."""
+        check_environment("bucket", self.bucket, functions.operator, account_may_differ=True)
         self.grants.replay(functions.operator)
         functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
 

@@ -12,6 +12,7 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import HEAL_OPERATION
 
@@ -86,6 +87,7 @@ class Healing(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Have the operator function heal whenever it is time."""
+        check_environment("rule", self.rule, functions.operator)
         self.rule.add_target(
             targets.LambdaFunction(
                 functions.operator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import jsii
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, Names, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -13,9 +13,11 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.brought_function import as_used_in
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
 
@@ -110,16 +112,21 @@ class StreamProcessing(Construct):
                 "import the table with table_stream_arn, and turn on its stream of new images"
             )
             raise InvalidPropsError(msg)
+        check_environment("table", table.command_table, function)
         self.on_failure_bucket: s3.IBucket = (
             on_failure_bucket or FailedRecords(self, "FailedRecords", removal_policy=removal_policy).bucket
         )
+        check_environment("on_failure_bucket", self.on_failure_bucket, function, account_may_differ=True)
         self.module_name = table.module_name
-        self.function = function
-        table.command_table.grant_stream_read(function)
+        beside_function = _is_nested_in(Stack.of(self), Stack.of(function))
+        used = function if beside_function else as_used_in(self, "Function", "function", function)
+        self.function = used
+        table.command_table.grant_stream_read(used)
         self.event_source_mapping = lambda_.EventSourceMapping(
-            self,
-            "Mapping",
-            target=function,
+            # A nested stack that needs a function whose role needs a table of the nested stack: a circle.
+            function if beside_function else self,
+            Names.unique_resource_name(self) if beside_function else "Mapping",
+            target=used,
             event_source_arn=stream_arn,
             # LATEST would miss what is written while the mapping is being made.
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
@@ -164,6 +171,12 @@ class StreamProcessing(Construct):
             statistic="Sum",
             period=period,
         )
+
+
+def _is_nested_in(stack: Stack, other: Stack) -> bool:
+    """Whether ``other`` nests ``stack``, at any depth."""
+    parent = stack.nested_stack_parent
+    return parent is not None and (parent is other or _is_nested_in(parent, other))
 
 
 @jsii.implements(lambda_.IEventSourceDlq)

@@ -32,7 +32,7 @@ from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.master_data_table import MasterDataTable
 from constructs_lib.tables.session_table import SessionTable
-from runtime.contract import Claim, Env
+from runtime.contract import Claim, Env, metric_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +108,8 @@ class CqrsStack(Stack):
             call of STS for each tenant, hour and instance. An api function that is brought along
             has to set ``TENANT_ROLE_ARN`` by itself, to ``functions.tenant_sessions.role``'s.
             Defaults to False: the library alone keeps tenants apart.
-        notifications: Topics and queue from another stack. Defaults to new ones.
+        notifications: Topics and queue from another stack. The first service that is given them reads
+            their queue; every other one gets a queue of its own. Defaults to new ones.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
@@ -214,8 +215,10 @@ class CqrsStack(Stack):
         self.attributes_bucket = attributes_bucket or AttributesBucket(
             self, "Attributes", removal_policy=removal_policy
         )
-        self.notifications = notifications or Notifications(
-            self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
+        self.notifications = (
+            Notifications(self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy)
+            if notifications is None
+            else notifications.for_service(self, "Notifications", service=metric_service(env_name, app_name))
         )
         self._identity = identity
         if identity is None and authorizer is None:

@@ -12,6 +12,7 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
@@ -84,6 +85,8 @@ class AttributesBucket(Construct):
                 "leave auto_delete_objects out to keep the objects"
             )
             raise InvalidPropsError(msg)
+        if encryption_key is not None:
+            check_environment("encryption_key", encryption_key, self, account_may_differ=True)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
             encryption_key=encryption_key,
             access_logs_bucket=access_logs_bucket,
@@ -94,6 +97,7 @@ class AttributesBucket(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let api put large attributes here, and worker and operator read them."""
+        check_environment("bucket", self.bucket, functions.api, account_may_differ=True)
         api = functions.data_access(functions.api)
         self.grants.read_write(api.grantee, *api.own_objects)
         if api.common_objects:

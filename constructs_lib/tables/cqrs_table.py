@@ -15,6 +15,7 @@ from constructs_lib.props.checks import (
     check_table_key,
     refuse_props_of_brought,
 )
+from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
@@ -209,6 +210,15 @@ class CqrsTable(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the functions of a service publish, process, read and repair this module."""
+        tables = {
+            "command_table": self.command_table,
+            "data_table": self.data_table,
+            "history_table": self.history_table,
+            "sync_table": self.sync_table,
+        }
+        for name, table in tables.items():
+            if table is not None:
+                check_environment(name, table, functions.api, hint=BY_NAME)
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE

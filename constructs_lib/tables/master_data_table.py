@@ -8,6 +8,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_reads, allow_writes
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
@@ -80,6 +81,7 @@ class MasterDataTable(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the functions that apply commands look up how long rows are kept."""
+        check_environment("table", self.table, functions.api, hint=BY_NAME)
 
         def give(applier: lambda_.IFunction) -> None:
             self.grants.read(functions.data_access(applier).grantee)

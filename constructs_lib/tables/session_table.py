@@ -9,6 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from constructs_lib.props.checks import check_duration
+from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_writes
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.pk_sk_table import brought_or_new_table
@@ -84,6 +85,7 @@ class SessionTable(Construct):
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the api function note who wrote what, and tell it for how long that counts."""
+        check_environment("table", self.table, functions.api, hint=BY_NAME)
         self.grants.track(functions.data_access(functions.api).grantee)
         functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, functions.api)
         functions.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes, functions.api)
