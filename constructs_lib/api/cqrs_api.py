@@ -13,7 +13,7 @@ from constructs import Construct
 
 from constructs_lib.api.access_log import AccessLog
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import WHERE_IT_RUNS
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought

@@ -9,9 +9,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, as_used_in
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
 from constructs_lib.functions.tenant_sessions import TenantSessions
@@ -161,13 +161,16 @@ class CqrsFunctions(Construct):
                 environment={Env.NODE_ENV: env_name, Env.APP_NAME: app_name, Env.MODULES: "{}"},
             )
         )
+        kinds = [id(given) for given in (api, stream, worker, notifier, operator)]
         with_own_code = shared.plus(layers=dependency_layers, environment=own)
 
         def function(
             kind: str, given: FunctionOptions | lambda_.IFunction | None, defaults: FunctionDefaults
         ) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
-                return self._brought_function(kind, given, defaults.environment)
+                # A function of several kinds is for none in particular.
+                of_kind = {Env.FUNCTION: kind} if kinds.count(id(given)) == 1 else {}
+                return self._given_function(kind, given, {**defaults.environment, **of_kind})
             options = given or FunctionOptions()
             return CqrsFunction(
                 self,
@@ -248,7 +251,7 @@ class CqrsFunctions(Construct):
 
         """
         for function in functions:
-            if isinstance(holder := function.node.scope, BroughtFunction):
+            if isinstance(holder := function.node.scope, FunctionElsewhere):
                 holder.set_variable(variable, value)
             elif id(function) not in self._brought and isinstance(function, lambda_.Function):
                 function.add_environment(variable, value)
@@ -278,14 +281,14 @@ class CqrsFunctions(Construct):
         for function in self._appliers:
             give(function)
 
-    def _brought_function(
+    def _given_function(
         self, kind: str, given: lambda_.IFunction, environment: Mapping[str, str]
     ) -> lambda_.IFunction:
         """One that was brought; where several are the same one of another stack, one stands for it."""
         if given.node.path not in self._elsewhere:
             used = as_used_in(self, kind.capitalize(), kind, given)
             self._elsewhere[given.node.path] = used
-            if isinstance(holder := used.node.scope, BroughtFunction):
+            if isinstance(holder := used.node.scope, FunctionElsewhere):
                 for variable, value in environment.items():
                     holder.set_variable(variable, value)
         return self._elsewhere[given.node.path]

@@ -8,7 +8,7 @@ from aws_cdk import Duration, Token
 from aws_cdk import aws_sqs as sqs
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import timeout_of
+from constructs_lib.functions.function_elsewhere import timeout_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_

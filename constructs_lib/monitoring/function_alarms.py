@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from constructs_lib.functions.brought_function import timeout_of
+from constructs_lib.functions.function_elsewhere import timeout_of
 from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
 
 if TYPE_CHECKING:

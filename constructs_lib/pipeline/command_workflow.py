@@ -13,7 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import WHERE_IT_RUNS
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
 from constructs_lib.pipeline.command_workflow_role import state_machine_role

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Duration
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import timeout_of
+from constructs_lib.functions.function_elsewhere import timeout_of
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.checks import check_duration
 

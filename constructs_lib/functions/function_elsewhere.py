@@ -15,7 +15,7 @@ from constructs_lib.props.environments import check_environment
 if TYPE_CHECKING:
     from aws_cdk import Duration
 
-__all__ = ["WHERE_IT_RUNS", "BroughtFunction", "as_used_in", "timeout_of"]
+__all__ = ["WHERE_IT_RUNS", "FunctionElsewhere", "as_used_in", "timeout_of"]
 
 WHERE_IT_RUNS: Final = (
     "a function looks for its tables where it runs: make it in the account and Region of its service"
@@ -52,17 +52,17 @@ def as_used_in(
             f"{function.node.path}; bring the function, or make the alias in {Stack.of(scope).node.path}"
         )
         raise InvalidPropsError(msg)
-    return BroughtFunction(scope, construct_id, name=name, function=function).function
+    return FunctionElsewhere(scope, construct_id, name=name, function=function).function
 
 
 def timeout_of(function: lambda_.IFunction) -> Duration | None:
     """How long a call of ``function`` may take; None where it is not known."""
     holder = function.node.scope
-    known = holder.original if isinstance(holder, BroughtFunction) else function
+    known = holder.original if isinstance(holder, FunctionElsewhere) else function
     return known.timeout if isinstance(known, lambda_.Function) else None
 
 
-class BroughtFunction(Construct):
+class FunctionElsewhere(Construct):
     """A function of another stack of the app, as this stack sees it.
 
     What it may do here and what calls it from here are resources of this stack. So this stack needs
@@ -161,8 +161,9 @@ def _variables_of(function: lambda_.IFunction) -> set[str]:
     resource = function.node.default_child
     if not isinstance(resource, lambda_.CfnFunction):
         return set()
-    environment = Stack.of(function).resolve(resource.environment) or {}
-    return set(environment.get("variables", {}))
+    # The public property gives a struct, from which what was added later is lost.
+    given = Stack.of(function).resolve(resource._cfn_properties.get("environment"))  # noqa: SLF001
+    return set((given or {}).get("variables") or {})
 
 
 def _is_immutable(role: iam.IRole) -> bool:
