@@ -8,6 +8,7 @@ from aws_cdk import Annotations, Duration, RemovalPolicy, Token
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from constructs_lib.api.brought_pool import check_pool
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
@@ -54,8 +55,9 @@ class Identity(Construct):
             default, keeps it and protects it from deletion; DESTROY turns both off.
 
     Raises:
-        InvalidPropsError: A client was brought without its pool, or a property configures
-            a resource that was brought along.
+        InvalidPropsError: A client was brought without its pool, or of another pool, a property
+            configures a resource that was brought along, or the pool has not the attributes that a new
+            client reads.
 
     """
 
@@ -93,6 +95,8 @@ class Identity(Construct):
                     "a client belongs to one pool: pass that pool, or leave the client out"
                 )
                 raise InvalidPropsError(msg)
+        if user_pool is not None:
+            check_pool(user_pool, user_pool_client)
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(self).add_warning_v2(
                 "cqrs:destroyableUsers", "the users are deleted with the stack"

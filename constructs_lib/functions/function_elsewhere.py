@@ -11,6 +11,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
+from constructs_lib.props.known_properties import known_properties
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
@@ -158,12 +159,8 @@ class FunctionElsewhere(Construct):
 
 def _variables_of(function: lambda_.IFunction) -> set[str]:
     """The environment variables that a function of the app has by itself."""
-    resource = function.node.default_child
-    if not isinstance(resource, lambda_.CfnFunction):
-        return set()
-    # The public property gives a struct, from which what was added later is lost.
-    given = Stack.of(function).resolve(resource._cfn_properties.get("environment"))  # noqa: SLF001
-    return set((given or {}).get("variables") or {})
+    known = known_properties(function, lambda_.CfnFunction) or {}
+    return set((known.get("environment") or {}).get("variables") or {})
 
 
 def _is_immutable(role: iam.IRole) -> bool:

@@ -19,6 +19,7 @@ from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.brought_table import check_stream
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -105,11 +106,13 @@ class StreamProcessing(Construct):
         )
         if on_failure_bucket is not None:
             refuse_props_of_brought("on_failure_bucket", removal_policy=removal_policy)
+        check_stream(table.command_table)
         stream_arn = table.command_table.table_stream_arn
         if stream_arn is None:
             msg = (
                 f"table must have a stream on its command table, got {table.node.path} without one; "
-                "import the table with table_stream_arn, and turn on its stream of new images"
+                "import it with its stream, CqrsTable.from_table_names(command_table_stream_arn=...), "
+                "which must tell new images"
             )
             raise InvalidPropsError(msg)
         check_environment("table", table.command_table, function)

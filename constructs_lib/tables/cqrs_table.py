@@ -18,12 +18,15 @@ from constructs_lib.props.checks import (
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
+from constructs_lib.tables.brought_table import check_distinct, check_keys, check_open_index, has_ttl
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
 from runtime import contract
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
@@ -80,8 +83,9 @@ class CqrsTable(Construct):
             are thrown away. Defaults to RETAIN.
 
     Raises:
-        InvalidPropsError: A name or number is outside what DynamoDB allows, or a property
-            configures tables that are all brought along, or describes one that is not.
+        InvalidPropsError: A name or number is outside what DynamoDB allows, a property
+            configures tables that are all brought along, or describes one that is not, or a table that
+            was brought has another key, or is brought twice.
 
     """
 
@@ -133,6 +137,13 @@ class CqrsTable(Construct):
                 "leave it out: a new table has the index"
             )
             raise InvalidPropsError(msg)
+        given = {
+            "command_table": command_table,
+            "data_table": data_table,
+            "history_table": history_table,
+            "sync_table": sync_table,
+        }
+        self._check_brought(given, has_open_index=command_table_has_open_index)
         if all(table is not None for table in brought):
             refuse_props_of_brought(
                 "command_table, data_table and history_table",
@@ -255,6 +266,27 @@ class CqrsTable(Construct):
     def metric_throttled_history(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
         return _throttled(self.history_table, "Write", period)
+
+    def _check_brought(self, tables: Mapping[str, dynamodb.ITableV2 | None], *, has_open_index: bool) -> None:
+        """Refuse tables that cannot hold the rows, and say which ones keep them for ever."""
+        check_distinct(tables)
+        for name, table in tables.items():
+            if table is not None:
+                check_keys(name, table)
+        if (commands := tables["command_table"]) is not None and has_open_index:
+            check_open_index(commands)
+        # Cursors never expire.
+        kept = [
+            name
+            for name, table in tables.items()
+            if table is not None and name != "sync_table" and not has_ttl(table)
+        ]
+        if kept:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:noTimeToLive",
+                f"rows of {self.module_name} are kept for ever, whatever a tenant's settings say: "
+                f"{' and '.join(kept)} has no TTL attribute {contract.TTL_ATTRIBUTE!r}; give it one",
+            )
 
     def _table(
         self,
