@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Token
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
@@ -13,6 +13,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_region_is_known
+from constructs_lib.props.imported_names import check_user_pool_id
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -123,6 +124,54 @@ class Identity(Construct):
             .with_standard_attributes(email=True, email_verified=True, **_PROFILE)
             .with_custom_attributes(_TENANT, _ROLES),
             write_attributes=_own_attributes(),
+        )
+
+    @classmethod
+    @strict_props
+    def from_user_pool_id(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        user_pool_id: str,
+        *,
+        user_pool_client_id: str | None = None,
+        password_auth: bool = False,
+    ) -> Identity:
+        """Use a user pool that exists, in any account and Region.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            user_pool_id: Its id. Its users must have the custom attributes ``tenant`` and ``roles``.
+            user_pool_client_id: Its client; needed for a pool of another account or Region. Defaults to
+                a new client.
+            password_auth: As for a new client.
+
+        Raises:
+            InvalidPropsError: ``user_pool_id`` cannot be one, or a new client is asked for in another
+                Region.
+
+        """
+        check_user_pool_id("user_pool_id", user_pool_id)
+        region, here = user_pool_id.rpartition("_")[0], Stack.of(scope).region
+        known = not Token.is_unresolved(user_pool_id) and not Token.is_unresolved(here)
+        if user_pool_client_id is None and known and region != here:
+            msg = (
+                f"user_pool_client_id must be given for a pool of another Region, got None for "
+                f"{user_pool_id} in a stack of {here}; make the client where the pool is"
+            )
+            raise InvalidPropsError(msg)
+        client = None
+        if user_pool_client_id is not None:
+            client = cognito.UserPoolClient.from_user_pool_client_id(
+                scope, f"Imported{construct_id}Client", user_pool_client_id
+            )
+        return cls(
+            scope,
+            construct_id,
+            user_pool=cognito.UserPool.from_user_pool_id(scope, f"Imported{construct_id}Users", user_pool_id),
+            user_pool_client=client,
+            password_auth=password_auth,
         )
 
     @property

@@ -19,6 +19,7 @@ from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
+from constructs_lib.props.imported_names import check_topic_arn
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
 from runtime.contract import Env
@@ -172,6 +173,53 @@ class Notifications(Construct):
             alarm_topic=self.alarm_topic,
             queue=self.queue,
             dead_letter_queue=self.dead_letter_queue,
+        )
+
+    @classmethod
+    @strict_props
+    def from_topic_arns(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topic_arn: str,
+        alarm_topic_arn: str,
+        service: str | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> Notifications:
+        """Use topics that exist, with a new queue behind them.
+
+        The topics may be of another account, whose policies, and that of their key, must let this one
+        publish and subscribe.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            topic_arn: The topic for status changes.
+            alarm_topic_arn: The topic for alarms.
+            service: Stage and name of the one service whose messages the queue receives, such as
+                "prod-shop". Defaults to those of all.
+            encryption_key: Their customer managed key; the grants include its use. Defaults to none.
+
+        Raises:
+            InvalidPropsError: One cannot be the ARN of a topic.
+
+        """
+        check_topic_arn("topic_arn", topic_arn)
+        check_topic_arn("alarm_topic_arn", alarm_topic_arn)
+        key = encryption_key.key_arn if encryption_key else None
+
+        def topic(name: str, arn: str) -> sns.ITopic:
+            return sns.Topic.from_topic_attributes(
+                scope, f"Imported{construct_id}{name}", topic_arn=arn, key_arn=key
+            )
+
+        return cls(
+            scope,
+            construct_id,
+            topic=topic("Topic", topic_arn),
+            alarm_topic=topic("AlarmTopic", alarm_topic_arn),
+            service=service,
         )
 
     def connect(self, functions: ServiceFunctions) -> None:

@@ -28,6 +28,7 @@ from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import combined
+from constructs_lib.props.imported_names import check_state_machine_arn
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -174,6 +175,27 @@ class CommandWorkflow(Construct):
             tracing_enabled=True,
         )
         self.grants = CommandWorkflowGrants(self.state_machine)
+
+    @classmethod
+    @strict_props
+    def from_state_machine_arn(
+        cls, scope: Construct, construct_id: str, state_machine_arn: str
+    ) -> CommandWorkflow:
+        """Use a state machine that exists, which a `CommandWorkflow` elsewhere has made.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            state_machine_arn: Its ARN, without a version. It must be in the account and Region of the
+                functions that start it.
+
+        Raises:
+            InvalidPropsError: ``state_machine_arn`` cannot be the ARN of a state machine.
+
+        """
+        check_state_machine_arn("state_machine_arn", state_machine_arn)
+        machine = sfn.StateMachine.from_state_machine_arn(scope, f"Imported{construct_id}", state_machine_arn)
+        return cls(scope, construct_id, state_machine=machine)
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let api, stream and operator start executions, and operator look at them."""

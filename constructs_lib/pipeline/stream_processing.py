@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import jsii
 from aws_cdk import Duration, Names, RemovalPolicy, Stack
@@ -127,7 +127,7 @@ class StreamProcessing(Construct):
         table.command_table.grant_stream_read(used)
         self.event_source_mapping = lambda_.EventSourceMapping(
             # A nested stack that needs a function whose role needs a table of the nested stack: a circle.
-            function if beside_function else self,
+            cast("Construct", function) if beside_function else self,
             Names.unique_resource_name(self) if beside_function else "Mapping",
             target=used,
             event_source_arn=stream_arn,

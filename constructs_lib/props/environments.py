@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aws_cdk import Resource, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 
 if TYPE_CHECKING:
-    from constructs import Construct, IConstruct
+    from aws_cdk import IResource
+    from constructs import IConstruct
 
 __all__ = ["BY_NAME", "check_environment", "check_region_is_known", "is_made_here"]
 
@@ -68,7 +69,7 @@ def check_environment(
         raise InvalidPropsError(msg)
 
 
-def check_region_is_known(name: str, brought: IConstruct, user: Construct, *, hint: str) -> None:
+def check_region_is_known(name: str, brought: IConstruct, user: IConstruct, *, hint: str) -> None:
     """Refuse a resource of another account or Region where one of the two stacks does not know its own.
 
     Raises:
@@ -95,7 +96,7 @@ def is_made_here(brought: IConstruct) -> bool:
 
 def _place(construct: IConstruct) -> tuple[str, str]:
     if Resource.is_resource(construct):
-        env = construct.env  # type: ignore[attr-defined] - every resource has it
+        env = cast("IResource", construct).env
         return env.account, env.region
     stack = Stack.of(construct)
     return stack.account, stack.region

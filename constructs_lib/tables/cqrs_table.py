@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
@@ -16,10 +16,12 @@ from constructs_lib.props.checks import (
     refuse_props_of_brought,
 )
 from constructs_lib.props.environments import BY_NAME, check_environment
+from constructs_lib.props.imported_names import check_stream_arn, check_table_name
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
 from constructs_lib.tables.brought_table import check_distinct, check_keys, check_open_index, has_ttl
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
+from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
 from runtime import contract
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["CqrsTable"]
+
+#: The settings of a module that are names of tables, and how those end.
+_SUFFIXES: Final = {
+    "command": "command",
+    "data": "data",
+    "history": "history",
+    "sync_table": contract.SYNC_SUFFIX,
+}
 
 
 class CqrsTable(Construct):
@@ -188,6 +198,86 @@ class CqrsTable(Construct):
             has_open_index=self.has_open_index,
         )
 
+    @classmethod
+    @strict_props
+    def from_table_names(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        *,
+        module_name: str | None = None,
+        table_name_prefix: str | None = None,
+        command_table_name: str | None = None,
+        data_table_name: str | None = None,
+        history_table_name: str | None = None,
+        sync_table_name: str | None = None,
+        processing: Processing = Processing.WORKFLOW,
+        data_sync: bool = False,
+        command_table_stream_arn: str | None = None,
+        command_table_has_open_index: bool = False,
+        encryption_key: kms.IKey | None = None,
+    ) -> CqrsTable:
+        """Use tables that exist: those of another app, or those that a deleted stack has left.
+
+        They must be in the account and Region of the functions that use them. What they are like is
+        not known here, and not checked.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            module_name: The module that the tables belong to. Defaults to ``construct_id`` in lower case.
+            table_name_prefix: Start of their names: "dev-shop-order" for "dev-shop-order-command" and so
+                on. Needed unless every name is given. Defaults to none.
+            command_table_name: Its name. Defaults to that by ``table_name_prefix``.
+            data_table_name: Its name. Defaults to that by ``table_name_prefix``.
+            history_table_name: Its name. Defaults to that by ``table_name_prefix``.
+            sync_table_name: Its name; giving it implies ``data_sync``. Defaults to that by
+                ``table_name_prefix`` where ``data_sync`` is True.
+            processing: Who applies commands. Defaults to a workflow.
+            data_sync: Whether the module has data sync handlers. Defaults to False.
+            command_table_stream_arn: ARN of the command table's stream, of new images; `StreamProcessing`
+                needs it. Defaults to none.
+            command_table_has_open_index: Whether the command table has the index ``open``. One that a
+                `CqrsTable` has made has it. Defaults to False.
+            encryption_key: Customer managed key of the tables; the grants include its use. Defaults to
+                none.
+
+        Raises:
+            InvalidPropsError: A table has no name, a name or ARN cannot be one, or the stream is that of
+                another table.
+
+        """
+        naming.check_table_name_prefix(table_name_prefix)
+
+        def table(suffix: str, given: str | None, *, stream_arn: str | None = None) -> dynamodb.ITableV2:
+            name = given or (naming.table_name(table_name_prefix, suffix) if table_name_prefix else None)
+            prop = f"{'sync' if suffix == contract.SYNC_SUFFIX else suffix}_table_name"
+            if name is None:
+                msg = f"{prop} must be given without table_name_prefix, got neither; give one of the two"
+                raise InvalidPropsError(msg)
+            check_table_name(prop, name)
+            _check_stream_of(name, stream_arn)
+            return imported_table(
+                scope,
+                f"Imported{construct_id}{suffix.capitalize()}",
+                name,
+                encryption_key=encryption_key,
+                stream_arn=stream_arn,
+            )
+
+        needs_sync = data_sync or sync_table_name is not None
+        return cls(
+            scope,
+            construct_id,
+            module_name=module_name,
+            processing=processing,
+            command_table=table("command", command_table_name, stream_arn=command_table_stream_arn),
+            command_table_has_open_index=command_table_has_open_index,
+            data_table=table("data", data_table_name),
+            history_table=table("history", history_table_name),
+            sync_table=table(contract.SYNC_SUFFIX, sync_table_name) if needs_sync else None,
+        )
+
     @property
     def module_settings(self) -> dict[str, Any]:
         """What the runtime has to know of the module: how it is processed, its tables' names."""
@@ -217,7 +307,12 @@ class CqrsTable(Construct):
         """
         convention = naming.table_name_prefix(env_name, app_name, self.module_name)
         assumed = self._made if self._prefix == convention else ()
-        return {name: value for name, value in self.module_settings.items() if name not in assumed}
+        by_name = {name: naming.table_name(convention, suffix) for name, suffix in _SUFFIXES.items()}
+        return {
+            name: value
+            for name, value in self.module_settings.items()
+            if name not in assumed and value != by_name.get(name)
+        }
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the functions of a service publish, process, read and repair this module."""
@@ -313,6 +408,19 @@ class CqrsTable(Construct):
             stream=stream,
             has_open_index=has_open_index,
         )
+
+
+def _check_stream_of(table_name: str, stream_arn: str | None) -> None:
+    """Refuse the stream of another table, whose commands would be lost in this module."""
+    check_stream_arn("command_table_stream_arn", stream_arn)
+    if stream_arn is None or Token.is_unresolved(stream_arn) or Token.is_unresolved(table_name):
+        return
+    if f":table/{table_name}/stream/" not in stream_arn:
+        msg = (
+            f"command_table_stream_arn must be of the command table {table_name!r}, got {stream_arn!r}; "
+            "'aws dynamodb describe-table' calls it LatestStreamArn"
+        )
+        raise InvalidPropsError(msg)
 
 
 def _throttled(table: dynamodb.ITableV2, kind: str, period: Duration | None) -> cloudwatch.IMetric:
