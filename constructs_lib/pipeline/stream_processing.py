@@ -13,7 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.function_elsewhere import as_used_in
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS, as_used_in
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
@@ -115,10 +115,11 @@ class StreamProcessing(Construct):
                 "which must tell new images"
             )
             raise InvalidPropsError(msg)
-        check_environment("table", table.command_table, function)
         self.on_failure_bucket: s3.IBucket = (
             on_failure_bucket or FailedRecords(self, "FailedRecords", removal_policy=removal_policy).bucket
         )
+        check_environment("function", function, self, hint=WHERE_IT_RUNS)
+        check_environment("table", table.command_table, self)
         check_environment("on_failure_bucket", self.on_failure_bucket, function, account_may_differ=True)
         self.module_name = table.module_name
         beside_function = _is_nested_in(Stack.of(self), Stack.of(function))
