@@ -14,6 +14,7 @@ from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
+from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
@@ -226,13 +227,14 @@ class CqrsFunctions(Construct):
             secret: What may be read.
 
         Raises:
-            InvalidPropsError: ``variable`` is one that the constructs set.
+            InvalidPropsError: ``variable`` is one that the constructs set, or the secret is in another
+                account or Region.
 
         """
         check_own_variables("variable", [variable])
         readers = (self.api, self.worker, self.operator)
         for function in readers:
-            secret.grant_read(function)
+            allow_secret(function, secret)
         self.set_variable(variable, secret.secret_arn, *readers)
 
     def data_access(self, function: lambda_.IFunction) -> DataAccess:

@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
@@ -172,6 +173,9 @@ SAME_ENVIRONMENT: dict[str, Case] = {
     ),
     "a function and a key": lambda there, here: tables(here, encryption_key=key(there)).connect(
         functions(here, worker=new_function(there))
+    ),
+    "a secret": lambda there, here: functions(here).add_secret(
+        "DATABASE", secretsmanager.Secret(there, "Secret", encryption_key=key(there))
     ),
     "all functions": lambda there, here: service(there, here, *KINDS),
 }
