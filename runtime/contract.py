@@ -27,6 +27,7 @@ __all__ = [
     "MODE_WORKFLOW",
     "MODULE_NAME_PATTERN",
     "NOTIFICATION_ACTIONS",
+    "NOTIFICATION_SERVICE",
     "NO_MODULE",
     "NO_TENANT_SEGMENT",
     "OBJECTS_FOLDER",
@@ -122,6 +123,8 @@ DIGEST_TAG: Final = "tenant-digest"
 
 #: Values of the message attribute `action` that reach the notification queue.
 NOTIFICATION_ACTIONS: Final = ("command-status", "task-status")
+#: Another one: the service that sent the message, as `metric_service` names it.
+NOTIFICATION_SERVICE: Final = "service"
 
 
 class Claim:

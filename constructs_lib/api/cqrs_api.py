@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Names, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -13,10 +13,12 @@ from constructs import Construct
 
 from constructs_lib.api.access_log import AccessLog
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS
 from constructs_lib.functions.gateway_timeout import warn_if_outlives_gateway
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment, check_region_is_known
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Claim
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CqrsApi"]
 
+_NAME_LENGTH: Final = 128
 # Not ANY: it would match OPTIONS as well, and the authorizer would refuse the browser's
 # preflight, which carries no token. Without an OPTIONS route API Gateway answers it itself.
 _METHODS: Final = (
@@ -101,7 +104,12 @@ class CqrsApi(Construct):
         check_range("throttle_rate", throttle_rate, minimum=1, hint="requests per second")
         check_range("throttle_burst", throttle_burst, minimum=1, hint="requests at once")
         warn_if_outlives_gateway(function)
-        self.authorizer = _authorizer(identity, authorizer)
+        check_environment("function", function, self, hint=WHERE_IT_RUNS)
+        if identity is not None:
+            check_region_is_known(
+                "identity", identity.user_pool, self, hint="or import it: Identity.from_user_pool_id(...)"
+            )
+        self.authorizer = _authorizer(self, identity, authorizer, http_api)
         self.stage: apigatewayv2.HttpStage | None = None
         self.log_group: logs.LogGroup | None = None
         if http_api is None:
@@ -146,7 +154,9 @@ class CqrsApi(Construct):
                 log_retention=log_retention,
                 removal_policy=removal_policy,
             )
+            check_environment("http_api", http_api, self)
             self.http_api = http_api
+        self._routed = self._routed_api(identity)
         # One permission for the API instead of one for each route.
         self._integration = integrations.HttpLambdaIntegration(
             "Integration", function, scope_permission_to_route=False
@@ -200,6 +210,17 @@ class CqrsApi(Construct):
         """Milliseconds from request to answer, 99th percentile over ``period`` (5 minutes)."""
         return self._metric("Latency", "p99", period)
 
+    def _routed_api(self, identity: Identity | None) -> apigatewayv2.IHttpApi:
+        """The API, as this stack sees it where the users are of this stack and the API is not.
+
+        CDK makes an authorizer where the API is, whose stack would then wait for this one.
+        """
+        if identity is None or not _is_authorized_here(self, self.http_api, identity):
+            return self.http_api
+        return apigatewayv2.HttpApi.from_http_api_attributes(
+            self, "Routed", http_api_id=self.http_api.api_id, api_endpoint=self.http_api.api_endpoint
+        )
+
     def _metric(self, name: str, statistic: str, period: Duration | None) -> cloudwatch.IMetric:
         return self.http_api.metric(name, statistic=statistic, period=period)
 
@@ -213,7 +234,7 @@ class CqrsApi(Construct):
             apigatewayv2.HttpRoute(
                 self,
                 f"{method.name}{path}",
-                http_api=self.http_api,
+                http_api=self._routed,
                 route_key=apigatewayv2.HttpRouteKey.with_(path, method),
                 integration=self._integration,
                 authorizer=authorizer,
@@ -222,8 +243,16 @@ class CqrsApi(Construct):
         ]
 
 
+def _is_authorized_here(scope: Construct, http_api: apigatewayv2.IHttpApi, identity: Identity) -> bool:
+    stack = Stack.of(scope)
+    return Stack.of(identity.user_pool_client) is stack and Stack.of(http_api) is not stack
+
+
 def _authorizer(
-    identity: Identity | None, authorizer: apigatewayv2.IHttpRouteAuthorizer | None
+    scope: Construct,
+    identity: Identity | None,
+    authorizer: apigatewayv2.IHttpRouteAuthorizer | None,
+    http_api: apigatewayv2.IHttpApi | None,
 ) -> apigatewayv2.IHttpRouteAuthorizer:
     if authorizer is not None:
         if identity is not None:
@@ -241,6 +270,12 @@ def _authorizer(
         identity.user_pool,
         user_pool_clients=[identity.user_pool_client],
         user_pool_region=identity.region,
+        # Its name is its own within the API, which several stacks may share.
+        authorizer_name=(
+            Names.unique_resource_name(scope, max_length=_NAME_LENGTH)
+            if http_api is not None and _is_authorized_here(scope, http_api, identity)
+            else None
+        ),
     )
 
 

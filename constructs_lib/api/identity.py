@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Token
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from constructs_lib.api.brought_pool import check_pool
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_region_is_known
+from constructs_lib.props.imported_names import check_user_pool_id
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -56,8 +59,9 @@ class Identity(Construct):
             default, keeps it and protects it from deletion; DESTROY turns both off.
 
     Raises:
-        InvalidPropsError: A client was brought without its pool, or a property configures
-            a resource that was brought along.
+        InvalidPropsError: A client was brought without its pool, or of another pool, a property
+            configures a resource that was brought along, or the pool has not the attributes that a new
+            client reads.
 
     """
 
@@ -95,6 +99,8 @@ class Identity(Construct):
                     "a client belongs to one pool: pass that pool, or leave the client out"
                 )
                 raise InvalidPropsError(msg)
+        if user_pool is not None:
+            check_pool(user_pool, user_pool_client)
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(self).add_warning_v2(
                 "cqrs:destroyableUsers", "the users are deleted with the stack"
@@ -123,6 +129,54 @@ class Identity(Construct):
             write_attributes=_own_attributes(),
         )
 
+    @classmethod
+    @strict_props
+    def from_user_pool_id(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        user_pool_id: str,
+        *,
+        user_pool_client_id: str | None = None,
+        password_auth: bool = False,
+    ) -> Identity:
+        """Use a user pool that exists, in any account and Region.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            user_pool_id: Its id. Its users must have the custom attributes ``tenant`` and ``roles``.
+            user_pool_client_id: Its client; needed for a pool of another account or Region. Defaults to
+                a new client.
+            password_auth: As for a new client.
+
+        Raises:
+            InvalidPropsError: ``user_pool_id`` cannot be one, or a new client is asked for in another
+                Region.
+
+        """
+        check_user_pool_id("user_pool_id", user_pool_id)
+        region, here = user_pool_id.rpartition("_")[0], Stack.of(scope).region
+        known = not Token.is_unresolved(user_pool_id) and not Token.is_unresolved(here)
+        if user_pool_client_id is None and known and region != here:
+            msg = (
+                f"user_pool_client_id must be given for a pool of another Region, got None for "
+                f"{user_pool_id} in a stack of {here}; make the client where the pool is"
+            )
+            raise InvalidPropsError(msg)
+        client = None
+        if user_pool_client_id is not None:
+            client = cognito.UserPoolClient.from_user_pool_client_id(
+                scope, f"Imported{construct_id}Client", user_pool_client_id
+            )
+        return cls(
+            scope,
+            construct_id,
+            user_pool=cognito.UserPool.from_user_pool_id(scope, f"Imported{construct_id}Users", user_pool_id),
+            user_pool_client=client,
+            password_auth=password_auth,
+        )
+
     @property
     def region(self) -> str:
         """Region of the user pool, which may be another one than that of the service.
@@ -140,6 +194,9 @@ class Identity(Construct):
             own.set_variable(Env.COGNITO_USER_POOL_ID, pool)
             own.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client)
             return
+        check_region_is_known(
+            "user_pool", self.user_pool, functions.api, hint="or import it: Identity.from_user_pool_id(...)"
+        )
         functions.set_variable(Env.COGNITO_USER_POOL_ID, pool, functions.api)
         functions.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client, functions.api)
 

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import flat
+from constructs_lib.props.known_properties import known_properties
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -63,48 +64,43 @@ class BroughtFunction(Construct):
         known = behind.node.try_find_child(_ID)
         return known if isinstance(known, cls) else cls(behind)
 
-    def set_variable(self, variable: str, value: str, *, told_by: Construct | None = None) -> None:
+    def sets(self, variable: str) -> bool:
+        """Whether the function sets a variable itself."""
+        return variable in self._theirs
+
+    def set_variable(self, variable: str, value: str) -> None:
         """Tell the function, unless it sets the variable itself.
 
         Args:
             variable: Name of the variable.
             value: Its value; it goes before one that was told earlier.
-            told_by: What needs the function in turn: of another stack it can be told only what does
-                not depend on the stack of this. Defaults to nothing that does.
 
         """
-        if variable in self._theirs:
+        if self.sets(variable):
             return
-        if self._can_be_told(value, told_by):
-            self.function.add_environment(variable, value)  # type: ignore[attr-defined]
+        if isinstance(self.function, lambda_.Function | lambda_.SingletonFunction):
+            self.function.add_environment(variable, value)
         else:
             self._untold[variable] = value
 
-    def add_module(self, name: str, settings: Mapping[str, Any], *, told_by: Construct | None = None) -> None:
+    def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
         """Tell the function of a module, beside those that it knows.
 
         Args:
             name: The module.
             settings: How it is processed, and its tables.
-            told_by: As for `set_variable`.
 
         """
         self._modules[name] = settings
         literal = json.dumps(self._modules)
         text = Stack.of(self).to_json_string(self._modules) if Token.is_unresolved(literal) else literal
-        self.set_variable(Env.MODULES, text, told_by=told_by)
+        self.set_variable(Env.MODULES, text)
 
     @property
     def untold(self) -> dict[str, str]:
         """The variables that it needs and could not be told, as a person may write them."""
         resolve = Stack.of(self).resolve
         return {name: flat(resolve(value)) for name, value in self._untold.items()}
-
-    def _can_be_told(self, value: str, told_by: Construct | None) -> bool:
-        if not isinstance(self.function, lambda_.Function | lambda_.SingletonFunction):
-            return False
-        is_elsewhere = told_by is not None and Stack.of(told_by) is not Stack.of(self)
-        return not (is_elsewhere and Token.is_unresolved(value))
 
 
 @jsii.implements(IAspect)
@@ -119,7 +115,7 @@ class _UntoldVariables:
             values = ", ".join(f"{name}={value}" for name, value in untold.items())
             Annotations.of(self._brought.function).add_warning_v2(
                 "cqrs:untoldVariables",
-                "variables of this function cannot be set here, as it was imported, or is of another stack; "
+                "variables of this function cannot be set here, as it was imported; "
                 f"set them where it is defined: {values}",
             )
 
@@ -150,9 +146,5 @@ def _behind(function: lambda_.IFunction) -> lambda_.IFunction:
 
 def _variables_of(function: lambda_.IFunction) -> set[str]:
     """The variables that a function sets itself."""
-    resource = function.node.default_child
-    if not isinstance(resource, lambda_.CfnFunction):
-        return set()
-    # The public property gives a struct, from which what was added later is lost.
-    given = Stack.of(function).resolve(resource._cfn_properties.get("environment"))  # noqa: SLF001
-    return set((given or {}).get("variables") or {})
+    known = known_properties(function, lambda_.CfnFunction) or {}
+    return set((known.get("environment") or {}).get("variables") or {})

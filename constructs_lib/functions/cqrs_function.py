@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.layer_regions import check_layer_regions
 from constructs_lib.functions.network import allow_network_interfaces, network
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
@@ -120,6 +121,7 @@ class CqrsFunction(Construct):
             )
             .plus(layers=layers, environment=environment)
         )
+        check_layer_regions(self, used.layers)
         inside = network(self, used.vpc, used.vpc_subnets, used.security_groups)
         self.log_group = logs.LogGroup(
             self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy

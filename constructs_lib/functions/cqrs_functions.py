@@ -12,8 +12,10 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
+from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
@@ -159,6 +161,7 @@ class CqrsFunctions(Construct):
         self.app_name = app_name
         self.env_name = env_name
         self._modules: dict[str, Mapping[str, Any]] = {}
+        self._elsewhere: dict[str, lambda_.IFunction] = {}
         shared = (
             (defaults or FunctionDefaults())
             .but(
@@ -175,16 +178,16 @@ class CqrsFunctions(Construct):
                 environment={Env.NODE_ENV: env_name, Env.APP_NAME: app_name, Env.MODULES: "{}", **own},
             )
         )
-        self._brought: dict[int, BroughtFunction] = {}
+        self._told: dict[int, BroughtFunction | FunctionElsewhere] = {}
         self._made: dict[int, CqrsFunction] = {}
+        self._used: dict[str, lambda_.IFunction] = {}
         kinds = [id(given) for given in (api, stream, worker, notifier, operator)]
 
         def function(kind: str, given: FunctionOptions | lambda_.IFunction | None) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
                 # A function of several kinds is for none in particular.
                 of_kind = {Env.FUNCTION: kind} if kinds.count(id(given)) == 1 else {}
-                self._tell_brought(given, {**shared.environment, **of_kind})
-                return given
+                return self._given_function(kind, given, {**shared.environment, **of_kind})
             options = given or FunctionOptions()
             check_own_variables(f"environment of {kind}", options.environment)
             warn_of_passwords(self, options.environment, env_name)
@@ -258,12 +261,13 @@ class CqrsFunctions(Construct):
             secret: What may be read.
 
         Raises:
-            InvalidPropsError: ``variable`` is one that the constructs set.
+            InvalidPropsError: ``variable`` is one that the constructs set, or the secret is in another
+                account or Region.
 
         """
         check_own_variables("variable", [variable])
         for function in self._everybody:
-            secret.grant_read(function)
+            allow_secret(function, secret)
         self.set_variable(variable, secret.secret_arn, *self._everybody)
 
     def data_access(self, function: lambda_.IFunction) -> DataAccess:
@@ -285,8 +289,8 @@ class CqrsFunctions(Construct):
 
         """
         for function in functions:
-            if (brought := self._brought.get(id(function))) is not None:
-                brought.set_variable(variable, value, told_by=self)
+            if (told := self._told.get(id(function))) is not None:
+                told.set_variable(variable, value)
             elif isinstance(function, lambda_.Function):
                 function.add_environment(variable, value)
 
@@ -301,8 +305,8 @@ class CqrsFunctions(Construct):
         self._modules[name] = settings
         text = Stack.of(self).to_json_string(self._modules)
         for function in self._everybody:
-            if (brought := self._brought.get(id(function))) is not None:
-                brought.add_module(name, settings, told_by=self)
+            if (told := self._told.get(id(function))) is not None:
+                told.add_module(name, settings)
             else:
                 self.set_variable(Env.MODULES, text, function)
 
@@ -324,12 +328,22 @@ class CqrsFunctions(Construct):
         """All functions: each imports the service's code."""
         return (self.api, self.stream, self.worker, self.notifier, self.operator)
 
-    def _tell_brought(self, function: lambda_.IFunction, environment: Mapping[str, str]) -> None:
-        """Tell an existing function what a new one is made with; modules come as they are connected."""
-        brought = self._brought[id(function)] = BroughtFunction.of(function)
-        for variable, value in environment.items():
-            if variable != Env.MODULES:
-                brought.set_variable(variable, value, told_by=self)
+    def _given_function(
+        self, kind: str, given: lambda_.IFunction, environment: Mapping[str, str]
+    ) -> lambda_.IFunction:
+        """One that was brought; where several are the same one of another stack, one stands for it.
+
+        It is told what a new one is made with; modules come as they are connected.
+        """
+        if given.node.path not in self._used:
+            used = self._used[given.node.path] = as_used_in(self, kind.capitalize(), kind, given)
+            holder = used.node.scope
+            told = holder if isinstance(holder, FunctionElsewhere) else BroughtFunction.of(used)
+            self._told[id(used)] = told
+            for variable, value in environment.items():
+                if variable != Env.MODULES:
+                    told.set_variable(variable, value)
+        return self._used[given.node.path]
 
     def _warn_if_only_worker_is_in_vpc(self, operator: FunctionOptions | lambda_.IFunction | None) -> None:
         """What handlers reach there, the operator has to reach as well: it runs them again."""

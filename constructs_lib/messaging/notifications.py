@@ -15,10 +15,13 @@ from constructs import Construct
 
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.functions.reserved_concurrency import concurrency_of_queue
-from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, fit_visibility
+from constructs_lib.messaging.brought_messaging import check_brought, check_only_consumer, check_senders
+from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, check_visibility, fit_visibility
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
+from constructs_lib.props.imported_names import check_topic_arn
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
 from runtime.contract import Env
@@ -54,6 +57,8 @@ class Notifications(Construct):
         alarm_topic: An existing topic for alarms. Defaults to a new one.
         queue: An existing queue for the notifier; its own policy must let ``topic`` send
             to it where it was imported. Defaults to a new one.
+        service: Stage and name of the one service whose messages the queue receives, such as
+            "prod-shop", where several services share ``topic``. Defaults to those of all.
         dead_letter_queue: An existing queue for what could not be handled or delivered.
             Defaults to a new one that keeps messages for 14 days.
         encryption_key: Customer managed key of the new topics, which lets CloudWatch use
@@ -71,8 +76,9 @@ class Notifications(Construct):
             its deletion in 7 days. Defaults to RETAIN.
 
     Raises:
-        InvalidPropsError: ``max_receive_count`` is below 1, or a property configures a
-            resource that was brought along.
+        InvalidPropsError: ``max_receive_count`` is below 1, a property configures a resource that was
+            brought along, or what was brought is FIFO, in another account or Region, or a queue of
+            another stack that a topic of this one would send to.
 
     """
 
@@ -85,6 +91,7 @@ class Notifications(Construct):
         topic: sns.ITopic | None = None,
         alarm_topic: sns.ITopic | None = None,
         queue: sqs.IQueue | None = None,
+        service: str | None = None,
         dead_letter_queue: sqs.IQueue | None = None,
         encryption_key: kms.IKey | None = None,
         alarm_emails: Sequence[str] = (),
@@ -101,7 +108,20 @@ class Notifications(Construct):
             )
         if topic is not None and alarm_topic is not None:
             refuse_props_of_brought("topic and alarm_topic", encryption_key=encryption_key)
+        check_brought(
+            self,
+            topics={"topic": topic, "alarm_topic": alarm_topic},
+            queues={"queue": queue, "dead_letter_queue": dead_letter_queue},
+            encryption_key=encryption_key,
+        )
+        # Of the topics that would be made here, and of which stack the queues are.
+        check_senders(
+            self,
+            queue=queue if topic is None else None,
+            dead_letter_queue=dead_letter_queue if topic is None or alarm_topic is None else None,
+        )
         self._queue_brought = queue is not None
+        self._service = service
         self._visibility_timeout = visibility_timeout
         self.encryption_key = encryption_key
         if encryption_key is None and (topic is None or alarm_topic is None):
@@ -139,14 +159,12 @@ class Notifications(Construct):
                 queue=self.dead_letter_queue, max_receive_count=max_receive_count or 5
             ),
         )
-        self.topic.add_subscription(
+        self._subscription = self.topic.add_subscription(
             subscriptions.SqsSubscription(
                 self.queue,
                 raw_message_delivery=True,
                 filter_policy={
-                    "action": sns.SubscriptionFilter.string_filter(
-                        allowlist=list(contract.NOTIFICATION_ACTIONS)
-                    )
+                    name: sns.SubscriptionFilter(values) for name, values in _filter(service).items()
                 },
                 dead_letter_queue=self.dead_letter_queue,
             )
@@ -157,6 +175,53 @@ class Notifications(Construct):
             alarm_topic=self.alarm_topic,
             queue=self.queue,
             dead_letter_queue=self.dead_letter_queue,
+        )
+
+    @classmethod
+    @strict_props
+    def from_topic_arns(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topic_arn: str,
+        alarm_topic_arn: str,
+        service: str | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> Notifications:
+        """Use topics that exist, with a new queue behind them.
+
+        The topics may be of another account, whose policies, and that of their key, must let this one
+        publish and subscribe.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            topic_arn: The topic for status changes.
+            alarm_topic_arn: The topic for alarms.
+            service: Stage and name of the one service whose messages the queue receives, such as
+                "prod-shop". Defaults to those of all.
+            encryption_key: Their customer managed key; the grants include its use. Defaults to none.
+
+        Raises:
+            InvalidPropsError: One cannot be the ARN of a topic.
+
+        """
+        check_topic_arn("topic_arn", topic_arn)
+        check_topic_arn("alarm_topic_arn", alarm_topic_arn)
+        key = encryption_key.key_arn if encryption_key else None
+
+        def topic(name: str, arn: str) -> sns.ITopic:
+            return sns.Topic.from_topic_attributes(
+                scope, f"Imported{construct_id}{name}", topic_arn=arn, key_arn=key
+            )
+
+        return cls(
+            scope,
+            construct_id,
+            topic=topic("Topic", topic_arn),
+            alarm_topic=topic("AlarmTopic", alarm_topic_arn),
+            service=service,
         )
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
@@ -170,6 +235,8 @@ class Notifications(Construct):
             self.grants.publish(own.function)
             own.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn)
             return
+        check_environment("topic", self.topic, functions.api, account_may_differ=True)
+        check_environment("queue", self.queue, functions.operator, account_may_differ=True)
 
         def give(applier: lambda_.IFunction) -> None:
             self.grants.publish(applier)
@@ -182,6 +249,30 @@ class Notifications(Construct):
         self.grants.replay(operator)
         functions.set_variable(Env.NOTIFICATION_QUEUE_URL, self.queue.queue_url, operator)
         functions.set_variable(Env.DEAD_LETTER_QUEUE_URL, self.dead_letter_queue.queue_url, operator)
+
+    def for_service(self, scope: Construct, construct_id: str, *, service: str) -> Notifications:
+        """Give the notifications of one of the services that share these topics.
+
+        The first service has this queue. Every other one gets a queue of its own, with a dead-letter
+        queue, made in ``scope``: two that read one queue would each get some of the other's messages.
+        Once there are two, a queue receives the messages of its service only; this one also those that
+        do not say whose they are.
+
+        Args:
+            scope: Where the queues of another service are made.
+            construct_id: Id within ``scope`` of its `Notifications`.
+            service: Stage and name of the service, such as "prod-shop".
+
+        """
+        if self._service in {None, service}:
+            self._service = service
+            return self
+        resource = self._subscription.node.default_child
+        if isinstance(resource, sns.CfnSubscription):
+            resource.filter_policy = _filter(self._service, {"exists": False})
+        return Notifications(
+            scope, construct_id, topic=self.topic, alarm_topic=self.alarm_topic, service=service
+        )
 
     def add_consumer(
         self, function: lambda_.IFunction, *, batch_size: int = 10, max_concurrency: int | None = None
@@ -197,14 +288,19 @@ class Notifications(Construct):
 
         Raises:
             InvalidPropsError: A number is outside what Lambda allows, the queue would make more calls
-                at the same time than the function reserves, or the function may
-                run for longer than a sixth of ``visibility_timeout``.
+                at the same time than the function reserves, the function may run for longer
+                than a sixth of ``visibility_timeout``, or than a brought queue hides a message, or the
+                queue has another consumer.
 
         """
         check_range("batch_size", batch_size, minimum=1, maximum=10, hint="10 is the most without a window")
         check_range("max_concurrency", max_concurrency, minimum=2, maximum=1000, hint="Lambda starts at 2")
         max_concurrency = concurrency_of_queue(function, max_concurrency)
-        if not self._queue_brought:
+        check_environment("queue", self.queue, function, account_may_differ=True)
+        check_only_consumer(self.queue, function)
+        if self._queue_brought:
+            check_visibility(self.queue, function)
+        else:
             fit_visibility(self.queue, function, given=self._visibility_timeout)
         acknowledge(
             function,
@@ -271,6 +367,12 @@ class Notifications(Construct):
             Annotations.of(self).add_warning_v2(
                 "cqrs:unreadAlarms", "nobody receives the alarms; give alarm_emails or alarm_subscriptions"
             )
+
+
+def _filter(service: str | None, *others: object) -> dict[str, list[object]]:
+    """Which messages a queue receives: those of clients' interest, of one service or of all."""
+    by_action: dict[str, list[object]] = {"action": list(contract.NOTIFICATION_ACTIONS)}
+    return by_action if service is None else {**by_action, contract.NOTIFICATION_SERVICE: [service, *others]}
 
 
 class NotificationsGrants:

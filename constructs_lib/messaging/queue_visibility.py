@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
+from aws_cdk import Duration, Token
 from aws_cdk import aws_sqs as sqs
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.function_elsewhere import timeout_of
 
-__all__ = ["DEFAULT_VISIBILITY", "fit_visibility"]
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+__all__ = ["DEFAULT_VISIBILITY", "check_visibility", "fit_visibility"]
 
 DEFAULT_VISIBILITY: Final = Duration.minutes(3)
 
 # AWS asks for this many timeouts of the consumer, so that Lambda's own retries of a
 # throttled batch do not make the message visible to a second call.
 _TIMEOUTS_HIDDEN: Final = 6
+
+
+_SQS_DEFAULT: Final = 30
+
+
+def check_visibility(queue: sqs.IQueue, function: lambda_.IFunction) -> None:
+    """Refuse a queue that was brought and hides messages for less than a call may take: Lambda does.
+
+    Raises:
+        InvalidPropsError: Its visibility timeout is known, and below the timeout of ``function``.
+
+    """
+    resource, known = queue.node.default_child, timeout_of(function)
+    if known is None or not isinstance(resource, sqs.CfnQueue):
+        return
+    hidden = _SQS_DEFAULT if resource.visibility_timeout is None else resource.visibility_timeout
+    if not Token.is_unresolved(hidden) and hidden < known.to_seconds():
+        needed = _TIMEOUTS_HIDDEN * known.to_seconds()
+        msg = (
+            f"queue must hide a message for as long as {function.node.path} may take, {known.to_seconds():g} "
+            f"seconds, got {hidden:g} seconds of {queue.node.path}; give that queue "
+            f"visibility_timeout=Duration.seconds({needed:g}), six times as much"
+        )
+        raise InvalidPropsError(msg)
 
 
 def fit_visibility(queue: sqs.IQueue, function: lambda_.IFunction, *, given: Duration | None) -> None:
@@ -32,7 +59,7 @@ def fit_visibility(queue: sqs.IQueue, function: lambda_.IFunction, *, given: Dur
 
     """
     resource = queue.node.default_child
-    known = function.timeout if isinstance(function, lambda_.Function) else None
+    known = timeout_of(function)
     if known is None or not isinstance(resource, sqs.CfnQueue):
         return
     needed = _TIMEOUTS_HIDDEN * known.to_seconds()

@@ -13,6 +13,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Claim, Env
 
@@ -34,6 +35,7 @@ _USERS: Final = appsync.AppSyncAuthorizationType.USER_POOL
 _OTHER_USERS: Final = appsync.AppSyncAuthorizationType.OIDC
 _NAMESPACE: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?"
 _NAME_LENGTH: Final = 50
+_SAME_ACCOUNT: Final = "functions sign with their role, which AppSync takes in its own account only"
 
 
 class RealtimeApi(Construct):
@@ -126,6 +128,9 @@ class RealtimeApi(Construct):
             own.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint)
             own.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace)
             return
+        check_environment(
+            "event_api", self.event_api, functions.notifier, hint=_SAME_ACCOUNT, region_may_differ=True
+        )
         self.grants.publish(functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_lambda as lambda_
-
+from constructs_lib.functions.function_elsewhere import timeout_of
 from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
 
@@ -40,7 +41,7 @@ def function_alarms(name: str, function: lambda_.IFunction, thresholds: AlarmThr
             next_step="raise the limit, in FunctionOptions(reserved_concurrency=...) or in Service Quotas",
         )
     # A function from elsewhere does not tell its timeout.
-    timeout = function.timeout if isinstance(function, lambda_.Function) else None
+    timeout = timeout_of(function)
     if thresholds.function_duration_percent is not None and timeout is not None:
         yield Watched(
             name=f"FunctionDuration-{name}",

@@ -14,6 +14,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.functions.reserved_concurrency import warn_if_few_for_handlers
 from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
@@ -27,7 +28,9 @@ from constructs_lib.pipeline.command_workflow_times import (
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import combined
+from constructs_lib.props.imported_names import check_state_machine_arn
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -134,6 +137,7 @@ class CommandWorkflow(Construct):
         if worker is None:
             msg = "worker must be given, got None; pass the function that runs the steps, or a state_machine"
             raise InvalidPropsError(msg)
+        check_environment("worker", worker, self, hint=WHERE_IT_RUNS)
         express = _workflow_type(type) is WorkflowType.EXPRESS
         timeout = timeout or (LONGEST_EXPRESS if express else Duration.hours(1))
         task_timeout = task_timeout or task_timeout_of(worker)
@@ -176,6 +180,27 @@ class CommandWorkflow(Construct):
         )
         self.grants = CommandWorkflowGrants(self.state_machine)
 
+    @classmethod
+    @strict_props
+    def from_state_machine_arn(
+        cls, scope: Construct, construct_id: str, state_machine_arn: str
+    ) -> CommandWorkflow:
+        """Use a state machine that exists, which a `CommandWorkflow` elsewhere has made.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            state_machine_arn: Its ARN, without a version. It must be in the account and Region of the
+                functions that start it.
+
+        Raises:
+            InvalidPropsError: ``state_machine_arn`` cannot be the ARN of a state machine.
+
+        """
+        check_state_machine_arn("state_machine_arn", state_machine_arn)
+        machine = sfn.StateMachine.from_state_machine_arn(scope, f"Imported{construct_id}", state_machine_arn)
+        return cls(scope, construct_id, state_machine=machine)
+
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let api, stream and operator start executions, and operator look at them.
 
@@ -192,6 +217,7 @@ class CommandWorkflow(Construct):
             self.grants.start(own.function)
             own.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn)
             return
+        check_environment("state_machine", self.state_machine, functions.api)
         starters = (functions.api, functions.stream, functions.operator)
         for function in starters:
             self._check_not_worker(function)

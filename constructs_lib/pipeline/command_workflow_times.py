@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.function_elsewhere import timeout_of
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.checks import check_duration
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
 
 __all__ = ["LONGEST_EXPRESS", "check_times", "outage_retry_within", "task_timeout_of"]
 
@@ -29,7 +32,7 @@ _OUTAGE_DELAY: Final = Duration.minutes(2)
 
 def task_timeout_of(worker: lambda_.IFunction) -> Duration:
     """Give how long a call of ``worker`` is waited for: a little longer than it can last."""
-    known = worker.timeout if isinstance(worker, lambda_.Function) else None
+    known = timeout_of(worker)
     return (known or _UNKNOWN_WORKER_TIMEOUT).plus(_TIMEOUT_MARGIN)
 
 
@@ -80,11 +83,11 @@ def check_times(
             maximum=LONGEST_EXPRESS,
             hint="an express execution ends after 5 minutes; use WorkflowType.STANDARD for longer ones",
         )
-    if isinstance(worker, lambda_.Function) and worker.timeout is not None:
+    if (longest_call := timeout_of(worker)) is not None:
         check_duration(
             "task_timeout",
             task_timeout,
-            minimum=worker.timeout,
+            minimum=longest_call,
             maximum=timeout,
             hint="a call that is given up must not run on beside its retry",
         )

@@ -12,11 +12,14 @@ from constructs import Construct
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
+from constructs_lib.props.imported_names import check_bucket_name
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
@@ -62,6 +65,34 @@ class FailedRecords(Construct):
         self.bucket: s3.IBucket = bucket or self._new_bucket(removal_policy or RemovalPolicy.RETAIN)
         self.grants = FailedRecordsGrants(self.bucket)
 
+    @classmethod
+    @strict_props
+    def from_bucket_name(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        bucket_name: str,
+        *,
+        encryption_key: kms.IKey | None = None,
+    ) -> FailedRecords:
+        """Use a bucket that exists: one of another app, or one that a deleted stack has left.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            bucket_name: Its name.
+            encryption_key: Its customer managed key; the grants include its use. Defaults to none.
+
+        Raises:
+            InvalidPropsError: ``bucket_name`` cannot be the name of a bucket.
+
+        """
+        check_bucket_name("bucket_name", bucket_name)
+        bucket = s3.Bucket.from_bucket_attributes(
+            scope, f"Imported{construct_id}", bucket_name=bucket_name, encryption_key=encryption_key
+        )
+        return cls(scope, construct_id, bucket=bucket)
+
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let operator, or a function of your own, look at the records and send them again."""
         if is_own_function(functions):
@@ -69,6 +100,7 @@ class FailedRecords(Construct):
             self.grants.replay(own.function)
             own.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name)
             return
+        check_environment("bucket", self.bucket, functions.operator, account_may_differ=True)
         self.grants.replay(functions.operator)
         functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
 

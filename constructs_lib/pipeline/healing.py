@@ -13,6 +13,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import HEAL_OPERATION
 
@@ -90,6 +91,7 @@ class Healing(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Have the operator function, or the one that is given, heal whenever it is time."""
         function = functions if is_own_function(functions) else functions.operator
+        check_environment("rule", self.rule, function)
         self.rule.add_target(
             targets.LambdaFunction(
                 function,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import jsii
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, Names, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -13,11 +13,14 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS, as_used_in
 from constructs_lib.functions.reserved_concurrency import note_stream
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.brought_table import check_stream
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -104,24 +107,32 @@ class StreamProcessing(Construct):
         )
         if on_failure_bucket is not None:
             refuse_props_of_brought("on_failure_bucket", removal_policy=removal_policy)
+        check_stream(table.command_table)
         stream_arn = table.command_table.table_stream_arn
         if stream_arn is None:
             msg = (
                 f"table must have a stream on its command table, got {table.node.path} without one; "
-                "import the table with table_stream_arn, and turn on its stream of new images"
+                "import it with its stream, CqrsTable.from_table_names(command_table_stream_arn=...), "
+                "which must tell new images"
             )
             raise InvalidPropsError(msg)
         self.on_failure_bucket: s3.IBucket = (
             on_failure_bucket or FailedRecords(self, "FailedRecords", removal_policy=removal_policy).bucket
         )
+        check_environment("function", function, self, hint=WHERE_IT_RUNS)
+        check_environment("table", table.command_table, self)
+        check_environment("on_failure_bucket", self.on_failure_bucket, function, account_may_differ=True)
         self.module_name = table.module_name
-        self.function = function
-        table.command_table.grant_stream_read(function)
+        beside_function = _is_nested_in(Stack.of(self), Stack.of(function))
+        used = function if beside_function else as_used_in(self, "Function", "function", function)
+        self.function = used
+        table.command_table.grant_stream_read(used)
         note_stream(function, parallelization_factor)
         self.event_source_mapping = lambda_.EventSourceMapping(
-            self,
-            "Mapping",
-            target=function,
+            # A nested stack that needs a function whose role needs a table of the nested stack: a circle.
+            cast("Construct", function) if beside_function else self,
+            Names.unique_resource_name(self) if beside_function else "Mapping",
+            target=used,
             event_source_arn=stream_arn,
             # LATEST would miss what is written while the mapping is being made.
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
@@ -166,6 +177,12 @@ class StreamProcessing(Construct):
             statistic="Sum",
             period=period,
         )
+
+
+def _is_nested_in(stack: Stack, other: Stack) -> bool:
+    """Whether ``other`` nests ``stack``, at any depth."""
+    parent = stack.nested_stack_parent
+    return parent is not None and (parent is other or _is_nested_in(parent, other))
 
 
 @jsii.implements(lambda_.IEventSourceDlq)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import RemovalPolicy, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import check_environment
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
@@ -135,9 +136,11 @@ def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
         encryption_key: What the user gave.
 
     Raises:
-        InvalidPropsError: There is a key, and the region is left to the deployment.
+        InvalidPropsError: There is a key, and the region is left to the deployment, or is another one.
 
     """
+    if encryption_key is not None:
+        check_environment("encryption_key", encryption_key, scope, account_may_differ=True)
     region = Stack.of(scope).region
     if encryption_key is not None and Token.is_unresolved(region):
         msg = (

@@ -17,12 +17,15 @@ __all__ = ["strict_dataclass", "strict_props"]
 
 _Params = ParamSpec("_Params")
 _Class = TypeVar("_Class")
+_Made = TypeVar("_Made")
 
 _LONGEST_VALUE = 80
 
 
-def strict_props(init: Callable[_Params, None]) -> Callable[_Params, None]:
+def strict_props(init: Callable[_Params, _Made]) -> Callable[_Params, _Made]:
     """Make an ``__init__`` refuse unknown keywords, and values of a wrong type, with `InvalidPropsError`.
+
+    Likewise the function of a class method that makes an instance.
 
     Python's own TypeError says neither which construct, nor what was given, nor what
     might have been meant. The signature stays as it is, for people and type checkers; what it says of
@@ -43,12 +46,13 @@ def strict_props(init: Callable[_Params, None]) -> Callable[_Params, None]:
     }
 
     @functools.wraps(init)
-    def checked(*args: _Params.args, **props: _Params.kwargs) -> None:
+    def checked(*args: _Params.args, **props: _Params.kwargs) -> _Made:
         for name, value in props.items():
             if name not in known:
-                raise InvalidPropsError(_message(type(args[0]).__name__, name, value, known))
+                owner = args[0].__name__ if isinstance(args[0], type) else type(args[0]).__name__
+                raise InvalidPropsError(_message(owner, name, value, known))
         check_types(annotations, {**dict(zip(known, args[1:], strict=False)), **props})
-        init(*args, **props)
+        return init(*args, **props)
 
     return checked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -35,7 +35,7 @@ from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.master_data_table import MasterDataTable
 from constructs_lib.tables.session_table import SessionTable
-from runtime.contract import Claim, Env
+from runtime.contract import Claim, Env, metric_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["CqrsStack"]
 
 _Made = TypeVar("_Made")
+_READ_YOUR_WRITES: Final = Duration.minutes(5)
 
 
 class CqrsStack(Stack):
@@ -89,6 +90,11 @@ class CqrsStack(Stack):
         read_your_writes: How long a user's own write is looked for before the pipeline has
             processed it. None switches it off, and leaves the session table out. Defaults to 5
             minutes.
+        session_table: An existing session table; how long it remembers is its own
+            ``read_your_writes``. Defaults to a new one.
+        attributes_bucket: An existing bucket for large attributes. Defaults to a new one.
+        failed_records: An existing bucket for stream records that could not be processed.
+            Defaults to a new one.
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
         realtime: True for an API that pushes notifications to users, or an existing one.
             Defaults to none.
@@ -112,7 +118,8 @@ class CqrsStack(Stack):
             attributes in sessions of a role that is limited to the tenant of the request. One
             call of STS for each tenant, hour and instance.
             Defaults to False: the library alone keeps tenants apart.
-        notifications: Topics and queue from another stack. Defaults to new ones.
+        notifications: Topics and queue from another stack. The first service that is given them reads
+            their queue; every other one gets a queue of its own. Defaults to new ones.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
@@ -161,7 +168,10 @@ class CqrsStack(Stack):
         vpc: ec2.IVpc | None = None,
         vpc_subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
-        read_your_writes: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
+        read_your_writes: Duration | None = _READ_YOUR_WRITES,
+        session_table: SessionTable | None = None,
+        attributes_bucket: AttributesBucket | None = None,
+        failed_records: FailedRecords | None = None,
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
@@ -207,6 +217,8 @@ class CqrsStack(Stack):
         if notifications is not None:
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
         check_api_timeout(api)
+        if session_table is not None:
+            _check_read_your_writes(session_table, read_your_writes)
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
@@ -220,11 +232,17 @@ class CqrsStack(Stack):
             security_groups=security_groups,
         )
         self.tables = {module.name: module.table or self._new_table(module) for module in modules}
-        self.session_table = self._new_session_table(read_your_writes) if read_your_writes else None
+        self.session_table = session_table
+        if session_table is None and read_your_writes is not None:
+            self.session_table = self._new_session_table(read_your_writes)
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
-        self.attributes_bucket = AttributesBucket(self, "Attributes", removal_policy=removal_policy)
-        self.notifications = notifications or Notifications(
-            self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
+        self.attributes_bucket = attributes_bucket or AttributesBucket(
+            self, "Attributes", removal_policy=removal_policy
+        )
+        self.notifications = (
+            Notifications(self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy)
+            if notifications is None
+            else notifications.for_service(self, "Notifications", service=metric_service(env_name, app_name))
         )
         self._identity = identity
         if identity is None and authorizer is None:
@@ -260,7 +278,9 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
-        self.failed_records = FailedRecords(self, "FailedRecords", removal_policy=removal_policy)
+        self.failed_records = failed_records or FailedRecords(
+            self, "FailedRecords", removal_policy=removal_policy
+        )
         self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
         parts: list[Part | None] = [
@@ -437,6 +457,18 @@ def _given_or(given: _Made | bool, make: Callable[[], _Made]) -> _Made | None:  
     if isinstance(given, bool):
         return make() if given else None
     return given
+
+
+def _check_read_your_writes(session_table: SessionTable, read_your_writes: Duration | None) -> None:
+    """Refuse a time that only the session table itself can be given."""
+    if read_your_writes is _READ_YOUR_WRITES:
+        return
+    given = "None" if read_your_writes is None else read_your_writes.to_human_string()
+    msg = (
+        f"read_your_writes has no effect on the session table that is given, got {given} beside "
+        f"{session_table.node.path}; leave it out, and give SessionTable its read_your_writes"
+    )
+    raise InvalidPropsError(msg)
 
 
 def _check_authorizer(

@@ -13,7 +13,9 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
+from constructs_lib.props.imported_names import check_bucket_name
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -86,6 +88,8 @@ class AttributesBucket(Construct):
                 "leave auto_delete_objects out to keep the objects"
             )
             raise InvalidPropsError(msg)
+        if encryption_key is not None:
+            check_environment("encryption_key", encryption_key, self, account_may_differ=True)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
             encryption_key=encryption_key,
             access_logs_bucket=access_logs_bucket,
@@ -93,6 +97,34 @@ class AttributesBucket(Construct):
             removal_policy=removal_policy,
         )
         self.grants = AttributesBucketGrants(self.bucket)
+
+    @classmethod
+    @strict_props
+    def from_bucket_name(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        bucket_name: str,
+        *,
+        encryption_key: kms.IKey | None = None,
+    ) -> AttributesBucket:
+        """Use a bucket that exists: one of another app, or one that a deleted stack has left.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            bucket_name: Its name.
+            encryption_key: Its customer managed key; the grants include its use. Defaults to none.
+
+        Raises:
+            InvalidPropsError: ``bucket_name`` cannot be the name of a bucket.
+
+        """
+        check_bucket_name("bucket_name", bucket_name)
+        bucket = s3.Bucket.from_bucket_attributes(
+            scope, f"Imported{construct_id}", bucket_name=bucket_name, encryption_key=encryption_key
+        )
+        return cls(scope, construct_id, bucket=bucket)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let api put large attributes here, and worker and operator read them.
@@ -104,6 +136,7 @@ class AttributesBucket(Construct):
             self.grants.read_write(own.function)
             own.set_variable(Env.S3_BUCKET_NAME, self.bucket.bucket_name)
             return
+        check_environment("bucket", self.bucket, functions.api, account_may_differ=True)
         api = functions.data_access(functions.api)
         self.grants.read_write(api.grantee, *api.own_objects)
         if api.common_objects:

@@ -16,16 +16,20 @@ from constructs_lib.props.checks import (
     check_table_key,
     refuse_props_of_brought,
 )
+from constructs_lib.props.environments import BY_NAME, check_environment
+from constructs_lib.props.imported_names import check_stream_arn, check_table_name
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
+from constructs_lib.tables.brought_table import check_distinct, check_keys, check_open_index, has_ttl
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
+from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
 from runtime import contract
 from runtime.contract import Env
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
@@ -37,6 +41,13 @@ if TYPE_CHECKING:
 __all__ = ["CqrsTable"]
 
 _RIGHTS: Final = tuple(name for name in vars(CqrsTableGrants) if not name.startswith("_"))
+#: The settings of a module that are names of tables, and how those end.
+_SUFFIXES: Final = {
+    "command": "command",
+    "data": "data",
+    "history": "history",
+    "sync_table": contract.SYNC_SUFFIX,
+}
 
 
 class CqrsTable(Construct):
@@ -86,8 +97,9 @@ class CqrsTable(Construct):
             are thrown away. Defaults to RETAIN.
 
     Raises:
-        InvalidPropsError: A name or number is outside what DynamoDB allows, or a property
-            configures tables that are all brought along, or describes one that is not.
+        InvalidPropsError: A name or number is outside what DynamoDB allows, a property
+            configures tables that are all brought along, or describes one that is not, or a table that
+            was brought has another key, or is brought twice.
 
     """
 
@@ -139,6 +151,13 @@ class CqrsTable(Construct):
                 "leave it out: a new table has the index"
             )
             raise InvalidPropsError(msg)
+        given = {
+            "command_table": command_table,
+            "data_table": data_table,
+            "history_table": history_table,
+            "sync_table": sync_table,
+        }
+        self._check_brought(given, has_open_index=command_table_has_open_index)
         if all(table is not None for table in brought):
             refuse_props_of_brought(
                 "command_table, data_table and history_table",
@@ -185,6 +204,86 @@ class CqrsTable(Construct):
             has_open_index=self.has_open_index,
         )
 
+    @classmethod
+    @strict_props
+    def from_table_names(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        *,
+        module_name: str | None = None,
+        table_name_prefix: str | None = None,
+        command_table_name: str | None = None,
+        data_table_name: str | None = None,
+        history_table_name: str | None = None,
+        sync_table_name: str | None = None,
+        processing: Processing = Processing.WORKFLOW,
+        data_sync: bool = False,
+        command_table_stream_arn: str | None = None,
+        command_table_has_open_index: bool = False,
+        encryption_key: kms.IKey | None = None,
+    ) -> CqrsTable:
+        """Use tables that exist: those of another app, or those that a deleted stack has left.
+
+        They must be in the account and Region of the functions that use them. What they are like is
+        not known here, and not checked.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            module_name: The module that the tables belong to. Defaults to ``construct_id`` in lower case.
+            table_name_prefix: Start of their names: "dev-shop-order" for "dev-shop-order-command" and so
+                on. Needed unless every name is given. Defaults to none.
+            command_table_name: Its name. Defaults to that by ``table_name_prefix``.
+            data_table_name: Its name. Defaults to that by ``table_name_prefix``.
+            history_table_name: Its name. Defaults to that by ``table_name_prefix``.
+            sync_table_name: Its name; giving it implies ``data_sync``. Defaults to that by
+                ``table_name_prefix`` where ``data_sync`` is True.
+            processing: Who applies commands. Defaults to a workflow.
+            data_sync: Whether the module has data sync handlers. Defaults to False.
+            command_table_stream_arn: ARN of the command table's stream, of new images; `StreamProcessing`
+                needs it. Defaults to none.
+            command_table_has_open_index: Whether the command table has the index ``open``. One that a
+                `CqrsTable` has made has it. Defaults to False.
+            encryption_key: Customer managed key of the tables; the grants include its use. Defaults to
+                none.
+
+        Raises:
+            InvalidPropsError: A table has no name, a name or ARN cannot be one, or the stream is that of
+                another table.
+
+        """
+        naming.check_table_name_prefix(table_name_prefix)
+
+        def table(suffix: str, given: str | None, *, stream_arn: str | None = None) -> dynamodb.ITableV2:
+            name = given or (naming.table_name(table_name_prefix, suffix) if table_name_prefix else None)
+            prop = f"{'sync' if suffix == contract.SYNC_SUFFIX else suffix}_table_name"
+            if name is None:
+                msg = f"{prop} must be given without table_name_prefix, got neither; give one of the two"
+                raise InvalidPropsError(msg)
+            check_table_name(prop, name)
+            _check_stream_of(name, stream_arn)
+            return imported_table(
+                scope,
+                f"Imported{construct_id}{suffix.capitalize()}",
+                name,
+                encryption_key=encryption_key,
+                stream_arn=stream_arn,
+            )
+
+        needs_sync = data_sync or sync_table_name is not None
+        return cls(
+            scope,
+            construct_id,
+            module_name=module_name,
+            processing=processing,
+            command_table=table("command", command_table_name, stream_arn=command_table_stream_arn),
+            command_table_has_open_index=command_table_has_open_index,
+            data_table=table("data", data_table_name),
+            history_table=table("history", history_table_name),
+            sync_table=table(contract.SYNC_SUFFIX, sync_table_name) if needs_sync else None,
+        )
+
     @property
     def module_settings(self) -> dict[str, Any]:
         """What the runtime has to know of the module: how it is processed, its tables' names."""
@@ -214,7 +313,12 @@ class CqrsTable(Construct):
         """
         convention = naming.table_name_prefix(env_name, app_name, self.module_name)
         assumed = self._made if self._prefix == convention else ()
-        return {name: value for name, value in self.module_settings.items() if name not in assumed}
+        by_name = {name: naming.table_name(convention, suffix) for name, suffix in _SUFFIXES.items()}
+        return {
+            name: value
+            for name, value in self.module_settings.items()
+            if name not in assumed and value != by_name.get(name)
+        }
 
     def connect(
         self,
@@ -249,6 +353,15 @@ class CqrsTable(Construct):
         self._service = functions
         for earlier in self._own:
             self._tell_service(earlier)
+        tables = {
+            "command_table": self.command_table,
+            "data_table": self.data_table,
+            "history_table": self.history_table,
+            "sync_table": self.sync_table,
+        }
+        for name, table in tables.items():
+            if table is not None:
+                check_environment(name, table, functions.api, hint=BY_NAME)
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE
@@ -303,6 +416,27 @@ class CqrsTable(Construct):
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
         return _throttled(self.history_table, "Write", period)
 
+    def _check_brought(self, tables: Mapping[str, dynamodb.ITableV2 | None], *, has_open_index: bool) -> None:
+        """Refuse tables that cannot hold the rows, and say which ones keep them for ever."""
+        check_distinct(tables)
+        for name, table in tables.items():
+            if table is not None:
+                check_keys(name, table)
+        if (commands := tables["command_table"]) is not None and has_open_index:
+            check_open_index(commands)
+        # Cursors never expire.
+        kept = [
+            name
+            for name, table in tables.items()
+            if table is not None and name != "sync_table" and not has_ttl(table)
+        ]
+        if kept:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:noTimeToLive",
+                f"rows of {self.module_name} are kept for ever, whatever a tenant's settings say: "
+                f"{' and '.join(kept)} has no TTL attribute {contract.TTL_ATTRIBUTE!r}; give it one",
+            )
+
     def _table(
         self,
         construct_id: str,
@@ -328,6 +462,19 @@ class CqrsTable(Construct):
             stream=stream,
             has_open_index=has_open_index,
         )
+
+
+def _check_stream_of(table_name: str, stream_arn: str | None) -> None:
+    """Refuse the stream of another table, whose commands would be lost in this module."""
+    check_stream_arn("command_table_stream_arn", stream_arn)
+    if stream_arn is None or Token.is_unresolved(stream_arn) or Token.is_unresolved(table_name):
+        return
+    if f":table/{table_name}/stream/" not in stream_arn:
+        msg = (
+            f"command_table_stream_arn must be of the command table {table_name!r}, got {stream_arn!r}; "
+            "'aws dynamodb describe-table' calls it LatestStreamArn"
+        )
+        raise InvalidPropsError(msg)
 
 
 def _throttled(table: dynamodb.ITableV2, kind: str, period: Duration | None) -> cloudwatch.IMetric:

@@ -9,8 +9,11 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_reads, allow_writes
+from constructs_lib.props.imported_names import check_table_name
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
 from runtime.contract import Env
 
@@ -79,6 +82,32 @@ class MasterDataTable(Construct):
         )
         self.grants = MasterDataTableGrants(self.table)
 
+    @classmethod
+    @strict_props
+    def from_table_name(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        table_name: str,
+        *,
+        encryption_key: kms.IKey | None = None,
+    ) -> MasterDataTable:
+        """Use a table with settings that exists: one of another app, or one that a deleted stack has left.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            table_name: Its name. What the table is like is not known here, and not checked.
+            encryption_key: Its customer managed key; the grants include its use. Defaults to none.
+
+        Raises:
+            InvalidPropsError: ``table_name`` cannot be the name of a table.
+
+        """
+        check_table_name("table_name", table_name)
+        table = imported_table(scope, f"Imported{construct_id}", table_name, encryption_key=encryption_key)
+        return cls(scope, construct_id, table=table)
+
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the functions that apply commands, or one of your own, look up how long rows are kept."""
         if is_own_function(functions):
@@ -86,6 +115,7 @@ class MasterDataTable(Construct):
             self.grants.read(own.function)
             own.set_variable(Env.MASTER_DATA_TABLE_NAME, self.table.table_name)
             return
+        check_environment("table", self.table, functions.api, hint=BY_NAME)
 
         def give(applier: lambda_.IFunction) -> None:
             self.grants.read(functions.data_access(applier).grantee)

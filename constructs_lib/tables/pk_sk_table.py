@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Annotations, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_removal_policy, check_table_key, refuse_props_of_brought
+from constructs_lib.tables.brought_table import check_keys, has_ttl
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -107,6 +109,14 @@ def brought_or_new_table(
             encryption_key=encryption_key,
             removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
         )
+        check_keys("table", brought)
+        if expires and not has_ttl(brought):
+            msg = (
+                f"table must have the TTL attribute {contract.TTL_ATTRIBUTE!r}, by which the rows of a "
+                f"{what} expire, got {brought.node.path} without it; "
+                f"give that table time_to_live_attribute={contract.TTL_ATTRIBUTE!r}"
+            )
+            raise InvalidPropsError(msg)
         return brought
     if removal_policy is RemovalPolicy.DESTROY:
         Annotations.of(scope).add_warning_v2(

@@ -10,8 +10,11 @@ from constructs import Construct
 
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.checks import check_duration
+from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_writes
+from constructs_lib.props.imported_names import check_table_name
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.pk_sk_table import brought_or_new_table
 from runtime.contract import Env
 
@@ -84,6 +87,34 @@ class SessionTable(Construct):
         )
         self.grants = SessionTableGrants(self.table)
 
+    @classmethod
+    @strict_props
+    def from_table_name(
+        cls,
+        scope: Construct,
+        construct_id: str,
+        table_name: str,
+        *,
+        read_your_writes: Duration = Duration.minutes(5),  # noqa: B008 - immutable
+        encryption_key: kms.IKey | None = None,
+    ) -> SessionTable:
+        """Use a session table that exists: one of another app, or one that a deleted stack has left.
+
+        Args:
+            scope: Parent construct.
+            construct_id: Id within ``scope``.
+            table_name: Its name. What the table is like is not known here, and not checked.
+            read_your_writes: As for a new one. Defaults to 5 minutes.
+            encryption_key: Its customer managed key; the grants include its use. Defaults to none.
+
+        Raises:
+            InvalidPropsError: ``table_name`` cannot be the name of a table.
+
+        """
+        check_table_name("table_name", table_name)
+        table = imported_table(scope, f"Imported{construct_id}", table_name, encryption_key=encryption_key)
+        return cls(scope, construct_id, read_your_writes=read_your_writes, table=table)
+
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the api function, or one of your own, note who wrote what; tell it for how long that counts."""
         if is_own_function(functions):
@@ -92,6 +123,7 @@ class SessionTable(Construct):
             own.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name)
             own.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes)
             return
+        check_environment("table", self.table, functions.api, hint=BY_NAME)
         self.grants.track(functions.data_access(functions.api).grantee)
         functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, functions.api)
         functions.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes, functions.api)

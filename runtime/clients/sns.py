@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.clients.calls import Calls
+from runtime.contract import NOTIFICATION_SERVICE, metric_service
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.model.json_text import message_text
 
@@ -22,7 +23,10 @@ _MAX_BYTES: Final = 1024 * 1024
 
 
 class SnsService:
-    """Messages to topics, as JSON, with the attribute ``action`` that subscriptions filter on.
+    """Messages to topics, as JSON, with the attributes that subscriptions filter on.
+
+    They are ``action``, and ``service``, such as "prod-shop", where stage and name of the service are
+    known: services that share a topic tell their messages apart by it.
 
     Example:
         >>> resources.sns.publish({"action": "order-paid", "id": "A1"})
@@ -35,6 +39,8 @@ class SnsService:
     def __init__(self, settings: Settings, client: Callable[[], SNSClient]) -> None:
         self._settings = settings
         self._calls = Calls("SNS", client)
+        stage, app = settings.node_env, settings.app_name
+        self._service = {NOTIFICATION_SERVICE: metric_service(stage, app)} if stage and app else {}
 
     def publish(self, message: Mapping[str, Any], topic_arn: str | None = None) -> str:
         """Publish a message and return its id.
@@ -61,13 +67,17 @@ class SnsService:
             hint = f"must be a text that subscriptions filter on, got {action!r}; name what has happened"
             raise InvalidInputError([FieldProblem("action", hint)])
         text = message_text(message, field="message")
-        if (size := len(text) + len("actionString") + len(action.encode())) > _MAX_BYTES:
+        attributes = {"action": action, **self._service}
+        beside = sum(len(name) + len("String") + len(value.encode()) for name, value in attributes.items())
+        if (size := len(text) + beside) > _MAX_BYTES:
             hint = f"must be at most {_MAX_BYTES} bytes with its action, got {size}; send a reference instead"
             raise InvalidInputError([FieldProblem("message", hint)])
         with self._calls.writing() as sns:
             answer = sns.publish(
                 TopicArn=topic_arn,
                 Message=text,
-                MessageAttributes={"action": {"DataType": "String", "StringValue": action}},
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                },
             )
         return answer["MessageId"]

@@ -31,6 +31,7 @@ def own_table(scope: cdk.Stack, name: str, *, stream: bool = False) -> dynamodb.
         name,
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        time_to_live_attribute="ttl",
         dynamo_stream=dynamodb.StreamViewType.NEW_IMAGE if stream else None,
     )
 
@@ -42,7 +43,11 @@ class Shop(cdk.Stack):
         super().__init__(app, "Shop")
         self.function = new_function(self, "Everything", timeout=cdk.Duration.seconds(20))
         self.topic = sns.Topic(self, "Events")
-        self.pool = cognito.UserPool(self, "People")
+        self.pool = cognito.UserPool(
+            self,
+            "People",
+            custom_attributes={name: cognito.StringAttribute(mutable=True) for name in ("tenant", "roles")},
+        )
         self.orders = CqrsTable(
             self,
             "Orders",

@@ -12,15 +12,18 @@ from aws_cdk.assertions import Template
 
 from constructs_lib import (
     AlarmThresholds,
+    AttributesBucket,
     CqrsModule,
     CqrsStack,
     CqrsTable,
+    FailedRecords,
     FunctionOptions,
     Identity,
     InvalidPropsError,
     MasterDataTable,
     Notifications,
     Processing,
+    SessionTable,
     WorkflowType,
 )
 from runtime.contract import Env
@@ -277,6 +280,9 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
     identity = Identity(shared, "Identity")
     notifications = Notifications(shared, "Notifications", alarm_emails=["on-call@example.com"])
     master_data = MasterDataTable(shared, "MasterData")
+    sessions = SessionTable(shared, "Sessions", read_your_writes=cdk.Duration.minutes(2))
+    attributes = AttributesBucket(shared, "Attributes")
+    failed = FailedRecords(shared, "FailedRecords")
     tables = CqrsTable(shared, "Orders", module_name="order", processing=Processing.INLINE)
     stack = shop(
         app,
@@ -286,6 +292,9 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
         identity=identity,
         notifications=notifications,
         master_data=master_data,
+        session_table=sessions,
+        attributes_bucket=attributes,
+        failed_records=failed,
         worker=imported_function(cdk.Stack(app, "Other"), "worker"),
     )
     template = Template.from_stack(stack)
@@ -294,8 +303,19 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
     template.resource_count_is(
         "AWS::Lambda::Function", 5
     )  # four of the service, and the one that checks them
-    template.resource_count_is("AWS::DynamoDB::GlobalTable", 1)
+    for kind in ("AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::SQS::Queue"):
+        template.resource_count_is(kind, 0)
     assert stack.master_data_table is master_data
+    assert stack.session_table is sessions
+    assert stack.attributes_bucket is attributes
+    assert stack.failed_records is failed
+    told = [
+        made["Properties"]["Environment"]["Variables"]
+        for made in template.find_resources("AWS::Lambda::Function").values()
+    ]
+    assert [made[Env.RYW_SESSION_TTL_MINUTES] for made in told if Env.RYW_SESSION_TTL_MINUTES in made] == [
+        "2"
+    ]
     assert "MasterDataTableName" in template.to_json()["Outputs"]
 
 
@@ -326,6 +346,10 @@ def test_props_of_parts_that_were_brought_are_refused(app: cdk.App, code: Path) 
         shop(app, code, identity=Identity(shared, "Identity"), password_auth=True)
     with pytest.raises(InvalidPropsError, match="alarm_emails has no effect"):
         shop(new_app(), code, notifications=Notifications(shared, "Notifications"))
+    sessions = SessionTable(shared, "Sessions")
+    for given, said in ((None, "None"), (cdk.Duration.minutes(2), "2 minutes")):
+        with pytest.raises(InvalidPropsError, match=f"read_your_writes has no effect.* got {said} beside Sh"):
+            shop(new_app(), code, session_table=sessions, read_your_writes=given)
 
 
 @pytest.mark.parametrize(

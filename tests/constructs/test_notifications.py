@@ -195,3 +195,44 @@ def test_metrics_are_of_these_queues(stack: cdk.Stack) -> None:
     made = Notifications(stack, "Notifications")
     assert "NotificationsDeadLetters" in str(stack.resolve(made.metric_dead_letters().to_metric_config()))
     assert "NotificationsQueue" in str(stack.resolve(made.metric_oldest_message().to_metric_config()))
+
+
+def test_a_second_consumer_of_a_queue_is_refused(stack: cdk.Stack) -> None:
+    made = Notifications(stack, "Notifications", alarm_emails=EMAILS)
+    made.add_consumer(new_function(stack, "One"))
+    said = (
+        "queue must have one consumer, got Test/Two for Test/Notifications/Queue beside Test/One; give each"
+    )
+    with pytest.raises(InvalidPropsError, match=said):
+        made.add_consumer(new_function(stack, "Two"))
+    with pytest.raises(InvalidPropsError, match="queue must have one consumer, got Test/Three"):
+        Notifications(stack, "More", queue=made.queue, alarm_emails=EMAILS).add_consumer(
+            new_function(stack, "Three")
+        )
+
+
+def test_services_that_share_notifications_have_queues_of_their_own(app: cdk.App, stack: cdk.Stack) -> None:
+    shared = Notifications(stack, "Notifications", alarm_emails=EMAILS)
+    shops = [cdk.Stack(app, name) for name in ("A", "B", "C")]
+    used = [
+        shared.for_service(shop, "Notifications", service=f"prod-{shop.stack_name.lower()}") for shop in shops
+    ]
+    for shop, own in zip(shops, used, strict=True):
+        own.add_consumer(new_function(shop))
+    assert used[0] is shared
+    assert len({queue.node.path for own in used for queue in (own.queue, own.dead_letter_queue)}) == 6
+    assert {own.topic.node.path for own in used} == {"Test/Notifications/Topic"}
+    assert {own.alarm_topic.node.path for own in used} == {"Test/Notifications/AlarmTopic"}
+    for shop in shops[1:]:
+        template = Template.from_stack(shop)
+        template.resource_count_is("AWS::SQS::Queue", 2)
+        template.resource_count_is("AWS::KMS::Key", 0)
+        assert warnings_of(shop) == []
+        service = [f"prod-{shop.stack_name.lower()}"]
+        template.has_resource_properties(
+            "AWS::SNS::Subscription",
+            {"FilterPolicy": {"action": ["command-status", "task-status"], "service": service}},
+        )
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::SNS::Subscription", {"FilterPolicy": {"service": ["prod-a", {"exists": False}]}}
+    )

@@ -1,0 +1,43 @@
+"""Layers that Lambda would refuse: a function takes those of its own Region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Arn, ArnFormat, Stack, Token
+
+from constructs_lib.errors import InvalidPropsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
+
+__all__ = ["check_layer_regions"]
+
+
+def check_layer_regions(function: Construct, layers: Sequence[lambda_.ILayerVersion]) -> None:
+    """Refuse layers of another Region than that of ``function``, where both are known.
+
+    Raises:
+        InvalidPropsError: A layer is of another Region.
+
+    """
+    here = Stack.of(function).region
+    for layer in layers:
+        there = _region_of(layer)
+        if there != here and not Token.is_unresolved(here) and not Token.is_unresolved(there):
+            msg = (
+                f"layers must be of the function's Region, {here}, got {layer.node.path} of {there}; "
+                "publish the layer in both Regions, or let each stack make its own RuntimeLayer"
+            )
+            raise InvalidPropsError(msg)
+
+
+def _region_of(layer: lambda_.ILayerVersion) -> str:
+    """That of the ARN where it is written out: CDK takes an imported layer to be where it is imported."""
+    arn = layer.layer_version_arn
+    if Token.is_unresolved(arn):
+        return layer.env.region
+    return Arn.split(arn, ArnFormat.COLON_RESOURCE_NAME).region or layer.env.region

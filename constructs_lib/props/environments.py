@@ -1,0 +1,115 @@
+"""Accounts and Regions: what was brought from another one, and cannot be used from here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from aws_cdk import Resource, Stack, Token
+
+from constructs_lib.errors import InvalidPropsError
+
+if TYPE_CHECKING:
+    from aws_cdk import IResource
+    from constructs import IConstruct
+
+__all__ = ["BY_NAME", "check_environment", "check_region_is_known", "is_made_here"]
+
+
+BY_NAME: Final = (
+    "functions find their tables by name where they run: make them in the account and Region of the service"
+)
+_HINT: Final = "make it in the account and Region of what uses it"
+
+
+def check_environment(
+    name: str,
+    brought: IConstruct,
+    user: IConstruct,
+    *,
+    hint: str = _HINT,
+    account_may_differ: bool = False,
+    region_may_differ: bool = False,
+) -> None:
+    """Refuse a resource of another account or Region than that of what uses it.
+
+    What is not known is taken for the same, except between two stacks of the app: there CDK refuses
+    to refer from one that knows where it is to one that does not.
+
+    Args:
+        name: Name of the property, or what it is in words.
+        brought: The resource, or a construct with resources in it.
+        user: What has to reach it.
+        hint: The end of the message: what to do instead. Defaults to saying where it must be.
+        account_may_differ: Whether one that was imported may be of another account, whose owner lets
+            this one use it. Defaults to False.
+        region_may_differ: Whether it may be in another Region, if both are known. Defaults to False.
+
+    Raises:
+        InvalidPropsError: They are in different accounts or Regions.
+
+    """
+    there, here = _place(brought), _place(user)
+    owner = Stack.of(user)
+    is_ours = is_made_here(brought)
+    other_account = _differ(there[0], here[0]) and (is_ours or not account_may_differ)
+    other_region = _differ(there[1], here[1]) and not region_may_differ
+    if other_account or other_region:
+        msg = (
+            f"{name} must be in the account and Region of {owner.node.path}, {_said(here)}, "
+            f"got {brought.node.path} in {_said(there)}; {hint}"
+        )
+        raise InvalidPropsError(msg)
+    theirs = Stack.of(brought)
+    if is_ours and _knows(theirs) != _knows(owner):
+        msg = (
+            f"{name} must be of a stack with the same env as {owner.node.path}, {_said(here)}, "
+            f"got {brought.node.path} in {_said(there)}; "
+            "give both stacks the same env=Environment(account=..., region=...)"
+        )
+        raise InvalidPropsError(msg)
+
+
+def check_region_is_known(name: str, brought: IConstruct, user: IConstruct, *, hint: str) -> None:
+    """Refuse a resource of another account or Region where one of the two stacks does not know its own.
+
+    Raises:
+        InvalidPropsError: CDK could not refer from one to the other.
+
+    """
+    theirs, ours = Stack.of(brought), Stack.of(user)
+    same = (theirs.account, theirs.region) == (ours.account, ours.region)
+    if is_made_here(brought) and not same and not (all(_knows(theirs)) and all(_knows(ours))):
+        msg = (
+            f"{name} of another account or Region needs stacks that know theirs, got {brought.node.path} "
+            f"in {_said(_place(brought))} for {ours.node.path} in {_said(_place(user))}; "
+            f"give both an env, {hint}"
+        )
+        raise InvalidPropsError(msg)
+
+
+def is_made_here(brought: IConstruct) -> bool:
+    """Whether a resource is in a template of this app, or a construct holds such resources."""
+    if Resource.is_resource(brought):
+        return bool(Resource.is_owned_resource(brought))
+    return True
+
+
+def _place(construct: IConstruct) -> tuple[str, str]:
+    if Resource.is_resource(construct):
+        env = cast("IResource", construct).env
+        return env.account, env.region
+    stack = Stack.of(construct)
+    return stack.account, stack.region
+
+
+def _differ(theirs: str, ours: str) -> bool:
+    return not Token.is_unresolved(theirs) and not Token.is_unresolved(ours) and theirs != ours
+
+
+def _knows(stack: Stack) -> tuple[bool, bool]:
+    return not Token.is_unresolved(stack.account), not Token.is_unresolved(stack.region)
+
+
+def _said(place: tuple[str, str]) -> str:
+    account, region = ("unknown" if Token.is_unresolved(value) else value for value in place)
+    return f"{account}/{region}"

@@ -1,0 +1,54 @@
+"""Names and ARNs of what exists elsewhere: whether AWS could have given them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from constructs_lib.props.checks import check_pattern
+
+__all__ = [
+    "check_bucket_name",
+    "check_state_machine_arn",
+    "check_stream_arn",
+    "check_table_name",
+    "check_topic_arn",
+    "check_user_pool_id",
+]
+
+_ACCOUNT: Final = "[0-9]{12}"
+_REGION: Final = "[a-z0-9-]+"
+
+
+def check_table_name(name: str, value: str | None) -> None:
+    """Refuse what cannot be the name of a table."""
+    check_pattern(name, value, "[A-Za-z0-9_.-]{3,255}", hint="give the name, not the ARN")
+
+
+def check_stream_arn(name: str, value: str | None) -> None:
+    """Refuse what cannot be the ARN of a table's stream."""
+    pattern = f"arn:[a-z-]+:dynamodb:{_REGION}:{_ACCOUNT}:table/[^/]+/stream/.+"
+    check_pattern(name, value, pattern, hint="'aws dynamodb describe-table' calls it LatestStreamArn")
+
+
+def check_bucket_name(name: str, value: str) -> None:
+    """Refuse what cannot be the name of a bucket."""
+    check_pattern(name, value, "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", hint="give the name, not the ARN")
+
+
+def check_topic_arn(name: str, value: str) -> None:
+    """Refuse what cannot be the ARN of a topic."""
+    pattern = f"arn:[a-z-]+:sns:{_REGION}:{_ACCOUNT}:[A-Za-z0-9_.-]+"
+    check_pattern(
+        name, value, pattern, hint="give the ARN, such as 'arn:aws:sns:eu-west-1:111111111111:shop'"
+    )
+
+
+def check_state_machine_arn(name: str, value: str) -> None:
+    """Refuse what cannot be the ARN of a state machine."""
+    pattern = f"arn:[a-z-]+:states:{_REGION}:{_ACCOUNT}:stateMachine:[^:]+"
+    check_pattern(name, value, pattern, hint="give the ARN of the state machine itself, without a version")
+
+
+def check_user_pool_id(name: str, value: str) -> None:
+    """Refuse what cannot be the id of a user pool."""
+    check_pattern(name, value, f"{_REGION}_[A-Za-z0-9]+", hint="give the id, such as 'eu-west-1_AbCdEf123'")

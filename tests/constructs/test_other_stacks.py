@@ -1,0 +1,379 @@
+"""Parts of another stack, account or Region are used without a dependency cycle, or it is said why not."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Template
+
+from constructs_lib import (
+    AttributesBucket,
+    CommandWorkflow,
+    CqrsApi,
+    CqrsFunction,
+    CqrsFunctions,
+    CqrsTable,
+    FailedRecords,
+    Healing,
+    Identity,
+    InvalidPropsError,
+    MasterDataTable,
+    Notifications,
+    Part,
+    SessionTable,
+    StreamProcessing,
+)
+from constructs_lib.functions.function_elsewhere import timeout_of
+from tests.constructs.conftest import new_app, warnings_of
+from tests.constructs.functions import CODE, new_function
+from tests.constructs.test_composition_stack import own_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Case = Callable[[cdk.Stack, cdk.Stack], object]
+
+HERE = cdk.Environment(account="111111111111", region="eu-west-1")
+OTHER_REGION = cdk.Environment(account="111111111111", region="us-east-1")
+OTHER_ACCOUNT = cdk.Environment(account="222222222222", region="eu-west-1")
+KINDS = ("api", "stream", "worker", "notifier", "operator")
+
+
+def functions(stack: cdk.Stack, **brought: lambda_.IFunction) -> CqrsFunctions:
+    """One of its own for all that are not brought: few resources are synthesized fast."""
+    mine = new_function(stack, "Mine", environment={"CQRS_MODULES": "{}"})
+    return CqrsFunctions(
+        stack,
+        "Functions",
+        code=CODE,
+        handler="index.handler",
+        app_name="shop",
+        python_runtime=lambda_.Runtime.PYTHON_3_13,
+        **{**dict.fromkeys(KINDS, mine), **brought},
+    )
+
+
+def key(stack: cdk.Stack) -> kms.Key:
+    return kms.Key(stack, "Key")
+
+
+def tables(stack: cdk.Stack, **props: Any) -> CqrsTable:
+    return CqrsTable(stack, "Order", table_name_prefix="dev-shop-order", data_sync=True, **props)
+
+
+def notifications(stack: cdk.Stack, **props: Any) -> Notifications:
+    return Notifications(stack, "Notifications", alarm_emails=["on-call@example.com"], **props)
+
+
+def users(stack: cdk.Stack) -> Identity:
+    return Identity(stack, "Identity")
+
+
+def connected(part: Callable[[cdk.Stack], Part]) -> Case:
+    """A part of the other stack, used by functions of this one."""
+    return lambda there, here: part(there).connect(functions(here))
+
+
+def service(there: cdk.Stack, here: cdk.Stack, *kinds: str) -> CqrsFunctions:
+    """All parts, and functions of the other stack in the place of ``kinds``."""
+    made = functions(
+        here, **{kind: new_function(there, kind, timeout=cdk.Duration.seconds(20)) for kind in kinds}
+    )
+    orders, told, people = tables(here), notifications(here), users(here)
+    parts: list[Part] = [
+        orders,
+        told,
+        people,
+        SessionTable(here, "Sessions"),
+        MasterDataTable(here, "MasterData"),
+        AttributesBucket(here, "Attributes", encryption_key=key(here)),
+        FailedRecords(here, "FailedRecords"),
+        Healing(here, "Healing"),
+        CommandWorkflow(here, "Workflow", worker=made.worker),
+    ]
+    for part in parts:
+        part.connect(made)
+    told.add_consumer(made.notifier)
+    StreamProcessing(here, "Stream", table=orders, function=made.stream)
+    CqrsApi(here, "Api", function=made.api, identity=people)
+    return made
+
+
+#: What works between two stacks of one account and Region, and is refused between others.
+SAME_ENVIRONMENT: dict[str, Case] = {
+    "tables": connected(tables),
+    "tables with a key": connected(lambda there: tables(there, encryption_key=key(there))),
+    "sessions": connected(lambda there: SessionTable(there, "Sessions")),
+    "settings": connected(lambda there: MasterDataTable(there, "MasterData")),
+    "attributes": connected(lambda there: AttributesBucket(there, "Bucket", encryption_key=key(there))),
+    "failed records": connected(lambda there: FailedRecords(there, "FailedRecords")),
+    "notifications": connected(notifications),
+    "workflow": connected(lambda there: CommandWorkflow(there, "Workflow", worker=new_function(there))),
+    "healing": connected(lambda there: Healing(there, "Healing")),
+    "a table": lambda there, here: CqrsTable(
+        here, "Order", command_table=own_table(there, "Commands", stream=True)
+    ).connect(functions(here)),
+    "a bucket": lambda there, here: AttributesBucket(here, "A", bucket=s3.Bucket(there, "B")).connect(
+        functions(here)
+    ),
+    "a topic": lambda there, here: notifications(
+        here, topic=sns.Topic(there, "Topic", master_key=key(there))
+    ).connect(functions(here)),
+    "an alarm topic": lambda there, here: Notifications(
+        here, "Notifications", alarm_topic=sns.Topic(there, "Topic")
+    ).connect(functions(here)),
+    "key of tables": lambda there, here: tables(here, encryption_key=key(there)).connect(functions(here)),
+    "key of a bucket": lambda there, here: AttributesBucket(here, "A", encryption_key=key(there)).connect(
+        functions(here)
+    ),
+    "key of topics": lambda there, here: notifications(here, encryption_key=key(there)).connect(
+        functions(here)
+    ),
+    "consumer of a queue": lambda there, here: notifications(there).add_consumer(new_function(here)),
+    "stream of a table": lambda there, here: StreamProcessing(
+        here, "Stream", table=tables(there), function=new_function(here)
+    ),
+    "stream to a function": lambda there, here: StreamProcessing(
+        here, "Stream", table=tables(here), function=new_function(there)
+    ),
+    "stream of a table to its function": lambda there, here: StreamProcessing(
+        here, "Stream", table=tables(there), function=new_function(there)
+    ),
+    "bucket of a stream": lambda there, here: StreamProcessing(
+        here,
+        "Stream",
+        table=tables(here),
+        function=new_function(here),
+        on_failure_bucket=s3.Bucket(there, "Bucket", encryption_key=key(there)),
+    ),
+    "worker": lambda there, here: CommandWorkflow(here, "Workflow", worker=new_function(there)).connect(
+        functions(here)
+    ),
+    "function of an API": lambda there, here: CqrsApi(
+        here, "Api", function=new_function(there), identity=users(here)
+    ),
+    "an API": lambda there, here: CqrsApi(
+        here,
+        "Api",
+        function=new_function(here),
+        identity=users(here),
+        http_api=apigatewayv2.HttpApi(there, "HttpApi"),
+    ),
+    "a function and a key": lambda there, here: tables(here, encryption_key=key(there)).connect(
+        functions(here, worker=new_function(there))
+    ),
+    "a secret": lambda there, here: functions(here).add_secret(
+        "DATABASE", secretsmanager.Secret(there, "Secret", encryption_key=key(there))
+    ),
+    "all functions": lambda there, here: service(there, here, *KINDS),
+}
+#: What works wherever the other stack is.
+ANYWHERE: dict[str, Case] = {
+    "users": connected(users),
+    "users of an API": lambda there, here: CqrsApi(
+        here, "Api", function=new_function(here), identity=users(there)
+    ),
+}
+
+
+def pairs(app: cdk.App, name: str, env: cdk.Environment | None) -> tuple[cdk.Stack, cdk.Stack]:
+    name = name.title().replace(" ", "")
+    return cdk.Stack(app, f"{name}There", env=env), cdk.Stack(app, f"{name}Here", env=HERE)
+
+
+def test_what_is_of_another_stack_is_used_without_a_cycle() -> None:
+    app = new_app(flags=False)
+    for name, case in {**SAME_ENVIRONMENT, **ANYWHERE}.items():
+        case(*pairs(app, name, HERE))
+    app.synth()  # a cycle is found here
+
+
+def test_users_may_be_in_another_account_or_region() -> None:
+    app = new_app()
+    for where, env in (("region", OTHER_REGION), ("account", OTHER_ACCOUNT)):
+        for name, case in ANYWHERE.items():
+            case(*pairs(app, f"{name} {where}", env))
+    app.synth()
+
+
+FUNCTIONS: dict[str, Case] = {
+    f"function {kind}": lambda there, here, kind=kind: functions(here, **{kind: new_function(there)})
+    for kind in KINDS
+}
+
+
+@pytest.mark.parametrize(
+    ("env", "shown", "cases"),
+    [
+        (OTHER_REGION, "111111111111/us-east-1", {**SAME_ENVIRONMENT, **FUNCTIONS}),
+        (OTHER_ACCOUNT, "222222222222/eu-west-1", FUNCTIONS),
+        (None, "unknown/unknown", FUNCTIONS),
+    ],
+    ids=["other region", "other account", "unknown"],
+)
+def test_what_is_of_another_account_or_region_is_refused(
+    env: cdk.Environment | None, shown: str, cases: dict[str, Case]
+) -> None:
+    app = new_app()
+    for name, case in cases.items():
+        there, here = pairs(app, name, env)
+        said = f"must be (in|of) .*Here, .* got .*There/.* in {shown}; ."
+        with pytest.raises(InvalidPropsError, match=said):
+            case(there, here)
+
+
+def resources(stack: cdk.Stack, kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: found["Properties"] for name, found in Template.from_stack(stack).find_resources(kind).items()
+    }
+
+
+def test_a_function_of_another_stack_gets_its_rights_and_calls_from_this_one() -> None:
+    app = new_app(flags=False)
+    there, here = pairs(app, "shop", HERE)
+    role = iam.Role(there, "Mine", path="/app/", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    mine = new_function(there, role=role, environment={"SNS_TOPIC_ARN": "mine", "APP_NAME": "other"})
+    made = functions(here, worker=mine, operator=mine)
+    for part in (tables(here), notifications(here), SessionTable(here, "Sessions")):
+        part.connect(made)
+    CommandWorkflow(here, "Workflow", worker=made.worker)
+
+    assert made.operator is made.worker
+    assert there.dependencies == []
+    assert resources(there, "AWS::IAM::Policy") == {}
+    ours = [p for p in resources(here, "AWS::IAM::Policy").values() if "Fn::ImportValue" in str(p["Roles"])]
+    assert len(ours) == 1
+    assert "sns:Publish" in str(ours)
+    assert "dynamodb:UpdateItem" in str(ours)
+    # What is known before anything is deployed is set, unless the function sets it itself.
+    (told,) = (
+        made["Environment"]["Variables"] for made in resources(there, "AWS::Lambda::Function").values()
+    )
+    assert told == {
+        "SNS_TOPIC_ARN": "mine",
+        "APP_NAME": "other",
+        "NODE_ENV": "dev",
+        "CQRS_MODULES": '{"order":{"sync":true}}',
+    }
+    # The rest is an output, as a person has to set it.
+    outputs = Template.from_stack(here).to_json()["Outputs"]
+    (left,) = (output["Value"] for name, output in outputs.items() if "Variables" in name)
+    named = ("SNS_ALARM_TOPIC_ARN", "NOTIFICATION_QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+    assert [name for name in named if name in str(left)] == list(named)
+    assert "SNS_TOPIC_ARN" not in str(left).replace("SNS_ALARM", "")
+    assert warnings_of(here).count("cqrs:functionOfAnotherStack") == 1
+
+
+def test_the_timeout_of_a_function_of_another_stack_is_known() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", HERE)
+    made = functions(here, worker=new_function(there, timeout=cdk.Duration.minutes(3)))
+    workflow = CommandWorkflow(here, "Workflow", worker=made.worker)
+    assert timeout_of(made.worker) is not None
+    assert '"TimeoutSeconds":185' in json.dumps(resources(here, "AWS::StepFunctions::StateMachine")).replace(
+        '\\"', '"'
+    )
+    assert workflow.state_machine is not None
+
+
+def policies_of_imported_roles(stack: cdk.Stack) -> list[dict[str, Any]]:
+    found = resources(stack, "AWS::IAM::Policy").values()
+    return [policy for policy in found if "MineServiceRole" not in str(policy["Roles"])]
+
+
+def test_two_services_use_one_function_without_overwriting_each_others_policy() -> None:
+    app = new_app(flags=False)
+    shared = new_function(cdk.Stack(app, "There", env=HERE))
+    stacks = [cdk.Stack(app, name, env=HERE) for name in ("A", "B")]
+    for here in stacks:
+        tables(here).connect(functions(here, worker=shared))
+    names = [policy["PolicyName"] for here in stacks for policy in policies_of_imported_roles(here)]
+    assert len(set(names)) == len(names) == 2
+
+
+def test_a_role_that_must_not_be_changed_stays_as_it_is() -> None:
+    app = new_app(flags=False)
+    there, here = pairs(app, "shop", HERE)
+    arn = "arn:aws:iam::111111111111:role/app/"
+    fixed = iam.Role.from_role_arn(there, "Fixed", f"{arn}fixed", mutable=False)
+    changed = iam.Role.from_role_arn(there, "Changed", f"{arn}changed")
+    tables(here).connect(
+        functions(
+            here,
+            worker=new_function(there, "Worker", role=fixed),
+            operator=new_function(there, "Operator", role=changed),
+        )
+    )
+    assert [policy["Roles"] for policy in policies_of_imported_roles(here)] == [["changed"]]
+    assert resources(there, "AWS::IAM::Policy") == {}
+
+
+def test_an_alias_of_another_stack_is_refused() -> None:
+    there, here = pairs(new_app(), "shop", HERE)
+    alias = new_function(there).add_alias("live")
+    with pytest.raises(
+        InvalidPropsError, match=r"worker must be a function .* got the version or alias ShopT"
+    ):
+        functions(here, worker=alias)
+    another = cdk.Stack(there.node.root, "Another", env=HERE)  # type: ignore[arg-type]
+    mine = new_function(another, "Own").add_alias("live")
+    assert functions(another, worker=mine).worker is mine
+
+
+def test_a_nested_stack_uses_a_function_of_its_parent_without_a_circle() -> None:
+    app = new_app(flags=False)
+    stack = cdk.Stack(app, "Shop", env=HERE)
+    nested = cdk.NestedStack(stack, "Nested")
+    function = new_function(stack)
+    orders = tables(nested)
+    orders.grants.publish(function)
+    StreamProcessing(nested, "Stream", table=orders, function=function)
+    (parameters,) = (
+        found.get("Parameters", {}) for found in resources(stack, "AWS::CloudFormation::Stack").values()
+    )
+    assert parameters == {}  # the nested stack waits for nothing of the parent, which waits for it
+    assert len(resources(stack, "AWS::Lambda::EventSourceMapping")) == 1
+
+
+def test_queues_of_another_stack_are_refused_for_topics_of_this_one() -> None:
+    there, here = pairs(new_app(), "shop", HERE)
+    queue, topic = sqs.Queue(there, "Queue"), sns.Topic(there, "Topic")
+    for number, brought in enumerate(
+        ({"queue": queue}, {"dead_letter_queue": queue}, {"dead_letter_queue": queue, "topic": topic})
+    ):
+        name = next(iter(brought))
+        with pytest.raises(InvalidPropsError, match=f"{name} must be of ShopHere, whose topics send to it"):
+            Notifications(here, f"N{number}", **brought)  # type: ignore[arg-type]
+    Notifications(here, "All", topic=topic, alarm_topic=topic, queue=queue, dead_letter_queue=queue)
+
+
+def test_layers_are_of_the_functions_region() -> None:
+    there, here = pairs(new_app(), "shop", HERE)
+    for number, region in enumerate(("eu-west-1", "us-east-1")):
+        arn = f"arn:aws:lambda:{region}:111111111111:layer:runtime:1"
+        layer = lambda_.LayerVersion.from_layer_version_arn(there, f"Layer{number}", arn)
+        said = "layers must be of .* eu-west-1, got ShopThere/Layer1 of us-east-1"
+        with nullcontext() if number == 0 else pytest.raises(InvalidPropsError, match=said):
+            CqrsFunction(here, f"F{number}", code=CODE, handler="index.handler", layers=[layer])
+
+
+def test_an_imported_function_is_taken_where_it_says_it_is() -> None:
+    _, here = pairs(new_app(), "shop", HERE)
+    arn = "arn:aws:lambda:{}:function:worker"
+    near = lambda_.Function.from_function_arn(here, "Near", arn.format("eu-west-1:111111111111"))
+    assert functions(here, worker=near).worker is near
+    far = lambda_.Function.from_function_arn(here, "Far", arn.format("eu-central-1:111111111111"))
+    with pytest.raises(InvalidPropsError, match="worker must be in the account and Region of ShopHere2"):
+        functions(cdk.Stack(here.node.root, "ShopHere2", env=HERE), worker=far)  # type: ignore[arg-type]
