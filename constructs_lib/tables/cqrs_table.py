@@ -217,9 +217,8 @@ class CqrsTable(Construct):
         self.grants.read(api)
         # A synchronous publish applies the command in the same transaction.
         self.grants.apply(api)
-        # The stream function applies inline, and an execution follows for handlers only.
-        if self.sync_table or not is_inline:
-            self.grants.apply(functions.worker)
+        # Also where the stream function applies: executions that began before it did go on.
+        self.grants.apply(functions.worker)
         self.grants.inspect(functions.operator)
         self.grants.reconcile(functions.operator)
         # Only handlers park, and only they can be fed again.
