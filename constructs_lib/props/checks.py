@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 __all__ = [
+    "check_auto_delete",
     "check_duration",
     "check_pattern",
     "check_range",
@@ -122,6 +123,25 @@ def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolic
     if value not in allowed:
         names = " or ".join(policy.name for policy in allowed)
         msg = f"{name} must be {names}, got {value.name}; keep the resource or delete it with its stack"
+        raise InvalidPropsError(msg)
+
+
+def check_auto_delete(removal_policy: RemovalPolicy, *, auto_delete_objects: bool) -> None:
+    """Refuse to empty a bucket that stays.
+
+    Args:
+        removal_policy: What happens to the bucket when it leaves the stack.
+        auto_delete_objects: Whether its objects are deleted with it.
+
+    Raises:
+        InvalidPropsError: The objects are to go, and the bucket is not.
+
+    """
+    if auto_delete_objects and removal_policy is not RemovalPolicy.DESTROY:
+        msg = (
+            f"auto_delete_objects needs removal_policy=DESTROY, got {removal_policy.name}; "
+            "leave auto_delete_objects out to keep the objects"
+        )
         raise InvalidPropsError(msg)
 
 

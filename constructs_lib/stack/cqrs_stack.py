@@ -118,7 +118,7 @@ class CqrsStack(Stack):
         log_retention: How long logs are kept. Defaults to 1 month.
         removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
             keeps it and protects it from deletion; DESTROY turns both off, for environments
-            that are thrown away. Defaults to RETAIN.
+            that are thrown away: nothing is left, objects in buckets included. Defaults to RETAIN.
         env: Account and region. Defaults to those of the CLI's credentials.
         description: What CloudFormation shows beside the stack. Defaults to nothing.
         tags: Tags of every resource. Defaults to none.
@@ -198,7 +198,10 @@ class CqrsStack(Stack):
         self.tables = {module.name: module.table or self._new_table(module) for module in modules}
         self.session_table = self._new_session_table(read_your_writes) if read_your_writes else None
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
-        self.attributes_bucket = AttributesBucket(self, "Attributes", removal_policy=removal_policy)
+        empties = removal_policy is RemovalPolicy.DESTROY
+        self.attributes_bucket = AttributesBucket(
+            self, "Attributes", auto_delete_objects=empties, removal_policy=removal_policy
+        )
         self.notifications = notifications or Notifications(
             self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
         )
@@ -233,7 +236,9 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
-        self.failed_records = FailedRecords(self, "FailedRecords", removal_policy=removal_policy)
+        self.failed_records = FailedRecords(
+            self, "FailedRecords", auto_delete_objects=empties, removal_policy=removal_policy
+        )
         self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
         parts: list[Part | None] = [

@@ -215,7 +215,7 @@ def test_the_stream_function_writes_only_tables_that_are_applied_inline(stack: c
 
 
 def test_the_worker_may_apply_also_what_is_inline_today(stack: cdk.Stack) -> None:
-    """Executions that began while the module had a workflow go on after the deployment that made it inline."""
+    """Executions that began before the deployment that made a module inline go on after it."""
     everything(stack)
     policy = json.loads(allowed(stack, "Worker"))["Properties"]["PolicyDocument"]
     for table in ("Command", "Data", "History"):

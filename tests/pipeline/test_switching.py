@@ -1,4 +1,4 @@
-"""A deployment turns workflow into inline, or back, or standard into express, while commands are under way."""
+"""A deployment turns workflow into inline, or standard into express, while commands are under way."""
 
 from __future__ import annotations
 
