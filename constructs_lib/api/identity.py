@@ -10,7 +10,12 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
-from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_range,
+    check_removal_policy,
+    is_protected,
+    refuse_props_of_brought,
+)
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -50,7 +55,8 @@ class Identity(Construct):
         password_auth: Whether the client may also send the password itself, as curl does;
             by default it only proves that it knows it (SRP).
         removal_policy: What happens to the new pool when it leaves the stack. RETAIN, the
-            default, keeps it and protects it from deletion; DESTROY turns both off.
+            default, keeps it and protects it from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps it
+            without protection; DESTROY turns both off.
 
     Raises:
         InvalidPropsError: A client was brought without its pool, or a property configures
@@ -92,6 +98,7 @@ class Identity(Construct):
                     "a client belongs to one pool: pass that pool, or leave the client out"
                 )
                 raise InvalidPropsError(msg)
+        check_removal_policy("removal_policy", removal_policy or RemovalPolicy.RETAIN)
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(self).add_warning_v2(
                 "cqrs:destroyableUsers", "the users are deleted with the stack"
@@ -161,7 +168,7 @@ class Identity(Construct):
                 temp_password_validity=Duration.days(3),
             ),
             feature_plan=cognito.FeaturePlan.ESSENTIALS,
-            deletion_protection=removal_policy is not RemovalPolicy.DESTROY,
+            deletion_protection=is_protected(self, removal_policy),
             removal_policy=removal_policy,
         )
         acknowledge(

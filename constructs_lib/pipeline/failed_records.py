@@ -11,7 +11,7 @@ from constructs import Construct
 
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
-from constructs_lib.props.checks import check_auto_delete, refuse_props_of_brought
+from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
@@ -65,6 +65,7 @@ class FailedRecords(Construct):
                 "bucket", auto_delete_objects=auto_delete_objects, removal_policy=removal_policy
             )
         removal_policy = removal_policy or RemovalPolicy.RETAIN
+        check_removal_policy("removal_policy", removal_policy)
         check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
             removal_policy, auto_delete_objects=auto_delete_objects

@@ -117,8 +117,10 @@ class CqrsStack(Stack):
         python_runtime: Their Python. Defaults to the Python that synthesizes.
         log_retention: How long logs are kept. Defaults to 1 month.
         removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
-            keeps it and protects it from deletion; DESTROY turns both off, for environments
-            that are thrown away: nothing is left, objects in buckets included. Defaults to RETAIN.
+            keeps it and protects it from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps it without
+            protection, so that a first deployment that fails takes back all that it made; DESTROY
+            turns both off, for environments that are thrown away: nothing is left, objects in
+            buckets included. Defaults to RETAIN.
         env: Account and region. Defaults to those of the CLI's credentials.
         description: What CloudFormation shows beside the stack. Defaults to nothing.
         tags: Tags of every resource. Defaults to none.

@@ -75,8 +75,9 @@ class CqrsTable(Construct):
         point_in_time_recovery_days: How far back the new tables can be restored, in days, from
             1 to 35. Defaults to 35.
         removal_policy: What happens to the new tables when they leave the stack. RETAIN keeps
-            them and protects them from deletion; DESTROY turns both off, for environments that
-            are thrown away. Defaults to RETAIN.
+            them and protects them from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps them without
+            protection, so that a first deployment that fails takes them back; DESTROY turns both
+            off, for environments that are thrown away. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, or a property

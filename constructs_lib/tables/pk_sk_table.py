@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Annotations, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 
-from constructs_lib.props.checks import check_removal_policy, check_table_key, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_removal_policy,
+    check_table_key,
+    is_protected,
+    refuse_props_of_brought,
+)
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -32,7 +37,7 @@ def new_table(
     stream: dynamodb.StreamViewType | None = None,
     has_open_index: bool = False,
 ) -> dynamodb.TableV2:
-    """Make a table that is on-demand, encrypted, and protected from deletion unless it may be destroyed.
+    """Make a table that is on-demand, encrypted, and with the policy RETAIN protected from deletion.
 
     Args:
         scope: Parent construct.
@@ -67,7 +72,7 @@ def new_table(
         ),
         point_in_time_recovery_specification=recovery if recovery_days is not None else None,
         removal_policy=removal_policy,
-        deletion_protection=removal_policy is not RemovalPolicy.DESTROY,
+        deletion_protection=is_protected(scope, removal_policy),
     )
 
 
