@@ -205,8 +205,24 @@ class CqrsTable(Construct):
 
         """
         convention = naming.table_name_prefix(env_name, app_name, self.module_name)
-        assumed = self._made if self._prefix == convention else ()
-        return {name: value for name, value in self.module_settings.items() if name not in assumed}
+        made = self._made if self._prefix == convention else ()
+        assumed = {
+            "command": naming.table_name(convention, contract.COMMAND_SUFFIX),
+            "data": naming.table_name(convention, contract.DATA_SUFFIX),
+            "history": naming.table_name(convention, contract.HISTORY_SUFFIX),
+            "sync_table": naming.table_name(convention, contract.SYNC_SUFFIX),
+        }
+        settings = {
+            name: value
+            for name, value in self.module_settings.items()
+            if name not in made and value != assumed.get(name)
+        }
+        if "command" not in settings:
+            # A command table of that name is taken to have the index.
+            settings.pop("open", None)
+            if not self.has_open_index:
+                settings["open"] = False
+        return settings
 
     def connect(self, functions: ServiceFunctions) -> None:
         """Let the functions of a service publish, process, read and repair this module."""
