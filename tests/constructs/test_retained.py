@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -21,7 +23,7 @@ from constructs_lib import (
 )
 from runtime.contract import Env
 from runtime.settings import Settings
-from tests.constructs.conftest import new_app, permissions
+from tests.constructs.conftest import SKIP_BUNDLING, new_app, permissions
 from tests.constructs.functions import CODE
 
 if TYPE_CHECKING:
@@ -125,6 +127,22 @@ def test_the_functions_find_and_may_use_it(stack: cdk.Stack) -> None:
     assert "kms:Decrypt" in allowed[RETAINED["encryption_key_arn"]]
     ((_, objects),) = [(name, a) for name, a in allowed.items() if name.endswith(f":s3:::{BUCKET}/*")]
     assert objects == {"s3:GetObject", "s3:PutObject"}
+
+
+def test_the_example_of_the_docs_holds(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "upgrading.md"
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (block,) = [block for block in blocks if "RetainedData" in block]
+    (tmp_path / "main.py").write_text("app = None\n", encoding="utf-8")
+    # What is built for the layer has nothing to do with it.
+    block = block.replace("App()", f"App(context={SKIP_BUNDLING!r})").replace(
+        '"service"', repr(str(tmp_path))
+    )
+    names: dict[str, Any] = {}
+    exec(compile(block, str(page), "exec", dont_inherit=True), names)  # noqa: S102 - that is what it is for
+    (shop,) = [child for child in names["app"].node.children if isinstance(child, CqrsStack)]
+    assert shop.attributes_bucket.bucket.bucket_name in block
+    assert shop.tables["order"].command_table.table_stream_arn.startswith(names["table"])
 
 
 @pytest.mark.parametrize(
