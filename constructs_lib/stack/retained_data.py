@@ -21,7 +21,7 @@ __all__ = ["RetainedData"]
 
 _STREAM: Final = (
     r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/"
-    rf"[A-Za-z0-9_.-]+-{contract.COMMAND_SUFFIX}/stream/[0-9T:.-]+"
+    rf"[A-Za-z0-9_.-]+-{contract.COMMAND_SUFFIX}/stream/[^/]+"
 )
 _KEY: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
 _TABLE: Final = "[A-Za-z0-9_.-]{3,255}"
