@@ -129,6 +129,21 @@ def test_the_functions_find_and_may_use_it(stack: cdk.Stack) -> None:
     assert objects == {"s3:GetObject", "s3:PutObject"}
 
 
+def test_only_tables_have_names_that_the_next_deployment_would_find_taken() -> None:
+    """Those can be imported; whatever else is kept has a name of its own each time."""
+    snapshot = Path(__file__).parent / "__snapshots__" / "test_cqrs_stack" / "test_minimal.json"
+    resources = json.loads(snapshot.read_text(encoding="utf-8"))["Resources"].values()
+    kept = [resource for resource in resources if resource.get("DeletionPolicy") == "Retain"]
+    assert {"AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::Cognito::UserPool"} <= {r["Type"] for r in kept}
+    named = {
+        (resource["Type"], name)
+        for resource in kept
+        for name, value in resource["Properties"].items()
+        if name.endswith("Name") and isinstance(value, str)
+    }
+    assert named == {("AWS::DynamoDB::GlobalTable", "TableName")}
+
+
 def test_the_example_of_the_docs_holds(tmp_path: Path) -> None:
     page = Path(__file__).parents[2] / "docs" / "upgrading.md"
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)

@@ -32,7 +32,10 @@ def own_emulator() -> Iterator[Emulator]:
         yield running
 
 
-def test_a_stack_takes_back_what_it_has_left(own_emulator: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("imported", [False, True], ids=["by props", "tables imported"])
+def test_a_stack_takes_back_what_it_has_left(
+    own_emulator: Emulator, tmp_path: Path, *, imported: bool
+) -> None:
     store = tmp_path / "store.db"
     first = deploy(own_emulator, store, removal="RETAIN")
     write_large(first)
@@ -41,11 +44,22 @@ def test_a_stack_takes_back_what_it_has_left(own_emulator: Emulator, tmp_path: P
             first.publish(module, "old", version)
             first.wait_for(module, f"old@{version + 1}")
     retained = left_of(own_emulator, first)
+    if imported:
+        retained = {name: retained[name] for name in ("attributes_bucket_name", "user_pool_id")}
 
     cdk_of(own_emulator, store, removal="RETAIN").destroy()
     assert not own_emulator.client("lambda").list_functions()["Functions"]
 
-    again = deploy(own_emulator, store, removal="RETAIN", retained=json.dumps(retained))
+    again = deploy(
+        own_emulator,
+        store,
+        import_existing=imported,
+        removal="RETAIN",
+        retained=json.dumps(retained),
+    )
+    tables = own_emulator.client("cloudformation").list_stack_resources(StackName="EndToEnd")
+    kinds = [one["ResourceType"] for one in tables["StackResourceSummaries"]]
+    assert ("AWS::DynamoDB::GlobalTable" in kinds) is imported
     assert again.outputs["AttributesBucketName"] == first.outputs["AttributesBucketName"]
     assert again.outputs["UserPoolId"] == first.outputs["UserPoolId"]
     large = again.request("GET", "/notes/large")

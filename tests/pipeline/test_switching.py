@@ -13,7 +13,7 @@ from tests.faults.scale import COMPLETE
 from tests.pipeline.lab import Lab, One
 from tests.pipeline.test_random_lives import STORY, Story
 
-SEEDS = range(1000 if COMPLETE else 15)
+SEEDS = range(1000 if COMPLETE else 10)
 STEPS = 60
 STANDARD, EXPRESS = (f"arn:aws:states:us-east-1:000000000000:stateMachine:{name}" for name in ("lab", "next"))
 
