@@ -33,6 +33,7 @@ from .pipeline.stream_processing import StreamProcessing as StreamProcessing
 from .stack.cqrs_module import CqrsModule as CqrsModule
 from .stack.cqrs_stack import CqrsStack as CqrsStack
 from .stack.modules_of import modules_of as modules_of
+from .stack.retained_data import RetainedData as RetainedData
 from .tables.attributes_bucket import AttributesBucket as AttributesBucket
 from .tables.attributes_bucket import AttributesBucketGrants as AttributesBucketGrants
 from .tables.cqrs_table import CqrsTable as CqrsTable

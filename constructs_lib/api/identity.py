@@ -12,7 +12,12 @@ from constructs_lib.api.brought_pool import check_pool
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.props.acknowledge import acknowledge
-from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_range,
+    check_removal_policy,
+    is_protected,
+    refuse_props_of_brought,
+)
 from constructs_lib.props.environments import check_region_is_known
 from constructs_lib.props.imported_names import check_user_pool_id
 from constructs_lib.props.strict_props import strict_props
@@ -56,7 +61,8 @@ class Identity(Construct):
         password_auth: Whether the client may also send the password itself, as curl does;
             by default it only proves that it knows it (SRP).
         removal_policy: What happens to the new pool when it leaves the stack. RETAIN, the
-            default, keeps it and protects it from deletion; DESTROY turns both off.
+            default, keeps it and protects it from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps it
+            without protection; DESTROY turns both off.
 
     Raises:
         InvalidPropsError: A client was brought without its pool, or of another pool, a property
@@ -101,6 +107,7 @@ class Identity(Construct):
                 raise InvalidPropsError(msg)
         if user_pool is not None:
             check_pool(user_pool, user_pool_client)
+        check_removal_policy("removal_policy", removal_policy or RemovalPolicy.RETAIN)
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(self).add_warning_v2(
                 "cqrs:destroyableUsers", "the users are deleted with the stack"
@@ -226,7 +233,7 @@ class Identity(Construct):
                 temp_password_validity=Duration.days(3),
             ),
             feature_plan=cognito.FeaturePlan.ESSENTIALS,
-            deletion_protection=removal_policy is not RemovalPolicy.DESTROY,
+            deletion_protection=is_protected(self, removal_policy),
             removal_policy=removal_policy,
         )
         acknowledge(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Aws, Fn, Names, RemovalPolicy
+from aws_cdk import Aws, CfnResource, Fn, Names, RemovalPolicy, Stack
 from aws_cdk import aws_logs as logs
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-__all__ = ["vended_log_group"]
+__all__ = ["log_group_of_emptying", "vended_log_group"]
+
+#: What CDK calls the one function of a stack that empties buckets, see `s3.Bucket`.
+_EMPTYING: Final = "Custom::S3AutoDeleteObjectsCustomResourceProvider"
+_LOG_GROUP: Final = "EmptyBucketsLogGroup"
 
 
 def vended_log_group(
@@ -31,3 +35,21 @@ def vended_log_group(
         retention=retention,
         removal_policy=removal_policy,
     )
+
+
+def log_group_of_emptying(scope: Construct) -> None:
+    """Give the function that empties the buckets of a stack a log group that goes with the stack.
+
+    It works while the stack is being deleted: a log group that Lambda made then would stay for ever.
+    The function is made by the first bucket with ``auto_delete_objects``, so call this after that.
+    """
+    stack = Stack.of(scope)
+    provider = stack.node.try_find_child(_EMPTYING)
+    if provider is None or stack.node.try_find_child(_LOG_GROUP) is not None:
+        return
+    log_group = logs.LogGroup(
+        stack, _LOG_GROUP, retention=logs.RetentionDays.ONE_WEEK, removal_policy=RemovalPolicy.DESTROY
+    )
+    function = provider.node.find_child("Handler")
+    if isinstance(function, CfnResource):
+        function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})

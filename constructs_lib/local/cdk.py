@@ -82,8 +82,13 @@ class CdkCli:
         # In a folder without a `cdk.json`: with one, the CLI would synthesize the app for nothing.
         self._run("bootstrap", environment, cwd=self._folder)
 
-    def deploy(self, *stacks: str) -> Outputs:
+    def deploy(self, *stacks: str, import_existing: bool = False) -> Outputs:
         """Deploy stacks, by their names or patterns; all of them by default.
+
+        Args:
+            stacks: Their names or patterns.
+            import_existing: Whether resources with a name that is taken are taken over, such as
+                tables that a former stack has left.
 
         Returns:
             The outputs of each stack that was deployed, by the stack's name.
@@ -94,7 +99,7 @@ class CdkCli:
         outputs = self._folder / "outputs.json"
         outputs.unlink(missing_ok=True)
         self._run(
-            "deploy", *(stacks or ("--all",)),
+            "deploy", *(stacks or ("--all",)), *(("--import-existing-resources",) if import_existing else ()),
             "--require-approval", "never", "--progress", "events", "--outputs-file", str(outputs),
         )  # fmt: skip
         found: Outputs = json.loads(outputs.read_text()) if outputs.exists() else {}

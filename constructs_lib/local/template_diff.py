@@ -19,6 +19,7 @@ from typing import Any, Final
 from constructs_lib.local.cdk import find_cdk
 from constructs_lib.local.environment import client_environment, without_aws
 from constructs_lib.local.errors import CdkFailedError
+from constructs_lib.local.template_safeguards import safeguards_lost
 
 __all__ = ["KEPT_TYPES", "Loss", "assert_nothing_replaced", "losses"]
 
@@ -61,13 +62,14 @@ _STACK: Final = "Stack"
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A resource that an update would not keep.
+    """A resource that an update would not keep, or not as safe as it was.
 
     Attributes:
         logical_id: Its logical id in the template before.
         type: Its type, such as ``AWS::S3::Bucket``.
         impact: ``replace``, ``may be replaced``, ``destroy``, ``orphan`` (removed, but
-            retained outside of the stack) or ``cannot change`` and the property's name.
+            retained outside of the stack), ``cannot change`` and the property's name, or
+            what it would be without, such as ``loses deletion protection``.
     """
 
     logical_id: str
@@ -85,7 +87,11 @@ def assert_nothing_replaced(
     types: Collection[str] = KEPT_TYPES,
     allowed: Collection[str] = (),
 ) -> None:
-    """Fail when an update would replace or remove a resource that holds something.
+    """Fail when an update would replace or remove a resource that holds something, or bare it.
+
+    To bare it is to take away what keeps it or what is in it: its deletion policy, protection from
+    deletion, stream, point-in-time recovery, TTL, an index, versions, encryption, or a part of the
+    time for which something is kept.
 
     Call it in a test of your stack, with the template that is deployed checked in.
 
@@ -98,7 +104,7 @@ def assert_nothing_replaced(
         before: The template that is deployed, or the JSON file that it is in.
         after: The template of today, likewise.
         types: Which types to keep.
-        allowed: Logical ids that may go, since you saw to what they hold.
+        allowed: Logical ids that may go, or be bared, since you saw to what they hold.
 
     Raises:
         AssertionError: There are such resources; the message names each.
@@ -113,7 +119,7 @@ def assert_nothing_replaced(
 
 
 def losses(before: Template, after: Template, *, types: Collection[str] = KEPT_TYPES) -> list[Loss]:
-    """The resources of some types that an update would not keep, by logical id.
+    """The resources of some types that an update would not keep, or would bare, by logical id.
 
     Raises:
         CdkFailedError: The CDK CLI cannot read a template.
@@ -121,7 +127,7 @@ def losses(before: Template, after: Template, *, types: Collection[str] = KEPT_T
     """
     old, new = _content(before), _content(after)
     found = {
-        match[3]: Loss(match[3], match[2], match[4] or "destroy")
+        match[3]: [Loss(match[3], match[2], match[4] or "destroy")]
         for line in _diff(old, new)
         if (match := _LINE.match(line)) and match[2] in types and (match[4] or match[1] == "-")
     }
@@ -130,10 +136,14 @@ def losses(before: Template, after: Template, *, types: Collection[str] = KEPT_T
         if name in found or resource["Type"] not in types or other.get("Type") != resource["Type"]:
             continue
         properties, changed = resource.get("Properties", {}), other.get("Properties", {})
-        for frozen in _FROZEN.get(resource["Type"], ()):
-            if properties.get(frozen) != changed.get(frozen):
-                found[name] = Loss(name, resource["Type"], f"cannot change {frozen}")
-    return [found[name] for name in sorted(found)]
+        impacts = [
+            f"cannot change {frozen}"
+            for frozen in _FROZEN.get(resource["Type"], ())
+            if properties.get(frozen) != changed.get(frozen)
+        ]
+        impacts += safeguards_lost(resource, other)
+        found[name] = [Loss(name, resource["Type"], impact) for impact in impacts]
+    return [loss for name in sorted(found) for loss in found[name]]
 
 
 def _content(template: Template) -> Mapping[str, Any]:

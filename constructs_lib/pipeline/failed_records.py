@@ -10,8 +10,9 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
-from constructs_lib.props.checks import refuse_props_of_brought
+from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_bucket_name
@@ -42,11 +43,15 @@ class FailedRecords(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``. Part of the logical id of the bucket.
         bucket: An existing bucket to use. Defaults to a new bucket.
+        auto_delete_objects: Whether the records are deleted together with the bucket, by a
+            function that CDK adds to the stack. Needs ``removal_policy`` DESTROY. Otherwise a
+            stack with records in the bucket cannot be deleted. Defaults to False.
         removal_policy: What happens to the new bucket when it leaves the stack. Defaults
             to RETAIN.
 
     Raises:
-        InvalidPropsError: ``bucket`` is given together with ``removal_policy``.
+        InvalidPropsError: ``bucket`` is given together with a property that configures it,
+            or ``auto_delete_objects`` without DESTROY.
 
     """
 
@@ -57,12 +62,20 @@ class FailedRecords(Construct):
         construct_id: str,
         *,
         bucket: s3.IBucket | None = None,
+        auto_delete_objects: bool = False,
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         if bucket is not None:
-            refuse_props_of_brought("bucket", removal_policy=removal_policy)
-        self.bucket: s3.IBucket = bucket or self._new_bucket(removal_policy or RemovalPolicy.RETAIN)
+            refuse_props_of_brought(
+                "bucket", auto_delete_objects=auto_delete_objects, removal_policy=removal_policy
+            )
+        removal_policy = removal_policy or RemovalPolicy.RETAIN
+        check_removal_policy("removal_policy", removal_policy)
+        check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
+        self.bucket: s3.IBucket = bucket or self._new_bucket(
+            removal_policy, auto_delete_objects=auto_delete_objects
+        )
         self.grants = FailedRecordsGrants(self.bucket)
 
     @classmethod
@@ -104,7 +117,7 @@ class FailedRecords(Construct):
         self.grants.replay(functions.operator)
         functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
 
-    def _new_bucket(self, removal_policy: RemovalPolicy) -> s3.Bucket:
+    def _new_bucket(self, removal_policy: RemovalPolicy, *, auto_delete_objects: bool) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             # An id that logical ids leave out: the bucket once stood where this construct stands.
@@ -122,7 +135,10 @@ class FailedRecords(Construct):
                 )
             ],
             removal_policy=removal_policy,
+            auto_delete_objects=auto_delete_objects,
         )
+        if auto_delete_objects:
+            log_group_of_emptying(self)
         acknowledge(
             bucket,
             "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",

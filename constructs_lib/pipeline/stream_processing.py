@@ -61,8 +61,8 @@ class StreamProcessing(Construct):
         on_failure_bucket: An existing bucket for records that were set aside. Defaults to
             a new private one, whose objects expire after 90 days.
         enabled: Whether the mapping is on; off, commands wait in the stream. Defaults to True.
-        removal_policy: What happens to the new bucket when it leaves the stack. Defaults
-            to RETAIN.
+        removal_policy: What happens to the new bucket when it leaves the stack; with DESTROY its
+            objects go, too. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: The command table has no stream, or a number or duration is
@@ -117,7 +117,13 @@ class StreamProcessing(Construct):
             )
             raise InvalidPropsError(msg)
         self.on_failure_bucket: s3.IBucket = (
-            on_failure_bucket or FailedRecords(self, "FailedRecords", removal_policy=removal_policy).bucket
+            on_failure_bucket
+            or FailedRecords(
+                self,
+                "FailedRecords",
+                auto_delete_objects=removal_policy is RemovalPolicy.DESTROY,
+                removal_policy=removal_policy,
+            ).bucket
         )
         check_environment("function", function, self, hint=WHERE_IT_RUNS)
         check_environment("table", table.command_table, self)

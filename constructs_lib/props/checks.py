@@ -6,9 +6,9 @@ Values that are only known when the stack is deployed (tokens) pass every check.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aws_cdk import RemovalPolicy, Stack, Token
+from aws_cdk import Annotations, RemovalPolicy, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
@@ -19,13 +19,22 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 __all__ = [
+    "check_auto_delete",
     "check_duration",
     "check_pattern",
     "check_range",
     "check_removal_policy",
     "check_table_key",
+    "is_protected",
     "refuse_props_of_brought",
 ]
+
+
+_POLICIES: Final = (
+    RemovalPolicy.RETAIN,
+    RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    RemovalPolicy.DESTROY,
+)
 
 
 def check_range(
@@ -113,16 +122,56 @@ def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolic
     Args:
         name: Name of the property, as the user wrote it.
         value: What the user gave.
-        allowed: The policies that work. Defaults to RETAIN and DESTROY.
+        allowed: The policies that work. Defaults to RETAIN, RETAIN_ON_UPDATE_OR_DELETE and DESTROY.
 
     Raises:
         InvalidPropsError: ``value`` is not one of ``allowed``.
 
     """
-    allowed = allowed or (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY)
+    allowed = allowed or _POLICIES
     if value not in allowed:
-        names = " or ".join(policy.name for policy in allowed)
+        *first, last = (policy.name for policy in allowed)
+        names = f"{', '.join(first)} or {last}" if first else last
         msg = f"{name} must be {names}, got {value.name}; keep the resource or delete it with its stack"
+        raise InvalidPropsError(msg)
+
+
+def is_protected(scope: Construct, removal_policy: RemovalPolicy) -> bool:
+    """Whether what holds data is protected from deletion, with a warning where it is kept and is not.
+
+    Whoever deletes what is protected is refused, CloudFormation too when it rolls back: so what a first
+    deployment may take back again cannot be protected.
+
+    Args:
+        scope: The construct that makes the resource.
+        removal_policy: What happens to it when it leaves the stack.
+
+    """
+    if removal_policy is RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE:
+        Annotations.of(scope).add_warning_v2(
+            "cqrs:unprotected",
+            "what RETAIN_ON_UPDATE_OR_DELETE keeps is not protected from deletion, so that a first "
+            "deployment can be rolled back; deploy with RETAIN once it is there",
+        )
+    return removal_policy is RemovalPolicy.RETAIN
+
+
+def check_auto_delete(removal_policy: RemovalPolicy, *, auto_delete_objects: bool) -> None:
+    """Refuse to empty a bucket that stays.
+
+    Args:
+        removal_policy: What happens to the bucket when it leaves the stack.
+        auto_delete_objects: Whether its objects are deleted with it.
+
+    Raises:
+        InvalidPropsError: The objects are to go, and the bucket is not.
+
+    """
+    if auto_delete_objects and removal_policy is not RemovalPolicy.DESTROY:
+        msg = (
+            f"auto_delete_objects needs removal_policy=DESTROY, got {removal_policy.name}; "
+            "leave auto_delete_objects out to keep the objects"
+        )
         raise InvalidPropsError(msg)
 
 

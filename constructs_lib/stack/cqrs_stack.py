@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -30,6 +30,8 @@ from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.stack.modules_of import check_declared
 from constructs_lib.stack.names import check_names, output_prefix
+from constructs_lib.stack.retained_data import RetainedData
+from constructs_lib.stack.taken_back import TakenBack
 from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
@@ -135,11 +137,15 @@ class CqrsStack(Stack):
         python_runtime: Their Python. Defaults to the Python that synthesizes.
         log_retention: How long logs are kept. Defaults to 1 month.
         removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
-            keeps it and protects it from deletion; DESTROY turns both off, for environments
-            that are thrown away. Defaults to RETAIN.
+            keeps it and protects it from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps it without
+            protection, so that a first deployment that fails takes back all that it made; DESTROY
+            turns both off, for environments that are thrown away: nothing is left, objects in
+            buckets included. Defaults to RETAIN.
         check_code: Whether ``modules`` and ``code`` are compared: with ``cqrs.toml`` beside the
             handler's file, where there is one, and by a `CodeCheck` before each deployment ends, which
             runs the functions. Defaults to True.
+        retained: What a former stack has left of the same service, to be used in place of new
+            tables, buckets and users. Defaults to nothing.
         env: Account and region. Defaults to those of the CLI's credentials.
         description: What CloudFormation shows beside the stack. Defaults to nothing.
         tags: Tags of every resource. Defaults to none.
@@ -194,6 +200,7 @@ class CqrsStack(Stack):
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         check_code: bool = True,
+        retained: RetainedData | None = None,
         env: Environment | None = None,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -222,6 +229,17 @@ class CqrsStack(Stack):
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
+        if retained is not None:
+            retained.check(
+                self,
+                modules,
+                session_table_name=read_your_writes is not None and session_table is None,
+                master_data_table_name=master_data is True,
+                attributes_bucket_name=attributes_bucket is None,
+                failed_records_bucket_name=failed_records is None,
+                user_pool_id=identity is None and authorizer is None,
+            )
+        self._taken_back = TakenBack(self, "Retained", data=retained or RetainedData())
         defaults = FunctionDefaults(
             architecture=architecture,
             python_runtime=python_runtime,
@@ -236,9 +254,7 @@ class CqrsStack(Stack):
         if session_table is None and read_your_writes is not None:
             self.session_table = self._new_session_table(read_your_writes)
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
-        self.attributes_bucket = attributes_bucket or AttributesBucket(
-            self, "Attributes", removal_policy=removal_policy
-        )
+        self.attributes_bucket = attributes_bucket or self._new_attributes_bucket()
         self.notifications = (
             Notifications(self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy)
             if notifications is None
@@ -246,9 +262,7 @@ class CqrsStack(Stack):
         )
         self._identity = identity
         if identity is None and authorizer is None:
-            self._identity = Identity(
-                self, "Identity", password_auth=password_auth, removal_policy=removal_policy
-            )
+            self._identity = self._new_identity(password_auth=password_auth)
         #: With the runtime, and with what the code needs: for functions of one's own, too.
         self.layers = [runtime_layer or self._new_runtime_layer(defaults)]
         if dependencies:
@@ -278,9 +292,7 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
-        self.failed_records = failed_records or FailedRecords(
-            self, "FailedRecords", removal_policy=removal_policy
-        )
+        self.failed_records = failed_records or self._new_failed_records()
         self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
         parts: list[Part | None] = [
@@ -341,17 +353,65 @@ class CqrsStack(Stack):
         return self._identity
 
     def _new_table(self, module: CqrsModule) -> CqrsTable:
+        if retained := self._taken_back.tables_of(module):
+            has_all = "sync_table" in retained or not module.data_sync
+            return CqrsTable(
+                self,
+                module.name,
+                module_name=module.name,
+                processing=module.processing,
+                data_sync=module.data_sync,
+                command_table_has_open_index=True,
+                **retained,
+                **({} if has_all else self._of_new_tables(module)),
+            )
         return CqrsTable(
             self,
             module.name,
             module_name=module.name,
-            table_name_prefix=naming.table_name_prefix(self._env_name, self._app_name, module.name),
             processing=module.processing,
             data_sync=module.data_sync,
+            **self._of_new_tables(module),
+        )
+
+    def _of_new_tables(self, module: CqrsModule) -> dict[str, Any]:
+        """The properties that no table has which is there already."""
+        prefix = naming.table_name_prefix(self._env_name, self._app_name, module.name)
+        return {"table_name_prefix": prefix, "removal_policy": self._removal_policy}
+
+    def _new_attributes_bucket(self) -> AttributesBucket:
+        if (bucket := self._taken_back.attributes_bucket) is not None:
+            return AttributesBucket(self, "Attributes", bucket=bucket)
+        return AttributesBucket(
+            self,
+            "Attributes",
+            auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
             removal_policy=self._removal_policy,
         )
 
+    def _new_failed_records(self) -> FailedRecords:
+        if (bucket := self._taken_back.failed_records_bucket) is not None:
+            return FailedRecords(self, "FailedRecords", bucket=bucket)
+        return FailedRecords(
+            self,
+            "FailedRecords",
+            auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
+            removal_policy=self._removal_policy,
+        )
+
+    def _new_identity(self, *, password_auth: bool) -> Identity:
+        pool = self._taken_back.user_pool
+        return Identity(
+            self,
+            "Identity",
+            user_pool=pool,
+            password_auth=password_auth,
+            removal_policy=None if pool else self._removal_policy,
+        )
+
     def _new_session_table(self, read_your_writes: Duration) -> SessionTable:
+        if (table := self._taken_back.session_table) is not None:
+            return SessionTable(self, "Sessions", read_your_writes=read_your_writes, table=table)
         return SessionTable(
             self,
             "Sessions",
@@ -361,6 +421,8 @@ class CqrsStack(Stack):
         )
 
     def _new_master_data_table(self) -> MasterDataTable:
+        if (table := self._taken_back.master_data_table) is not None:
+            return MasterDataTable(self, "MasterData", table=table)
         return MasterDataTable(
             self,
             "MasterData",

@@ -9,10 +9,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
-from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_bucket_name
@@ -82,12 +82,7 @@ class AttributesBucket(Construct):
                 auto_delete_objects=auto_delete_objects,
                 removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
             )
-        if auto_delete_objects and removal_policy is not RemovalPolicy.DESTROY:
-            msg = (
-                f"auto_delete_objects needs removal_policy=DESTROY, got {removal_policy.name}; "
-                "leave auto_delete_objects out to keep the objects"
-            )
-            raise InvalidPropsError(msg)
+        check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
         if encryption_key is not None:
             check_environment("encryption_key", encryption_key, self, account_may_differ=True)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
@@ -164,7 +159,7 @@ class AttributesBucket(Construct):
                 "only functions of this app read or write it; access_logs_bucket turns logs on",
                 "AwsSolutions-S1",
             )
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "Bucket",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
@@ -184,6 +179,9 @@ class AttributesBucket(Construct):
             removal_policy=removal_policy,
             auto_delete_objects=auto_delete_objects,
         )
+        if auto_delete_objects:
+            log_group_of_emptying(self)
+        return bucket
 
 
 class AttributesBucketGrants:

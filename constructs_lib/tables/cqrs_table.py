@@ -93,8 +93,9 @@ class CqrsTable(Construct):
         point_in_time_recovery_days: How far back the new tables can be restored, in days, from
             1 to 35. Defaults to 35.
         removal_policy: What happens to the new tables when they leave the stack. RETAIN keeps
-            them and protects them from deletion; DESTROY turns both off, for environments that
-            are thrown away. Defaults to RETAIN.
+            them and protects them from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps them without
+            protection, so that a first deployment that fails takes them back; DESTROY turns both
+            off, for environments that are thrown away. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, a property
@@ -312,13 +313,19 @@ class CqrsTable(Construct):
 
         """
         convention = naming.table_name_prefix(env_name, app_name, self.module_name)
-        assumed = self._made if self._prefix == convention else ()
+        made = self._made if self._prefix == convention else ()
         by_name = {name: naming.table_name(convention, suffix) for name, suffix in _SUFFIXES.items()}
-        return {
+        settings = {
             name: value
             for name, value in self.module_settings.items()
-            if name not in assumed and value != by_name.get(name)
+            if name not in made and value != by_name.get(name)
         }
+        if "command" not in settings:
+            # A command table of that name is taken to have the index.
+            settings.pop("open", None)
+            if not self.has_open_index:
+                settings["open"] = False
+        return settings
 
     def connect(
         self,
@@ -370,9 +377,8 @@ class CqrsTable(Construct):
         self.grants.read(api)
         # A synchronous publish applies the command in the same transaction.
         self.grants.apply(api)
-        # The stream function applies inline, and an execution follows for handlers only.
-        if self.sync_table or not is_inline:
-            self.grants.apply(functions.worker)
+        # Also where the stream function applies: executions that began before it did go on.
+        self.grants.apply(functions.worker)
         self.grants.inspect(functions.operator)
         self.grants.reconcile(functions.operator)
         # Only handlers park, and only they can be fed again.

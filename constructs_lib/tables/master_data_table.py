@@ -51,7 +51,8 @@ class MasterDataTable(Construct):
         encryption_key: Customer managed key of the new table, for a stack whose region is
             known. The grants include its use. Defaults to the key that DynamoDB owns.
         removal_policy: What happens to the new table when it leaves the stack. RETAIN keeps it
-            and protects it from deletion; DESTROY turns both off. Defaults to RETAIN.
+            and protects it from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps it without protection;
+            DESTROY turns both off. Defaults to RETAIN.
 
     Raises:
         InvalidPropsError: ``table`` is given together with a property that configures it.

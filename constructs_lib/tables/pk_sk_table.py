@@ -8,7 +8,12 @@ from aws_cdk import Annotations, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.props.checks import check_removal_policy, check_table_key, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_removal_policy,
+    check_table_key,
+    is_protected,
+    refuse_props_of_brought,
+)
 from constructs_lib.tables.brought_table import check_keys, has_ttl
 from runtime import contract
 
@@ -34,7 +39,7 @@ def new_table(
     stream: dynamodb.StreamViewType | None = None,
     has_open_index: bool = False,
 ) -> dynamodb.TableV2:
-    """Make a table that is on-demand, encrypted, and protected from deletion unless it may be destroyed.
+    """Make a table that is on-demand, encrypted, and with the policy RETAIN protected from deletion.
 
     Args:
         scope: Parent construct.
@@ -69,7 +74,7 @@ def new_table(
         ),
         point_in_time_recovery_specification=recovery if recovery_days is not None else None,
         removal_policy=removal_policy,
-        deletion_protection=removal_policy is not RemovalPolicy.DESTROY,
+        deletion_protection=is_protected(scope, removal_policy),
     )
 
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 
-from constructs_lib import AttributesBucket, InvalidPropsError
+from constructs_lib import AttributesBucket, FailedRecords, InvalidPropsError
 from tests.constructs.conftest import permissions, stable, warnings_of
 
 if TYPE_CHECKING:
@@ -132,5 +132,21 @@ def test_objects_are_not_deleted_from_a_bucket_that_stays(stack: cdk.Stack) -> N
 
 def test_a_throw_away_bucket_can_be_emptied_with_its_stack(stack: cdk.Stack) -> None:
     AttributesBucket(stack, "Attributes", auto_delete_objects=True, removal_policy=cdk.RemovalPolicy.DESTROY)
-    Template.from_stack(stack).resource_count_is("Custom::S3AutoDeleteObjects", 1)
-    assert warnings_of(stack) == ["cqrs:destroyableBucket"]
+    FailedRecords(stack, "Failed", auto_delete_objects=True, removal_policy=cdk.RemovalPolicy.DESTROY)
+    template = Template.from_stack(stack)
+    template.resource_count_is("Custom::S3AutoDeleteObjects", 2)
+    assert warnings_of(stack) == ["cqrs:destroyableBucket"] * 2
+    # It works while the stack goes: Lambda's own log group would be left.
+    ((log_group, content),) = template.find_resources("AWS::Logs::LogGroup").items()
+    assert content["DeletionPolicy"] == "Delete"
+    ((_, function),) = template.find_resources("AWS::Lambda::Function").items()
+    assert function["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": log_group}}
+
+
+def test_failed_records_are_not_deleted_from_a_bucket_that_stays(stack: cdk.Stack) -> None:
+    message = "auto_delete_objects needs removal_policy=DESTROY, got RETAIN"
+    with pytest.raises(InvalidPropsError, match=message):
+        FailedRecords(stack, "Failed", auto_delete_objects=True)
+    bucket = s3.Bucket.from_bucket_name(stack, "Old", "old-records")
+    with pytest.raises(InvalidPropsError, match="auto_delete_objects has no effect"):
+        FailedRecords(stack, "Brought", bucket=bucket, auto_delete_objects=True)

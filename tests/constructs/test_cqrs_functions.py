@@ -222,6 +222,16 @@ def test_the_stream_function_writes_only_tables_that_are_applied_inline(stack: c
     assert "OrderData" not in policy
 
 
+def test_the_worker_may_apply_also_what_is_inline_today(stack: cdk.Stack) -> None:
+    """Executions that began before the deployment that made a module inline go on after it."""
+    everything(stack)
+    policy = json.loads(allowed(stack, "Worker"))["Properties"]["PolicyDocument"]
+    for table in ("Command", "Data", "History"):
+        statements = [s for s in policy["Statement"] if f"Order{table}" in str(s["Resource"])]
+        assert statements
+        assert all(f"Note{table}" in str(s["Resource"]) for s in statements)
+
+
 def test_without_an_inline_table_the_stream_function_writes_nothing(stack: cdk.Stack) -> None:
     minimal(stack)
     assert "dynamodb" not in allowed(stack, "Stream")

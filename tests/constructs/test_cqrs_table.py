@@ -9,7 +9,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Template
 
-from constructs_lib import CqrsTable, InvalidPropsError, Processing
+from constructs_lib import (
+    AttributesBucket,
+    CqrsTable,
+    FailedRecords,
+    Identity,
+    InvalidPropsError,
+    MasterDataTable,
+    Processing,
+)
 from tests.constructs.conftest import new_app, permissions, stable, warnings_of
 
 if TYPE_CHECKING:
@@ -132,6 +140,33 @@ def test_one_switch_makes_the_tables_destroyable_and_says_so(stack: cdk.Stack) -
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Delete"
         assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is False
     assert warnings_of(stack) == ["cqrs:destroyableTables"]
+
+
+def test_a_first_deployment_can_take_back_what_is_kept_later(stack: cdk.Stack) -> None:
+    """A protected table could not be deleted when CloudFormation rolls back, and its name would be taken."""
+    policy = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+    CqrsTable(stack, "Orders", data_sync=True, removal_policy=policy)
+    MasterDataTable(stack, "MasterData", removal_policy=policy)
+    Identity(stack, "Identity", removal_policy=policy)
+    AttributesBucket(stack, "Attributes", removal_policy=policy)
+    FailedRecords(stack, "Failed", removal_policy=policy)
+    resources = Template.from_stack(stack).to_json()["Resources"].values()
+    held = [r for r in resources if r["Type"].split("::")[1] in {"DynamoDB", "S3", "Cognito"}]
+    held = [r for r in held if r["Type"] not in {"AWS::S3::BucketPolicy", "AWS::Cognito::UserPoolClient"}]
+    assert len(held) == 8
+    for resource in held:
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resource["UpdateReplacePolicy"] == "Retain"
+        assert resource["Properties"].get("DeletionProtection") in (None, "INACTIVE")
+        for replica in resource["Properties"].get("Replicas", []):
+            assert replica["DeletionProtectionEnabled"] is False
+    assert set(warnings_of(stack)) == {"cqrs:unprotected"}
+
+
+@pytest.mark.parametrize("construct", [Identity, FailedRecords, AttributesBucket, MasterDataTable])
+def test_a_policy_that_nothing_here_can_have_is_refused(stack: cdk.Stack, construct: Any) -> None:
+    with pytest.raises(InvalidPropsError, match=r"removal_policy must be RETAIN, .* got SNAPSHOT"):
+        construct(stack, "Part", removal_policy=cdk.RemovalPolicy.SNAPSHOT)
 
 
 def test_the_warning_can_be_acknowledged(stack: cdk.Stack) -> None:
@@ -386,7 +421,10 @@ def test_the_module_is_named_after_the_construct(stack: cdk.Stack, given: str | 
         ({"module_name": "Order"}, "module_name must match .*, got 'Order'; use a lower-case name"),
         ({"module_name": ""}, "module_name must match .*, got ''"),
         ({"table_name_prefix": "dev/shop"}, "table_name_prefix must match .*, got 'dev/shop'; use letters"),
-        ({"removal_policy": cdk.RemovalPolicy.SNAPSHOT}, "removal_policy must be RETAIN or DESTROY"),
+        (
+            {"removal_policy": cdk.RemovalPolicy.SNAPSHOT},
+            "removal_policy must be RETAIN, RETAIN_ON_UPDATE_OR_DELETE or DESTROY, got SNAPSHOT",
+        ),
         ({"removal": "RETAIN"}, "no property 'removal' .*'removal_policy'"),
         ({"processing": "later"}, "processing must be 'workflow' or 'inline', got 'later'"),
     ],

@@ -58,6 +58,7 @@ def test_the_public_names_are_a_contract() -> None:
         "Processing",
         "RealtimeApi",
         "RealtimeApiGrants",
+        "RetainedData",
         "RetryPolicy",
         "RuntimeLayer",
         "ServiceFunctions",

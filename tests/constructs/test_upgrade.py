@@ -82,6 +82,11 @@ def test_the_failure_names_each_changed_property_and_lets_pass_what_is_allowed()
             resource["Properties"][field] = value
         elif resource["Type"] == "AWS::Lambda::EventSourceMapping":
             wanted[name] = "replace"  # its table or queue is
+    bared = next(name for name in wanted if "History" in name)
+    resource = after["Resources"][bared] = deepcopy(before["Resources"][bared])
+    resource["DeletionPolicy"] = "Delete"
+    resource["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] = False
+    wanted[bared] = "DeletionPolicy becomes Delete"
     allowed = next(name for name in wanted if "Topic" in name)
     with pytest.raises(AssertionError) as failure:
         assert_nothing_replaced(before, after, allowed=[allowed])
@@ -89,6 +94,7 @@ def test_the_failure_names_each_changed_property_and_lets_pass_what_is_allowed()
     assert lines[0] == "the update would not keep:"
     types = {name: resource["Type"] for name, resource in before["Resources"].items()}
     del wanted[allowed]
-    assert [line.strip() for line in lines[1:-1]] == [
-        f"{name} ({types[name]}): {wanted[name]}" for name in sorted(wanted)
-    ]
+    expected = [f"{name} ({types[name]}): {wanted[name]}" for name in sorted(wanted)]
+    place = next(i for i, line in enumerate(expected) if line.startswith(bared))
+    expected.insert(place + 1, f"{bared} ({types[bared]}): loses deletion protection")
+    assert [line.strip() for line in lines[1:-1]] == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
@@ -10,18 +11,20 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
-from constructs_lib import CqrsModule, CqrsStack, Processing
+from constructs_lib import CqrsModule, CqrsStack, Processing, RetainedData, WorkflowType
 
 app = cdk.App(builtin_cloud_formation_validation=False)  # which takes seconds
 x86 = app.node.try_get_context("architecture") == "x86_64"
+is_switched = app.node.try_get_context("switched") == "true"
+retained = app.node.try_get_context("retained")
 stack = CqrsStack(
     app,
     "EndToEnd",
     app_name="e2e",
     env_name="local",
     modules=[
-        CqrsModule("note"),
-        CqrsModule("memo", processing=Processing.INLINE),
+        CqrsModule("note", processing=Processing.INLINE if is_switched else Processing.WORKFLOW),
+        CqrsModule("memo", processing=Processing.WORKFLOW if is_switched else Processing.INLINE),
         CqrsModule("task", data_sync=True),
     ],
     code=Path(__file__).parent / "service",
@@ -29,7 +32,9 @@ stack = CqrsStack(
     architecture=lambda_.Architecture.X86_64 if x86 else lambda_.Architecture.ARM_64,
     password_auth=True,
     tenant_sessions=app.node.try_get_context("tenant_sessions") == "true",
-    removal_policy=cdk.RemovalPolicy.DESTROY,
+    workflow_type=WorkflowType.EXPRESS if is_switched else WorkflowType.STANDARD,
+    removal_policy=cdk.RemovalPolicy[app.node.try_get_context("removal") or "DESTROY"],
+    retained=RetainedData(**json.loads(retained)) if retained else None,
 )
 dead_letters = sqs.Queue(stack, "DeadOrders", queue_name="e2e-dead-orders")
 orders = sqs.Queue(

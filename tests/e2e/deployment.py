@@ -32,12 +32,18 @@ RECORD_AGE = 1  # seconds
 PASSWORD = secrets.token_urlsafe(16) + "aA1!"
 
 
-def deploy(emulator: Emulator, store: Path, **context: str) -> Deployment:
-    """Deploy the stack of `app.py` with the CDK CLI; its handlers write to the SQLite file ``store``."""
+def cdk_of(emulator: Emulator, store: Path, **context: str) -> CdkCli:
+    """The CDK CLI for the stack of `app.py`, whose handlers write to the SQLite file ``store``."""
     app = str(Path(__file__).with_name("app.py"))
-    cli = CdkCli(emulator, app=app, context={"store_file": str(store), **context}, on_line=print)
+    return CdkCli(emulator, app=app, context={"store_file": str(store), **context}, on_line=print)
+
+
+def deploy(emulator: Emulator, store: Path, *, import_existing: bool = False, **context: str) -> Deployment:
+    """Deploy the stack of `app.py` with the CDK CLI; its handlers write to the SQLite file ``store``."""
+    cli = cdk_of(emulator, store, **context)
     cli.bootstrap()
-    return Deployment(emulator, cli.deploy()["EndToEnd"], store)
+    outputs = cli.deploy(import_existing=import_existing)["EndToEnd"]
+    return Deployment(emulator, outputs, store)
 
 
 class Deployment:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.scale import COMPLETE
 from tests.faults.site import Site, remove_tables
 from tests.faults.zygote import Zygote
 from tests.runtime.conftest import credentials, make_service, service
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from constructs_lib.local import Emulator
     from tests.faults.site import Process
+
+#: Its deployments take minutes.
+collect_ignore = [] if COMPLETE else ["test_deployments.py"]
 
 __all__ = ["credentials", "make_service", "service"]
 

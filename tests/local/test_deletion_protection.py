@@ -29,7 +29,7 @@ APP = """
         prefix = f"local-{name.lower()}"
         table = CqrsTable(stack, "Orders", module_name="order", table_name_prefix=prefix, **props)
         master = MasterDataTable(stack, "MasterData", **props)
-        bucket = AttributesBucket(stack, "Attributes", **props)
+        bucket = AttributesBucket(stack, "Attributes", auto_delete_objects=bool(props), **props)
         identity = Identity(stack, "Identity", **props)
         CfnOutput(stack, "Command", value=table.command_table.table_name)
         CfnOutput(stack, "Data", value=table.data_table.table_name)
@@ -54,7 +54,8 @@ def test_a_stack_that_is_deleted_leaves_its_data(emulator: Emulator, tmp_path: P
             dynamodb.put_item(TableName=out[table], Item=ROW)
         users.admin_create_user(UserPoolId=out["Pool"], Username="ann@example.com")
     kept, gone = outputs["Kept"], outputs["Gone"]
-    s3.put_object(Bucket=kept["Bucket"], Key="large", Body=b"content")
+    for out in outputs.values():
+        s3.put_object(Bucket=out["Bucket"], Key="large", Body=b"content")
 
     cdk.destroy()
 
@@ -73,6 +74,7 @@ def test_a_stack_that_is_deleted_leaves_its_data(emulator: Emulator, tmp_path: P
 
     assert not {gone[table] for table in TABLES} & set(dynamodb.list_tables()["TableNames"])
     assert gone["Bucket"] not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    assert not emulator.client("logs").describe_log_groups()["logGroups"]
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         users.describe_user_pool(UserPoolId=gone["Pool"])
 

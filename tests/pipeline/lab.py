@@ -110,6 +110,22 @@ class Lab:
         modules = {"todo": {**entry, "sync": data_sync}}
         self.resources.settings = replace(self.resources.settings, modules=modules)
 
+    def redeployed(self, *, mode: str, state_machine: str = _ARN) -> CommandModule[Any]:
+        """The same module, as functions see it that another deployment has told otherwise."""
+        settings = replace(
+            self.resources.settings,
+            modules={"todo": {"mode": mode, "sync": True}},
+            state_machine_arn=state_machine,
+        )
+        resources = MemoryResources(settings, self.store, self.clock)
+        # What is told, started and stored is the same, whoever does it.
+        vars(resources).update(_shared(self.resources))
+        return CommandModule(
+            "todo",
+            data_sync_handlers=[reference.handler for reference in self.module.handlers],
+            resources=resources,
+        )
+
     @property
     def context(self) -> Any:
         return self.module.context
@@ -230,3 +246,8 @@ class Lab:
                 "dynamodb": {"SequenceNumber": number, "NewImage": encoded(change.new)},
             }
         )
+
+
+def _shared(resources: MemoryResources) -> dict[str, Any]:
+    names = ("messages", "queues", "emails", "executions", "objects", "object_events", "pushes", "_clients")
+    return {name: getattr(resources, name) for name in names}

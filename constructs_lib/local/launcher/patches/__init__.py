@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import (
     alarm_evaluation,
     deletion_protection,
+    existing_tables,
     iam_decisions,
     iam_leading_keys,
     iam_variables,
@@ -19,6 +20,7 @@ from . import (
     map_history,
     retry_delay,
     shared_files,
+    stack_deletion,
     start_execution,
     stream_filter,
     stream_mapping,
@@ -37,6 +39,7 @@ def apply_all() -> None:
     for patch in (
         alarm_evaluation,
         deletion_protection,
+        existing_tables,
         iam_decisions,
         iam_leading_keys,
         iam_variables,
@@ -46,6 +49,7 @@ def apply_all() -> None:
         map_history,
         retry_delay,
         shared_files,
+        stack_deletion,
         start_execution,
         stream_filter,
         stream_mapping,

@@ -1,0 +1,160 @@
+"""What a former stack of the service has left, so that a new one can take it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Stack, Token
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.checks import check_pattern
+from constructs_lib.props.strict_props import strict_dataclass
+from runtime import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from constructs_lib.stack.cqrs_module import CqrsModule
+
+__all__ = ["RetainedData"]
+
+_STREAM: Final = (
+    r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/"
+    rf"[A-Za-z0-9_.-]+-{contract.COMMAND_SUFFIX}/stream/[^/]+"
+)
+_KEY: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
+_TABLE: Final = "[A-Za-z0-9_.-]{3,255}"
+_BUCKET: Final = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_POOL: Final = "[a-z0-9-]+_[A-Za-z0-9]+"
+
+
+@strict_dataclass
+@dataclass(frozen=True, kw_only=True)
+class RetainedData:
+    """What ``cdk destroy`` has left of a `CqrsStack`, for the next one to use instead of new ones.
+
+    What is taken back belongs to no stack: it is read and written as before, and stays when the new
+    stack is destroyed, too, whatever its ``removal_policy``. What is left out is made anew.
+
+    Example:
+        >>> table = "arn:aws:dynamodb:eu-west-1:111122223333:table/dev-shop-order-command"
+        >>> retained = RetainedData(
+        ...     command_table_streams={"order": f"{table}/stream/2026-01-31T10:11:12.345"},
+        ...     session_table_name="dev-shop-session",
+        ...     attributes_bucket_name="shop-attributesbucket656950e7-1a2b3c4d5e6f",
+        ...     user_pool_id="eu-west-1_AbCdEfGhI",
+        ... )
+
+    Attributes:
+        command_table_streams: The ARN of the stream of each module's command table, by module. A
+            table keeps its stream, and nobody but AWS knows the name of it (``aws dynamodb
+            describe-table``, ``LatestStreamArn``). The other tables of the module are those whose
+            names begin as that of its command table. Defaults to none.
+        without_sync_table: Those of these modules that had no data sync handlers and now have: their
+            sync tables are new. Defaults to none.
+        session_table_name: Name of the session table, the former stack's output ``SessionTableName``.
+            Defaults to a new table.
+        master_data_table_name: Name of the table with settings by tenant, its output
+            ``MasterDataTableName``. Defaults to a new table, where there is one.
+        attributes_bucket_name: Name of the bucket with large attributes, its output
+            ``AttributesBucketName``. Rows refer to objects in it, so it goes with the tables.
+            Defaults to a new bucket.
+        failed_records_bucket_name: Name of the bucket of `FailedRecords`. Defaults to a new bucket.
+        user_pool_id: Id of the user pool, its output ``UserPoolId``. Its client went with the stack: a
+            new one is made. Defaults to a new pool.
+        encryption_key_arn: Customer managed key of the tables and the buckets above. Defaults to none.
+
+    Raises:
+        InvalidPropsError: A name, id or ARN is not one, or tables are given without their bucket.
+
+    """
+
+    command_table_streams: Mapping[str, str] = field(default_factory=dict)
+    without_sync_table: Sequence[str] = ()
+    session_table_name: str | None = None
+    master_data_table_name: str | None = None
+    attributes_bucket_name: str | None = None
+    failed_records_bucket_name: str | None = None
+    user_pool_id: str | None = None
+    encryption_key_arn: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be the name of anything."""
+        for module, arn in self.command_table_streams.items():
+            name = f"command_table_streams[{module!r}]"
+            if Token.is_unresolved(arn):
+                msg = f"{name} must be known at synthesis, got {arn}; write it as a literal"
+                raise InvalidPropsError(msg)
+            hint = "ask 'aws dynamodb describe-table' for LatestStreamArn of the command table"
+            check_pattern(name, arn, _STREAM, hint=hint)
+        for module in self.without_sync_table:
+            if module not in self.command_table_streams:
+                msg = (
+                    f"without_sync_table must name modules of command_table_streams, got {module!r}; "
+                    "leave it out: a module whose tables are new has all of them"
+                )
+                raise InvalidPropsError(msg)
+        for table in ("session_table_name", "master_data_table_name"):
+            check_pattern(table, getattr(self, table), _TABLE, hint="it is an output of the former stack")
+        for bucket in ("attributes_bucket_name", "failed_records_bucket_name"):
+            check_pattern(bucket, getattr(self, bucket), _BUCKET, hint="give the name, not the ARN")
+        check_pattern("user_pool_id", self.user_pool_id, _POOL, hint="it is such as 'eu-west-1_AbCdEfGhI'")
+        check_pattern("encryption_key_arn", self.encryption_key_arn, _KEY, hint="aliases are not enough")
+        if self.command_table_streams and self.attributes_bucket_name is None:
+            msg = (
+                "attributes_bucket_name must be given with command_table_streams, got None; rows refer to "
+                "objects in that bucket, and answer 500 without it"
+            )
+            raise InvalidPropsError(msg)
+
+    def check(
+        self,
+        stack: Stack,
+        modules: Sequence[CqrsModule],
+        **made: object,
+    ) -> None:
+        """Refuse what the stack has no use for, or cannot reach.
+
+        Args:
+            stack: The stack that takes it back.
+            modules: The service's modules.
+            made: What the stack would make itself in place of each of the properties, false where it
+                makes none.
+
+        Raises:
+            InvalidPropsError: Something is given for a part that the stack does not make, or is of
+                another region or account.
+
+        """
+        known = {module.name: module for module in modules}
+        for name, arn in self.command_table_streams.items():
+            if name not in known:
+                msg = (
+                    f"command_table_streams must name modules of the stack, got {name!r}; "
+                    f"it has {', '.join(known)}"
+                )
+                raise InvalidPropsError(msg)
+            if known[name].table is not None:
+                msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
+                raise InvalidPropsError(msg)
+            self._check_place(stack, name, arn)
+        for prop, is_made in made.items():
+            value = getattr(self, prop)
+            if value is not None and not is_made:
+                msg = (
+                    f"{prop} has no effect on a stack that makes no such part itself, got {value!r}; "
+                    f"leave {prop} out, or what stands in its place"
+                )
+                raise InvalidPropsError(msg)
+
+    @staticmethod
+    def _check_place(stack: Stack, name: str, arn: str) -> None:
+        _, _, _, region, account, _ = arn.split(":", 5)
+        for what, theirs, ours in (("region", region, stack.region), ("account", account, stack.account)):
+            if not Token.is_unresolved(ours) and theirs != ours:
+                msg = (
+                    f"command_table_streams[{name!r}] must be of the {what} {ours}, got one of {theirs}; "
+                    f"a table serves the functions of its own {what}"
+                )
+                raise InvalidPropsError(msg)

@@ -1,0 +1,82 @@
+"""Constructs for what a former stack has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from runtime import contract
+
+if TYPE_CHECKING:
+    from constructs_lib.stack.cqrs_module import CqrsModule
+    from constructs_lib.stack.retained_data import RetainedData
+
+__all__ = ["TakenBack"]
+
+_COMMAND: Final = f"-{contract.COMMAND_SUFFIX}"
+
+
+class TakenBack(Construct):
+    """Everything that `RetainedData` names, as constructs; nothing of it is in the template.
+
+    Args:
+        scope: The stack.
+        construct_id: Id within ``scope``.
+        data: What there is.
+
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, data: RetainedData) -> None:
+        super().__init__(scope, construct_id)
+        self._data = data
+        key = data.encryption_key_arn
+        self._key = kms.Key.from_key_arn(self, "Key", key) if key else None
+        self.session_table = self._table("Sessions", data.session_table_name)
+        self.master_data_table = self._table("MasterData", data.master_data_table_name)
+        self.attributes_bucket = self._bucket("Attributes", data.attributes_bucket_name)
+        self.failed_records_bucket = self._bucket("FailedRecords", data.failed_records_bucket_name)
+        pool = data.user_pool_id
+        self.user_pool = cognito.UserPool.from_user_pool_id(self, "UserPool", pool) if pool else None
+
+    def tables_of(self, module: CqrsModule) -> dict[str, Any]:
+        """The tables of a module, by the property of `CqrsTable` that takes each; none where they are new."""
+        stream = self._data.command_table_streams.get(module.name)
+        if stream is None:
+            return {}
+        command, _, _ = stream.partition("/stream/")
+        prefix = command.removesuffix(_COMMAND)
+        scope = Construct(self, module.name)
+        kinds = [contract.DATA_SUFFIX, contract.HISTORY_SUFFIX]
+        if module.data_sync and module.name not in self._data.without_sync_table:
+            kinds.append(contract.SYNC_SUFFIX)
+
+        def table(kind: str, *, stream_arn: str | None = None) -> dynamodb.ITableV2:
+            return dynamodb.TableV2.from_table_attributes(
+                scope,
+                kind.capitalize(),
+                table_arn=f"{prefix}-{kind}",
+                table_stream_arn=stream_arn,
+                encryption_key=self._key,
+            )
+
+        tables = {f"{kind}_table": table(kind) for kind in kinds}
+        return {"command_table": table(contract.COMMAND_SUFFIX, stream_arn=stream), **tables}
+
+    def _table(self, construct_id: str, name: str | None) -> dynamodb.ITableV2 | None:
+        if name is None:
+            return None
+        return dynamodb.TableV2.from_table_attributes(
+            self, construct_id, table_name=name, encryption_key=self._key
+        )
+
+    def _bucket(self, construct_id: str, name: str | None) -> s3.IBucket | None:
+        if name is None:
+            return None
+        return s3.Bucket.from_bucket_attributes(
+            self, construct_id, bucket_name=name, encryption_key=self._key
+        )
