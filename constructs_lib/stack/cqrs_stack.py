@@ -26,7 +26,9 @@ from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.props.taken_names import take_name
 from constructs_lib.stack.names import check_names, output_prefix
+from constructs_lib.stack.stack_keywords import stack_keywords
 from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
+    from aws_cdk import IPropertyInjector, IStackSynthesizer, PermissionsBoundary
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
     from constructs_lib.functions.function_options import FunctionOptions
@@ -65,8 +68,9 @@ class CqrsStack(Stack):
         scope: The app, or a stage.
         construct_id: Id within ``scope``, and the name of the stack.
         app_name: Name of the service; the second part of the tables' names.
-        env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
-            Defaults to "dev".
+        env_name: Name of the environment, such as "prod" or "pr-42"; the first part of those
+            names. "local" is for databases that are made for a test: no warning of passwords in
+            ``environment``. Defaults to "dev".
         modules: The service's modules.
         code: Folder with the Lambda code, or the code.
         handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
@@ -124,9 +128,22 @@ class CqrsStack(Stack):
         tags: Tags of every resource. Defaults to none.
         termination_protection: Whether the stack itself is protected from deletion. Defaults to
             False.
+        stack_name: Name of the stack in CloudFormation. Defaults to one made of ``construct_id``
+            and of what it is in.
+        synthesizer: How assets and roles of the deployment are found, such as for a bootstrap with
+            another qualifier. Defaults to CDK's.
+        permissions_boundary: Boundary of each role that the stack makes. Defaults to none.
+        cross_region_references: Whether stacks of other Regions may use what is in this one, and
+            the other way round. Defaults to False.
+        notification_arns: Topics that CloudFormation tells of the stack's events. Defaults to none.
+        analytics_reporting: Whether the template has CDK's metadata. Defaults to what the app says.
+        suppress_template_indentation: Whether the template is written without indentation, which
+            keeps a large one below 1 MB. Defaults to what the app says.
+        property_injectors: What sets properties of CDK's constructs in this stack. Defaults to none.
 
     Raises:
-        InvalidPropsError: A name, folder or combination cannot be deployed.
+        InvalidPropsError: A name, folder or combination cannot be deployed, or another stack in the
+            app makes tables of the same names in the same account and region.
 
     """
 
@@ -170,16 +187,32 @@ class CqrsStack(Stack):
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
         termination_protection: bool | None = None,
+        stack_name: str | None = None,
+        synthesizer: IStackSynthesizer | None = None,
+        permissions_boundary: PermissionsBoundary | None = None,
+        cross_region_references: bool | None = None,
+        notification_arns: Sequence[str] | None = None,
+        analytics_reporting: bool | None = None,
+        suppress_template_indentation: bool | None = None,
+        property_injectors: Sequence[IPropertyInjector] | None = None,
     ) -> None:
-        super().__init__(
-            scope,
-            construct_id,
+        keywords = stack_keywords(
             env=env,
             description=description,
             tags=tags,
             termination_protection=termination_protection,
+            stack_name=stack_name,
+            synthesizer=synthesizer,
+            permissions_boundary=permissions_boundary,
+            cross_region_references=cross_region_references,
+            notification_arns=notification_arns,
+            analytics_reporting=analytics_reporting,
+            suppress_template_indentation=suppress_template_indentation,
+            property_injectors=property_injectors,
         )
+        super().__init__(scope, construct_id, **keywords)
         check_names(app_name, env_name, modules)
+        take_name(self, "stack", self.stack_name, hint="give one of them another id or stack_name")
         if identity is not None:
             refuse_props_of_brought("identity", password_auth=password_auth)
         if authorizer is not None:

@@ -8,6 +8,7 @@ from aws_cdk import Annotations, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.props.checks import check_removal_policy, check_table_key, refuse_props_of_brought
+from constructs_lib.props.taken_names import take_name
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_RECOVERY_DAYS", "brought_or_new_table", "new_table"]
 
 LONGEST_RECOVERY_DAYS: Final = 35
+
+_OTHER_NAME: Final = (
+    "give one of them another env_name, app_name, module name, table_name_prefix or table_name, or its stack "
+    "another env=Environment(account=..., region=...)"
+)
 
 
 def new_table(
@@ -46,7 +52,12 @@ def new_table(
         stream: What its stream tells. Defaults to no stream.
         has_open_index: Whether there is an index over the commands that are under way.
 
+    Raises:
+        InvalidPropsError: Another table in the app, of the same account and region, has the name.
+
     """
+    if table_name is not None:
+        take_name(scope, "table", table_name, hint=_OTHER_NAME)
     recovery = dynamodb.PointInTimeRecoverySpecification(
         point_in_time_recovery_enabled=True, recovery_period_in_days=recovery_days
     )
