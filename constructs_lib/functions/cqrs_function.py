@@ -14,12 +14,16 @@ from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration, check_range
+from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
+from constructs_lib.props.grants import allow_key
+from constructs_lib.props.service_keys import let_logs_use
 from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import RemovalPolicy
+    from aws_cdk import aws_kms as kms
 
 __all__ = ["CqrsFunction"]
 
@@ -55,6 +59,9 @@ class CqrsFunction(Construct):
         log_retention: How long log lines are kept. Defaults to that of ``defaults``: 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             that of ``defaults``: RETAIN.
+        encryption_key: Customer managed key of the log group and of the environment variables; its
+            policy gets what CloudWatch Logs needs. Defaults to that of ``defaults``: the keys that
+            AWS owns.
 
     Raises:
         InvalidPropsError: A number or duration is outside what Lambda allows.
@@ -80,6 +87,7 @@ class CqrsFunction(Construct):
         description: str | None = None,
         log_retention: logs.RetentionDays | None = None,
         removal_policy: RemovalPolicy | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
@@ -98,14 +106,22 @@ class CqrsFunction(Construct):
                 python_runtime=python_runtime,
                 log_retention=log_retention,
                 removal_policy=removal_policy,
+                encryption_key=encryption_key,
             )
             .plus(layers=layers, environment=environment)
         )
+        let_logs_use(self, used.encryption_key)
         self.log_group = logs.LogGroup(
-            self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy
+            self,
+            "LogGroup",
+            retention=used.log_retention,
+            encryption_key=used.encryption_key,
+            removal_policy=used.removal_policy,
         )
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)
+        # Lambda decrypts the variables in the name of the role.
+        allow_key(self.role, used.encryption_key, "kms:Decrypt")
         self.function = lambda_.Function(
             self,
             "Function",
@@ -115,6 +131,7 @@ class CqrsFunction(Construct):
             architecture=used.architecture,
             layers=list(used.layers),
             environment=dict(used.environment),
+            environment_encryption=used.encryption_key,
             memory_size=memory_size,
             timeout=timeout or Duration.seconds(30),
             reserved_concurrent_executions=reserved_concurrency,
@@ -136,4 +153,17 @@ class CqrsFunction(Construct):
             "callers wait for the answer (API Gateway, Step Functions, event source mappings), or call "
             "again (the schedule): there are no asynchronous invocations to keep",
             "Serverless-LambdaDLQ",
+            *of_compliance_packs("LambdaDLQ"),
         )
+        acknowledge(self.role, OF_ONE_ROLE, *of_compliance_packs(NO_INLINE))
+        acknowledge(
+            self.function,
+            "it talks to AWS only, over TLS and by its role; a database in a VPC is the caller's to join",
+            *of_compliance_packs("LambdaInsideVPC"),
+        )
+        if reserved_concurrency is None:
+            acknowledge(
+                self.function,
+                "the account's pool is shared out by whoever owns the account: reserved_concurrency",
+                *of_compliance_packs("LambdaConcurrency"),
+            )

@@ -14,6 +14,8 @@ from constructs_lib.props.strict_props import strict_dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import aws_kms as kms
+
 __all__ = ["FunctionDefaults"]
 
 
@@ -36,6 +38,8 @@ class FunctionDefaults:
         log_retention: How long log lines are kept. Defaults to 1 month.
         removal_policy: What happens to the log groups when they leave the stack. Defaults
             to RETAIN.
+        encryption_key: Customer managed key of the log groups and of the environment variables;
+            its policy gets what CloudWatch Logs needs. Defaults to the keys that AWS owns.
 
     """
 
@@ -45,6 +49,7 @@ class FunctionDefaults:
     python_runtime: lambda_.Runtime | None = None
     log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    encryption_key: kms.IKey | None = None
 
     def but(self, **given: Any) -> FunctionDefaults:  # noqa: ANN401 - of as many types as there are fields
         """Give the same defaults with those of ``given`` that are not None."""

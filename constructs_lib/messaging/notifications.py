@@ -13,10 +13,12 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from constructs_lib.messaging.encrypted_queue import subscribe_encrypted_queue
 from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, fit_visibility
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
+from constructs_lib.props.service_keys import let_alarms_use, let_topics_use
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
 from runtime.contract import Env
@@ -54,9 +56,10 @@ class Notifications(Construct):
             to it where it was imported. Defaults to a new one.
         dead_letter_queue: An existing queue for what could not be handled or delivered.
             Defaults to a new one that keeps messages for 14 days.
-        encryption_key: Customer managed key of the new topics, which lets CloudWatch use
-            it. Defaults to a new key with yearly rotation: the key that AWS manages for
-            SNS cannot be used by CloudWatch alarms.
+        encryption_key: Customer managed key of the new topics and queues; its policy gets what
+            CloudWatch's alarms and SNS need. Defaults to a new key of the topics, with yearly
+            rotation: the key that AWS manages for SNS cannot be used by CloudWatch alarms; and
+            to the key that SQS owns for the queues.
         alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm. Defaults to
             none.
         alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook. Defaults to
@@ -97,8 +100,11 @@ class Notifications(Construct):
             refuse_props_of_brought(
                 "queue", max_receive_count=max_receive_count, visibility_timeout=visibility_timeout
             )
-        if topic is not None and alarm_topic is not None:
-            refuse_props_of_brought("topic and alarm_topic", encryption_key=encryption_key)
+        if None not in {topic, alarm_topic, queue, dead_letter_queue}:
+            refuse_props_of_brought(
+                "topic, alarm_topic, queue and dead_letter_queue", encryption_key=encryption_key
+            )
+        queue_encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
         self._queue_brought = queue is not None
         self._visibility_timeout = visibility_timeout
         self.encryption_key = encryption_key
@@ -116,7 +122,8 @@ class Notifications(Construct):
         self.dead_letter_queue: sqs.IQueue = dead_letter_queue or sqs.Queue(
             self,
             "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=queue_encryption,
+            encryption_master_key=encryption_key,
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
@@ -130,25 +137,32 @@ class Notifications(Construct):
         self.queue: sqs.IQueue = queue or sqs.Queue(
             self,
             "Queue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=queue_encryption,
+            encryption_master_key=encryption_key,
             enforce_ssl=True,
             visibility_timeout=visibility_timeout or DEFAULT_VISIBILITY,
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letter_queue, max_receive_count=max_receive_count or 5
             ),
         )
-        self.topic.add_subscription(
-            subscriptions.SqsSubscription(
-                self.queue,
-                raw_message_delivery=True,
-                filter_policy={
-                    "action": sns.SubscriptionFilter.string_filter(
-                        allowlist=list(contract.NOTIFICATION_ACTIONS)
-                    )
-                },
-                dead_letter_queue=self.dead_letter_queue,
+        if queue is None or dead_letter_queue is None:
+            let_topics_use(self, encryption_key)
+        filter_policy = {
+            "action": sns.SubscriptionFilter.string_filter(allowlist=list(contract.NOTIFICATION_ACTIONS))
+        }
+        if isinstance(self.queue, sqs.Queue) and queue is None and encryption_key is not None:
+            subscribe_encrypted_queue(
+                self.topic, self.queue, filter_policy=filter_policy, dead_letter_queue=self.dead_letter_queue
             )
-        )
+        else:
+            self.topic.add_subscription(
+                subscriptions.SqsSubscription(
+                    self.queue,
+                    raw_message_delivery=True,
+                    filter_policy=filter_policy,
+                    dead_letter_queue=self.dead_letter_queue,
+                )
+            )
         self._subscribe_people(alarm_emails, alarm_subscriptions, brought=alarm_topic is not None)
         self.grants = NotificationsGrants(
             topic=self.topic,
@@ -236,15 +250,7 @@ class Notifications(Construct):
                 resources=[topic.topic_arn],
             )
         )
-        if self.encryption_key is not None:
-            self.encryption_key.add_to_resource_policy(
-                iam.PolicyStatement(
-                    sid="CloudWatchAlarms",
-                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                    principals=[cloudwatch_alarms],
-                    resources=["*"],
-                )
-            )
+        let_alarms_use(self, self.encryption_key)
         return topic
 
     def _subscribe_people(

@@ -11,11 +11,20 @@ from constructs import Construct
 
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import refuse_props_of_brought
+from constructs_lib.props.compliance_packs import (
+    IN_ONE_REGION,
+    LOGGING,
+    REPLICATION,
+    VERSIONING,
+    of_compliance_packs,
+)
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["FailedRecords", "FailedRecordsGrants"]
@@ -38,9 +47,11 @@ class FailedRecords(Construct):
         bucket: An existing bucket to use. Defaults to a new bucket.
         removal_policy: What happens to the new bucket when it leaves the stack. Defaults
             to RETAIN.
+        encryption_key: Customer managed key of the new bucket; the grants include its use.
+            Defaults to the key that S3 manages.
 
     Raises:
-        InvalidPropsError: ``bucket`` is given together with ``removal_policy``.
+        InvalidPropsError: ``bucket`` is given together with a property that configures it.
 
     """
 
@@ -52,11 +63,14 @@ class FailedRecords(Construct):
         *,
         bucket: s3.IBucket | None = None,
         removal_policy: RemovalPolicy | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         if bucket is not None:
-            refuse_props_of_brought("bucket", removal_policy=removal_policy)
-        self.bucket: s3.IBucket = bucket or self._new_bucket(removal_policy or RemovalPolicy.RETAIN)
+            refuse_props_of_brought("bucket", removal_policy=removal_policy, encryption_key=encryption_key)
+        self.bucket: s3.IBucket = bucket or self._new_bucket(
+            removal_policy or RemovalPolicy.RETAIN, encryption_key
+        )
         self.grants = FailedRecordsGrants(self.bucket)
 
     def connect(self, functions: ServiceFunctions) -> None:
@@ -64,7 +78,7 @@ class FailedRecords(Construct):
         self.grants.replay(functions.operator)
         functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
 
-    def _new_bucket(self, removal_policy: RemovalPolicy) -> s3.Bucket:
+    def _new_bucket(self, removal_policy: RemovalPolicy, encryption_key: kms.IKey | None) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             # An id that logical ids leave out: the bucket once stood where this construct stands.
@@ -73,7 +87,9 @@ class FailedRecords(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if encryption_key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=encryption_key,
+            bucket_key_enabled=True if encryption_key else None,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Expire",
@@ -87,6 +103,13 @@ class FailedRecords(Construct):
             bucket,
             "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",
             "AwsSolutions-S1",
+            *of_compliance_packs(LOGGING),
+        )
+        acknowledge(bucket, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
+        acknowledge(
+            bucket,
+            "an object is written once, and deleted when done",
+            *of_compliance_packs(VERSIONING),
         )
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(bucket).add_warning_v2(

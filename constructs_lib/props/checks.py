@@ -126,7 +126,7 @@ def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolic
 
 
 def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
-    """Refuse a customer managed key for a table in a stack whose region is not known.
+    """Refuse a customer managed key for a table in a stack of an unknown or another region.
 
     A global table names the key of each region, so CloudFormation has to be told the region.
 
@@ -135,14 +135,22 @@ def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
         encryption_key: What the user gave.
 
     Raises:
-        InvalidPropsError: There is a key, and the region is left to the deployment.
+        InvalidPropsError: There is a key, and the region is left to the deployment, or not the key's.
 
     """
-    region = Stack.of(scope).region
-    if encryption_key is not None and Token.is_unresolved(region):
+    if encryption_key is None:
+        return
+    region, of_key = Stack.of(scope).region, encryption_key.env.region
+    if Token.is_unresolved(region):
         msg = (
             f"encryption_key needs a stack with a known region, got {_shown(encryption_key)} in a stack "
             "without one; give the stack env=Environment(region=...)"
+        )
+        raise InvalidPropsError(msg)
+    if not Token.is_unresolved(of_key) and of_key != region:
+        msg = (
+            f"encryption_key must be a key of the stack's region {region}, got {_shown(encryption_key)} of "
+            f"{of_key}; make a key, or a replica of this one, in {region}"
         )
         raise InvalidPropsError(msg)
 

@@ -24,7 +24,7 @@ from constructs_lib.pipeline.command_workflow import CommandWorkflow, WorkflowTy
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
-from constructs_lib.props.checks import refuse_props_of_brought
+from constructs_lib.props.checks import check_table_key, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.props.taken_names import take_name
 from constructs_lib.stack.names import check_names, output_prefix
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import IPropertyInjector, IStackSynthesizer, PermissionsBoundary
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
+    from aws_cdk import aws_kms as kms
 
     from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
@@ -123,6 +124,12 @@ class CqrsStack(Stack):
         removal_policy: What happens to whatever holds data when it leaves the stack. RETAIN
             keeps it and protects it from deletion; DESTROY turns both off, for environments
             that are thrown away. Defaults to RETAIN.
+        encryption_key: Customer managed key of all that the stack keeps: tables, buckets, topics,
+            queues, log groups and the functions' variables; ``env`` has to say the region. Its
+            policy gets what AWS services need; that of an imported key is its owner's, and a
+            warning says what it has to allow. Executions of a workflow, users and what is brought
+            along have keys of their own. Defaults to the keys that AWS owns, and a new one for the
+            topics.
         env: Account and region. Defaults to those of the CLI's credentials.
         description: What CloudFormation shows beside the stack. Defaults to nothing.
         tags: Tags of every resource. Defaults to none.
@@ -183,6 +190,7 @@ class CqrsStack(Stack):
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        encryption_key: kms.IKey | None = None,
         env: Environment | None = None,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -219,6 +227,8 @@ class CqrsStack(Stack):
             _check_authorizer(identity, password_auth=password_auth, realtime=realtime)
         if notifications is not None:
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
+        check_table_key(self, encryption_key)
+        self._encryption_key = encryption_key
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
@@ -227,13 +237,20 @@ class CqrsStack(Stack):
             python_runtime=python_runtime,
             log_retention=log_retention,
             removal_policy=removal_policy,
+            encryption_key=encryption_key,
         )
         self.tables = {module.name: module.table or self._new_table(module) for module in modules}
         self.session_table = self._new_session_table(read_your_writes) if read_your_writes else None
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
-        self.attributes_bucket = AttributesBucket(self, "Attributes", removal_policy=removal_policy)
+        self.attributes_bucket = AttributesBucket(
+            self, "Attributes", encryption_key=encryption_key, removal_policy=removal_policy
+        )
         self.notifications = notifications or Notifications(
-            self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy
+            self,
+            "Notifications",
+            encryption_key=encryption_key,
+            alarm_emails=alarm_emails,
+            removal_policy=removal_policy,
         )
         self._identity = identity
         if identity is None and authorizer is None:
@@ -264,9 +281,12 @@ class CqrsStack(Stack):
             worker=self.functions.worker,
             type=workflow_type,
             log_retention=log_retention,
+            encryption_key=encryption_key,
             removal_policy=removal_policy,
         )
-        self.failed_records = FailedRecords(self, "FailedRecords", removal_policy=removal_policy)
+        self.failed_records = FailedRecords(
+            self, "FailedRecords", encryption_key=encryption_key, removal_policy=removal_policy
+        )
         self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
         parts: list[Part | None] = [
@@ -305,6 +325,7 @@ class CqrsStack(Stack):
             user_claim=(environment or {}).get(Env.USER_CLAIM) or None,
             cors_origins=cors_origins,
             log_retention=log_retention,
+            encryption_key=encryption_key,
             removal_policy=removal_policy,
         )
         self.monitoring = None if monitoring is False else self._new_monitoring(monitoring)
@@ -331,6 +352,7 @@ class CqrsStack(Stack):
             table_name_prefix=naming.table_name_prefix(self._env_name, self._app_name, module.name),
             processing=module.processing,
             data_sync=module.data_sync,
+            encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
 
@@ -340,6 +362,7 @@ class CqrsStack(Stack):
             "Sessions",
             read_your_writes=read_your_writes,
             table_name=naming.session_table_name(self._env_name, self._app_name),
+            encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
 
@@ -348,6 +371,7 @@ class CqrsStack(Stack):
             self,
             "MasterData",
             table_name=naming.master_data_table_name(self._env_name, self._app_name),
+            encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
 

@@ -12,6 +12,13 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.compliance_packs import (
+    IN_ONE_REGION,
+    LOGGING,
+    REPLICATION,
+    VERSIONING,
+    of_compliance_packs,
+)
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
@@ -120,7 +127,14 @@ class AttributesBucket(Construct):
                 self,
                 "only functions of this app read or write it; access_logs_bucket turns logs on",
                 "AwsSolutions-S1",
+                *of_compliance_packs(LOGGING),
             )
+        acknowledge(self, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
+        acknowledge(
+            self,
+            "an object is written once under a name of its own and never overwritten",
+            *of_compliance_packs(VERSIONING),
+        )
         return s3.Bucket(
             self,
             "Bucket",
