@@ -11,6 +11,7 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.deletion_protection import let_protection_follow
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -173,6 +174,12 @@ class Identity(Construct):
             pool,
             "threat protection is billed per user: a team opts in on the pool, a public child",
             "AwsSolutions-COG8",
+        )
+        let_protection_follow(
+            pool,
+            removal_policy,
+            warning="cqrs:destroyableUsers",
+            message="the users are deleted with the stack",
         )
         return pool
 

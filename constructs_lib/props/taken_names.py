@@ -18,7 +18,7 @@ __all__ = ["take_name"]
 _TAKEN: Final[WeakKeyDictionary[IConstruct, dict[tuple[str | None, ...], Construct]]] = WeakKeyDictionary()
 
 
-def take_name(scope: Construct, kind: str, name: str, *, hint: str) -> None:
+def take_name(scope: Construct, kind: str, name: str, *, region: str | None = None, hint: str) -> None:
     """Take a physical name for something new; CloudFormation would fail where it is taken.
 
     An account or region that is left to the deployment is the same as another one that is. A name
@@ -28,6 +28,7 @@ def take_name(scope: Construct, kind: str, name: str, *, hint: str) -> None:
         scope: The construct that makes what has the name.
         kind: What has it, such as "table".
         name: The name.
+        region: Where it has the name, if not in the region of the stack.
         hint: The end of the message: what to do instead.
 
     Raises:
@@ -37,7 +38,7 @@ def take_name(scope: Construct, kind: str, name: str, *, hint: str) -> None:
     if Token.is_unresolved(name):
         return
     stack = Stack.of(scope)
-    place = (_known(stack.account), _known(stack.region))
+    place = (_known(stack.account), region or _known(stack.region))
     taken = _TAKEN.setdefault(scope.node.root, {})
     other = taken.setdefault((*place, kind, name), scope)
     if other is not scope:

@@ -239,7 +239,7 @@ class CqrsStack(Stack):
             removal_policy=removal_policy,
             encryption_key=encryption_key,
         )
-        self.tables = {module.name: module.table or self._new_table(module) for module in modules}
+        self.tables = {module.name: self._table_of(module) for module in modules}
         self.session_table = self._new_session_table(read_your_writes) if read_your_writes else None
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
         self.attributes_bucket = AttributesBucket(
@@ -344,7 +344,10 @@ class CqrsStack(Stack):
             raise InvalidPropsError(msg)
         return self._identity
 
-    def _new_table(self, module: CqrsModule) -> CqrsTable:
+    def _table_of(self, module: CqrsModule) -> CqrsTable:
+        if isinstance(module.table, CqrsTable):
+            return module.table
+        options = module.table.given() if module.table else {}
         return CqrsTable(
             self,
             module.name,
@@ -354,6 +357,7 @@ class CqrsStack(Stack):
             data_sync=module.data_sync,
             encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
+            **options,
         )
 
     def _new_session_table(self, read_your_writes: Duration) -> SessionTable:

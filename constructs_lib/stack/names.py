@@ -28,7 +28,7 @@ def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule]) -> 
         InvalidPropsError: A name cannot be used, or is used twice.
 
     """
-    check_pattern("app_name", app_name, "[A-Za-z][A-Za-z0-9-]{0,63}", hint="use a name such as 'shop'")
+    check_pattern("app_name", app_name, "[A-Za-z][A-Za-z0-9_.-]{0,63}", hint="use a name such as 'shop'")
     check_env_name(env_name)
     if not modules:
         msg = "modules must name at least one module, got none; pass [CqrsModule('order')]"

@@ -63,6 +63,7 @@ def test_the_public_names_are_a_contract() -> None:
         "SessionTable",
         "SessionTableGrants",
         "StreamProcessing",
+        "TableOptions",
         "TenantSessions",
         "WorkflowType",
     ]
