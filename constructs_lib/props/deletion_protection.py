@@ -25,12 +25,12 @@ def let_protection_follow(
 
     Args:
         resource: The table or user pool.
-        policy: Its policy now; it is protected unless that is DESTROY.
+        policy: Its policy now; it is protected where that is RETAIN.
         warning: Id of the warning where it turns out that it is deleted with the stack.
         message: What that warning says.
 
     """
-    follower = _ProtectionFollows(warning, message, protected=policy is not RemovalPolicy.DESTROY)
+    follower = _ProtectionFollows(warning, message, protected=policy is RemovalPolicy.RETAIN)
     Aspects.of(resource.node.default_child or resource).add(follower)
 
 
@@ -44,7 +44,8 @@ class _ProtectionFollows:
     def visit(self, node: IConstruct) -> None:
         if not isinstance(node, dynamodb.CfnGlobalTable | cognito.CfnUserPool):
             return
-        protected = node.cfn_options.deletion_policy is not CfnDeletionPolicy.DELETE
+        policy = node.cfn_options.deletion_policy
+        protected = policy is CfnDeletionPolicy.RETAIN
         if protected == self._protected:
             return
         self._protected = protected
@@ -53,5 +54,5 @@ class _ProtectionFollows:
         else:
             for number in range(len(Stack.of(node).resolve(node.replicas))):
                 node.add_property_override(f"Replicas.{number}.DeletionProtectionEnabled", protected)
-        if not protected:
+        if policy is CfnDeletionPolicy.DELETE:
             Annotations.of(node).add_warning_v2(self._warning, self._message)
