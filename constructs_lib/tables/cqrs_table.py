@@ -21,7 +21,7 @@ from constructs_lib.tables import naming
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
-from constructs_lib.tables.table_extras import TableExtras, check_replicas, check_warm_throughput
+from constructs_lib.tables.table_extras import TableExtras, as_struct, check_replicas, check_warm_throughput
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ class CqrsTable(Construct):
         )
         check_removal_policy("removal_policy", removal_policy)
         check_table_key(self, encryption_key)
+        replicas = [as_struct(dynamodb.ReplicaTableProps, replica) for replica in replicas]
+        warm_throughput = warm_throughput and as_struct(dynamodb.WarmThroughput, warm_throughput)
         check_warm_throughput(warm_throughput)
         check_replicas(self, replicas, encryption_key, replica_key_arns)
         needs_sync = data_sync or sync_table is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aws_cdk import Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
@@ -12,13 +12,15 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_range
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
-__all__ = ["NO_EXTRAS", "TableExtras", "check_replicas", "check_warm_throughput"]
+__all__ = ["NO_EXTRAS", "TableExtras", "as_struct", "check_replicas", "check_warm_throughput"]
+
+_Struct = TypeVar("_Struct")
 
 #: What a new on-demand table is ready for; DynamoDB takes no less.
 _READS: Final = 12_000
@@ -55,6 +57,11 @@ class TableExtras:
 
 
 NO_EXTRAS: Final = TableExtras()
+
+
+def as_struct(struct: Callable[..., _Struct], value: Any) -> _Struct:  # noqa: ANN401 - a struct, or a dict for one
+    """Give what CDK takes as a struct, or as a dict in its place, as the struct."""
+    return struct(**value) if isinstance(value, dict) else value
 
 
 def check_replicas(

@@ -12,9 +12,8 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsModule, CqrsTable, Identity, InvalidPropsError, SessionTable, TableOptions
+from constructs_lib import CqrsTable, Identity, InvalidPropsError, SessionTable, TableOptions
 from tests.constructs.conftest import permissions, warnings_of
-from tests.constructs.test_stack_keywords import shop
 
 HOME = cdk.Environment(account="111122223333", region="eu-west-1")
 AWAY = dynamodb.ReplicaTableProps(region="us-east-1")
@@ -32,7 +31,7 @@ def tables(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
     return {kind: table["Properties"] for name, table in found.items() for kind in kinds if kind in name}
 
 
-def test_each_option_reaches_the_tables_that_it_is_for(app: cdk.App, home: cdk.Stack) -> None:
+def test_each_option_reaches_the_tables_that_it_is_for(home: cdk.Stack) -> None:
     stream = kinesis.Stream(home, "Changes")
     warm = dynamodb.WarmThroughput(read_units_per_second=15_000, write_units_per_second=5_000)
     options = TableOptions(
@@ -44,15 +43,9 @@ def test_each_option_reaches_the_tables_that_it_is_for(app: cdk.App, home: cdk.S
         max_write_request_units=100,
         point_in_time_recovery_days=7,
     )
-    stack = shop(
-        app,
-        env=HOME,
-        encryption_key=kms.Key(home, "Key"),
-        modules=[CqrsModule("order", data_sync=True, table=options)],
-        monitoring=False,
-        heal_every=None,
-    )
-    found = tables(stack)
+    key = kms.Key.from_key_arn(home, "Key", "arn:aws:kms:eu-west-1:111122223333:key/here")
+    CqrsTable(home, "Orders", data_sync=True, encryption_key=key, **options.given())
+    found = tables(home)
     regions = {kind: {r["Region"]: r for r in table["Replicas"]} for kind, table in found.items()}
     both = {"eu-west-1", "us-east-1"}
     assert {kind: set(of) for kind, of in regions.items()} == {
@@ -78,7 +71,18 @@ def test_each_option_reaches_the_tables_that_it_is_for(app: cdk.App, home: cdk.S
             assert replica["PointInTimeRecoverySpecification"]["RecoveryPeriodInDays"] == 7
             assert replica["ContributorInsightsSpecification"] == {"Enabled": True}
             assert ("KinesisStreamSpecification" in replica) is ((kind, region) == ("Data", "eu-west-1"))
-            assert "there" in str(replica["SSESpecification"]) or region == "eu-west-1"
+            assert ("there" in str(replica["SSESpecification"])) is (region == "us-east-1")
+
+
+def test_an_option_may_be_written_as_cdks_structs_may_be(home: cdk.Stack) -> None:
+    orders: dict[str, Any] = {
+        "replicas": [{"region": "us-east-1"}],
+        "warm_throughput": {"read_units_per_second": 15_000},
+    }
+    CqrsTable(home, "Orders", **orders)
+    found = tables(home)["Data"]
+    assert {replica["Region"] for replica in found["Replicas"]} == {"eu-west-1", "us-east-1"}
+    assert found["WarmThroughput"] == {"ReadUnitsPerSecond": 15_000}
 
 
 @pytest.mark.parametrize(
