@@ -43,3 +43,4 @@ from .tables.master_data_table import MasterDataTableGrants as MasterDataTableGr
 from .tables.processing import Processing as Processing
 from .tables.session_table import SessionTable as SessionTable
 from .tables.session_table import SessionTableGrants as SessionTableGrants
+from .tables.table_options import TableOptions as TableOptions

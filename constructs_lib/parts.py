@@ -43,7 +43,7 @@ class ServiceFunctions(Protocol):
 
     @property
     def env_name(self) -> str:
-        """Stage: "local", "dev", "stg" or "prod"."""
+        """Name of the environment, such as "prod"."""
 
     @property
     def api(self) -> lambda_.IFunction:

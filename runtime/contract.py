@@ -16,6 +16,7 @@ __all__ = [
     "DIGEST_LENGTH",
     "DIGEST_MARK",
     "DIGEST_TAG",
+    "ENV_NAME_PATTERN",
     "HEAL_OPERATION",
     "HISTORY_SUFFIX",
     "MASTER_DATA_NAME",
@@ -54,6 +55,9 @@ __all__ = [
 PARTITION_KEY: Final = "pk"
 SORT_KEY: Final = "sk"
 TTL_ATTRIBUTE: Final = "ttl"
+
+#: What ``NODE_ENV`` may be: any start of a table's name.
+ENV_NAME_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
 COMMAND_SUFFIX: Final = "command"
 DATA_SUFFIX: Final = "data"

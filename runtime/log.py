@@ -21,19 +21,19 @@ logger = Logger(service="cqrs")
 
 #: What AWS sets where it runs code: Lambda both, its containers the second.
 _OF_AWS: Final = ("AWS_LAMBDA_FUNCTION_NAME", "AWS_EXECUTION_ENV")
-_WITH_REAL_DATA: Final = ("stg", "prod")
+_WITH_MADE_UP_DATA: Final = ("", "local", "dev")
 
 
 def texts_are_shown() -> bool:
     """Whether errors may be shown with their texts, which often quote what the code works on.
 
     They are at log level DEBUG, and on one's own machine: where neither AWS nor the emulator of
-    `constructs_lib.local` runs the code as a function, and ``NODE_ENV`` is not stg or prod.
+    `constructs_lib.local` runs the code as a function, and ``NODE_ENV`` is local, dev, or not set.
     """
     if logger.log_level <= logging.DEBUG:
         return True
     is_deployed = any(os.environ.get(name) for name in _OF_AWS)
-    return not is_deployed and os.environ.get(Env.NODE_ENV) not in _WITH_REAL_DATA
+    return not is_deployed and os.environ.get(Env.NODE_ENV, "") in _WITH_MADE_UP_DATA
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:

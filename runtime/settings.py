@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime.contract import (
     COMMAND_SUFFIX,
     DATA_SUFFIX,
+    ENV_NAME_PATTERN,
     HISTORY_SUFFIX,
     MASTER_DATA_NAME,
     MODE_WORKFLOW,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModuleTables", "Settings"]
 
-_ENVIRONMENTS: Final = ("local", "dev", "stg", "prod")
 _TABLE_KEYS: Final = {
     "command": COMMAND_SUFFIX,
     "data": DATA_SUFFIX,
@@ -109,8 +109,8 @@ class Settings:
         env = os.environ if environ is None else environ
         problems: list[str] = []
         node_env = env.get(Env.NODE_ENV) or None
-        if node_env is not None and node_env not in _ENVIRONMENTS:
-            problems.append(f"{Env.NODE_ENV} must be one of {', '.join(_ENVIRONMENTS)}, got {node_env!r}")
+        if node_env is not None and not re.fullmatch(ENV_NAME_PATTERN, node_env):
+            problems.append(f"{Env.NODE_ENV} must match {ENV_NAME_PATTERN}, got {node_env!r}")
         attribute_limit = _positive(env.get(Env.ATTRIBUTE_LIMIT_SIZE), _DEFAULT_ATTRIBUTE_LIMIT, problems)
         body_limit = _byte_size(env, Env.REQUEST_BODY_SIZE_LIMIT, _DEFAULT_BODY_LIMIT, problems)
         item_limit = _byte_size(env, Env.ITEM_SIZE_LIMIT, _DEFAULT_ITEM_LIMIT, problems)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.api.identity import Identity
@@ -76,6 +77,8 @@ class CqrsApi(Construct):
         log_retention: How long access log lines are kept. Defaults to 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             RETAIN.
+        encryption_key: Customer managed key of the access log; its policy gets what CloudWatch Logs
+            needs. Defaults to the key that CloudWatch Logs owns.
 
     Raises:
         InvalidPropsError: Not exactly one of ``identity`` and ``authorizer`` is given, a
@@ -99,6 +102,7 @@ class CqrsApi(Construct):
         throttle_burst: int | None = None,
         log_retention: logs.RetentionDays | None = None,
         removal_policy: RemovalPolicy | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_range("throttle_rate", throttle_rate, minimum=1, hint="requests per second")
@@ -127,6 +131,7 @@ class CqrsApi(Construct):
                 self,
                 "apis",
                 retention=log_retention or logs.RetentionDays.ONE_MONTH,
+                encryption_key=encryption_key,
                 removal_policy=removal_policy or RemovalPolicy.RETAIN,
             )
             self.stage = apigatewayv2.HttpStage(
@@ -153,6 +158,7 @@ class CqrsApi(Construct):
                 throttle_burst=throttle_burst,
                 log_retention=log_retention,
                 removal_policy=removal_policy,
+                encryption_key=encryption_key,
             )
             check_environment("http_api", http_api, self)
             self.http_api = http_api

@@ -18,6 +18,7 @@ from constructs_lib.props.checks import (
     is_protected,
     refuse_props_of_brought,
 )
+from constructs_lib.props.deletion_protection import let_protection_follow
 from constructs_lib.props.environments import check_region_is_known
 from constructs_lib.props.imported_names import check_user_pool_id
 from constructs_lib.props.strict_props import strict_props
@@ -245,6 +246,12 @@ class Identity(Construct):
             pool,
             "threat protection is billed per user: a team opts in on the pool, a public child",
             "AwsSolutions-COG8",
+        )
+        let_protection_follow(
+            pool,
+            removal_policy,
+            warning="cqrs:destroyableUsers",
+            message="the users are deleted with the stack",
         )
         return pool
 

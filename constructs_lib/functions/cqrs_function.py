@@ -18,6 +18,9 @@ from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
 from constructs_lib.functions.vpc_endpoints import EndpointCheck
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration, check_range
+from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
+from constructs_lib.props.grants import allow_key
+from constructs_lib.props.service_keys import let_logs_use
 from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import RemovalPolicy
     from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_kms as kms
 
 __all__ = ["CqrsFunction"]
 
@@ -68,6 +72,9 @@ class CqrsFunction(Construct):
             ``defaults``: the private ones, or the isolated ones where there are no private ones.
         security_groups: What guards the function in the VPC, from 1 to 5. Defaults to those of
             ``defaults``: a new group, which lets everything out and nothing in.
+        encryption_key: Customer managed key of the log group and of the environment variables; its
+            policy gets what CloudWatch Logs needs. Defaults to that of ``defaults``: the keys that
+            AWS owns.
 
     Raises:
         InvalidPropsError: A number or duration is outside what Lambda allows, or the VPC has no
@@ -97,6 +104,7 @@ class CqrsFunction(Construct):
         vpc: ec2.IVpc | bool | None = None,
         vpc_subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
@@ -118,18 +126,26 @@ class CqrsFunction(Construct):
                 vpc=vpc,
                 vpc_subnets=vpc_subnets,
                 security_groups=security_groups,
+                encryption_key=encryption_key,
             )
             .plus(layers=layers, environment=environment)
         )
         check_layer_regions(self, used.layers)
         inside = network(self, used.vpc, used.vpc_subnets, used.security_groups)
+        let_logs_use(self, used.encryption_key)
         self.log_group = logs.LogGroup(
-            self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy
+            self,
+            "LogGroup",
+            retention=used.log_retention,
+            encryption_key=used.encryption_key,
+            removal_policy=used.removal_policy,
         )
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)
         if inside is not None:
             allow_network_interfaces(self.role)
+        # Lambda decrypts the variables in the name of the role.
+        allow_key(self.role, used.encryption_key, "kms:Decrypt")
         self.function = lambda_.Function(
             self,
             "Function",
@@ -139,6 +155,7 @@ class CqrsFunction(Construct):
             architecture=used.architecture,
             layers=list(used.layers),
             environment=dict(used.environment),
+            environment_encryption=used.encryption_key,
             memory_size=memory_size,
             timeout=timeout or Duration.seconds(30),
             reserved_concurrent_executions=reserved_concurrency,
@@ -169,7 +186,20 @@ class CqrsFunction(Construct):
             "callers wait for the answer (API Gateway, Step Functions, event source mappings), or call "
             "again (the schedule): there are no asynchronous invocations to keep",
             "Serverless-LambdaDLQ",
+            *of_compliance_packs("LambdaDLQ"),
         )
+        acknowledge(self.role, OF_ONE_ROLE, *of_compliance_packs(NO_INLINE))
+        acknowledge(
+            self.function,
+            "it talks to AWS only, over TLS and by its role; a database in a VPC is the caller's to join",
+            *of_compliance_packs("LambdaInsideVPC"),
+        )
+        if reserved_concurrency is None:
+            acknowledge(
+                self.function,
+                "the account's pool is shared out by whoever owns the account: reserved_concurrency",
+                *of_compliance_packs("LambdaConcurrency"),
+            )
 
     def assumes(self, role: iam.Role) -> None:
         """Count what ``role`` may do as what the function calls: it assumes it."""

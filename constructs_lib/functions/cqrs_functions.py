@@ -19,6 +19,7 @@ from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.naming import check_env_name
 from constructs_lib.tables.session_table import session_minutes
 from runtime.contract import Env, FunctionKind
 
@@ -65,8 +66,8 @@ class CqrsFunctions(Construct):
         code: Code with a `CqrsApp` of the runtime.
         handler: Where in ``code`` the `CqrsApp` is. Defaults to "main.app".
         app_name: Name of the service; the second part of conventional table names.
-        env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
-            Defaults to "dev".
+        env_name: Name of the environment, such as "prod" or "pr-42"; the first part of those
+            names. Defaults to "dev".
         tables: The modules' tables. What is given here, and in the next six, is connected at
             once; every other part connects itself: ``workflow.connect(functions)``. Defaults to
             none.
@@ -155,6 +156,7 @@ class CqrsFunctions(Construct):
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        check_env_name(env_name)
         own = dict(environment or {})
         check_own_variables("environment", own)
         warn_of_passwords(self, own, env_name)
@@ -301,7 +303,16 @@ class CqrsFunctions(Construct):
             name: The module.
             settings: How it is processed, and its tables: `CqrsTable.module_settings_in`.
 
+        Raises:
+            InvalidPropsError: Other tables are connected as those of this module.
+
         """
+        if self._modules.get(name, settings) != settings:
+            msg = (
+                f"tables must belong to different modules, got two CqrsTables of the module {name!r}; give "
+                "one of them another module_name"
+            )
+            raise InvalidPropsError(msg)
         self._modules[name] = settings
         text = Stack.of(self).to_json_string(self._modules)
         for function in self._everybody:

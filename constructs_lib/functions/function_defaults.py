@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_kms as kms
 
 __all__ = ["FunctionDefaults"]
 
@@ -42,6 +43,8 @@ class FunctionDefaults:
         vpc_subnets: Which subnets of ``vpc``, private or isolated. Defaults to the private ones.
         security_groups: What guards the functions in ``vpc``, for all of them together. Defaults
             to a new group for each, which lets everything out and nothing in.
+        encryption_key: Customer managed key of the log groups and of the environment variables;
+            its policy gets what CloudWatch Logs needs. Defaults to the keys that AWS owns.
 
     """
 
@@ -54,6 +57,7 @@ class FunctionDefaults:
     vpc: ec2.IVpc | bool | None = None
     vpc_subnets: ec2.SubnetSelection | None = None
     security_groups: Sequence[ec2.ISecurityGroup] | None = None
+    encryption_key: kms.IKey | None = None
 
     def but(self, **given: Any) -> FunctionDefaults:  # noqa: ANN401 - of as many types as there are fields
         """Give the same defaults with those of ``given`` that are not None.

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Aws, CfnResource, Fn, Names, RemovalPolicy, Stack
 from aws_cdk import aws_logs as logs
 
+from constructs_lib.props.service_keys import let_logs_use
+
 if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
     from constructs import Construct
 
 __all__ = ["log_group_of_emptying", "vended_log_group"]
@@ -18,7 +21,12 @@ _LOG_GROUP: Final = "EmptyBucketsLogGroup"
 
 
 def vended_log_group(
-    scope: Construct, service: str, *, retention: logs.RetentionDays, removal_policy: RemovalPolicy
+    scope: Construct,
+    service: str,
+    *,
+    retention: logs.RetentionDays,
+    encryption_key: kms.IKey | None,
+    removal_policy: RemovalPolicy,
 ) -> logs.LogGroup:
     """Make the log group ``LogGroup`` for a service that delivers logs by itself, such as API Gateway.
 
@@ -26,6 +34,7 @@ def vended_log_group(
     and region, which is full after some ten groups. The name ends in a part of the stack's
     id, so that a stack made anew does not meet the group that its predecessor left.
     """
+    let_logs_use(scope, encryption_key)
     name = Names.unique_resource_name(scope, max_length=200)
     stack_part = Fn.select(4, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
     return logs.LogGroup(
@@ -33,6 +42,7 @@ def vended_log_group(
         "LogGroup",
         log_group_name=f"/aws/vendedlogs/{service}/{name}-{stack_part}",
         retention=retention,
+        encryption_key=encryption_key,
         removal_policy=removal_policy,
     )
 

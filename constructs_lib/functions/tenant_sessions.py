@@ -10,6 +10,8 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.parts import DataAccess
+from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import DIGEST_LENGTH, DIGEST_MARK, DIGEST_TAG, OBJECTS_FOLDER, TENANT_TAG
 
@@ -92,6 +94,12 @@ class TenantSessions(Construct):
         )
         for statement in _denials(common_tenant_codes):
             self.role.add_to_policy(statement)
+        acknowledge(self.role, OF_ONE_ROLE, *of_compliance_packs(NO_INLINE))
+        acknowledge(
+            self.role,
+            "all actions are in statements that deny; those that allow name each action",
+            *of_compliance_packs("IAMPolicyNoStatementsWithFullAccess"),
+        )
         self.data_access = DataAccess(
             self.role,
             own_objects=_objects(_TENANT, f"{DIGEST_MARK}{_DIGEST}"),

@@ -16,18 +16,20 @@ from constructs import Construct
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.functions.reserved_concurrency import concurrency_of_queue
 from constructs_lib.messaging.brought_messaging import check_brought, check_only_consumer, check_senders
+from constructs_lib.messaging.encrypted_queue import subscribe_encrypted_queue
 from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, check_visibility, fit_visibility
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_topic_arn
+from constructs_lib.props.service_keys import let_alarms_use, let_topics_use
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
 from runtime.contract import Env
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_lambda as lambda_
@@ -61,9 +63,10 @@ class Notifications(Construct):
             "prod-shop", where several services share ``topic``. Defaults to those of all.
         dead_letter_queue: An existing queue for what could not be handled or delivered.
             Defaults to a new one that keeps messages for 14 days.
-        encryption_key: Customer managed key of the new topics, which lets CloudWatch use
-            it. Defaults to a new key with yearly rotation: the key that AWS manages for
-            SNS cannot be used by CloudWatch alarms.
+        encryption_key: Customer managed key of the new topics and queues; its policy gets what
+            CloudWatch's alarms and SNS need. Defaults to a new key of the topics, with yearly
+            rotation: the key that AWS manages for SNS cannot be used by CloudWatch alarms; and
+            to the key that SQS owns for the queues.
         alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm. Defaults to
             none.
         alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook. Defaults to
@@ -106,8 +109,10 @@ class Notifications(Construct):
             refuse_props_of_brought(
                 "queue", max_receive_count=max_receive_count, visibility_timeout=visibility_timeout
             )
-        if topic is not None and alarm_topic is not None:
-            refuse_props_of_brought("topic and alarm_topic", encryption_key=encryption_key)
+        if None not in {topic, alarm_topic, queue, dead_letter_queue}:
+            refuse_props_of_brought(
+                "topic, alarm_topic, queue and dead_letter_queue", encryption_key=encryption_key
+            )
         check_brought(
             self,
             topics={"topic": topic, "alarm_topic": alarm_topic},
@@ -120,6 +125,7 @@ class Notifications(Construct):
             queue=queue if topic is None else None,
             dead_letter_queue=dead_letter_queue if topic is None or alarm_topic is None else None,
         )
+        queue_encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
         self._queue_brought = queue is not None
         self._service = service
         self._visibility_timeout = visibility_timeout
@@ -138,7 +144,8 @@ class Notifications(Construct):
         self.dead_letter_queue: sqs.IQueue = dead_letter_queue or sqs.Queue(
             self,
             "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=queue_encryption,
+            encryption_master_key=encryption_key,
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
@@ -152,22 +159,19 @@ class Notifications(Construct):
         self.queue: sqs.IQueue = queue or sqs.Queue(
             self,
             "Queue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=queue_encryption,
+            encryption_master_key=encryption_key,
             enforce_ssl=True,
             visibility_timeout=visibility_timeout or DEFAULT_VISIBILITY,
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letter_queue, max_receive_count=max_receive_count or 5
             ),
         )
-        self._subscription = self.topic.add_subscription(
-            subscriptions.SqsSubscription(
-                self.queue,
-                raw_message_delivery=True,
-                filter_policy={
-                    name: sns.SubscriptionFilter(values) for name, values in _filter(service).items()
-                },
-                dead_letter_queue=self.dead_letter_queue,
-            )
+        if queue is None or dead_letter_queue is None:
+            let_topics_use(self, encryption_key)
+        self._subscription = self._subscribe_queue(
+            {name: sns.SubscriptionFilter(values) for name, values in _filter(service).items()},
+            is_encrypted=queue is None and encryption_key is not None,
         )
         self._subscribe_people(alarm_emails, alarm_subscriptions, brought=alarm_topic is not None)
         self.grants = NotificationsGrants(
@@ -250,7 +254,14 @@ class Notifications(Construct):
         functions.set_variable(Env.NOTIFICATION_QUEUE_URL, self.queue.queue_url, operator)
         functions.set_variable(Env.DEAD_LETTER_QUEUE_URL, self.dead_letter_queue.queue_url, operator)
 
-    def for_service(self, scope: Construct, construct_id: str, *, service: str) -> Notifications:
+    def for_service(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        service: str,
+        encryption_key: kms.IKey | None = None,
+    ) -> Notifications:
         """Give the notifications of one of the services that share these topics.
 
         The first service has this queue. Every other one gets a queue of its own, with a dead-letter
@@ -262,6 +273,7 @@ class Notifications(Construct):
             scope: Where the queues of another service are made.
             construct_id: Id within ``scope`` of its `Notifications`.
             service: Stage and name of the service, such as "prod-shop".
+            encryption_key: Customer managed key of these queues. Defaults to the key that SQS owns.
 
         """
         if self._service in {None, service}:
@@ -271,7 +283,12 @@ class Notifications(Construct):
         if isinstance(resource, sns.CfnSubscription):
             resource.filter_policy = _filter(self._service, {"exists": False})
         return Notifications(
-            scope, construct_id, topic=self.topic, alarm_topic=self.alarm_topic, service=service
+            scope,
+            construct_id,
+            topic=self.topic,
+            alarm_topic=self.alarm_topic,
+            service=service,
+            encryption_key=encryption_key,
         )
 
     def add_consumer(
@@ -327,6 +344,22 @@ class Notifications(Construct):
         """Age in seconds of the oldest message in the queue, at most over ``period`` (5 minutes)."""
         return self.queue.metric_approximate_age_of_oldest_message(period=period, statistic="Maximum")
 
+    def _subscribe_queue(
+        self, filter_policy: Mapping[str, sns.SubscriptionFilter], *, is_encrypted: bool
+    ) -> sns.Subscription:
+        if is_encrypted and isinstance(self.queue, sqs.Queue):
+            return subscribe_encrypted_queue(
+                self.topic, self.queue, filter_policy=filter_policy, dead_letter_queue=self.dead_letter_queue
+            )
+        return self.topic.add_subscription(
+            subscriptions.SqsSubscription(
+                self.queue,
+                raw_message_delivery=True,
+                filter_policy=filter_policy,
+                dead_letter_queue=self.dead_letter_queue,
+            )
+        )
+
     def _topic(self, construct_id: str) -> sns.Topic:
         return sns.Topic(self, construct_id, enforce_ssl=True, master_key=self.encryption_key)
 
@@ -343,15 +376,7 @@ class Notifications(Construct):
                 resources=[topic.topic_arn],
             )
         )
-        if self.encryption_key is not None:
-            self.encryption_key.add_to_resource_policy(
-                iam.PolicyStatement(
-                    sid="CloudWatchAlarms",
-                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                    principals=[cloudwatch_alarms],
-                    resources=["*"],
-                )
-            )
+        let_alarms_use(self, self.encryption_key)
         return topic
 
     def _subscribe_people(

@@ -36,6 +36,7 @@ from runtime.contract import Env
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_kms as kms
 
     from constructs_lib.parts import ServiceFunctions
 
@@ -90,6 +91,8 @@ class CommandWorkflow(Construct):
         log_retention: How long the log of executions is kept. Defaults to 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             RETAIN.
+        encryption_key: Customer managed key of the log of executions; its policy gets what CloudWatch Logs
+            needs. Defaults to the key that CloudWatch Logs owns.
 
     Raises:
         InvalidPropsError: A duration does not fit the type, or the retries do not fit
@@ -114,6 +117,7 @@ class CommandWorkflow(Construct):
         max_concurrency: int | None = None,
         log_retention: logs.RetentionDays | None = None,
         removal_policy: RemovalPolicy | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._worker = worker
@@ -130,6 +134,7 @@ class CommandWorkflow(Construct):
                 max_concurrency=max_concurrency,
                 log_retention=log_retention,
                 removal_policy=removal_policy,
+                encryption_key=encryption_key,
             )
             self.state_machine: sfn.IStateMachine = state_machine
             self.grants = CommandWorkflowGrants(state_machine)
@@ -162,6 +167,7 @@ class CommandWorkflow(Construct):
             self,
             "states",
             retention=log_retention or logs.RetentionDays.ONE_MONTH,
+            encryption_key=encryption_key,
             removal_policy=removal_policy or RemovalPolicy.RETAIN,
         )
         self.role = state_machine_role(self, worker)

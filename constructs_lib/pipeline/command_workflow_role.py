@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -60,4 +61,5 @@ def state_machine_role(scope: Construct, worker: lambda_.IFunction) -> iam.Role:
         "the actions of log delivery and of X-Ray take no resource",
         "AwsSolutions-IAM5[Resource::*]",
     )
+    acknowledge(role, OF_ONE_ROLE, *of_compliance_packs(NO_INLINE))
     return role

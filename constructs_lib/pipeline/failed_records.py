@@ -13,6 +13,13 @@ from constructs_lib.functions.brought_function import BroughtFunction, is_own_fu
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.compliance_packs import (
+    IN_ONE_REGION,
+    LOGGING,
+    REPLICATION,
+    VERSIONING,
+    of_compliance_packs,
+)
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_bucket_name
@@ -48,6 +55,8 @@ class FailedRecords(Construct):
             stack with records in the bucket cannot be deleted. Defaults to False.
         removal_policy: What happens to the new bucket when it leaves the stack. Defaults
             to RETAIN.
+        encryption_key: Customer managed key of the new bucket; the grants include its use.
+            Defaults to the key that S3 manages.
 
     Raises:
         InvalidPropsError: ``bucket`` is given together with a property that configures it,
@@ -64,17 +73,21 @@ class FailedRecords(Construct):
         bucket: s3.IBucket | None = None,
         auto_delete_objects: bool = False,
         removal_policy: RemovalPolicy | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         if bucket is not None:
             refuse_props_of_brought(
-                "bucket", auto_delete_objects=auto_delete_objects, removal_policy=removal_policy
+                "bucket",
+                auto_delete_objects=auto_delete_objects,
+                removal_policy=removal_policy,
+                encryption_key=encryption_key,
             )
         removal_policy = removal_policy or RemovalPolicy.RETAIN
         check_removal_policy("removal_policy", removal_policy)
         check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
-            removal_policy, auto_delete_objects=auto_delete_objects
+            removal_policy, encryption_key, auto_delete_objects=auto_delete_objects
         )
         self.grants = FailedRecordsGrants(self.bucket)
 
@@ -117,7 +130,9 @@ class FailedRecords(Construct):
         self.grants.replay(functions.operator)
         functions.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name, functions.operator)
 
-    def _new_bucket(self, removal_policy: RemovalPolicy, *, auto_delete_objects: bool) -> s3.Bucket:
+    def _new_bucket(
+        self, removal_policy: RemovalPolicy, encryption_key: kms.IKey | None, *, auto_delete_objects: bool
+    ) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             # An id that logical ids leave out: the bucket once stood where this construct stands.
@@ -126,7 +141,9 @@ class FailedRecords(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if encryption_key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=encryption_key,
+            bucket_key_enabled=True if encryption_key else None,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Expire",
@@ -143,6 +160,13 @@ class FailedRecords(Construct):
             bucket,
             "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",
             "AwsSolutions-S1",
+            *of_compliance_packs(LOGGING),
+        )
+        acknowledge(bucket, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
+        acknowledge(
+            bucket,
+            "an object is written once, and deleted when done",
+            *of_compliance_packs(VERSIONING),
         )
         if removal_policy is RemovalPolicy.DESTROY:
             Annotations.of(bucket).add_warning_v2(

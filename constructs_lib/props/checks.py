@@ -176,7 +176,7 @@ def check_auto_delete(removal_policy: RemovalPolicy, *, auto_delete_objects: boo
 
 
 def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
-    """Refuse a customer managed key for a table in a stack whose region is not known.
+    """Refuse a customer managed key for a table in a stack of an unknown or another region.
 
     A global table names the key of each region, so CloudFormation has to be told the region.
 
@@ -188,10 +188,11 @@ def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
         InvalidPropsError: There is a key, and the region is left to the deployment, or is another one.
 
     """
-    if encryption_key is not None:
-        check_environment("encryption_key", encryption_key, scope, account_may_differ=True)
-    region = Stack.of(scope).region
-    if encryption_key is not None and Token.is_unresolved(region):
+    if encryption_key is None:
+        return
+    hint = "make a key, or a replica of this one, there"
+    check_environment("encryption_key", encryption_key, scope, account_may_differ=True, hint=hint)
+    if Token.is_unresolved(Stack.of(scope).region):
         msg = (
             f"encryption_key needs a stack with a known region, got {_shown(encryption_key)} in a stack "
             "without one; give the stack env=Environment(region=...)"

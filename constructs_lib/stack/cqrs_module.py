@@ -10,6 +10,7 @@ from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_dataclass
 from constructs_lib.tables.naming import check_module_name
 from constructs_lib.tables.processing import Processing
+from constructs_lib.tables.table_options import TableOptions
 
 if TYPE_CHECKING:
     from constructs_lib.tables.cqrs_table import CqrsTable
@@ -30,7 +31,8 @@ class CqrsModule:
         processing: Who applies its commands: a workflow, or the stream function itself.
             Defaults to a workflow.
         data_sync: Whether the module has data sync handlers. Defaults to False.
-        table: Existing tables to use. Defaults to new ones, made by the stack.
+        table: Existing tables to use, or what the new ones have beside the usual, such as copies in
+            other Regions. Defaults to new ones, made by the stack, with nothing of that.
 
     Raises:
         InvalidPropsError: The name is not one that ``CommandModule`` takes, or a property
@@ -41,12 +43,12 @@ class CqrsModule:
     name: str
     processing: Processing = Processing.WORKFLOW
     data_sync: bool = False
-    table: CqrsTable | None = None
+    table: CqrsTable | TableOptions | None = None
 
     def __post_init__(self) -> None:
         """Refuse names and combinations that cannot be deployed."""
         check_module_name("name", self.name)
-        if self.table is not None:
+        if self.table is not None and not isinstance(self.table, TableOptions):
             inline = self.processing if self.processing is not Processing.WORKFLOW else None
             refuse_props_of_brought("table", processing=inline, data_sync=self.data_sync)
             if self.table.module_name != self.name:

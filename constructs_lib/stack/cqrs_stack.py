@@ -26,11 +26,13 @@ from constructs_lib.pipeline.command_workflow import CommandWorkflow, WorkflowTy
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
-from constructs_lib.props.checks import refuse_props_of_brought
+from constructs_lib.props.checks import check_table_key, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.props.taken_names import take_name
 from constructs_lib.stack.modules_of import check_declared
 from constructs_lib.stack.names import check_names, output_prefix
 from constructs_lib.stack.retained_data import RetainedData
+from constructs_lib.stack.stack_keywords import stack_keywords
 from constructs_lib.stack.taken_back import TakenBack
 from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
+    from aws_cdk import IPropertyInjector, IStackSynthesizer, PermissionsBoundary
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
     from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_kms as kms
 
     from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
@@ -72,8 +76,9 @@ class CqrsStack(Stack):
         scope: The app, or a stage.
         construct_id: Id within ``scope``, and the name of the stack.
         app_name: Name of the service; the second part of the tables' names.
-        env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
-            Defaults to "dev".
+        env_name: Name of the environment, such as "prod" or "pr-42"; the first part of those
+            names. "local" is for databases that are made for a test: no warning of passwords in
+            ``environment``. Defaults to "dev".
         modules: The service's modules.
         code: Folder with the Lambda code, or the code.
         handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
@@ -146,14 +151,33 @@ class CqrsStack(Stack):
             runs the functions. Defaults to True.
         retained: What a former stack has left of the same service, to be used in place of new
             tables, buckets and users. Defaults to nothing.
+        encryption_key: Customer managed key of all that the stack keeps: tables, buckets, topics,
+            queues, log groups and the functions' variables; ``env`` has to say the region. Its
+            policy gets what AWS services need; that of an imported key is its owner's, and a
+            warning says what it has to allow. Executions of a workflow, users and what is brought
+            along have keys of their own. Defaults to the keys that AWS owns, and a new one for the
+            topics.
         env: Account and region. Defaults to those of the CLI's credentials.
         description: What CloudFormation shows beside the stack. Defaults to nothing.
         tags: Tags of every resource. Defaults to none.
         termination_protection: Whether the stack itself is protected from deletion. Defaults to
             False.
+        stack_name: Name of the stack in CloudFormation. Defaults to one made of ``construct_id``
+            and of what it is in.
+        synthesizer: How assets and roles of the deployment are found, such as for a bootstrap with
+            another qualifier. Defaults to CDK's.
+        permissions_boundary: Boundary of each role that the stack makes. Defaults to none.
+        cross_region_references: Whether stacks of other Regions may use what is in this one, and
+            the other way round. Defaults to False.
+        notification_arns: Topics that CloudFormation tells of the stack's events. Defaults to none.
+        analytics_reporting: Whether the template has CDK's metadata. Defaults to what the app says.
+        suppress_template_indentation: Whether the template is written without indentation, which
+            keeps a large one below 1 MB. Defaults to what the app says.
+        property_injectors: What sets properties of CDK's constructs in this stack. Defaults to none.
 
     Raises:
-        InvalidPropsError: A name, folder or combination cannot be deployed.
+        InvalidPropsError: A name, folder or combination cannot be deployed, or another stack in the
+            app makes tables of the same names in the same account and region.
 
     """
 
@@ -201,44 +225,60 @@ class CqrsStack(Stack):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         check_code: bool = True,
         retained: RetainedData | None = None,
+        encryption_key: kms.IKey | None = None,
         env: Environment | None = None,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
         termination_protection: bool | None = None,
+        stack_name: str | None = None,
+        synthesizer: IStackSynthesizer | None = None,
+        permissions_boundary: PermissionsBoundary | None = None,
+        cross_region_references: bool | None = None,
+        notification_arns: Sequence[str] | None = None,
+        analytics_reporting: bool | None = None,
+        suppress_template_indentation: bool | None = None,
+        property_injectors: Sequence[IPropertyInjector] | None = None,
     ) -> None:
-        super().__init__(
-            scope,
-            construct_id,
+        keywords = stack_keywords(
             env=env,
             description=description,
             tags=tags,
             termination_protection=termination_protection,
+            stack_name=stack_name,
+            synthesizer=synthesizer,
+            permissions_boundary=permissions_boundary,
+            cross_region_references=cross_region_references,
+            notification_arns=notification_arns,
+            analytics_reporting=analytics_reporting,
+            suppress_template_indentation=suppress_template_indentation,
+            property_injectors=property_injectors,
         )
+        super().__init__(scope, construct_id, **keywords)
         check_names(app_name, env_name, modules)
         if check_code:
             check_declared(code, handler, modules)
-        if identity is not None:
-            refuse_props_of_brought("identity", password_auth=password_auth)
-        if authorizer is not None:
-            _check_authorizer(identity, password_auth=password_auth, realtime=realtime)
-        if notifications is not None:
-            refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
+        take_name(self, "stack", self.stack_name, hint="give one of them another id or stack_name")
+        self._check_parts(
+            modules,
+            identity=identity,
+            authorizer=authorizer,
+            notifications=notifications,
+            session_table=session_table,
+            attributes_bucket=attributes_bucket,
+            failed_records=failed_records,
+            master_data=master_data,
+            realtime=realtime,
+            retained=retained,
+            password_auth=password_auth,
+            alarm_emails=alarm_emails,
+            read_your_writes=read_your_writes,
+        )
+        check_table_key(self, encryption_key)
         check_api_timeout(api)
-        if session_table is not None:
-            _check_read_your_writes(session_table, read_your_writes)
+        self._encryption_key = encryption_key
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
-        if retained is not None:
-            retained.check(
-                self,
-                modules,
-                session_table_name=read_your_writes is not None and session_table is None,
-                master_data_table_name=master_data is True,
-                attributes_bucket_name=attributes_bucket is None,
-                failed_records_bucket_name=failed_records is None,
-                user_pool_id=identity is None and authorizer is None,
-            )
         self._taken_back = TakenBack(self, "Retained", data=retained or RetainedData())
         defaults = FunctionDefaults(
             architecture=architecture,
@@ -248,17 +288,29 @@ class CqrsStack(Stack):
             vpc=vpc,
             vpc_subnets=vpc_subnets,
             security_groups=security_groups,
+            encryption_key=encryption_key,
         )
-        self.tables = {module.name: module.table or self._new_table(module) for module in modules}
+        self.tables = {module.name: self._table_of(module) for module in modules}
         self.session_table = session_table
         if session_table is None and read_your_writes is not None:
             self.session_table = self._new_session_table(read_your_writes)
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
         self.attributes_bucket = attributes_bucket or self._new_attributes_bucket()
         self.notifications = (
-            Notifications(self, "Notifications", alarm_emails=alarm_emails, removal_policy=removal_policy)
+            Notifications(
+                self,
+                "Notifications",
+                encryption_key=encryption_key,
+                alarm_emails=alarm_emails,
+                removal_policy=removal_policy,
+            )
             if notifications is None
-            else notifications.for_service(self, "Notifications", service=metric_service(env_name, app_name))
+            else notifications.for_service(
+                self,
+                "Notifications",
+                service=metric_service(env_name, app_name),
+                encryption_key=encryption_key,
+            )
         )
         self._identity = identity
         if identity is None and authorizer is None:
@@ -290,6 +342,7 @@ class CqrsStack(Stack):
             worker=self.functions.worker,
             type=workflow_type,
             log_retention=log_retention,
+            encryption_key=encryption_key,
             removal_policy=removal_policy,
         )
         self.failed_records = failed_records or self._new_failed_records()
@@ -331,6 +384,7 @@ class CqrsStack(Stack):
             user_claim=(environment or {}).get(Env.USER_CLAIM) or None,
             cors_origins=cors_origins,
             log_retention=log_retention,
+            encryption_key=encryption_key,
             removal_policy=removal_policy,
         )
         self.code_check: CodeCheck | None = None
@@ -352,7 +406,47 @@ class CqrsStack(Stack):
             raise InvalidPropsError(msg)
         return self._identity
 
-    def _new_table(self, module: CqrsModule) -> CqrsTable:
+    def _check_parts(
+        self,
+        modules: Sequence[CqrsModule],
+        *,
+        identity: Identity | None,
+        authorizer: apigatewayv2.IHttpRouteAuthorizer | None,
+        notifications: Notifications | None,
+        session_table: SessionTable | None,
+        attributes_bucket: AttributesBucket | None,
+        failed_records: FailedRecords | None,
+        master_data: MasterDataTable | bool,
+        realtime: RealtimeApi | bool,
+        retained: RetainedData | None,
+        password_auth: bool,
+        alarm_emails: Sequence[str],
+        read_your_writes: Duration | None,
+    ) -> None:
+        """Refuse what would configure, or stand beside, a part that is brought along."""
+        if identity is not None:
+            refuse_props_of_brought("identity", password_auth=password_auth)
+        if authorizer is not None:
+            _check_authorizer(identity, password_auth=password_auth, realtime=realtime)
+        if notifications is not None:
+            refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
+        if session_table is not None:
+            _check_read_your_writes(session_table, read_your_writes)
+        if retained is not None:
+            retained.check(
+                self,
+                modules,
+                session_table_name=read_your_writes is not None and session_table is None,
+                master_data_table_name=master_data is True,
+                attributes_bucket_name=attributes_bucket is None,
+                failed_records_bucket_name=failed_records is None,
+                user_pool_id=identity is None and authorizer is None,
+            )
+
+    def _table_of(self, module: CqrsModule) -> CqrsTable:
+        if isinstance(module.table, CqrsTable):
+            return module.table
+        options = module.table.given() if module.table else {}
         if retained := self._taken_back.tables_of(module):
             has_all = "sync_table" in retained or not module.data_sync
             return CqrsTable(
@@ -363,6 +457,7 @@ class CqrsStack(Stack):
                 data_sync=module.data_sync,
                 command_table_has_open_index=True,
                 **retained,
+                **options,
                 **({} if has_all else self._of_new_tables(module)),
             )
         return CqrsTable(
@@ -371,13 +466,18 @@ class CqrsStack(Stack):
             module_name=module.name,
             processing=module.processing,
             data_sync=module.data_sync,
+            **options,
             **self._of_new_tables(module),
         )
 
     def _of_new_tables(self, module: CqrsModule) -> dict[str, Any]:
         """The properties that no table has which is there already."""
         prefix = naming.table_name_prefix(self._env_name, self._app_name, module.name)
-        return {"table_name_prefix": prefix, "removal_policy": self._removal_policy}
+        return {
+            "table_name_prefix": prefix,
+            "encryption_key": self._encryption_key,
+            "removal_policy": self._removal_policy,
+        }
 
     def _new_attributes_bucket(self) -> AttributesBucket:
         if (bucket := self._taken_back.attributes_bucket) is not None:
@@ -385,6 +485,7 @@ class CqrsStack(Stack):
         return AttributesBucket(
             self,
             "Attributes",
+            encryption_key=self._encryption_key,
             auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
             removal_policy=self._removal_policy,
         )
@@ -395,6 +496,7 @@ class CqrsStack(Stack):
         return FailedRecords(
             self,
             "FailedRecords",
+            encryption_key=self._encryption_key,
             auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
             removal_policy=self._removal_policy,
         )
@@ -417,6 +519,7 @@ class CqrsStack(Stack):
             "Sessions",
             read_your_writes=read_your_writes,
             table_name=naming.session_table_name(self._env_name, self._app_name),
+            encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
 
@@ -427,6 +530,7 @@ class CqrsStack(Stack):
             self,
             "MasterData",
             table_name=naming.master_data_table_name(self._env_name, self._app_name),
+            encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
 

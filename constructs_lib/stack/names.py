@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
+from constructs_lib.tables.naming import check_env_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from constructs_lib.stack.cqrs_module import CqrsModule
 
 __all__ = ["check_names", "output_prefix"]
-
-_STAGES: Final = ("local", "dev", "stg", "prod")
 
 
 def output_prefix(module_name: str) -> str:
@@ -29,8 +28,8 @@ def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule]) -> 
         InvalidPropsError: A name cannot be used, or is used twice.
 
     """
-    check_pattern("app_name", app_name, "[A-Za-z][A-Za-z0-9-]{0,63}", hint="use a name such as 'shop'")
-    check_pattern("env_name", env_name, "|".join(_STAGES), hint="the runtime knows these stages")
+    check_pattern("app_name", app_name, "[A-Za-z][A-Za-z0-9_.-]{0,63}", hint="use a name such as 'shop'")
+    check_env_name(env_name)
     if not modules:
         msg = "modules must name at least one module, got none; pass [CqrsModule('order')]"
         raise InvalidPropsError(msg)

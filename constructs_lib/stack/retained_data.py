@@ -10,6 +10,7 @@ from aws_cdk import Stack, Token
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_dataclass
+from constructs_lib.tables.cqrs_table import CqrsTable
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class RetainedData:
                     f"it has {', '.join(known)}"
                 )
                 raise InvalidPropsError(msg)
-            if known[name].table is not None:
+            if isinstance(known[name].table, CqrsTable):
                 msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
                 raise InvalidPropsError(msg)
             self._check_place(stack, name, arn)

@@ -13,6 +13,13 @@ from constructs_lib.functions.brought_function import BroughtFunction, is_own_fu
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.compliance_packs import (
+    IN_ONE_REGION,
+    LOGGING,
+    REPLICATION,
+    VERSIONING,
+    of_compliance_packs,
+)
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_bucket_name
@@ -158,7 +165,14 @@ class AttributesBucket(Construct):
                 self,
                 "only functions of this app read or write it; access_logs_bucket turns logs on",
                 "AwsSolutions-S1",
+                *of_compliance_packs(LOGGING),
             )
+        acknowledge(self, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
+        acknowledge(
+            self,
+            "an object is written once under a name of its own and never overwritten",
+            *of_compliance_packs(VERSIONING),
+        )
         bucket = s3.Bucket(
             self,
             "Bucket",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, RemovalPolicy, Token
@@ -25,6 +26,7 @@ from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
 from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
+from constructs_lib.tables.table_extras import TableExtras, as_struct, check_replicas, check_warm_throughput
 from runtime import contract
 from runtime.contract import Env
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
@@ -96,6 +99,17 @@ class CqrsTable(Construct):
             them and protects them from deletion; RETAIN_ON_UPDATE_OR_DELETE keeps them without
             protection, so that a first deployment that fails takes them back; DESTROY turns both
             off, for environments that are thrown away. Defaults to RETAIN.
+        replicas: Other Regions with copies of the new data and history tables, to read from. Write
+            in one Region only: a condition, which every write has, is checked in its own Region, and
+            the last of two writers would win. The command table has no copies. CloudFormation adds one
+            Region per deployment. Defaults to none.
+        replica_key_arns: By Region of ``replicas``, the ARN of the customer managed key there. Needed
+            with ``encryption_key``. Defaults to none.
+        contributor_insights: Whether CloudWatch shows the most used keys of the new tables; a mode
+            of DynamoDB's, to show throttled keys only. Defaults to False.
+        kinesis_stream: Stream that gets every change of the new data table. Defaults to none.
+        warm_throughput: What the new command and data tables are ready for at once: at least 12000
+            reads and 4000 writes per second. Defaults to that.
 
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, a property
@@ -123,6 +137,11 @@ class CqrsTable(Construct):
         max_write_request_units: int | None = None,
         point_in_time_recovery_days: int = LONGEST_RECOVERY_DAYS,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        replicas: Sequence[dynamodb.ReplicaTableProps] = (),
+        replica_key_arns: Mapping[str, str] | None = None,
+        contributor_insights: bool | dynamodb.ContributorInsightsMode = False,
+        kinesis_stream: kinesis.IStream | None = None,
+        warm_throughput: dynamodb.WarmThroughput | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.module_name = _module_name(construct_id, module_name)
@@ -140,12 +159,22 @@ class CqrsTable(Construct):
         )
         check_removal_policy("removal_policy", removal_policy)
         check_table_key(self, encryption_key)
+        replicas = [as_struct(dynamodb.ReplicaTableProps, replica) for replica in replicas]
+        warm_throughput = warm_throughput and as_struct(dynamodb.WarmThroughput, warm_throughput)
+        check_warm_throughput(warm_throughput)
+        check_replicas(self, replicas, encryption_key, replica_key_arns)
         needs_sync = data_sync or sync_table is not None
         brought = [command_table, data_table, history_table, *([sync_table] if needs_sync else [])]
         if command_table is not None and data_table is not None:
             refuse_props_of_brought(
-                "command_table and data_table", max_write_request_units=max_write_request_units
+                "command_table and data_table",
+                max_write_request_units=max_write_request_units,
+                warm_throughput=warm_throughput,
             )
+        if data_table is not None:
+            refuse_props_of_brought("data_table", kinesis_stream=kinesis_stream)
+        if data_table is not None and history_table is not None:
+            refuse_props_of_brought("data_table and history_table", replicas=replicas or None)
         if command_table is None and command_table_has_open_index:
             msg = (
                 "command_table_has_open_index needs command_table, got True without one; "
@@ -166,37 +195,33 @@ class CqrsTable(Construct):
                 encryption_key=encryption_key,
                 point_in_time_recovery_days=_changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
                 removal_policy=_changed(removal_policy, RemovalPolicy.RETAIN),
+                contributor_insights=contributor_insights,
             )
-        if command_table is not None and not command_table_has_open_index:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:noOpenIndex",
-                f"what is left unfinished in {self.module_name} is not finished by itself: its command table "
-                "was brought along without the index 'open'; add it, and say so with "
-                "command_table_has_open_index=True, or run 'cqrs reconcile' every now and then",
-            )
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableTables", "tables and their data are deleted with the stack"
-            )
+        self.has_open_index = command_table is None or command_table_has_open_index
+        self._warn(removal_policy)
         self._service: ServiceFunctions | None = None
         self._own: list[BroughtFunction] = []
         self._prefix = table_name_prefix
         self._made: set[str] = set()
+        self._new_tables: list[dynamodb.TableV2] = []
         self._recovery_days = point_in_time_recovery_days
         self._removal_policy = removal_policy
         self._encryption_key = encryption_key
+        usual = TableExtras(contributor_insights=contributor_insights)
+        copied = replace(usual, replicas=replicas, replica_key_arns=replica_key_arns)
+        written = replace(usual, warm_throughput=warm_throughput)
+        data = replace(copied, warm_throughput=warm_throughput, kinesis_stream=kinesis_stream)
         limited = dynamodb.Billing.on_demand(max_write_request_units=max_write_request_units)
         unlimited = dynamodb.Billing.on_demand()
         self.command_table: dynamodb.ITableV2 = command_table or self._table(
-            "Command", limited, stream=dynamodb.StreamViewType.NEW_IMAGE, has_open_index=True
+            "Command", limited, written, stream=dynamodb.StreamViewType.NEW_IMAGE, has_open_index=True
         )
-        self.data_table: dynamodb.ITableV2 = data_table or self._table("Data", limited)
-        self.history_table: dynamodb.ITableV2 = history_table or self._table("History", unlimited)
-        self.has_open_index = command_table is None or command_table_has_open_index
+        self.data_table: dynamodb.ITableV2 = data_table or self._table("Data", limited, data)
+        self.history_table: dynamodb.ITableV2 = history_table or self._table("History", unlimited, copied)
         self.sync_table: dynamodb.ITableV2 | None = sync_table
         if needs_sync and sync_table is None:
             # A cursor that expired would run its handler again from the start: no TTL here.
-            self.sync_table = self._table("Sync", unlimited, ttl=False)
+            self.sync_table = self._table("Sync", unlimited, usual, ttl=False)
         self.grants = CqrsTableGrants(
             command_table=self.command_table,
             data_table=self.data_table,
@@ -406,6 +431,22 @@ class CqrsTable(Construct):
             own.set_variable(Env.NODE_ENV, self._service.env_name)
             own.set_variable(Env.APP_NAME, self._service.app_name)
 
+    def apply_removal_policy(self, policy: RemovalPolicy) -> None:
+        """Decide anew what happens to the new tables when they leave the stack; protection follows.
+
+        Args:
+            policy: RETAIN or DESTROY, as for the property ``removal_policy``.
+
+        Raises:
+            InvalidPropsError: It is another one, or all tables were brought along.
+
+        """
+        check_removal_policy("policy", policy)
+        if not self._new_tables:
+            refuse_props_of_brought("command_table, data_table and history_table", policy=policy)
+        for table in self._new_tables:
+            table.apply_removal_policy(policy)
+
     def metric_throttled_commands(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the command table that were throttled, summed over ``period`` (5 minutes)."""
         return _throttled(self.command_table, "Write", period)
@@ -421,6 +462,19 @@ class CqrsTable(Construct):
     def metric_throttled_history(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
         return _throttled(self.history_table, "Write", period)
+
+    def _warn(self, removal_policy: RemovalPolicy) -> None:
+        if not self.has_open_index:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:noOpenIndex",
+                f"what is left unfinished in {self.module_name} is not finished by itself: its command table "
+                "was brought along without the index 'open'; add it, and say so with "
+                "command_table_has_open_index=True, or run 'cqrs reconcile' every now and then",
+            )
+        if removal_policy is RemovalPolicy.DESTROY:
+            Annotations.of(self).add_warning_v2(
+                "cqrs:destroyableTables", "tables and their data are deleted with the stack"
+            )
 
     def _check_brought(self, tables: Mapping[str, dynamodb.ITableV2 | None], *, has_open_index: bool) -> None:
         """Refuse tables that cannot hold the rows, and say which ones keep them for ever."""
@@ -447,6 +501,7 @@ class CqrsTable(Construct):
         self,
         construct_id: str,
         billing: dynamodb.Billing,
+        extras: TableExtras,
         *,
         stream: dynamodb.StreamViewType | None = None,
         ttl: bool = True,
@@ -456,7 +511,7 @@ class CqrsTable(Construct):
         self._made.add("sync_table" if suffix == contract.SYNC_SUFFIX else suffix)
         if has_open_index:
             self._made.add("open")
-        return new_table(
+        table = new_table(
             self,
             construct_id,
             table_name=naming.table_name(self._prefix, suffix) if self._prefix else None,
@@ -467,7 +522,10 @@ class CqrsTable(Construct):
             billing=billing,
             stream=stream,
             has_open_index=has_open_index,
+            extras=extras,
         )
+        self._new_tables.append(table)
+        return table
 
 
 def _check_stream_of(table_name: str, stream_arn: str | None) -> None:

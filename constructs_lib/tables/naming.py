@@ -9,6 +9,7 @@ from runtime import contract
 
 __all__ = [
     "MODULE_NAME_PATTERN",
+    "check_env_name",
     "check_module_name",
     "check_table_name_prefix",
     "master_data_table_name",
@@ -41,6 +42,12 @@ def session_table_name(env_name: str, app_name: str) -> str:
 def master_data_table_name(env_name: str, app_name: str) -> str:
     """Give the name of the table with settings by tenant, such as ``dev-shop-master-data``."""
     return f"{env_name}-{app_name}-{contract.MASTER_DATA_NAME}"
+
+
+def check_env_name(value: str) -> None:
+    """Refuse a name of an environment that table names could not start with."""
+    hint = "use letters, digits, '_', '-' and '.', such as 'prod' or 'pr-42'"
+    check_pattern("env_name", value, contract.ENV_NAME_PATTERN, hint=hint)
 
 
 def check_module_name(name: str, value: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -14,7 +14,10 @@ from constructs_lib.props.checks import (
     is_protected,
     refuse_props_of_brought,
 )
+from constructs_lib.props.deletion_protection import let_protection_follow
+from constructs_lib.props.taken_names import take_name
 from constructs_lib.tables.brought_table import check_keys, has_ttl
+from constructs_lib.tables.table_extras import NO_EXTRAS, TableExtras
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_RECOVERY_DAYS", "brought_or_new_table", "new_table"]
 
 LONGEST_RECOVERY_DAYS: Final = 35
+
+_OTHER_NAME: Final = (
+    "give one of them another env_name, app_name, module name, table_name_prefix or table_name, or its stack "
+    "another env=Environment(account=..., region=...)"
+)
 
 
 def new_table(
@@ -38,6 +46,7 @@ def new_table(
     billing: dynamodb.Billing | None = None,
     stream: dynamodb.StreamViewType | None = None,
     has_open_index: bool = False,
+    extras: TableExtras = NO_EXTRAS,
 ) -> dynamodb.TableV2:
     """Make a table that is on-demand, encrypted, and with the policy RETAIN protected from deletion.
 
@@ -52,12 +61,19 @@ def new_table(
         billing: Defaults to on-demand without a ceiling.
         stream: What its stream tells. Defaults to no stream.
         has_open_index: Whether there is an index over the commands that are under way.
+        extras: What it has beside the usual. Defaults to nothing.
+
+    Raises:
+        InvalidPropsError: Another table in the app, of the same account and region, has the name.
 
     """
+    if table_name is not None:
+        for region in (None, *(replica.region for replica in extras.replicas)):
+            take_name(scope, "table", table_name, region=region, hint=_OTHER_NAME)
     recovery = dynamodb.PointInTimeRecoverySpecification(
         point_in_time_recovery_enabled=True, recovery_period_in_days=recovery_days
     )
-    return dynamodb.TableV2(
+    table = dynamodb.TableV2(
         scope,
         construct_id,
         table_name=table_name,
@@ -66,16 +82,24 @@ def new_table(
         time_to_live_attribute=contract.TTL_ATTRIBUTE if expires else None,
         billing=billing or dynamodb.Billing.on_demand(),
         dynamo_stream=stream,
-        global_secondary_indexes=[_open_index()] if has_open_index else None,
+        global_secondary_indexes=[_open_index(extras)] if has_open_index else None,
         encryption=(
-            dynamodb.TableEncryptionV2.customer_managed_key(encryption_key)
+            dynamodb.TableEncryptionV2.customer_managed_key(encryption_key, extras.replica_key_arns)
             if encryption_key
             else dynamodb.TableEncryptionV2.dynamo_owned_key()
         ),
         point_in_time_recovery_specification=recovery if recovery_days is not None else None,
         removal_policy=removal_policy,
         deletion_protection=is_protected(scope, removal_policy),
+        **extras.table_props,
     )
+    let_protection_follow(
+        table,
+        removal_policy,
+        warning="cqrs:destroyableTables",
+        message="the table and its data are deleted with the stack",
+    )
+    return table
 
 
 def brought_or_new_table(
@@ -138,12 +162,15 @@ def brought_or_new_table(
     )
 
 
-def _open_index() -> dynamodb.GlobalSecondaryIndexPropsV2:
+def _open_index(extras: TableExtras) -> dynamodb.GlobalSecondaryIndexPropsV2:
     """Give the index over what is under way: only rows with its partition key are in it."""
     text = dynamodb.AttributeType.STRING
+    warm: dict[str, Any] = {"warm_throughput": extras.warm_throughput} if extras.warm_throughput else {}
     return dynamodb.GlobalSecondaryIndexPropsV2(
         index_name=contract.OPEN_INDEX,
         partition_key=dynamodb.Attribute(name=contract.OPEN_COLUMN, type=text),
         sort_key=dynamodb.Attribute(name=contract.OPEN_SORT_KEY, type=text),
         projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        # An index that is not ready holds up the writes to its table.
+        **warm,
     )

@@ -174,13 +174,15 @@ def test_props_of_an_existing_queue_are_refused(
         Notifications(stack, "Notifications", queue=sqs.Queue(stack, "Mine"), **props)
 
 
-def test_a_key_without_a_new_topic_is_refused(stack: cdk.Stack) -> None:
+def test_a_key_without_anything_new_is_refused(stack: cdk.Stack) -> None:
     with pytest.raises(InvalidPropsError, match="encryption_key has no effect"):
         Notifications(
             stack,
             "Notifications",
             topic=sns.Topic(stack, "MyTopic"),
             alarm_topic=sns.Topic(stack, "MyAlarms"),
+            queue=sqs.Queue(stack, "MyQueue"),
+            dead_letter_queue=sqs.Queue(stack, "MyDeadLetters"),
             encryption_key=kms.Key(stack, "Key"),
         )
 

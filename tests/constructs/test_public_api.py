@@ -65,6 +65,7 @@ def test_the_public_names_are_a_contract() -> None:
         "SessionTable",
         "SessionTableGrants",
         "StreamProcessing",
+        "TableOptions",
         "TenantSessions",
         "WorkflowType",
         "modules_of",

@@ -160,6 +160,8 @@ def test_debug_shows_the_text_of_what_is_only_reported(
         ({"NODE_ENV": "dev"}, True),
         ({"NODE_ENV": "stg"}, False),
         ({"NODE_ENV": "prod"}, False),
+        ({"NODE_ENV": "Production"}, False),
+        ({"NODE_ENV": "pr-42"}, False),
         ({"AWS_LAMBDA_FUNCTION_NAME": "f", "NODE_ENV": "local"}, False),
         ({"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}, False),
     ],

@@ -1,0 +1,54 @@
+"""The keywords of CDK's ``Stack``, handed on as they were given."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_cdk import Stack, Token
+
+from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.checks import check_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["stack_keywords"]
+
+_STACK_NAME: Final = "[A-Za-z][A-Za-z0-9-]{0,127}"
+_TOPIC_ARN: Final = "arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+"
+
+
+def stack_keywords(
+    *, stack_name: str | None, notification_arns: Sequence[str] | None, **others: object
+) -> dict[str, Any]:
+    """Give those keywords that are not None: an older CDK does not know each of them.
+
+    Raises:
+        InvalidPropsError: A value is none that CloudFormation takes, or the installed CDK does not
+            know the keyword.
+
+    """
+    check_pattern("stack_name", stack_name, _STACK_NAME, hint="use letters, digits and '-'")
+    for number, arn in enumerate(notification_arns or ()):
+        name = f"notification_arns[{number}]"
+        if Token.is_unresolved(arn):
+            msg = f"{name} must be known at synthesis, got a token; write the ARN as a literal"
+            raise InvalidPropsError(msg)
+        check_pattern(name, arn, _TOPIC_ARN, hint="it is the ARN of an SNS topic")
+    given = {"stack_name": stack_name, "notification_arns": notification_arns, **others}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if name not in _known():
+            msg = (
+                f"{name} must be a keyword of the installed aws-cdk-lib's Stack, got {type(value).__name__}; "
+                "update aws-cdk-lib, or leave it out"
+            )
+            raise InvalidPropsError(msg)
+    return given
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(inspect.signature(Stack.__init__).parameters)
