@@ -271,6 +271,15 @@ def test_a_function_for_two_purposes_is_for_neither_in_particular(stack: cdk.Sta
     assert set(variables_of(stack, "Mine")) == {Env.NODE_ENV, Env.APP_NAME}
 
 
+def test_an_api_function_that_was_brought_is_told_its_tenants_role(stack: cdk.Stack) -> None:
+    mine = new_function(stack, "Mine")
+    made = functions(stack, api=mine, tenant_sessions=True)
+    CqrsTable(stack, "Order").connect(made)
+    CommandWorkflow(stack, "Workflow", worker=made.worker).connect(made)
+    # A template whose resources depend on each other in a circle would be refused here.
+    assert {Env.TENANT_ROLE_ARN, Env.SFN_COMMAND_ARN, Env.MODULES} < set(variables_of(stack, "Mine"))
+
+
 def test_what_an_imported_function_needs_is_said(stack: cdk.Stack) -> None:
     made = functions(stack, worker=imported_function(stack, "mine"))
     CqrsTable(stack, "Order", table_name_prefix="dev-shop-order").connect(made)
