@@ -92,7 +92,7 @@ class BroughtFunction(Construct):
 
         """
         self._modules[name] = settings
-        literal = json.dumps(self._modules)
+        literal = json.dumps(self._modules, separators=(",", ":"))
         text = Stack.of(self).to_json_string(self._modules) if Token.is_unresolved(literal) else literal
         self.set_variable(Env.MODULES, text)
 

@@ -246,7 +246,6 @@ def test_tables_that_exist_are_used_by_name(stack: cdk.Stack) -> None:
     assert orders.module_settings_in(env_name="dev", app_name="shop") == {
         "mode": "inline",
         "history": "old-orders",
-        "open": True,
         "sync": True,
     }
     function = new_function(stack)

@@ -290,16 +290,6 @@ def test_what_an_imported_function_needs_is_said(stack: cdk.Stack) -> None:
     assert "MASTER_DATA_TABLE_NAME=<MasterDataTable" in text
 
 
-def test_a_function_of_another_stack_is_told_only_what_makes_no_circle() -> None:
-    app = new_app()
-    base, shop = cdk.Stack(app, "Base"), cdk.Stack(app, "Shop")
-    mine = new_function(base, "Mine")
-    made = functions(shop, worker=mine)
-    made.set_variable(Env.S3_BUCKET_NAME, s3.Bucket(shop, "Bucket").bucket_name, mine)
-    assert set(variables_of(base, "Mine")) == {Env.NODE_ENV, Env.APP_NAME, Env.FUNCTION}
-    assert ["S3_BUCKET_NAME=<Bucket" in text for text in said(base, "cqrs:untoldVariables")] == [True]
-
-
 def test_each_part_takes_a_function_of_ones_own(stack: cdk.Stack) -> None:
     mine = new_function(stack, "Mine", environment={"MINE": "1"})
     for make, _told in PARTS.values():

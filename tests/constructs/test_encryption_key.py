@@ -113,6 +113,7 @@ def test_each_function_may_use_the_key_as_far_as_its_work_needs(stacks: dict[str
         "FunctionsWorkerRole": WRITE,
         "FunctionsNotifierRole": {"kms:Decrypt"},
         "FunctionsOperatorRole": WRITE,
+        "CodeCheckAskingRole": {"kms:Decrypt"},
     }
 
 
@@ -145,7 +146,7 @@ def test_a_key_of_another_region_is_refused() -> None:
     key = kms.Key.from_key_arn(stack, "Key", ARN)
     with pytest.raises(
         InvalidPropsError,
-        match="must be a key of the stack's region us-east-1, got Test/Key of eu-west-1; make",
+        match="must be in the account and Region of Test, .*us-east-1, got Test/Key in .*eu-west-1; make",
     ):
         CqrsTable(stack, "Orders", encryption_key=key)
     with pytest.raises(InvalidPropsError, match=r"encryption_key needs a stack with a known region, .* env="):

@@ -59,7 +59,7 @@ def functions(stack: cdk.Stack, **brought: lambda_.IFunction) -> CqrsFunctions:
         "Functions",
         code=CODE,
         handler="index.handler",
-        app_name="shop",
+        app_name=service_of(stack),
         python_runtime=lambda_.Runtime.PYTHON_3_13,
         **{**dict.fromkeys(KINDS, mine), **brought},
     )
@@ -69,8 +69,14 @@ def key(stack: cdk.Stack) -> kms.Key:
     return kms.Key(stack, "Key")
 
 
+def service_of(stack: cdk.Stack) -> str:
+    """Each pair of stacks is a service of its own, so that no two make tables of one name."""
+    return stack.node.id.removesuffix("Here").removesuffix("There").lower()
+
+
 def tables(stack: cdk.Stack, **props: Any) -> CqrsTable:
-    return CqrsTable(stack, "Order", table_name_prefix="dev-shop-order", data_sync=True, **props)
+    prefix = f"dev-{service_of(stack)}-order"
+    return CqrsTable(stack, "Order", table_name_prefix=prefix, data_sync=True, **props)
 
 
 def notifications(stack: cdk.Stack, **props: Any) -> Notifications:
@@ -372,7 +378,12 @@ def test_layers_are_of_the_functions_region() -> None:
 def test_an_imported_function_is_taken_where_it_says_it_is() -> None:
     _, here = pairs(new_app(), "shop", HERE)
     arn = "arn:aws:lambda:{}:function:worker"
-    near = lambda_.Function.from_function_arn(here, "Near", arn.format("eu-west-1:111111111111"))
+    near = lambda_.Function.from_function_attributes(
+        here,
+        "Near",
+        function_arn=arn.format("eu-west-1:111111111111"),
+        role=iam.Role.from_role_name(here, "Role", "worker"),
+    )
     assert functions(here, worker=near).worker is near
     far = lambda_.Function.from_function_arn(here, "Far", arn.format("eu-central-1:111111111111"))
     with pytest.raises(InvalidPropsError, match="worker must be in the account and Region of ShopHere2"):
