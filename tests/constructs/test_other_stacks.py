@@ -369,6 +369,30 @@ def test_layers_are_of_the_functions_region() -> None:
             CqrsFunction(here, f"F{number}", code=CODE, handler="index.handler", layers=[layer])
 
 
+def test_what_is_of_another_stage_is_refused() -> None:
+    app = new_app()
+    outside = cdk.Stack(app, "Outside", env=HERE)
+    inside = cdk.Stack(cdk.Stage(app, "Prod", env=HERE), "Inside")
+    made = functions(inside)
+    for name, part in {"table": SessionTable(outside, "Sessions"), "user_pool": users(outside)}.items():
+        with pytest.raises(InvalidPropsError, match=f"{name} must be of the same app and stage as Prod/Insi"):
+            part.connect(made)
+    another = cdk.Stack(cdk.Stage(app, "Dev", env=HERE), "Inside")
+    with pytest.raises(InvalidPropsError, match="worker must be of the same app and stage as Dev/Inside"):
+        functions(another, worker=new_function(outside))
+
+
+def test_functions_of_several_stacks_are_told_apart() -> None:
+    """Their resources may have the same id in each: with ``tenant_sessions`` api must be another one."""
+    app = new_app()
+    here = cdk.Stack(app, "Here", env=HERE)
+    first, second = (new_function(cdk.Stack(app, name, env=HERE)) for name in ("A", "B"))
+    props: dict[str, Any] = {"code": CODE, "handler": "index.handler", "app_name": "shop", "api": first}
+    CqrsFunctions(here, "Functions", **props, worker=second, tenant_sessions=True)
+    with pytest.raises(InvalidPropsError, match="api must be a function with a role of its own"):
+        CqrsFunctions(here, "Others", **props, worker=first, tenant_sessions=True)
+
+
 def test_an_imported_function_is_taken_where_it_says_it_is() -> None:
     _, here = pairs(new_app(), "shop", HERE)
     arn = "arn:aws:lambda:{}:function:worker"
