@@ -30,12 +30,7 @@ def check_layer_regions(function: Construct, layers: Sequence[lambda_.ILayerVers
     here = Stack.of(function).region
     for layer in layers:
         if is_made_here(layer):
-            check_environment(
-                "layers",
-                layer,
-                function,
-                hint="publish it there, or let each stack make its own RuntimeLayer",
-            )
+            check_environment("layers", layer, function, hint=_HINT)
         there = _region_of(layer)
         if there != here and not Token.is_unresolved(here) and not Token.is_unresolved(there):
             msg = (

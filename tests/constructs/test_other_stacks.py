@@ -38,7 +38,6 @@ from constructs_lib import (
 from constructs_lib.functions.function_elsewhere import timeout_of
 from tests.constructs.conftest import new_app, warnings_of
 from tests.constructs.functions import CODE, new_function
-from tests.constructs.test_composition_stack import own_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +69,7 @@ def key(stack: cdk.Stack) -> kms.Key:
 
 
 def tables(stack: cdk.Stack, **props: Any) -> CqrsTable:
-    return CqrsTable(stack, "Order", table_name_prefix="dev-shop-order", data_sync=True, **props)
+    return CqrsTable(stack, "Order", table_name_prefix="dev-shop-order", **props)
 
 
 def notifications(stack: cdk.Stack, **props: Any) -> Notifications:
@@ -113,8 +112,7 @@ def service(there: cdk.Stack, here: cdk.Stack, *kinds: str) -> CqrsFunctions:
 
 #: What works between two stacks of one account and Region, and is refused between others.
 SAME_ENVIRONMENT: dict[str, Case] = {
-    "tables": connected(tables),
-    "tables with a key": connected(lambda there: tables(there, encryption_key=key(there))),
+    "tables": connected(lambda there: tables(there, encryption_key=key(there))),
     "sessions": connected(lambda there: SessionTable(there, "Sessions")),
     "settings": connected(lambda there: MasterDataTable(there, "MasterData")),
     "attributes": connected(lambda there: AttributesBucket(there, "Bucket", encryption_key=key(there))),
@@ -122,9 +120,6 @@ SAME_ENVIRONMENT: dict[str, Case] = {
     "notifications": connected(notifications),
     "workflow": connected(lambda there: CommandWorkflow(there, "Workflow", worker=new_function(there))),
     "healing": connected(lambda there: Healing(there, "Healing")),
-    "a table": lambda there, here: CqrsTable(
-        here, "Order", command_table=own_table(there, "Commands", stream=True)
-    ).connect(functions(here)),
     "a bucket": lambda there, here: AttributesBucket(here, "A", bucket=s3.Bucket(there, "B")).connect(
         functions(here)
     ),
@@ -147,9 +142,6 @@ SAME_ENVIRONMENT: dict[str, Case] = {
     ),
     "stream to a function": lambda there, here: StreamProcessing(
         here, "Stream", table=tables(here), function=new_function(there)
-    ),
-    "stream of a table to its function": lambda there, here: StreamProcessing(
-        here, "Stream", table=tables(there), function=new_function(there)
     ),
     "bucket of a stream": lambda there, here: StreamProcessing(
         here,
@@ -265,7 +257,7 @@ def test_a_function_of_another_stack_gets_its_rights_and_calls_from_this_one() -
         "SNS_TOPIC_ARN": "mine",
         "APP_NAME": "other",
         "NODE_ENV": "dev",
-        "CQRS_MODULES": '{"order":{"sync":true}}',
+        "CQRS_MODULES": '{"order":{}}',
     }
     # The rest is an output, as a person has to set it.
     outputs = Template.from_stack(here).to_json()["Outputs"]
