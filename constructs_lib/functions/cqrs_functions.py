@@ -12,7 +12,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
-from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in, original_of
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
 from constructs_lib.functions.secret_grants import allow_secret
@@ -389,9 +389,14 @@ class CqrsFunctions(Construct):
         return function is self.api or bool(self._arns(function) & self._arns(self.api))
 
     def _arns(self, function: lambda_.IFunction) -> set[str]:
+        known = original_of(function)
+        named = [(known, known.function_arn), *([(known.role, known.role.role_arn)] if known.role else [])]
         resolve = Stack.of(self).resolve
-        arns = [function.function_arn, *([function.role.role_arn] if function.role else [])]
-        return {str(resolve(arn)) for arn in arns}
+        # A reference says which resource of a stack it is, not of which stack.
+        return {
+            arn if isinstance(arn, str) else f"{arn} of {Stack.of(owner).node.path}"
+            for owner, arn in ((owner, resolve(arn)) for owner, arn in named)
+        }
 
     def _new_tenant_sessions(self, environment: Mapping[str, str]) -> TenantSessions:
         # Which tenants are common is what the function is told.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import Duration
 
-__all__ = ["WHERE_IT_RUNS", "FunctionElsewhere", "as_used_in", "timeout_of"]
+__all__ = ["WHERE_IT_RUNS", "FunctionElsewhere", "as_used_in", "original_of", "timeout_of"]
 
 WHERE_IT_RUNS: Final = (
     "a function looks for its tables where it runs: make it in the account and Region of its service"
@@ -59,10 +59,15 @@ def as_used_in(
     return FunctionElsewhere(scope, construct_id, name=name, function=function).function
 
 
+def original_of(function: lambda_.IFunction) -> lambda_.IFunction:
+    """Give the function that ``function`` stands for: itself, unless it is of another stack."""
+    holder = function.node.scope
+    return holder.original if isinstance(holder, FunctionElsewhere) else function
+
+
 def timeout_of(function: lambda_.IFunction) -> Duration | None:
     """How long a call of ``function`` may take; None where it is not known."""
-    holder = function.node.scope
-    known = holder.original if isinstance(holder, FunctionElsewhere) else function
+    known = original_of(function)
     return known.timeout if isinstance(known, lambda_.Function) else None
 
 

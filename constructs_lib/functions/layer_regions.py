@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Arn, ArnFormat, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import check_environment, is_made_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,21 +17,24 @@ if TYPE_CHECKING:
 
 __all__ = ["check_layer_regions"]
 
+_HINT: Final = "publish the layer there, too, or let each stack make its own RuntimeLayer"
+
 
 def check_layer_regions(function: Construct, layers: Sequence[lambda_.ILayerVersion]) -> None:
     """Refuse layers of another Region than that of ``function``, where both are known.
 
     Raises:
-        InvalidPropsError: A layer is of another Region.
+        InvalidPropsError: A layer is of another Region, or made in another account.
 
     """
     here = Stack.of(function).region
     for layer in layers:
+        if is_made_here(layer):
+            check_environment("layers", layer, function, hint=_HINT)
         there = _region_of(layer)
         if there != here and not Token.is_unresolved(here) and not Token.is_unresolved(there):
             msg = (
-                f"layers must be of the function's Region, {here}, got {layer.node.path} of {there}; "
-                "publish the layer in both Regions, or let each stack make its own RuntimeLayer"
+                f"layers must be of the function's Region, {here}, got {layer.node.path} of {there}; {_HINT}"
             )
             raise InvalidPropsError(msg)
 

@@ -19,7 +19,7 @@ from constructs_lib.messaging.brought_messaging import check_brought, check_only
 from constructs_lib.messaging.encrypted_queue import subscribe_encrypted_queue
 from constructs_lib.messaging.queue_visibility import DEFAULT_VISIBILITY, check_visibility, fit_visibility
 from constructs_lib.props.acknowledge import acknowledge
-from constructs_lib.props.checks import check_range, refuse_props_of_brought
+from constructs_lib.props.checks import check_pattern, check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_topic_arn
@@ -104,6 +104,7 @@ class Notifications(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
+        check_pattern("service", service, ".+-.+", hint="give stage and name, such as 'prod-shop'")
         check_range("max_receive_count", max_receive_count, minimum=1, maximum=1000, hint="5 is usual")
         if queue is not None:
             refuse_props_of_brought(
@@ -128,6 +129,7 @@ class Notifications(Construct):
         queue_encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
         self._queue_brought = queue is not None
         self._service = service
+        self._is_for_all = service is None
         self._visibility_timeout = visibility_timeout
         self.encryption_key = encryption_key
         if encryption_key is None and (topic is None or alarm_topic is None):
@@ -280,7 +282,7 @@ class Notifications(Construct):
             self._service = service
             return self
         resource = self._subscription.node.default_child
-        if isinstance(resource, sns.CfnSubscription):
+        if self._is_for_all and isinstance(resource, sns.CfnSubscription):
             resource.filter_policy = _filter(self._service, {"exists": False})
         return Notifications(
             scope,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import Construct
@@ -33,9 +33,11 @@ def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) ->
     The id of such a finding contains the resource as the template writes it.
     """
     principal = grantee.grant_principal
-    if isinstance(principal, Construct):
-        shown = flat(Stack.of(principal).resolve(resource))
-        acknowledge(principal, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
+    # An imported role is a construct, too, and none of Python's class.
+    if Construct.is_construct(principal):
+        role = cast("IConstruct", principal)
+        shown = flat(Stack.of(role).resolve(resource))
+        acknowledge(role, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
 
 
 def flat(value: Any) -> str:  # noqa: ANN401 - any CloudFormation expression

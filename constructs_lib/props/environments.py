@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from aws_cdk import Resource, Stack, Token
+from aws_cdk import Resource, Stack, Stage, Token
 
 from constructs_lib.errors import InvalidPropsError
 
@@ -45,9 +45,10 @@ def check_environment(
         region_may_differ: Whether it may be in another Region, if both are known. Defaults to False.
 
     Raises:
-        InvalidPropsError: They are in different accounts or Regions.
+        InvalidPropsError: They are in different accounts, Regions or stages.
 
     """
+    _check_stage(name, brought, user)
     there, here = _place(brought), _place(user)
     owner = Stack.of(user)
     is_ours = is_made_here(brought)
@@ -76,6 +77,7 @@ def check_region_is_known(name: str, brought: IConstruct, user: IConstruct, *, h
         InvalidPropsError: CDK could not refer from one to the other.
 
     """
+    _check_stage(name, brought, user)
     theirs, ours = Stack.of(brought), Stack.of(user)
     same = (theirs.account, theirs.region) == (ours.account, ours.region)
     if is_made_here(brought) and not same and not (all(_knows(theirs)) and all(_knows(ours))):
@@ -92,6 +94,16 @@ def is_made_here(brought: IConstruct) -> bool:
     if Resource.is_resource(brought):
         return bool(Resource.is_owned_resource(brought))
     return True
+
+
+def _check_stage(name: str, brought: IConstruct, user: IConstruct) -> None:
+    """Refuse what another stage, or another app, makes: the two are deployed apart."""
+    if is_made_here(brought) and Stage.of(brought) is not Stage.of(user):
+        msg = (
+            f"{name} must be of the same app and stage as {Stack.of(user).node.path}, "
+            f"got {brought.node.path}; make it in that stage, or import it by name, ARN or id"
+        )
+        raise InvalidPropsError(msg)
 
 
 def _place(construct: IConstruct) -> tuple[str, str]:

@@ -92,6 +92,8 @@ class AttributesBucket(Construct):
         check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
         if encryption_key is not None:
             check_environment("encryption_key", encryption_key, self, account_may_differ=True)
+        if access_logs_bucket is not None:
+            check_environment("access_logs_bucket", access_logs_bucket, self)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
             encryption_key=encryption_key,
             access_logs_bucket=access_logs_bucket,

@@ -146,7 +146,7 @@ def test_a_key_of_another_region_is_refused() -> None:
     key = kms.Key.from_key_arn(stack, "Key", ARN)
     with pytest.raises(
         InvalidPropsError,
-        match="must be in the account and Region of Test, .*us-east-1, got Test/Key in .*eu-west-1; make",
+        match=r"must be in the account and Region of Test, .*us-east-1, got Test/Key in .*eu-west-1; make",
     ):
         CqrsTable(stack, "Orders", encryption_key=key)
     with pytest.raises(InvalidPropsError, match=r"encryption_key needs a stack with a known region, .* env="):

@@ -38,7 +38,6 @@ from constructs_lib import (
 from constructs_lib.functions.function_elsewhere import timeout_of
 from tests.constructs.conftest import new_app, warnings_of
 from tests.constructs.functions import CODE, new_function
-from tests.constructs.test_composition_stack import own_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +75,7 @@ def service_of(stack: cdk.Stack) -> str:
 
 def tables(stack: cdk.Stack, **props: Any) -> CqrsTable:
     prefix = f"dev-{service_of(stack)}-order"
-    return CqrsTable(stack, "Order", table_name_prefix=prefix, data_sync=True, **props)
+    return CqrsTable(stack, "Order", table_name_prefix=prefix, **props)
 
 
 def notifications(stack: cdk.Stack, **props: Any) -> Notifications:
@@ -119,8 +118,7 @@ def service(there: cdk.Stack, here: cdk.Stack, *kinds: str) -> CqrsFunctions:
 
 #: What works between two stacks of one account and Region, and is refused between others.
 SAME_ENVIRONMENT: dict[str, Case] = {
-    "tables": connected(tables),
-    "tables with a key": connected(lambda there: tables(there, encryption_key=key(there))),
+    "tables": connected(lambda there: tables(there, encryption_key=key(there))),
     "sessions": connected(lambda there: SessionTable(there, "Sessions")),
     "settings": connected(lambda there: MasterDataTable(there, "MasterData")),
     "attributes": connected(lambda there: AttributesBucket(there, "Bucket", encryption_key=key(there))),
@@ -128,9 +126,6 @@ SAME_ENVIRONMENT: dict[str, Case] = {
     "notifications": connected(notifications),
     "workflow": connected(lambda there: CommandWorkflow(there, "Workflow", worker=new_function(there))),
     "healing": connected(lambda there: Healing(there, "Healing")),
-    "a table": lambda there, here: CqrsTable(
-        here, "Order", command_table=own_table(there, "Commands", stream=True)
-    ).connect(functions(here)),
     "a bucket": lambda there, here: AttributesBucket(here, "A", bucket=s3.Bucket(there, "B")).connect(
         functions(here)
     ),
@@ -153,9 +148,6 @@ SAME_ENVIRONMENT: dict[str, Case] = {
     ),
     "stream to a function": lambda there, here: StreamProcessing(
         here, "Stream", table=tables(here), function=new_function(there)
-    ),
-    "stream of a table to its function": lambda there, here: StreamProcessing(
-        here, "Stream", table=tables(there), function=new_function(there)
     ),
     "bucket of a stream": lambda there, here: StreamProcessing(
         here,
@@ -271,7 +263,7 @@ def test_a_function_of_another_stack_gets_its_rights_and_calls_from_this_one() -
         "SNS_TOPIC_ARN": "mine",
         "APP_NAME": "other",
         "NODE_ENV": "dev",
-        "CQRS_MODULES": '{"order":{"sync":true}}',
+        "CQRS_MODULES": '{"order":{}}',
     }
     # The rest is an output, as a person has to set it.
     outputs = Template.from_stack(here).to_json()["Outputs"]
@@ -373,6 +365,30 @@ def test_layers_are_of_the_functions_region() -> None:
         said = "layers must be of .* eu-west-1, got ShopThere/Layer1 of us-east-1"
         with nullcontext() if number == 0 else pytest.raises(InvalidPropsError, match=said):
             CqrsFunction(here, f"F{number}", code=CODE, handler="index.handler", layers=[layer])
+
+
+def test_what_is_of_another_stage_is_refused() -> None:
+    app = new_app()
+    outside = cdk.Stack(app, "Outside", env=HERE)
+    inside = cdk.Stack(cdk.Stage(app, "Prod", env=HERE), "Inside")
+    made = functions(inside)
+    for name, part in {"table": SessionTable(outside, "Sessions"), "user_pool": users(outside)}.items():
+        with pytest.raises(InvalidPropsError, match=f"{name} must be of the same app and stage as Prod/Insi"):
+            part.connect(made)
+    another = cdk.Stack(cdk.Stage(app, "Dev", env=HERE), "Inside")
+    with pytest.raises(InvalidPropsError, match="worker must be of the same app and stage as Dev/Inside"):
+        functions(another, worker=new_function(outside))
+
+
+def test_functions_of_several_stacks_are_told_apart() -> None:
+    """Their resources may have the same id in each: with ``tenant_sessions`` api must be another one."""
+    app = new_app()
+    here = cdk.Stack(app, "Here", env=HERE)
+    first, second = (new_function(cdk.Stack(app, name, env=HERE)) for name in ("A", "B"))
+    props: dict[str, Any] = {"code": CODE, "handler": "index.handler", "app_name": "shop", "api": first}
+    CqrsFunctions(here, "Functions", **props, worker=second, tenant_sessions=True)
+    with pytest.raises(InvalidPropsError, match="api must be a function with a role of its own"):
+        CqrsFunctions(here, "Others", **props, worker=first, tenant_sessions=True)
 
 
 def test_an_imported_function_is_taken_where_it_says_it_is() -> None:

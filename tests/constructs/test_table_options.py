@@ -164,5 +164,5 @@ def test_what_is_kept_after_all_is_protected(home: cdk.Stack) -> None:
     orders = CqrsTable(home, "Orders", removal_policy=cdk.RemovalPolicy.DESTROY)
     orders.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
     assert all(table["Replicas"][0]["DeletionProtectionEnabled"] for table in tables(home).values())
-    with pytest.raises(InvalidPropsError, match="policy must be RETAIN, .* or DESTROY, got SNAPSHOT"):
+    with pytest.raises(InvalidPropsError, match=r"policy must be RETAIN, .* or DESTROY, got SNAPSHOT"):
         orders.apply_removal_policy(cdk.RemovalPolicy.SNAPSHOT)
