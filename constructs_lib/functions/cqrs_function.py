@@ -11,9 +11,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.handler import check_handler
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import check_duration, check_range
+from constructs_lib.props.grants import merge_statements
 from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ class CqrsFunction(Construct):
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        merge_statements(self)
+        check_handler("handler", handler)
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
         check_range("reserved_concurrency", reserved_concurrency, minimum=0, hint="leave it out for no limit")
         check_duration(

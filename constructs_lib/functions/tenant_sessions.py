@@ -10,6 +10,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.parts import DataAccess
+from constructs_lib.props.grants import merge_statements
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import DIGEST_LENGTH, DIGEST_MARK, DIGEST_TAG, OBJECTS_FOLDER, TENANT_TAG
 
@@ -64,6 +65,7 @@ class TenantSessions(Construct):
         common_tenant_codes: Sequence[str] = ("common",),
     ) -> None:
         super().__init__(scope, construct_id)
+        merge_statements(self)
         for code in common_tenant_codes:
             if not _PLAIN.fullmatch(code):
                 msg = (

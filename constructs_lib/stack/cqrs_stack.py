@@ -68,7 +68,9 @@ class CqrsStack(Stack):
         env_name: Stage: "local", "dev", "stg" or "prod"; the first part of those names.
             Defaults to "dev".
         modules: The service's modules.
-        code: Folder with the Lambda code, or the code.
+        code: Folder with the Lambda code, zip file of it, or the code. A relative path is relative to
+            the working directory. Of a folder is left out what has no business in Lambda: hidden
+            files, caches, tests, virtual environments, ``node_modules``, ``cdk.out``.
         handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
         dependencies: Lock file of what ``code`` needs, for the functions that run it.
             Defaults to nothing besides the runtime.
@@ -210,7 +212,7 @@ class CqrsStack(Stack):
         self.functions = CqrsFunctions(
             self,
             "Functions",
-            code=code_asset(code),
+            code=code_asset(self, code, handler=handler),
             handler=handler,
             app_name=app_name,
             env_name=env_name,

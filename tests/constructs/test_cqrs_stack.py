@@ -70,6 +70,7 @@ def test_minimal(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion)
 
 
 def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
+    (code / "service.py").write_text("app = None\n", encoding="utf-8")
     requirements = code / "requirements.txt"
     requirements.write_text(f"ulid==1.1 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     stack = shop(
