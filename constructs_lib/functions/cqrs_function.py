@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -10,13 +10,17 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.handler import check_handler
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.props.acknowledge import acknowledge
-from constructs_lib.props.checks import check_duration, check_range
+from constructs_lib.props.checks import check_duration, check_length, check_range
 from constructs_lib.props.grants import merge_statements
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.environment import check_environment
+from constructs_lib.quotas.role_policies import check_policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from aws_cdk import RemovalPolicy
 
 __all__ = ["CqrsFunction"]
+
+_MOST_LAYERS: Final = 5
+_LONGEST_DESCRIPTION: Final = 256
 
 
 class CqrsFunction(Construct):
@@ -53,13 +60,13 @@ class CqrsFunction(Construct):
             synthesizes.
         reserved_concurrency: Calls at the same time that are set aside for, and are the
             limit of, this function. Defaults to the account's shared pool.
-        description: What the console shows beside the function. Defaults to nothing.
+        description: What the console shows beside the function, up to 256 characters. Defaults to nothing.
         log_retention: How long log lines are kept. Defaults to that of ``defaults``: 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             that of ``defaults``: RETAIN.
 
     Raises:
-        InvalidPropsError: A number or duration is outside what Lambda allows.
+        InvalidPropsError: A number, duration, text or list is outside what Lambda allows.
 
     """
 
@@ -86,6 +93,7 @@ class CqrsFunction(Construct):
         super().__init__(scope, construct_id)
         merge_statements(self)
         check_handler("handler", handler)
+        check_length("description", description, _LONGEST_DESCRIPTION, hint="say the rest in a comment")
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
         check_range("reserved_concurrency", reserved_concurrency, minimum=0, hint="leave it out for no limit")
         check_duration(
@@ -105,6 +113,7 @@ class CqrsFunction(Construct):
             )
             .plus(layers=layers, environment=environment)
         )
+        _check_layers(used.layers)
         self.log_group = logs.LogGroup(
             self, "LogGroup", retention=used.log_retention, removal_policy=used.removal_policy
         )
@@ -128,6 +137,8 @@ class CqrsFunction(Construct):
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
         )
+        check_environment(self.function)
+        check_at_synth(self, self.check_quotas)
         acknowledge(self.role, "X-Ray's write actions take no resource", "AwsSolutions-IAM5[Resource::*]")
         acknowledge(
             self.function,
@@ -141,3 +152,25 @@ class CqrsFunction(Construct):
             "again (the schedule): there are no asynchronous invocations to keep",
             "Serverless-LambdaDLQ",
         )
+
+    def check_quotas(self) -> None:
+        """Refuse what makes the function, or its role, larger than AWS takes, as they are now.
+
+        It is done again when the app is synthesized, for what was added since.
+
+        Raises:
+            InvalidPropsError: The variables are too large, or the role has too many policies.
+
+        """
+        check_environment(self.function)
+        check_policies(self.role)
+
+
+def _check_layers(layers: Sequence[lambda_.ILayerVersion]) -> None:
+    if len(layers) > _MOST_LAYERS:
+        paths = ", ".join(layer.node.path for layer in layers)
+        msg = (
+            f"layers must be at most {_MOST_LAYERS}, those of defaults and for dependencies included, got "
+            f"{len(layers)}: {paths}; put what they hold into fewer"
+        )
+        raise InvalidPropsError(msg)

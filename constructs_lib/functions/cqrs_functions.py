@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aws_cdk import Duration, RemovalPolicy
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_logs as logs
     from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -146,6 +147,7 @@ class CqrsFunctions(Construct):
         self.app_name = app_name
         self.env_name = env_name
         self._modules: dict[str, Mapping[str, Any]] = {}
+        self._own: list[CqrsFunction] = []
         shared = (
             (defaults or FunctionDefaults())
             .but(
@@ -167,7 +169,7 @@ class CqrsFunctions(Construct):
             if given is not None and not isinstance(given, FunctionOptions):
                 return given
             options = given or FunctionOptions()
-            return CqrsFunction(
+            made = CqrsFunction(
                 self,
                 kind.capitalize(),
                 code=code,
@@ -178,7 +180,9 @@ class CqrsFunctions(Construct):
                 timeout=options.timeout or TIMEOUTS[kind],
                 reserved_concurrency=options.reserved_concurrency,
                 description=f"{app_name} {env_name}: {kind}",
-            ).function
+            )
+            self._own.append(made)
+            return made.function
 
         self.api = function(FunctionKind.API, api, with_own_code)
         self.stream = function(FunctionKind.STREAM, stream, shared)
@@ -212,6 +216,27 @@ class CqrsFunctions(Construct):
                 )
                 raise InvalidPropsError(msg)
             self.set_variable(Env.RYW_SESSION_TTL_MINUTES, minutes, self.api)
+        self.check_quotas()
+
+    @property
+    def roles(self) -> list[iam.Role]:
+        """The roles that were made here: of the new functions, and of `tenant_sessions`."""
+        of_tenants = [self.tenant_sessions.role] if self.tenant_sessions else []
+        return [*(function.role for function in self._own), *of_tenants]
+
+    def check_quotas(self) -> None:
+        """Refuse what makes a new function, or a role, larger than AWS takes, as they are now.
+
+        It is done again when the app is synthesized, for what was added since.
+
+        Raises:
+            InvalidPropsError: Variables are too large, or a role has too many policies.
+
+        """
+        for function in self._own:
+            function.check_quotas()
+        if self.tenant_sessions is not None:
+            self.tenant_sessions.check_quotas()
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
         """Let your code, in api, worker and operator, read ``secret``.

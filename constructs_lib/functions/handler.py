@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Token
+from constructs_lib.props.checks import check_length, check_pattern
 
-from constructs_lib.errors import InvalidPropsError
-from constructs_lib.props.checks import check_pattern
-
-__all__ = ["check_handler", "files_of_handler"]
+__all__ = ["LONGEST_HANDLER", "check_handler", "files_of_handler"]
 
 LONGEST_HANDLER: Final = 128
 _HANDLER: Final = r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*\.[A-Za-z_]\w*"
@@ -23,12 +20,8 @@ def check_handler(name: str, value: str) -> None:
 
     """
     check_pattern(name, value, _HANDLER, hint="write the module and the name in it, such as 'main.app'")
-    if not Token.is_unresolved(value) and len(value) > LONGEST_HANDLER:
-        msg = (
-            f"{name} must have at most {LONGEST_HANDLER} characters, got {len(value)}; "
-            "import the app in a module with a shorter path, such as 'main.app'"
-        )
-        raise InvalidPropsError(msg)
+    hint = "import the app in a module with a shorter path, such as 'main.app'"
+    check_length(name, value, LONGEST_HANDLER, hint=hint)
 
 
 def files_of_handler(handler: str) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.grants import merge_statements
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.role_policies import check_policies
 from runtime.contract import DIGEST_LENGTH, DIGEST_MARK, DIGEST_TAG, OBJECTS_FOLDER, TENANT_TAG
 
 if TYPE_CHECKING:
@@ -94,11 +96,21 @@ class TenantSessions(Construct):
         )
         for statement in _denials(common_tenant_codes):
             self.role.add_to_policy(statement)
+        check_at_synth(self, self.check_quotas)
         self.data_access = DataAccess(
             self.role,
             own_objects=_objects(_TENANT, f"{DIGEST_MARK}{_DIGEST}"),
             common_objects=tuple(path for code in common_tenant_codes for path in _objects(code)),
         )
+
+    def check_quotas(self) -> None:
+        """Refuse a role with more policies than AWS takes, as it is now; done again at synthesis.
+
+        Raises:
+            InvalidPropsError: There are too many.
+
+        """
+        check_policies(self.role)
 
 
 def _denials(common: Sequence[str]) -> list[iam.PolicyStatement]:

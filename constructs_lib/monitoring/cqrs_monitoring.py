@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aws_cdk import NestedStack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CqrsMonitoring"]
 
+#: The dashboard takes each alarm as an output of its stack, of which there may be 200: 10 a module.
+_MODULES_OF_A_NEST: Final = 15
 _Operator = cloudwatch.ComparisonOperator
 _Missing = cloudwatch.TreatMissingData
 
@@ -75,6 +78,9 @@ class CqrsMonitoring(Construct):
         healing: What finishes unfinished commands, to be missed when it stops. Defaults to none.
         thresholds: When the alarms ring. Defaults to `AlarmThresholds`.
         dashboard: Whether there is a dashboard. Defaults to True.
+        nested_alarms: Whether the alarms of the modules are in nested stacks, of 15 modules each, so that
+            they do not count among the 500 resources of the stack. Switched on or off, alarms are made
+            anew, with their history. Defaults to False.
 
     Raises:
         InvalidPropsError: There is no topic for alarms, or nothing to watch.
@@ -99,6 +105,7 @@ class CqrsMonitoring(Construct):
         healing: Healing | None = None,
         thresholds: AlarmThresholds | None = None,
         dashboard: bool = True,
+        nested_alarms: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self.alarm_topic = _topic(alarm_topic, notifications)
@@ -121,8 +128,9 @@ class CqrsMonitoring(Construct):
                 "give tables, streams, workflow, functions, api, healing or notifications"
             )
             raise InvalidPropsError(msg)
+        nests = _Nests(self) if nested_alarms else None
         for watched in _watched(parts, self.thresholds):
-            self._add(watched)
+            self._add(watched, nests.of(watched.module) if nests and watched.module else self)
         self.dashboard: cloudwatch.Dashboard | None = None
         if dashboard:
             self.dashboard = new_dashboard(self, parts, self.alarms)
@@ -162,12 +170,13 @@ class CqrsMonitoring(Construct):
                 periods=periods,
                 breaching=breaching,
                 is_state=is_state,
-            )
+            ),
+            self,
         )
 
-    def _add(self, watched: Watched) -> cloudwatch.Alarm:
+    def _add(self, watched: Watched, scope: Construct) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
-            self,
+            scope,
             watched.name,
             metric=watched.metric,
             threshold=watched.threshold,
@@ -185,6 +194,23 @@ class CqrsMonitoring(Construct):
             alarm.add_ok_action(action)
         self.alarms[watched.name] = alarm
         return alarm
+
+
+class _Nests:
+    """Nested stacks for the alarms of modules, in the order in which the modules come."""
+
+    def __init__(self, scope: Construct) -> None:
+        self._scope = scope
+        self._modules: list[str] = []
+        self._stacks: list[NestedStack] = []
+
+    def of(self, module: str) -> NestedStack:
+        """Give the nested stack of a module."""
+        if module not in self._modules:
+            if len(self._modules) % _MODULES_OF_A_NEST == 0:
+                self._stacks.append(NestedStack(self._scope, f"Alarms{len(self._stacks) + 1}"))
+            self._modules.append(module)
+        return self._stacks[self._modules.index(module) // _MODULES_OF_A_NEST]
 
 
 def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watched]:

@@ -26,7 +26,10 @@ from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
-from constructs_lib.stack.names import check_names, output_prefix
+from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.stack_size import MOST_OUTPUTS
+from constructs_lib.stack.names import check_names, check_stack_texts, output_prefix
+from constructs_lib.stack.quotas import check_stack
 from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
@@ -86,6 +89,8 @@ class CqrsStack(Stack):
         monitoring: When the alarms ring; True for the usual thresholds, False for neither
             alarms nor dashboard, such as in an environment that nobody is called for. Defaults
             to True.
+        nested_alarms: Whether the alarms of the modules are in nested stacks, which count as one of the
+            500 resources of the stack each: for more than some 30 modules. Defaults to False.
         heal_every: How often the service looks for commands that nobody has finished, and
             finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
             reconcile``. Defaults to 5 minutes.
@@ -105,6 +110,9 @@ class CqrsStack(Stack):
             has to set ``TENANT_ROLE_ARN`` by itself, to ``functions.tenant_sessions.role``'s.
             Defaults to False: the library alone keeps tenants apart.
         notifications: Topics and queue from another stack. Defaults to new ones.
+        table_outputs: Whether the names of the modules' tables are outputs of the stack. Defaults to
+            True where that makes no more than 200 outputs, as many as a stack may have, and else to
+            False.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
@@ -128,7 +136,8 @@ class CqrsStack(Stack):
             False.
 
     Raises:
-        InvalidPropsError: A name, folder or combination cannot be deployed.
+        InvalidPropsError: A name, folder or combination cannot be deployed, or there is more of
+            something than AWS takes.
 
     """
 
@@ -150,6 +159,7 @@ class CqrsStack(Stack):
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
+        nested_alarms: bool = False,
         heal_every: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
@@ -159,6 +169,7 @@ class CqrsStack(Stack):
         authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None,
         tenant_sessions: bool = False,
         notifications: Notifications | None = None,
+        table_outputs: bool | None = None,
         api: FunctionOptions | lambda_.IFunction | None = None,
         stream: FunctionOptions | lambda_.IFunction | None = None,
         worker: FunctionOptions | lambda_.IFunction | None = None,
@@ -173,6 +184,7 @@ class CqrsStack(Stack):
         tags: Mapping[str, str] | None = None,
         termination_protection: bool | None = None,
     ) -> None:
+        check_stack_texts(description, tags)
         super().__init__(
             scope,
             construct_id,
@@ -180,6 +192,8 @@ class CqrsStack(Stack):
             description=description,
             tags=tags,
             termination_protection=termination_protection,
+            # Line breaks and spaces are a third of a large template.
+            suppress_template_indentation=nested_alarms or None,
         )
         check_names(app_name, env_name, modules)
         if identity is not None:
@@ -276,8 +290,14 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             removal_policy=removal_policy,
         )
-        self.monitoring = None if monitoring is False else self._new_monitoring(monitoring)
-        self._add_outputs()
+        self._nested_alarms = nested_alarms
+        self.monitoring = (
+            None if monitoring is False else self._new_monitoring(monitoring, nested_alarms=nested_alarms)
+        )
+        self._add_outputs(table_outputs)
+        self.functions.check_quotas()
+        self._check_stack(whole=False)
+        check_at_synth(self, lambda: self._check_stack(whole=True))
 
     @property
     def identity(self) -> Identity:
@@ -350,7 +370,9 @@ class CqrsStack(Stack):
             user_claim=environment.get(Env.USER_CLAIM) or Claim.USER,
         )
 
-    def _new_monitoring(self, thresholds: AlarmThresholds | Literal[True]) -> CqrsMonitoring:
+    def _new_monitoring(
+        self, thresholds: AlarmThresholds | Literal[True], *, nested_alarms: bool
+    ) -> CqrsMonitoring:
         functions = self.functions
         return CqrsMonitoring(
             self,
@@ -370,9 +392,20 @@ class CqrsStack(Stack):
             api=self.api,
             healing=self.healing,
             thresholds=None if thresholds is True else thresholds,
+            nested_alarms=nested_alarms,
         )
 
-    def _add_outputs(self) -> None:
+    def _check_stack(self, *, whole: bool) -> None:
+        """Refuse more than CloudFormation takes, at first and when the stack is whole."""
+        check_stack(
+            self,
+            self.functions.roles,
+            watched=self.monitoring is not None,
+            nested=self._nested_alarms,
+            whole=whole,
+        )
+
+    def _add_outputs(self, table_outputs: bool | None) -> None:  # noqa: FBT001 - a prop
         """Add what a client, a test or an operator needs to find the service."""
         outputs = {
             "ApiUrl": self.api.url,
@@ -393,6 +426,15 @@ class CqrsStack(Stack):
         if self.realtime is not None:
             outputs["RealtimeHttpEndpoint"] = self.realtime.http_endpoint
             outputs["RealtimeWebSocketEndpoint"] = self.realtime.websocket_endpoint
+        of_tables = self._outputs_of_tables()
+        fit = len(outputs) + len(of_tables) <= MOST_OUTPUTS
+        if fit if table_outputs is None else table_outputs:
+            outputs.update(of_tables)
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
+
+    def _outputs_of_tables(self) -> dict[str, str]:
+        outputs: dict[str, str] = {}
         for name, table in self.tables.items():
             prefix = output_prefix(name)
             outputs[f"{prefix}CommandTableName"] = table.command_table.table_name
@@ -400,8 +442,7 @@ class CqrsStack(Stack):
             outputs[f"{prefix}HistoryTableName"] = table.history_table.table_name
             if table.sync_table is not None:
                 outputs[f"{prefix}SyncTableName"] = table.sync_table.table_name
-        for name, value in outputs.items():
-            CfnOutput(self, name, value=value)
+        return outputs
 
 
 def _given_or(given: _Made | bool, make: Callable[[], _Made]) -> _Made | None:  # noqa: FBT001 - a prop

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
@@ -421,3 +422,28 @@ def test_no_tenant_can_be_a_dimension_of_what_is_watched(service: Watched) -> No
         "service",
     }
     assert "tenant" not in json.dumps(service.widgets)
+
+
+def test_alarms_of_modules_may_be_nested(stack: cdk.Stack) -> None:
+    off: dict[str, Any] = dict.fromkeys(OFF)
+    few = AlarmThresholds(**{**off, "commands_failed": 1, "function_errors": 5})
+    imported = dynamodb.TableV2.from_table_name(stack, "Existing", "existing")
+    tables = {"command_table": imported, "data_table": imported, "history_table": imported}
+    names = [f"module{number}" for number in range(16)]
+    made = CqrsMonitoring(
+        stack,
+        "Monitoring",
+        app_name="shop",
+        alarm_topic=sns.Topic(stack, "Topic"),
+        tables=[CqrsTable(stack, name, **tables) for name in names],
+        functions={"worker": imported_function(stack, "worker")},
+        thresholds=few,
+        nested_alarms=True,
+    )
+    assert list(made.alarms) == [*(f"CommandsFailed-{name}" for name in names), "FunctionErrors-worker"]
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::CloudFormation::Stack", 2)
+    template.resource_count_is("AWS::CloudWatch::Alarm", 1)
+    # All of them are on the dashboard.
+    (widget, *_) = [w["properties"] for w in dashboard_of(made) if w["type"] == "alarm"]
+    assert len(widget["alarms"]) == 17
