@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Annotations, Stage
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib.functions.code_contents import check_contents, check_size, hidden_modules
+from constructs_lib.functions.code_contents import HIDES_RUNTIME, check_contents, check_size, hidden_modules
 from constructs_lib.functions.handler import check_handler
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-__all__ = ["code_asset"]
+__all__ = ["code_asset", "warn_of_hidden_runtime"]
 
 _NOT_DEPLOYED: Final = [
     "**/__pycache__",
@@ -66,6 +66,19 @@ def code_asset(scope: Construct, code: str | Path | lambda_.Code, *, handler: st
     excluded = [*_NOT_DEPLOYED, *_environments(real), *_output_of(scope, real)]
     check_size(path, excluded)
     return lambda_.Code.from_asset(str(real), exclude=excluded)
+
+
+def warn_of_hidden_runtime(scope: Construct, code: lambda_.Code) -> None:
+    """Warn of a ``lambda_.Code`` that may hide the runtime; what it leaves out, it does not tell."""
+    if not isinstance(code, lambda_.AssetCode):
+        return
+    for hiding in HIDES_RUNTIME:
+        if (Path(code.path) / hiding).is_file():
+            Annotations.of(scope).add_warning_v2(
+                "cqrs:hiddenRuntime",
+                f"{Path(code.path) / hiding} hides the package 'runtime' of the layer, and no function would "
+                "start; rename it, or leave it out with from_asset(exclude=...)",
+            )
 
 
 def _environments(folder: Path) -> list[str]:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["check_contents", "check_size", "hidden_modules"]
+__all__ = ["HIDES_RUNTIME", "MOST_BYTES", "check_contents", "check_size", "hidden_modules"]
 
 #: Lambda unpacks the code and its layers into one place of 250 MB.
 MOST_BYTES: Final = 250 * 1024**2
 
 # The code is searched before the layers. A folder without __init__.py hides no package behind it.
-_HIDES_RUNTIME: Final = ("runtime.py", "runtime/__init__.py")
+HIDES_RUNTIME: Final = ("runtime.py", "runtime/__init__.py")
 #: They are no part of what runs in Lambda.
 _UNUSED: Final = frozenset({"test", "this", "antigravity", "idlelib", "turtle", "tkinter"})
 
@@ -51,7 +51,7 @@ def check_contents(code: Path, handler: str) -> None:
         )
         raise InvalidPropsError(msg)
     files = _Files(code)
-    for hiding in _HIDES_RUNTIME:
+    for hiding in HIDES_RUNTIME:
         if hiding in files:
             msg = (
                 f"code must not have {hiding}, got {str(code)!r} with it ({absolute / hiding}): it hides the "

@@ -19,7 +19,7 @@ from constructs_lib.props.checks import check_duration, check_length, check_rang
 from constructs_lib.props.grants import merge_statements
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.quotas.at_synth import check_at_synth
-from constructs_lib.quotas.environment import check_environment
+from constructs_lib.quotas.environment import check_environment, may_be_too_large
 from constructs_lib.quotas.role_policies import check_policies
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class CqrsFunction(Construct):
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
         )
-        check_environment(self.function)
+        if may_be_too_large(used.environment):
+            check_environment(self.function)
         check_at_synth(self, self.check_quotas)
         acknowledge(self.role, "X-Ray's write actions take no resource", "AwsSolutions-IAM5[Resource::*]")
         acknowledge(

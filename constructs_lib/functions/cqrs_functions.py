@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.code_asset import warn_of_hidden_runtime
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
@@ -16,6 +18,8 @@ from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.quotas.environment import check_environment, may_be_too_large
+from constructs_lib.quotas.role_policies import FEW_MODULES, check_policies
 from constructs_lib.tables.session_table import session_minutes
 from runtime.contract import Env, FunctionKind
 
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     from constructs_lib.tables.session_table import SessionTable
 
 __all__ = ["CqrsFunctions"]
+
+#: Some 900 bytes of variables tell where the parts of a service are.
+_PARTS: Final = 500
 
 
 class CqrsFunctions(Construct):
@@ -102,8 +109,8 @@ class CqrsFunctions(Construct):
             that of ``defaults``: RETAIN.
 
     Raises:
-        InvalidPropsError: A variable is one that the constructs set,
-            ``read_your_writes`` has no session table, or with ``tenant_sessions`` the api function,
+        InvalidPropsError: A variable is one that the constructs set, the variables are larger than
+            4 KB, ``read_your_writes`` has no session table, or with ``tenant_sessions`` the api function,
             or its role, is also that of another one.
 
     """
@@ -144,10 +151,13 @@ class CqrsFunctions(Construct):
         own = dict(environment or {})
         check_own_variables("environment", own)
         warn_of_passwords(self, own, env_name)
+        warn_of_hidden_runtime(self, code)
         self.app_name = app_name
         self.env_name = env_name
         self._modules: dict[str, Mapping[str, Any]] = {}
         self._own: list[CqrsFunction] = []
+        # Beside the names and addresses of the parts.
+        self._environment = {**own, "PARTS": "x" * _PARTS}
         shared = (
             (defaults or FunctionDefaults())
             .but(
@@ -233,10 +243,12 @@ class CqrsFunctions(Construct):
             InvalidPropsError: Variables are too large, or a role has too many policies.
 
         """
-        for function in self._own:
-            function.check_quotas()
-        if self.tenant_sessions is not None:
-            self.tenant_sessions.check_quotas()
+        if may_be_too_large({**self._environment, Env.MODULES: json.dumps(self._modules)}):
+            for function in self._own:
+                check_environment(function.function)
+        if len(self._modules) > FEW_MODULES:
+            for role in self.roles:
+                check_policies(role)
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
         """Let your code, in api, worker and operator, read ``secret``.

@@ -15,7 +15,7 @@ from runtime.contract import Env
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MOST_BYTES", "check_environment"]
+__all__ = ["MOST_BYTES", "check_environment", "may_be_too_large"]
 
 #: Of a function's variables together: Lambda measures them as the JSON text that they are sent in.
 MOST_BYTES: Final = 4096
@@ -26,8 +26,18 @@ _RANDOM: Final = len("-1A2B3C4D5E6F7")
 _PREFIX: Final = len("arn:aws-us-gov:elasticloadbalancing:us-gov-west-1:123456789012:")
 _PSEUDO: Final = {"AWS::Region": 16, "AWS::AccountId": 12, "AWS::Partition": 10, "AWS::URLSuffix": 16}
 _LONGEST_STACK_NAME: Final = 128
+_LONGEST_TOKEN: Final = 400
 #: Texts in which a reference is a name, and not an ARN or URL.
 _NAMES: Final = (Env.MODULES, "_NAME")
+
+
+def may_be_too_large(variables: Mapping[str, str]) -> bool:
+    """Tell whether it is worth the time to ask the CDK how large ``variables`` are.
+
+    As if every letter had to be escaped, and every token were the longest ARN that there is.
+    """
+    texts = [text for variable in variables.items() for text in variable]
+    return sum(2 * len(text) + 8 + _LONGEST_TOKEN * text.count("${Token[") for text in texts) > MOST_BYTES
 
 
 def check_environment(function: lambda_.Function) -> None:

@@ -13,12 +13,15 @@ from constructs_lib.quotas.resolved import properties_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["MOST_POLICIES", "QUOTA_CONTEXT", "check_policies", "coming_policies"]
+__all__ = ["FEW_MODULES", "MOST_POLICIES", "QUOTA_CONTEXT", "check_policies", "coming_policies"]
 
 #: Managed policies of a role, as long as nobody asks AWS for more.
 MOST_POLICIES: Final = 10
 #: Where whoever was given more says so.
 QUOTA_CONTEXT: Final = "cqrs:managedPoliciesPerRole"
+
+#: So many fill neither a role nor a stack, and need not be counted before the app is synthesized.
+FEW_MODULES: Final = 12
 
 # As the CDK splits: its margins below 10,240 characters of inline policies, and 6,144 of a managed one.
 _INLINE: Final = 10_000
@@ -39,9 +42,11 @@ def check_policies(role: iam.Role) -> None:
         InvalidPropsError: There are, or will be, more.
 
     """
+    count = _given(role) + _made(role) + coming_policies(role)
+    if count <= MOST_POLICIES:
+        return
     quota = role.node.try_get_context(QUOTA_CONTEXT)
     most = MOST_POLICIES if quota is None else int(quota)
-    count = _given(role) + _made(role) + coming_policies(role)
     if count > most:
         msg = (
             f"{role.node.path} must have at most {most} managed policies, got {count}: what it may do does "

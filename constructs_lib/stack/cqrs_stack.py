@@ -27,6 +27,7 @@ from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.role_policies import FEW_MODULES
 from constructs_lib.quotas.stack_size import MOST_OUTPUTS
 from constructs_lib.stack.names import check_names, check_stack_texts, output_prefix
 from constructs_lib.stack.quotas import check_stack
@@ -296,7 +297,8 @@ class CqrsStack(Stack):
         )
         self._add_outputs(table_outputs)
         self.functions.check_quotas()
-        self._check_stack(whole=False)
+        if len(self.tables) > FEW_MODULES:
+            self._check_stack(whole=False)
         check_at_synth(self, lambda: self._check_stack(whole=True))
 
     @property

@@ -18,6 +18,8 @@ __all__ = ["check_stack"]
 _NEST: Final = (
     "put the alarms of the modules into nested stacks (nested_alarms=True), or have none (monitoring=False)"
 )
+#: The CDK's own resource in each stack, which its command line asks for.
+_METADATA: Final = "aws:cdk:version-reporting"
 _SPLIT: Final = (
     "split the service by module: tables in stacks of their own (CqrsModule(name, table=...)), or several "
     "CqrsStacks with an app_name each, which share identity"
@@ -40,7 +42,9 @@ def check_stack(stack: Stack, roles: Sequence[iam.Role], *, watched: bool, neste
 
     """
     way_out = _NEST if watched and not nested else _SPLIT
-    coming = sum(coming_policies(role) for role in roles)
+    coming = 0 if whole else sum(coming_policies(role) for role in roles)
+    if not whole and stack.node.try_get_context(_METADATA):
+        coming += 1
     check_stack_size(stack, coming=coming, way_out=way_out, of_outputs=_OUTPUTS)
     if whole:
         check_template_size(stack, indented=not nested, way_out=way_out)

@@ -11,7 +11,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib import CqrsFunction, InvalidPropsError
+from constructs_lib import CqrsFunction, CqrsFunctions, InvalidPropsError
 from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.functions.code_contents import MOST_BYTES, check_size
 from constructs_lib.functions.handler import LONGEST_HANDLER, check_handler
@@ -142,6 +142,18 @@ def test_code_that_hides_the_runtime_is_refused(stack: cdk.Stack, project: Path,
         InvalidPropsError, match=rf"code must not have {name}, got '\.' .*/{name}\): it hides"
     ):
         code_asset(stack, ".", handler="main.app")
+
+
+def test_code_of_ones_own_that_may_hide_the_runtime_gets_a_warning(stack: cdk.Stack, project: Path) -> None:
+    (project / "runtime.py").write_text("", encoding="utf-8")
+    CqrsFunctions(
+        stack,
+        "Functions",
+        code=lambda_.Code.from_asset(str(project), exclude=["env", "cdk.out"]),
+        app_name="shop",
+        python_runtime=lambda_.Runtime.PYTHON_3_13,
+    )
+    assert warnings_of(stack) == ["cqrs:hiddenRuntime"]
 
 
 def test_code_that_hides_a_module_of_python_gets_a_warning(stack: cdk.Stack, project: Path) -> None:
