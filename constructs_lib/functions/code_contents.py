@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.handler import files_of_handler
+from constructs_lib.quotas.package_size import MOST_UNPACKED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["HIDES_RUNTIME", "MOST_BYTES", "check_contents", "check_size", "hidden_modules"]
-
-#: Lambda unpacks the code and its layers into one place of 250 MB.
-MOST_BYTES: Final = 250 * 1024**2
+__all__ = ["HIDES_RUNTIME", "check_contents", "check_size", "hidden_modules"]
 
 # The code is searched before the layers. A folder without __init__.py hides no package behind it.
 HIDES_RUNTIME: Final = ("runtime.py", "runtime/__init__.py")
@@ -76,10 +74,11 @@ def check_size(folder: Path, excluded: Sequence[str]) -> None:
 
     """
     size = sum(_sizes(folder, excluded))
-    if size > MOST_BYTES:
+    if size > MOST_UNPACKED_BYTES:
         msg = (
-            f"code must have at most {MOST_BYTES} bytes, layers included, got {size} in {str(folder)!r} "
-            f"({folder.absolute()}); leave data and packages out, which go into S3 and into dependencies"
+            f"code must have at most {MOST_UNPACKED_BYTES} bytes, layers included, got {size} in "
+            f"{str(folder)!r} ({folder.absolute()}); leave data and packages out, which go into S3 and into "
+            "dependencies"
         )
         raise InvalidPropsError(msg)
 

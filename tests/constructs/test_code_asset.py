@@ -11,10 +11,12 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib import CqrsFunction, CqrsFunctions, InvalidPropsError
+from constructs_lib import BundlingError, CqrsFunction, CqrsFunctions, InvalidPropsError
 from constructs_lib.functions.code_asset import code_asset
-from constructs_lib.functions.code_contents import MOST_BYTES, check_size
+from constructs_lib.functions.code_contents import check_size
 from constructs_lib.functions.handler import LONGEST_HANDLER, check_handler
+from constructs_lib.layers.layer_build import check_unpacked_size
+from constructs_lib.quotas.package_size import MOST_UNPACKED_BYTES
 from tests.constructs.conftest import SKIP_BUNDLING, warnings_of
 
 
@@ -171,12 +173,25 @@ def test_code_may_be_as_large_as_lambda_unpacks(tmp_path: Path) -> None:
             file.truncate(size)  # takes no room
 
     excluded = ["**/tests"]
-    grow("tests/data.bin", 10 * MOST_BYTES)
-    grow("model.bin", MOST_BYTES)
+    grow("tests/data.bin", 10 * MOST_UNPACKED_BYTES)
+    grow("model.bin", MOST_UNPACKED_BYTES)
     check_size(tmp_path, excluded)
     grow("main.py", 1)
     with pytest.raises(InvalidPropsError, match="at most 262144000 bytes, layers included, got 262144001 in"):
         check_size(tmp_path, excluded)
+
+
+def test_a_layer_may_be_as_large_as_lambda_unpacks(tmp_path: Path) -> None:
+    package = tmp_path / "python" / "package.so"
+    package.parent.mkdir()
+    with package.open("wb") as file:
+        file.truncate(MOST_UNPACKED_BYTES)
+        check_unpacked_size(tmp_path, Path("requirements.txt"))
+        file.truncate(MOST_UNPACKED_BYTES + 1)
+        with pytest.raises(
+            BundlingError, match="at most 262144000 bytes, code and other layers included, got"
+        ):
+            check_unpacked_size(tmp_path, Path("requirements.txt"))
 
 
 def handler_of(length: int) -> str:

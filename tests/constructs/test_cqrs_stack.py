@@ -158,6 +158,19 @@ def test_outputs_say_where_everything_is(app: cdk.App, code: Path) -> None:
     }
 
 
+def test_outputs_of_tables_can_be_left_out_and_those_of_others_are_counted_at_synthesis(
+    app: cdk.App, code: Path
+) -> None:
+    stack = shop(app, code, table_outputs=False, monitoring=False)
+    for number in range(200 - 10 + 1):
+        cdk.CfnOutput(stack, f"Mine{number}", value="x")
+    message = (
+        r"Shop must have at most 200 outputs, got 201; leave those of the tables out \(table_outputs=False"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        app.synth()
+
+
 def test_tables_have_the_names_that_the_runtime_assumes(app: cdk.App, code: Path) -> None:
     stack = shop(app, code, env_name="prod", modules=[CqrsModule("order", data_sync=True)])
     template = Template.from_stack(stack)
