@@ -24,6 +24,7 @@ from constructs_lib.monitoring.pipeline_alarms import (
 from constructs_lib.monitoring.service_metrics import ServiceMetrics
 from constructs_lib.monitoring.watched import Watched
 from constructs_lib.monitoring.watched_parts import WatchedParts
+from constructs_lib.props.checks import check_length
 from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = ["CqrsMonitoring"]
 
 #: The dashboard takes each alarm as an output of its stack, of which there may be 200: 10 a module.
 _MODULES_OF_A_NEST: Final = 15
+_LONGEST_DESCRIPTION: Final = 1024
 _Operator = cloudwatch.ComparisonOperator
 _Missing = cloudwatch.TreatMissingData
 
@@ -159,6 +161,9 @@ class CqrsMonitoring(Construct):
             breaching: In how many of them the threshold must be reached. Defaults to all.
             is_state: Whether it also tells when it is over.
 
+        Raises:
+            InvalidPropsError: The texts are longer than CloudWatch allows.
+
         """
         return self._add(
             Watched(
@@ -175,6 +180,13 @@ class CqrsMonitoring(Construct):
         )
 
     def _add(self, watched: Watched, scope: Construct) -> cloudwatch.Alarm:
+        description = f"{self.metrics.service}: {watched.means} Next: {watched.next_step}."
+        check_length(
+            f"means and next_step of {watched.name}, together with the name of the service,",
+            description,
+            _LONGEST_DESCRIPTION,
+            hint="name a page that says the rest",
+        )
         alarm = cloudwatch.Alarm(
             scope,
             watched.name,
@@ -186,7 +198,7 @@ class CqrsMonitoring(Construct):
             evaluation_periods=watched.periods,
             datapoints_to_alarm=watched.breaching or watched.periods,
             treat_missing_data=_Missing.BREACHING if watched.is_heartbeat else _Missing.NOT_BREACHING,
-            alarm_description=f"{self.metrics.service}: {watched.means} Next: {watched.next_step}.",
+            alarm_description=description,
         )
         action = actions.SnsAction(self.alarm_topic)
         alarm.add_alarm_action(action)

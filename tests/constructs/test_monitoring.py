@@ -358,6 +358,20 @@ def test_alarms_of_ones_own_go_where_the_others_go(stack: cdk.Stack) -> None:
     assert alarm["OKActions"] == alarm["AlarmActions"]
 
 
+def test_an_alarm_may_say_as_much_as_cloudwatch_takes(stack: cdk.Stack) -> None:
+    worker = {"worker": imported_function(stack, "worker")}
+    made = CqrsMonitoring(
+        stack, "Monitoring", app_name="shop", alarm_topic=sns.Topic(stack, "Topic"), functions=worker
+    )
+    metric = cloudwatch.Metric(namespace="Shop", metric_name="OutOfStock", statistic="Sum")
+    room = 1024 - len("dev-shop:  Next: x.")
+    made.add_alarm("Full", metric, 1, means="x" * room, next_step="x")
+    with pytest.raises(
+        InvalidPropsError, match=r"means and next_step of More, .* at most 1024 characters, got 1025"
+    ):
+        made.add_alarm("More", metric, 1, means="x" * (room + 1), next_step="x")
+
+
 def test_the_dashboard_begins_with_health_and_shows_every_part(service: Watched) -> None:
     widgets = service.widgets
     assert len(widgets[0]["properties"]["alarms"]) == len(service.alarms)
