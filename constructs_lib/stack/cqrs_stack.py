@@ -91,7 +91,7 @@ class CqrsStack(Stack):
             alarms nor dashboard, such as in an environment that nobody is called for. Defaults
             to True.
         nested_alarms: Whether the alarms of the modules are in nested stacks, which count as one of the
-            500 resources of the stack each: for more than some 30 modules. Defaults to False.
+            500 resources of the stack each: for more than some 26 modules. Defaults to False.
         heal_every: How often the service looks for commands that nobody has finished, and
             finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
             reconcile``. Defaults to 5 minutes.
