@@ -6,4 +6,8 @@ the CDK nor Node.js. They stand in `__init__.pyi`.
 
 import lazy_loader
 
+from .runtime_package import check_runtime_package
+
+check_runtime_package()
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -10,18 +10,23 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.handler import check_handler
 from constructs_lib.functions.layer_regions import check_layer_regions
 from constructs_lib.functions.network import allow_network_interfaces, network
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
 from constructs_lib.functions.vpc_endpoints import EndpointCheck
 from constructs_lib.props.acknowledge import acknowledge
-from constructs_lib.props.checks import check_duration, check_range
+from constructs_lib.props.checks import check_duration, check_length, check_range
 from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
-from constructs_lib.props.grants import allow_key
+from constructs_lib.props.grants import allow_key, merge_statements
 from constructs_lib.props.service_keys import let_logs_use
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.environment import check_environment, may_be_too_large
+from constructs_lib.quotas.role_policies import check_policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
 __all__ = ["CqrsFunction"]
+
+_MOST_LAYERS: Final = 5
+_LONGEST_DESCRIPTION: Final = 256
 
 
 class CqrsFunction(Construct):
@@ -61,7 +69,7 @@ class CqrsFunction(Construct):
             synthesizes.
         reserved_concurrency: Calls at the same time that are set aside for, and are the
             limit of, this function. Defaults to the account's shared pool.
-        description: What the console shows beside the function. Defaults to nothing.
+        description: What the console shows beside the function, up to 256 characters. Defaults to nothing.
         log_retention: How long log lines are kept. Defaults to that of ``defaults``: 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             that of ``defaults``: RETAIN.
@@ -77,8 +85,8 @@ class CqrsFunction(Construct):
             AWS owns.
 
     Raises:
-        InvalidPropsError: A number or duration is outside what Lambda allows, or the VPC has no
-            such subnets, or public ones.
+        InvalidPropsError: A number, duration, text or list is outside what Lambda allows, or the VPC
+            has no such subnets, or public ones.
 
     """
 
@@ -107,6 +115,9 @@ class CqrsFunction(Construct):
         encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        merge_statements(self)
+        check_handler("handler", handler)
+        check_length("description", description, _LONGEST_DESCRIPTION, hint="say the rest in a comment")
         check_range("memory_size", memory_size, minimum=128, maximum=10240, hint="it is in MiB")
         check_range("reserved_concurrency", reserved_concurrency, minimum=0, hint="leave it out for no limit")
         check_duration(
@@ -130,6 +141,7 @@ class CqrsFunction(Construct):
             )
             .plus(layers=layers, environment=environment)
         )
+        _check_layers(used.layers)
         check_layer_regions(self, used.layers)
         inside = network(self, used.vpc, used.vpc_subnets, used.security_groups)
         let_logs_use(self, used.encryption_key)
@@ -175,6 +187,9 @@ class CqrsFunction(Construct):
             "X-Ray's write actions take no resource, nor do those for network interfaces",
             "AwsSolutions-IAM5[Resource::*]",
         )
+        if may_be_too_large(used.environment):
+            check_environment(self.function)
+        check_at_synth(self, self.check_quotas)
         acknowledge(
             self.function,
             "the runtime is the Python that synthesizes, so that what is tested is what is deployed",
@@ -205,3 +220,25 @@ class CqrsFunction(Construct):
         """Count what ``role`` may do as what the function calls: it assumes it."""
         if self._endpoints is not None:
             self._endpoints.also_as(role)
+
+    def check_quotas(self) -> None:
+        """Refuse what makes the function, or its role, larger than AWS takes, as they are now.
+
+        It is done again when the app is synthesized, for what was added since.
+
+        Raises:
+            InvalidPropsError: The variables are too large, or the role has too many policies.
+
+        """
+        check_environment(self.function)
+        check_policies(self.role)
+
+
+def _check_layers(layers: Sequence[lambda_.ILayerVersion]) -> None:
+    if len(layers) > _MOST_LAYERS:
+        paths = ", ".join(layer.node.path for layer in layers)
+        msg = (
+            f"layers must be at most {_MOST_LAYERS}, those of defaults and for dependencies included, got "
+            f"{len(layers)}: {paths}; put what they hold into fewer"
+        )
+        raise InvalidPropsError(msg)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -10,6 +11,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction
+from constructs_lib.functions.code_asset import warn_of_hidden_runtime
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in, original_of
@@ -19,6 +21,8 @@ from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.quotas.environment import check_environment, may_be_too_large
+from constructs_lib.quotas.role_policies import FEW_MODULES, check_policies
 from constructs_lib.tables.naming import check_env_name
 from constructs_lib.tables.session_table import session_minutes
 from runtime.contract import Env, FunctionKind
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import Duration, RemovalPolicy
     from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_logs as logs
     from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
     from constructs_lib.tables.session_table import SessionTable
 
 __all__ = ["CqrsFunctions"]
+
+#: Some 900 bytes of variables tell where the parts of a service are.
+_PARTS: Final = 500
 
 
 class CqrsFunctions(Construct):
@@ -114,8 +122,9 @@ class CqrsFunctions(Construct):
             ``defaults``: a new group for each.
 
     Raises:
-        InvalidPropsError: A variable is one that the constructs set, the VPC has no such subnets,
-            ``read_your_writes`` has no session table, or with ``tenant_sessions`` the api function,
+        InvalidPropsError: A variable is one that the constructs set, the variables are larger than
+            4 KB, the VPC has no such subnets, ``read_your_writes`` has no session table, or with
+            ``tenant_sessions`` the api function,
             or its role, is also that of another one.
 
     """
@@ -160,10 +169,12 @@ class CqrsFunctions(Construct):
         own = dict(environment or {})
         check_own_variables("environment", own)
         warn_of_passwords(self, own, env_name)
+        warn_of_hidden_runtime(self, code)
         self.app_name = app_name
         self.env_name = env_name
         self._modules: dict[str, Mapping[str, Any]] = {}
-        self._elsewhere: dict[str, lambda_.IFunction] = {}
+        # Beside the names and addresses of the parts.
+        self._environment = {**own, "PARTS": "x" * _PARTS}
         shared = (
             (defaults or FunctionDefaults())
             .but(
@@ -254,6 +265,29 @@ class CqrsFunctions(Construct):
                 )
                 raise InvalidPropsError(msg)
             self.set_variable(Env.RYW_SESSION_TTL_MINUTES, minutes, self.api)
+        self.check_quotas()
+
+    @property
+    def roles(self) -> list[iam.Role]:
+        """The roles that were made here: of the new functions, and of `tenant_sessions`."""
+        of_tenants = [self.tenant_sessions.role] if self.tenant_sessions else []
+        return [*(made.role for made in self._made.values()), *of_tenants]
+
+    def check_quotas(self) -> None:
+        """Refuse what makes a new function, or a role, larger than AWS takes, as they are now.
+
+        It is done again when the app is synthesized, for what was added since.
+
+        Raises:
+            InvalidPropsError: Variables are too large, or a role has too many policies.
+
+        """
+        if may_be_too_large({**self._environment, Env.MODULES: json.dumps(self._modules)}):
+            for made in self._made.values():
+                check_environment(made.function)
+        if len(self._modules) > FEW_MODULES:
+            for role in self.roles:
+                check_policies(role)
 
     def add_secret(self, variable: str, secret: secretsmanager.ISecret) -> None:
         """Let your code, in all functions, read ``secret``.

@@ -12,7 +12,10 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
+from constructs_lib.props.grants import merge_statements
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.role_policies import check_policies
 from runtime.contract import DIGEST_LENGTH, DIGEST_MARK, DIGEST_TAG, OBJECTS_FOLDER, TENANT_TAG
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ class TenantSessions(Construct):
         common_tenant_codes: Sequence[str] = ("common",),
     ) -> None:
         super().__init__(scope, construct_id)
+        merge_statements(self)
         for code in common_tenant_codes:
             if not _PLAIN.fullmatch(code):
                 msg = (
@@ -100,11 +104,21 @@ class TenantSessions(Construct):
             "all actions are in statements that deny; those that allow name each action",
             *of_compliance_packs("IAMPolicyNoStatementsWithFullAccess"),
         )
+        check_at_synth(self, self.check_quotas)
         self.data_access = DataAccess(
             self.role,
             own_objects=_objects(_TENANT, f"{DIGEST_MARK}{_DIGEST}"),
             common_objects=tuple(path for code in common_tenant_codes for path in _objects(code)),
         )
+
+    def check_quotas(self) -> None:
+        """Refuse a role with more policies than AWS takes, as it is now; done again at synthesis.
+
+        Raises:
+            InvalidPropsError: There are too many.
+
+        """
+        check_policies(self.role)
 
 
 def _denials(common: Sequence[str]) -> list[iam.PolicyStatement]:

@@ -13,6 +13,7 @@ from aws_cdk.aws_s3_assets import Asset
 
 from constructs_lib.errors import BundlingError
 from constructs_lib.layers.layer_build import (
+    check_unpacked_size,
     compile_bytecode,
     copy_package,
     find_interpreter,
@@ -101,6 +102,7 @@ class LayerBundling:
     def _install(self, folder: Path) -> None:
         install_requirements(self._contents, folder / "python")
         self._compile(folder / "python", root=folder)
+        check_unpacked_size(folder, self._contents.requirements)
 
     def _compile(self, folder: Path, *, root: Path) -> None:
         if self._interpreter is not None:

@@ -13,13 +13,20 @@ import uv
 from constructs_lib.errors import BundlingError
 from constructs_lib.layers.build_environment import build_environment
 from constructs_lib.layers.layer_contents import source_files
+from constructs_lib.quotas.package_size import MOST_UNPACKED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from constructs_lib.layers.layer_contents import LayerContents
 
-__all__ = ["compile_bytecode", "copy_package", "find_interpreter", "install_requirements"]
+__all__ = [
+    "check_unpacked_size",
+    "compile_bytecode",
+    "copy_package",
+    "find_interpreter",
+    "install_requirements",
+]
 
 # Where Lambda unpacks a layer: what tracebacks show.
 _LAMBDA_ROOT: Final = "/opt"
@@ -53,6 +60,22 @@ def install_requirements(contents: LayerContents, folder: Path) -> None:
         )
         raise BundlingError(msg)
     _remove_by_products(folder)
+
+
+def check_unpacked_size(folder: Path, requirements: Path) -> None:
+    """Refuse more than Lambda unpacks.
+
+    Raises:
+        BundlingError: What was installed into ``folder`` from ``requirements`` is too large.
+
+    """
+    size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > MOST_UNPACKED_BYTES:
+        msg = (
+            f"a layer must have at most {MOST_UNPACKED_BYTES} bytes, code and other layers included, got "
+            f"{size} of {requirements}; leave packages out that the functions do not need"
+        )
+        raise BundlingError(msg)
 
 
 def copy_package(package: Path, folder: Path) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aws_cdk import NestedStack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
@@ -23,6 +24,7 @@ from constructs_lib.monitoring.pipeline_alarms import (
 from constructs_lib.monitoring.service_metrics import ServiceMetrics
 from constructs_lib.monitoring.watched import Watched
 from constructs_lib.monitoring.watched_parts import WatchedParts
+from constructs_lib.props.checks import check_length
 from constructs_lib.props.strict_props import strict_props
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CqrsMonitoring"]
 
+#: The dashboard takes each alarm as an output of its stack, of which there may be 200: 10 a module.
+_MODULES_OF_A_NEST: Final = 15
+_LONGEST_DESCRIPTION: Final = 1024
 _Operator = cloudwatch.ComparisonOperator
 _Missing = cloudwatch.TreatMissingData
 
@@ -75,6 +80,9 @@ class CqrsMonitoring(Construct):
         healing: What finishes unfinished commands, to be missed when it stops. Defaults to none.
         thresholds: When the alarms ring. Defaults to `AlarmThresholds`.
         dashboard: Whether there is a dashboard. Defaults to True.
+        nested_alarms: Whether the alarms of the modules are in nested stacks, of 15 modules each, so that
+            they do not count among the 500 resources of the stack. Switched on or off, alarms are made
+            anew, with their history. Defaults to False.
 
     Raises:
         InvalidPropsError: There is no topic for alarms, or nothing to watch.
@@ -99,6 +107,7 @@ class CqrsMonitoring(Construct):
         healing: Healing | None = None,
         thresholds: AlarmThresholds | None = None,
         dashboard: bool = True,
+        nested_alarms: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self.alarm_topic = _topic(alarm_topic, notifications)
@@ -121,8 +130,9 @@ class CqrsMonitoring(Construct):
                 "give tables, streams, workflow, functions, api, healing or notifications"
             )
             raise InvalidPropsError(msg)
+        nests = _Nests(self) if nested_alarms else None
         for watched in _watched(parts, self.thresholds):
-            self._add(watched)
+            self._add(watched, nests.of(watched.module) if nests and watched.module else self)
         self.dashboard: cloudwatch.Dashboard | None = None
         if dashboard:
             self.dashboard = new_dashboard(self, parts, self.alarms)
@@ -151,6 +161,9 @@ class CqrsMonitoring(Construct):
             breaching: In how many of them the threshold must be reached. Defaults to all.
             is_state: Whether it also tells when it is over.
 
+        Raises:
+            InvalidPropsError: The texts are longer than CloudWatch allows.
+
         """
         return self._add(
             Watched(
@@ -162,12 +175,20 @@ class CqrsMonitoring(Construct):
                 periods=periods,
                 breaching=breaching,
                 is_state=is_state,
-            )
+            ),
+            self,
         )
 
-    def _add(self, watched: Watched) -> cloudwatch.Alarm:
+    def _add(self, watched: Watched, scope: Construct) -> cloudwatch.Alarm:
+        description = f"{self.metrics.service}: {watched.means} Next: {watched.next_step}."
+        check_length(
+            f"means and next_step of {watched.name}, together with the name of the service,",
+            description,
+            _LONGEST_DESCRIPTION,
+            hint="name a page that says the rest",
+        )
         alarm = cloudwatch.Alarm(
-            self,
+            scope,
             watched.name,
             metric=watched.metric,
             threshold=watched.threshold,
@@ -177,7 +198,7 @@ class CqrsMonitoring(Construct):
             evaluation_periods=watched.periods,
             datapoints_to_alarm=watched.breaching or watched.periods,
             treat_missing_data=_Missing.BREACHING if watched.is_heartbeat else _Missing.NOT_BREACHING,
-            alarm_description=f"{self.metrics.service}: {watched.means} Next: {watched.next_step}.",
+            alarm_description=description,
         )
         action = actions.SnsAction(self.alarm_topic)
         alarm.add_alarm_action(action)
@@ -185,6 +206,23 @@ class CqrsMonitoring(Construct):
             alarm.add_ok_action(action)
         self.alarms[watched.name] = alarm
         return alarm
+
+
+class _Nests:
+    """Nested stacks for the alarms of modules, in the order in which the modules come."""
+
+    def __init__(self, scope: Construct) -> None:
+        self._scope = scope
+        self._modules: list[str] = []
+        self._stacks: list[NestedStack] = []
+
+    def of(self, module: str) -> NestedStack:
+        """Give the nested stack of a module."""
+        if module not in self._modules:
+            if len(self._modules) % _MODULES_OF_A_NEST == 0:
+                self._stacks.append(NestedStack(self._scope, f"Alarms{len(self._stacks) + 1}"))
+            self._modules.append(module)
+        return self._stacks[self._modules.index(module) // _MODULES_OF_A_NEST]
 
 
 def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watched]:

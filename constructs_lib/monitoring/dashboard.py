@@ -11,7 +11,7 @@ from constructs_lib.monitoring.watched import FIVE_MINUTES
 from runtime.contract import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from constructs import Construct
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["new_dashboard"]
 
+#: Of one widget; CloudWatch refuses a dashboard with more.
+_MOST_ALARMS: Final = 100
 _HELP: Final = """# {service}
 Red above: read the alarm's description, it names the first step. `cqrs status` tells what is parked or
 behind, `cqrs show PK SK` what happened to one aggregate. When the cause is mended: `cqrs redrive` for parked
@@ -40,14 +42,23 @@ def new_dashboard(
             )
         ]
     ]
-    if alarms:
-        height = 2 + (len(alarms) + 3) // 4
-        status = cloudwatch.AlarmStatusWidget(
-            title="Alarms", alarms=list(alarms.values()), width=FULL_WIDTH, height=min(height, 12)
-        )
-        rows.insert(0, [status])
+    rows[:0] = [[widget] for widget in _states(list(alarms.values()))]
     rows += [made for graphs in _rows(parts) if (made := row(graphs))]
     return cloudwatch.Dashboard(scope, "Dashboard", widgets=rows, default_interval=None)
+
+
+def _states(alarms: Sequence[cloudwatch.Alarm]) -> list[cloudwatch.IWidget]:
+    """Show how the alarms are, in as many widgets as that takes."""
+    parts = [alarms[start : start + _MOST_ALARMS] for start in range(0, len(alarms), _MOST_ALARMS)]
+    return [
+        cloudwatch.AlarmStatusWidget(
+            title="Alarms" if len(parts) == 1 else f"Alarms ({number} of {len(parts)})",
+            alarms=list(part),
+            width=FULL_WIDTH,
+            height=min(2 + (len(part) + 3) // 4, 12),
+        )
+        for number, part in enumerate(parts, start=1)
+    ]
 
 
 def _rows(parts: WatchedParts) -> list[list[Graph]]:

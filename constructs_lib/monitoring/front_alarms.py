@@ -52,6 +52,7 @@ def table_alarms(table: CqrsTable, thresholds: AlarmThresholds) -> Iterator[Watc
     for what, metric, effect in watched:
         yield Watched(
             name=f"Throttled{what}-{module}",
+            module=module,
             metric=metric,
             threshold=thresholds.table_throttles,
             periods=3,

@@ -39,6 +39,7 @@ def stream_alarms(streams: Sequence[StreamProcessing], thresholds: AlarmThreshol
         for stream in streams:
             yield Watched(
                 name=f"RecordsSetAside-{stream.module_name}",
+                module=stream.module_name,
                 metric=stream.metric_set_aside(period=FIVE_MINUTES),
                 threshold=thresholds.records_set_aside,
                 means=f"Stream records of {stream.module_name} failed until they were given up, and are in "
@@ -47,6 +48,7 @@ def stream_alarms(streams: Sequence[StreamProcessing], thresholds: AlarmThreshol
             )
             yield Watched(
                 name=f"RecordsDropped-{stream.module_name}",
+                module=stream.module_name,
                 metric=stream.metric_dropped(period=FIVE_MINUTES),
                 threshold=thresholds.records_set_aside,
                 means=f"Stream records of {stream.module_name} were given up, and the bucket of failed "
@@ -107,6 +109,7 @@ def module_alarms(
     if thresholds.commands_failed is not None:
         yield Watched(
             name=f"CommandsFailed-{module}",
+            module=module,
             metric=metrics.of_module(Metric.COMMANDS_FAILED, module),
             threshold=thresholds.commands_failed,
             means=f"Commands of {module} were not applied after all attempts. Later versions of their "
@@ -116,6 +119,7 @@ def module_alarms(
     if thresholds.commands_healed is not None:
         yield Watched(
             name=f"CommandsHealed-{module}",
+            module=module,
             metric=metrics.of_module(Metric.COMMANDS_HEALED, module),
             threshold=thresholds.commands_healed,
             means=f"Commands of {module} were left unfinished, and the service finished them itself: they "
@@ -126,6 +130,7 @@ def module_alarms(
     if thresholds.handlers_parked is not None and table.sync_table is not None:
         yield Watched(
             name=f"HandlersParked-{module}",
+            module=module,
             metric=metrics.of_module(Metric.HANDLERS_PARKED, module),
             threshold=thresholds.handlers_parked,
             means=f"A data sync handler of {module} gave a command up. It and later versions of that "
@@ -135,6 +140,7 @@ def module_alarms(
     if thresholds.command_lag is not None:
         yield Watched(
             name=f"CommandLag-{module}",
+            module=module,
             metric=metrics.of_module(Metric.COMMAND_LAG, module, statistic="p99"),
             threshold=thresholds.command_lag.to_milliseconds(),
             periods=3,

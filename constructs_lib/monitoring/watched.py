@@ -33,6 +33,7 @@ class Watched:
         is_state: Whether the metric shows a state, which can be over, and not events: when
             no more handlers are parked, those that were still are.
         is_heartbeat: Whether it rings below the threshold instead, and where there is no data.
+        module: The module that it is about. Defaults to None: the whole service.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Watched:
     breaching: int | None = None
     is_state: bool = False
     is_heartbeat: bool = False
+    module: str | None = None

@@ -14,6 +14,8 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from aws_cdk import Duration
     from aws_cdk import aws_kms as kms
     from constructs import Construct
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_auto_delete",
     "check_duration",
+    "check_length",
     "check_pattern",
     "check_range",
     "check_removal_policy",
@@ -93,6 +96,35 @@ def check_duration(
     if not minimum.to_milliseconds() <= milliseconds <= maximum.to_milliseconds():
         allowed = f"from {minimum.to_human_string()} to {maximum.to_human_string()}"
         msg = f"{name} must be {allowed}, got {value.to_human_string()}; {hint}"
+        raise InvalidPropsError(msg)
+
+
+def check_length(
+    name: str,
+    value: str | None,
+    longest: int,
+    *,
+    unit: Literal["characters", "bytes"] = "characters",
+    hint: str,
+) -> None:
+    """Refuse a text that is longer than ``longest``; None passes.
+
+    Args:
+        name: Name of the property, as the user wrote it.
+        value: What the user gave.
+        longest: Greatest length allowed.
+        unit: What is counted. Defaults to characters.
+        hint: The end of the message: what to do instead.
+
+    Raises:
+        InvalidPropsError: ``value`` is longer.
+
+    """
+    if value is None or Token.is_unresolved(value):
+        return
+    length = len(value.encode() if unit == "bytes" else value)
+    if length > longest:
+        msg = f"{name} must have at most {longest} {unit}, got {length}; {hint}"
         raise InvalidPropsError(msg)
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
+    from constructs import Construct
 
-__all__ = ["READ_WITH_KEY", "WRITE_WITH_KEY", "allow_key", "allow_reads", "allow_writes", "combined"]
+__all__ = [
+    "READ_WITH_KEY",
+    "WRITE_WITH_KEY",
+    "allow_key",
+    "allow_reads",
+    "allow_writes",
+    "combined",
+    "merge_statements",
+]
 
 READ_WITH_KEY = ("kms:Decrypt", "kms:DescribeKey")
 WRITE_WITH_KEY = (
@@ -21,6 +30,17 @@ WRITE_WITH_KEY = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
+
+_MERGE: Final = "@aws-cdk/aws-iam:minimizePolicies"
+
+
+def merge_statements(scope: Construct) -> None:
+    """Have the roles in ``scope`` merge what they are granted, whatever the app's feature flags are.
+
+    Without it each table is a statement of its own, and a service of 14 modules fills a role. To be called
+    before there is anything in ``scope``.
+    """
+    scope.node.set_context(_MERGE, True)  # noqa: FBT003 - CDK's own signature
 
 
 def allow_reads(grantee: iam.IGrantable, table: dynamodb.ITableV2, *actions: str) -> iam.Grant:

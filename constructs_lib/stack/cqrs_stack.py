@@ -29,8 +29,12 @@ from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import check_table_key, refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.props.taken_names import take_name
+from constructs_lib.quotas.at_synth import check_at_synth
+from constructs_lib.quotas.role_policies import FEW_MODULES
+from constructs_lib.quotas.stack_size import MOST_OUTPUTS
 from constructs_lib.stack.modules_of import check_declared
-from constructs_lib.stack.names import check_names, output_prefix
+from constructs_lib.stack.names import check_names, check_stack_texts, output_prefix
+from constructs_lib.stack.quotas import check_stack
 from constructs_lib.stack.retained_data import RetainedData
 from constructs_lib.stack.stack_keywords import stack_keywords
 from constructs_lib.stack.taken_back import TakenBack
@@ -80,7 +84,9 @@ class CqrsStack(Stack):
             names. "local" is for databases that are made for a test: no warning of passwords in
             ``environment``. Defaults to "dev".
         modules: The service's modules.
-        code: Folder with the Lambda code, or the code.
+        code: Folder with the Lambda code, zip file of it, or the code. A relative path is relative to
+            the working directory. Of a folder is left out what has no business in Lambda: hidden
+            files, caches, tests, virtual environments, ``node_modules``, ``cdk.out``.
         handler: Where in ``code`` the `CqrsApp` of the runtime is. Defaults to "main.app".
         dependencies: Lock file of what ``code`` needs, for all functions.
             Defaults to nothing besides the runtime.
@@ -108,6 +114,8 @@ class CqrsStack(Stack):
         monitoring: When the alarms ring; True for the usual thresholds, False for neither
             alarms nor dashboard, such as in an environment that nobody is called for. Defaults
             to True.
+        nested_alarms: Whether the alarms of the modules are in nested stacks, which count as one of the
+            500 resources of the stack each: for more than some 26 modules. Defaults to False.
         heal_every: How often the service looks for commands that nobody has finished, and
             finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
             reconcile``. Defaults to 5 minutes.
@@ -127,6 +135,9 @@ class CqrsStack(Stack):
             Defaults to False: the library alone keeps tenants apart.
         notifications: Topics and queue from another stack. The first service that is given them reads
             their queue; every other one gets a queue of its own. Defaults to new ones.
+        table_outputs: Whether the names of the modules' tables are outputs of the stack. Defaults to
+            True where that makes no more than 200 outputs, as many as a stack may have, and else to
+            False.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
@@ -176,8 +187,9 @@ class CqrsStack(Stack):
         property_injectors: What sets properties of CDK's constructs in this stack. Defaults to none.
 
     Raises:
-        InvalidPropsError: A name, folder or combination cannot be deployed, or another stack in the
-            app makes tables of the same names in the same account and region.
+        InvalidPropsError: A name, folder or combination cannot be deployed, another stack in the app
+            makes tables of the same names in the same account and region, or there is more of
+            something than AWS takes.
 
     """
 
@@ -205,6 +217,7 @@ class CqrsStack(Stack):
         master_data: MasterDataTable | bool = False,
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
+        nested_alarms: bool = False,
         heal_every: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
@@ -214,6 +227,7 @@ class CqrsStack(Stack):
         authorizer: apigatewayv2.IHttpRouteAuthorizer | None = None,
         tenant_sessions: bool = False,
         notifications: Notifications | None = None,
+        table_outputs: bool | None = None,
         api: FunctionOptions | lambda_.IFunction | None = None,
         stream: FunctionOptions | lambda_.IFunction | None = None,
         worker: FunctionOptions | lambda_.IFunction | None = None,
@@ -239,6 +253,9 @@ class CqrsStack(Stack):
         suppress_template_indentation: bool | None = None,
         property_injectors: Sequence[IPropertyInjector] | None = None,
     ) -> None:
+        check_stack_texts(description, tags)
+        # Line breaks and spaces are a third of a large template.
+        is_compact = nested_alarms if suppress_template_indentation is None else suppress_template_indentation
         keywords = stack_keywords(
             env=env,
             description=description,
@@ -250,7 +267,7 @@ class CqrsStack(Stack):
             cross_region_references=cross_region_references,
             notification_arns=notification_arns,
             analytics_reporting=analytics_reporting,
-            suppress_template_indentation=suppress_template_indentation,
+            suppress_template_indentation=is_compact or suppress_template_indentation,
             property_injectors=property_injectors,
         )
         super().__init__(scope, construct_id, **keywords)
@@ -322,7 +339,7 @@ class CqrsStack(Stack):
         self.functions = CqrsFunctions(
             self,
             "Functions",
-            code=code_asset(code),
+            code=code_asset(self, code, handler=handler),
             handler=handler,
             app_name=app_name,
             env_name=env_name,
@@ -390,8 +407,13 @@ class CqrsStack(Stack):
         self.code_check: CodeCheck | None = None
         if check_code and self.functions.made:
             self.code_check = CodeCheck(self, "CodeCheck", functions=self.functions, defaults=defaults)
-        self.monitoring = None if monitoring is False else self._new_monitoring(monitoring)
-        self._add_outputs()
+        self._nested_alarms = nested_alarms
+        self._is_compact = is_compact
+        self.monitoring = (
+            None if monitoring is False else self._new_monitoring(monitoring, nested_alarms=nested_alarms)
+        )
+        self._add_outputs(table_outputs)
+        self._check_quotas()
 
     @property
     def identity(self) -> Identity:
@@ -564,7 +586,9 @@ class CqrsStack(Stack):
             user_claim=environment.get(Env.USER_CLAIM) or Claim.USER,
         )
 
-    def _new_monitoring(self, thresholds: AlarmThresholds | Literal[True]) -> CqrsMonitoring:
+    def _new_monitoring(
+        self, thresholds: AlarmThresholds | Literal[True], *, nested_alarms: bool
+    ) -> CqrsMonitoring:
         functions = self.functions
         return CqrsMonitoring(
             self,
@@ -584,9 +608,28 @@ class CqrsStack(Stack):
             api=self.api,
             healing=self.healing,
             thresholds=None if thresholds is True else thresholds,
+            nested_alarms=nested_alarms,
         )
 
-    def _add_outputs(self) -> None:
+    def _check_quotas(self) -> None:
+        """Refuse what is larger than AWS takes; what is added later, at synthesis."""
+        self.functions.check_quotas()
+        if len(self.tables) > FEW_MODULES:
+            self._check_stack(whole=False)
+        check_at_synth(self, lambda: self._check_stack(whole=True))
+
+    def _check_stack(self, *, whole: bool) -> None:
+        """Refuse more than CloudFormation takes, at first and when the stack is whole."""
+        check_stack(
+            self,
+            self.functions.roles,
+            watched=self.monitoring is not None,
+            nested=self._nested_alarms,
+            indented=not self._is_compact,
+            whole=whole,
+        )
+
+    def _add_outputs(self, table_outputs: bool | None) -> None:  # noqa: FBT001 - a prop
         """Add what a client, a test or an operator needs to find the service."""
         outputs = {
             "ApiUrl": self.api.url,
@@ -607,6 +650,15 @@ class CqrsStack(Stack):
         if self.realtime is not None:
             outputs["RealtimeHttpEndpoint"] = self.realtime.http_endpoint
             outputs["RealtimeWebSocketEndpoint"] = self.realtime.websocket_endpoint
+        of_tables = self._outputs_of_tables()
+        fit = len(outputs) + len(of_tables) <= MOST_OUTPUTS
+        if fit if table_outputs is None else table_outputs:
+            outputs.update(of_tables)
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
+
+    def _outputs_of_tables(self) -> dict[str, str]:
+        outputs: dict[str, str] = {}
         for name, table in self.tables.items():
             prefix = output_prefix(name)
             outputs[f"{prefix}CommandTableName"] = table.command_table.table_name
@@ -614,8 +666,7 @@ class CqrsStack(Stack):
             outputs[f"{prefix}HistoryTableName"] = table.history_table.table_name
             if table.sync_table is not None:
                 outputs[f"{prefix}SyncTableName"] = table.sync_table.table_name
-        for name, value in outputs.items():
-            CfnOutput(self, name, value=value)
+        return outputs
 
 
 def _given_or(given: _Made | bool, make: Callable[[], _Made]) -> _Made | None:  # noqa: FBT001 - a prop

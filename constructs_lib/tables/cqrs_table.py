@@ -397,19 +397,11 @@ class CqrsTable(Construct):
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE
-        api = functions.data_access(functions.api).grantee
-        self.grants.publish(api)
-        self.grants.read(api)
         # A synchronous publish applies the command in the same transaction.
-        self.grants.apply(api)
+        self.grants.serve(functions.data_access(functions.api).grantee)
         # Also where the stream function applies: executions that began before it did go on.
         self.grants.apply(functions.worker)
-        self.grants.inspect(functions.operator)
-        self.grants.reconcile(functions.operator)
-        # Only handlers park, and only they can be fed again.
-        if self.sync_table:
-            self.grants.repair(functions.operator)
-            self.grants.replay(functions.operator)
+        self.grants.operate(functions.operator)
         if is_inline:
             self.grants.apply(functions.stream)
             functions.add_applier(functions.stream)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
+from typing import TYPE_CHECKING
 
-from constructs_lib.props.grants import (
-    READ_WITH_KEY,
-    WRITE_WITH_KEY,
-    allow_key,
-    allow_reads,
-    allow_writes,
-    combined,
-)
+from constructs_lib.tables.table_rights import Place, Right, allow_rights
 from runtime import contract
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_iam as iam
 
 __all__ = ["CqrsTableGrants"]
 
@@ -47,13 +43,12 @@ class CqrsTableGrants:
         sync_table: dynamodb.ITableV2 | None = None,
         has_open_index: bool = False,
     ) -> None:
-        self._command = command_table
-        # Not command_table.grants: those allow the same on every index, whatever it is for.
-        self._on_commands = dynamodb.TableGrants(table=command_table, has_index=False)
-        self._data = data_table
-        self._history = history_table
-        self._cursors = sync_table
-        self._has_open_index = has_open_index
+        self._commands = Place(command_table)
+        self._open = Place(command_table, index=contract.OPEN_INDEX) if has_open_index else None
+        # The only one that others index for reads of their own.
+        self._data = Place(data_table, every_index=True)
+        self._history = Place(history_table)
+        self._cursors = Place(sync_table) if sync_table else None
 
     def publish(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` append commands and look up the state that they build on.
@@ -61,81 +56,49 @@ class CqrsTableGrants:
         This is enough for asynchronous publishing. A synchronous publish also processes
         the command: give `apply` as well.
         """
-        return combined(
-            # Without a data row, the commands that are kept tell where to go on.
-            self._write_commands(grantee, *_LOOK_UP, "dynamodb:Query", "dynamodb:PutItem"),
-            # A command of a life that has ended makes way: that there is no data row of it is checked.
-            allow_reads(grantee, self._data, *_LOOK_UP, _CHECK),
-            *self._read_cursors(grantee),
-        )
+        return allow_rights(grantee, self._publish())
 
     def read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` read commands, the latest state and former versions by key."""
-        return combined(
-            self._read_commands(grantee, *_READ),
-            allow_reads(grantee, self._data, *_READ),
-            allow_reads(grantee, self._history, *_READ),
-            *self._read_cursors(grantee),
-        )
+        return allow_rights(grantee, self._read())
 
     def apply(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` process commands: write data and history, keep status and cursors."""
-        return combined(
-            self._write_commands(grantee, *_LOOK_UP, "dynamodb:UpdateItem", _CHECK),
-            allow_writes(grantee, self._data, *_LOOK_UP, "dynamodb:PutItem"),
-            allow_writes(grantee, self._history, "dynamodb:PutItem"),
-            *self._move_cursors(grantee),
-        )
+        return allow_rights(grantee, self._apply())
 
     def replay(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors.
 
         The commands that no handler is behind any more get their final status.
         """
-        return combined(
-            allow_reads(grantee, self._data, "dynamodb:Scan", "dynamodb:BatchGetItem", _CHECK),
-            self._write_commands(grantee, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
-            *self._move_cursors(grantee),
-        )
+        return allow_rights(grantee, self._replay())
 
     def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` look, as operators do: versions, state and cursors of any aggregate."""
-        cursors = self._cursors
-        return combined(
-            self._read_commands(grantee, "dynamodb:Query", "dynamodb:DescribeTable"),
-            allow_reads(grantee, self._data, *_LOOK_UP),
-            allow_reads(grantee, self._history, "dynamodb:Query"),
-            *([allow_reads(grantee, cursors, "dynamodb:BatchGetItem", "dynamodb:Scan")] if cursors else []),
-        )
+        return allow_rights(grantee, self._inspect())
 
     def repair(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` run a parked handler again, pass a version over, or drop one that is gone."""
-        cursors = self._cursors
-        return combined(
-            self._write_commands(
-                grantee, "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", _CHECK
-            ),
-            allow_reads(grantee, self._data, *_LOOK_UP, _CHECK),
-            *self._move_cursors(grantee),
-            *([allow_writes(grantee, cursors, "dynamodb:DeleteItem")] if cursors else []),
-        )
+        return allow_rights(grantee, self._repair())
 
     def reconcile(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` find commands that nobody has finished, and finish them."""
-        return combined(
-            self._write_commands(
-                grantee,
-                "dynamodb:Scan",
-                *_LOOK_UP,
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-                _CHECK,
-            ),
-            allow_writes(grantee, self._data, *_LOOK_UP, "dynamodb:PutItem"),
-            allow_writes(grantee, self._history, "dynamodb:PutItem"),
-            *self._find_open(grantee),
-            *self._move_cursors(grantee),
-        )
+        return allow_rights(grantee, self._reconcile())
+
+    def serve(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` do what the api function does: `publish`, `read` and `apply`.
+
+        Together they take a third of the room in a role that they take one by one.
+        """
+        return allow_rights(grantee, [*self._publish(), *self._read(), *self._apply()])
+
+    def operate(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` do what the operator function does: `inspect`, `reconcile`, `repair`, `replay`.
+
+        The last two are for handlers: without them there is nothing to repair or to feed again.
+        """
+        of_handlers = [*self._repair(), *self._replay()] if self._cursors else []
+        return allow_rights(grantee, [*self._inspect(), *self._reconcile(), *of_handlers])
 
     def erase(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` delete aggregates for good. No function of the service has this.
@@ -144,37 +107,84 @@ class CqrsTableGrants:
         `SessionTable.grants.erase`.
         """
         mark, delete = "dynamodb:UpdateItem", "dynamodb:DeleteItem"
-        cursors = self._cursors
-        return combined(
-            self._write_commands(grantee, "dynamodb:Query", "dynamodb:GetItem", mark, delete),
-            allow_writes(grantee, self._data, "dynamodb:GetItem", mark, delete),
-            allow_writes(grantee, self._history, "dynamodb:Query", delete),
-            *([allow_writes(grantee, cursors, "dynamodb:Query", delete)] if cursors else []),
+        return allow_rights(
+            grantee,
+            [
+                Right(self._commands, ("dynamodb:Query", "dynamodb:GetItem", mark, delete), writes=True),
+                Right(self._data, ("dynamodb:GetItem", mark, delete), writes=True),
+                Right(self._history, ("dynamodb:Query", delete), writes=True),
+                *self._on_cursors("dynamodb:Query", delete, writes=True),
+            ],
         )
 
-    def _read_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
-        key = allow_key(grantee, self._command.encryption_key, *READ_WITH_KEY)
-        return combined(self._on_commands.actions(grantee, *actions), *key)
-
-    def _write_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
-        key = allow_key(grantee, self._command.encryption_key, *WRITE_WITH_KEY)
-        return combined(self._on_commands.actions(grantee, *actions), *key)
-
-    def _find_open(self, grantee: iam.IGrantable) -> list[iam.Grant]:
-        """Let ``grantee`` look up what is under way, where there is an index of it."""
-        if not self._has_open_index:
-            return []
-        index = f"{self._command.table_arn}/index/{contract.OPEN_INDEX}"
+    def _publish(self) -> list[Right]:
         return [
-            iam.Grant.add_to_principal(grantee=grantee, actions=["dynamodb:Query"], resource_arns=[index])
+            # Without a data row, the commands that are kept tell where to go on.
+            Right(self._commands, (*_LOOK_UP, "dynamodb:Query", "dynamodb:PutItem"), writes=True),
+            # A command of a life that has ended makes way: that there is no data row of it is checked.
+            Right(self._data, (*_LOOK_UP, _CHECK)),
+            *self._read_cursors(),
         ]
 
-    def _read_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
-        """Let ``grantee`` see how far a module is that keeps no data rows, where only cursors say so."""
-        cursors = self._cursors
-        return [allow_reads(grantee, cursors, "dynamodb:BatchGetItem")] if cursors else []
+    def _read(self) -> list[Right]:
+        return [
+            Right(self._commands, _READ),
+            Right(self._data, _READ),
+            Right(self._history, _READ),
+            *self._read_cursors(),
+        ]
 
-    def _move_cursors(self, grantee: iam.IGrantable) -> list[iam.Grant]:
-        cursors = self._cursors
-        actions = ("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-        return [allow_writes(grantee, cursors, *actions)] if cursors else []
+    def _apply(self) -> list[Right]:
+        return [
+            Right(self._commands, (*_LOOK_UP, "dynamodb:UpdateItem", _CHECK), writes=True),
+            Right(self._data, (*_LOOK_UP, "dynamodb:PutItem"), writes=True),
+            Right(self._history, ("dynamodb:PutItem",), writes=True),
+            *self._move_cursors(),
+        ]
+
+    def _replay(self) -> list[Right]:
+        return [
+            Right(self._data, ("dynamodb:Scan", "dynamodb:BatchGetItem", _CHECK)),
+            Right(self._commands, ("dynamodb:BatchGetItem", "dynamodb:UpdateItem"), writes=True),
+            *self._move_cursors(),
+        ]
+
+    def _inspect(self) -> list[Right]:
+        return [
+            Right(self._commands, ("dynamodb:Query", "dynamodb:DescribeTable")),
+            Right(self._data, _LOOK_UP),
+            Right(self._history, ("dynamodb:Query",)),
+            *self._on_cursors("dynamodb:BatchGetItem", "dynamodb:Scan"),
+        ]
+
+    def _repair(self) -> list[Right]:
+        look = ("dynamodb:BatchGetItem", "dynamodb:Query")
+        return [
+            Right(self._commands, (*look, "dynamodb:UpdateItem", _CHECK), writes=True),
+            Right(self._data, (*_LOOK_UP, _CHECK)),
+            *self._move_cursors(),
+            *self._on_cursors("dynamodb:DeleteItem", writes=True),
+        ]
+
+    def _reconcile(self) -> list[Right]:
+        find = ("dynamodb:Scan", *_LOOK_UP, "dynamodb:Query")
+        return [
+            Right(self._commands, (*find, "dynamodb:UpdateItem", _CHECK), writes=True),
+            Right(self._data, (*_LOOK_UP, "dynamodb:PutItem"), writes=True),
+            Right(self._history, ("dynamodb:PutItem",), writes=True),
+            # What is under way is looked up where there is an index of it.
+            *([Right(self._open, ("dynamodb:Query",))] if self._open else []),
+            *self._move_cursors(),
+        ]
+
+    def _read_cursors(self) -> list[Right]:
+        """See how far a module is that keeps no data rows, where only cursors say so."""
+        return self._on_cursors("dynamodb:BatchGetItem")
+
+    def _move_cursors(self) -> list[Right]:
+        return self._on_cursors(
+            "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", writes=True
+        )
+
+    def _on_cursors(self, *actions: str, writes: bool = False) -> list[Right]:
+        return [Right(self._cursors, actions, writes=writes)] if self._cursors else []

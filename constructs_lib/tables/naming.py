@@ -8,6 +8,7 @@ from constructs_lib.props.checks import check_pattern
 from runtime import contract
 
 __all__ = [
+    "LONGEST_PREFIX",
     "MODULE_NAME_PATTERN",
     "check_env_name",
     "check_module_name",
@@ -21,7 +22,8 @@ __all__ = [
 MODULE_NAME_PATTERN: Final = contract.MODULE_NAME_PATTERN
 
 # DynamoDB allows 255 characters; the longest suffix is "-command" or "-history".
-_PREFIX_PATTERN: Final = "[A-Za-z0-9_.-]{1,247}"
+LONGEST_PREFIX: Final = 247
+_PREFIX_PATTERN: Final = f"[A-Za-z0-9_.-]{{1,{LONGEST_PREFIX}}}"
 
 
 def table_name_prefix(env_name: str, app_name: str, module_name: str) -> str:

@@ -73,6 +73,7 @@ def test_minimal(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion)
 
 
 def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
+    (code / "service.py").write_text("app = None\n", encoding="utf-8")
     requirements = code / "requirements.txt"
     requirements.write_text(f"ulid==1.1 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     stack = shop(
@@ -158,6 +159,19 @@ def test_outputs_say_where_everything_is(app: cdk.App, code: Path) -> None:
         "UserPoolClientId",
         "UserPoolId",
     }
+
+
+def test_outputs_of_tables_can_be_left_out_and_those_of_others_are_counted_at_synthesis(
+    app: cdk.App, code: Path
+) -> None:
+    stack = shop(app, code, table_outputs=False, monitoring=False)
+    for number in range(200 - 10 + 1):
+        cdk.CfnOutput(stack, f"Mine{number}", value="x")
+    message = (
+        r"Shop must have at most 200 outputs, got 201; leave those of the tables out \(table_outputs=False"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        app.synth()
 
 
 def test_tables_have_the_names_that_the_runtime_assumes(app: cdk.App, code: Path) -> None:

@@ -263,6 +263,31 @@ def test_an_intent_allows_exactly(
 
 
 @pytest.mark.parametrize(
+    ("together", "intents", "places"),
+    [
+        ("serve", ["publish", "read", "apply"], 4),
+        ("operate", ["inspect", "reconcile", "repair", "replay"], 5),
+    ],
+)
+def test_what_a_function_does_is_one_statement_for_each_place(
+    together: str, intents: list[str], places: int
+) -> None:
+    def granted(*names: str) -> tuple[dict[str, set[str]], int]:
+        # Without the feature flag that merges.
+        stack = cdk.Stack(new_app(flags=False), "Test")
+        role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        grants = CqrsTable(stack, "Orders", data_sync=True).grants
+        for name in names:
+            getattr(grants, name)(role).assert_success()
+        (policy,) = Template.from_stack(stack).find_resources("AWS::IAM::Policy").values()
+        return permissions(stack), len(policy["Properties"]["PolicyDocument"]["Statement"])
+
+    allowed, statements = granted(together)
+    assert allowed == granted(*intents)[0]
+    assert statements == places
+
+
+@pytest.mark.parametrize(
     "intent", ["publish", "read", "apply", "replay", "inspect", "repair", "reconcile", "erase"]
 )
 def test_without_data_sync_there_are_no_cursors_to_allow(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
@@ -357,6 +358,20 @@ def test_alarms_of_ones_own_go_where_the_others_go(stack: cdk.Stack) -> None:
     assert alarm["OKActions"] == alarm["AlarmActions"]
 
 
+def test_an_alarm_may_say_as_much_as_cloudwatch_takes(stack: cdk.Stack) -> None:
+    worker = {"worker": imported_function(stack, "worker")}
+    made = CqrsMonitoring(
+        stack, "Monitoring", app_name="shop", alarm_topic=sns.Topic(stack, "Topic"), functions=worker
+    )
+    metric = cloudwatch.Metric(namespace="Shop", metric_name="OutOfStock", statistic="Sum")
+    room = 1024 - len("dev-shop:  Next: x.")
+    made.add_alarm("Full", metric, 1, means="x" * room, next_step="x")
+    with pytest.raises(
+        InvalidPropsError, match=r"means and next_step of More, .* at most 1024 characters, got 1025"
+    ):
+        made.add_alarm("More", metric, 1, means="x" * (room + 1), next_step="x")
+
+
 def test_the_dashboard_begins_with_health_and_shows_every_part(service: Watched) -> None:
     widgets = service.widgets
     assert len(widgets[0]["properties"]["alarms"]) == len(service.alarms)
@@ -421,3 +436,28 @@ def test_no_tenant_can_be_a_dimension_of_what_is_watched(service: Watched) -> No
         "service",
     }
     assert "tenant" not in json.dumps(service.widgets)
+
+
+def test_alarms_of_modules_may_be_nested(stack: cdk.Stack) -> None:
+    off: dict[str, Any] = dict.fromkeys(OFF)
+    few = AlarmThresholds(**{**off, "commands_failed": 1, "function_errors": 5})
+    imported = dynamodb.TableV2.from_table_name(stack, "Existing", "existing")
+    tables = {"command_table": imported, "data_table": imported, "history_table": imported}
+    names = [f"module{number}" for number in range(16)]
+    made = CqrsMonitoring(
+        stack,
+        "Monitoring",
+        app_name="shop",
+        alarm_topic=sns.Topic(stack, "Topic"),
+        tables=[CqrsTable(stack, name, **tables) for name in names],
+        functions={"worker": imported_function(stack, "worker")},
+        thresholds=few,
+        nested_alarms=True,
+    )
+    assert list(made.alarms) == [*(f"CommandsFailed-{name}" for name in names), "FunctionErrors-worker"]
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::CloudFormation::Stack", 2)
+    template.resource_count_is("AWS::CloudWatch::Alarm", 1)
+    # All of them are on the dashboard.
+    (widget, *_) = [w["properties"] for w in dashboard_of(made) if w["type"] == "alarm"]
+    assert len(widget["alarms"]) == 17
