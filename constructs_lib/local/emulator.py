@@ -29,6 +29,8 @@ __all__ = ["Emulator"]
 
 _LAUNCHER = Path(__file__).with_name("launcher") / "__main__.py"
 _POLL_SECONDS = 0.02
+#: Python complains of a process that is forgotten while it runs.
+_left: list[subprocess.Popen[bytes]] = []
 
 
 class Emulator(Endpoint):
@@ -104,7 +106,11 @@ class Emulator(Endpoint):
             EmulatorFailedError: It ended, or did not answer in time.
             NoSpaceError: The disk is full.
         """
-        listener = listen(self._wanted_port)
+        try:
+            listener = listen(self._wanted_port)
+        except BaseException:
+            self.stop()
+            raise
         try:
             python = ensure_venv(self._folder)
             self._port = listener.getsockname()[1]
@@ -141,6 +147,8 @@ class Emulator(Endpoint):
 
     def leave(self) -> None:
         """Let go of one that `outlives`: it goes on, and `find_running` finds it."""
+        if self._process is not None:
+            _left.append(self._process)
         self._claim = self._process = self._run = None
 
     def wait(self) -> None:

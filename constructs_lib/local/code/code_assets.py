@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["CodeAsset", "code_assets", "files_below", "users_of"]
+__all__ = ["CodeAsset", "code_assets", "users_of"]
 
 _FUNCTION = "AWS::Lambda::Function"
-_SKIPPED = {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".local-aws", "cdk.out"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def code_assets(assembly: Path, tree: Collection[Path]) -> list[CodeAsset]:
     for staged, functions in users.items():
         if staged in nested or not staged.is_dir():
             continue
-        files = frozenset(path.relative_to(staged) for path in files_below(staged))
+        files = frozenset(path.relative_to(staged) for path in staged.rglob("*") if path.is_file())
         sources = _sources(staged, files, tree)
         if len(sources) == 1:
             found.append(CodeAsset(staged, sources.pop(), files, tuple(functions)))
@@ -91,13 +90,6 @@ def _functions(template: Path) -> Iterator[tuple[str, Path]]:
         metadata = resource.get("Metadata", {})
         if resource["Type"] == _FUNCTION and metadata.get("aws:asset:property") == "Code":
             yield logical, (template.parent / metadata["aws:asset:path"]).resolve()
-
-
-def files_below(root: Path) -> Iterator[Path]:
-    """All files of a folder, but for what tools have put there."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if name not in _SKIPPED]
-        yield from (Path(folder, name) for name in files)
 
 
 def _sources(staged: Path, files: frozenset[Path], tree: Collection[Path]) -> set[Path]:

@@ -39,6 +39,10 @@ class Opened:
     started: Emulator | None
     kept: bool
 
+    def is_there(self) -> bool:
+        """Whether it has not been ended from elsewhere."""
+        return self.aws.run_folder.exists()
+
     def stay(self) -> None:
         """Be there for as long as the emulator needs this command: until Ctrl-C, or `down`."""
         if self.kept:

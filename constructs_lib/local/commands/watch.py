@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from constructs_lib.local.code.changes import changes_in
-from constructs_lib.local.code.code_assets import code_assets, files_below
+from constructs_lib.local.code.code_assets import code_assets
 from constructs_lib.local.code.code_swap import affected, swap
+from constructs_lib.local.code.tree import files_in, folders_below
 from constructs_lib.local.commands.app import App, bootstrap, check_app
 from constructs_lib.local.commands.calls import show_calls
 from constructs_lib.local.commands.logs import LogScreen
 from constructs_lib.local.commands.opened import open_aws
 from constructs_lib.local.console import say, seconds_text
 from constructs_lib.local.errors import CdkFailedError
-from constructs_lib.local.network import is_healthy
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +40,7 @@ def watch(options: Namespace) -> int:
     check_app(options)
     roots = [Path.cwd(), *(path.resolve() for path in options.path)]
     changes = changes_in(roots)
+    next(changes)
     with open_aws(options) as opened:
         bootstrap(opened.aws)
         watcher = _Watcher(opened.aws, options, roots)
@@ -50,7 +55,7 @@ def watch(options: Namespace) -> int:
             for changed in changes:
                 if changed:
                     watcher.take(changed)
-                elif not is_healthy(opened.aws.port):
+                elif not opened.is_there():
                     say("AWS has gone, and the watch with it.")
                     break
         finally:
@@ -60,14 +65,20 @@ def watch(options: Namespace) -> int:
 
 
 def _follow(screen: LogScreen, stop: Event) -> None:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a deploy needs no boto3
-
     while not stop.is_set():
         try:
             screen.follow(stop)
         except (BotoCoreError, ClientError):
             # It may be in the middle of a deployment, or gone; the watch notices the latter.
             stop.wait(1)
+
+
+def _is_our_output(path: Path) -> bool:
+    """Whether what we print goes to this file: it changes with each word about a change."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 class _Watcher:
@@ -84,7 +95,7 @@ class _Watcher:
     def deploy(self) -> bool:
         """Deploy, and say how it went. A failure is shown, and the watch goes on."""
         self._assets = None
-        self._tree = frozenset(path for root in self._roots for path in files_below(root))
+        self._tree = frozenset(path for root in self._roots for path in files_in(folders_below(root)))
         started = time.monotonic()
         try:
             self._app.deploy()
@@ -99,6 +110,7 @@ class _Watcher:
         """Serve a change: the new code at once, where it is all that has changed."""
         # An editor may write a file beside the one that it saves, and give it that one's name.
         changed = {path for path in changed if path.is_file() or path in self._tree}
+        changed = {path for path in changed if not _is_our_output(path)}
         if not changed:
             return
         names = ", ".join(sorted(path.name for path in changed))
@@ -113,5 +125,8 @@ class _Watcher:
         except SyntaxError as error:
             say(f"{names}: not served, line {error.lineno} of {error.filename}: {error.msg}", style="red")
             return
+        except (BotoCoreError, ClientError) as error:
+            say(f"{names}: not served: {error}", style="red")
+            return
         took = seconds_text(time.monotonic() - started)
-        say(f"{names}: served after {took} by {', '.join(labels)}", style="green")
+        say(f"{names}: served after {took} by {', '.join(sorted(set(labels)))}", style="green")

@@ -115,8 +115,9 @@ def _below(fields: dict[str, Any]) -> list[str]:
 
 def _own(frames: list[Any]) -> list[Any]:
     """The frames of the service's own code, and the last one; all of them where it has none."""
-    own = [frame for frame in frames[:-1] if _CODE.search(str(frame))]
-    return [*own, *frames[-1:]] if own else frames
+    if not any(_CODE.search(str(frame)) for frame in frames):
+        return frames
+    return [frame for frame in frames[:-1] if _CODE.search(str(frame))] + frames[-1:]
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
