@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from constructs_lib.local.code.changes import changes_in
 from constructs_lib.local.code.code_assets import CodeAsset, code_assets
 from constructs_lib.local.code.code_swap import affected, put_back, swap
 from constructs_lib.local.code.tree import files_in, folders_below
+from constructs_lib.local.errors import WatchMissingError
 from tests.support.functions import archive
 
 if TYPE_CHECKING:
@@ -170,6 +172,14 @@ def test_a_change_is_seen_whenever_it_is_made(tmp_path: Path) -> None:
     assert any(new in found for found in (next_of(changes) for _ in range(3)))
     new.write_text("2")
     assert next_of(changes) == {new}
+
+
+def test_a_watch_without_the_package_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    with pytest.raises(WatchMissingError, match=r"run `pip install 'cdk-cqrs\[local\]'`"):
+        next(changes_in([tmp_path]))
 
 
 def next_of(changes: Iterator[set[Path]]) -> set[Path]:

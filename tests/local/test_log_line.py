@@ -7,7 +7,7 @@ import pytest
 
 from constructs_lib.local.logs.log_line import LogLine, parse, render
 
-RUN = "/home/ann/shop/.local-aws/run-x/tmp/ministack-lambda-Shop-Api-ab12"
+RUN = "/srv/shop/.local-aws/run-x/tmp/ministack-lambda-Shop-Api-ab12"
 
 
 def test_a_line_of_the_logger_is_its_message_with_what_it_is_about() -> None:

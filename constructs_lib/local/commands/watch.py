@@ -58,6 +58,9 @@ def watch(options: Namespace) -> int:
                 elif not opened.is_there():
                     say("AWS has gone, and the watch with it.")
                     break
+        except KeyboardInterrupt:
+            # The way to end it; what shall stay stays.
+            say("stopped")
         finally:
             stop.set()
             thread.join()
