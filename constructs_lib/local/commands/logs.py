@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogScreen", "logs"]
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 #: A deployment may bring functions.
 _POLLS_PER_LOOK = 10
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "DEBUG": "dim"}

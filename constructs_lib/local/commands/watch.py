@@ -51,19 +51,20 @@ def watch(options: Namespace) -> int:
         thread = Thread(target=_follow, args=(screen, stop), daemon=True)
         thread.start()
         say("Watching for changes. Ctrl-C ends the watch.", style="bold")
+        end = "AWS has gone, and the watch with it."
         try:
             for changed in changes:
                 if changed:
                     watcher.take(changed)
                 elif not opened.is_there():
-                    say("AWS has gone, and the watch with it.")
                     break
         except KeyboardInterrupt:
             # The way to end it; what shall stay stays.
-            say("stopped")
+            end = "stopped"
         finally:
             stop.set()
             thread.join()
+        say(end)
     return 0
 
 
