@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from constructs_lib.local.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,6 +79,22 @@ def test_it_outlives_the_command_that_started_it_and_down_ends_all_of_it(
     assert capsys.readouterr().err == "error: there is no function worker; nothing is deployed\n"
     assert main(["up", *here, "--port", "1"]) == 1
     assert f"AWS runs here already, at port {running.port}" in capsys.readouterr().err
+
+    for name in ("one", "two"):
+        make_api(running, name)
+    assert main(["token", *here]) == 1
+    assert "several stacks take tokens; choose one with --stack: one, two" in capsys.readouterr().err
+    assert main(["token", "--stack", "three", *here]) == 1
+    assert "the stack three has no HTTP API" in capsys.readouterr().err
+    assert main(["token", "--stack", "two", "--tenant", "beta", "--role", "admin", *here]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.strip().split(".")) == 3
+    assert "for dev@example.com, tenant beta, roles admin" in printed.err
+    (headers,) = running.run_folder.glob("headers-*.txt")
+    assert f"authorization: Bearer {printed.out}" in headers.read_text()
+    assert headers.stat().st_mode & 0o077 == 0
+    assert main(["status", *here]) == 0
+    assert capsys.readouterr().out.count("/_aws/execute-api/") == 2
 
     assert main(["down", *here]) == 0
     assert "ended" in capsys.readouterr().out
@@ -141,6 +160,32 @@ def test_one_that_is_being_started_is_waited_for(folder: Path) -> None:
         waiting.join(timeout=10)
         assert not waiting.is_alive()
     assert left_in(folder) == ["running.lock"]
+
+
+def make_api(aws: Endpoint, stack: str) -> None:
+    """A stack with an HTTP API that takes the tokens of its own user pool."""
+    issuer = {"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Pool}"}
+    resources = {
+        "Pool": {"Type": "AWS::Cognito::UserPool"},
+        "Client": {"Type": "AWS::Cognito::UserPoolClient", "Properties": {"UserPoolId": {"Ref": "Pool"}}},
+        "Api": {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {"Name": stack, "ProtocolType": "HTTP"},
+        },
+        "Authorizer": {
+            "Type": "AWS::ApiGatewayV2::Authorizer",
+            "Properties": {
+                "ApiId": {"Ref": "Api"},
+                "AuthorizerType": "JWT",
+                "IdentitySource": ["$request.header.Authorization"],
+                "JwtConfiguration": {"Audience": [{"Ref": "Client"}], "Issuer": issuer},
+                "Name": "users",
+            },
+        },
+    }
+    client = aws.client("cloudformation")
+    client.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": resources}))
+    client.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
 
 
 def _is_gone(process: psutil.Process) -> bool:
