@@ -20,7 +20,7 @@ from constructs_lib.local.errors import CdkFailedError, CdkMissingError, NodeMis
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from constructs_lib.local.emulator import Emulator
+    from constructs_lib.local.endpoint import Endpoint
 
 __all__ = ["CdkCli", "find_cdk"]
 
@@ -47,6 +47,8 @@ class CdkCli:
             the CLI is looked for. Default: the working directory.
         context: Further context values for the app.
         on_line: Called with each line that the CLI prints.
+        folder: Where `cdk.out` and the CLI's caches go; a deployment that finds them takes less
+            time. Default: a new folder in that of the emulator, which goes with it.
 
     Raises:
         NodeMissingError: There is no Node.js.
@@ -55,12 +57,13 @@ class CdkCli:
 
     def __init__(
         self,
-        emulator: Emulator,
+        emulator: Endpoint,
         *,
         app: str | Sequence[str] = "app.py",
         cwd: Path | None = None,
         context: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._emulator = emulator
         self._cwd = (cwd or Path.cwd()).resolve()
@@ -69,8 +72,13 @@ class CdkCli:
         self._app = shlex.join([sys.executable, *arguments])
         self._context = {"architecture": host_architecture(), **(context or {})}
         self._on_line = on_line or (lambda _line: None)
-        #: Holds `cdk.out` and the CLI's caches; it goes with the emulator.
-        self._folder = Path(tempfile.mkdtemp(prefix="cdk-", dir=emulator.run_folder))
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="cdk-", dir=emulator.run_folder))
+        self._folder.mkdir(exist_ok=True)
+
+    @property
+    def output(self) -> Path:
+        """The cloud assembly of the last synthesis."""
+        return self._folder / "cdk.out"
 
     def bootstrap(self) -> None:
         """Make the bucket and the roles that a deployment needs.
@@ -138,7 +146,7 @@ class CdkCli:
     ) -> tuple[int, list[str]]:
         line = [*self._cdk, command, *arguments, *_GLOBAL]
         if cwd is None:
-            line += ["--app", self._app, "--output", str(self._folder / "cdk.out")]
+            line += ["--app", self._app, "--output", str(self.output)]
             for name, value in self._context.items():
                 line += ["--context", f"{name}={value}"]
         environment = {**self._emulator.child_environment(), "CDK_HOME": str(self._folder / "home")}

@@ -9,37 +9,37 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from constructs_lib.local.environment import (
-    ACCOUNT,
-    REGION,
-    client_environment,
-    emulator_environment,
-    without_aws,
-)
+from constructs_lib.local.claim import Record
+from constructs_lib.local.endpoint import Endpoint
+from constructs_lib.local.environment import emulator_environment
 from constructs_lib.local.errors import EmulatorFailedError
 from constructs_lib.local.network import is_healthy, listen
-from constructs_lib.local.run_folder import make_run_folder, read_decisions
+from constructs_lib.local.run_folder import make_run_folder
 from constructs_lib.local.venv import DEFAULT_FOLDER, ensure_venv
 
 if TYPE_CHECKING:
     import socket
     from types import TracebackType
 
+    from constructs_lib.local.claim import Claim
+
 __all__ = ["Emulator"]
 
 _LAUNCHER = Path(__file__).with_name("launcher") / "__main__.py"
 _POLL_SECONDS = 0.02
-_LOG_LINES = 20
+#: Python complains of a process that is forgotten while it runs.
+_left: list[subprocess.Popen[bytes]] = []
 
 
-class Emulator:
+class Emulator(Endpoint):
     """An AWS on this machine, for the time of a `with` block.
 
     It is a subprocess that listens on the loopback interface only. Its state is in memory
     and ends with it. Everything that it writes is in a folder of its own, which is removed
-    when it stops. It also stops when the process that started it dies, whatever the cause.
+    when it stops. It also stops when the process that started it dies, whatever the cause,
+    unless it `outlives` it.
 
     Args:
         port: The port to listen on. Default: one that is free.
@@ -52,10 +52,10 @@ class Emulator:
         iam: Whether signatures are verified, and the policies of roles, buckets, topics and
             queues enforced. The account's own key, which `client` has, may do everything.
         start_seconds: How long a start may take.
+        claim: The right to be the one that later commands find. Default: they do not find it.
+        outlives: Whether it goes on when the process that started it ends; it needs ``claim``,
+            or nobody could end it. See `leave`.
     """
-
-    account = ACCOUNT
-    region = REGION
 
     def __init__(
         self,
@@ -66,16 +66,19 @@ class Emulator:
         wait_scale: float = 1.0,
         iam: bool = False,
         start_seconds: float = 30.0,
+        claim: Claim | None = None,
+        outlives: bool = False,
     ) -> None:
+        super().__init__()
         self._wanted_port = port
         self._folder = folder.resolve()
         self._patches = patches
         self._wait_scale = wait_scale
         self._iam = iam
         self._start_seconds = start_seconds
+        self._claim = claim
+        self._outlives = outlives
         self._process: subprocess.Popen[bytes] | None = None
-        self._run: Path | None = None
-        self._port = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -90,78 +93,9 @@ class Emulator:
         self.stop()
 
     @property
-    def endpoint_url(self) -> str:
-        """The URL that every AWS SDK and the CDK CLI are pointed at."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on; 0 before the start."""
-        return self._port
-
-    @property
     def pid(self) -> int | None:
         """The process id, which is also that of its process group; `None` while it does not run."""
         return self._process.pid if self._process else None
-
-    @property
-    def run_folder(self) -> Path:
-        """The folder that holds what this run writes; it is gone after the stop.
-
-        Raises:
-            EmulatorFailedError: It is not running.
-        """
-        if self._run is None:
-            what = "is not running"
-            raise EmulatorFailedError(what, [])
-        return self._run
-
-    @property
-    def log_path(self) -> Path:
-        """The emulator's log, with what the Lambda functions print in it."""
-        return self.run_folder / "emulator.log"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables to add to a process that shall talk to this emulator."""
-        return client_environment(self.endpoint_url)
-
-    def iam_decisions(self) -> list[dict[str, Any]]:
-        """What was decided about the calls of roles, in order; nothing without ``iam``.
-
-        Of each: ``principal``, the role's session, ``action``, ``resource``, and ``allowed``.
-        """
-        return read_decisions(self.run_folder)
-
-    def child_environment(self) -> dict[str, str]:
-        """This process's variables, with everything about AWS replaced by the emulator's."""
-        return {**without_aws(os.environ), **self.environment}
-
-    def client(self, service: str, **options: Any) -> Any:  # noqa: ANN401 - boto3 clients are made at run time
-        """A boto3 client for a service of this emulator.
-
-        Args:
-            service: The service's name in boto3, such as `dynamodb`.
-            options: Further arguments of `boto3.client`.
-        """
-        import boto3  # noqa: PLC0415 - a deploy needs no boto3
-
-        make: Any = boto3.client
-        return make(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",  # noqa: S106 - the emulator does not check it
-            **options,
-        )
-
-    def http_api_url(self, api_id: str, stage: str = "$default") -> str:
-        """The base URL of an HTTP API, without a slash at the end.
-
-        The host name that CloudFormation gives for it does not resolve on this machine.
-        """
-        return f"{self.endpoint_url}/_aws/execute-api/{api_id}/{stage}"
 
     def start(self) -> None:
         """Start it, and wait until it answers.
@@ -172,14 +106,21 @@ class Emulator:
             EmulatorFailedError: It ended, or did not answer in time.
             NoSpaceError: The disk is full.
         """
-        listener = listen(self._wanted_port)
+        try:
+            listener = listen(self._wanted_port)
+        except BaseException:
+            self.stop()
+            raise
         try:
             python = ensure_venv(self._folder)
             self._port = listener.getsockname()[1]
             self._run = make_run_folder(self._folder)
             self._process = self._spawn(python, listener)
-            # From here on it is the child's alone: should it die, a connection is refused.
+            # From here on they are the child's alone: should it die, a connection is refused, and
+            # another may be the emulator of the folder.
             listener.close()
+            if self._claim is not None:
+                self._claim.hand_over(self._record(self._process.pid))
             self._wait_until_healthy()
         except BaseException:
             self.stop()
@@ -200,14 +141,20 @@ class Emulator:
         run, self._run = self._run, None
         if run is not None:
             shutil.rmtree(run, ignore_errors=True)
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.end()
 
-    def log_tail(self, lines: int = _LOG_LINES) -> list[str]:
-        """The last lines of the log."""
-        try:
-            text = self.log_path.read_text(errors="replace")
-        except OSError:
-            return []
-        return [line for line in text.splitlines() if line.strip()][-lines:]
+    def leave(self) -> None:
+        """Let go of one that `outlives`: it goes on, and `find_running` finds it."""
+        if self._process is not None:
+            _left.append(self._process)
+        self._claim = self._process = self._run = None
+
+    def wait(self) -> None:
+        """Wait until it is ended from elsewhere, as `down` does."""
+        if self._process:
+            self._process.wait()
 
     def _spawn(self, python: Path, listener: socket.socket) -> subprocess.Popen[bytes]:
         temp, state = self.run_folder / "tmp", self.run_folder / "state"
@@ -223,19 +170,27 @@ class Emulator:
         command = [str(python), str(_LAUNCHER), "--fd", str(listener.fileno())]
         if not self._patches:
             command.append("--stock")
+        if self._outlives:
+            command.append("--outlive")
+        inherited = [listener.fileno(), *([self._claim.descriptor] if self._claim else [])]
         with self.log_path.open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own arguments
                 command,
                 # The launcher reads its standard input to its end: that is when we are gone.
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL if self._outlives else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.run_folder,
                 env=environment,
-                pass_fds=(listener.fileno(),),
+                pass_fds=inherited,
                 # A process group of its own: Ctrl-C reaches us, and we stop all of it at once.
                 start_new_session=True,
             )
+
+    def _record(self, pid: int) -> Record:
+        return Record(
+            pid, self._port, self.run_folder.name, os.getpid(), kept=self._outlives, since=time.time()
+        )
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + self._start_seconds

@@ -9,16 +9,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "AlreadyRunningError",
+    "AppMissingError",
     "CdkFailedError",
     "CdkMissingError",
     "EmulatorFailedError",
     "LocalAwsError",
+    "NoApiError",
+    "NoFunctionError",
     "NoSpaceError",
     "NodeMissingError",
+    "NotRunningError",
     "PortTakenError",
     "PostgresFailedError",
     "PostgresMissingError",
     "SetupFailedError",
+    "SignInFailedError",
+    "WatchMissingError",
 ]
 
 
@@ -32,6 +39,46 @@ class PortTakenError(LocalAwsError):
     def __init__(self, port: int) -> None:
         super().__init__(f"port {port} is taken; stop what listens there, or choose another with --port")
         self.port = port
+
+
+class NotRunningError(LocalAwsError):
+    """A command needs an emulator that runs, and there is none."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"nothing runs in {folder}; start it with `up` or `deploy`, in the same folder")
+
+
+class AlreadyRunningError(LocalAwsError):
+    """An emulator runs, and it is not the one that was asked for."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"AWS runs here already, {how}")
+
+
+class AppMissingError(LocalAwsError):
+    """There is no CDK app where one was looked for."""
+
+    def __init__(self, app: str, folder: Path, hint: str) -> None:
+        super().__init__(f"there is no {app} in {folder}; {hint}")
+
+
+class NoApiError(LocalAwsError):
+    """A token was asked for, and nothing that is deployed takes one."""
+
+
+class SignInFailedError(LocalAwsError):
+    """The test user could not be made, or could not sign in."""
+
+
+class NoFunctionError(LocalAwsError):
+    """No function that is deployed has the name that was asked for."""
+
+
+class WatchMissingError(LocalAwsError):
+    """The optional package that watches files is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("watchfiles is not installed; run `pip install 'cdk-cqrs[local]'`")
 
 
 class NodeMissingError(LocalAwsError):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from constructs_lib.local.service.sign_in import TestUser, sign_in
+
 if TYPE_CHECKING:
     from examples.demo.place import Place
 
 __all__ = ["Answer", "Client"]
 
-TENANT = "acme"
-_EMAIL = "ann@example.com"
+_ANN = TestUser("ann@example.com", "acme")
 
 
 @dataclass(frozen=True)
@@ -37,39 +37,19 @@ class Answer:
 
 
 class Client:
-    """Ann, of the tenant acme, with a password that nobody needs to know."""
+    """Ann, of the tenant acme."""
 
     def __init__(self, place: Place) -> None:
-        self.email = _EMAIL
-        self.tenant = TENANT
-        self._cognito = place.aws.client("cognito-idp")
-        self._client_id = place.outputs["UserPoolClientId"]
+        self.email = _ANN.name
+        self.tenant = _ANN.tenant
+        self._place = place
         self._url = urlsplit(place.api_url)
-        self._password = f"{secrets.token_urlsafe(18)}-aA1"
-        pool = place.outputs["UserPoolId"]
-        self._cognito.admin_create_user(
-            UserPoolId=pool,
-            Username=_EMAIL,
-            MessageAction="SUPPRESS",
-            UserAttributes=[
-                {"Name": "email", "Value": _EMAIL},
-                {"Name": "email_verified", "Value": "true"},
-                {"Name": "custom:tenant", "Value": TENANT},
-            ],
-        )
-        self._cognito.admin_set_user_password(
-            UserPoolId=pool, Username=_EMAIL, Password=self._password, Permanent=True
-        )
         self._token = self.sign_in()
 
     def sign_in(self) -> str:
         """A fresh id token, which the API takes for an hour."""
-        answer = self._cognito.initiate_auth(
-            ClientId=self._client_id,
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": _EMAIL, "PASSWORD": self._password},
-        )
-        self._token = str(answer["AuthenticationResult"]["IdToken"])
+        outputs = self._place.outputs
+        self._token = sign_in(self._place.aws, outputs["UserPoolId"], outputs["UserPoolClientId"], _ANN)
         return self._token
 
     def send(self, method: str, path: str, body: Any = None) -> Answer:  # noqa: ANN401 - any JSON

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from constructs_lib.local.service.first_call import write_headers
 
+if TYPE_CHECKING:
     from examples.demo.client import Client
     from examples.demo.place import Place
     from examples.demo.screen import Screen
@@ -25,8 +25,7 @@ _REFRESH_SECONDS = 30 * 60  # a token is good for an hour
 def keep_running(screen: Screen, place: Place, client: Client) -> None:
     """Say how to reach everything, and keep the token fresh until Ctrl-C."""
     headers = place.aws.run_folder / "headers.txt"
-    headers.touch(mode=0o600)
-    _write_headers(headers, client)
+    write_headers(headers, client.sign_in())
     url = quote(f"{place.api_url}/todos")  # it has a $ in it
     body = '{"attributes": {"title": "Try it"}}'
     screen.heading("It keeps running. Ctrl-C stops it and removes everything")
@@ -41,8 +40,4 @@ def keep_running(screen: Screen, place: Place, client: Client) -> None:
     screen.say(f"  [dim]The token of {client.email} in that file is renewed while this runs.[/dim]")
     with contextlib.suppress(KeyboardInterrupt):
         while not threading.Event().wait(_REFRESH_SECONDS):
-            _write_headers(headers, client)
-
-
-def _write_headers(file: Path, client: Client) -> None:
-    file.write_text(f"authorization: Bearer {client.sign_in()}\ncontent-type: application/json\n")
+            write_headers(headers, client.sign_in())

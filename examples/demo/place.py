@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from constructs_lib.local import CdkCli, Emulator, Postgres
-from examples.demo.errors import DemoError
+from constructs_lib.local.service.deployed import stacks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,9 @@ def make_place(screen: Screen, *, port: int | None) -> Iterator[Place]:
                 on_line=lambda line: step.progress(_progress_of(line)),
             )
             outputs = cdk.deploy(_STACK)[_STACK]
+            (api,) = [api for stack in stacks_of(aws) if stack.name == _STACK for api in stack.apis]
             step.result = f"stack {_STACK}: {_count_resources(aws)} resources"
-        yield Place(aws, outputs, postgres.uri(), _api_url(aws, outputs["ApiUrl"]))
+        yield Place(aws, outputs, postgres.uri(), api.url)
 
 
 def _create_tables(url: str) -> None:
@@ -100,12 +101,3 @@ def _progress_of(line: str) -> str:
 def _count_resources(aws: Emulator) -> int:
     pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=_STACK)
     return sum(len(page["StackResourceSummaries"]) for page in pages)
-
-
-def _api_url(aws: Emulator, url: str) -> str:
-    """The API's URL on this machine, where the host name in its AWS URL does not resolve."""
-    api_id = re.search(r"//([^.]+)\.execute-api\.", url)
-    if not api_id:
-        msg = f"the output ApiUrl is no URL of an HTTP API: {url}"
-        raise DemoError(msg)
-    return aws.http_api_url(api_id[1])

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
+from constructs_lib.local.console import seconds_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from examples.demo.watch import Sighting
 
-__all__ = ["Screen", "Step", "seconds_text"]
+__all__ = ["Screen", "Step"]
 
 _WIDTH_OFF_TERMINAL = 120
 
@@ -95,15 +97,6 @@ class Screen:
     def _progress(self, status: Status, title: str, text: str) -> None:
         room = max(self.console.width - len(title) - 8, 10)
         status.update(f"{escape(title)}  [dim]{escape(text[:room])}[/dim]")
-
-
-def seconds_text(seconds: float) -> str:
-    """A duration for people: milliseconds below a second.
-
-    >>> seconds_text(0.0421), seconds_text(12.34)
-    ('42 ms', '12.3 s')
-    """
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _sightings_table(sightings: Sequence[Sighting]) -> Table:

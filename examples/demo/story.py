@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from constructs_lib.local.console import seconds_text
 from examples.demo.errors import DemoError
-from examples.demo.screen import seconds_text
 from examples.demo.watch import Sighting, watch
 
 if TYPE_CHECKING:

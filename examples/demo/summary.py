@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.table import Table
 
-from examples.demo.screen import seconds_text
+from constructs_lib.local.console import seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import re
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from constructs_lib.local import CdkCli, CdkFailedError
+from constructs_lib.local import CdkCli, CdkFailedError, ensure_venv
 from constructs_lib.local.cdk import host_architecture
+from constructs_lib.local.program import main
+from constructs_lib.local.running import find_running
+from tests.support.emulator import FOLDER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from constructs_lib.local import Emulator
+
+ROOT = Path(__file__).parents[2]
 
 APP = """
     from aws_cdk import App, CfnOutput, RemovalPolicy, Stack
@@ -31,27 +36,41 @@ APP = """
 """
 
 
-def test_a_stack_is_deployed_and_destroyed_by_the_real_cli(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_stack_is_deployed_by_the_real_cli_to_what_runs_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "app.py").write_text(textwrap.dedent(APP))
-    lines: list[str] = []
-    # The CLI is the project's: the app's folder has none of its own.
-    cdk = CdkCli(emulator, app=str(tmp_path / "app.py"), on_line=lines.append)
-    dynamodb = emulator.client("dynamodb")
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    installed = ensure_venv(FOLDER).parents[1]
+    (tmp_path / ".local-aws").mkdir()
+    (tmp_path / ".local-aws" / installed.name).symlink_to(installed)
+    monkeypatch.chdir(tmp_path)
 
-    cdk.bootstrap()
-    assert cdk.diff("Tiny")
-    outputs = cdk.deploy("Tiny")
+    try:
+        assert main(["up", "--keep"]) == 0
+        emulator = find_running(tmp_path / ".local-aws")
+        assert emulator
+        cdk = CdkCli(emulator, folder=emulator.run_folder / "cdk")
+        assert cdk.diff("Tiny")
+        capsys.readouterr()
 
-    name = outputs["Tiny"]["TableName"]
-    assert outputs["Tiny"]["Architecture"] == host_architecture()
-    assert dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE"
-    assert any("CREATE_COMPLETE" in line for line in lines)
+        assert main(["deploy", "Tiny", "--keep"]) == 0
+        said = capsys.readouterr().out
+        name = re.findall(r"^Tiny\.TableName = (.*)$", said, re.MULTILINE)[0]
+        assert f"Tiny.Architecture = {host_architecture()}" in said
+        assert "CREATE_COMPLETE" in said
+        assert "There is no HTTP API in what is deployed, so nothing to call." in said
+        assert "It stays: `python -m constructs_lib.local down` ends it." in said
+        dynamodb = emulator.client("dynamodb")
+        assert dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE"
+        assert main(["status"]) == 0
+        assert "Tiny  CREATE_COMPLETE" in capsys.readouterr().out.splitlines()
 
-    assert not cdk.diff("Tiny")
-
-    cdk.destroy()
-
-    assert name not in dynamodb.list_tables()["TableNames"]
+        assert not cdk.diff("Tiny")
+        cdk.destroy()
+        assert name not in dynamodb.list_tables()["TableNames"]
+    finally:
+        assert main(["down"]) == 0
 
 
 def test_an_app_that_fails_is_said_in_one_line_with_the_output_beside(

@@ -18,8 +18,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True, help="the listening socket")
     parser.add_argument("--stock", action="store_true", help="leave the gaps open")
+    parser.add_argument("--outlive", action="store_true", help="go on when the parent process has ended")
     arguments = parser.parse_args()
-    threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
+    if not arguments.outlive:
+        threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
     if not arguments.stock:
         from .patches import apply_all  # noqa: PLC0415 - the stock emulator does without
 

@@ -1,0 +1,124 @@
+"""The one emulator of a folder: who may be it, whether it lives, and where it is.
+
+A record alone does not tell whether its process lives: the number may be another process's by
+now. So the emulator holds a lock for as long as it lives, by a descriptor that it inherits, and
+the operating system lets go of it whatever the emulator died of. Where the lock is held, the
+record is true; where it is free, the record is what a killed process has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Claim", "Record", "clear", "is_claimed", "read_record"]
+
+_LOCK = "running.lock"
+_RECORD = "running.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where the emulator of a folder is.
+
+    Attributes:
+        pid: Its process id, which is also that of its process group.
+        port: The port that it listens on.
+        run: Name of its run folder.
+        starter: Process id of the command that started it.
+        kept: Whether it goes on when that command has ended.
+        since: When it was started, in seconds since 1970.
+    """
+
+    pid: int
+    port: int
+    run: str
+    starter: int
+    kept: bool
+    since: float
+
+
+class Claim:
+    """The right to be the emulator of a folder.
+
+    Whoever starts one takes it and hands it over; the emulator inherits `descriptor`, and has
+    the right for as long as it lives.
+    """
+
+    def __init__(self, folder: Path, descriptor: int) -> None:
+        self._folder = folder
+        self._is_open = True
+        self.descriptor = descriptor
+
+    @classmethod
+    def take(cls, folder: Path) -> Self | None:
+        """Take it, and remove what a killed emulator has left; `None` where another one has it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return None
+        if left := read_record(folder):
+            shutil.rmtree(folder / left.run, ignore_errors=True)
+            (folder / _RECORD).unlink(missing_ok=True)
+        return cls(folder, descriptor)
+
+    def hand_over(self, record: Record) -> None:
+        """Leave it to the emulator that has inherited it, and say where that is."""
+        # All at once: whoever reads it finds all of it, or none.
+        written = self._folder / f"{_RECORD}.new"
+        written.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        written.replace(self._folder / _RECORD)
+        self._close()
+
+    def end(self) -> None:
+        """Remove the record: the emulator has ended, or has never begun."""
+        self._close()
+        clear(self._folder)
+
+    def _close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            os.close(self.descriptor)
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether an emulator of this folder lives."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _lock(descriptor, shared=True)
+    finally:
+        os.close(descriptor)
+
+
+def read_record(folder: Path) -> Record | None:
+    """What the last emulator of this folder has said of itself, living or not."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Record(**json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+    return None
+
+
+def clear(folder: Path) -> None:
+    """Remove what an emulator of this folder has left that has been killed."""
+    if read_record(folder) and (claim := Claim.take(folder)):
+        os.close(claim.descriptor)
+
+
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    import fcntl  # noqa: PLC0415 - Windows has none, and cannot hand descriptors on
+
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

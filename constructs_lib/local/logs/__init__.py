@@ -1,0 +1,1 @@
+"""What functions log, read from the emulator, for people."""
