@@ -78,7 +78,7 @@ class Library:
                 assert main(shlex.split(command.removeprefix(PROGRAM))) == code, printed.getvalue()
             return printed.getvalue()
         done = subprocess.run(  # noqa: S603 - the page's own command
-            ["bash", "-c", command.replace("python ", f"{shlex.quote(sys.executable)} ")],  # noqa: S607 - that of the machine
+            ["sh", "-c", command.replace("python ", f"{shlex.quote(sys.executable)} ")],  # noqa: S607 - that of the machine
             cwd=self.folder,
             env=_environment(),
             capture_output=True,

@@ -52,6 +52,7 @@ class Opened:
         else:
             say("Ctrl-C stops it.")
             self.started.wait()
+            say("It was ended from elsewhere.")
 
 
 @contextmanager
