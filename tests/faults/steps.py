@@ -140,7 +140,8 @@ class Steps(RuleBasedStateMachine):
 
     def clean(self) -> None:
         client, tables = self.service.client, self.service.tables
-        for table in (tables.command, tables.data, tables.history, tables.sync):
+        cursors = [tables.sync] if tables.has_sync_table else []
+        for table in (tables.command, tables.data, tables.history, *cursors):
             for row in client.scan(TableName=table)["Items"]:
                 client.delete_item(TableName=table, Key={"pk": row["pk"], "sk": row["sk"]})
 

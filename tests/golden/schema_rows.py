@@ -80,6 +80,7 @@ class Orders:
 
     def release(self, schema: int, **options: Any) -> CommandModule[Any]:
         """The module as the release with this schema has it."""
+        self.service.deploy(data_sync=bool(options.get("data_sync_handlers")))
         given = {"attributes": _MODELS[schema], "upcasters": UPCASTERS[: schema - 1]} | options
         return CommandModule("todo", resources=self.service.resources, **given)
 

@@ -229,12 +229,15 @@ class Service:
         self.wire: Wire = self.resources.wire
         self.steps: Wire = self.resources.steps
 
+    def deploy(self, *, data_sync: bool) -> None:
+        """Let the stack say that the module has, or has not, data sync handlers."""
+        entries = self.resources.settings.modules.items()
+        modules = {name: {**entry, "sync": data_sync} for name, entry in entries}
+        self.resources.settings = replace(self.resources.settings, modules=modules)
+
     def release(self, *handlers: HandlerSource) -> None:
         """Deploy the module anew, with these handlers."""
-        modules = {
-            name: {**entry, "sync": bool(handlers)} for name, entry in self.resources.settings.modules.items()
-        }
-        self.resources.settings = replace(self.resources.settings, modules=modules)
+        self.deploy(data_sync=bool(handlers))
         self.module = CommandModule("todo", data_sync_handlers=handlers, resources=self.resources)
 
     def again(self, **options: Any) -> Service:
