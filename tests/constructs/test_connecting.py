@@ -285,7 +285,7 @@ def test_what_an_imported_function_needs_is_said(stack: cdk.Stack) -> None:
     CqrsTable(stack, "Order", table_name_prefix="dev-shop-order").connect(made)
     MasterDataTable(stack, "MasterData").connect(made)
     (text,) = said(stack, "cqrs:untoldVariables")
-    for expected in ("NODE_ENV=dev", "CQRS_FUNCTION=worker", 'CQRS_MODULES={"order": {}}'):
+    for expected in ("NODE_ENV=dev", "CQRS_FUNCTION=worker", 'CQRS_MODULES={"order":{}}'):
         assert expected in text
     assert "MASTER_DATA_TABLE_NAME=<MasterDataTable" in text
 

@@ -66,7 +66,7 @@ def test_it_is_shipped_with_the_code(folder: Path, tmp_path_factory: pytest.Temp
     lambda_.Function(
         stack,
         "Function",
-        code=code_asset(folder),
+        code=code_asset(stack, folder, handler="main.app"),
         handler="main.app",
         runtime=lambda_.Runtime.PYTHON_3_13,
     )

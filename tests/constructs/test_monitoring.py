@@ -441,8 +441,10 @@ def test_no_tenant_can_be_a_dimension_of_what_is_watched(service: Watched) -> No
 def test_alarms_of_modules_may_be_nested(stack: cdk.Stack) -> None:
     off: dict[str, Any] = dict.fromkeys(OFF)
     few = AlarmThresholds(**{**off, "commands_failed": 1, "function_errors": 5})
-    imported = dynamodb.TableV2.from_table_name(stack, "Existing", "existing")
-    tables = {"command_table": imported, "data_table": imported, "history_table": imported}
+    tables: dict[str, Any] = {
+        f"{kind}_table": dynamodb.TableV2.from_table_name(stack, f"Existing{kind}", f"existing-{kind}")
+        for kind in ("command", "data", "history")
+    }
     names = [f"module{number}" for number in range(16)]
     made = CqrsMonitoring(
         stack,
