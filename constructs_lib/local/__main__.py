@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from constructs_lib.local.cdk import CdkCli, find_cdk
 from constructs_lib.local.emulator import Emulator
-from constructs_lib.local.errors import LocalAwsError
+from constructs_lib.local.errors import LocalAwsError, check_system
 from constructs_lib.local.venv import DEFAULT_FOLDER, ensure_venv
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 with one line on standard error that says why.
     """
     options = _parser().parse_args(arguments)
-    # Clean up however the process is ended; a shell's background jobs ignore Ctrl-C otherwise.
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
     try:
+        check_system()
+        # Clean up however the process is ended; a shell's background jobs ignore Ctrl-C otherwise.
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.default_int_handler)
         if options.command == "setup":
             _say(f"ready: {ensure_venv(options.folder)}")
         else:

@@ -18,7 +18,7 @@ from constructs_lib.local.environment import (
     emulator_environment,
     without_aws,
 )
-from constructs_lib.local.errors import EmulatorFailedError
+from constructs_lib.local.errors import EmulatorFailedError, check_system
 from constructs_lib.local.network import is_healthy, listen
 from constructs_lib.local.run_folder import make_run_folder, read_decisions
 from constructs_lib.local.venv import DEFAULT_FOLDER, ensure_venv
@@ -167,11 +167,13 @@ class Emulator:
         """Start it, and wait until it answers.
 
         Raises:
+            UnsupportedSystemError: This is Windows.
             PortTakenError: The port belongs to another process.
             SetupFailedError: Its environment could not be installed.
             EmulatorFailedError: It ended, or did not answer in time.
             NoSpaceError: The disk is full.
         """
+        check_system()
         listener = listen(self._wanted_port)
         try:
             python = ensure_venv(self._folder)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Acknowledgment, Stack, Validations
+import aws_cdk as cdk
 from constructs import Construct
+
+from constructs_lib.props.nag_metadata import acknowledge_in_metadata
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -22,9 +24,15 @@ def acknowledge(construct: IConstruct, reason: str, *finding_ids: str) -> None:
 
     The ids are cdk-nag's. Without cdk-nag in the app this has no effect.
     """
-    Validations.of(construct).acknowledge(
-        *(Acknowledgment(id=finding_id, reason=reason) for finding_id in finding_ids)
-    )
+    if not hasattr(cdk, "Acknowledgment"):  # before CDK 2.257
+        acknowledge_in_metadata(construct, reason, *finding_ids)
+        return
+    validations = cdk.Validations.of(construct)
+    for finding_id in finding_ids:
+        try:
+            validations.acknowledge(cdk.Acknowledgment(id=finding_id, reason=reason))
+        except RuntimeError:  # up to CDK 2.269 an id with an ARN in it is refused, which cdk-nag's are
+            construct.node.add_metadata(cdk.Validations.ACKNOWLEDGED_RULES_METADATA_KEY, {finding_id: reason})
 
 
 def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) -> None:
@@ -34,7 +42,7 @@ def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) ->
     """
     principal = grantee.grant_principal
     if isinstance(principal, Construct):
-        shown = _flat(Stack.of(principal).resolve(resource))
+        shown = _flat(cdk.Stack.of(principal).resolve(resource))
         acknowledge(principal, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
 
 

@@ -48,8 +48,6 @@ class CqrsTableGrants:
         has_open_index: bool = False,
     ) -> None:
         self._command = command_table
-        # Not command_table.grants: those allow the same on every index, whatever it is for.
-        self._on_commands = dynamodb.TableGrants(table=command_table, has_index=False)
         self._data = data_table
         self._history = history_table
         self._cursors = sync_table
@@ -154,11 +152,21 @@ class CqrsTableGrants:
 
     def _read_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         key = allow_key(grantee, self._command.encryption_key, *READ_WITH_KEY)
-        return combined(self._on_commands.actions(grantee, *actions), *key)
+        return combined(self._on_commands(grantee, *actions), *key)
 
     def _write_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         key = allow_key(grantee, self._command.encryption_key, *WRITE_WITH_KEY)
-        return combined(self._on_commands.actions(grantee, *actions), *key)
+        return combined(self._on_commands(grantee, *actions), *key)
+
+    def _on_commands(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        """Let ``grantee`` do ``actions`` on the table; its own method allows them on every index as well."""
+        return iam.Grant.add_to_principal_or_resource(
+            grantee=grantee,
+            actions=list(actions),
+            resource_arns=[self._command.table_arn],
+            resource=self._command,
+            resource_self_arns=["*"],
+        )
 
     def _find_open(self, grantee: iam.IGrantable) -> list[iam.Grant]:
         """Let ``grantee`` look up what is under way, where there is an index of it."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,3 +52,11 @@ def test_missing_node_is_one_line_and_a_failure(
 
     assert main(["deploy", "--folder", str(FOLDER)]) == 1
     assert capsys.readouterr().err.startswith("error: node was not found on PATH")
+
+
+def test_windows_is_told_where_it_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("constructs_lib.local.errors.os", SimpleNamespace(name="nt"))
+    assert main(["up"]) == 1
+    assert "got Windows; run it in WSL" in capsys.readouterr().err
