@@ -164,7 +164,7 @@ class CqrsTableGrants:
             grantee=grantee,
             actions=list(actions),
             resource_arns=[self._command.table_arn],
-            resource=self._command,
+            resource=self._command,  # type: ignore[arg-type] # tables have policies, ITableV2 hides it
             resource_self_arns=["*"],
         )
 
