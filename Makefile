@@ -3,6 +3,10 @@
 PYTHON      ?= python3
 DEMO        ?= examples.demo
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+# What shows that the oldest versions do: each construct once, the whole service, HTTP, the write path.
+OLDEST      := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
+    tests/constructs/test_service_compliance.py tests/unit/http/test_api.py \
+    tests/runtime/test_command_service.py tests/runtime/test_repository.py
 FAULTS      := tests/pipeline tests/faults tests/operations tests/security
 
 BIN := .venv/bin
@@ -29,7 +33,7 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION    ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test pytest unit faults soak lint types format build audit lock clean
+.PHONY: help setup demo test pytest unit oldest faults soak lint types format build audit lock clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [VARIABLE=value]'
@@ -45,8 +49,8 @@ setup: $(READY) ## Install everything into .venv, node_modules and .local-aws; w
 demo: $(READY) ## Deploy the example to an AWS on this machine and send it commands; KEEP=1 leaves it running
 	@KEEP='$(KEEP)' $(BIN)/python -m $(DEMO)
 
-test: lint ## Run lint, types and every test
-	@$(MAKE) --no-print-directory --jobs 2 types pytest
+test: lint ## Run lint, types, every test, and a choice of them with the oldest versions
+	@$(MAKE) --no-print-directory --jobs 2 types pytest oldest
 
 # Beside the type checker, which takes one processor a minute where it knows nothing of the last run.
 pytest: $(READY)
@@ -56,6 +60,11 @@ pytest: $(READY)
 unit: $(READY) ## Run the tests that deploy nothing
 	@echo '==> pytest'
 	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/local $(PYTEST_ARGS)
+
+oldest: .venv-oldest/.packages ## Run a choice of tests with the oldest versions that pyproject.toml declares
+	@echo '==> pytest, oldest versions'
+	@.venv-oldest/bin/python -m pytest -q -p no:cacheprovider -m 'not newest' \
+	    -k 'not dynamodb and not recommended and not minimal' $(OLDEST)
 
 faults: $(READY) ## Run the fault harness and the attacks in full; `make test` runs a short form of them
 	@echo '==> pytest $(FAULTS), in full'
@@ -98,7 +107,7 @@ lock: $(PACKAGES) ## Write the lock files anew from their sources; UPGRADE=1 tak
 	@UPGRADE='$(UPGRADE)' PATH="$(CURDIR)/$(BIN):$$PATH" tools/lock
 
 clean: ## Remove everything that these targets made
-	@rm -rf .venv node_modules .local-aws .cache cdk.out dist build *.egg-info
+	@rm -rf .venv .venv-oldest node_modules .local-aws .cache cdk.out dist build *.egg-info
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -110,6 +119,13 @@ $(PACKAGES): requirements/dev.txt
 	@sed -n '/^uv==/,/# via/p' $< >.venv/uv.txt  # uv installs the rest thirty times as fast as pip
 	@test -x $(UV) || { $(call quietly,$(BIN)/python -m pip install --require-hashes -r .venv/uv.txt); }
 	@$(call quietly,$(UV) pip install --python $(BIN)/python --require-hashes -r $<)
+	@touch $@
+
+.venv-oldest/.packages: requirements/oldest.txt $(PACKAGES)
+	@echo '==> Python packages, the oldest versions'
+	@mkdir -p .venv-oldest
+	@$(call quietly,$(UV) venv --clear --python $(BIN)/python .venv-oldest)
+	@$(call quietly,$(UV) pip install --python .venv-oldest/bin/python --require-hashes -r $<)
 	@touch $@
 
 $(PROJECT): pyproject.toml $(PACKAGES)

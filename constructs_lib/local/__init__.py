@@ -15,6 +15,7 @@ from constructs_lib.local.errors import (
     PostgresFailedError,
     PostgresMissingError,
     SetupFailedError,
+    UnsupportedSystemError,
 )
 from constructs_lib.local.postgres import Postgres
 from constructs_lib.local.template_diff import KEPT_TYPES, Loss, assert_nothing_replaced, losses
@@ -36,6 +37,7 @@ __all__ = [
     "PostgresFailedError",
     "PostgresMissingError",
     "SetupFailedError",
+    "UnsupportedSystemError",
     "assert_nothing_replaced",
     "ensure_venv",
     "losses",

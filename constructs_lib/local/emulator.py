@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 from constructs_lib.local.claim import Record
 from constructs_lib.local.endpoint import Endpoint
-from constructs_lib.local.environment import emulator_environment
-from constructs_lib.local.errors import EmulatorFailedError
+from constructs_lib.local.environment import (
+    emulator_environment,
+)
+from constructs_lib.local.errors import EmulatorFailedError, check_system
 from constructs_lib.local.network import is_healthy, listen
 from constructs_lib.local.run_folder import make_run_folder
 from constructs_lib.local.venv import DEFAULT_FOLDER, ensure_venv
@@ -101,12 +103,14 @@ class Emulator(Endpoint):
         """Start it, and wait until it answers.
 
         Raises:
+            UnsupportedSystemError: This is Windows.
             PortTakenError: The port belongs to another process.
             SetupFailedError: Its environment could not be installed.
             EmulatorFailedError: It ended, or did not answer in time.
             NoSpaceError: The disk is full.
         """
         try:
+            check_system()
             listener = listen(self._wanted_port)
         except BaseException:
             self.stop()

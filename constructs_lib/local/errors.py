@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,12 +26,24 @@ __all__ = [
     "PostgresMissingError",
     "SetupFailedError",
     "SignInFailedError",
+    "UnsupportedSystemError",
     "WatchMissingError",
+    "check_system",
 ]
 
 
 class LocalAwsError(Exception):
     """Base class of the errors that `constructs_lib.local` raises on purpose."""
+
+
+class UnsupportedSystemError(LocalAwsError):
+    """The emulator needs process groups and inherited sockets, which Windows does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the AWS on this machine runs on Linux and macOS, got Windows; run it in WSL (`wsl --install`); "
+            "the constructs, `cdk deploy` to AWS and the tests in memory run on Windows as well"
+        )
 
 
 class PortTakenError(LocalAwsError):
@@ -163,6 +176,16 @@ def _reason(output: list[str]) -> str:
     return (telling or lines or ["it printed nothing"])[-1]
 
 
+def check_system() -> None:
+    """Refuse a system that the emulator cannot run on.
+
+    Raises:
+        UnsupportedSystemError: This is Windows.
+    """
+    if os.name == "nt":
+        raise UnsupportedSystemError
+
+
 def is_disk_full(error: OSError) -> bool:
     """Whether an error of the operating system means that there is no room left."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from constructs_lib.local.arguments import parse
 from constructs_lib.local.commands import run
 from constructs_lib.local.console import complain, say
-from constructs_lib.local.errors import LocalAwsError
+from constructs_lib.local.errors import LocalAwsError, check_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse(arguments)
     try:
+        check_system()
         with _interruptible():
             return run(options)
     except LocalAwsError as error:

@@ -8,13 +8,14 @@ installed, so a package that a layer forgot is noticed before AWS notices it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from filelock import FileLock
 
 from constructs_lib.local.errors import NoSpaceError, SetupFailedError, is_disk_full
 
@@ -54,8 +55,7 @@ def ensure_venv(folder: Path = DEFAULT_FOLDER) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Two processes may start at once, such as the workers of a parallel test run.
-        with (target.parent / ".venv.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(target.parent / ".venv.lock"):
             if not (target / _READY).exists():
                 _build(target, python)
     except OSError as error:

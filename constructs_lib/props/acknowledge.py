@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from aws_cdk import Acknowledgment, Stack, Validations
+import aws_cdk as cdk
 from constructs import Construct
+
+from constructs_lib.props.nag_metadata import acknowledge_in_metadata
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -22,9 +24,15 @@ def acknowledge(construct: IConstruct, reason: str, *finding_ids: str) -> None:
 
     The ids are cdk-nag's. Without cdk-nag in the app this has no effect.
     """
-    Validations.of(construct).acknowledge(
-        *(Acknowledgment(id=finding_id, reason=reason) for finding_id in finding_ids)
-    )
+    if not hasattr(cdk, "Acknowledgment"):  # before CDK 2.257
+        acknowledge_in_metadata(construct, reason, *finding_ids)
+        return
+    validations = cdk.Validations.of(construct)
+    for finding_id in finding_ids:
+        try:
+            validations.acknowledge(cdk.Acknowledgment(id=finding_id, reason=reason))
+        except RuntimeError:  # up to CDK 2.269 an id with an ARN in it is refused, which cdk-nag's are
+            construct.node.add_metadata(cdk.Validations.ACKNOWLEDGED_RULES_METADATA_KEY, {finding_id: reason})
 
 
 def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) -> None:
@@ -36,7 +44,7 @@ def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) ->
     # An imported role is a construct, too, and none of Python's class.
     if Construct.is_construct(principal):
         role = cast("IConstruct", principal)
-        shown = flat(Stack.of(role).resolve(resource))
+        shown = flat(cdk.Stack.of(role).resolve(resource))
         acknowledge(role, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
 
 

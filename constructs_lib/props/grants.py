@@ -45,13 +45,13 @@ def merge_statements(scope: Construct) -> None:
 
 def allow_reads(grantee: iam.IGrantable, table: dynamodb.ITableV2, *actions: str) -> iam.Grant:
     """Let ``grantee`` do ``actions`` on ``table`` and decrypt with the table's own key, if any."""
-    grant = table.grants.actions(grantee, *actions)
+    grant = table.grant(grantee, *actions)
     return combined(grant, *allow_key(grantee, table.encryption_key, *READ_WITH_KEY))
 
 
 def allow_writes(grantee: iam.IGrantable, table: dynamodb.ITableV2, *actions: str) -> iam.Grant:
     """Let ``grantee`` do ``actions`` on ``table`` and use the table's own key, if any."""
-    grant = table.grants.actions(grantee, *actions)
+    grant = table.grant(grantee, *actions)
     return combined(grant, *allow_key(grantee, table.encryption_key, *WRITE_WITH_KEY))
 
 

@@ -38,7 +38,7 @@ class Place:
     def allow(self, grantee: iam.IGrantable, actions: Iterable[str]) -> iam.Grant:
         """Let ``grantee`` do ``actions`` here."""
         if self.every_index:
-            return self.table.grants.actions(grantee, *actions)
+            return self.table.grant(grantee, *actions)
         # Not table.grants: those leave a place for an index, which counts where there is none, too.
         arn = self.table.table_arn
         arns = [arn if self.index is None else f"{arn}/index/{self.index}"]

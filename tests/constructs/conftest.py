@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b|(?<=Check)[0-9A-F]{8}[0-9a-f]{32}\b")
 _ROOT = Path(__file__).parent.parent.parent
 RECOMMENDED_FLAGS: dict[str, Any] = json.loads((_ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+#: The oldest CDK that the constructs work with does not validate.
+_NOT_VALIDATED: dict[str, Any] = (
+    {"builtin_cloud_formation_validation": False} if hasattr(cdk, "Acknowledgment") else {}
+)
 SKIP_BUNDLING = {"aws:cdk:bundling-stacks": []}
 
 
@@ -28,10 +32,8 @@ def new_app(*, flags: bool = True) -> cdk.App:
 
     Templates are not validated, which takes seconds: the tests of compliance do that.
     """
-    return cdk.App(
-        context={**(RECOMMENDED_FLAGS if flags else {}), **SKIP_BUNDLING},
-        builtin_cloud_formation_validation=False,
-    )
+    context = {**(RECOMMENDED_FLAGS if flags else {}), **SKIP_BUNDLING}
+    return cdk.App(context=context, **_NOT_VALIDATED)
 
 
 @pytest.fixture

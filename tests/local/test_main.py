@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,3 +98,11 @@ def folder(tmp_path: Path) -> Path:
     for installed in FOLDER.glob("venv-*"):
         (tmp_path / installed.name).symlink_to(installed.resolve())
     return tmp_path
+
+
+def test_windows_is_told_where_it_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("constructs_lib.local.errors.os", SimpleNamespace(name="nt"))
+    assert main(["up"]) == 1
+    assert "got Windows; run it in WSL" in capsys.readouterr().err
