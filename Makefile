@@ -4,7 +4,7 @@ PYTHON      ?= python3
 DEMO        ?= examples.demo
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # What shows that the oldest versions do: each construct once, the whole service, HTTP, the write path.
-OLDEST      := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
+OLD_TESTS   := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
     tests/constructs/test_service_compliance.py tests/unit/http/test_api.py \
     tests/runtime/test_command_service.py tests/runtime/test_repository.py
 FAULTS      := tests/pipeline tests/faults tests/operations tests/security
@@ -19,7 +19,8 @@ PROJECT  := .venv/.project
 CLI      := node_modules/.package-lock.json
 LOCAL    := .venv/.local-aws
 LAYERS   := .venv/.layers
-READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL) $(LAYERS)
+OLDEST   := .venv-oldest/.packages
+READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL) $(LAYERS) $(OLDEST)
 
 # Runs a command, and shows what it printed only when it fails.
 quietly = mkdir -p .venv && { $(1); } >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
@@ -61,10 +62,10 @@ unit: $(READY) ## Run the tests that deploy nothing
 	@echo '==> pytest'
 	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/local $(PYTEST_ARGS)
 
-oldest: .venv-oldest/.packages ## Run a choice of tests with the oldest versions that pyproject.toml declares
+oldest: $(OLDEST) ## Run a choice of tests with the oldest versions that pyproject.toml declares
 	@echo '==> pytest, oldest versions'
 	@.venv-oldest/bin/python -m pytest -q -p no:cacheprovider -m 'not newest' \
-	    -k 'not dynamodb and not recommended and not minimal' $(OLDEST)
+	    -k 'not dynamodb and not recommended and not minimal' $(OLD_TESTS)
 
 faults: $(READY) ## Run the fault harness and the attacks in full; `make test` runs a short form of them
 	@echo '==> pytest $(FAULTS), in full'
@@ -121,7 +122,7 @@ $(PACKAGES): requirements/dev.txt
 	@$(call quietly,$(UV) pip install --python $(BIN)/python --require-hashes -r $<)
 	@touch $@
 
-.venv-oldest/.packages: requirements/oldest.txt $(PACKAGES)
+$(OLDEST): requirements/oldest.txt $(PACKAGES)
 	@echo '==> Python packages, the oldest versions'
 	@mkdir -p .venv-oldest
 	@$(call quietly,$(UV) venv --clear --python $(BIN)/python .venv-oldest)
