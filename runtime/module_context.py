@@ -88,7 +88,7 @@ class ModuleContext:
         return bool(self.handlers) or is_told_so
 
     def check_handlers(self) -> None:
-        """Refuse to finish a command that no handler would ever see, as the code has lost them.
+        """Refuse to finish, or erase, what no handler would ever hear of, as the code lacks them.
 
         Raises:
             ModuleMismatchError: The stack says that there are handlers, and the code has none.
@@ -96,8 +96,8 @@ class ModuleContext:
         if self.awaits_handlers and not self.handlers:
             msg = (
                 f"module {self.name} was deployed with data_sync=True, but the code has no data sync "
-                "handlers for it, and nothing is finished that they were to see; import them before the app "
-                "is made, or deploy it with data_sync=False"
+                "handlers for it, and nothing is finished or erased that they were to hear of; import them "
+                "before the app is made, or deploy it with data_sync=False"
             )
             raise ModuleMismatchError(self.name, msg)
 
