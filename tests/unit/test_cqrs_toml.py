@@ -14,6 +14,8 @@ from runtime import ConfigurationError, CqrsApp
 from runtime.cqrs_toml import DeclarationError, DeclaredModule, read_modules
 from runtime.model import handler_registry
 from runtime.testing import MemoryApp
+from tests.support.http_events import http_event
+from tests.unit.test_check import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,6 +257,52 @@ def test_handlers_and_data_sync_go_together(tmp_path: Path, mode: str) -> None:
     )
     said = of_main(tmp_path, f"{toml}false", modules__order=f"{ORDER}{STORE}")
     assert said == "[modules.order] data_sync is false, but the module has ['Orders']; write data_sync = true"
+
+
+MEMO = ORDER.replace("order", "memo")
+DEPLOYED = """
+    from runtime import CqrsApp, Settings
+    from runtime.store.memory import MemoryStore
+    from runtime.testing.clients import MemoryResources
+    from runtime.testing.clock import Clock
+
+    modules = {{"order": {{"sync": {sync}}}, "memo": {{}}}}
+    settings = Settings(function="{kind}", modules=modules, node_env="dev", app_name="shop")
+    app = CqrsApp.of(__name__, resources=MemoryResources(settings, MemoryStore(), Clock()))
+    for module in app.modules.values():
+        module.use(resources=app.resources)
+"""
+
+
+@pytest.mark.parametrize(
+    ("declared", "code", "problem"),
+    [
+        ("true", ORDER, "'order' has data_sync=True in the stack, and no data sync handlers in the code"),
+        ("false", f"{ORDER}{STORE}", "'order' has data sync handlers (Orders), and no data_sync=True"),
+    ],
+    ids=["no handlers", "handlers"],
+)
+def test_in_a_stack_a_module_that_does_not_fit_stops_itself_alone(
+    tmp_path: Path, declared: str, code: str, problem: str
+) -> None:
+    """The functions are updated before the check asks them: whatever stops the import is an outage."""
+    toml = f"[modules.order]\ndata_sync = {declared}\n[modules.memo]"
+    write(tmp_path, cqrs_toml=toml, modules__order=code, modules__memo=MEMO)
+    for kind in KINDS:
+        write(tmp_path, **{f"main_{kind}": DEPLOYED.format(kind=kind, sync=declared == "true")})
+    with root(tmp_path):
+        for kind in KINDS:
+            checked = import_module(f"main_{kind}").app({"operation": "check"}, None)
+            assert problem in str(checked["problems"])
+        app: CqrsApp = import_module("main_api").app
+        answers = {}
+        for prefix in ("/orders", "/memos"):
+            body = {"sk": "A1", "code": "A1", "name": "one", "version": 0, "attributes": {}}
+            event = http_event("POST", prefix, body=body, claims={"sub": "ann", "custom:tenant": "acme"})
+            answers[prefix] = app(event, None)
+    assert answers["/memos"]["statusCode"] == 202
+    assert answers["/orders"]["statusCode"] == 500
+    assert "module-mismatch" in answers["/orders"]["body"]
 
 
 def test_a_name_that_python_does_not_know_is_explained() -> None:
