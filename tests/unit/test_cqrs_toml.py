@@ -225,7 +225,10 @@ def of_main(tmp_path: Path, toml: str = "[modules.order]", **files: str) -> str:
 
 def test_what_is_declared_and_not_there_is_refused(tmp_path: Path) -> None:
     said = of_main(tmp_path)
-    assert said == "[modules.order] module = '.modules.order:module': there is no 'modules'; add the file"
+    assert said == (
+        "[modules.order] module = '.modules.order:module': modules.order:module leads to nothing: there is "
+        "no 'modules'; a CommandModule is expected there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -310,10 +313,31 @@ def test_a_name_that_python_does_not_know_is_explained() -> None:
         CqrsApp.of("service_of_nobody")
 
 
-def test_routes_that_are_not_there_are_refused_where_they_are_served(tmp_path: Path) -> None:
-    order = ORDER.replace("def routes", "def rout")
-    said = of_main(tmp_path, main=MAIN_OF.format(kind="api"), modules__order=order)
-    assert said == (
-        "[modules.order] routes: modules.order:routes leads to nothing: modules.order has no 'routes'; "
-        "a router among the routes is expected there; write routes = [] for a module that has none"
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        (".modules.order:rout", "modules.order:rout leads to nothing: modules.order has no 'rout'"),
+        (".modules.nothere:routes", "modules.nothere:routes leads to nothing: there is no 'modules.nothere'"),
+        ("nowhere.web:router", "nowhere.web:router leads to nothing: there is no 'nowhere'"),
+    ],
+)
+@pytest.mark.parametrize("main", [MAIN_OF.format(kind="api"), MAIN], ids=["api function", "no stack"])
+def test_routes_that_are_not_there_are_refused_where_they_are_served(
+    tmp_path: Path, main: str, routes: str, said: str
+) -> None:
+    toml = f'[modules.order]\nroutes = ["{routes}"]'
+    write(tmp_path, cqrs_toml=toml, main=main, modules__order=ORDER)
+    with root(tmp_path), pytest.raises(ConfigurationError) as caught:
+        import_module("main").app(http_event("GET", "/orders"), None)
+    assert str(caught.value) == (
+        f"{tmp_path}/cqrs.toml: [modules.order] routes: {said}; a router among the routes is expected there; "
+        "write routes = [] for a module that has none"
     )
+
+
+def test_what_a_file_of_routes_cannot_import_is_its_own_error(tmp_path: Path) -> None:
+    toml = "[modules.order]\nroutes = '.web:router'"
+    main = MAIN_OF.format(kind="api")
+    write(tmp_path, cqrs_toml=toml, main=main, modules__order=ORDER, web="import nothing_like_it")
+    with root(tmp_path), pytest.raises(ModuleNotFoundError, match="nothing_like_it"):
+        import_module("main")
