@@ -177,6 +177,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_modules(tmp_path)
 
 
+def test_an_editor_of_windows_may_mark_the_encoding(tmp_path: Path) -> None:
+    (tmp_path / "cqrs.toml").write_text("[modules.order]\r\ndata_sync = true\r\n", encoding="utf-8-sig")
+    (order,) = read_modules(tmp_path)
+    assert (order.name, order.data_sync) == ("order", True)
+
+
 def test_the_folder_may_be_the_root_of_the_code(tmp_path: Path) -> None:
     app = app_of(write(tmp_path, cqrs_toml="[modules.order]", main=MAIN, modules__order=ORDER))
     assert list(app.modules) == ["order"]
