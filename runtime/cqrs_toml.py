@@ -63,7 +63,7 @@ def read_modules(folder: str | Path) -> tuple[DeclaredModule, ...]:
     """
     file = Path(folder) / FILE_NAME
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         msg = f"{file}: cannot be read ({error.strerror}); write a table such as [modules.order] into it"
         raise DeclarationError(msg) from error

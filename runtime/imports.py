@@ -38,11 +38,18 @@ def imported(path: str, what: str) -> Any:  # noqa: ANN401 - whatever the path l
     """Give what an import path leads to.
 
     Raises:
-        ConfigurationError: The path is malformed, or its module has no such name.
-        ImportError: The module is not there, or raises this itself.
+        ConfigurationError: The path is malformed, or leads to no module, or to one without such a name.
+        ImportError: The module raises this itself.
     """
     name = check_import_path(path, what)
-    module = import_module(path.partition(":")[0])
+    place = path.partition(":")[0]
+    try:
+        module = import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{place}.".startswith(f"{error.name}."):
+            raise  # of what the module imports
+        msg = f"{path} leads to nothing: there is no {error.name!r}; {what} is expected there"
+        raise ConfigurationError(msg) from error
     if not hasattr(module, name):
         msg = f"{path} leads to nothing: {module.__name__} has no {name!r}; {what} is expected there"
         raise ConfigurationError(msg)

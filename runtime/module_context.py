@@ -80,18 +80,24 @@ class ModuleContext:
         self.check_handlers()
         return HANDLERS_STARTED if self.handlers else FINISHED
 
+    @property
+    def awaits_handlers(self) -> bool:
+        """Whether handlers are to see the commands: those of this code, or the stack's."""
+        # Where no stack says what there is, a table for cursors is assumed, and may stay unused.
+        is_told_so = self.tables.has_sync_table and self.settings.modules is not None
+        return bool(self.handlers) or is_told_so
+
     def check_handlers(self) -> None:
-        """Refuse to finish a command that no handler would ever see, as the code has lost them.
+        """Refuse to finish, or erase, what no handler would ever hear of, as the code lacks them.
 
         Raises:
             ModuleMismatchError: The stack says that there are handlers, and the code has none.
         """
-        # Where no stack says what there is, a table for cursors is assumed, and may stay unused.
-        if not self.handlers and self.tables.has_sync_table and self.settings.modules is not None:
+        if self.awaits_handlers and not self.handlers:
             msg = (
                 f"module {self.name} was deployed with data_sync=True, but the code has no data sync "
-                "handlers for it, and nothing is finished that they were to see; import them before the app "
-                "is made, or deploy it with data_sync=False"
+                "handlers for it, and nothing is finished or erased that they were to hear of; import them "
+                "before the app is made, or deploy it with data_sync=False"
             )
             raise ModuleMismatchError(self.name, msg)
 

@@ -81,7 +81,7 @@ class LayerContents:
 
 def lock_lines(requirements: Path) -> list[str]:
     """Give the requirements of a lock file, one a line, sorted, without comments."""
-    joined = re.sub(r"\\\r?\n", " ", requirements.read_text(encoding="utf-8"))
+    joined = re.sub(r"\\\r?\n", " ", requirements.read_text(encoding="utf-8-sig"))
     lines = (re.sub(r"(^|\s)#.*", "", line).split() for line in joined.splitlines())
     return sorted(
         " ".join(sorted(words, key=lambda word: word if word.startswith("--hash") else ""))

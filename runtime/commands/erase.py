@@ -86,9 +86,12 @@ def erase(module: HasContext, key: tuple[str, str], *, invoke_context: InvokeCon
         VersionConflictError: It was published to meanwhile. Erase it again.
         InvalidInputError: The key cannot be one.
         ForbiddenError: The key belongs to another tenant.
+        ModuleMismatchError: The stack says that the module has handlers, and the code has none to tell.
         Exception: Whatever a handler raises. No row was deleted.
     """
     context = module.context
+    # A function of one's own need not have them, and what they have made would stay.
+    context.check_handlers()
     return _Erasure(context, checked_key(key, invoke_context, context.settings, write=True)).run()
 
 

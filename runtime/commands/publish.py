@@ -146,7 +146,9 @@ class Publisher:
         self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool
     ) -> Draft | None:
         context = self._context
-        context.check_handlers()
+        # A function of one's own finishes nothing that it publishes asynchronously, and needs no handlers.
+        if request.sync or context.settings.function is not None:
+            context.check_handlers()
         if request.version == VERSION_FIRST:
             check_new_key(*request.key)
         record = record_place(context, request.key, request.publish_id)
@@ -245,7 +247,7 @@ class Publisher:
     def _is_looked_after(self) -> bool:
         """Whether a command of the module is to come to a final status, and an index tells until then."""
         context = self._context
-        return context.tables.has_open_index and (context.keeps_data or bool(context.handlers))
+        return context.tables.has_open_index and (context.keeps_data or context.awaits_handlers)
 
     def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Put]:
         """The writes that bring the data row from ``version`` to that of ``row``."""

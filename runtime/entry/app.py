@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
-    from runtime.cqrs_toml import DeclaredModule
+    from runtime.entry.declared import DeclaredService
     from runtime.entry.http.api import HttpApi
     from runtime.entry.operator.operator import Operator
     from runtime.entry.queue import NotificationQueue
@@ -65,8 +65,8 @@ class CqrsApp(TriggerRoutes):
             registered twice, for an unknown table, with a reserved type, or too late.
     """
 
-    #: What cqrs.toml says of the modules, where the app was made of it.
-    _declared: Mapping[str, DeclaredModule] | None = None
+    #: What cqrs.toml says, where the app was made of it.
+    _service: DeclaredService | None = None
 
     def __init__(
         self,
@@ -121,7 +121,8 @@ class CqrsApp(TriggerRoutes):
 
         Raises:
             ConfigurationError: There is no such file, something in it is wrong, what it declares is
-                not there, or `CqrsApp` refuses it. The message names the file and the table.
+                not there, or `CqrsApp` refuses it. The message names the file and the table. Outside
+                of a stack: a module has handlers just where the file does not say so.
         """
         from runtime.entry.declared import DeclaredService  # noqa: PLC0415 - of an app that has the file
 
@@ -137,8 +138,10 @@ class CqrsApp(TriggerRoutes):
             )
         except ConfigurationError as error:
             raise service.explained(error) from error
-        service.check_handlers()
-        app._declared = service.tables
+        if app.resources.settings.modules is None:
+            # In a stack that would stop every module: there `check` tells, and the module's own calls fail.
+            service.check_handlers()
+        app._service = service
         return app
 
     @property
@@ -207,7 +210,12 @@ class CqrsApp(TriggerRoutes):
         self._check_kind(FunctionKind.API, "HTTP requests are")
         from runtime.entry.http.api import HttpApi  # noqa: PLC0415 - only the function that serves HTTP pays for it
 
-        return HttpApi(self._routes, openapi=self._openapi, settings=self.resources.settings)
+        try:
+            return HttpApi(self._routes, openapi=self._openapi, settings=self.resources.settings)
+        except ConfigurationError as error:
+            if self._service is None:
+                raise
+            raise self._service.explained(error) from error
 
     def _operate(self, event: dict[str, Any]) -> dict[str, Any]:
         if event["operation"] != CHECK_OPERATION:
@@ -215,7 +223,8 @@ class CqrsApp(TriggerRoutes):
         # Every function answers it: what one finds is of its own code, environment and imports.
         from runtime.entry.check import check  # noqa: PLC0415 - once in a deployment
 
-        return check(self.modules, self._declared or {}, self.resources.settings)
+        declared = self._service.tables if self._service else {}
+        return check(self.modules, declared, self.resources.settings)
 
     @cached_property
     def _command_tables(self) -> dict[str, CommandModule[Any]]:

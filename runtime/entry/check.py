@@ -71,4 +71,9 @@ def _problems(
     mode = entry.get("mode", MODE_WORKFLOW)
     if declared is not None and declared.processing != mode:
         found.append(f"module {name!r} is {declared.processing} in {FILE_NAME}, and {mode} in the stack")
+    if declared is not None and declared.data_sync != bool(entry.get("sync")):
+        found.append(
+            f"module {name!r} has data_sync = {str(declared.data_sync).lower()} in {FILE_NAME}, and "
+            f"data_sync={not declared.data_sync} in the stack"
+        )
     return found

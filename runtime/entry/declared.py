@@ -62,7 +62,7 @@ class DeclaredService:
         )
 
     def explained(self, error: ConfigurationError) -> ConfigurationError:
-        """Say of an error in making the app where the file says so, and what to write in place of it."""
+        """Say of an error in importing routes where the file says so, and what to write in place of it."""
         for path, name in self.routes.items():
             if str(error).startswith(f"{path} leads to nothing"):
                 hint = "write routes = [] for a module that has none"
@@ -126,18 +126,8 @@ def _absolute(path: str, package: str) -> str:
 
 
 def _module(file: Path, table: DeclaredModule, path: str) -> CommandModule[Any]:
-    name = path.partition(":")[0]
     try:
         found = imported(path, "a CommandModule")
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
-        _refuse(
-            file,
-            table,
-            f"module = {table.module!r}: there is no {error.name!r}; add the file",
-            error,
-        )
     except ConfigurationError as error:
         _refuse(file, table, f"module = {table.module!r}: {error}", error)
     if not isinstance(found, CommandModule):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -149,3 +151,56 @@ def test_an_import_that_fails_is_told_with_its_text(aws: Stubber) -> None:
     error = {"errorType": "KeyError", "errorMessage": "'DATABASE_URL'"}
     aws.add_response("invoke", answer(error, FunctionError="Unhandled"))
     assert check_handler.ask("api") == ["KeyError: 'DATABASE_URL'"]
+
+
+@pytest.fixture
+def told() -> Iterator[tuple[str, list[bytes]]]:
+    """Where CloudFormation waits for the answer, and what it was sent."""
+    bodies: list[bytes] = []
+
+    class Waiting(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Waiting) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", bodies
+        server.shutdown()
+
+
+@pytest.mark.parametrize("letter", ["a", '"', "あ", "😀"])
+def test_an_answer_is_as_long_as_cloudformation_takes_it(
+    aws: Stubber, told: tuple[str, list[bytes]], letter: str
+) -> None:
+    error = {"errorType": "ImportError", "errorMessage": letter * 5000}
+    aws.add_response("invoke", answer(error, FunctionError="Unhandled"))
+    url, bodies = told
+    ids = {"StackId": f"arn:{'s' * 400}", "RequestId": "r" * 36, "LogicalResourceId": "l" * 255}
+    properties = {"Functions": {"api": "shop-api"}}
+    event = {"RequestType": "Create", "ResponseURL": url, "ResourceProperties": properties, **ids}
+    check_handler.handler(event, None)
+    (body,) = bodies
+    assert 3900 < len(body) <= 4000
+    sent = json.loads(body)
+    assert sent["Status"] == "FAILED"
+    assert sent["Reason"].startswith(f"ImportError: {letter}")
+    assert {name: sent[name] for name in ids} == ids
+
+
+def test_code_that_fits_is_told(aws: Stubber, told: tuple[str, list[bytes]]) -> None:
+    aws.add_response("invoke", answer({"problems": []}))
+    url, bodies = told
+    ids = {"StackId": "s", "RequestId": "r", "LogicalResourceId": "l"}
+    properties = {"Functions": {"api": "shop-api"}}
+    event = {"RequestType": "Create", "ResponseURL": url, "ResourceProperties": properties, **ids}
+    check_handler.handler(event, None)
+    assert json.loads(bodies[0]) == {
+        "Status": "SUCCESS",
+        "Reason": "the code fits the stack",
+        "PhysicalResourceId": "l",
+        **ids,
+    }

@@ -30,7 +30,12 @@ from constructs_lib import (
     RealtimeApi,
     SessionTable,
 )
-from runtime.contract import Env
+from runtime import CommandModule, InvokeContext, ModuleMismatchError, Settings
+from runtime.contract import OPEN_COLUMN, Env
+from runtime.model.keys import DetailKey
+from runtime.store.memory import MemoryStore
+from runtime.testing.clients import MemoryResources
+from runtime.testing.clock import Clock
 from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import CODE, imported_function, new_function
 from tests.constructs.test_cqrs_functions import ALWAYS, KINDS, allowed, functions_of, variables
@@ -347,6 +352,27 @@ def test_a_function_of_ones_own_knows_all_its_modules_and_their_service(stack: c
     report = CqrsFunction(stack, "Report", code=CODE, handler="index.handler")
     with pytest.raises(InvalidPropsError, match="got CqrsFunction; pass its function"):
         log.connect(report)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("keeps_data", [True, False], ids=["data rows", "no data rows"])
+def test_a_function_of_ones_own_publishes_to_handlers_that_it_does_not_import(
+    stack: cdk.Stack, *, keeps_data: bool
+) -> None:
+    """The stream and the worker call them; what is published synchronously, this function would finish."""
+    CqrsTable(stack, "Order", data_sync=True).connect(new_function(stack, "Mine"))
+    _, parts = variables_of(stack, "Mine")[Env.MODULES]["Fn::Join"]
+    told = "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
+    store = MemoryStore()
+    resources = MemoryResources(Settings.from_environment({Env.MODULES: told}), store, Clock())
+    order = CommandModule("order", disable_default_handler=not keeps_data, resources=resources)
+    ann = InvokeContext(claims={"sub": "ann", "custom:tenant": "acme"})
+    command = {"pk": "ORDER#acme", "sk": "A1", "code": "A1", "name": "one", "type": "ORDER", "version": 0}
+    order.commands.publish_async({**command, "attributes": {}}, invoke_context=ann)
+    row = store.get(order.context.command_place(DetailKey("ORDER#acme", "A1"), 1))
+    assert row is not None
+    assert OPEN_COLUMN in row  # the handlers are still to see it, and that is not forgotten
+    with pytest.raises(ModuleMismatchError, match="the code has no data sync handlers"):
+        order.commands.publish_sync({**command, "sk": "A2", "attributes": {}}, invoke_context=ann)
 
 
 def permissions_of(stack: cdk.Stack, construct_id: str) -> dict[str, set[str]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,13 @@ def test_a_lock_is_read_as_one_line_for_each_package(folder: Path) -> None:
         "alpha==1.0 ; python_full_version >= '3.12' --hash=sha256:cc",
         "beta==2.0 --hash=sha256:aa --hash=sha256:bb",
     ]
+
+
+def test_a_lock_that_an_editor_of_windows_has_marked_is_the_same(folder: Path) -> None:
+    lock = folder / "requirements.txt"
+    before = lock_lines(lock)
+    lock.write_bytes(codecs.BOM_UTF8 + b"# a comment\r\n" + lock.read_bytes().replace(b"\n", b"\r\n"))
+    assert lock_lines(lock) == before
 
 
 def test_the_hash_does_not_change_with_the_machine(folder: Path) -> None:

@@ -105,10 +105,10 @@ class Lab:
         )
 
     def deploy(self, *, data_sync: bool) -> None:
-        """Let the stack say that the module has, or has not, data sync handlers."""
+        """Let the stack say that the module has, or has not, data sync handlers, to a function of its own."""
         (entry,) = (self.resources.settings.modules or {}).values()
         modules = {"todo": {**entry, "sync": data_sync}}
-        self.resources.settings = replace(self.resources.settings, modules=modules)
+        self.resources.settings = replace(self.resources.settings, modules=modules, function="api")
 
     def redeployed(self, *, mode: str, state_machine: str = _ARN) -> CommandModule[Any]:
         """The same module, as functions see it that another deployment has told otherwise."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import BadRequestError, erase
+from runtime import BadRequestError, ModuleMismatchError, erase
 from runtime.store.port import Put
 from tests.pipeline.lab import KEY, Lab, One
 
@@ -123,3 +123,13 @@ def test_without_data_rows_a_command_waits_for_handlers_alone(handlers: list[Any
         assert lab.left() == {}
     finally:
         lab.clock.stop()
+
+
+def test_who_lacks_the_handlers_erases_nothing(lab: Lab) -> None:
+    """What the handlers have made of it would stay for good."""
+    full_life(lab)
+    before = lab.left()
+    lab.module = type(lab.module)("todo", resources=lab.resources)
+    with pytest.raises(ModuleMismatchError, match="the code has no data sync handlers"):
+        erase(lab.module, KEY, invoke_context=lab.user())
+    assert lab.left() == before

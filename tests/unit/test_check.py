@@ -81,6 +81,13 @@ def test_how_commands_are_processed_is_compared_where_the_code_says_it() -> None
     assert said == "module 'order' is inline in cqrs.toml, and workflow in the stack"
 
 
+def test_a_file_that_says_otherwise_of_the_handlers_is_told() -> None:
+    table = DeclaredModule(name="order", module=".order:module", routes=())
+    settings = Settings(modules={"order": {"sync": True}})
+    (said,) = check({"order": module("order", Store)}, {"order": table}, settings)["problems"]
+    assert said == "module 'order' has data_sync = false in cqrs.toml, and data_sync=True in the stack"
+
+
 def test_many_problems_are_cut() -> None:
     found = problems({f"m{number}": {} for number in range(25)})
     assert len(found) == 21

@@ -14,6 +14,8 @@ from runtime import ConfigurationError, CqrsApp
 from runtime.cqrs_toml import DeclarationError, DeclaredModule, read_modules
 from runtime.model import handler_registry
 from runtime.testing import MemoryApp
+from tests.support.http_events import http_event
+from tests.unit.test_check import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,6 +177,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_modules(tmp_path)
 
 
+def test_an_editor_of_windows_may_mark_the_encoding(tmp_path: Path) -> None:
+    (tmp_path / "cqrs.toml").write_text("[modules.order]\r\ndata_sync = true\r\n", encoding="utf-8-sig")
+    (order,) = read_modules(tmp_path)
+    assert (order.name, order.data_sync) == ("order", True)
+
+
 def test_the_folder_may_be_the_root_of_the_code(tmp_path: Path) -> None:
     app = app_of(write(tmp_path, cqrs_toml="[modules.order]", main=MAIN, modules__order=ORDER))
     assert list(app.modules) == ["order"]
@@ -223,7 +231,10 @@ def of_main(tmp_path: Path, toml: str = "[modules.order]", **files: str) -> str:
 
 def test_what_is_declared_and_not_there_is_refused(tmp_path: Path) -> None:
     said = of_main(tmp_path)
-    assert said == "[modules.order] module = '.modules.order:module': there is no 'modules'; add the file"
+    assert said == (
+        "[modules.order] module = '.modules.order:module': modules.order:module leads to nothing: there is "
+        "no 'modules'; a CommandModule is expected there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -257,15 +268,82 @@ def test_handlers_and_data_sync_go_together(tmp_path: Path, mode: str) -> None:
     assert said == "[modules.order] data_sync is false, but the module has ['Orders']; write data_sync = true"
 
 
+MEMO = ORDER.replace("order", "memo")
+DEPLOYED = """
+    from runtime import CqrsApp, Settings
+    from runtime.store.memory import MemoryStore
+    from runtime.testing.clients import MemoryResources
+    from runtime.testing.clock import Clock
+
+    modules = {{"order": {{"sync": {sync}}}, "memo": {{}}}}
+    settings = Settings(function="{kind}", modules=modules, node_env="dev", app_name="shop")
+    app = CqrsApp.of(__name__, resources=MemoryResources(settings, MemoryStore(), Clock()))
+    for module in app.modules.values():
+        module.use(resources=app.resources)
+"""
+
+
+@pytest.mark.parametrize(
+    ("declared", "code", "problem"),
+    [
+        ("true", ORDER, "'order' has data_sync=True in the stack, and no data sync handlers in the code"),
+        ("false", f"{ORDER}{STORE}", "'order' has data sync handlers (Orders), and no data_sync=True"),
+    ],
+    ids=["no handlers", "handlers"],
+)
+def test_in_a_stack_a_module_that_does_not_fit_stops_itself_alone(
+    tmp_path: Path, declared: str, code: str, problem: str
+) -> None:
+    """The functions are updated before the check asks them: whatever stops the import is an outage."""
+    toml = f"[modules.order]\ndata_sync = {declared}\n[modules.memo]"
+    write(tmp_path, cqrs_toml=toml, modules__order=code, modules__memo=MEMO)
+    for kind in KINDS:
+        write(tmp_path, **{f"main_{kind}": DEPLOYED.format(kind=kind, sync=declared == "true")})
+    with root(tmp_path):
+        for kind in KINDS:
+            checked = import_module(f"main_{kind}").app({"operation": "check"}, None)
+            assert problem in str(checked["problems"])
+        app: CqrsApp = import_module("main_api").app
+        answers = {}
+        for prefix in ("/orders", "/memos"):
+            body = {"sk": "A1", "code": "A1", "name": "one", "version": 0, "attributes": {}}
+            event = http_event("POST", prefix, body=body, claims={"sub": "ann", "custom:tenant": "acme"})
+            answers[prefix] = app(event, None)
+    assert answers["/memos"]["statusCode"] == 202
+    assert answers["/orders"]["statusCode"] == 500
+    assert "module-mismatch" in answers["/orders"]["body"]
+
+
 def test_a_name_that_python_does_not_know_is_explained() -> None:
     with pytest.raises(ConfigurationError, match=r"write CqrsApp\.of\(__name__\) in the file"):
         CqrsApp.of("service_of_nobody")
 
 
-def test_routes_that_are_not_there_are_refused_where_they_are_served(tmp_path: Path) -> None:
-    order = ORDER.replace("def routes", "def rout")
-    said = of_main(tmp_path, main=MAIN_OF.format(kind="api"), modules__order=order)
-    assert said == (
-        "[modules.order] routes: modules.order:routes leads to nothing: modules.order has no 'routes'; "
-        "a router among the routes is expected there; write routes = [] for a module that has none"
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        (".modules.order:rout", "modules.order:rout leads to nothing: modules.order has no 'rout'"),
+        (".modules.nothere:routes", "modules.nothere:routes leads to nothing: there is no 'modules.nothere'"),
+        ("nowhere.web:router", "nowhere.web:router leads to nothing: there is no 'nowhere'"),
+    ],
+)
+@pytest.mark.parametrize("main", [MAIN_OF.format(kind="api"), MAIN], ids=["api function", "no stack"])
+def test_routes_that_are_not_there_are_refused_where_they_are_served(
+    tmp_path: Path, main: str, routes: str, said: str
+) -> None:
+    toml = f'[modules.order]\nroutes = ["{routes}"]'
+    write(tmp_path, cqrs_toml=toml, main=main, modules__order=ORDER)
+    with root(tmp_path), pytest.raises(ConfigurationError) as caught:
+        import_module("main").app(http_event("GET", "/orders"), None)
+    assert str(caught.value) == (
+        f"{tmp_path}/cqrs.toml: [modules.order] routes: {said}; a router among the routes is expected there; "
+        "write routes = [] for a module that has none"
     )
+
+
+def test_what_a_file_of_routes_cannot_import_is_its_own_error(tmp_path: Path) -> None:
+    toml = "[modules.order]\nroutes = '.web:router'"
+    main = MAIN_OF.format(kind="api")
+    write(tmp_path, cqrs_toml=toml, main=main, modules__order=ORDER, web="import nothing_like_it")
+    with root(tmp_path), pytest.raises(ModuleNotFoundError, match="nothing_like_it"):
+        import_module("main")
