@@ -74,7 +74,8 @@ def environments(template: dict[str, Any]) -> dict[str, dict[str, str]]:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
             variables = resource["Properties"].get("Environment", {}).get("Variables", {})
-            if Env.FUNCTION in variables:
+            # The function that checks the code at deployment runs none of it.
+            if variables.get(Env.FUNCTION) in FUNCTIONS:
                 found[variables[Env.FUNCTION]] = {name: text(value) for name, value in variables.items()}
     return found
 

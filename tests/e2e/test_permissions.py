@@ -47,6 +47,7 @@ REASONED = {
     ("dynamodb:ConditionCheckItem", "Worker", "*-note-data"): "a command of a life that has ended makes way",
     ("dynamodb:Query", "Worker", "*-note-command"): "without a data row, the latest version is looked for so",
     ("dynamodb:Query", "Api", "*-command"): "without a data row, the latest version is looked for so",
+    ("dynamodb:*", "Worker", "*-memo-*"): "executions that began before the module was inline go on",
     ("dynamodb:BatchGetItem", "Stream", "*-memo-*"): "what a batch lacks, where records come out of order",
     ("dynamodb:GetItem", "Stream", "*-memo-command"): ONE_BY_ONE,
     ("dynamodb:GetItem", "Worker", "*-command"): ONE_BY_ONE,

@@ -114,7 +114,7 @@ class Lab:
         """The same module, as functions see it that another deployment has told otherwise."""
         settings = replace(
             self.resources.settings,
-            modules={"todo": {"mode": mode, "sync": True}},
+            modules={"todo": {"mode": mode, "sync": bool(self.module.handlers)}},
             state_machine_arn=state_machine,
         )
         resources = MemoryResources(settings, self.store, self.clock)

@@ -48,6 +48,7 @@ __all__ = [
 
 SERVICE = Path(__file__).parents[1] / "e2e" / "service"
 MODULES = ("note", "memo", "task", "order")
+WITH_HANDLERS = ("task", "order")
 KINDS = ("command", "data", "history", "sync")
 TABLES = (*(f"{module}-{kind}" for module in MODULES for kind in KINDS), "session")
 #: In every value of the items that nobody else may see.
@@ -246,7 +247,7 @@ def running(emulator: Callable[[], Emulator], store: Path) -> Iterator[Target]:
             Env.APP_NAME: app_name,
             Env.RYW_SESSION_TTL_MINUTES: "5",
             Env.S3_BUCKET_NAME: f"{prefix}-attributes",
-            Env.MODULES: json.dumps({module: {"sync": True} for module in MODULES}),
+            Env.MODULES: json.dumps({module: {"sync": module in WITH_HANDLERS} for module in MODULES}),
             "STORE_FILE": str(store),
         }.items():
             patch.setenv(name, value)

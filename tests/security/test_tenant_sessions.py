@@ -42,6 +42,7 @@ from runtime.store.port import Check, Delete, Put, Set
 from runtime.store.values import Place
 from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import CODE
+from tests.security.target import Copy
 from tests.support.gateway import Gateway
 from tests.support.wire import Wire
 
@@ -136,7 +137,7 @@ class Function:
     def __init__(self, resources: _OfTheFunction) -> None:
         self.resources = resources
         self.wire = resources.wire
-        self.module = CommandModule("doc", resources=resources)
+        self.module = CommandModule("doc", data_sync_handlers=[Copy], resources=resources)
         routes = [module_routes(self.module, prefix="/docs", type="DOC"), _by_hand(self.module)]
         self.app = CqrsApp(modules=[self.module], routes=routes)
 
