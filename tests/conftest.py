@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
+
+from tests.faults.scale import scaled
 
 pytest_plugins = ["tests.support.emulator", "tests.support.stack"]
 
@@ -13,6 +16,12 @@ pytest_plugins = ["tests.support.emulator", "tests.support.stack"]
 _LONG: Final = ("e2e", "faults", "local", "examples", "docs", "constructs", "security")
 #: What asks for the fixture `deployment`, which takes half a minute to make.
 _DEPLOYED: Final = ("tests/e2e/", "tests/faults/test_poison.py", "tests/faults/test_soak.py")
+
+# How long an example takes says what else the machine does.
+settings.register_profile(
+    "project", deadline=None, max_examples=scaled(40, 100), suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("project")
 
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]

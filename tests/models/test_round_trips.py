@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runtime import REMOVE, CommandModule, CqrsApp, DataSyncHandler, InvalidInputError, module_routes
 from runtime.entry.http.json_format import dumps
 from runtime.testing import MemoryApp
+from tests.faults.scale import scaled
 from tests.models.generated import attributes
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ STATE = {"pk": PK, "sk": "A1", "code": "A1", "name": "one", "type": "ITEM"}
 SYNC = {"mode": "sync"}
 
 each_model = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=scaled(25, 60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

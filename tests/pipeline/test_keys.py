@@ -15,6 +15,7 @@ from runtime.entry.operator.scope import Scope
 from runtime.model.keys import DetailKey
 from runtime.model.status import FINISHED, HANDLERS_FAILED, HANDLERS_STARTED
 from runtime.store.port import Put
+from tests.faults.scale import scaled
 from tests.pipeline.lab import Lab, One
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def handler(lab: Lab) -> Any:
 
 
 @given(sk=SORT_KEYS, pk=st.one_of(st.just("TODO#acme"), st.just("T" * 2000 + "#acme")))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(50, 150), deadline=None)
 def test_whatever_publish_accepts_goes_all_the_way(sk: str, pk: str) -> None:
     lab = Lab(handlers=[Longest()])
     key = DetailKey(pk, sk)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, RootModel, model_serializer, model_validator
 from runtime import CommandModule, InvalidInputError, collect_large_attributes, erase
 from runtime.model.keys import DetailKey
 from runtime.store.attributes import object_prefix
+from tests.faults.scale import scaled
 from tests.pipeline.lab import Lab
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ ADDRESSES = st.one_of(st.text(max_size=20), st.lists(PARTS, max_size=9).map("/".
 
 
 @given(text=ADDRESSES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(80, 300), deadline=None)
 def test_whatever_is_accepted_is_read_as_it_was_written(text: str) -> None:
     texts = Texts()
     try:

@@ -20,6 +20,7 @@ from runtime.store.item_size import item_size
 from runtime.store.port import Delete
 from runtime.store.values import Place
 from runtime.testing import MemoryApp
+from tests.faults.scale import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -325,7 +326,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(100, 300), deadline=None)
 def test_the_measure_is_what_an_answer_takes(value: Any) -> None:
     column = sealed(value, path="attributes")
     measured, real = answer_size(column), answer_bytes(dumps(opened(column)))

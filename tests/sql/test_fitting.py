@@ -21,6 +21,7 @@ from runtime import ConfigurationError, InvalidInputError
 from runtime.model.json_text import dumps
 from runtime.sql import CqrsColumns, delete, engine_from_environment, row_of, row_problems, search, upsert
 from runtime.sql.types import FittedText
+from tests.faults.scale import scaled
 from tests.sql.rows import command
 
 if TYPE_CHECKING:
@@ -224,7 +225,9 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=scaled(20, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(sk=TEXTS.filter(bool), code=TEXTS, name=TEXTS, user=TEXTS, seq=st.integers(), note=TEXTS, extra=PLAIN)
 def test_whatever_publish_takes_can_be_written_read_shown_and_taken_away(
     things: Engine, sk: str, **values: Any
@@ -244,7 +247,7 @@ def test_whatever_publish_takes_can_be_written_read_shown_and_taken_away(
         connection.rollback()
 
 
-@settings(max_examples=200)
+@settings(max_examples=scaled(60, 200))
 @given(texts=st.lists(TEXTS, min_size=2, max_size=6, unique=True), dialect=st.sampled_from(["pg", "mysql"]))
 def test_keys_that_differ_stay_different_and_fit(texts: list[str], dialect: str) -> None:
     kind = FittedText(255, 300, exact=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runtime import BatchDeliveryError, CqrsError, OutcomeUnknownError, StoreRefusedError
 from runtime.clients.sqs_batch import Batch
+from tests.faults.scale import scaled
 
 FAULTS = st.dictionaries(st.integers(0, 40), st.sampled_from(["entry", "call", "lost", "gone"]), max_size=6)
 
@@ -44,7 +45,7 @@ class Queue:
         }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(80, 300), deadline=None)
 @given(sizes=st.lists(st.sampled_from([1, 1000, 400_000, 1_048_576, 1_048_577]), max_size=40), faults=FAULTS)
 def test_every_entry_is_delivered_once_or_named(sizes: list[int], faults: dict[int, str]) -> None:
     queue, batch = Queue(faults), Batch("SendMessageBatch")
