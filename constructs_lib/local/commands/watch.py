@@ -25,7 +25,7 @@ from constructs_lib.local.errors import CdkFailedError
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from constructs_lib.local.code.code_assets import CodeAsset
+    from constructs_lib.local.code.code_assets import Code
     from constructs_lib.local.endpoint import Endpoint
 
 __all__ = ["watch"]
@@ -94,11 +94,11 @@ class _Watcher:
         self._roots = roots
         self._tree: frozenset[Path] = frozenset()
         #: None while what is deployed is not what was asked for.
-        self._assets: list[CodeAsset] | None = None
+        self._code: Code | None = None
 
     def deploy(self) -> bool:
         """Deploy, and say how it went. A failure is shown, and the watch goes on."""
-        self._assets = None
+        self._code = None
         self._tree = frozenset(path for root in self._roots for path in files_in(folders_below(root)))
         started = time.monotonic()
         try:
@@ -106,7 +106,7 @@ class _Watcher:
         except CdkFailedError as error:
             say(f"not deployed: {error}", style="red")
             return False
-        self._assets = code_assets(self._app.assembly, self._tree)
+        self._code = code_assets(self._app.assembly, self._tree)
         say(f"deployed in {seconds_text(time.monotonic() - started)}", style="green")
         return True
 
@@ -118,7 +118,7 @@ class _Watcher:
         if not changed:
             return
         names = ", ".join(sorted(path.name for path in changed))
-        found = None if self._assets is None else affected(self._assets, changed)
+        found = None if self._code is None else affected(self._code, changed)
         if not found:
             say(f"{names}: deploying", style="bold")
             self.deploy()
