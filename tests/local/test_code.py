@@ -240,6 +240,21 @@ def test_a_change_is_seen_whenever_it_is_made(tmp_path: Path) -> None:
     assert next_of(changes) == {new}
 
 
+def test_a_folder_that_goes_before_it_is_watched_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = iter([[tmp_path, tmp_path / "gone"]])
+    monkeypatch.setattr(
+        "constructs_lib.local.code.changes.folders_below", lambda root: next(listed, folders_below(root))
+    )
+    changes = changes_in([tmp_path])
+    assert next(changes) == set()
+    (tmp_path / "main.py").touch()
+    assert next_of(changes) == {tmp_path / "main.py"}
+    (tmp_path / "file").touch()
+    assert list(files_in([tmp_path / "gone", tmp_path / "file"])) == []  # it was a folder before
+
+
 def test_a_watch_without_the_package_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,7 +170,7 @@ def _assets_in(template: Path) -> Iterator[tuple[str, dict[str, Any], Path]]:
 
 
 def _is_code(resource: dict[str, Any]) -> bool:
-    return resource["Type"] == _FUNCTION and resource["Metadata"].get("aws:asset:property") == "Code"
+    return (resource["Type"], resource["Metadata"].get("aws:asset:property")) == (_FUNCTION, "Code")
 
 
 def _sources(staged: Path, files: frozenset[Path], tree: Collection[Path]) -> set[Path]:
