@@ -108,6 +108,8 @@ def look(folder: Path) -> tuple[bool, Record | None]:
 
     What lives may have said nothing yet; what is dead may have left something.
     """
+    if not (folder / _LOCK).exists():
+        return False, None  # so it is on Windows, always
     with contextlib.suppress(FileNotFoundError), _turn(folder):
         return is_claimed(folder), read_record(folder)
     return False, None
