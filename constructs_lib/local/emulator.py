@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from constructs_lib.local.claim import Record
+from constructs_lib.local.claim import Record, note_end
 from constructs_lib.local.endpoint import Endpoint
 from constructs_lib.local.environment import (
     emulator_environment,
@@ -136,6 +136,8 @@ class Emulator(Endpoint):
         """End the process and all of its Lambda workers, and remove its folder; harmless when repeated."""
         process, self._process = self._process, None
         if process is not None:
+            if self._claim is not None:
+                note_end(self._folder, self.run_folder.name)
             # Nothing of its state is kept, so there is nothing to wait for.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

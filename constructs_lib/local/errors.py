@@ -26,6 +26,7 @@ __all__ = [
     "PostgresMissingError",
     "SetupFailedError",
     "SignInFailedError",
+    "StartingError",
     "UnsupportedSystemError",
     "WatchMissingError",
     "check_system",
@@ -59,6 +60,16 @@ class NotRunningError(LocalAwsError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"nothing runs in {folder}; start it with `up` or `deploy`, in the same folder")
+
+
+class StartingError(LocalAwsError):
+    """An emulator is being started, and has not come so far that it could be found."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"AWS does not run yet in {folder}, another command is starting it, which takes a while where "
+            "it has to be installed first; wait, or end that command",
+        )
 
 
 class AlreadyRunningError(LocalAwsError):

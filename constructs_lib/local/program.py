@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from constructs_lib.local.arguments import parse
+from constructs_lib.local.aws_errors import aws_errors, one_line
 from constructs_lib.local.commands import run
 from constructs_lib.local.console import complain, say
 from constructs_lib.local.errors import LocalAwsError, check_system
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run(options)
     except LocalAwsError as error:
         complain(f"error: {error}")
+        return 1
+    except aws_errors() as error:
+        complain(f"error: AWS on this machine did not answer: {one_line(error)}")
         return 1
     except KeyboardInterrupt:
         say("stopped")

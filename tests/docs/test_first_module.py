@@ -107,7 +107,11 @@ class Library:
 
 
 def _environment() -> dict[str, str]:
-    return {**without_aws(os.environ), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
+    return {
+        **without_aws(os.environ),
+        "CDK_VALIDATION": "false",  # slow; the tests of compliance do that
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from constructs_lib.local import Emulator, ensure_venv
 from constructs_lib.local.claim import Claim, Record, is_claimed, read_record
-from constructs_lib.local.errors import EmulatorFailedError
+from constructs_lib.local.commands.opened import open_aws
+from constructs_lib.local.errors import EmulatorFailedError, StartingError
 from constructs_lib.local.program import main
 from constructs_lib.local.running import find_running
 from tests.support.emulator import FOLDER
 from tests.support.functions import Function
 from tests.support.polling import wait_until
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,16 +116,19 @@ def test_it_outlives_the_command_that_started_it_and_down_ends_all_of_it(
 
 
 def test_what_a_killed_one_has_left_is_noticed_and_removed(folder: Path) -> None:
-    claim = Claim.take(folder)
-    with Emulator(folder=folder, claim=claim) as emulator:
+    with open_aws(Namespace(folder=folder, port=None, keep=False)) as opened:
+        emulator, record = opened.started, read_record(folder)
+        assert emulator is not None
         assert emulator.pid
-        record = read_record(folder)
         assert record is not None
         assert (record.pid, record.port, record.starter, record.kept) == (
             emulator.pid, emulator.port, os.getpid(), False,
         )  # fmt: skip
+        assert opened.aws.is_there()
         os.killpg(emulator.pid, signal.SIGKILL)
-        emulator.wait()
+        # Nobody has asked for that, so it is a failure.
+        with pytest.raises(EmulatorFailedError, match="ended by itself; the last line of its log: "):
+            opened.stay()
 
         assert not is_claimed(folder)
         assert find_running(folder) is None
@@ -144,22 +154,84 @@ def test_the_number_of_a_process_that_is_another_ones_is_not_believed(folder: Pa
     assert left_in(folder) == ["running.lock"]
 
 
-def test_one_that_is_being_started_is_waited_for(folder: Path) -> None:
+def test_one_that_is_being_started_is_waited_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     claim = Claim.take(folder)
     assert claim is not None
-    with pytest.raises(EmulatorFailedError, match="does not answer; `down` ends it"):
-        find_running(folder, seconds=0)
+    for answering in (True, False):
+        with pytest.raises(StartingError, match="another command is starting it"):
+            find_running(folder, answering=answering, seconds=0)
     with Emulator(folder=folder, claim=claim) as emulator:
         found = find_running(folder)
         assert found is not None
         assert found.port == emulator.port
-        # Ended from elsewhere, it lets its starter go on.
-        waiting = threading.Thread(target=emulator.wait)
-        waiting.start()
-        found.stop()
-        waiting.join(timeout=10)
-        assert not waiting.is_alive()
+        # Ended from elsewhere, it lets its starter go on, and those who follow it.
+        ending = threading.Timer(0.2, found.stop)
+        ending.start()
+        assert main(["logs", "--follow", "--folder", str(folder)]) == 0
+        assert capsys.readouterr().out == "AWS has gone.\n"
+        emulator.wait()
+        ending.join()
+        assert not found.is_there()
     assert left_in(folder) == ["running.lock"]
+
+
+def test_what_another_one_has_left_is_nobodys_once_the_folder_is_claimed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "run-old").mkdir()
+    claim = Claim.take(folder)
+    assert claim is not None
+    claim.hand_over(Record(4242, free_port(), "run-old", 4242, kept=True, since=0.0))
+
+    with ThreadPoolExecutor() as pool:
+        removed, looks = shutil.rmtree, []
+
+        def rmtree(path: Path, **options: Any) -> None:
+            # As `down` does, of another process, at the worst moment.
+            looks.append(pool.submit(find_running, folder, answering=False, seconds=0.5))
+            with contextlib.suppress(TimeoutError):
+                looks[0].result(timeout=0.2)
+            removed(path, **options)
+
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
+        again = Claim.take(folder)
+        assert again is not None
+        (look,) = looks
+        with pytest.raises(StartingError):
+            look.result()
+    again.end()
+
+
+def test_what_answers_like_no_aws_is_one_line_and_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that http.server asks for
+            self.send_response(200)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+            self.wfile.write(b"no\nXML")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    claim = Claim.take(tmp_path)
+    assert claim is not None
+    held = os.dup(claim.descriptor)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        claim.hand_over(Record(4242, server.server_port, "run-it", 4242, kept=True, since=0.0))
+        try:
+            for command in ("status", "token", "logs"):
+                assert main([command, "--folder", str(tmp_path)]) == 1
+                (line,) = capsys.readouterr().err.splitlines()
+                assert line.startswith("error: AWS on this machine did not answer: ")
+        finally:
+            server.shutdown()
+            os.close(held)
 
 
 def make_api(aws: Endpoint, stack: str) -> None:

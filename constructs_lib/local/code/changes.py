@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,17 @@ def changes_in(roots: Sequence[Path]) -> Iterator[set[Path]]:
         )
         return ({Path(path) for _, path in changes} for changes in found)
 
-    known = _folders(roots)
-    watcher = watched(known)
-    yield next(watcher)  # it watches from here on
+    def begun() -> tuple[set[Path], Iterator[set[Path]], set[Path]]:
+        """The folders, who watches them from here on, and what has changed at once."""
+        while True:
+            folders = _folders(roots)
+            watcher = watched(folders)
+            # A folder may go before it is watched.
+            with suppress(FileNotFoundError):
+                return folders, watcher, next(watcher)
+
+    known, watcher, first = begun()
+    yield first
     while True:
         for changed in watcher:
             yield changed
@@ -62,9 +71,8 @@ def changes_in(roots: Sequence[Path]) -> Iterator[set[Path]]:
                 break
         # Folders are new. The old watcher goes only when another one watches all of them.
         before, old = known, watcher
-        known = _folders(roots)
-        watcher = watched(known)
-        yield next(watcher) | next(old) | set(files_in(known - before))
+        known, watcher, first = begun()
+        yield first | next(old) | set(files_in(known - before))
 
 
 def _folders(roots: Sequence[Path]) -> set[Path]:

@@ -11,9 +11,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["CodeAsset", "code_assets", "users_of"]
+__all__ = ["Code", "CodeAsset", "FunctionCode", "code_assets", "functions_of", "is_same"]
 
 _FUNCTION = "AWS::Lambda::Function"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCode:
+    """A function whose code is an asset.
+
+    Attributes:
+        stack: Name of its stack.
+        logical_id: Its name in the template.
+        asset: The copy in the assembly: a folder, or a file where it is an archive.
+        code: What the template says of it.
+    """
+
+    stack: str
+    logical_id: str
+    asset: Path
+    code: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +50,21 @@ class CodeAsset:
     functions: tuple[tuple[str, str], ...]
 
 
-def code_assets(assembly: Path, tree: Collection[Path]) -> list[CodeAsset]:
-    """The code of an assembly whose source is known for sure.
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code in an assembly.
+
+    Attributes:
+        assets: Folders whose source is known, and that only functions run whose names are known.
+        others: Every other folder of the assembly that is deployed.
+    """
+
+    assets: tuple[CodeAsset, ...]
+    others: tuple[Path, ...]
+
+
+def code_assets(assembly: Path, tree: Collection[Path]) -> Code:
+    """The code of an assembly, and of what it was copied where that is known for sure.
 
     The assembly has copies and does not say of what, and what was left out of a copy only the
     app knows. So a source is a folder that has each file of the copy with the same content; where
@@ -44,36 +74,84 @@ def code_assets(assembly: Path, tree: Collection[Path]) -> list[CodeAsset]:
         assembly: The folder `cdk.out`.
         tree: The files among which sources are looked for.
     """
-    users, nested = users_of(assembly), _nested(assembly)
-    found = []
-    for staged, functions in users.items():
-        if staged in nested or not staged.is_dir():
+    users: dict[Path, list[tuple[str, str]]] = {}
+    for function in functions_of(assembly):
+        users.setdefault(function.asset, []).append((function.stack, function.logical_id))
+    more = _used_otherwise(assembly)
+    found, others = [], []
+    for staged in sorted(users.keys() | more | _published(assembly)):
+        if not staged.is_dir():
             continue
         files = frozenset(path.relative_to(staged) for path in staged.rglob("*") if path.is_file())
-        sources = _sources(staged, files, tree)
+        sources = set() if staged in more or staged not in users else _sources(staged, files, tree)
         if len(sources) == 1:
-            found.append(CodeAsset(staged, sources.pop(), files, tuple(functions)))
-    return found
+            found.append(CodeAsset(staged, sources.pop(), files, tuple(users[staged])))
+        else:
+            others.append(staged)
+    return Code(tuple(found), tuple(others))
 
 
-def users_of(assembly: Path) -> dict[Path, list[tuple[str, str]]]:
-    """Name of the stack and logical id of the functions that run each asset, but for nested stacks."""
-    users: dict[Path, list[tuple[str, str]]] = {}
+def functions_of(assembly: Path) -> list[FunctionCode]:
+    """The functions whose code is an asset, but for those of nested stacks."""
+    return [
+        FunctionCode(stack, logical, asset, resource["Properties"]["Code"])
+        for stack, template in _stacks(assembly)
+        for logical, resource, asset in _assets_in(template)
+        if _is_code(resource)
+    ]
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both are files with the same content."""
+    try:
+        return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
+
+
+def _stacks(assembly: Path) -> Iterator[tuple[str, Path]]:
+    """Name and template of each stack."""
+    for folder, name, artifact in _artifacts(assembly, "aws:cloudformation:stack"):
+        properties = artifact.get("properties", {})
+        yield properties.get("stackName", name), folder / properties["templateFile"]
+
+
+def _used_otherwise(assembly: Path) -> set[Path]:
+    """The assets of which more is made than code of functions, such as layers.
+
+    What a nested stack is made of is among them: what it is called is not known before it is deployed.
+    """
+    nested = {
+        asset
+        for template in _own_files(assembly, ".nested.template.json")
+        for _, _, asset in _assets_in(template)
+    }
+    return nested | {
+        asset
+        for _, template in _stacks(assembly)
+        for _, resource, asset in _assets_in(template)
+        if not _is_code(resource)
+    }
+
+
+def _published(assembly: Path) -> set[Path]:
+    """All that is uploaded, whatever for."""
+    published = set()
+    for folder, _, artifact in _artifacts(assembly, "cdk:asset-manifest"):
+        manifest = json.loads((folder / artifact["properties"]["file"]).read_text(encoding="utf-8"))
+        for file in manifest.get("files", {}).values():
+            if path := file["source"].get("path"):
+                published.add((folder / path).resolve())
+    return published
+
+
+def _artifacts(assembly: Path, kind: str) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """Folder, name and content of each entry of one kind in the assembly's manifests."""
     for manifest in _own_files(assembly, "manifest.json"):
         artifacts = json.loads(manifest.read_text(encoding="utf-8")).get("artifacts", {})
         for name, artifact in artifacts.items():
-            if artifact["type"] == "aws:cloudformation:stack":
-                properties = artifact.get("properties", {})
-                stack = properties.get("stackName", name)
-                for logical, asset in _functions(manifest.parent / properties["templateFile"]):
-                    users.setdefault(asset, []).append((stack, logical))
-    return users
-
-
-def _nested(assembly: Path) -> set[Path]:
-    """The assets that a nested stack uses: what it is called is not known before it is deployed."""
-    templates = _own_files(assembly, ".nested.template.json")
-    return {asset for template in templates for _, asset in _functions(template)}
+            if artifact["type"] == kind:
+                yield manifest.parent, name, artifact
 
 
 def _own_files(assembly: Path, suffix: str) -> Iterator[Path]:
@@ -83,13 +161,16 @@ def _own_files(assembly: Path, suffix: str) -> Iterator[Path]:
         yield from (Path(folder, name) for name in files if name.endswith(suffix))
 
 
-def _functions(template: Path) -> Iterator[tuple[str, Path]]:
-    """Logical id and asset of each function of a template whose code is an asset."""
+def _assets_in(template: Path) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    """Logical id, resource and asset of each resource of a template that is made of one."""
     resources: dict[str, Any] = json.loads(template.read_text(encoding="utf-8")).get("Resources", {})
     for logical, resource in resources.items():
-        metadata = resource.get("Metadata", {})
-        if resource["Type"] == _FUNCTION and metadata.get("aws:asset:property") == "Code":
-            yield logical, (template.parent / metadata["aws:asset:path"]).resolve()
+        if path := resource.get("Metadata", {}).get("aws:asset:path"):
+            yield logical, resource, (template.parent / path).resolve()
+
+
+def _is_code(resource: dict[str, Any]) -> bool:
+    return (resource["Type"], resource["Metadata"].get("aws:asset:property")) == (_FUNCTION, "Code")
 
 
 def _sources(staged: Path, files: frozenset[Path], tree: Collection[Path]) -> set[Path]:
@@ -99,11 +180,4 @@ def _sources(staged: Path, files: frozenset[Path], tree: Collection[Path]) -> se
     probe = max(files, key=lambda path: (len(path.parts), path.name))
     depth = len(probe.parts)
     folders = {path.parents[depth - 1] for path in tree if path.parts[-depth:] == probe.parts}
-    return {folder for folder in folders if all(_is_same(folder / file, staged / file) for file in files)}
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
-    except OSError:
-        return False
+    return {folder for folder in folders if all(is_same(folder / file, staged / file) for file in files)}

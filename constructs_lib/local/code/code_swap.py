@@ -10,16 +10,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from constructs_lib.local.code.code_assets import users_of
+from constructs_lib.local.code.code_assets import functions_of, is_same
 from constructs_lib.local.service.deployed import stacks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
-    from constructs_lib.local.code.code_assets import CodeAsset
+    from constructs_lib.local.code.code_assets import Code, CodeAsset
     from constructs_lib.local.endpoint import Endpoint
 
 __all__ = ["affected", "put_back", "swap"]
@@ -27,23 +27,34 @@ __all__ = ["affected", "put_back", "swap"]
 _NOTE = "swapped.json"
 
 
-def affected(assets: Collection[CodeAsset], changed: Collection[Path]) -> list[CodeAsset] | None:
+def affected(code: Code, changed: Collection[Path]) -> list[CodeAsset] | None:
     """The code that a change is all about; `None` where it takes a deployment.
 
-    A file that is new or gone takes one, since only the app knows what it copies; and so does
-    what is no Python, since the app may read it.
+    A file that is new or gone takes one, since only the app knows what it copies; so does what is
+    no Python, since the app may read it; and what something else seems to be a copy of as well.
     """
     found: dict[Path, CodeAsset] = {}
     for path in changed:
         owners = [
             asset
-            for asset in assets
+            for asset in code.assets
             if path.is_relative_to(asset.source) and path.relative_to(asset.source) in asset.files
         ]
         if not owners or path.suffix != ".py" or not path.is_file():
             return None
-        found |= {asset.source: asset for asset in owners}
+        deployed = owners[0].staged / path.relative_to(owners[0].source)
+        if any(_has(other, path, deployed) for other in code.others):
+            return None
+        # By the copy: of one folder there may be several, each without other files.
+        found |= {asset.staged: asset for asset in owners}
     return list(found.values())
+
+
+def _has(folder: Path, path: Path, deployed: Path) -> bool:
+    """Whether a folder has a file by the end of a path, with the content that was deployed of it."""
+    return any(
+        is_same(folder.joinpath(*path.parts[-depth:]), deployed) for depth in range(1, len(path.parts))
+    )
 
 
 def swap(aws: Endpoint, assets: Iterable[CodeAsset]) -> list[str]:
@@ -54,6 +65,8 @@ def swap(aws: Endpoint, assets: Iterable[CodeAsset]) -> list[str]:
 
     Raises:
         SyntaxError: A file is no Python; nothing was changed.
+        OSError: A file cannot be read, as one that has just gone; nothing was changed.
+        ValueError: A file is no text; nothing was changed.
     """
     assets = list(assets)
     for asset in assets:
@@ -61,39 +74,58 @@ def swap(aws: Endpoint, assets: Iterable[CodeAsset]) -> list[str]:
             path = asset.source / file
             if path.suffix == ".py":
                 compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    labels = []
-    for asset in assets:
-        labels += _put(aws, asset.functions, _zip(asset.source, asset.files))
-    note = aws.run_folder / _NOTE
-    swapped = {tuple(entry) for entry in _read(note)} | {user for asset in assets for user in asset.functions}
-    note.write_text(json.dumps(sorted(swapped)), encoding="utf-8")
-    return labels
+    codes = [(asset.functions, _zip(asset.source, asset.files)) for asset in assets]
+    # Before it is done: where it fails half-way, some of them have it.
+    _write(aws, _read(aws) | {user for functions, _ in codes for user in functions})
+    return [label for functions, code in codes for label in _put(aws, functions, code)]
 
 
 def put_back(aws: Endpoint, assembly: Path) -> None:
     """Give the functions that were swapped what was deployed. To be called after a deployment.
 
+    Those of stacks that are not deployed as the assembly says keep what they have, until they are.
+
     Args:
         aws: Where they are.
-        assembly: The assembly that was deployed.
+        assembly: The assembly of which all stacks were deployed, or some.
     """
-    note = aws.run_folder / _NOTE
-    swapped = {tuple(entry) for entry in _read(note)}
+    swapped = _read(aws)
     if not swapped:
         return
-    for staged, users in users_of(assembly).items():
-        if own := [user for user in users if user in swapped]:
-            files = [path.relative_to(staged) for path in staged.rglob("*") if path.is_file()]
-            _put(aws, own, _zip(staged, files))
-    note.unlink(missing_ok=True)
+    own = [
+        function for function in functions_of(assembly) if (function.stack, function.logical_id) in swapped
+    ]
+    deployed = {stack: _deployed_code(aws, stack) for stack in {function.stack for function in own}}
+    for function in own:
+        if deployed[function.stack].get(function.logical_id) == function.code:
+            user = function.stack, function.logical_id
+            _put(aws, [user], _archive(function.asset))
+            swapped.remove(user)
+    _write(aws, swapped)
 
 
-def _read(note: Path) -> list[list[str]]:
+def _deployed_code(aws: Endpoint, stack: str) -> dict[str, Any]:
+    """What the template of a stack that is there says of the code of each resource, by logical id."""
+    client = aws.client("cloudformation")
     try:
-        found: list[list[str]] = json.loads(note.read_text(encoding="utf-8"))
+        template = client.get_template(StackName=stack)["TemplateBody"]
+    except client.exceptions.ClientError:
+        return {}  # there is no such stack
+    resources = (json.loads(template) if isinstance(template, str) else template).get("Resources", {})
+    return {logical: resource.get("Properties", {}).get("Code") for logical, resource in resources.items()}
+
+
+def _read(aws: Endpoint) -> set[tuple[str, str]]:
+    try:
+        return {
+            (stack, logical) for stack, logical in json.loads((aws.run_folder / _NOTE).read_text("utf-8"))
+        }
     except (OSError, ValueError):
-        return []
-    return found
+        return set()
+
+
+def _write(aws: Endpoint, swapped: Collection[tuple[str, str]]) -> None:
+    (aws.run_folder / _NOTE).write_text(json.dumps(sorted(swapped)), encoding="utf-8")
 
 
 def _put(aws: Endpoint, functions: Iterable[tuple[str, str]], code: bytes) -> list[str]:
@@ -109,9 +141,17 @@ def _put(aws: Endpoint, functions: Iterable[tuple[str, str]], code: bytes) -> li
     return [function.label for function in found]
 
 
+def _archive(staged: Path) -> bytes:
+    """What a function gets of an asset, which is an archive already where it is a file."""
+    if staged.is_file():
+        return staged.read_bytes()
+    return _zip(staged, (path.relative_to(staged) for path in staged.rglob("*") if path.is_file()))
+
+
 def _zip(folder: Path, files: Iterable[Path]) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    # Times are not strict: that of a file may be before the first that an archive knows.
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for file in sorted(files):
             archive.write(folder / file, file.as_posix())
     return content.getvalue()

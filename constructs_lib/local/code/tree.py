@@ -33,5 +33,5 @@ def folders_below(root: Path) -> Iterator[Path]:
 def files_in(folders: Iterable[Path]) -> Iterator[Path]:
     """The files that are directly in some folders; none of a folder that is gone."""
     for folder in folders:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             yield from (path for path in folder.iterdir() if path.is_file())

@@ -6,6 +6,7 @@ import time
 from threading import Event
 from typing import TYPE_CHECKING
 
+from constructs_lib.local.aws_errors import aws_errors
 from constructs_lib.local.console import say
 from constructs_lib.local.errors import NoFunctionError
 from constructs_lib.local.logs.log_line import parse, render
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from constructs_lib.local.endpoint import Endpoint
     from constructs_lib.local.logs.log_reader import Entry
+    from constructs_lib.local.running import RunningEmulator
     from constructs_lib.local.service.deployed import Function
 
 __all__ = ["LogScreen", "logs"]
@@ -42,7 +43,7 @@ class LogScreen:
 
     def __init__(
         self,
-        aws: Endpoint,
+        aws: RunningEmulator,
         *,
         name: str | None = None,
         since: int = 0,
@@ -62,9 +63,13 @@ class LogScreen:
             self._show(entry, width)
 
     def follow(self, stop: Event) -> None:
-        """Print what is new as it comes, until it shall stop."""
+        """Print what is new as it comes, until it shall stop or AWS is ended.
+
+        Raises:
+            EmulatorFailedError: AWS has ended by itself.
+        """
         functions, polls = self.functions(), 0
-        while not stop.wait(_POLL_SECONDS):
+        while not stop.wait(_POLL_SECONDS) and self._aws.is_there():
             polls += 1
             if polls % _POLLS_PER_LOOK == 0:
                 functions = self.functions()
@@ -95,6 +100,18 @@ def logs(options: Namespace) -> int:
         NoFunctionError: No function has that name.
     """
     aws = need_running(options.folder)
+    try:
+        _show(aws, options)
+    except aws_errors():
+        # Ended in the middle of a call?
+        if not options.follow or aws.is_there():
+            raise
+    if options.follow:
+        say("AWS has gone.")
+    return 0
+
+
+def _show(aws: RunningEmulator, options: Namespace) -> None:
     since = 0 if options.since is None else int((time.time() - options.since) * 1000)
     screen = LogScreen(aws, name=options.function, since=since, level=options.level, raw=options.raw)
     functions = screen.functions()
@@ -107,4 +124,3 @@ def logs(options: Namespace) -> int:
     screen.show(functions)
     if options.follow:
         screen.follow(Event())
-    return 0

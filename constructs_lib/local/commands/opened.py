@@ -11,14 +11,12 @@ from constructs_lib.local.claim import Claim
 from constructs_lib.local.console import say
 from constructs_lib.local.emulator import Emulator
 from constructs_lib.local.errors import AlreadyRunningError
-from constructs_lib.local.running import RunningEmulator, find_running
+from constructs_lib.local.running import RunningEmulator, find_running, need_running
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
     from pathlib import Path
-
-    from constructs_lib.local.endpoint import Endpoint
 
 __all__ = ["Opened", "open_aws"]
 
@@ -35,16 +33,16 @@ class Opened:
         kept: Whether it goes on when the command that has started it ends.
     """
 
-    aws: Endpoint
+    aws: RunningEmulator
     started: Emulator | None
     kept: bool
 
-    def is_there(self) -> bool:
-        """Whether it has not been ended from elsewhere."""
-        return self.aws.run_folder.exists()
-
     def stay(self) -> None:
-        """Be there for as long as the emulator needs this command: until Ctrl-C, or `down`."""
+        """Be there for as long as the emulator needs this command: until Ctrl-C, or `down`.
+
+        Raises:
+            EmulatorFailedError: It has ended by itself.
+        """
         if self.kept:
             say("It stays: `python -m constructs_lib.local down` ends it.")
         elif self.started is None:
@@ -52,6 +50,7 @@ class Opened:
         else:
             say("Ctrl-C stops it.")
             self.started.wait()
+            self.aws.is_there()
             say("It was ended from elsewhere.")
 
 
@@ -73,7 +72,7 @@ def open_aws(options: Namespace) -> Iterator[Opened]:
         return
     emulator = Emulator(port=options.port, folder=folder, claim=found, outlives=options.keep)
     with emulator:
-        yield Opened(emulator, emulator, options.keep)
+        yield Opened(need_running(folder), emulator, options.keep)
         if options.keep:
             emulator.leave()
 

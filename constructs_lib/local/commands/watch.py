@@ -9,8 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from constructs_lib.local.aws_errors import aws_errors, one_line
 from constructs_lib.local.code.changes import changes_in
 from constructs_lib.local.code.code_assets import code_assets
 from constructs_lib.local.code.code_swap import affected, swap
@@ -20,15 +19,15 @@ from constructs_lib.local.commands.calls import show_calls
 from constructs_lib.local.commands.logs import LogScreen
 from constructs_lib.local.commands.opened import open_aws
 from constructs_lib.local.console import say, seconds_text
-from constructs_lib.local.errors import CdkFailedError
+from constructs_lib.local.errors import LocalAwsError
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from constructs_lib.local.code.code_assets import CodeAsset
+    from constructs_lib.local.code.code_assets import Code
     from constructs_lib.local.endpoint import Endpoint
 
-__all__ = ["watch"]
+__all__ = ["Watcher", "watch"]
 
 
 def watch(options: Namespace) -> int:
@@ -43,7 +42,7 @@ def watch(options: Namespace) -> int:
     next(changes)
     with open_aws(options) as opened:
         bootstrap(opened.aws)
-        watcher = _Watcher(opened.aws, options, roots)
+        watcher = Watcher(opened.aws, options, roots)
         if watcher.deploy():
             show_calls(opened.aws, options)
         stop = Event()
@@ -56,7 +55,7 @@ def watch(options: Namespace) -> int:
             for changed in changes:
                 if changed:
                     watcher.take(changed)
-                elif not opened.is_there():
+                elif not opened.aws.is_there():
                     break
         except KeyboardInterrupt:
             # The way to end it; what shall stay stays.
@@ -72,9 +71,13 @@ def _follow(screen: LogScreen, stop: Event) -> None:
     while not stop.is_set():
         try:
             screen.follow(stop)
-        except (BotoCoreError, ClientError):
-            # It may be in the middle of a deployment, or gone; the watch notices the latter.
+        except LocalAwsError:
+            return  # the watch notices that it has gone, and says so
+        except aws_errors():
+            # It may be in the middle of a deployment, or going.
             stop.wait(1)
+        else:
+            return
 
 
 def _is_our_output(path: Path) -> bool:
@@ -85,7 +88,7 @@ def _is_our_output(path: Path) -> bool:
         return False
 
 
-class _Watcher:
+class Watcher:
     """Knows what the last deployment was made of."""
 
     def __init__(self, aws: Endpoint, options: Namespace, roots: list[Path]) -> None:
@@ -94,19 +97,19 @@ class _Watcher:
         self._roots = roots
         self._tree: frozenset[Path] = frozenset()
         #: None while what is deployed is not what was asked for.
-        self._assets: list[CodeAsset] | None = None
+        self._code: Code | None = None
 
     def deploy(self) -> bool:
         """Deploy, and say how it went. A failure is shown, and the watch goes on."""
-        self._assets = None
+        self._code = None
         self._tree = frozenset(path for root in self._roots for path in files_in(folders_below(root)))
         started = time.monotonic()
         try:
             self._app.deploy()
-        except CdkFailedError as error:
-            say(f"not deployed: {error}", style="red")
+            self._code = code_assets(self._app.assembly, self._tree)
+        except aws_errors(LocalAwsError, OSError) as error:
+            say(f"not deployed: {one_line(error)}", style="red")
             return False
-        self._assets = code_assets(self._app.assembly, self._tree)
         say(f"deployed in {seconds_text(time.monotonic() - started)}", style="green")
         return True
 
@@ -118,7 +121,7 @@ class _Watcher:
         if not changed:
             return
         names = ", ".join(sorted(path.name for path in changed))
-        found = None if self._assets is None else affected(self._assets, changed)
+        found = None if self._code is None else affected(self._code, changed)
         if not found:
             say(f"{names}: deploying", style="bold")
             self.deploy()
@@ -129,8 +132,13 @@ class _Watcher:
         except SyntaxError as error:
             say(f"{names}: not served, line {error.lineno} of {error.filename}: {error.msg}", style="red")
             return
-        except (BotoCoreError, ClientError) as error:
-            say(f"{names}: not served: {error}", style="red")
+        except aws_errors() as error:
+            say(f"{names}: not served: {one_line(error)}", style="red")
+            return
+        except (OSError, ValueError):
+            # A file has gone meanwhile, or is no text.
+            say(f"{names}: deploying", style="bold")
+            self.deploy()
             return
         took = seconds_text(time.monotonic() - started)
         say(f"{names}: served after {took} by {', '.join(sorted(set(labels)))}", style="green")
