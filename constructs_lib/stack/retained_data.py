@@ -59,15 +59,15 @@ class RetainedData:
         master_data_table_name: Name of the table with settings by tenant, its output
             ``MasterDataTableName``. Defaults to a new table, where there is one.
         attributes_bucket_name: Name of the bucket with large attributes, its output
-            ``AttributesBucketName``. Rows refer to objects in it, so it goes with the tables.
-            Defaults to a new bucket.
+            ``AttributesBucketName``. Rows refer to objects in it, so it goes with the tables, unless the
+            stack is given its ``attributes_bucket``. Defaults to a new bucket.
         failed_records_bucket_name: Name of the bucket of `FailedRecords`. Defaults to a new bucket.
         user_pool_id: Id of the user pool, its output ``UserPoolId``. Its client went with the stack: a
             new one is made. Defaults to a new pool.
         encryption_key_arn: Customer managed key of the tables and the buckets above. Defaults to none.
 
     Raises:
-        InvalidPropsError: A name, id or ARN is not one, or tables are given without their bucket.
+        InvalidPropsError: A name, id or ARN is not one.
 
     """
 
@@ -102,12 +102,6 @@ class RetainedData:
             check_pattern(bucket, getattr(self, bucket), _BUCKET, hint="give the name, not the ARN")
         check_pattern("user_pool_id", self.user_pool_id, _POOL, hint="it is such as 'eu-west-1_AbCdEfGhI'")
         check_pattern("encryption_key_arn", self.encryption_key_arn, _KEY, hint="aliases are not enough")
-        if self.command_table_streams and self.attributes_bucket_name is None:
-            msg = (
-                "attributes_bucket_name must be given with command_table_streams, got None; rows refer to "
-                "objects in that bucket, and answer 500 without it"
-            )
-            raise InvalidPropsError(msg)
 
     def check(
         self,
@@ -125,7 +119,7 @@ class RetainedData:
 
         Raises:
             InvalidPropsError: Something is given for a part that the stack does not make, or is of
-                another region or account.
+                another region or account, or tables are given without their bucket.
 
         """
         known = {module.name: module for module in modules}
@@ -140,6 +134,14 @@ class RetainedData:
                 msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
                 raise InvalidPropsError(msg)
             self._check_place(stack, name, arn)
+        has_no_bucket = self.attributes_bucket_name is None and made["attributes_bucket_name"]
+        if self.command_table_streams and has_no_bucket:
+            msg = (
+                "attributes_bucket_name must be given with command_table_streams, got None; rows refer to "
+                "objects in that bucket, and answer 500 without it: give its name, or the bucket as "
+                "attributes_bucket of the stack"
+            )
+            raise InvalidPropsError(msg)
         for prop, is_made in made.items():
             value = getattr(self, prop)
             if value is not None and not is_made:

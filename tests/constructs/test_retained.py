@@ -13,6 +13,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
+    AttributesBucket,
     CqrsModule,
     CqrsStack,
     CqrsTable,
@@ -168,7 +169,6 @@ def test_the_example_of_the_docs_holds(tmp_path: Path) -> None:
         ({"command_table_streams": {"order": cdk.Fn.ref("Stream")}}, "must be known at synthesis"),
         ({"command_table_streams": [f"{TABLES}/x-command/stream/{LABEL}"]}, "must be a mapping, got"),
         ({"without_sync_table": ["memo"]}, "must name modules of command_table_streams, got 'memo'"),
-        ({"attributes_bucket_name": None}, "must be given with command_table_streams, got None"),
         ({"attributes_bucket_name": f"arn:aws:s3:::{BUCKET}"}, "give the name, not the ARN"),
         ({"user_pool_id": "AbCdEfGhI"}, "user_pool_id must match .* got 'AbCdEfGhI'"),
         ({"encryption_key_arn": "alias/shop"}, "encryption_key_arn must match .* got 'alias/shop'"),
@@ -219,3 +219,13 @@ def test_what_the_stack_has_no_use_for_is_refused(
 ) -> None:
     with pytest.raises(InvalidPropsError, match=message):
         shop(app, RetainedData(**RETAINED), **props(app))
+
+
+def test_tables_come_with_their_bucket_in_one_way_or_the_other(app: cdk.App) -> None:
+    without = RetainedData(**RETAINED | {"attributes_bucket_name": None})
+    with pytest.raises(InvalidPropsError, match="must be given with command_table_streams, got None"):
+        shop(app, without)
+    app = new_app()
+    bucket = AttributesBucket.from_bucket_name(cdk.Stack(app, "Buckets", env=ENV), "Attributes", BUCKET)
+    stack = shop(app, without, attributes_bucket=bucket)
+    assert stack.attributes_bucket is bucket
