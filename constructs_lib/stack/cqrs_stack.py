@@ -133,8 +133,9 @@ class CqrsStack(Stack):
             attributes in sessions of a role that is limited to the tenant of the request. One
             call of STS for each tenant, hour and instance.
             Defaults to False: the library alone keeps tenants apart.
-        notifications: Topics and queue from another stack. The first service that is given them reads
-            their queue; every other one gets a queue of its own. Defaults to new ones.
+        notifications: Topics and queue from another stack, such as ``first.notifications`` of another
+            `CqrsStack`. The first service that has them reads their queue; every other one gets a
+            queue of its own. Defaults to new ones.
         table_outputs: Whether the names of the modules' tables are outputs of the stack. Defaults to
             True where that makes no more than 200 outputs, as many as a stack may have, and else to
             False.
@@ -313,21 +314,12 @@ class CqrsStack(Stack):
             self.session_table = self._new_session_table(read_your_writes)
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
         self.attributes_bucket = attributes_bucket or self._new_attributes_bucket()
-        self.notifications = (
-            Notifications(
-                self,
-                "Notifications",
-                encryption_key=encryption_key,
-                alarm_emails=alarm_emails,
-                removal_policy=removal_policy,
-            )
-            if notifications is None
-            else notifications.for_service(
-                self,
-                "Notifications",
-                service=metric_service(env_name, app_name),
-                encryption_key=encryption_key,
-            )
+        # Also of new ones: another stack may share them, and is not their first service then.
+        self.notifications = (notifications or self._new_notifications(alarm_emails)).for_service(
+            self,
+            "Notifications",
+            service=metric_service(env_name, app_name),
+            encryption_key=encryption_key,
         )
         self._identity = identity
         if identity is None and authorizer is None:
@@ -531,6 +523,15 @@ class CqrsStack(Stack):
             user_pool=pool,
             password_auth=password_auth,
             removal_policy=None if pool else self._removal_policy,
+        )
+
+    def _new_notifications(self, alarm_emails: Sequence[str]) -> Notifications:
+        return Notifications(
+            self,
+            "Notifications",
+            encryption_key=self._encryption_key,
+            alarm_emails=alarm_emails,
+            removal_policy=self._removal_policy,
         )
 
     def _new_session_table(self, read_your_writes: Duration) -> SessionTable:
