@@ -297,7 +297,9 @@ class CqrsStack(Stack):
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
-        self._taken_back = TakenBack(self, "Retained", data=retained or RetainedData())
+        self._taken_back = TakenBack(
+            self, "Retained", data=retained or RetainedData(), encryption_key=encryption_key
+        )
         defaults = FunctionDefaults(
             architecture=architecture,
             python_runtime=python_runtime,

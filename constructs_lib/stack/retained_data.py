@@ -64,10 +64,12 @@ class RetainedData:
         failed_records_bucket_name: Name of the bucket of `FailedRecords`. Defaults to a new bucket.
         user_pool_id: Id of the user pool, its output ``UserPoolId``. Its client went with the stack: a
             new one is made. Defaults to a new pool.
-        encryption_key_arn: Customer managed key of the tables and the buckets above. Defaults to none.
+        encryption_key_arn: Customer managed key of the tables and the buckets above, where it is another
+            one than the ``encryption_key`` of the stack. Defaults to that one, or to none where the
+            stack has none.
 
     Raises:
-        InvalidPropsError: A name, id or ARN is not one.
+        InvalidPropsError: A name, id or ARN is not one, or there is a key and nothing that it is of.
 
     """
 
@@ -102,6 +104,20 @@ class RetainedData:
             check_pattern(bucket, getattr(self, bucket), _BUCKET, hint="give the name, not the ARN")
         check_pattern("user_pool_id", self.user_pool_id, _POOL, hint="it is such as 'eu-west-1_AbCdEfGhI'")
         check_pattern("encryption_key_arn", self.encryption_key_arn, _KEY, hint="aliases are not enough")
+        encrypted = (
+            self.command_table_streams,
+            self.session_table_name,
+            self.master_data_table_name,
+            self.attributes_bucket_name,
+            self.failed_records_bucket_name,
+        )
+        if self.encryption_key_arn is not None and not any(encrypted):
+            msg = (
+                f"encryption_key_arn needs a table or a bucket that the key is of, got "
+                f"{self.encryption_key_arn!r} without one; leave it out: for what is new there is the "
+                "stack's encryption_key"
+            )
+            raise InvalidPropsError(msg)
 
     def check(
         self,
@@ -133,7 +149,10 @@ class RetainedData:
             if isinstance(known[name].table, CqrsTable):
                 msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
                 raise InvalidPropsError(msg)
-            self._check_place(stack, name, arn)
+            self._check_place(stack, f"command_table_streams[{name!r}]", arn, "a table serves the functions")
+        if (key := self.encryption_key_arn) is not None and not Token.is_unresolved(key):
+            hint = "a key serves the tables and buckets"
+            self._check_place(stack, "encryption_key_arn", key, hint, account_may_differ=True)
         has_no_bucket = self.attributes_bucket_name is None and made["attributes_bucket_name"]
         if self.command_table_streams and has_no_bucket:
             msg = (
@@ -152,12 +171,13 @@ class RetainedData:
                 raise InvalidPropsError(msg)
 
     @staticmethod
-    def _check_place(stack: Stack, name: str, arn: str) -> None:
+    def _check_place(
+        stack: Stack, name: str, arn: str, hint: str, *, account_may_differ: bool = False
+    ) -> None:
         _, _, _, region, account, _ = arn.split(":", 5)
         for what, theirs, ours in (("region", region, stack.region), ("account", account, stack.account)):
+            if account_may_differ and what == "account":
+                continue
             if not Token.is_unresolved(ours) and theirs != ours:
-                msg = (
-                    f"command_table_streams[{name!r}] must be of the {what} {ours}, got one of {theirs}; "
-                    f"a table serves the functions of its own {what}"
-                )
+                msg = f"{name} must be of the {what} {ours}, got one of {theirs}; {hint} of its own {what}"
                 raise InvalidPropsError(msg)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
@@ -46,10 +47,11 @@ RETAINED: dict[str, Any] = {
     "user_pool_id": "eu-west-1_AbCdEfGhI",
     "encryption_key_arn": "arn:aws:kms:eu-west-1:111111111111:key/1234abcd",
 }
+AWAY = "arn:aws:kms:us-east-1:111111111111:key/1234abcd"
 ENV = cdk.Environment(account="111111111111", region="eu-west-1")
 
 
-def shop(app: cdk.App, retained: RetainedData | None, **props: Any) -> CqrsStack:
+def shop(app: cdk.App, retained: RetainedData, **props: Any) -> CqrsStack:
     modules = [
         CqrsModule("order", data_sync=True),
         CqrsModule("note", data_sync=True),
@@ -172,6 +174,11 @@ def test_the_example_of_the_docs_holds(tmp_path: Path) -> None:
         ({"attributes_bucket_name": f"arn:aws:s3:::{BUCKET}"}, "give the name, not the ARN"),
         ({"user_pool_id": "AbCdEfGhI"}, "user_pool_id must match .* got 'AbCdEfGhI'"),
         ({"encryption_key_arn": "alias/shop"}, "encryption_key_arn must match .* got 'alias/shop'"),
+        (
+            {name: None for name in RETAINED if name.endswith("_name")}
+            | {"command_table_streams": {}, "without_sync_table": []},
+            "encryption_key_arn needs a table or a bucket",
+        ),
         ({"session_table_name": "a b"}, "session_table_name must match .* output of the former stack"),
     ],
 )
@@ -209,6 +216,10 @@ def with_tables(app: cdk.App) -> dict[str, Any]:
             "must be of the region us-east-1, got one of eu-west-1",
         ),
         (
+            lambda _: {"retained": RetainedData(encryption_key_arn=AWAY, session_table_name="sessions")},
+            "encryption_key_arn must be of the region eu-west-1, got one of us-east-1",
+        ),
+        (
             lambda _: {"env": cdk.Environment(account="222222222222", region="eu-west-1")},
             "must be of the account 222222222222, got one of 111111111111",
         ),
@@ -218,14 +229,20 @@ def test_what_the_stack_has_no_use_for_is_refused(
     app: cdk.App, props: Callable[[cdk.App], dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(InvalidPropsError, match=message):
-        shop(app, RetainedData(**RETAINED), **props(app))
+        shop(app, **{"retained": RetainedData(**RETAINED), **props(app)})
 
 
 def test_tables_come_with_their_bucket_in_one_way_or_the_other(app: cdk.App) -> None:
-    without = RetainedData(**RETAINED | {"attributes_bucket_name": None})
+    left: dict[str, Any] = RETAINED | {"attributes_bucket_name": None, "encryption_key_arn": None}
     with pytest.raises(InvalidPropsError, match="must be given with command_table_streams, got None"):
-        shop(app, without)
+        shop(app, RetainedData(**left))
     app = new_app()
-    bucket = AttributesBucket.from_bucket_name(cdk.Stack(app, "Buckets", env=ENV), "Attributes", BUCKET)
-    stack = shop(app, without, attributes_bucket=bucket)
+    home = cdk.Stack(app, "Home", env=ENV)
+    bucket = AttributesBucket.from_bucket_name(home, "Attributes", BUCKET)
+    key = kms.Key.from_key_arn(home, "Key", "arn:aws:kms:eu-west-1:111111111111:key/ours")
+    stack = shop(app, RetainedData(**left), attributes_bucket=bucket, encryption_key=key)
     assert stack.attributes_bucket is bucket
+    # The key of the stack is that of what it takes back, unless it is told another one.
+    command = stack.tables["order"].command_table
+    assert command.encryption_key.key_arn == key.key_arn
+    assert stack.failed_records.bucket.encryption_key.key_arn == key.key_arn
