@@ -370,8 +370,8 @@ class CqrsTable(Construct):
                 Defaults to "publish" and "read".
 
         Raises:
-            InvalidPropsError: There is no such right, or ``rights`` are for the functions of a service,
-                whose rights follow from what each is for.
+            InvalidPropsError: There is no such right, ``rights`` are for the functions of a service,
+                whose rights follow from what each is for, or these tables are another service's.
 
         """
         if is_own_function(functions):
@@ -381,6 +381,13 @@ class CqrsTable(Construct):
             return
         if rights is not None:
             msg = f"rights are for a function of your own, got {rights!r} for a service's; leave them out"
+            raise InvalidPropsError(msg)
+        if self._service is not None and self._service is not functions:
+            msg = (
+                f"tables must be of one service, got {functions.api.node.path} for {self.node.path} beside "
+                f"{self._service.api.node.path}; two services would process each command twice: let the "
+                "other one ask the API, or connect a function of yours: table.connect(my_function)"
+            )
             raise InvalidPropsError(msg)
         self._service = functions
         for earlier in self._own:

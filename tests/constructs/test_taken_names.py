@@ -78,6 +78,13 @@ def test_a_module_is_connected_once(stack: cdk.Stack) -> None:
     functions = CqrsFunctions(stack, "Functions", code=CODE, app_name="shop", tables=[first])
     with pytest.raises(InvalidPropsError, match=r"got two CqrsTables of the module 'order'; give"):
         second.connect(functions)
+    other = CqrsFunctions(cdk.Stack(stack, "Other"), "Functions", code=CODE, app_name="other")
+    with pytest.raises(
+        InvalidPropsError,
+        match=r"tables must be of one service, got Test/Other/Functions/Api/Function for Test/First beside "
+        r"Test/Functions/Api/Function; .* table\.connect\(my_function\)",
+    ):
+        first.connect(other)
 
 
 def test_functions_of_an_environment_that_tables_cannot_be_named_after_are_refused(stack: cdk.Stack) -> None:
