@@ -12,7 +12,12 @@ from constructs import Construct
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
-from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_auto_delete,
+    check_key,
+    check_removal_policy,
+    refuse_props_of_brought,
+)
 from constructs_lib.props.compliance_packs import (
     IN_ONE_REGION,
     LOGGING,
@@ -86,6 +91,7 @@ class FailedRecords(Construct):
         removal_policy = removal_policy or RemovalPolicy.RETAIN
         check_removal_policy("removal_policy", removal_policy)
         check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
+        check_key(self, encryption_key)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
             removal_policy, encryption_key, auto_delete_objects=auto_delete_objects
         )

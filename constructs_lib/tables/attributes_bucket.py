@@ -12,7 +12,12 @@ from constructs import Construct
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
-from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_auto_delete,
+    check_key,
+    check_removal_policy,
+    refuse_props_of_brought,
+)
 from constructs_lib.props.compliance_packs import (
     IN_ONE_REGION,
     LOGGING,
@@ -90,8 +95,7 @@ class AttributesBucket(Construct):
                 removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
             )
         check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
-        if encryption_key is not None:
-            check_environment("encryption_key", encryption_key, self, account_may_differ=True)
+        check_key(self, encryption_key)
         if access_logs_bucket is not None:
             check_environment("access_logs_bucket", access_logs_bucket, self)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
