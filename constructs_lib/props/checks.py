@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, RemovalPolicy, Stack, Token
+from aws_cdk import RemovalPolicy, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
@@ -29,7 +29,6 @@ __all__ = [
     "check_range",
     "check_removal_policy",
     "check_table_key",
-    "is_protected",
     "refuse_props_of_brought",
 ]
 
@@ -167,26 +166,6 @@ def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolic
         names = f"{', '.join(first)} or {last}" if first else last
         msg = f"{name} must be {names}, got {value.name}; keep the resource or delete it with its stack"
         raise InvalidPropsError(msg)
-
-
-def is_protected(scope: Construct, removal_policy: RemovalPolicy) -> bool:
-    """Whether what holds data is protected from deletion, with a warning where it is kept and is not.
-
-    Whoever deletes what is protected is refused, CloudFormation too when it rolls back: so what a first
-    deployment may take back again cannot be protected.
-
-    Args:
-        scope: The construct that makes the resource.
-        removal_policy: What happens to it when it leaves the stack.
-
-    """
-    if removal_policy is RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE:
-        Annotations.of(scope).add_warning_v2(
-            "cqrs:unprotected",
-            "what RETAIN_ON_UPDATE_OR_DELETE keeps is not protected from deletion, so that a first "
-            "deployment can be rolled back; deploy with RETAIN once it is there",
-        )
-    return removal_policy is RemovalPolicy.RETAIN
 
 
 def check_auto_delete(removal_policy: RemovalPolicy, *, auto_delete_objects: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -25,6 +25,7 @@ from constructs_lib.props.compliance_packs import (
     VERSIONING,
     of_compliance_packs,
 )
+from constructs_lib.props.deletion_protection import let_warnings_follow
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_bucket_name
@@ -162,10 +163,6 @@ class AttributesBucket(Construct):
         auto_delete_objects: bool,
         removal_policy: RemovalPolicy,
     ) -> s3.Bucket:
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableBucket", "the attributes bucket is deleted with the stack"
-            )
         if access_logs_bucket is None:
             acknowledge(
                 self,
@@ -197,6 +194,12 @@ class AttributesBucket(Construct):
                 )
             ],
             removal_policy=removal_policy,
+            auto_delete_objects=auto_delete_objects,
+        )
+        let_warnings_follow(
+            self,
+            bucket,
+            message="the attributes bucket is deleted with the stack",
             auto_delete_objects=auto_delete_objects,
         )
         if auto_delete_objects:

@@ -198,7 +198,7 @@ class CqrsTable(Construct):
                 contributor_insights=contributor_insights,
             )
         self.has_open_index = command_table is None or command_table_has_open_index
-        self._warn(removal_policy)
+        self._warn()
         self._service: ServiceFunctions | None = None
         self._own: list[BroughtFunction] = []
         self._prefix = table_name_prefix
@@ -434,7 +434,7 @@ class CqrsTable(Construct):
         """Decide anew what happens to the new tables when they leave the stack; protection follows.
 
         Args:
-            policy: RETAIN or DESTROY, as for the property ``removal_policy``.
+            policy: RETAIN, RETAIN_ON_UPDATE_OR_DELETE or DESTROY, as for the property ``removal_policy``.
 
         Raises:
             InvalidPropsError: It is another one, or all tables were brought along.
@@ -462,17 +462,13 @@ class CqrsTable(Construct):
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
         return _throttled(self.history_table, "Write", period)
 
-    def _warn(self, removal_policy: RemovalPolicy) -> None:
+    def _warn(self) -> None:
         if not self.has_open_index:
             Annotations.of(self).add_warning_v2(
                 "cqrs:noOpenIndex",
                 f"what is left unfinished in {self.module_name} is not finished by itself: its command table "
                 "was brought along without the index 'open'; add it, and say so with "
                 "command_table_has_open_index=True, or run 'cqrs reconcile' every now and then",
-            )
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableTables", "tables and their data are deleted with the stack"
             )
 
     def _check_brought(self, tables: Mapping[str, dynamodb.ITableV2 | None], *, has_open_index: bool) -> None:
@@ -513,6 +509,7 @@ class CqrsTable(Construct):
         table = new_table(
             self,
             construct_id,
+            what="tables and their data are",
             table_name=naming.table_name(self._prefix, suffix) if self._prefix else None,
             encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,

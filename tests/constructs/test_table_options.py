@@ -12,7 +12,14 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsTable, Identity, InvalidPropsError, SessionTable, TableOptions
+from constructs_lib import (
+    CqrsTable,
+    FailedRecords,
+    Identity,
+    InvalidPropsError,
+    SessionTable,
+    TableOptions,
+)
 from tests.constructs.conftest import permissions, warnings_of
 
 HOME = cdk.Environment(account="111122223333", region="eu-west-1")
@@ -140,6 +147,7 @@ def test_what_may_be_deleted_is_not_protected(home: cdk.Stack, *, of_all: bool) 
     orders = CqrsTable(home, "Orders", replicas=[AWAY])
     SessionTable(home, "Sessions")
     Identity(home, "Identity")
+    FailedRecords(home, "Failed")
     if of_all:
         cdk.RemovalPolicies.of(home).destroy()
     else:
@@ -160,12 +168,24 @@ def test_what_may_be_deleted_is_not_protected(home: cdk.Stack, *, of_all: bool) 
     }
     assert protected["OrdersData"] is False
     assert protected["IdentityUserPool"] is not of_all
-    assert "cqrs:destroyableTables" in warnings_of(home)
+    # What empties a bucket cannot be added later: with objects in it the stack would stay.
+    said = {"cqrs:destroyableTables"}
+    if of_all:
+        said |= {"cqrs:destroyableUsers", "cqrs:destroyableBucket"}
+    assert set(warnings_of(home)) == said
 
 
 def test_what_is_kept_after_all_is_protected(home: cdk.Stack) -> None:
     orders = CqrsTable(home, "Orders", removal_policy=cdk.RemovalPolicy.DESTROY)
     orders.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
     assert all(table["Replicas"][0]["DeletionProtectionEnabled"] for table in tables(home).values())
+    assert warnings_of(home) == []
     with pytest.raises(InvalidPropsError, match=r"policy must be RETAIN, .* or DESTROY, got SNAPSHOT"):
         orders.apply_removal_policy(cdk.RemovalPolicy.SNAPSHOT)
+
+
+def test_what_a_rollback_may_take_back_is_not_protected_whoever_says_so(home: cdk.Stack) -> None:
+    orders = CqrsTable(home, "Orders")
+    orders.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+    assert not any(table["Replicas"][0]["DeletionProtectionEnabled"] for table in tables(home).values())
+    assert warnings_of(home) == ["cqrs:unprotected"]
