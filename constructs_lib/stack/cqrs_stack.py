@@ -63,6 +63,9 @@ if TYPE_CHECKING:
 __all__ = ["CqrsStack"]
 
 _Made = TypeVar("_Made")
+_OTHER_STACK: Final = (
+    "give one of them another id or stack_name, or another env=Environment(account=..., region=...)"
+)
 _READ_YOUR_WRITES: Final = Duration.minutes(5)
 
 
@@ -115,7 +118,8 @@ class CqrsStack(Stack):
             alarms nor dashboard, such as in an environment that nobody is called for. Defaults
             to True.
         nested_alarms: Whether the alarms of the modules are in nested stacks, which count as one of the
-            500 resources of the stack each: for more than some 26 modules. Defaults to False.
+            500 resources of the stack each: for more than some 26 modules with ``monitoring``. Defaults to
+            False.
         heal_every: How often the service looks for commands that nobody has finished, and
             finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
             reconcile``. Defaults to 5 minutes.
@@ -275,7 +279,7 @@ class CqrsStack(Stack):
         check_names(app_name, env_name, modules)
         if check_code:
             check_declared(code, handler, modules)
-        take_name(self, "stack", self.stack_name, hint="give one of them another id or stack_name")
+        take_name(self, "stack", self.stack_name, hint=_OTHER_STACK)
         self._check_parts(
             modules,
             identity=identity,
@@ -290,6 +294,8 @@ class CqrsStack(Stack):
             password_auth=password_auth,
             alarm_emails=alarm_emails,
             read_your_writes=read_your_writes,
+            nested_alarms=nested_alarms,
+            monitoring=monitoring,
         )
         check_table_key(self, encryption_key)
         check_api_timeout(api)
@@ -438,8 +444,16 @@ class CqrsStack(Stack):
         password_auth: bool,
         alarm_emails: Sequence[str],
         read_your_writes: Duration | None,
+        nested_alarms: bool,
+        monitoring: AlarmThresholds | bool,
     ) -> None:
-        """Refuse what would configure, or stand beside, a part that is brought along."""
+        """Refuse what would configure, or stand beside, a part that is brought along or left out."""
+        if nested_alarms and monitoring is False:
+            msg = (
+                "nested_alarms needs alarms, got True beside monitoring=False; leave nested_alarms out where "
+                "there is no monitoring"
+            )
+            raise InvalidPropsError(msg)
         if identity is not None:
             refuse_props_of_brought("identity", password_auth=password_auth)
         if authorizer is not None:

@@ -11,6 +11,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_dataclass
 from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.table_options import TableOptions
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _KEY: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
 _TABLE: Final = "[A-Za-z0-9_.-]{3,255}"
 _BUCKET: Final = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _POOL: Final = "[a-z0-9-]+_[A-Za-z0-9]+"
+
+
+#: What a sync table may have.
+_OF_SYNC_TABLE: Final = ("point_in_time_recovery_days", "contributor_insights")
 
 
 @strict_dataclass
@@ -134,7 +139,8 @@ class RetainedData:
                 makes none.
 
         Raises:
-            InvalidPropsError: Something is given for a part that the stack does not make, or is of
+            InvalidPropsError: Something is given for a part that the stack does not make, or takes
+                back, or is of
                 another region or account, or tables are given without their bucket.
 
         """
@@ -149,6 +155,7 @@ class RetainedData:
             if isinstance(known[name].table, CqrsTable):
                 msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
                 raise InvalidPropsError(msg)
+            self._check_options(known[name])
             self._check_place(stack, f"command_table_streams[{name!r}]", arn, "a table serves the functions")
         if (key := self.encryption_key_arn) is not None and not Token.is_unresolved(key):
             hint = "a key serves the tables and buckets"
@@ -169,6 +176,17 @@ class RetainedData:
                     f"leave {prop} out, or what stands in its place"
                 )
                 raise InvalidPropsError(msg)
+
+    def _check_options(self, module: CqrsModule) -> None:
+        """Refuse options of tables that are there already; a sync table may be new and have its own."""
+        given = module.table.given() if isinstance(module.table, TableOptions) else {}
+        of_new = _OF_SYNC_TABLE if module.data_sync and module.name in self.without_sync_table else ()
+        if useless := [name for name in given if name not in of_new]:
+            msg = (
+                f"retained takes the tables of {module.name!r} back, for which TableOptions have no effect, "
+                f"got {', '.join(useless)}; leave them out, and change these tables by hand"
+            )
+            raise InvalidPropsError(msg)
 
     @staticmethod
     def _check_place(

@@ -22,6 +22,7 @@ from constructs_lib import (
     InvalidPropsError,
     Processing,
     RetainedData,
+    TableOptions,
 )
 from runtime.contract import Env
 from runtime.settings import Settings
@@ -47,6 +48,7 @@ RETAINED: dict[str, Any] = {
     "user_pool_id": "eu-west-1_AbCdEfGhI",
     "encryption_key_arn": "arn:aws:kms:eu-west-1:111111111111:key/1234abcd",
 }
+WARM = dynamodb.WarmThroughput(write_units_per_second=5_000)
 AWAY = "arn:aws:kms:us-east-1:111111111111:key/1234abcd"
 ENV = cdk.Environment(account="111111111111", region="eu-west-1")
 
@@ -187,6 +189,10 @@ def test_what_cannot_be_the_name_of_anything_is_refused(props: dict[str, Any], m
         RetainedData(**RETAINED | props)
 
 
+def modules(options: TableOptions) -> list[CqrsModule]:
+    return [CqrsModule("order"), CqrsModule("note", data_sync=True, table=options)]
+
+
 def with_users(app: cdk.App) -> dict[str, Any]:
     return {"identity": Identity(cdk.Stack(app, "Users"), "Identity")}
 
@@ -208,6 +214,10 @@ def with_tables(app: cdk.App) -> dict[str, Any]:
             "must name modules of the stack, got 'note'; it has order",
         ),
         (with_tables, "has 'order', which CqrsModule\\(table=...\\) brings; give one"),
+        (
+            lambda _: {"modules": modules(TableOptions(point_in_time_recovery_days=7, warm_throughput=WARM))},
+            "retained takes the tables of 'note' back, .* got warm_throughput; leave",
+        ),
         (lambda _: {"read_your_writes": None}, "session_table_name has no effect"),
         (lambda _: {"master_data": False}, "master_data_table_name has no effect"),
         (with_users, "user_pool_id has no effect"),
