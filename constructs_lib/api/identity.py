@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Stack, Token
+from aws_cdk import Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
@@ -15,7 +15,6 @@ from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import (
     check_range,
     check_removal_policy,
-    is_protected,
     refuse_props_of_brought,
 )
 from constructs_lib.props.deletion_protection import let_protection_follow
@@ -109,10 +108,6 @@ class Identity(Construct):
         if user_pool is not None:
             check_pool(user_pool, user_pool_client)
         check_removal_policy("removal_policy", removal_policy or RemovalPolicy.RETAIN)
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableUsers", "the users are deleted with the stack"
-            )
         self.user_pool: cognito.IUserPool = user_pool or self._user_pool(
             mfa or cognito.Mfa.OPTIONAL,
             password_min_length or _SHORTEST_PASSWORD,
@@ -234,7 +229,7 @@ class Identity(Construct):
                 temp_password_validity=Duration.days(3),
             ),
             feature_plan=cognito.FeaturePlan.ESSENTIALS,
-            deletion_protection=is_protected(self, removal_policy),
+            deletion_protection=removal_policy is RemovalPolicy.RETAIN,
             removal_policy=removal_policy,
         )
         acknowledge(
@@ -248,6 +243,7 @@ class Identity(Construct):
             "AwsSolutions-COG8",
         )
         let_protection_follow(
+            self,
             pool,
             removal_policy,
             warning="cqrs:destroyableUsers",

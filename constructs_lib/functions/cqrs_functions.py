@@ -21,11 +21,12 @@ from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.props.taken_names import take_name
 from constructs_lib.quotas.environment import check_environment, may_be_too_large
 from constructs_lib.quotas.role_policies import FEW_MODULES, check_policies
 from constructs_lib.tables.naming import check_env_name
 from constructs_lib.tables.session_table import session_minutes
-from runtime.contract import Env, FunctionKind
+from runtime.contract import Env, FunctionKind, metric_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,10 @@ __all__ = ["CqrsFunctions"]
 
 #: Some 900 bytes of variables tell where the parts of a service are.
 _PARTS: Final = 500
+_OTHER_NAME: Final = (
+    "metrics and alarms go by it: give one of them another env_name or app_name, or its stack another "
+    "env=Environment(account=..., region=...)"
+)
 
 
 class CqrsFunctions(Construct):
@@ -125,7 +130,8 @@ class CqrsFunctions(Construct):
         InvalidPropsError: A variable is one that the constructs set, the variables are larger than
             4 KB, the VPC has no such subnets, ``read_your_writes`` has no session table, or with
             ``tenant_sessions`` the api function,
-            or its role, is also that of another one.
+            or its role, is also that of another one, or another service in the app, of the same
+            account and region, has the same env_name and app_name together.
 
     """
 
@@ -166,6 +172,10 @@ class CqrsFunctions(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         check_env_name(env_name)
+        # Two stacks of one service may count together; two services must not.
+        take_name(
+            self, "service", metric_service(env_name, app_name), owner=(env_name, app_name), hint=_OTHER_NAME
+        )
         own = dict(environment or {})
         check_own_variables("environment", own)
         warn_of_passwords(self, own, env_name)

@@ -90,7 +90,7 @@ def assert_nothing_replaced(
     """Fail when an update would replace or remove a resource that holds something, or bare it.
 
     To bare it is to take away what keeps it or what is in it: its deletion policy, protection from
-    deletion, stream, point-in-time recovery, TTL, an index, versions, encryption, or a part of the
+    deletion, stream, point-in-time recovery, TTL, an index, versions, encryption, its key, or a part of the
     time for which something is kept.
 
     Call it in a test of your stack, with the template that is deployed checked in.

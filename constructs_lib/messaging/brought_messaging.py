@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Stack
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.checks import check_key
 from constructs_lib.props.environments import check_environment, is_made_here
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def check_brought(
                 )
                 raise InvalidPropsError(msg)
             check_environment(name, brought, scope, account_may_differ=True)
-    if encryption_key is not None:
-        check_environment("encryption_key", encryption_key, scope, account_may_differ=True)
+    check_key(scope, encryption_key)
 
 
 def check_senders(

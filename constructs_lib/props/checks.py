@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, RemovalPolicy, Stack, Token
+from aws_cdk import RemovalPolicy, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "check_auto_delete",
     "check_duration",
+    "check_key",
     "check_length",
     "check_pattern",
     "check_range",
     "check_removal_policy",
     "check_table_key",
-    "is_protected",
     "refuse_props_of_brought",
 ]
 
@@ -168,26 +168,6 @@ def check_removal_policy(name: str, value: RemovalPolicy, *allowed: RemovalPolic
         raise InvalidPropsError(msg)
 
 
-def is_protected(scope: Construct, removal_policy: RemovalPolicy) -> bool:
-    """Whether what holds data is protected from deletion, with a warning where it is kept and is not.
-
-    Whoever deletes what is protected is refused, CloudFormation too when it rolls back: so what a first
-    deployment may take back again cannot be protected.
-
-    Args:
-        scope: The construct that makes the resource.
-        removal_policy: What happens to it when it leaves the stack.
-
-    """
-    if removal_policy is RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE:
-        Annotations.of(scope).add_warning_v2(
-            "cqrs:unprotected",
-            "what RETAIN_ON_UPDATE_OR_DELETE keeps is not protected from deletion, so that a first "
-            "deployment can be rolled back; deploy with RETAIN once it is there",
-        )
-    return removal_policy is RemovalPolicy.RETAIN
-
-
 def check_auto_delete(removal_policy: RemovalPolicy, *, auto_delete_objects: bool) -> None:
     """Refuse to empty a bucket that stays.
 
@@ -207,6 +187,33 @@ def check_auto_delete(removal_policy: RemovalPolicy, *, auto_delete_objects: boo
         raise InvalidPropsError(msg)
 
 
+def check_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
+    """Refuse a customer managed key of another Region or stage, and an alias in place of a key.
+
+    IAM gives no right on a key by the ARN of an alias, and CDK gives none at all by an imported one
+    unless a feature flag says so: functions could not use what they keep.
+
+    Args:
+        scope: The construct that is encrypted.
+        encryption_key: What the user gave; None passes.
+
+    Raises:
+        InvalidPropsError: It cannot be used.
+
+    """
+    if encryption_key is None:
+        return
+    hint = "make a key, or a replica of this one, there"
+    check_environment("encryption_key", encryption_key, scope, account_may_differ=True, hint=hint)
+    if ":alias/" in encryption_key.key_arn:
+        msg = (
+            f"encryption_key must be a key, got the alias {encryption_key.key_id}; rights on a key are given "
+            "by its own ARN: bring it with kms.Key.from_lookup(self, 'Key', alias_name=...) or "
+            "kms.Key.from_key_arn"
+        )
+        raise InvalidPropsError(msg)
+
+
 def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
     """Refuse a customer managed key for a table in a stack of an unknown or another region.
 
@@ -217,14 +224,11 @@ def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
         encryption_key: What the user gave.
 
     Raises:
-        InvalidPropsError: There is a key, and the region is left to the deployment, or is another one.
+        InvalidPropsError: It is an alias, or the region is left to the deployment, or is another one.
 
     """
-    if encryption_key is None:
-        return
-    hint = "make a key, or a replica of this one, there"
-    check_environment("encryption_key", encryption_key, scope, account_may_differ=True, hint=hint)
-    if Token.is_unresolved(Stack.of(scope).region):
+    check_key(scope, encryption_key)
+    if encryption_key is not None and Token.is_unresolved(Stack.of(scope).region):
         msg = (
             f"encryption_key needs a stack with a known region, got {_shown(encryption_key)} in a stack "
             "without one; give the stack env=Environment(region=...)"

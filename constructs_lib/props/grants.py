@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+
 if TYPE_CHECKING:
-    from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_iam as iam
+    from collections.abc import Iterable, Sequence
+
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
@@ -15,6 +18,7 @@ __all__ = [
     "READ_WITH_KEY",
     "WRITE_WITH_KEY",
     "allow_key",
+    "allow_on_table",
     "allow_reads",
     "allow_writes",
     "combined",
@@ -45,14 +49,34 @@ def merge_statements(scope: Construct) -> None:
 
 def allow_reads(grantee: iam.IGrantable, table: dynamodb.ITableV2, *actions: str) -> iam.Grant:
     """Let ``grantee`` do ``actions`` on ``table`` and decrypt with the table's own key, if any."""
-    grant = table.grant(grantee, *actions)
+    grant = allow_on_table(grantee, table, actions, [table.table_arn])
     return combined(grant, *allow_key(grantee, table.encryption_key, *READ_WITH_KEY))
 
 
 def allow_writes(grantee: iam.IGrantable, table: dynamodb.ITableV2, *actions: str) -> iam.Grant:
     """Let ``grantee`` do ``actions`` on ``table`` and use the table's own key, if any."""
-    grant = table.grant(grantee, *actions)
+    grant = allow_on_table(grantee, table, actions, [table.table_arn])
     return combined(grant, *allow_key(grantee, table.encryption_key, *WRITE_WITH_KEY))
+
+
+def allow_on_table(
+    grantee: iam.IGrantable, table: dynamodb.ITableV2, actions: Iterable[str], arns: Sequence[str]
+) -> iam.Grant:
+    """Let ``grantee`` do ``actions`` on ``arns``, which are ``table`` and indexes of it.
+
+    CDK's own grants take the copies in other Regions along, or a place for an index, which counts in
+    a role where there is none, too: it depends on the version.
+    """
+    if isinstance(table, dynamodb.TableV2):
+        # Somebody of another account has to be in the table's own policy.
+        return iam.Grant.add_to_principal_or_resource(
+            grantee=grantee,
+            actions=[*actions],
+            resource_arns=[*arns],
+            resource=table,
+            resource_self_arns=["*"],
+        )
+    return iam.Grant.add_to_principal(grantee=grantee, actions=[*actions], resource_arns=[*arns])
 
 
 def allow_key(grantee: iam.IGrantable, key: kms.IKey | None, *actions: str) -> list[iam.Grant]:

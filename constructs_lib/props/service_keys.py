@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Aws, Stack
 from aws_cdk import aws_iam as iam
 
+from constructs_lib.props.checks import check_key
+
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import Construct
@@ -70,6 +72,7 @@ def _allow(
     actions: tuple[str, ...],
     conditions: dict[str, Any],
 ) -> None:
+    check_key(scope, key)
     if key is None:
         return
     statement = iam.PolicyStatement(

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["take_name"]
 
-#: For each app, who has which name: by account, region, kind and name.
-_TAKEN: Final[WeakKeyDictionary[IConstruct, dict[tuple[str | None, ...], Construct]]] = WeakKeyDictionary()
+#: For each app, who has which name, and for whom: by account, region, kind and name.
+_TAKEN: Final[WeakKeyDictionary[IConstruct, dict[tuple[str | None, ...], tuple[Construct, object]]]] = (
+    WeakKeyDictionary()
+)
 
 
-def take_name(scope: Construct, kind: str, name: str, *, region: str | None = None, hint: str) -> None:
+def take_name(
+    scope: Construct, kind: str, name: str, *, region: str | None = None, owner: object = None, hint: str
+) -> None:
     """Take a physical name for something new; CloudFormation would fail where it is taken.
 
     An account or region that is left to the deployment is the same as another one that is. A name
@@ -29,6 +33,7 @@ def take_name(scope: Construct, kind: str, name: str, *, region: str | None = No
         kind: What has it, such as "table".
         name: The name.
         region: Where it has the name, if not in the region of the stack.
+        owner: Whom it is taken for, who may take it more than once. Defaults to ``scope``.
         hint: The end of the message: what to do instead.
 
     Raises:
@@ -40,8 +45,9 @@ def take_name(scope: Construct, kind: str, name: str, *, region: str | None = No
     stack = Stack.of(scope)
     place = (_known(stack.account), region or _known(stack.region))
     taken = _TAKEN.setdefault(scope.node.root, {})
-    other = taken.setdefault((*place, kind, name), scope)
-    if other is not scope:
+    owner = scope if owner is None else owner
+    other, other_owner = taken.setdefault((*place, kind, name), (scope, owner))
+    if other_owner != owner:
         where = "/".join(
             part or f"any {what}" for part, what in zip(place, ("account", "region"), strict=True)
         )

@@ -63,6 +63,9 @@ if TYPE_CHECKING:
 __all__ = ["CqrsStack"]
 
 _Made = TypeVar("_Made")
+_OTHER_STACK: Final = (
+    "give one of them another id or stack_name, or another env=Environment(account=..., region=...)"
+)
 _READ_YOUR_WRITES: Final = Duration.minutes(5)
 
 
@@ -115,7 +118,8 @@ class CqrsStack(Stack):
             alarms nor dashboard, such as in an environment that nobody is called for. Defaults
             to True.
         nested_alarms: Whether the alarms of the modules are in nested stacks, which count as one of the
-            500 resources of the stack each: for more than some 26 modules. Defaults to False.
+            500 resources of the stack each: for more than some 26 modules with ``monitoring``. Defaults to
+            False.
         heal_every: How often the service looks for commands that nobody has finished, and
             finishes them: from 1 minute to 12 hours. None: only an operator does, with ``cqrs
             reconcile``. Defaults to 5 minutes.
@@ -133,8 +137,9 @@ class CqrsStack(Stack):
             attributes in sessions of a role that is limited to the tenant of the request. One
             call of STS for each tenant, hour and instance.
             Defaults to False: the library alone keeps tenants apart.
-        notifications: Topics and queue from another stack. The first service that is given them reads
-            their queue; every other one gets a queue of its own. Defaults to new ones.
+        notifications: Topics and queue from another stack, such as ``first.notifications`` of another
+            `CqrsStack`. The first service that has them reads their queue; every other one gets a
+            queue of its own. Defaults to new ones.
         table_outputs: Whether the names of the modules' tables are outputs of the stack. Defaults to
             True where that makes no more than 200 outputs, as many as a stack may have, and else to
             False.
@@ -274,7 +279,7 @@ class CqrsStack(Stack):
         check_names(app_name, env_name, modules)
         if check_code:
             check_declared(code, handler, modules)
-        take_name(self, "stack", self.stack_name, hint="give one of them another id or stack_name")
+        take_name(self, "stack", self.stack_name, hint=_OTHER_STACK)
         self._check_parts(
             modules,
             identity=identity,
@@ -289,6 +294,8 @@ class CqrsStack(Stack):
             password_auth=password_auth,
             alarm_emails=alarm_emails,
             read_your_writes=read_your_writes,
+            nested_alarms=nested_alarms,
+            monitoring=monitoring,
         )
         check_table_key(self, encryption_key)
         check_api_timeout(api)
@@ -296,7 +303,9 @@ class CqrsStack(Stack):
         self._app_name = app_name
         self._env_name = env_name
         self._removal_policy = removal_policy
-        self._taken_back = TakenBack(self, "Retained", data=retained or RetainedData())
+        self._taken_back = TakenBack(
+            self, "Retained", data=retained or RetainedData(), encryption_key=encryption_key
+        )
         defaults = FunctionDefaults(
             architecture=architecture,
             python_runtime=python_runtime,
@@ -313,21 +322,12 @@ class CqrsStack(Stack):
             self.session_table = self._new_session_table(read_your_writes)
         self.master_data_table = _given_or(master_data, self._new_master_data_table)
         self.attributes_bucket = attributes_bucket or self._new_attributes_bucket()
-        self.notifications = (
-            Notifications(
-                self,
-                "Notifications",
-                encryption_key=encryption_key,
-                alarm_emails=alarm_emails,
-                removal_policy=removal_policy,
-            )
-            if notifications is None
-            else notifications.for_service(
-                self,
-                "Notifications",
-                service=metric_service(env_name, app_name),
-                encryption_key=encryption_key,
-            )
+        # Also of new ones: another stack may share them, and is not their first service then.
+        self.notifications = (notifications or self._new_notifications(alarm_emails)).for_service(
+            self,
+            "Notifications",
+            service=metric_service(env_name, app_name),
+            encryption_key=encryption_key,
         )
         self._identity = identity
         if identity is None and authorizer is None:
@@ -444,8 +444,16 @@ class CqrsStack(Stack):
         password_auth: bool,
         alarm_emails: Sequence[str],
         read_your_writes: Duration | None,
+        nested_alarms: bool,
+        monitoring: AlarmThresholds | bool,
     ) -> None:
-        """Refuse what would configure, or stand beside, a part that is brought along."""
+        """Refuse what would configure, or stand beside, a part that is brought along or left out."""
+        if nested_alarms and monitoring is False:
+            msg = (
+                "nested_alarms needs alarms, got True beside monitoring=False; leave nested_alarms out where "
+                "there is no monitoring"
+            )
+            raise InvalidPropsError(msg)
         if identity is not None:
             refuse_props_of_brought("identity", password_auth=password_auth)
         if authorizer is not None:
@@ -531,6 +539,15 @@ class CqrsStack(Stack):
             user_pool=pool,
             password_auth=password_auth,
             removal_policy=None if pool else self._removal_policy,
+        )
+
+    def _new_notifications(self, alarm_emails: Sequence[str]) -> Notifications:
+        return Notifications(
+            self,
+            "Notifications",
+            encryption_key=self._encryption_key,
+            alarm_emails=alarm_emails,
+            removal_policy=self._removal_policy,
         )
 
     def _new_session_table(self, read_your_writes: Duration) -> SessionTable:

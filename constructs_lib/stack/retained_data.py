@@ -11,6 +11,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.strict_props import strict_dataclass
 from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.table_options import TableOptions
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _KEY: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
 _TABLE: Final = "[A-Za-z0-9_.-]{3,255}"
 _BUCKET: Final = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _POOL: Final = "[a-z0-9-]+_[A-Za-z0-9]+"
+
+
+#: What a sync table may have.
+_OF_SYNC_TABLE: Final = ("point_in_time_recovery_days", "contributor_insights")
 
 
 @strict_dataclass
@@ -59,15 +64,17 @@ class RetainedData:
         master_data_table_name: Name of the table with settings by tenant, its output
             ``MasterDataTableName``. Defaults to a new table, where there is one.
         attributes_bucket_name: Name of the bucket with large attributes, its output
-            ``AttributesBucketName``. Rows refer to objects in it, so it goes with the tables.
-            Defaults to a new bucket.
+            ``AttributesBucketName``. Rows refer to objects in it, so it goes with the tables, unless the
+            stack is given its ``attributes_bucket``. Defaults to a new bucket.
         failed_records_bucket_name: Name of the bucket of `FailedRecords`. Defaults to a new bucket.
         user_pool_id: Id of the user pool, its output ``UserPoolId``. Its client went with the stack: a
             new one is made. Defaults to a new pool.
-        encryption_key_arn: Customer managed key of the tables and the buckets above. Defaults to none.
+        encryption_key_arn: Customer managed key of the tables and the buckets above, where it is another
+            one than the ``encryption_key`` of the stack. Defaults to that one, or to none where the
+            stack has none.
 
     Raises:
-        InvalidPropsError: A name, id or ARN is not one, or tables are given without their bucket.
+        InvalidPropsError: A name, id or ARN is not one, or there is a key and nothing that it is of.
 
     """
 
@@ -102,10 +109,18 @@ class RetainedData:
             check_pattern(bucket, getattr(self, bucket), _BUCKET, hint="give the name, not the ARN")
         check_pattern("user_pool_id", self.user_pool_id, _POOL, hint="it is such as 'eu-west-1_AbCdEfGhI'")
         check_pattern("encryption_key_arn", self.encryption_key_arn, _KEY, hint="aliases are not enough")
-        if self.command_table_streams and self.attributes_bucket_name is None:
+        encrypted = (
+            self.command_table_streams,
+            self.session_table_name,
+            self.master_data_table_name,
+            self.attributes_bucket_name,
+            self.failed_records_bucket_name,
+        )
+        if self.encryption_key_arn is not None and not any(encrypted):
             msg = (
-                "attributes_bucket_name must be given with command_table_streams, got None; rows refer to "
-                "objects in that bucket, and answer 500 without it"
+                f"encryption_key_arn needs a table or a bucket that the key is of, got "
+                f"{self.encryption_key_arn!r} without one; leave it out: for what is new there is the "
+                "stack's encryption_key"
             )
             raise InvalidPropsError(msg)
 
@@ -124,8 +139,9 @@ class RetainedData:
                 makes none.
 
         Raises:
-            InvalidPropsError: Something is given for a part that the stack does not make, or is of
-                another region or account.
+            InvalidPropsError: Something is given for a part that the stack does not make, or takes
+                back, or is of
+                another region or account, or tables are given without their bucket.
 
         """
         known = {module.name: module for module in modules}
@@ -139,7 +155,19 @@ class RetainedData:
             if isinstance(known[name].table, CqrsTable):
                 msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
                 raise InvalidPropsError(msg)
-            self._check_place(stack, name, arn)
+            self._check_options(known[name])
+            self._check_place(stack, f"command_table_streams[{name!r}]", arn, "a table serves the functions")
+        if (key := self.encryption_key_arn) is not None and not Token.is_unresolved(key):
+            hint = "a key serves the tables and buckets"
+            self._check_place(stack, "encryption_key_arn", key, hint, account_may_differ=True)
+        has_no_bucket = self.attributes_bucket_name is None and made["attributes_bucket_name"]
+        if self.command_table_streams and has_no_bucket:
+            msg = (
+                "attributes_bucket_name must be given with command_table_streams, got None; rows refer to "
+                "objects in that bucket, and answer 500 without it: give its name, or the bucket as "
+                "attributes_bucket of the stack"
+            )
+            raise InvalidPropsError(msg)
         for prop, is_made in made.items():
             value = getattr(self, prop)
             if value is not None and not is_made:
@@ -149,13 +177,25 @@ class RetainedData:
                 )
                 raise InvalidPropsError(msg)
 
+    def _check_options(self, module: CqrsModule) -> None:
+        """Refuse options of tables that are there already; a sync table may be new and have its own."""
+        given = module.table.given() if isinstance(module.table, TableOptions) else {}
+        of_new = _OF_SYNC_TABLE if module.data_sync and module.name in self.without_sync_table else ()
+        if useless := [name for name in given if name not in of_new]:
+            msg = (
+                f"retained takes the tables of {module.name!r} back, for which TableOptions have no effect, "
+                f"got {', '.join(useless)}; leave them out, and change these tables by hand"
+            )
+            raise InvalidPropsError(msg)
+
     @staticmethod
-    def _check_place(stack: Stack, name: str, arn: str) -> None:
+    def _check_place(
+        stack: Stack, name: str, arn: str, hint: str, *, account_may_differ: bool = False
+    ) -> None:
         _, _, _, region, account, _ = arn.split(":", 5)
         for what, theirs, ours in (("region", region, stack.region), ("account", account, stack.account)):
+            if account_may_differ and what == "account":
+                continue
             if not Token.is_unresolved(ours) and theirs != ours:
-                msg = (
-                    f"command_table_streams[{name!r}] must be of the {what} {ours}, got one of {theirs}; "
-                    f"a table serves the functions of its own {what}"
-                )
+                msg = f"{name} must be of the {what} {ours}, got one of {theirs}; {hint} of its own {what}"
                 raise InvalidPropsError(msg)

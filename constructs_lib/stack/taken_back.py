@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from constructs_lib.tables.imported_table import imported_table
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -28,14 +29,17 @@ class TakenBack(Construct):
         scope: The stack.
         construct_id: Id within ``scope``.
         data: What there is.
+        encryption_key: Customer managed key of all of it, unless ``data`` names another one.
 
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, data: RetainedData) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: RetainedData, encryption_key: kms.IKey | None
+    ) -> None:
         super().__init__(scope, construct_id)
         self._data = data
-        key = data.encryption_key_arn
-        self._key = kms.Key.from_key_arn(self, "Key", key) if key else None
+        arn = data.encryption_key_arn
+        self._key = kms.Key.from_key_arn(self, "Key", arn) if arn else encryption_key
         self.session_table = self._table("Sessions", data.session_table_name)
         self.master_data_table = self._table("MasterData", data.master_data_table_name)
         self.attributes_bucket = self._bucket("Attributes", data.attributes_bucket_name)
@@ -70,9 +74,7 @@ class TakenBack(Construct):
     def _table(self, construct_id: str, name: str | None) -> dynamodb.ITableV2 | None:
         if name is None:
             return None
-        return dynamodb.TableV2.from_table_attributes(
-            self, construct_id, table_name=name, encryption_key=self._key
-        )
+        return imported_table(self, construct_id, name, encryption_key=self._key)
 
     def _bucket(self, construct_id: str, name: str | None) -> s3.IBucket | None:
         if name is None:

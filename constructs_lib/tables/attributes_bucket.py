@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -12,7 +12,12 @@ from constructs import Construct
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
-from constructs_lib.props.checks import check_auto_delete, check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_auto_delete,
+    check_key,
+    check_removal_policy,
+    refuse_props_of_brought,
+)
 from constructs_lib.props.compliance_packs import (
     IN_ONE_REGION,
     LOGGING,
@@ -20,6 +25,7 @@ from constructs_lib.props.compliance_packs import (
     VERSIONING,
     of_compliance_packs,
 )
+from constructs_lib.props.deletion_protection import let_warnings_follow
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.imported_names import check_bucket_name
@@ -90,8 +96,7 @@ class AttributesBucket(Construct):
                 removal_policy=None if removal_policy is RemovalPolicy.RETAIN else removal_policy,
             )
         check_auto_delete(removal_policy, auto_delete_objects=auto_delete_objects)
-        if encryption_key is not None:
-            check_environment("encryption_key", encryption_key, self, account_may_differ=True)
+        check_key(self, encryption_key)
         if access_logs_bucket is not None:
             check_environment("access_logs_bucket", access_logs_bucket, self)
         self.bucket: s3.IBucket = bucket or self._new_bucket(
@@ -158,10 +163,6 @@ class AttributesBucket(Construct):
         auto_delete_objects: bool,
         removal_policy: RemovalPolicy,
     ) -> s3.Bucket:
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableBucket", "the attributes bucket is deleted with the stack"
-            )
         if access_logs_bucket is None:
             acknowledge(
                 self,
@@ -193,6 +194,12 @@ class AttributesBucket(Construct):
                 )
             ],
             removal_policy=removal_policy,
+            auto_delete_objects=auto_delete_objects,
+        )
+        let_warnings_follow(
+            self,
+            bucket,
+            message="the attributes bucket is deleted with the stack",
             auto_delete_objects=auto_delete_objects,
         )
         if auto_delete_objects:

@@ -198,7 +198,7 @@ class CqrsTable(Construct):
                 contributor_insights=contributor_insights,
             )
         self.has_open_index = command_table is None or command_table_has_open_index
-        self._warn(removal_policy)
+        self._warn()
         self._service: ServiceFunctions | None = None
         self._own: list[BroughtFunction] = []
         self._prefix = table_name_prefix
@@ -370,8 +370,8 @@ class CqrsTable(Construct):
                 Defaults to "publish" and "read".
 
         Raises:
-            InvalidPropsError: There is no such right, or ``rights`` are for the functions of a service,
-                whose rights follow from what each is for.
+            InvalidPropsError: There is no such right, ``rights`` are for the functions of a service,
+                whose rights follow from what each is for, or these tables are another service's.
 
         """
         if is_own_function(functions):
@@ -381,6 +381,13 @@ class CqrsTable(Construct):
             return
         if rights is not None:
             msg = f"rights are for a function of your own, got {rights!r} for a service's; leave them out"
+            raise InvalidPropsError(msg)
+        if self._service is not None and self._service is not functions:
+            msg = (
+                f"tables must be of one service, got {functions.api.node.path} for {self.node.path} beside "
+                f"{self._service.api.node.path}; two services would process each command twice: let the "
+                "other one ask the API, or connect a function of yours: table.connect(my_function)"
+            )
             raise InvalidPropsError(msg)
         self._service = functions
         for earlier in self._own:
@@ -427,7 +434,7 @@ class CqrsTable(Construct):
         """Decide anew what happens to the new tables when they leave the stack; protection follows.
 
         Args:
-            policy: RETAIN or DESTROY, as for the property ``removal_policy``.
+            policy: RETAIN, RETAIN_ON_UPDATE_OR_DELETE or DESTROY, as for the property ``removal_policy``.
 
         Raises:
             InvalidPropsError: It is another one, or all tables were brought along.
@@ -455,17 +462,13 @@ class CqrsTable(Construct):
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
         return _throttled(self.history_table, "Write", period)
 
-    def _warn(self, removal_policy: RemovalPolicy) -> None:
+    def _warn(self) -> None:
         if not self.has_open_index:
             Annotations.of(self).add_warning_v2(
                 "cqrs:noOpenIndex",
                 f"what is left unfinished in {self.module_name} is not finished by itself: its command table "
                 "was brought along without the index 'open'; add it, and say so with "
                 "command_table_has_open_index=True, or run 'cqrs reconcile' every now and then",
-            )
-        if removal_policy is RemovalPolicy.DESTROY:
-            Annotations.of(self).add_warning_v2(
-                "cqrs:destroyableTables", "tables and their data are deleted with the stack"
             )
 
     def _check_brought(self, tables: Mapping[str, dynamodb.ITableV2 | None], *, has_open_index: bool) -> None:
@@ -506,6 +509,7 @@ class CqrsTable(Construct):
         table = new_table(
             self,
             construct_id,
+            what="tables and their data are",
             table_name=naming.table_name(self._prefix, suffix) if self._prefix else None,
             encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,

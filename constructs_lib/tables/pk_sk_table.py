@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Annotations, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import (
     check_removal_policy,
     check_table_key,
-    is_protected,
     refuse_props_of_brought,
 )
 from constructs_lib.props.deletion_protection import let_protection_follow
@@ -38,6 +37,7 @@ def new_table(
     scope: Construct,
     construct_id: str,
     *,
+    what: str,
     table_name: str | None,
     encryption_key: kms.IKey | None,
     removal_policy: RemovalPolicy,
@@ -53,6 +53,7 @@ def new_table(
     Args:
         scope: Parent construct.
         construct_id: Id within ``scope``. Part of the logical id of the table.
+        what: What the warning says of what is deleted with the stack, such as "the session table is".
         table_name: Physical name. None leaves it to CloudFormation.
         encryption_key: Customer managed key. None means the key that DynamoDB owns.
         removal_policy: What happens to the table when it leaves the stack.
@@ -90,14 +91,15 @@ def new_table(
         ),
         point_in_time_recovery_specification=recovery if recovery_days is not None else None,
         removal_policy=removal_policy,
-        deletion_protection=is_protected(scope, removal_policy),
+        deletion_protection=removal_policy is RemovalPolicy.RETAIN,
         **extras.table_props,
     )
     let_protection_follow(
+        scope,
         table,
         removal_policy,
         warning="cqrs:destroyableTables",
-        message="the table and its data are deleted with the stack",
+        message=f"{what} deleted with the stack",
     )
     return table
 
@@ -147,13 +149,10 @@ def brought_or_new_table(
             )
             raise InvalidPropsError(msg)
         return brought
-    if removal_policy is RemovalPolicy.DESTROY:
-        Annotations.of(scope).add_warning_v2(
-            "cqrs:destroyableTables", f"the {what} is deleted with the stack"
-        )
     return new_table(
         scope,
         "Table",
+        what=f"the {what} is",
         table_name=table_name,
         encryption_key=encryption_key,
         removal_policy=removal_policy,

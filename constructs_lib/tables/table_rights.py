@@ -9,49 +9,61 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jsii
+from aws_cdk import IStableStringProducer, Lazy
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 
-from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
+from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, allow_on_table, combined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aws_cdk import aws_iam as iam
+
 __all__ = ["Place", "Right", "allow_rights"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """Where something is allowed: a table, perhaps with its indexes, or one index of it.
 
-    Attributes:
+    Its copies in other Regions are no part of it: nothing of this library writes there.
+
+    Args:
         table: The table.
         every_index: Whether the same is allowed on whatever indexes it has. Defaults to False.
         index: The one index that this is about. Defaults to None: the table.
 
     """
 
-    table: dynamodb.ITableV2
-    every_index: bool = False
-    index: str | None = None
+    def __init__(
+        self, table: dynamodb.ITableV2, *, every_index: bool = False, index: str | None = None
+    ) -> None:
+        self.table = table
+        self.index = index
+        self._is_imported_with_indexes = every_index and not isinstance(table, dynamodb.TableV2)
+        arn = table.table_arn
+        self._arns = [arn if index is None else f"{arn}/index/{index}"]
+        if every_index and isinstance(table, dynamodb.TableV2):
+            # One token for all grants: CDK merges what names the same resources.
+            self._arns.append(Lazy.string(_IndexesOf(table)))
 
     def allow(self, grantee: iam.IGrantable, actions: Iterable[str]) -> iam.Grant:
         """Let ``grantee`` do ``actions`` here."""
-        if self.every_index:
+        if self._is_imported_with_indexes:
+            # Only CDK knows which indexes were imported; of copies it knows none.
             return self.table.grant(grantee, *actions)
-        # Not table.grants: those leave a place for an index, which counts where there is none, too.
-        arn = self.table.table_arn
-        arns = [arn if self.index is None else f"{arn}/index/{self.index}"]
-        if isinstance(self.table, dynamodb.TableV2):
-            # Somebody of another account has to be in the table's own policy.
-            return iam.Grant.add_to_principal_or_resource(
-                grantee=grantee,
-                actions=[*actions],
-                resource_arns=arns,
-                resource=self.table,
-                resource_self_arns=["*"],
-            )
-        return iam.Grant.add_to_principal(grantee=grantee, actions=[*actions], resource_arns=arns)
+        return allow_on_table(grantee, self.table, actions, self._arns)
+
+
+@jsii.implements(IStableStringProducer)
+class _IndexesOf:
+    """All indexes of a table, also those that it gets later; nothing where it has none at the end."""
+
+    def __init__(self, table: dynamodb.TableV2) -> None:
+        self._table = table
+
+    def produce(self) -> str | None:
+        return f"{self._table.table_arn}/index/*" if jsii.get(self._table, "hasIndex") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -342,6 +342,7 @@ def test_parts_of_another_stack_are_used(app: cdk.App, code: Path) -> None:
         ({"stack_name": "my_shop"}, "stack_name must match .* got 'my_shop'"),
         ({"notification_arns": ["x"]}, r"notification_arns\[0\] must match .* it is the ARN of an SNS topic"),
         ({"notification_arns": [cdk.Aws.STACK_ID]}, r"notification_arns\[0\] must be known at synthesis"),
+        ({"nested_alarms": True, "monitoring": False}, "nested_alarms needs alarms, got True beside mon"),
         ({"app_name": "my shop"}, "app_name must match .* got 'my shop'"),
         ({"modules": []}, "modules must name at least one module, got none"),
         ({"modules": [CqrsModule("a-b"), CqrsModule("a_b")]}, "different names, got 'a-b' and 'a_b'"),

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsFunction, CqrsModule, CqrsTable, InvalidPropsError, Notifications, Processing
+from constructs_lib import (
+    AttributesBucket,
+    CqrsFunction,
+    CqrsModule,
+    CqrsTable,
+    FailedRecords,
+    InvalidPropsError,
+    Notifications,
+    Processing,
+)
 from tests.constructs.conftest import new_app, warnings_of
 from tests.constructs.functions import CODE
 from tests.constructs.test_stack_keywords import shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOME = cdk.Environment(account="111122223333", region="eu-west-1")
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/8c1b"
@@ -151,3 +163,25 @@ def test_a_key_of_another_region_is_refused() -> None:
         CqrsTable(stack, "Orders", encryption_key=key)
     with pytest.raises(InvalidPropsError, match=r"encryption_key needs a stack with a known region, .* env="):
         shop(app, encryption_key=key)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        CqrsTable,
+        AttributesBucket,
+        FailedRecords,
+        Notifications,
+        lambda stack, name, **key: CqrsFunction(stack, name, code=CODE, handler="main.app", **key),
+    ],
+)
+def test_an_alias_is_not_a_key(part: Callable[..., object]) -> None:
+    stack = cdk.Stack(new_app(flags=False), "Test", env=HOME)
+    by_name = kms.Alias.from_alias_name(stack, "ByName", "alias/shop")
+    by_arn = kms.Key.from_key_arn(stack, "ByArn", ARN.replace("key/", "alias/"))
+    for name, alias in {"One": by_name, "Two": by_arn}.items():
+        with pytest.raises(InvalidPropsError, match=r"encryption_key must be a key, got the alias .*_lookup"):
+            part(stack, name, encryption_key=alias)
+    # One of the app is as good as its key: CDK knows which that is.
+    own = kms.Key(stack, "Key").add_alias("alias/own")
+    part(stack, "Three", encryption_key=own)

@@ -24,6 +24,8 @@ from constructs_lib import (
     CqrsApi,
     CqrsFunction,
     CqrsFunctions,
+    CqrsModule,
+    CqrsStack,
     CqrsTable,
     FailedRecords,
     Healing,
@@ -404,3 +406,41 @@ def test_an_imported_function_is_taken_where_it_says_it_is() -> None:
     far = lambda_.Function.from_function_arn(here, "Far", arn.format("eu-central-1:111111111111"))
     with pytest.raises(InvalidPropsError, match="worker must be in the account and Region of ShopHere2"):
         functions(cdk.Stack(here.node.root, "ShopHere2", env=HERE), worker=far)  # type: ignore[arg-type]
+
+
+def test_a_service_shares_the_notifications_of_another_ones_stack() -> None:
+    app = new_app()
+    layer = lambda_.LayerVersion.from_layer_version_arn(
+        cdk.Stack(app, "Layers"), "Layer", "arn:aws:lambda:eu-west-1:111111111111:layer:l:1"
+    )
+
+    def shop(name: str, **props: Any) -> CqrsStack:
+        return CqrsStack(
+            app,
+            name,
+            app_name=name.lower(),
+            modules=[CqrsModule("order")],
+            code=CODE,
+            handler="index.handler",
+            runtime_layer=layer,
+            monitoring=False,
+            heal_every=None,
+            check_code=False,
+            **props,
+        )
+
+    def services(stack: CqrsStack) -> list[Any]:
+        return [
+            filter_policy["service"]
+            for child in stack.notifications.node.find_all()
+            if isinstance(child, sns.CfnSubscription)
+            if "service" in (filter_policy := stack.resolve(child.filter_policy) or {})
+        ]
+
+    first = shop("First")
+    assert services(first) == []  # as before: nothing in its template changes until there is a second one
+    second = shop("Second", notifications=first.notifications)
+    assert second.notifications.topic is first.notifications.topic
+    assert second.notifications.queue.node.path == "Second/Notifications/Queue"
+    assert services(first) == [["dev-first", {"exists": False}]]
+    assert services(second) == [["dev-second"]]

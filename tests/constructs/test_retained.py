@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
+    AttributesBucket,
     CqrsModule,
     CqrsStack,
     CqrsTable,
@@ -20,6 +22,7 @@ from constructs_lib import (
     InvalidPropsError,
     Processing,
     RetainedData,
+    TableOptions,
 )
 from runtime.contract import Env
 from runtime.settings import Settings
@@ -45,10 +48,12 @@ RETAINED: dict[str, Any] = {
     "user_pool_id": "eu-west-1_AbCdEfGhI",
     "encryption_key_arn": "arn:aws:kms:eu-west-1:111111111111:key/1234abcd",
 }
+WARM = dynamodb.WarmThroughput(write_units_per_second=5_000)
+AWAY = "arn:aws:kms:us-east-1:111111111111:key/1234abcd"
 ENV = cdk.Environment(account="111111111111", region="eu-west-1")
 
 
-def shop(app: cdk.App, retained: RetainedData | None, **props: Any) -> CqrsStack:
+def shop(app: cdk.App, retained: RetainedData, **props: Any) -> CqrsStack:
     modules = [
         CqrsModule("order", data_sync=True),
         CqrsModule("note", data_sync=True),
@@ -168,16 +173,24 @@ def test_the_example_of_the_docs_holds(tmp_path: Path) -> None:
         ({"command_table_streams": {"order": cdk.Fn.ref("Stream")}}, "must be known at synthesis"),
         ({"command_table_streams": [f"{TABLES}/x-command/stream/{LABEL}"]}, "must be a mapping, got"),
         ({"without_sync_table": ["memo"]}, "must name modules of command_table_streams, got 'memo'"),
-        ({"attributes_bucket_name": None}, "must be given with command_table_streams, got None"),
         ({"attributes_bucket_name": f"arn:aws:s3:::{BUCKET}"}, "give the name, not the ARN"),
         ({"user_pool_id": "AbCdEfGhI"}, "user_pool_id must match .* got 'AbCdEfGhI'"),
         ({"encryption_key_arn": "alias/shop"}, "encryption_key_arn must match .* got 'alias/shop'"),
+        (
+            {name: None for name in RETAINED if name.endswith("_name")}
+            | {"command_table_streams": {}, "without_sync_table": []},
+            "encryption_key_arn needs a table or a bucket",
+        ),
         ({"session_table_name": "a b"}, "session_table_name must match .* output of the former stack"),
     ],
 )
 def test_what_cannot_be_the_name_of_anything_is_refused(props: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidPropsError, match=message):
         RetainedData(**RETAINED | props)
+
+
+def modules(options: TableOptions) -> list[CqrsModule]:
+    return [CqrsModule("order"), CqrsModule("note", data_sync=True, table=options)]
 
 
 def with_users(app: cdk.App) -> dict[str, Any]:
@@ -201,12 +214,20 @@ def with_tables(app: cdk.App) -> dict[str, Any]:
             "must name modules of the stack, got 'note'; it has order",
         ),
         (with_tables, "has 'order', which CqrsModule\\(table=...\\) brings; give one"),
+        (
+            lambda _: {"modules": modules(TableOptions(point_in_time_recovery_days=7, warm_throughput=WARM))},
+            "retained takes the tables of 'note' back, .* got warm_throughput; leave",
+        ),
         (lambda _: {"read_your_writes": None}, "session_table_name has no effect"),
         (lambda _: {"master_data": False}, "master_data_table_name has no effect"),
         (with_users, "user_pool_id has no effect"),
         (
             lambda _: {"env": cdk.Environment(account="111111111111", region="us-east-1")},
             "must be of the region us-east-1, got one of eu-west-1",
+        ),
+        (
+            lambda _: {"retained": RetainedData(encryption_key_arn=AWAY, session_table_name="sessions")},
+            "encryption_key_arn must be of the region eu-west-1, got one of us-east-1",
         ),
         (
             lambda _: {"env": cdk.Environment(account="222222222222", region="eu-west-1")},
@@ -218,4 +239,20 @@ def test_what_the_stack_has_no_use_for_is_refused(
     app: cdk.App, props: Callable[[cdk.App], dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(InvalidPropsError, match=message):
-        shop(app, RetainedData(**RETAINED), **props(app))
+        shop(app, **{"retained": RetainedData(**RETAINED), **props(app)})
+
+
+def test_tables_come_with_their_bucket_in_one_way_or_the_other(app: cdk.App) -> None:
+    left: dict[str, Any] = RETAINED | {"attributes_bucket_name": None, "encryption_key_arn": None}
+    with pytest.raises(InvalidPropsError, match="must be given with command_table_streams, got None"):
+        shop(app, RetainedData(**left))
+    app = new_app()
+    home = cdk.Stack(app, "Home", env=ENV)
+    bucket = AttributesBucket.from_bucket_name(home, "Attributes", BUCKET)
+    key = kms.Key.from_key_arn(home, "Key", "arn:aws:kms:eu-west-1:111111111111:key/ours")
+    stack = shop(app, RetainedData(**left), attributes_bucket=bucket, encryption_key=key)
+    assert stack.attributes_bucket is bucket
+    # The key of the stack is that of what it takes back, unless it is told another one.
+    command = stack.tables["order"].command_table
+    assert command.encryption_key.key_arn == key.key_arn
+    assert stack.failed_records.bucket.encryption_key.key_arn == key.key_arn

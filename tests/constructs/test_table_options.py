@@ -12,7 +12,14 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsTable, Identity, InvalidPropsError, SessionTable, TableOptions
+from constructs_lib import (
+    CqrsTable,
+    FailedRecords,
+    Identity,
+    InvalidPropsError,
+    SessionTable,
+    TableOptions,
+)
 from tests.constructs.conftest import permissions, warnings_of
 
 HOME = cdk.Environment(account="111122223333", region="eu-west-1")
@@ -120,9 +127,10 @@ def test_copies_need_a_known_region_its_keys_and_names_that_are_free_there(
 
 def test_an_index_that_is_added_later_may_be_read(home: cdk.Stack) -> None:
     """The escape hatch for what has no property: the tables are CDK's own."""
-    orders = CqrsTable(home, "Orders")
+    orders = CqrsTable(home, "Orders", replicas=[AWAY])
     role = iam.Role(home, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     orders.grants.read(role)
+    orders.grants.apply(role)
     assert isinstance(orders.data_table, dynamodb.TableV2)
     by_code = dynamodb.Attribute(name="code", type=dynamodb.AttributeType.STRING)
     orders.data_table.add_global_secondary_index(index_name="byCode", partition_key=by_code)
@@ -130,6 +138,8 @@ def test_an_index_that_is_added_later_may_be_read(home: cdk.Stack) -> None:
     assert [("Data" in name, "dynamodb:Query" in actions) for name, actions in allowed.items()] == [
         (True, True)
     ]
+    # The copies are for reading, by whoever makes rights of their own (ADR 0029).
+    assert not [name for name in permissions(home) if "us-east-1" in name]
 
 
 @pytest.mark.parametrize("of_all", [True, False], ids=["RemovalPolicies", "apply_removal_policy"])
@@ -137,6 +147,7 @@ def test_what_may_be_deleted_is_not_protected(home: cdk.Stack, *, of_all: bool) 
     orders = CqrsTable(home, "Orders", replicas=[AWAY])
     SessionTable(home, "Sessions")
     Identity(home, "Identity")
+    FailedRecords(home, "Failed")
     if of_all:
         cdk.RemovalPolicies.of(home).destroy()
     else:
@@ -157,12 +168,24 @@ def test_what_may_be_deleted_is_not_protected(home: cdk.Stack, *, of_all: bool) 
     }
     assert protected["OrdersData"] is False
     assert protected["IdentityUserPool"] is not of_all
-    assert "cqrs:destroyableTables" in warnings_of(home)
+    # What empties a bucket cannot be added later: with objects in it the stack would stay.
+    said = {"cqrs:destroyableTables"}
+    if of_all:
+        said |= {"cqrs:destroyableUsers", "cqrs:destroyableBucket"}
+    assert set(warnings_of(home)) == said
 
 
 def test_what_is_kept_after_all_is_protected(home: cdk.Stack) -> None:
     orders = CqrsTable(home, "Orders", removal_policy=cdk.RemovalPolicy.DESTROY)
     orders.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
     assert all(table["Replicas"][0]["DeletionProtectionEnabled"] for table in tables(home).values())
+    assert warnings_of(home) == []
     with pytest.raises(InvalidPropsError, match=r"policy must be RETAIN, .* or DESTROY, got SNAPSHOT"):
         orders.apply_removal_policy(cdk.RemovalPolicy.SNAPSHOT)
+
+
+def test_what_a_rollback_may_take_back_is_not_protected_whoever_says_so(home: cdk.Stack) -> None:
+    orders = CqrsTable(home, "Orders")
+    orders.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+    assert not any(table["Replicas"][0]["DeletionProtectionEnabled"] for table in tables(home).values())
+    assert warnings_of(home) == ["cqrs:unprotected"]

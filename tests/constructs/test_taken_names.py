@@ -14,7 +14,7 @@ from constructs_lib import (
     MasterDataTable,
     SessionTable,
 )
-from tests.constructs.functions import CODE
+from tests.constructs.functions import CODE, new_function
 
 HOME = cdk.Environment(account="111122223333", region="eu-west-1")
 ELSEWHERE = {
@@ -78,6 +78,30 @@ def test_a_module_is_connected_once(stack: cdk.Stack) -> None:
     functions = CqrsFunctions(stack, "Functions", code=CODE, app_name="shop", tables=[first])
     with pytest.raises(InvalidPropsError, match=r"got two CqrsTables of the module 'order'; give"):
         second.connect(functions)
+    other = CqrsFunctions(cdk.Stack(stack, "Other"), "Functions", code=CODE, app_name="other")
+    with pytest.raises(
+        InvalidPropsError,
+        match=r"tables must be of one service, got Test/Other/Functions/Api/Function for Test/First beside "
+        r"Test/Functions/Api/Function; .* table\.connect\(my_function\)",
+    ):
+        first.connect(other)
+
+
+def test_services_whose_metrics_would_be_one_are_refused(stack: cdk.Stack) -> None:
+    """``a-b`` of ``c`` and ``a`` of ``b-c``; stacks of one service may count together."""
+    mine = new_function(stack, "Mine")
+    kinds = dict.fromkeys(("api", "stream", "worker", "notifier", "operator"), mine)
+
+    def service(name: str, env_name: str, app_name: str) -> CqrsFunctions:
+        return CqrsFunctions(stack, name, code=CODE, env_name=env_name, app_name=app_name, **kinds)
+
+    service("One", "a-b", "c")
+    service("Same", "a-b", "c")
+    with pytest.raises(
+        InvalidPropsError,
+        match=r"the service name 'a-b-c' must be taken once .* from Test/One in .* from Test/Two in .*; metr",
+    ):
+        service("Two", "a", "b-c")
 
 
 def test_functions_of_an_environment_that_tables_cannot_be_named_after_are_refused(stack: cdk.Stack) -> None:
