@@ -75,8 +75,9 @@ def test_names_that_are_made_at_deployment_are_counted() -> None:
         "Convention",
         *(CqrsTable(stack, name, table_name_prefix=f"dev-shop-{name}") for name in names),
     )
+    two = [CqrsTable(stack, f"Two{name}", module_name=name) for name in names[:2]]
+    service("Two", *two)
     made = [CqrsTable(stack, f"Made{name}", module_name=name) for name in names]
-    service("Two", *made[:2])
     with pytest.raises(
         InvalidPropsError, match="the environment of OrderManagementProduction/All/Api/Function"
     ):
