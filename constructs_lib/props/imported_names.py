@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
+from constructs_lib.props.lookups import is_stand_in
 
 __all__ = [
     "check_bucket_name",
@@ -32,11 +34,13 @@ def check_stream_arn(name: str, value: str | None) -> None:
 
 def check_bucket_name(name: str, value: str) -> None:
     """Refuse what cannot be the name of a bucket."""
+    _refuse_stand_in(name, value, "any-bucket")
     check_pattern(name, value, "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", hint="give the name, not the ARN")
 
 
 def check_topic_arn(name: str, value: str) -> None:
     """Refuse what cannot be the ARN of a topic."""
+    _refuse_stand_in(name, value, "arn:aws:sns:eu-west-1:111111111111:any")
     pattern = f"arn:[a-z-]+:sns:{_REGION}:{_ACCOUNT}:[A-Za-z0-9_.-]+"
     check_pattern(
         name, value, pattern, hint="give the ARN, such as 'arn:aws:sns:eu-west-1:111111111111:shop'"
@@ -45,6 +49,7 @@ def check_topic_arn(name: str, value: str) -> None:
 
 def check_state_machine_arn(name: str, value: str) -> None:
     """Refuse what cannot be the ARN of a state machine."""
+    _refuse_stand_in(name, value, "arn:aws:states:eu-west-1:111111111111:stateMachine:any")
     pattern = f"arn:[a-z-]+:states:{_REGION}:{_ACCOUNT}:stateMachine:[^:]+"
     check_pattern(name, value, pattern, hint="give the ARN of the state machine itself, without a version")
 
@@ -52,3 +57,13 @@ def check_state_machine_arn(name: str, value: str) -> None:
 def check_user_pool_id(name: str, value: str) -> None:
     """Refuse what cannot be the id of a user pool."""
     check_pattern(name, value, f"{_REGION}_[A-Za-z0-9]+", hint="give the id, such as 'eu-west-1_AbCdEf123'")
+
+
+def _refuse_stand_in(name: str, value: str | None, example: str) -> None:
+    """Refuse what CDK, which takes the value apart, would not take before it is looked up."""
+    if is_stand_in(value):
+        msg = (
+            f"{name} must have its form before it is looked up, too, got {value!r}; "
+            f"give value_from_lookup default_value={example!r}"
+        )
+        raise InvalidPropsError(msg)
