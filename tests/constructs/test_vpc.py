@@ -274,10 +274,37 @@ def test_where_no_function_can_be_is_refused(props: dict[str, Any], message: str
         CqrsFunction(stack, "Report", code=CODE, handler="index.handler", **given)
 
 
-def test_a_vpc_of_another_region_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (
+            cdk.Environment(account="111111111111", region="us-east-1"),
+            "got There/.* in 111111111111/us-east-1",
+        ),
+        (
+            cdk.Environment(account="222222222222", region="eu-west-1"),
+            "got There/.* in 222222222222/eu-west-1",
+        ),
+        (None, "of a stack with the same env as Here, .*got There/.* in unknown/unknown"),
+    ],
+)
+def test_a_vpc_of_a_stack_elsewhere_is_refused(there: cdk.Environment | None, message: str) -> None:
     app = new_app()
-    there = cdk.Stack(app, "There", env=cdk.Environment(account="111111111111", region="us-east-1"))
+    theirs = cdk.Stack(app, "There", env=there)
     here = cdk.Stack(app, "Here", env=cdk.Environment(account="111111111111", region="eu-west-1"))
-    vpc = ec2.Vpc(there, "Vpc", max_azs=1)
-    with pytest.raises(InvalidPropsError, match="vpc must be in the region of the functions, eu-west-1, got"):
+    vpc = ec2.Vpc(theirs, "Vpc", max_azs=1)
+    with pytest.raises(InvalidPropsError, match=f"vpc must be .*{message}"):
         CqrsFunction(here, "Report", code=CODE, handler="index.handler", vpc=vpc)
+    group = ec2.SecurityGroup(theirs, "Group", vpc=vpc)
+    with pytest.raises(InvalidPropsError, match=f"security_groups must be .*{message}"):
+        CqrsFunction(
+            here, "Other", code=CODE, handler="index.handler", vpc=imported(here), security_groups=[group]
+        )
+
+
+def test_a_vpc_that_another_account_shares_is_none_of_its_stacks() -> None:
+    app = new_app()
+    theirs = cdk.Stack(app, "There", env=cdk.Environment(account="222222222222", region="eu-west-1"))
+    here = cdk.Stack(app, "Here", env=cdk.Environment(account="111111111111", region="eu-west-1"))
+    vpc = imported(theirs)
+    CqrsFunction(here, "Report", code=CODE, handler="index.handler", vpc=vpc)
