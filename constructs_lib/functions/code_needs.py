@@ -48,7 +48,8 @@ class CodeNeeds:
         stack = Stack.of(self._resource)
         roles = self._roles()
         vpcs = {network.vpc.vpc_id for network in self._functions.networks}
-        subnets = [f"{subnet.node.path}/" for made in self._functions.networks for subnet in made.subnets]
+        subnets = [subnet for network in self._functions.networks for subnet in network.subnets]
+        tables = {subnet.route_table.route_table_id for subnet in subnets}
         groups = [stack.resolve(group) for group in self._security_groups()]
         for found in stack.node.find_all():
             if isinstance(found, iam.CfnPolicy | iam.CfnManagedPolicy):
@@ -56,7 +57,7 @@ class CodeNeeds:
             elif isinstance(found, ec2.CfnVPCEndpoint):
                 is_needed = found.vpc_id in vpcs
             elif isinstance(found, ec2.CfnRoute):
-                is_needed = found.node.path.startswith(tuple(subnets))
+                is_needed = found.route_table_id in tables
             elif isinstance(found, ec2.CfnSecurityGroupIngress):
                 ends = (found.group_id, found.source_security_group_id)
                 is_needed = any(stack.resolve(end) in groups for end in ends if end)
