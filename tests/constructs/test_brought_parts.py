@@ -387,6 +387,15 @@ def test_names_may_be_looked_up(stack: cdk.Stack) -> None:
             "topic_arn must match .* got 't'",
         ),
         (lambda s: SessionTable.from_table_name(s, "X", 5), "table_name must be a text, got 5"),
+        (
+            lambda s: CqrsTable.from_table_names(
+                s,
+                "X",
+                table_name_prefix="x",
+                command_table_stream_arn="arn:aws:dynamodb:eu-west-1:111111111111:table/x-command/stream/a/b",
+            ),
+            "command_table_stream_arn must match",
+        ),
     ],
 )
 def test_what_cannot_be_a_name_arn_or_id_is_refused(
