@@ -61,7 +61,8 @@ def check_contents(code: Path, handler: str) -> None:
     if module not in files and package not in files:
         msg = (
             f"handler must be in code, got {handler!r} and neither {module} nor {package} in {str(code)!r} "
-            f"({absolute}); give the folder that {module} is in, or another handler"
+            f"({absolute}); give the folder that {module} is in, another handler or, where it is that of a "
+            f"layer, code=lambda_.Code.from_asset({str(code)!r}), which is not looked into"
         )
         raise InvalidPropsError(msg)
 

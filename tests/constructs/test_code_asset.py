@@ -117,6 +117,11 @@ def archive(path: Path, *names: str) -> Path:
             r"handler must be in code, got 'main\.app' and neither main\.py nor main/",
         ),
         (".", "orders.prices.app", r"neither orders/prices\.py nor orders/prices/__init__\.py in '\.'"),
+        (
+            ".",
+            "datadog_lambda.handler.handler",
+            r"; give the folder .* of a layer, code=lambda_\.Code\.from_asset\('\.'\), which is not",
+        ),
         (".", "main", r"handler must match .*, got 'main'; write the module and the name in it"),
         (".", "main.py:app", "handler must match .*, got 'main.py:app'"),
     ],
