@@ -20,6 +20,7 @@ from constructs_lib.props.checks import (
 from constructs_lib.props.deletion_protection import let_protection_follow
 from constructs_lib.props.environments import check_region_is_known
 from constructs_lib.props.imported_names import check_user_pool_id
+from constructs_lib.props.lookups import is_known
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -160,7 +161,7 @@ class Identity(Construct):
         """
         check_user_pool_id("user_pool_id", user_pool_id)
         region, here = user_pool_id.rpartition("_")[0], Stack.of(scope).region
-        known = not Token.is_unresolved(user_pool_id) and not Token.is_unresolved(here)
+        known = is_known(user_pool_id) and not Token.is_unresolved(here)
         if user_pool_client_id is None and known and region != here:
             msg = (
                 f"user_pool_client_id must be given for a pool of another Region, got None for "
@@ -187,7 +188,7 @@ class Identity(Construct):
         The id of a pool begins with it. Of one that is made with the service only its stack knows it.
         """
         pool_id = self.user_pool.user_pool_id
-        return self.user_pool.env.region if Token.is_unresolved(pool_id) else pool_id.rpartition("_")[0]
+        return pool_id.rpartition("_")[0] if is_known(pool_id) else self.user_pool.env.region
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Tell the api function, or one of your own, the ids of the pool and of its client."""

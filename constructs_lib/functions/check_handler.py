@@ -17,8 +17,33 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 ANSWER = 120  # seconds that a function has to answer
-PATIENCE = 60  # seconds until a new permission works everywhere, and a changed function is ready
-AGAIN = ("AccessDeniedException", "ResourceConflictException", "TooManyRequestsException")
+PATIENCE = 60  # seconds until new rights work everywhere, and what is new or changed is ready
+AGAIN = (
+    "AccessDeniedException",
+    "EC2AccessDeniedException",
+    "EC2ThrottledException",
+    "EC2UnexpectedException",
+    "ENINotReadyException",
+    "KMSAccessDeniedException",
+    "ResourceConflictException",
+    "ResourceNotReadyException",
+    "ServiceException",
+)
+# What fails an import at every time: no new right, and no network, mends it.
+FINAL = (
+    "AttributeError",
+    "ImportError",
+    "KeyError",
+    "LookupError",
+    "ModuleNotFoundError",
+    "NameError",
+    "Runtime.HandlerNotFound",
+    "Runtime.ImportModuleError",
+    "Runtime.MalformedHandlerName",
+    "Runtime.UserCodeSyntaxError",
+    "SyntaxError",
+    "TypeError",
+)
 BUSY = "TooManyRequestsException"
 LONGEST = 4000  # bytes; CloudFormation takes 4096
 
@@ -49,26 +74,32 @@ def handler(event: dict[str, Any], _context: object) -> None:
 
 def ask(name: str) -> list[str]:
     """What is wrong with one function, in sentences."""
+    # Repeated here, where it is known what to repeat, and for how long.
     config = Config(read_timeout=ANSWER, retries={"total_max_attempts": 1})
     client = boto3.client("lambda", config=config)
     end = time.monotonic() + PATIENCE
     while True:
-        try:
-            answer = client.invoke(FunctionName=name, Payload=b'{"operation": "check"}')
-            found = json.loads(answer["Payload"].read())
-            break
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in AGAIN and time.monotonic() < end:
-                time.sleep(3)
-            elif code == BUSY:
-                return []  # no capacity, or switched off: that says nothing of the code
-            else:
-                return [f"{code}: {error.response['Error'].get('Message')}"]
-        except (BotoCoreError, OSError, ValueError) as error:
-            return [f"no answer in {ANSWER} seconds: {error}"]
+        problems, is_final = ask_once(client, name)
+        if is_final or time.monotonic() >= end:
+            return problems
+        time.sleep(3)
+
+
+def ask_once(client: Any, name: str) -> tuple[list[str], bool]:  # noqa: ANN401 - of boto3, which has no types
+    """What is wrong with one function now, and whether that stays so."""
+    try:
+        answer = client.invoke(FunctionName=name, Payload=b'{"operation": "check"}')
+        found = json.loads(answer["Payload"].read())
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == BUSY:
+            return [], False  # no capacity, or switched off: that says nothing of the code
+        return [f"{code}: {error.response['Error'].get('Message')}"], code not in AGAIN
+    except (BotoCoreError, OSError, ValueError) as error:
+        return [f"no answer: {error}"], False  # where it was ANSWER seconds, PATIENCE is over
     if "FunctionError" in answer:
-        return [f"{found.get('errorType', 'Error')}: {found.get('errorMessage', 'no message')}"]
+        kind = found.get("errorType", "Error")
+        return [f"{kind}: {found.get('errorMessage', 'no message')}"], kind in FINAL
     if not isinstance(found, dict) or "problems" not in found:
-        return ["no answer to the operation 'check': the handler must be a CqrsApp"]
-    return [str(problem) for problem in found["problems"]]
+        return ["no answer to the operation 'check': the handler must be a CqrsApp"], True
+    return [str(problem) for problem in found["problems"]], True

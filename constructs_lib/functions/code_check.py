@@ -15,6 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.code_needs import CodeNeeds
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.props.strict_props import strict_props
@@ -42,6 +43,11 @@ class CodeCheck(Construct):
     changed. One that cannot be imported, or whose modules are not those of the stack, fails the
     deployment with what it says, and CloudFormation rolls back. It knows of a function what its import
     does, and nothing of what only a request would show. Neither a rollback nor a deletion is checked.
+
+    It waits for the endpoints, routes and rules of their VPCs, and the policies of their roles, that are
+    in its stack. An import that needs more of the stack, such as a database that answers, says so:
+    ``check.resource.node.add_dependency(database)``. What an import is refused is tried again for a
+    minute, as a new right needs some seconds until it works.
 
     Example:
         >>> CodeCheck(self, "CodeCheck", functions=functions)
@@ -108,6 +114,7 @@ class CodeCheck(Construct):
         )
         """What CloudFormation waits for."""
         self.resource.node.add_dependency(asking)
+        CodeNeeds(self.resource, functions)
         # Another resource for other code: what is created is checked, while a rollback only deletes it.
         base = Stack.of(self).get_logical_id(self.resource)
         self.resource.override_logical_id(Lazy.uncached_string(_Produced(lambda: f"{base}{self._digest()}")))

@@ -61,7 +61,8 @@ def check_contents(code: Path, handler: str) -> None:
     if module not in files and package not in files:
         msg = (
             f"handler must be in code, got {handler!r} and neither {module} nor {package} in {str(code)!r} "
-            f"({absolute}); give the folder that {module} is in, or another handler"
+            f"({absolute}); give the folder that {module} is in, another handler or, where it is that of a "
+            f"layer, code=lambda_.Code.from_asset({str(code)!r}), which is not looked into"
         )
         raise InvalidPropsError(msg)
 
@@ -108,10 +109,17 @@ def _sizes(folder: Path, excluded: Sequence[str]) -> Iterator[int]:
     """Sizes of the files that are deployed, as far as names tell."""
     patterns = [pattern.removeprefix("**/") for pattern in excluded]
 
-    def deployed(name: str) -> bool:
-        return not any(fnmatch(name, pattern) for pattern in patterns)
+    def deployed(place: str, names: list[str]) -> list[str]:
+        """Of the names in a folder: as CDK matches them, by name or by the way there."""
+        return [
+            name
+            for name in names
+            if not any(fnmatch(name, pattern) or f"{place}{name}" == pattern for pattern in patterns)
+        ]
 
     for root, folders, files in os.walk(folder):
-        folders[:] = filter(deployed, folders)
-        for name in filter(deployed, files):
+        way = os.path.relpath(root, folder).replace(os.sep, "/")
+        place = "" if way == "." else f"{way}/"
+        folders[:] = deployed(place, folders)
+        for name in deployed(place, files):
             yield os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118 - of some ten thousand

@@ -144,6 +144,8 @@ class CqrsFunction(Construct):
         _check_layers(used.layers)
         check_layer_regions(self, used.layers)
         inside = network(self, used.vpc, used.vpc_subnets, used.security_groups)
+        self.network = inside
+        """Where the function runs; None outside of a VPC."""
         let_logs_use(self, used.encryption_key)
         self.log_group = logs.LogGroup(
             self,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
 
     from constructs_lib.api.identity import Identity
+    from constructs_lib.functions.network import Network
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.parts import Part
     from constructs_lib.tables.attributes_bucket import AttributesBucket
@@ -282,6 +283,11 @@ class CqrsFunctions(Construct):
         """The roles that were made here: of the new functions, and of `tenant_sessions`."""
         of_tenants = [self.tenant_sessions.role] if self.tenant_sessions else []
         return [*(made.role for made in self._made.values()), *of_tenants]
+
+    @property
+    def networks(self) -> list[Network]:
+        """Where the functions that were made here run, those outside of any VPC left out."""
+        return [made.network for made in self._made.values() if made.network is not None]
 
     def check_quotas(self) -> None:
         """Refuse what makes a new function, or a role, larger than AWS takes, as they are now.

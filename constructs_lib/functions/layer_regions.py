@@ -8,6 +8,7 @@ from aws_cdk import Arn, ArnFormat, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment, is_made_here
+from constructs_lib.props.lookups import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,6 @@ def check_layer_regions(function: Construct, layers: Sequence[lambda_.ILayerVers
 def _region_of(layer: lambda_.ILayerVersion) -> str:
     """That of the ARN where it is written out: CDK takes an imported layer to be where it is imported."""
     arn = layer.layer_version_arn
-    if Token.is_unresolved(arn):
+    if not is_known(arn):
         return layer.env.region
     return Arn.split(arn, ArnFormat.COLON_RESOURCE_NAME).region or layer.env.region

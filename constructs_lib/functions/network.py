@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Stack, Token
+from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import check_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,8 @@ def network(
     """Give where a function runs that was given these props; None outside of a VPC.
 
     Raises:
-        InvalidPropsError: There are no such subnets, or Lambda takes no function there.
+        InvalidPropsError: There are no such subnets, Lambda takes no function there, or a stack of
+            another account, Region or stage makes them.
 
     """
     if vpc is True:
@@ -73,7 +75,10 @@ def network(
         return None
     if isinstance(vpc_subnets, dict):  # a struct, as CDK takes it, too
         vpc_subnets = ec2.SubnetSelection(**vpc_subnets)
-    _check_region(scope, vpc)
+    # Subnets that another account shares are imported, and of that account.
+    check_environment("vpc", vpc, scope, account_may_differ=True)
+    for group in security_groups or ():
+        check_environment("security_groups", group, scope, account_may_differ=True)
     if security_groups is not None and not 1 <= len(security_groups) <= _MOST_GROUPS:
         msg = (
             f"security_groups must be from 1 to {_MOST_GROUPS}, got {len(security_groups)}; "
@@ -105,16 +110,6 @@ def allow_network_interfaces(role: iam.Role) -> None:
             conditions={"ArnLike": {"lambda:SourceFunctionArn": functions}},
         )
     )
-
-
-def _check_region(scope: Construct, vpc: ec2.IVpc) -> None:
-    here, there = Stack.of(scope).region, vpc.env.region
-    if not Token.is_unresolved(here) and not Token.is_unresolved(there) and here != there:
-        msg = (
-            f"vpc must be in the region of the functions, {here}, got {vpc.node.path} in {there}; "
-            "pass a VPC of that region"
-        )
-        raise InvalidPropsError(msg)
 
 
 def _subnets(vpc: ec2.IVpc, selection: ec2.SubnetSelection | None) -> Sequence[ec2.ISubnet]:

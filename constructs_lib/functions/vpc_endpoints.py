@@ -118,7 +118,14 @@ class EndpointCheck:
         Annotations.of(self._function).add_warning_v2(warning_id, message)
 
     def _has_no_way_out(self) -> bool:
-        return any(_has_no_way_out(self._network.vpc, subnet) for subnet in self._network.subnets)
+        ways_out = {
+            route.route_table_id for route in _made(self._function, ec2.CfnRoute) if _leads_out(route)
+        }
+        return any(
+            subnet.route_table.route_table_id not in ways_out
+            and _is_known_to_be_shut_off(self._network.vpc, subnet)
+            for subnet in self._network.subnets
+        )
 
     def _called(self) -> set[str]:
         """The services, by the start of their actions."""
@@ -156,25 +163,32 @@ class EndpointCheck:
         name = str(Stack.of(endpoint).resolve(endpoint.service_name))
         if not name.replace("'", "").rstrip("]}").endswith(f".{service.suffix}"):
             return False
+        if endpoint.vpc_endpoint_type == "Interface":
+            return _answers_to_the_public_name(endpoint)
         routed = endpoint.route_table_ids
-        if not service.is_gateway or not routed or Token.is_unresolved(routed):
-            return service.is_gateway or endpoint.private_dns_enabled is not False
+        if not routed or Token.is_unresolved(routed):
+            return True
         tables = [subnet.route_table.route_table_id for subnet in self._network.subnets]
         # Of a subnet that was imported, the table may not be known.
         return all(table is None or table in routed for table in tables)
 
 
-def _has_no_way_out(vpc: ec2.IVpc, subnet: ec2.ISubnet) -> bool:
-    """Whether nothing leads from the subnet to the internet, as far as CDK knows."""
-    if any(subnet.subnet_id == isolated.subnet_id for isolated in vpc.isolated_subnets):
-        return True
-    if not isinstance(subnet, ec2.Subnet):
-        return False  # imported as a private one: it has a way out
-    return not any(
-        isinstance(route, ec2.CfnRoute)
-        and (route.destination_cidr_block in _EVERYWHERE or route.destination_ipv6_cidr_block in _EVERYWHERE)
-        for route in subnet.node.find_all()
+def _leads_out(route: ec2.CfnRoute) -> bool:
+    return route.destination_cidr_block in _EVERYWHERE or route.destination_ipv6_cidr_block in _EVERYWHERE
+
+
+def _is_known_to_be_shut_off(vpc: ec2.IVpc, subnet: ec2.ISubnet) -> bool:
+    """Whether a subnet without a route of this app has none: one imported as private has its own."""
+    return isinstance(subnet, ec2.Subnet) or any(
+        subnet.subnet_id == isolated.subnet_id for isolated in vpc.isolated_subnets
     )
+
+
+def _answers_to_the_public_name(endpoint: ec2.CfnVPCEndpoint) -> bool:
+    """Whether the SDK, which knows no other name, gets to an interface endpoint from within the VPC."""
+    options = endpoint.dns_options
+    inbound = getattr(options, "private_dns_only_for_inbound_resolver_endpoint", None)
+    return endpoint.private_dns_enabled is not False and inbound != "OnlyInboundResolver"
 
 
 def _endpoints(scope: Construct) -> Iterator[ec2.CfnVPCEndpoint]:

@@ -64,9 +64,9 @@ class Notifications(Construct):
         dead_letter_queue: An existing queue for what could not be handled or delivered.
             Defaults to a new one that keeps messages for 14 days.
         encryption_key: Customer managed key of the new topics and queues; its policy gets what
-            CloudWatch's alarms and SNS need. Defaults to a new key of the topics, with yearly
-            rotation: the key that AWS manages for SNS cannot be used by CloudWatch alarms; and
-            to the key that SQS owns for the queues.
+            CloudWatch's alarms and SNS need, also for topics of another account. Defaults to a
+            new key of the topics, with yearly rotation: the key that AWS manages for SNS cannot be
+            used by CloudWatch alarms; and to the key that SQS owns for the queues.
         alarm_emails: Addresses that alarms are sent to. AWS asks each to confirm. Defaults to
             none.
         alarm_subscriptions: Other subscribers to alarms, such as a chat's webhook. Defaults to
@@ -170,7 +170,7 @@ class Notifications(Construct):
             ),
         )
         if queue is None or dead_letter_queue is None:
-            let_topics_use(self, encryption_key)
+            let_topics_use(self, encryption_key, self.topic, self.alarm_topic)
         self._subscription = self._subscribe_queue(
             {name: sns.SubscriptionFilter(values) for name, values in _filter(service).items()},
             is_encrypted=queue is None and encryption_key is not None,

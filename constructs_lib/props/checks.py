@@ -1,6 +1,7 @@
 """Checks of construct properties: each raises `InvalidPropsError` that says how to fix it.
 
-Values that are only known when the stack is deployed (tokens) pass every check.
+Values that are only known when the stack is deployed (tokens) pass every check. What stands in for a
+text that CDK has yet to look up passes as a pattern: refused, it would never be looked up.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from aws_cdk import RemovalPolicy, Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
+from constructs_lib.props.lookups import is_known
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -141,7 +143,7 @@ def check_pattern(name: str, value: str | None, pattern: str, *, hint: str) -> N
         InvalidPropsError: ``value`` does not match.
 
     """
-    if value is None or Token.is_unresolved(value):
+    if value is None or not is_known(value):
         return
     if not re.fullmatch(pattern, value):
         msg = f"{name} must match {pattern}, got {value!r}; {hint}"

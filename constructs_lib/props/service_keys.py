@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Aws, Stack
+from aws_cdk import Annotations, Aws, Stack, Token
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.props.checks import check_key
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
 __all__ = ["let_alarms_use", "let_logs_use", "let_topics_use"]
@@ -48,19 +49,27 @@ def let_alarms_use(scope: Construct, key: kms.IKey | None) -> None:
     )
 
 
-def let_topics_use(scope: Construct, key: kms.IKey | None) -> None:
-    """Let SNS put messages into queues that are encrypted with ``key``, if there is one."""
+def let_topics_use(scope: Construct, key: kms.IKey | None, *topics: sns.ITopic) -> None:
+    """Let SNS put messages into queues that are encrypted with ``key``, if there is one.
+
+    That is from topics of this account, and of those that ``topics`` are known to be of.
+    """
     stack = Stack.of(scope)
-    _allow(
-        scope,
-        key,
-        sid="TopicsToQueues",
-        service="sns.amazonaws.com",
-        actions=_DATA_KEYS,
-        conditions={
-            "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:sns:{stack.region}:{stack.account}:*"}
-        },
-    )
+    named = {topic.env.account for topic in topics}
+    for account in (stack.account, *sorted(named - {stack.account})):
+        is_own = account == stack.account
+        if Token.is_unresolved(account) and not is_own:
+            continue  # not known: taken for this one
+        _allow(
+            scope,
+            key,
+            # No two statements of a policy may have the same.
+            sid="TopicsToQueues" if is_own else f"TopicsOf{account}ToQueues",
+            service="sns.amazonaws.com",
+            actions=_DATA_KEYS,
+            conditions={"ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:sns:{stack.region}:{account}:*"}},
+            of="" if is_own else f" of the account {account}",
+        )
 
 
 def _allow(
@@ -71,6 +80,7 @@ def _allow(
     service: str,
     actions: tuple[str, ...],
     conditions: dict[str, Any],
+    of: str = "",
 ) -> None:
     check_key(scope, key)
     if key is None:
@@ -85,6 +95,6 @@ def _allow(
         # On the stack, whose parts all have the key: a person wants to read it once.
         Annotations.of(Stack.of(scope)).add_warning_v2(
             f"cqrs:keyPolicy:{sid}",
-            f"the policy of the key {key.node.path} is its owner's, and has to let {service} do "
+            f"the policy of the key {key.node.path} is its owner's, and has to let {service}{of} do "
             f"{', '.join(actions)}; without that the deployment fails, or what {service} brings is lost",
         )

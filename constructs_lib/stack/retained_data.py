@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aws_cdk import Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.props.checks import check_pattern
+from constructs_lib.props.imported_names import (
+    check_bucket_name,
+    check_key_arn,
+    check_stream_arn,
+    check_table_name,
+    check_user_pool_id,
+)
+from constructs_lib.props.lookups import is_known
 from constructs_lib.props.strict_props import strict_dataclass
 from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.table_options import TableOptions
@@ -20,15 +27,6 @@ if TYPE_CHECKING:
     from constructs_lib.stack.cqrs_module import CqrsModule
 
 __all__ = ["RetainedData"]
-
-_STREAM: Final = (
-    r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/"
-    rf"[A-Za-z0-9_.-]+-{contract.COMMAND_SUFFIX}/stream/[^/]+"
-)
-_KEY: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
-_TABLE: Final = "[A-Za-z0-9_.-]{3,255}"
-_BUCKET: Final = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-_POOL: Final = "[a-z0-9-]+_[A-Za-z0-9]+"
 
 
 #: What a sync table may have.
@@ -91,11 +89,10 @@ class RetainedData:
         """Refuse what cannot be the name of anything."""
         for module, arn in self.command_table_streams.items():
             name = f"command_table_streams[{module!r}]"
-            if Token.is_unresolved(arn):
+            if not is_known(arn):
                 msg = f"{name} must be known at synthesis, got {arn}; write it as a literal"
                 raise InvalidPropsError(msg)
-            hint = "ask 'aws dynamodb describe-table' for LatestStreamArn of the command table"
-            check_pattern(name, arn, _STREAM, hint=hint)
+            check_stream_arn(name, arn, suffix=f"-{contract.COMMAND_SUFFIX}")
         for module in self.without_sync_table:
             if module not in self.command_table_streams:
                 msg = (
@@ -104,11 +101,11 @@ class RetainedData:
                 )
                 raise InvalidPropsError(msg)
         for table in ("session_table_name", "master_data_table_name"):
-            check_pattern(table, getattr(self, table), _TABLE, hint="it is an output of the former stack")
+            check_table_name(table, getattr(self, table), hint="it is an output of the former stack")
         for bucket in ("attributes_bucket_name", "failed_records_bucket_name"):
-            check_pattern(bucket, getattr(self, bucket), _BUCKET, hint="give the name, not the ARN")
-        check_pattern("user_pool_id", self.user_pool_id, _POOL, hint="it is such as 'eu-west-1_AbCdEfGhI'")
-        check_pattern("encryption_key_arn", self.encryption_key_arn, _KEY, hint="aliases are not enough")
+            check_bucket_name(bucket, getattr(self, bucket))
+        check_user_pool_id("user_pool_id", self.user_pool_id)
+        check_key_arn("encryption_key_arn", self.encryption_key_arn)
         encrypted = (
             self.command_table_streams,
             self.session_table_name,

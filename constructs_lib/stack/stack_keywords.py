@@ -10,6 +10,7 @@ from aws_cdk import Stack, Token
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
+from constructs_lib.props.imported_names import check_topic_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["stack_keywords"]
 
 _STACK_NAME: Final = "[A-Za-z][A-Za-z0-9-]{0,127}"
-_TOPIC_ARN: Final = "arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+"
 
 
 def stack_keywords(
@@ -36,7 +36,7 @@ def stack_keywords(
         if Token.is_unresolved(arn):
             msg = f"{name} must be known at synthesis, got a token; write the ARN as a literal"
             raise InvalidPropsError(msg)
-        check_pattern(name, arn, _TOPIC_ARN, hint="it is the ARN of an SNS topic")
+        check_topic_arn(name, arn)
     given = {"stack_name": stack_name, "notification_arns": notification_arns, **others}
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():

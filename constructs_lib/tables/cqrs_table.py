@@ -19,6 +19,7 @@ from constructs_lib.props.checks import (
 )
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.imported_names import check_stream_arn, check_table_name
+from constructs_lib.props.lookups import is_known
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
 from constructs_lib.tables.brought_table import check_distinct, check_keys, check_open_index, has_ttl
@@ -527,7 +528,7 @@ class CqrsTable(Construct):
 def _check_stream_of(table_name: str, stream_arn: str | None) -> None:
     """Refuse the stream of another table, whose commands would be lost in this module."""
     check_stream_arn("command_table_stream_arn", stream_arn)
-    if stream_arn is None or Token.is_unresolved(stream_arn) or Token.is_unresolved(table_name):
+    if stream_arn is None or not is_known(stream_arn) or not is_known(table_name):
         return
     if f":table/{table_name}/stream/" not in stream_arn:
         msg = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -11,11 +13,14 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_ssm as ssm
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
     AttributesBucket,
     CommandWorkflow,
+    CqrsApi,
+    CqrsFunction,
     CqrsTable,
     FailedRecords,
     Identity,
@@ -23,11 +28,13 @@ from constructs_lib import (
     MasterDataTable,
     Notifications,
     Processing,
+    RuntimeLayer,
     SessionTable,
     StreamProcessing,
 )
+from constructs_lib.props.lookups import is_stand_in
 from tests.constructs.conftest import new_app, permissions, warnings_of
-from tests.constructs.functions import imported_function, new_function
+from tests.constructs.functions import CODE, imported_function, new_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,6 +331,41 @@ def test_what_else_exists_is_used_by_name_arn_or_id(stack: cdk.Stack) -> None:
     assert permissions(stack)[f"{topics}t"] == {"sns:Publish"}
 
 
+def test_names_may_be_looked_up(stack: cdk.Stack) -> None:
+    def looked_up(name: str, default: str | None = None) -> str:
+        return ssm.StringParameter.value_from_lookup(stack, name, default)
+
+    # Before the lookup, CDK gives something else in its place.
+    name = looked_up("/shop/name")
+    assert is_stand_in(name)
+    SessionTable.from_table_name(stack, "Sessions", name)
+    MasterDataTable.from_table_name(stack, "Settings", name)
+    CqrsTable.from_table_names(stack, "Order", table_name_prefix=name, command_table_stream_arn=name)
+    stream = "arn:aws:dynamodb:eu-west-1:111111111111:table/other-command/stream/2026"
+    CqrsTable.from_table_names(stack, "Note", table_name_prefix=name, command_table_stream_arn=stream)
+    people = Identity.from_user_pool_id(stack, "Identity", name)
+    assert people.region == "eu-west-1"
+    layer = RuntimeLayer.from_arn(stack, "Layer", name)
+    function = CqrsFunction(stack, "Function", code=CODE, handler="index.handler", layers=[layer])
+    CqrsApi(stack, "Api", function=function.function, identity=people)
+    # CDK itself takes apart what is an ARN, and checks the names of buckets.
+    with refused("bucket_name must have its form .* give value_from_lookup default_value='any-bucket'"):
+        AttributesBucket.from_bucket_name(stack, "Refused", name)
+    topic = "arn:aws:sns:eu-west-1:111111111111:any"
+    with refused(
+        f"topic_arn must have its form .* got 'dummy-value-for-/shop/name'.* default_value='{topic}'"
+    ):
+        Notifications.from_topic_arns(stack, "Refused", topic_arn=name, alarm_topic_arn=name)
+    with refused(
+        "state_machine_arn must have its form .* default_value='arn:aws:states:eu-west-1:111111111111:"
+    ):
+        CommandWorkflow.from_state_machine_arn(stack, "Refused", name)
+    AttributesBucket.from_bucket_name(stack, "Bucket", looked_up("/shop/bucket", "any-bucket"))
+    manifest = Path(cdk.App.of(stack).synth().directory, "manifest.json").read_text(encoding="utf-8")
+    missing = {entry["props"]["parameterName"] for entry in json.loads(manifest)["missing"]}
+    assert missing == {"/shop/name", "/shop/bucket"}
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -345,6 +387,15 @@ def test_what_else_exists_is_used_by_name_arn_or_id(stack: cdk.Stack) -> None:
             "topic_arn must match .* got 't'",
         ),
         (lambda s: SessionTable.from_table_name(s, "X", 5), "table_name must be a text, got 5"),
+        (
+            lambda s: CqrsTable.from_table_names(
+                s,
+                "X",
+                table_name_prefix="x",
+                command_table_stream_arn="arn:aws:dynamodb:eu-west-1:111111111111:table/x-command/stream/a/b",
+            ),
+            "command_table_stream_arn must match",
+        ),
     ],
 )
 def test_what_cannot_be_a_name_arn_or_id_is_refused(

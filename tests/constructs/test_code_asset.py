@@ -77,6 +77,7 @@ def test_the_projects_own_folder_is_deployed_without_what_is_no_code() -> None:
     assert deployed(".", "cdk.out") == first
     into_elsewhere = deployed(".", "build/synthesized")
     assert into_elsewhere[1] == first[1]
+    grow(Path("build/synthesized/large.bin"), MOST_UNPACKED_BYTES)
     assert deployed(".", "build/synthesized") == into_elsewhere
 
 
@@ -116,6 +117,11 @@ def archive(path: Path, *names: str) -> Path:
             r"handler must be in code, got 'main\.app' and neither main\.py nor main/",
         ),
         (".", "orders.prices.app", r"neither orders/prices\.py nor orders/prices/__init__\.py in '\.'"),
+        (
+            ".",
+            "datadog_lambda.handler.handler",
+            r"; give the folder .* of a layer, code=lambda_\.Code\.from_asset\('\.'\), which is not",
+        ),
         (".", "main", r"handler must match .*, got 'main'; write the module and the name in it"),
         (".", "main.py:app", "handler must match .*, got 'main.py:app'"),
     ],
@@ -166,17 +172,20 @@ def test_code_that_hides_a_module_of_python_gets_a_warning(stack: cdk.Stack, pro
     assert warnings_of(stack) == ["cqrs:hiddenModule"]
 
 
-def test_code_may_be_as_large_as_lambda_unpacks(tmp_path: Path) -> None:
-    def grow(name: str, size: int) -> None:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        with (tmp_path / name).open("wb") as file:
-            file.truncate(size)  # takes no room
+def grow(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)  # takes no room
 
-    excluded = ["**/tests"]
-    grow("tests/data.bin", 10 * MOST_UNPACKED_BYTES)
-    grow("model.bin", MOST_UNPACKED_BYTES)
+
+def test_code_may_be_as_large_as_lambda_unpacks(tmp_path: Path) -> None:
+    excluded = ["**/tests", "build/assembly"]
+    for name in ("tests/data.bin", "orders/tests/data.bin", "build/assembly/data.bin"):
+        grow(tmp_path / name, MOST_UNPACKED_BYTES + 1)
+    grow(tmp_path / "model.bin", MOST_UNPACKED_BYTES)
     check_size(tmp_path, excluded)
-    grow("main.py", 1)
+    # Of the same name, and elsewhere: it is deployed.
+    grow(tmp_path / "orders" / "build" / "assembly" / "data.bin", 1)
     with pytest.raises(InvalidPropsError, match="at most 262144000 bytes, layers included, got 262144001 in"):
         check_size(tmp_path, excluded)
 

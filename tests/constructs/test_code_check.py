@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import boto3
 import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
+from botocore.exceptions import EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
@@ -104,6 +108,45 @@ def test_whatever_changes_a_function_makes_another_check(tmp_path: Path) -> None
     assert len({*same, *others}) == 4
 
 
+def test_it_waits_for_what_an_import_may_need(stack: cdk.Stack) -> None:
+    isolated = ec2.SubnetConfiguration(name="own", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=1, subnet_configuration=[isolated])
+    other = ec2.Vpc(stack, "Other", max_azs=1, subnet_configuration=[isolated])
+    made = functions(stack, vpc=vpc, notifier=imported_function(stack, "Mine"))
+    CodeCheck(stack, "CodeCheck", functions=made)
+    # All of this comes after the check, as it may in an app.
+    for name, network in {"Near": vpc, "Far": other}.items():
+        secrets = ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER
+        network.add_interface_endpoint(name, service=secrets, open=False)
+    vpc.add_gateway_endpoint("Tables", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
+    database = ec2.Connections(
+        security_groups=[ec2.SecurityGroup(stack, "Database", vpc=vpc)], default_port=ec2.Port.tcp(5432)
+    )
+    database.allow_default_port_from(made.worker)  # type: ignore[arg-type] - as every database has them
+    subnet = vpc.isolated_subnets[0]
+    assert isinstance(subnet, ec2.Subnet)
+    subnet.add_route("ToOthers", router_type=ec2.RouterType.TRANSIT_GATEWAY, router_id="tgw-1")
+    role = made.worker.role
+    assert isinstance(role, iam.Role)
+    stranger = iam.Role(stack, "Stranger", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    read = iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=["*"])
+    iam.Policy(stack, "Inline", statements=[read], roles=[role])
+    iam.ManagedPolicy(stack, "Managed", statements=[read], roles=[stranger, role])
+    iam.Policy(stack, "Strangers", statements=[read], roles=[stranger])
+    (check,) = checks(stack).values()
+    waits = sorted(re.sub("[0-9A-F]{8}$", "", name) for name in check["DependsOn"])
+    ingress = [name for name in waits if name.startswith("Databasefrom")]
+    own = [name for name in waits if name.startswith("CodeCheckAsking")]
+    assert len(ingress) == 1
+    assert [name for name in waits if name not in {*ingress, *own}] == [
+        "Inline",
+        "Managed",
+        "VpcNear",
+        "VpcTables",
+        "VpcownSubnet1ToOthers",
+    ]
+
+
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """Lambda, as the function that asks gets to see it."""
@@ -121,8 +164,43 @@ def answer(found: Any, **more: Any) -> dict[str, Any]:
     return {"Payload": StreamingBody(io.BytesIO(json.dumps(found).encode()), None), **more}
 
 
-def test_a_permission_that_is_new_gets_the_time_that_it_needs(aws: Stubber) -> None:
-    aws.add_client_error("invoke", "AccessDeniedException")
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "AccessDeniedException",
+        "KMSAccessDeniedException",
+        "ServiceException",
+        "ResourceNotReadyException",
+        "ENINotReadyException",
+        "EC2AccessDeniedException",
+    ],
+)
+def test_what_is_new_gets_the_time_that_it_needs(aws: Stubber, refusal: str) -> None:
+    aws.add_client_error("invoke", refusal)
+    aws.add_response("invoke", answer({"problems": []}))
+    assert check_handler.ask("api") == []
+
+
+def test_a_right_of_the_code_itself_gets_that_time_too(aws: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {"errorType": "ClientError", "errorMessage": "AccessDeniedException ... GetSecretValue"}
+    aws.add_response("invoke", answer(error, FunctionError="Unhandled"))
+    aws.add_response("invoke", answer({"problems": []}))
+    assert check_handler.ask("api") == []
+    monkeypatch.setattr(check_handler, "PATIENCE", 0)
+    aws.add_response("invoke", answer(error, FunctionError="Unhandled"))
+    assert check_handler.ask("api") == ["ClientError: AccessDeniedException ... GetSecretValue"]
+
+
+def test_a_connection_that_breaks_is_made_again(aws: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, broken = aws.client, iter([True, False])
+    invoke = client.invoke
+
+    def break_once(**call: Any) -> Any:
+        if next(broken):
+            raise EndpointConnectionError(endpoint_url="https://lambda")
+        return invoke(**call)
+
+    monkeypatch.setattr(client, "invoke", break_once)
     aws.add_response("invoke", answer({"problems": []}))
     assert check_handler.ask("api") == []
 
@@ -147,7 +225,7 @@ def test_what_is_no_app_is_told_so(aws: Stubber, found: Any) -> None:
     assert check_handler.ask("api") == ["no answer to the operation 'check': the handler must be a CqrsApp"]
 
 
-def test_an_import_that_fails_is_told_with_its_text(aws: Stubber) -> None:
+def test_an_import_that_time_does_not_mend_is_told_at_once(aws: Stubber) -> None:
     error = {"errorType": "KeyError", "errorMessage": "'DATABASE_URL'"}
     aws.add_response("invoke", answer(error, FunctionError="Unhandled"))
     assert check_handler.ask("api") == ["KeyError: 'DATABASE_URL'"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
@@ -22,6 +23,7 @@ from constructs_lib import (
 )
 from tests.constructs.conftest import new_app, warnings_of
 from tests.constructs.functions import CODE
+from tests.constructs.test_connecting import said
 from tests.constructs.test_stack_keywords import shop
 
 if TYPE_CHECKING:
@@ -137,6 +139,33 @@ def test_a_queue_that_gets_a_key_keeps_its_subscription() -> None:
         return set(Template.from_stack(stack).find_resources("AWS::SNS::Subscription"))
 
     assert subscriptions(None) == subscriptions(kms.Key(cdk.Stack(new_app(), "Keys"), "Key"))
+
+
+def test_topics_of_another_account_may_use_the_key_of_the_queues() -> None:
+    stack = cdk.Stack(new_app(), "Test", env=HOME)
+    key = kms.Key(stack, "Key")
+    theirs = [
+        sns.Topic.from_topic_arn(stack, name, f"arn:aws:sns:eu-west-1:{account}:{name}")
+        for name, account in (("status", "222222222222"), ("alarms", "333333333333"), ("more", HOME.account))
+    ]
+    imported = kms.Key.from_key_arn(stack, "Imported", ARN)
+    for number, (topic, used) in enumerate([(theirs[0], key), (theirs[2], key), (theirs[0], imported)]):
+        Notifications(
+            stack, f"Notifications{number}", topic=topic, alarm_topic=theirs[1], encryption_key=used
+        )
+    (made,) = Template.from_stack(stack).find_resources("AWS::KMS::Key").values()
+    sources = {
+        s["Sid"]: s["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1]
+        for s in made["Properties"]["KeyPolicy"]["Statement"]
+        if s["Principal"].get("Service") == "sns.amazonaws.com"
+    }
+    assert sources == {
+        "TopicsToQueues": ":sns:eu-west-1:111122223333:*",
+        "TopicsOf222222222222ToQueues": ":sns:eu-west-1:222222222222:*",
+        "TopicsOf333333333333ToQueues": ":sns:eu-west-1:333333333333:*",
+    }
+    (text,) = said(stack, "cqrs:keyPolicy:TopicsOf222222222222ToQueues")
+    assert "has to let sns.amazonaws.com of the account 222222222222 do kms:Decrypt" in text
 
 
 def test_what_an_imported_key_has_to_allow_is_said_once() -> None:

@@ -171,6 +171,8 @@ def test_the_example_of_the_docs_holds(tmp_path: Path) -> None:
         ({"command_table_streams": {"order": f"{TABLES}/dev-shop-order-command"}}, "LatestStreamArn"),
         ({"command_table_streams": {"order": f"{TABLES}/dev-shop-order-data/stream/{LABEL}"}}, "must match"),
         ({"command_table_streams": {"order": cdk.Fn.ref("Stream")}}, "must be known at synthesis"),
+        ({"command_table_streams": {"order": "dummy-value-for-/stream"}}, "must be known at synthesis"),
+        ({"encryption_key_arn": "dummy-value-for-/key"}, "default_value='arn:aws:kms:eu-west-1"),
         ({"command_table_streams": [f"{TABLES}/x-command/stream/{LABEL}"]}, "must be a mapping, got"),
         ({"without_sync_table": ["memo"]}, "must name modules of command_table_streams, got 'memo'"),
         ({"attributes_bucket_name": f"arn:aws:s3:::{BUCKET}"}, "give the name, not the ARN"),

@@ -239,6 +239,57 @@ def test_private_subnets_without_a_route_have_no_way_out(stack: cdk.Stack) -> No
     assert needed(stack) == {"Report": ["DynamoDb"]}
 
 
+def test_a_route_that_the_app_adds_is_a_way_out(stack: cdk.Stack) -> None:
+    """A network account often has the NAT gateways, behind a transit gateway."""
+    own = ec2.SubnetConfiguration(name="own", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    vpc, shut = (ec2.Vpc(stack, name, max_azs=2, subnet_configuration=[own]) for name in ("Vpc", "Shut"))
+    theirs = imported(stack)
+    first, second = vpc.isolated_subnets
+    assert isinstance(first, ec2.Subnet)
+    first.add_route(
+        "Out", router_type=ec2.RouterType.TRANSIT_GATEWAY, router_id="tgw", destination_cidr_block="0.0.0.0/0"
+    )
+    for name, subnet in {"Second": second, "Imported": theirs.isolated_subnets[0]}.items():
+        ec2.CfnRoute(
+            stack,
+            name,
+            route_table_id=subnet.route_table.route_table_id,
+            destination_cidr_block="0.0.0.0/0",
+            transit_gateway_id="tgw",
+        )
+    orders = CqrsTable(stack, "Order")
+    for name, network, subnet in (
+        ("First", vpc, first),
+        ("Other", vpc, second),
+        ("Without", shut, shut.isolated_subnets[0]),
+        ("Last", theirs, theirs.isolated_subnets[0]),
+    ):
+        chosen = ec2.SubnetSelection(subnets=[subnet])
+        report = CqrsFunction(
+            stack, name, code=CODE, handler="index.handler", vpc=network, vpc_subnets=chosen
+        )
+        orders.connect(report.function, rights=["read"])
+    assert needed(stack) == {"Without": ["DynamoDb"]}
+
+
+def test_an_endpoint_whose_name_leads_nowhere_is_none(stack: cdk.Stack) -> None:
+    """DynamoDB and S3 have interface endpoints, too, beside their gateways."""
+    vpcs = [ec2.Vpc(stack, f"Vpc{n}", nat_gateways=0, max_azs=1) for n in range(4)]
+    for number, vpc in enumerate(vpcs):
+        report = CqrsFunction(stack, f"Report{number}", code=CODE, handler="index.handler", vpc=vpc)
+        CqrsTable(stack, f"Order{number}").connect(report.function, rights=["read"])
+    dynamodb = ec2.InterfaceVpcEndpointAwsService.DYNAMODB
+    vpcs[0].add_interface_endpoint("Own", service=dynamodb, private_dns_enabled=True)
+    vpcs[1].add_interface_endpoint("Own", service=dynamodb, private_dns_enabled=False)
+    inbound = vpcs[2].add_interface_endpoint("Own", service=dynamodb).node.default_child
+    assert isinstance(inbound, ec2.CfnVPCEndpoint)
+    # For those who ask from outside of the VPC.
+    inbound.dns_options = ec2.CfnVPCEndpoint.DnsOptionsSpecificationProperty(
+        private_dns_only_for_inbound_resolver_endpoint="OnlyInboundResolver"
+    )
+    assert needed(stack) == {f"Report{number}": ["DynamoDb"] for number in (1, 2, 3)}
+
+
 def test_a_vpc_that_is_yet_to_be_looked_up_is_no_trouble() -> None:
     env = cdk.Environment(account="111111111111", region="eu-west-1")
     stack = cdk.Stack(new_app(), "Shop", env=env)
@@ -274,10 +325,37 @@ def test_where_no_function_can_be_is_refused(props: dict[str, Any], message: str
         CqrsFunction(stack, "Report", code=CODE, handler="index.handler", **given)
 
 
-def test_a_vpc_of_another_region_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (
+            cdk.Environment(account="111111111111", region="us-east-1"),
+            "got There/.* in 111111111111/us-east-1",
+        ),
+        (
+            cdk.Environment(account="222222222222", region="eu-west-1"),
+            "got There/.* in 222222222222/eu-west-1",
+        ),
+        (None, "of a stack with the same env as Here, .*got There/.* in unknown/unknown"),
+    ],
+)
+def test_a_vpc_of_a_stack_elsewhere_is_refused(there: cdk.Environment | None, message: str) -> None:
     app = new_app()
-    there = cdk.Stack(app, "There", env=cdk.Environment(account="111111111111", region="us-east-1"))
+    theirs = cdk.Stack(app, "There", env=there)
     here = cdk.Stack(app, "Here", env=cdk.Environment(account="111111111111", region="eu-west-1"))
-    vpc = ec2.Vpc(there, "Vpc", max_azs=1)
-    with pytest.raises(InvalidPropsError, match="vpc must be in the region of the functions, eu-west-1, got"):
+    vpc = ec2.Vpc(theirs, "Vpc", max_azs=1)
+    with pytest.raises(InvalidPropsError, match=f"vpc must be .*{message}"):
         CqrsFunction(here, "Report", code=CODE, handler="index.handler", vpc=vpc)
+    group = ec2.SecurityGroup(theirs, "Group", vpc=vpc)
+    with pytest.raises(InvalidPropsError, match=f"security_groups must be .*{message}"):
+        CqrsFunction(
+            here, "Other", code=CODE, handler="index.handler", vpc=imported(here), security_groups=[group]
+        )
+
+
+def test_a_vpc_that_another_account_shares_is_none_of_its_stacks() -> None:
+    app = new_app()
+    theirs = cdk.Stack(app, "There", env=cdk.Environment(account="222222222222", region="eu-west-1"))
+    here = cdk.Stack(app, "Here", env=cdk.Environment(account="111111111111", region="eu-west-1"))
+    vpc = imported(theirs)
+    CqrsFunction(here, "Report", code=CODE, handler="index.handler", vpc=vpc)
