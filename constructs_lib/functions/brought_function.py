@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.parts import ServiceFunctions
 
-__all__ = ["BroughtFunction", "is_own_function"]
+__all__ = ["BroughtFunction", "behind", "is_own_function"]
 
 _ID: Final = "CqrsVariables"
 
@@ -60,9 +60,9 @@ class BroughtFunction(Construct):
     @classmethod
     def of(cls, function: lambda_.IFunction) -> BroughtFunction:
         """Give what is known of ``function``; the same for all who ask."""
-        behind = _behind(function)
-        known = behind.node.try_find_child(_ID)
-        return known if isinstance(known, cls) else cls(behind)
+        holder = behind(function)
+        known = holder.node.try_find_child(_ID)
+        return known if isinstance(known, cls) else cls(holder)
 
     def sets(self, variable: str) -> bool:
         """Whether the function sets a variable itself."""
@@ -137,8 +137,8 @@ def is_own_function(functions: ServiceFunctions | lambda_.IFunction) -> TypeIs[l
     return False
 
 
-def _behind(function: lambda_.IFunction) -> lambda_.IFunction:
-    """The function whose configuration has the variables."""
+def behind(function: lambda_.IFunction) -> lambda_.IFunction:
+    """Give the function whose configuration has the variables: not an alias or a version of it."""
     if isinstance(function, lambda_.Alias):
         return function.version.lambda_
     return function.lambda_ if isinstance(function, lambda_.Version) else function

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations, Aws, Duration, RemovalPolicy
+from aws_cdk import Annotations, Aws, Duration, Names, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.mapping_rights import give_before
 from constructs_lib.functions.reserved_concurrency import concurrency_of_queue
 from constructs_lib.messaging.brought_messaging import check_brought, check_only_consumer, check_senders
 from constructs_lib.messaging.encrypted_queue import subscribe_encrypted_queue
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
 
@@ -327,14 +327,17 @@ class Notifications(Construct):
             "has no destination of its own",
             "Serverless-LambdaEventSourceMappingDestination",
         )
-        function.add_event_source(
-            event_sources.SqsEventSource(
-                self.queue,
-                batch_size=batch_size,
-                max_concurrency=max_concurrency,
-                report_batch_item_failures=True,
-            )
+        mapping = lambda_.EventSourceMapping(
+            cast("Construct", function),
+            # As SqsEventSource, which once made it, would call it: another id would be another mapping.
+            f"SqsEventSource:{Names.node_unique_id(self.queue.node)}",
+            target=function,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=batch_size,
+            max_concurrency=max_concurrency,
+            report_batch_item_failures=True,
         )
+        give_before(mapping, function, [self.queue.grant_consume_messages(function)])
 
     def metric_dead_letters(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Messages that wait in the dead-letter queue, at most over ``period`` (5 minutes)."""

@@ -37,7 +37,7 @@ from constructs_lib import (
 )
 from constructs_lib.functions.function_elsewhere import timeout_of
 from tests.constructs.conftest import new_app, warnings_of
-from tests.constructs.functions import CODE, new_function
+from tests.constructs.functions import CODE, imported_function, new_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,6 +272,27 @@ def test_a_function_of_another_stack_gets_its_rights_and_calls_from_this_one() -
     assert [name for name in named if name in str(left)] == list(named)
     assert "SNS_TOPIC_ARN" not in str(left).replace("SNS_ALARM", "")
     assert warnings_of(here).count("cqrs:functionOfAnotherStack") == 1
+
+
+def test_mappings_wait_for_the_rights_of_a_function_that_is_there_before_them() -> None:
+    """Lambda refuses a mapping whose function may not read yet, and the deployment is rolled back."""
+    app = new_app(flags=False)
+    there, here = pairs(app, "shop", HERE)
+    imported = imported_function(here, "mine")
+    made = functions(here, stream=new_function(there, "Stream"), notifier=new_function(there, "Notifier"))
+    orders, told = tables(here), notifications(here, encryption_key=key(here))
+    StreamProcessing(here, "Elsewhere", table=orders, function=made.stream)
+    StreamProcessing(here, "Imported", table=orders, function=imported)
+    told.add_consumer(made.notifier)
+    Notifications(here, "Others", alarm_emails=["on-call@example.com"]).add_consumer(imported)
+    template = Template.from_stack(here)
+    policies = template.find_resources("AWS::IAM::Policy")
+    mappings = template.find_resources("AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 4
+    for mapping in mappings.values():
+        (policy,) = (name for name in mapping["DependsOn"] if name in policies)
+        stream = json.dumps(mapping["Properties"]["EventSourceArn"])
+        assert stream in json.dumps(policies[policy])
 
 
 def test_the_timeout_of_a_function_of_another_stack_is_known() -> None:
