@@ -371,7 +371,8 @@ class CqrsTable(Construct):
 
         Raises:
             InvalidPropsError: There is no such right, or ``rights`` are for the functions of a service,
-                whose rights follow from what each is for.
+                whose rights follow from what each is for, or a function of your own knows another
+                service, or a module of this name with other tables.
 
         """
         if is_own_function(functions):
@@ -413,7 +414,8 @@ class CqrsTable(Construct):
                 raise InvalidPropsError(msg)
             getattr(self.grants, right)(own.function)
         # All names: the function may be of another service, or of none.
-        own.add_module(self.module_name, self.module_settings)
+        names = {name: naming.table_name(self._prefix, name) for name in self._made} if self._prefix else {}
+        own.add_module(self.module_name, self.module_settings, names)
         self._own.append(own)
         self._tell_service(own)
 

@@ -349,6 +349,52 @@ def test_a_function_of_ones_own_knows_all_its_modules_and_their_service(stack: c
         log.connect(report)  # type: ignore[arg-type]
 
 
+def test_a_function_works_for_one_service_and_knows_one_module_of_a_name(stack: cdk.Stack) -> None:
+    shared = new_function(stack, "Shared")
+    functions(stack, worker=shared)
+    again: dict[str, Any] = {"code": CODE, "handler": "index.handler", "app_name": "shop"}
+    for number, (props, said_of) in enumerate(
+        (
+            ({"app_name": "crm", "worker": shared}, "APP_NAME of Test/Shared must be .* 'crm' beside 'shop'"),
+            ({"env_name": "prod", "worker": shared}, "NODE_ENV of Test/Shared .* 'prod' beside 'dev'"),
+            ({"notifier": shared}, "CQRS_FUNCTION of Test/Shared .* 'notifier' beside 'worker'"),
+        )
+    ):
+        with pytest.raises(InvalidPropsError, match=said_of):
+            CqrsFunctions(stack, f"Others{number}", **{**again, **props})
+    mine = new_function(stack, "Mine")
+    prefixes = ("dev-shop-order", "dev-crm-order", None)
+    shop, crm, unnamed = (
+        CqrsTable(stack, f"Order{number}", module_name="order", table_name_prefix=prefix)
+        for number, prefix in enumerate(prefixes)
+    )
+    shop.connect(mine)
+    shop.connect(mine, rights=["read"])
+    for other in (crm, unnamed):
+        with pytest.raises(InvalidPropsError, match=r"modules of Test/Mine must have different .* 'order'"):
+            other.connect(mine)
+
+
+def test_a_table_is_the_same_by_its_convention_and_by_all_its_names(stack: cdk.Stack) -> None:
+    """A service says nothing of names that its functions know; a function of one's own is told them."""
+    sets = {Env.APP_NAME: "mine", Env.NODE_ENV: "mine"}
+    cases: list[tuple[str | None, dict[str, str]]] = [
+        ("dev-shop0-order", {}),
+        ("dev-shop1-order", sets),
+        (None, {}),
+    ]
+    for number, (prefix, environment) in enumerate(cases):
+        own = new_function(stack, f"Own{number}", environment=environment)
+        orders = CqrsTable(stack, f"Order{number}", module_name="order", table_name_prefix=prefix)
+        app_name = f"shop{number}"
+        made = CqrsFunctions(
+            stack, f"F{number}", code=CODE, handler="index.handler", app_name=app_name, worker=own
+        )
+        orders.connect(own)
+        orders.connect(made)
+        orders.connect(own)
+
+
 def permissions_of(stack: cdk.Stack, construct_id: str) -> dict[str, set[str]]:
     """What the policy of one function allows, by the beginning of the resource's logical id."""
     policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy").items()

@@ -314,12 +314,27 @@ def policies_of_imported_roles(stack: cdk.Stack) -> list[dict[str, Any]]:
 
 def test_two_services_use_one_function_without_overwriting_each_others_policy() -> None:
     app = new_app(flags=False)
-    shared = new_function(cdk.Stack(app, "There", env=HERE))
+    says = {"APP_NAME": "ab", "NODE_ENV": "dev"}
+    shared = new_function(cdk.Stack(app, "There", env=HERE), environment=says)
     stacks = [cdk.Stack(app, name, env=HERE) for name in ("A", "B")]
     for here in stacks:
-        tables(here).connect(functions(here, worker=shared))
+        tables(here, module_name=f"order-{here.node.id.lower()}").connect(functions(here, worker=shared))
     names = [policy["PolicyName"] for here in stacks for policy in policies_of_imported_roles(here)]
     assert len(set(names)) == len(names) == 2
+
+
+def test_a_function_of_another_stack_works_for_one_service() -> None:
+    app = new_app()
+    there = cdk.Stack(app, "There", env=HERE)
+    shared = new_function(there)
+    functions(cdk.Stack(app, "Shop", env=HERE), worker=shared)
+    with pytest.raises(InvalidPropsError, match=r"APP_NAME of There/Function must be .* 'crm' beside 'shop'"):
+        functions(cdk.Stack(app, "Crm", env=HERE), worker=shared)
+    says = new_function(there, "Says", environment={"APP_NAME": "mine", "NODE_ENV": "dev"})
+    shop, crm = (cdk.Stack(app, name, env=HERE) for name in ("ShopHere", "CrmHere"))
+    tables(shop).connect(functions(shop, worker=says))
+    with pytest.raises(InvalidPropsError, match="modules of There/Says must have different names"):
+        tables(crm).connect(functions(crm, worker=says))
 
 
 def test_a_role_that_must_not_be_changed_stays_as_it_is() -> None:
