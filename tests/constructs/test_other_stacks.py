@@ -36,6 +36,7 @@ from constructs_lib import (
     StreamProcessing,
 )
 from constructs_lib.functions.function_elsewhere import timeout_of
+from constructs_lib.functions.secret_grants import allow_secret
 from tests.constructs.conftest import new_app, warnings_of
 from tests.constructs.functions import CODE, imported_function, new_function
 
@@ -379,6 +380,25 @@ def test_a_nested_stack_uses_a_function_of_its_parent_without_a_circle() -> None
     )
     assert parameters == {}  # the nested stack waits for nothing of the parent, which waits for it
     assert len(resources(stack, "AWS::Lambda::EventSourceMapping")) == 1
+
+
+def test_a_secret_that_exists_is_read_with_its_key_by_every_name_it_may_have() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", HERE)
+    arn = "arn:aws:{}:eu-west-1:111111111111:{}"
+    a_key = arn.format("kms", "key/12345678-1234-1234-1234-123456789012")
+    partly, fully = (arn.format("secretsmanager", f"secret:{name}") for name in ("db", "api-aBcDeF"))
+    mine = new_function(here)
+    for number, scope in enumerate((there, here)):
+        named = secretsmanager.Secret.from_secret_attributes
+        with_key = {"encryption_key": kms.Key.from_key_arn(scope, "Key", f"{a_key[:-1]}{number}")}
+        allow_secret(mine, named(scope, "Db", secret_partial_arn=f"{partly}{number}", **with_key))
+        allow_secret(mine, named(scope, "Api", secret_complete_arn=fully, **with_key))
+    policy = json.dumps(resources(here, "AWS::IAM::Policy"))
+    for readable in (f"{partly}0-??????", f"{partly}1-??????", fully, f"{a_key[:-1]}0", f"{a_key[:-1]}1"):
+        assert f'"{readable}"' in policy
+    assert "kms:Decrypt" in policy
+    assert '"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"' in policy
 
 
 def test_queues_of_another_stack_are_refused_for_topics_of_this_one() -> None:
