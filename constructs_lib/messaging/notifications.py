@@ -237,6 +237,7 @@ class Notifications(Construct):
         queue is not connected by this: see `add_consumer`.
         """
         if is_own_function(functions):
+            check_environment("topic", self.topic, functions, account_may_differ=True)
             own = BroughtFunction.of(functions)
             self.grants.publish(own.function)
             own.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn)

@@ -218,6 +218,7 @@ class CommandWorkflow(Construct):
 
         """
         if is_own_function(functions):
+            check_environment("state_machine", self.state_machine, functions)
             own = BroughtFunction.of(functions)
             self._check_not_worker(own.function)
             self.grants.start(own.function)

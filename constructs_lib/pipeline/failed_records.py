@@ -122,6 +122,7 @@ class FailedRecords(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let operator, or a function of your own, look at the records and send them again."""
         if is_own_function(functions):
+            check_environment("bucket", self.bucket, functions, account_may_differ=True)
             own = BroughtFunction.of(functions)
             self.grants.replay(own.function)
             own.set_variable(Env.FAILED_RECORDS_BUCKET_NAME, self.bucket.bucket_name)

@@ -136,6 +136,7 @@ class AttributesBucket(Construct):
         A function of your own may do both, for all tenants.
         """
         if is_own_function(functions):
+            check_environment("bucket", self.bucket, functions, account_may_differ=True)
             own = BroughtFunction.of(functions)
             self.grants.read_write(own.function)
             own.set_variable(Env.S3_BUCKET_NAME, self.bucket.bucket_name)

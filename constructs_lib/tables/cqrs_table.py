@@ -376,6 +376,7 @@ class CqrsTable(Construct):
 
         """
         if is_own_function(functions):
+            self._check_where(functions)
             self._connect_own(
                 BroughtFunction.of(functions), ("publish", "read") if rights is None else rights
             )
@@ -386,15 +387,7 @@ class CqrsTable(Construct):
         self._service = functions
         for earlier in self._own:
             self._tell_service(earlier)
-        tables = {
-            "command_table": self.command_table,
-            "data_table": self.data_table,
-            "history_table": self.history_table,
-            "sync_table": self.sync_table,
-        }
-        for name, table in tables.items():
-            if table is not None:
-                check_environment(name, table, functions.api, hint=BY_NAME)
+        self._check_where(functions.api)
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE
@@ -406,6 +399,17 @@ class CqrsTable(Construct):
         if is_inline:
             self.grants.apply(functions.stream)
             functions.add_applier(functions.stream)
+
+    def _check_where(self, function: lambda_.IFunction) -> None:
+        tables = {
+            "command_table": self.command_table,
+            "data_table": self.data_table,
+            "history_table": self.history_table,
+            "sync_table": self.sync_table,
+        }
+        for name, table in tables.items():
+            if table is not None:
+                check_environment(name, table, function, hint=BY_NAME)
 
     def _connect_own(self, own: BroughtFunction, rights: Sequence[str]) -> None:
         for right in [rights] if isinstance(rights, str) else rights:

@@ -112,6 +112,7 @@ class MasterDataTable(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the functions that apply commands, or one of your own, look up how long rows are kept."""
         if is_own_function(functions):
+            check_environment("table", self.table, functions, hint=BY_NAME)
             own = BroughtFunction.of(functions)
             self.grants.read(own.function)
             own.set_variable(Env.MASTER_DATA_TABLE_NAME, self.table.table_name)

@@ -119,6 +119,7 @@ class SessionTable(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the api function, or one of your own, note who wrote what; tell it for how long that counts."""
         if is_own_function(functions):
+            check_environment("table", self.table, functions, hint=BY_NAME)
             own = BroughtFunction.of(functions)
             self.grants.track(own.function)
             own.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name)

@@ -32,6 +32,7 @@ from constructs_lib import (
     MasterDataTable,
     Notifications,
     Part,
+    RealtimeApi,
     SessionTable,
     StreamProcessing,
 )
@@ -231,6 +232,38 @@ def test_what_is_of_another_account_or_region_is_refused(
         said = f"must be (in|of) .*Here, .* got .*There/.* in {shown}; ."
         with pytest.raises(InvalidPropsError, match=said):
             case(there, here)
+
+
+OWN: dict[str, Callable[[cdk.Stack], Any]] = {
+    "command_table": tables,
+    "table": lambda there: SessionTable(there, "Sessions"),
+    "table of settings": lambda there: MasterDataTable(there, "MasterData"),
+    "bucket": lambda there: AttributesBucket(there, "Attributes"),
+    "bucket of records": lambda there: FailedRecords(there, "FailedRecords"),
+    "topic": notifications,
+    "state_machine": lambda there: CommandWorkflow(there, "Workflow", worker=new_function(there, "Worker")),
+    "rule": lambda there: Healing(there, "Healing"),
+}
+
+
+def test_a_function_of_ones_own_is_of_the_parts_account_and_region() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", OTHER_REGION)
+    mine = new_function(here, "Mine")
+    for name, part in OWN.items():
+        said = (
+            f"{name.split(' ')[0]} must be in .* of ShopHere, .*, got ShopThere/.* in 111111111111/us-east-1"
+        )
+        with pytest.raises(InvalidPropsError, match=said):
+            part(there).connect(mine)
+    users(there).connect(mine)  # their tokens are checked by issuer and client
+    unknown = new_function(cdk.Stack(app, "Unknown"))
+    with pytest.raises(InvalidPropsError, match="user_pool of another account or Region needs stacks that"):
+        users(cdk.Stack(app, "Users", env=HERE)).connect(unknown)
+    realtime = RealtimeApi(there, "Realtime", identity=Identity(there, "Clients"))
+    realtime.connect(mine)
+    with pytest.raises(InvalidPropsError, match=r"event_api must be .* got ShopThere/Realtime/Api"):
+        realtime.connect(new_function(cdk.Stack(app, "Far", env=OTHER_ACCOUNT)))
 
 
 def resources(stack: cdk.Stack, kind: str) -> dict[str, dict[str, Any]]:
