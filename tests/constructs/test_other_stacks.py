@@ -341,6 +341,37 @@ def test_the_timeout_of_a_function_of_another_stack_is_known() -> None:
     assert workflow.state_machine is not None
 
 
+def test_the_limits_of_a_function_of_another_stack_are_looked_at() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", HERE)
+
+    def new(name: str, reserved: int, seconds: int) -> lambda_.Function:
+        return new_function(
+            there,
+            name,
+            reserved_concurrent_executions=reserved,
+            timeout=cdk.Duration.seconds(seconds),
+        )
+
+    made = functions(
+        here,
+        api=new("Api", 5, 90),
+        stream=new("Stream", 3, 20),
+        worker=new("Worker", 4, 20),
+        notifier=new("Notifier", 1, 20),
+    )
+    orders = tables(here)
+    CqrsApi(here, "Api", function=made.api, identity=users(here))
+    StreamProcessing(here, "Stream", table=orders, function=made.stream, parallelization_factor=4)
+    CommandWorkflow(here, "Workflow", worker=made.worker)
+    told = notifications(here)
+    with pytest.raises(InvalidPropsError, match=r"reserved_concurrency of ShopThere/Notifier .* got 1"):
+        told.add_consumer(made.notifier)
+    found = warnings_of(there)
+    for warning in ("cqrs:outlivesGateway", "cqrs:starvedStreams", "cqrs:fewReserved"):
+        assert found.count(warning) == 1, warning
+
+
 def policies_of_imported_roles(stack: cdk.Stack) -> list[dict[str, Any]]:
     found = resources(stack, "AWS::IAM::Policy").values()
     return [policy for policy in found if "MineServiceRole" not in str(policy["Roles"])]
