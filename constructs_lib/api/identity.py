@@ -10,7 +10,8 @@ from constructs import Construct
 
 from constructs_lib.api.brought_pool import check_pool
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import (
     check_range,
@@ -202,7 +203,7 @@ class Identity(Construct):
             "user_pool", self.user_pool, function, hint="or import it: Identity.from_user_pool_id(...)"
         )
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            own = own_function(self, functions)
             own.set_variable(Env.COGNITO_USER_POOL_ID, pool)
             own.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client)
             return

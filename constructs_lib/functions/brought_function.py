@@ -19,6 +19,7 @@ from runtime.contract import Env
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aws_cdk import aws_iam as iam
     from constructs import IConstruct
     from typing_extensions import TypeIs
 
@@ -49,7 +50,8 @@ class BroughtFunction(Construct):
     """
 
     def __init__(self, function: lambda_.IFunction) -> None:
-        if function.role is None:
+        role = function.role
+        if role is None:
             msg = (
                 f"a function must have a role that is known, got {function.node.path} without; "
                 "import it with from_function_attributes(role=...)"
@@ -57,6 +59,7 @@ class BroughtFunction(Construct):
             raise InvalidPropsError(msg)
         super().__init__(cast("Construct", function), _ID)
         self.function = function
+        self.role: iam.IRole = role
         self._theirs = _variables_of(function)
         self._of_one_service: dict[str, str] = {}
         self._modules: dict[str, Mapping[str, Any]] = {}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Stack, Token
+from aws_cdk import Arn, ArnComponents, ArnFormat, Resource, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.stack_order import must_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,8 @@ def network(
     if isinstance(vpc_subnets, dict):  # a struct, as CDK takes it, too
         vpc_subnets = ec2.SubnetSelection(**vpc_subnets)
     _check_region(scope, vpc)
+    if Resource.is_owned_resource(vpc):
+        must_wait(scope, vpc)
     if security_groups is not None and not 1 <= len(security_groups) <= _MOST_GROUPS:
         msg = (
             f"security_groups must be from 1 to {_MOST_GROUPS}, got {len(security_groups)}; "

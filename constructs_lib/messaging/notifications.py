@@ -13,7 +13,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, own_function
 from constructs_lib.functions.mapping_rights import give_before
 from constructs_lib.functions.reserved_concurrency import concurrency_of_queue
 from constructs_lib.messaging.brought_messaging import check_brought, check_only_consumer, check_senders
@@ -238,7 +239,7 @@ class Notifications(Construct):
         """
         if is_own_function(functions):
             check_environment("topic", self.topic, functions, account_may_differ=True)
-            own = BroughtFunction.of(functions)
+            own = own_function(self, functions)
             self.grants.publish(own.function)
             own.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn)
             return
@@ -317,6 +318,9 @@ class Notifications(Construct):
         check_range("max_concurrency", max_concurrency, minimum=2, maximum=1000, hint="Lambda starts at 2")
         max_concurrency = concurrency_of_queue(function, max_concurrency)
         check_environment("queue", self.queue, function, account_may_differ=True)
+        if function.role is not None:
+            own = own_function(self, function)
+            function = own.function if isinstance(own, FunctionElsewhere) else function
         check_only_consumer(self.queue, function)
         if self._queue_brought:
             check_visibility(self.queue, function)

@@ -10,7 +10,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, own_function
 from constructs_lib.props.checks import (
     check_range,
     check_removal_policy,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
+    from constructs_lib.functions.brought_function import BroughtFunction
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["CqrsTable"]
@@ -200,7 +202,7 @@ class CqrsTable(Construct):
         self.has_open_index = command_table is None or command_table_has_open_index
         self._warn(removal_policy)
         self._service: ServiceFunctions | None = None
-        self._own: list[BroughtFunction] = []
+        self._own: list[BroughtFunction | FunctionElsewhere] = []
         self._prefix = table_name_prefix
         self._made: set[str] = set()
         self._new_tables: list[dynamodb.TableV2] = []
@@ -378,7 +380,7 @@ class CqrsTable(Construct):
         if is_own_function(functions):
             self._check_where(functions)
             self._connect_own(
-                BroughtFunction.of(functions), ("publish", "read") if rights is None else rights
+                own_function(self, functions), ("publish", "read") if rights is None else rights
             )
             return
         if rights is not None:
@@ -411,7 +413,7 @@ class CqrsTable(Construct):
             if table is not None:
                 check_environment(name, table, function, hint=BY_NAME)
 
-    def _connect_own(self, own: BroughtFunction, rights: Sequence[str]) -> None:
+    def _connect_own(self, own: BroughtFunction | FunctionElsewhere, rights: Sequence[str]) -> None:
         for right in [rights] if isinstance(rights, str) else rights:
             if right not in _RIGHTS:
                 msg = f"rights must be names among {', '.join(_RIGHTS)}, got {right!r}; give a list of them"
@@ -423,7 +425,7 @@ class CqrsTable(Construct):
         self._own.append(own)
         self._tell_service(own)
 
-    def _tell_service(self, own: BroughtFunction) -> None:
+    def _tell_service(self, own: BroughtFunction | FunctionElsewhere) -> None:
         """Tell a function which service counts what it does."""
         if self._service is not None:
             own.set_variable(Env.NODE_ENV, self._service.env_name)

@@ -268,7 +268,18 @@ def test_a_function_that_was_brought_is_told_what_it_does_not_say_itself(stack: 
 def test_a_function_for_two_purposes_is_for_neither_in_particular(stack: cdk.Stack) -> None:
     mine = new_function(stack, "Mine")
     functions(stack, worker=mine, operator=mine)
-    assert set(variables_of(stack, "Mine")) == {Env.NODE_ENV, Env.APP_NAME}
+    other = new_function(stack, "Other")
+    CqrsFunctions(
+        stack,
+        "Others",
+        code=CODE,
+        handler="index.handler",
+        app_name="shop",
+        worker=other,
+        operator=other.add_alias("live"),
+    )
+    for name in ("Mine", "Other"):
+        assert set(variables_of(stack, name)) == {Env.NODE_ENV, Env.APP_NAME}
 
 
 def test_an_api_function_that_was_brought_is_told_its_tenants_role(stack: cdk.Stack) -> None:

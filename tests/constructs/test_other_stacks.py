@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -38,6 +39,7 @@ from constructs_lib import (
 )
 from constructs_lib.functions.function_elsewhere import timeout_of
 from constructs_lib.functions.secret_grants import allow_secret
+from constructs_lib.props.stack_order import must_wait
 from tests.constructs.conftest import new_app, warnings_of
 from tests.constructs.functions import CODE, imported_function, new_function
 
@@ -212,6 +214,135 @@ FUNCTIONS: dict[str, Case] = {
     f"function {kind}": lambda there, here, kind=kind: functions(here, **{kind: new_function(there)})
     for kind in KINDS
 }
+
+
+ISOLATED = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+
+
+def vpc(base: cdk.Stack) -> ec2.Vpc:
+    isolated = ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    return ec2.Vpc(base, "Vpc", max_azs=1, subnet_configuration=[isolated])
+
+
+def role(base: cdk.Stack) -> iam.Role:
+    return iam.Role(base, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def near_base(base: cdk.Stack, here: cdk.Stack) -> lambda_.Function:
+    """A function of ``here`` that waits for ``base``."""
+    return new_function(here, "Waits", vpc=vpc(base), vpc_subnets=ISOLATED)
+
+
+def imported(base: cdk.Stack) -> lambda_.IFunction:
+    """A function that exists, whose name the other stack knows."""
+    parameter = cdk.CfnParameter(base, "Name", default="worker")
+    arn = cdk.Stack.of(base).format_arn(
+        service="lambda",
+        resource="function",
+        resource_name=parameter.value_as_string,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+    known = iam.Role.from_role_name(base, "Known", "worker")
+    return lambda_.Function.from_function_attributes(
+        base, "Imported", function_arn=arn, role=known, same_environment=True
+    )
+
+
+def everywhere(here: cdk.Stack, function: lambda_.IFunction) -> None:
+    """Connect a function of one's own to each part, and have each call it."""
+    orders, told = tables(here), notifications(here, encryption_key=key(here))
+    workflow = CommandWorkflow(here, "Workflow", worker=new_function(here, "Worker"))
+    parts: list[Any] = [
+        orders,
+        told,
+        workflow,
+        users(here),
+        SessionTable(here, "Sessions"),
+        MasterDataTable(here, "MasterData"),
+        AttributesBucket(here, "Attributes"),
+        FailedRecords(here, "FailedRecords"),
+        Healing(here, "Healing"),
+    ]
+    for part in parts:
+        part.connect(function)
+    told.add_consumer(function)
+    StreamProcessing(here, "Stream", table=orders, function=function)
+
+
+def few(here: cdk.Stack, function: lambda_.IFunction) -> None:
+    orders, told = tables(here), notifications(here, encryption_key=key(here))
+    for part in (orders, told, users(here)):
+        part.connect(function)
+    told.add_consumer(function)
+
+
+def service_of_role(base: cdk.Stack, here: cdk.Stack) -> None:
+    mine = new_function(here, "Own", role=role(base))
+    made = functions(here, worker=mine, operator=mine)
+    orders, told = tables(here), notifications(here)
+    for part in (orders, told):
+        part.connect(made)
+    CommandWorkflow(here, "Workflow", worker=made.worker)
+
+
+def started(here: cdk.Stack, worker: lambda_.Function) -> None:
+    CommandWorkflow(here, "Workflow", worker=worker).connect(worker)
+
+
+def with_vpc_and_own(base: cdk.Stack, here: cdk.Stack) -> None:
+    props: dict[str, Any] = {"vpc": vpc(base), "vpc_subnets": ISOLATED}
+    CqrsFunction(here, "Inside", code=CODE, handler="index.handler", **props)
+    few(here, new_function(base, "Own"))
+
+
+def told_to_wait(base: cdk.Stack, here: cdk.Stack) -> None:
+    near_base(base, here)
+    must_wait(here, base)
+    few(here, new_function(base, "Own"))
+
+
+#: What is of one stack, and this one waits for it: rights in that one would make it wait for this one.
+WAITS: dict[str, Case] = {
+    "own with a vpc": with_vpc_and_own,
+    "own told to wait": told_to_wait,
+    "own imported": lambda base, here: everywhere(here, imported(base)),
+    "own with a role": lambda base, here: few(here, new_function(here, "Own", role=role(base))),
+    "brought imported": lambda base, here: tables(here).connect(functions(here, worker=imported(base))),
+    "brought with a role": service_of_role,
+    "worker started": lambda base, here: started(here, new_function(base)),
+}
+
+
+def test_rights_are_where_they_make_no_circle() -> None:
+    app, circles = new_app(flags=False), []
+    for name, case in WAITS.items():
+        there, here = pairs(app, name, HERE)
+        case(there, here)
+        circles.append((there, here))
+    app.synth()
+    assert [there.dependencies for there, _ in circles] == [[] for _ in circles]
+    of_role = next(here for _, here in circles if here.node.id == "BroughtWithARoleHere")
+    found = resources(of_role, "AWS::IAM::Policy").values()
+    (policy,) = (policy for policy in found if "ImportValue" in str(policy["Roles"]))
+    assert "sns:Publish" in str(policy)
+    told = [f["Environment"]["Variables"] for f in resources(of_role, "AWS::Lambda::Function").values()]
+    assert any({"SNS_TOPIC_ARN", "NOTIFICATION_QUEUE_URL"} < set(names) for names in told)
+    assert "cqrs:functionOfAnotherStack" not in warnings_of(of_role)
+
+
+def test_a_circle_that_shows_at_synthesis_alone_is_said_with_the_way_out() -> None:
+    app = new_app(flags=False)
+    base, here = pairs(app, "shop", HERE)
+    middle = cdk.Stack(app, "Middle", env=HERE)
+    tables(here).connect(new_function(base, "Own"))
+    topic = sns.Topic(middle, "Topic", display_name=sns.Topic(base, "Topic").topic_name)
+    new_function(here, "Near", environment={"TOPIC": topic.topic_arn})
+    said = (
+        "function must be of a stack that ShopHere does not wait for, got ShopThere/Own, which uses "
+        "ShopHere/Order: ShopThere would wait for ShopHere, which refers to ShopThere; make ShopHere depend"
+    )
+    with pytest.raises(RuntimeError, match=said):
+        app.synth()
 
 
 @pytest.mark.parametrize(
