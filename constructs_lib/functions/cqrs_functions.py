@@ -123,9 +123,9 @@ class CqrsFunctions(Construct):
 
     Raises:
         InvalidPropsError: A variable is one that the constructs set, the variables are larger than
-            4 KB, the VPC has no such subnets, ``read_your_writes`` has no session table, or with
-            ``tenant_sessions`` the api function,
-            or its role, is also that of another one.
+            4 KB, the VPC has no such subnets, an existing function works for another service
+            already, ``read_your_writes`` has no session table, or with ``tenant_sessions`` the api
+            function, or its role, is also that of another one.
 
     """
 

@@ -364,7 +364,8 @@ class CqrsTable(Construct):
 
         A function of your own may publish and read, and is told what the runtime has to know to do
         so: this module, beside those that it is connected to already, and the names of the service
-        whose functions this table is connected to. It reaches what all tenants have.
+        whose functions this table is connected to. It reaches what all tenants have. One of another
+        stack gets all that in its stack, unless the table's is known to depend on that one.
 
         Args:
             functions: The functions of a service, or one of your own.
