@@ -10,7 +10,8 @@ from constructs import Construct
 
 from constructs_lib.api.brought_pool import check_pool
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.props.acknowledge import acknowledge
 from constructs_lib.props.checks import (
     check_range,
@@ -193,14 +194,15 @@ class Identity(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Tell the api function, or one of your own, the ids of the pool and of its client."""
         pool, client = self.user_pool.user_pool_id, self.user_pool_client.user_pool_client_id
+        function = functions if is_own_function(functions) else functions.api
+        check_region_is_known(
+            "user_pool", self.user_pool, function, hint="or import it: Identity.from_user_pool_id(...)"
+        )
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            own = own_function(self, functions)
             own.set_variable(Env.COGNITO_USER_POOL_ID, pool)
             own.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client)
             return
-        check_region_is_known(
-            "user_pool", self.user_pool, functions.api, hint="or import it: Identity.from_user_pool_id(...)"
-        )
         functions.set_variable(Env.COGNITO_USER_POOL_ID, pool, functions.api)
         functions.set_variable(Env.COGNITO_USER_POOL_CLIENT_ID, client, functions.api)
 

@@ -13,19 +13,25 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.acknowledge import flat
 from constructs_lib.props.known_properties import known_properties
+from constructs_lib.tables.naming import table_name, table_name_prefix
 from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aws_cdk import aws_iam as iam
     from constructs import IConstruct
     from typing_extensions import TypeIs
 
     from constructs_lib.parts import ServiceFunctions
 
-__all__ = ["BroughtFunction", "is_own_function"]
+__all__ = ["BroughtFunction", "behind", "is_own_function"]
 
 _ID: Final = "CqrsVariables"
+#: What says for which service a function works, and as what.
+_OF_ONE_SERVICE: Final = (Env.NODE_ENV, Env.APP_NAME, Env.FUNCTION)
+#: The tables of a module, by the names of its settings and the ends of the tables' names.
+_TABLES: Final = ("command", "data", "history")
 
 
 class BroughtFunction(Construct):
@@ -44,7 +50,8 @@ class BroughtFunction(Construct):
     """
 
     def __init__(self, function: lambda_.IFunction) -> None:
-        if function.role is None:
+        role = function.role
+        if role is None:
             msg = (
                 f"a function must have a role that is known, got {function.node.path} without; "
                 "import it with from_function_attributes(role=...)"
@@ -52,17 +59,20 @@ class BroughtFunction(Construct):
             raise InvalidPropsError(msg)
         super().__init__(cast("Construct", function), _ID)
         self.function = function
+        self.role: iam.IRole = role
         self._theirs = _variables_of(function)
+        self._of_one_service: dict[str, str] = {}
         self._modules: dict[str, Mapping[str, Any]] = {}
+        self._tables: dict[str, list[set[str]]] = {}
         self._untold: dict[str, str] = {}
         Aspects.of(self).add(_UntoldVariables(self))
 
     @classmethod
     def of(cls, function: lambda_.IFunction) -> BroughtFunction:
         """Give what is known of ``function``; the same for all who ask."""
-        behind = _behind(function)
-        known = behind.node.try_find_child(_ID)
-        return known if isinstance(known, cls) else cls(behind)
+        holder = behind(function)
+        known = holder.node.try_find_child(_ID)
+        return known if isinstance(known, cls) else cls(holder)
 
     def sets(self, variable: str) -> bool:
         """Whether the function sets a variable itself."""
@@ -75,7 +85,21 @@ class BroughtFunction(Construct):
             variable: Name of the variable.
             value: Its value; it goes before one that was told earlier.
 
+        Raises:
+            InvalidPropsError: It says for which service the function works, or as what, and another one
+                has said something else.
+
         """
+        known = self._of_one_service.get(variable, value)
+        if known != value and not self.sets(variable):
+            msg = (
+                f"{variable} of {self.function.node.path} must be the same for all that use it, got "
+                f"{value!r} beside {known!r}: it would work as the last one said, for that one only; bring "
+                f"a function for each service, or set {variable} in its own environment"
+            )
+            raise InvalidPropsError(msg)
+        if variable in _OF_ONE_SERVICE:
+            self._of_one_service[variable] = value
         if self.sets(variable):
             return
         if isinstance(self.function, lambda_.Function | lambda_.SingletonFunction):
@@ -83,18 +107,42 @@ class BroughtFunction(Construct):
         else:
             self._untold[variable] = value
 
-    def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
+    def add_module(
+        self, name: str, settings: Mapping[str, Any], tables: Mapping[str, str] | None = None
+    ) -> None:
         """Tell the function of a module, beside those that it knows.
 
         Args:
             name: The module.
             settings: How it is processed, and its tables.
+            tables: Names of its tables as they are known at synthesis, where ``settings`` refer to them.
+
+        Raises:
+            InvalidPropsError: It knows a module of that name with other tables.
 
         """
+        self._check_tables(name, settings, tables or {})
         self._modules[name] = settings
         literal = json.dumps(self._modules, separators=(",", ":"))
         text = Stack.of(self).to_json_string(self._modules) if Token.is_unresolved(literal) else literal
         self.set_variable(Env.MODULES, text)
+
+    def _check_tables(self, module: str, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        """Compare names: a service leaves out those of its convention, another part refers to them."""
+        env_name, app_name = map(self._of_one_service.get, (Env.NODE_ENV, Env.APP_NAME))
+        prefix = table_name_prefix(env_name, app_name, module) if env_name and app_name else None
+        known = self._tables.setdefault(module, [set() for _ in _TABLES])
+        for earlier, table in zip(known, _TABLES, strict=True):
+            usual = {table_name(prefix, table)} if prefix else set()
+            told = {mapping[table] for mapping in (settings, names) if table in mapping} or usual
+            if earlier and told and not earlier & told:
+                msg = (
+                    f"modules of {self.function.node.path} must have different names, got two of the name "
+                    f"{module!r} with different tables; give one of them another module_name, or bring a "
+                    "function for each"
+                )
+                raise InvalidPropsError(msg)
+            earlier.update(told)
 
     @property
     def untold(self) -> dict[str, str]:
@@ -137,8 +185,8 @@ def is_own_function(functions: ServiceFunctions | lambda_.IFunction) -> TypeIs[l
     return False
 
 
-def _behind(function: lambda_.IFunction) -> lambda_.IFunction:
-    """The function whose configuration has the variables."""
+def behind(function: lambda_.IFunction) -> lambda_.IFunction:
+    """Give the function whose configuration has the variables: not an alias or a version of it."""
     if isinstance(function, lambda_.Alias):
         return function.version.lambda_
     return function.lambda_ if isinstance(function, lambda_.Version) else function

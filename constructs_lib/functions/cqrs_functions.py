@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction
+from constructs_lib.functions.brought_function import BroughtFunction, behind
 from constructs_lib.functions.code_asset import warn_of_hidden_runtime
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
@@ -129,10 +129,10 @@ class CqrsFunctions(Construct):
 
     Raises:
         InvalidPropsError: A variable is one that the constructs set, the variables are larger than
-            4 KB, the VPC has no such subnets, ``read_your_writes`` has no session table, or with
-            ``tenant_sessions`` the api function,
-            or its role, is also that of another one, or another service in the app, of the same
-            account and region, has the same env_name and app_name together.
+            4 KB, the VPC has no such subnets, an existing function works for another service
+            already, ``read_your_writes`` has no session table, with ``tenant_sessions`` the api
+            function, or its role, is also that of another one, or another service in the app, of the
+            same account and region, has the same env_name and app_name together.
 
     """
 
@@ -205,12 +205,12 @@ class CqrsFunctions(Construct):
         self._told: dict[int, BroughtFunction | FunctionElsewhere] = {}
         self._made: dict[int, CqrsFunction] = {}
         self._used: dict[str, lambda_.IFunction] = {}
-        kinds = [id(given) for given in (api, stream, worker, notifier, operator)]
+        kinds = [_path(given) for given in (api, stream, worker, notifier, operator)]
 
         def function(kind: str, given: FunctionOptions | lambda_.IFunction | None) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
                 # A function of several kinds is for none in particular.
-                of_kind = {Env.FUNCTION: kind} if kinds.count(id(given)) == 1 else {}
+                of_kind = {Env.FUNCTION: kind} if kinds.count(_path(given)) == 1 else {}
                 return self._given_function(kind, given, {**shared.environment, **of_kind})
             options = given or FunctionOptions()
             check_own_variables(f"environment of {kind}", options.environment)
@@ -457,3 +457,8 @@ class CqrsFunctions(Construct):
         if (made := self._made.get(id(self.api))) is not None:
             made.assumes(sessions.role)
         return sessions
+
+
+def _path(given: FunctionOptions | lambda_.IFunction | None) -> str | None:
+    """Which function was brought, also by an alias or a version of it."""
+    return None if given is None or isinstance(given, FunctionOptions) else behind(given).node.path

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Annotations, CfnOutput, Names, Resource, Stack
+from aws_cdk import Annotations, CfnOutput, Names, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction
-from constructs_lib.props.environments import check_environment
+from constructs_lib.functions.stack_circle import note_user
+from constructs_lib.props.environments import check_environment, is_made_here
+from constructs_lib.props.stack_order import deployed_with, must_wait, waits_for
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import Duration
 
-__all__ = ["WHERE_IT_RUNS", "FunctionElsewhere", "as_used_in", "original_of", "timeout_of"]
+__all__ = ["WHERE_IT_RUNS", "FunctionElsewhere", "as_used_in", "original_of", "own_function", "timeout_of"]
 
 WHERE_IT_RUNS: Final = (
     "a function looks for its tables where it runs: make it in the account and Region of its service"
@@ -48,15 +50,59 @@ def as_used_in(
         scope,
         hint=WHERE_IT_RUNS,
     )
-    if Stack.of(function) is Stack.of(scope) or not Resource.is_owned_resource(function):
+    if _is_at_home(function, scope):
         return function
     if isinstance(function, lambda_.QualifiedFunctionBase):
         msg = (
-            f"{name} must be a function where it is of another stack, got the version or alias "
-            f"{function.node.path}; bring the function, or make the alias in {Stack.of(scope).node.path}"
+            f"{name} must be a function where it, or its role, is of another stack, got the version or alias "
+            f"{function.node.path}; bring the function, or make alias and role in {Stack.of(scope).node.path}"
         )
         raise InvalidPropsError(msg)
     return FunctionElsewhere(scope, construct_id, name=name, function=function).function
+
+
+def own_function(
+    part: Construct, function: lambda_.IFunction, name: str = "function"
+) -> BroughtFunction | FunctionElsewhere:
+    """Give what tells a function of one's own of ``part``; its ``function`` is what gets the rights.
+
+    The rights are with the function's role, unless its stack would then have to wait for itself: they
+    are of the function's stack where its role is of another one, and of the part's stack where the
+    function was imported into another one, or is of a stack that the part's stack waits for.
+
+    Args:
+        part: What the function uses.
+        function: The function; an alias or a version stands for the function behind it.
+        name: What messages call it.
+
+    Raises:
+        InvalidPropsError: The function has no role that is known.
+
+    """
+    told = BroughtFunction.of(function)
+    made = told.function
+    stays = is_made_here(made) and not waits_for(part, made)
+    home = Stack.of(made) if stays or deployed_with(made) is deployed_with(part) else Stack.of(part)
+    if home is not Stack.of(part):
+        note_user(made, part)
+    if _is_at_home(made, home):
+        return told
+    known = home.node.try_find_child(construct_id := f"Cqrs{made.node.addr}")
+    return (
+        known
+        if isinstance(known, FunctionElsewhere)
+        else FunctionElsewhere(home, construct_id, name=name, function=made)
+    )
+
+
+def _is_at_home(function: lambda_.IFunction, scope: Construct) -> bool:
+    """Whether what a function is granted, and what calls it, is of the stack of ``scope`` by itself."""
+    role, here = function.role, deployed_with(scope)
+    if is_made_here(function):
+        is_near = Stack.of(function) is Stack.of(scope)
+    else:
+        is_near = role is None or deployed_with(function) is here
+    return is_near and (role is None or deployed_with(role) is here or _is_immutable(role))
 
 
 def original_of(function: lambda_.IFunction) -> lambda_.IFunction:
@@ -96,12 +142,14 @@ class FunctionElsewhere(Construct):
         self._missing: dict[str, str] = {}
         self._modules: dict[str, Mapping[str, Any]] = {}
         self._told = BroughtFunction.of(function)
+        if is_made_here(function):
+            must_wait(self, function)
         bound = isinstance(function, lambda_.Function) and function.is_bound_to_vpc
         self.function = lambda_.Function.from_function_attributes(
             self,
             "Function",
             function_arn=function.function_arn,
-            role=self._role(function.role) if function.role else None,
+            role=self._role(self._told.role),
             architecture=function.architecture,
             security_group=function.connections.security_groups[0] if bound else None,
             same_environment=True,
@@ -114,19 +162,28 @@ class FunctionElsewhere(Construct):
         one. Those are in an output, and a warning says so. What the function has by itself stays.
         """
         known = Stack.of(self).resolve(value)
-        if isinstance(known, str):
+        if self._is_of_this_stack:
+            self._told.set_variable(variable, value)
+        elif isinstance(known, str):
             self._told.set_variable(variable, known)
         elif not self._told.sets(variable):
             self._leave_to_people(variable, value)
 
-    def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
+    def add_module(
+        self, name: str, settings: Mapping[str, Any], tables: Mapping[str, str] | None = None
+    ) -> None:
         """Tell the function of a module, beside those that it knows; see `set_variable`."""
         self._modules[name] = settings
         stack = Stack.of(self)
-        if stack.resolve(settings) == settings:
-            self._told.add_module(name, settings)
+        if self._is_of_this_stack or stack.resolve(settings) == settings:
+            self._told.add_module(name, settings, tables)
         elif not self._told.sets(Env.MODULES):
             self._leave_to_people(Env.MODULES, stack.to_json_string(self._modules))
+
+    @property
+    def _is_of_this_stack(self) -> bool:
+        """Whether only its role is of another one."""
+        return is_made_here(self.original) and Stack.of(self.original) is Stack.of(self)
 
     def _leave_to_people(self, variable: str, value: str) -> None:
         self._missing[variable] = value
@@ -154,7 +211,7 @@ class FunctionElsewhere(Construct):
 
     def _role(self, role: iam.IRole) -> iam.IRole:
         """The function's role, whose policies from here on are of this stack."""
-        if _is_immutable(role):
+        if _is_immutable(role) or Stack.of(role) is Stack.of(self):
             return role
         return iam.Role.from_role_arn(
             self,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Annotations, Duration
-from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.function_elsewhere import original_of, timeout_of
 from constructs_lib.functions.function_options import FunctionOptions
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
 
 __all__ = ["check_api_timeout", "warn_if_outlives_gateway"]
 
@@ -36,9 +39,9 @@ def check_api_timeout(api: FunctionOptions | lambda_.IFunction | None) -> None:
 
 def warn_if_outlives_gateway(function: lambda_.IFunction) -> None:
     """Warn of a function behind an HTTP API that may take longer than the API waits."""
-    timeout = function.timeout if isinstance(function, lambda_.Function) else None
+    timeout = timeout_of(function)
     if timeout is not None and _is_longer(timeout):
-        Annotations.of(function).add_warning_v2(
+        Annotations.of(original_of(function)).add_warning_v2(
             "cqrs:outlivesGateway",
             f"the timeout of this function is {timeout.to_human_string()}, and an HTTP API waits for "
             f"{_LONGEST.to_human_string()}: {_WHY}; lower the timeout, or let a handler do what takes long",

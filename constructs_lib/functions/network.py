@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
+from aws_cdk import Arn, ArnComponents, ArnFormat, Resource, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
+from constructs_lib.props.stack_order import must_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,8 @@ def network(
     check_environment("vpc", vpc, scope, account_may_differ=True)
     for group in security_groups or ():
         check_environment("security_groups", group, scope, account_may_differ=True)
+    if Resource.is_owned_resource(vpc):
+        must_wait(scope, vpc)
     if security_groups is not None and not 1 <= len(security_groups) <= _MOST_GROUPS:
         msg = (
             f"security_groups must be from 1 to {_MOST_GROUPS}, got {len(security_groups)}; "

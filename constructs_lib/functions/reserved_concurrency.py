@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.function_elsewhere import original_of
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -48,16 +49,17 @@ def concurrency_of_queue(function: lambda_.IFunction, given: int | None) -> int:
     reserved = _reserved(function)
     if reserved is None or reserved == 0:
         return _USUAL_OF_QUEUE if given is None else given
+    path = original_of(function).node.path
     if reserved < _LEAST_OF_QUEUE:
         msg = (
-            f"reserved_concurrency of {function.node.path} must be at least {_LEAST_OF_QUEUE}, got "
+            f"reserved_concurrency of {path} must be at least {_LEAST_OF_QUEUE}, got "
             f"{reserved}: a queue calls twice at the same time at the least, and what is refused is soon a "
             "dead letter; reserve more, or leave it out"
         )
         raise InvalidPropsError(msg)
     if given is not None and given > reserved:
         msg = (
-            f"max_concurrency must be at most {reserved}, what {function.node.path} reserves, got {given}: "
+            f"max_concurrency must be at most {reserved}, what {path} reserves, got {given}: "
             "messages beyond it are refused, and are soon dead letters; lower it, or reserve more"
         )
         raise InvalidPropsError(msg)
@@ -66,10 +68,11 @@ def concurrency_of_queue(function: lambda_.IFunction, given: int | None) -> int:
 
 def note_stream(function: lambda_.IFunction, parallelization_factor: int) -> None:
     """Count a stream that calls ``function``; warn at synth where all of them need more than it may run."""
-    if not isinstance(function, lambda_.Function):
+    made = original_of(function)
+    if not isinstance(made, lambda_.Function):
         return
-    known = function.node.try_find_child(_STREAMS)
-    streams = known if isinstance(known, _Streams) else _Streams(function)
+    known = made.node.try_find_child(_STREAMS)
+    streams = known if isinstance(known, _Streams) else _Streams(made)
     streams.factors.append(parallelization_factor)
 
 
@@ -77,7 +80,7 @@ def warn_if_few_for_handlers(worker: lambda_.IFunction, max_concurrency: int) ->
     """Warn where the handlers of one command alone may need more calls than the worker may run."""
     reserved = _reserved(worker)
     if reserved is not None and 0 < reserved < max_concurrency:
-        Annotations.of(worker).add_warning_v2(
+        Annotations.of(original_of(worker)).add_warning_v2(
             "cqrs:fewReserved",
             f"reserved_concurrency of the worker is {reserved}, and up to {max_concurrency} handlers of one "
             "command run at the same time: they wait for each other, and a command of a burst fails once the "
@@ -117,7 +120,7 @@ class _EnoughForStreams:
 
 def _reserved(function: lambda_.IFunction) -> int | None:
     """What is set aside; None where it is not known, or nothing is."""
-    resource = function.node.default_child
+    resource = original_of(function).node.default_child
     if not isinstance(resource, lambda_.CfnFunction):
         return None
     reserved = resource.reserved_concurrent_executions

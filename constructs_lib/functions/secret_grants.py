@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
-from constructs_lib.props.environments import check_environment
+from constructs_lib.props.environments import check_environment, is_made_here
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -20,8 +20,9 @@ def allow_secret(function: lambda_.IFunction, secret: secretsmanager.ISecret) ->
     """Let ``function`` read ``secret``.
 
     CDK names whoever reads in the policy of the secret's key. A key of another stack would then wait for
-    this one, and this one for the secret; so only the function's role is told, which is enough where
-    the key's policy leaves it to IAM, as that of every key made by CDK.
+    this one, and this one for the secret; and the policy of one that was imported stays as it is. So the
+    function's role is told, which is enough where the key's policy leaves it to IAM, as that of every key
+    made by CDK.
 
     Raises:
         InvalidPropsError: The secret is in another account or Region.
@@ -29,13 +30,14 @@ def allow_secret(function: lambda_.IFunction, secret: secretsmanager.ISecret) ->
     """
     check_environment("secret", secret, function, account_may_differ=True)
     key = secret.encryption_key
-    if key is None or Stack.of(key) is Stack.of(function):
+    if key is None or (is_made_here(key) and Stack.of(key) is Stack.of(function)):
         return secret.grant_read(function)
     service = f"secretsmanager.{Stack.of(function).region}.amazonaws.com"
     return iam.Grant.add_to_principal(
         grantee=function,
         actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-        resource_arns=[secret.secret_arn],
+        # AWS adds six characters to a name that is known by itself.
+        resource_arns=[secret.secret_full_arn or f"{secret.secret_arn}-??????"],
     ).combine(
         iam.Grant.add_to_principal(
             grantee=function,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations, Aws, Duration, RemovalPolicy
+from aws_cdk import Annotations, Aws, Duration, Names, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, own_function
+from constructs_lib.functions.mapping_rights import give_before
 from constructs_lib.functions.reserved_concurrency import concurrency_of_queue
 from constructs_lib.messaging.brought_messaging import check_brought, check_only_consumer, check_senders
 from constructs_lib.messaging.encrypted_queue import subscribe_encrypted_queue
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
 
@@ -237,7 +238,8 @@ class Notifications(Construct):
         queue is not connected by this: see `add_consumer`.
         """
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            check_environment("topic", self.topic, functions, account_may_differ=True)
+            own = own_function(self, functions)
             self.grants.publish(own.function)
             own.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn)
             return
@@ -316,6 +318,9 @@ class Notifications(Construct):
         check_range("max_concurrency", max_concurrency, minimum=2, maximum=1000, hint="Lambda starts at 2")
         max_concurrency = concurrency_of_queue(function, max_concurrency)
         check_environment("queue", self.queue, function, account_may_differ=True)
+        if function.role is not None:
+            own = own_function(self, function)
+            function = own.function if isinstance(own, FunctionElsewhere) else function
         check_only_consumer(self.queue, function)
         if self._queue_brought:
             check_visibility(self.queue, function)
@@ -327,14 +332,17 @@ class Notifications(Construct):
             "has no destination of its own",
             "Serverless-LambdaEventSourceMappingDestination",
         )
-        function.add_event_source(
-            event_sources.SqsEventSource(
-                self.queue,
-                batch_size=batch_size,
-                max_concurrency=max_concurrency,
-                report_batch_item_failures=True,
-            )
+        mapping = lambda_.EventSourceMapping(
+            cast("Construct", function),
+            # As SqsEventSource, which once made it, would call it: another id would be another mapping.
+            f"SqsEventSource:{Names.node_unique_id(self.queue.node)}",
+            target=function,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=batch_size,
+            max_concurrency=max_concurrency,
+            report_batch_item_failures=True,
         )
+        give_before(mapping, function, [self.queue.grant_consume_messages(function)])
 
     def metric_dead_letters(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Messages that wait in the dead-letter queue, at most over ``period`` (5 minutes)."""

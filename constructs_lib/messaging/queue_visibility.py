@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration, Token
+from aws_cdk import Annotations, Duration, Token
 from aws_cdk import aws_sqs as sqs
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.function_elsewhere import timeout_of
+from constructs_lib.functions.function_elsewhere import original_of, timeout_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -33,7 +33,7 @@ def check_visibility(queue: sqs.IQueue, function: lambda_.IFunction) -> None:
 
     """
     resource, known = queue.node.default_child, timeout_of(function)
-    if known is None or not isinstance(resource, sqs.CfnQueue):
+    if known is None or known.is_unresolved() or not isinstance(resource, sqs.CfnQueue):
         return
     hidden = _SQS_DEFAULT if resource.visibility_timeout is None else resource.visibility_timeout
     if not Token.is_unresolved(hidden) and hidden < known.to_seconds():
@@ -61,6 +61,16 @@ def fit_visibility(queue: sqs.IQueue, function: lambda_.IFunction, *, given: Dur
     resource = queue.node.default_child
     known = timeout_of(function)
     if known is None or not isinstance(resource, sqs.CfnQueue):
+        return
+    if known.is_unresolved() or (given is not None and given.is_unresolved()):
+        if given is None:
+            # CloudFormation does not multiply.
+            Annotations.of(original_of(function)).add_warning_v2(
+                "cqrs:unknownTimeout",
+                "the timeout of this function is not known at synthesis, and its queue hides a message for "
+                f"{DEFAULT_VISIBILITY.to_human_string()}; give Notifications(visibility_timeout=...) six "
+                "times the longest timeout, or a timeout that is known",
+            )
         return
     needed = _TIMEOUTS_HIDDEN * known.to_seconds()
     if given is None:

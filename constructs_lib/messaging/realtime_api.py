@@ -10,7 +10,8 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.messaging.realtime_handler import subscribe_handler
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.environments import check_environment
@@ -122,15 +123,14 @@ class RealtimeApi(Construct):
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the notifier, or a function of your own, push to the users of this API."""
+        function = functions if is_own_function(functions) else functions.notifier
+        check_environment("event_api", self.event_api, function, hint=_SAME_ACCOUNT, region_may_differ=True)
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            own = own_function(self, functions)
             self.grants.publish(own.function)
             own.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint)
             own.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace)
             return
-        check_environment(
-            "event_api", self.event_api, functions.notifier, hint=_SAME_ACCOUNT, region_may_differ=True
-        )
         self.grants.publish(functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_ENDPOINT, self.http_endpoint, functions.notifier)
         functions.set_variable(Env.APPSYNC_EVENTS_NAMESPACE, self.namespace, functions.notifier)

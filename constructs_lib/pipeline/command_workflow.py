@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from aws_cdk import Arn, ArnFormat, Duration, RemovalPolicy
+from aws_cdk import Arn, ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -13,8 +13,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
-from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS, original_of, own_function
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.functions.reserved_concurrency import warn_if_few_for_handlers
 from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
@@ -28,9 +28,10 @@ from constructs_lib.pipeline.command_workflow_times import (
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
-from constructs_lib.props.environments import check_environment
+from constructs_lib.props.environments import check_environment, is_made_here
 from constructs_lib.props.grants import combined
 from constructs_lib.props.imported_names import check_state_machine_arn
+from constructs_lib.props.stack_order import must_wait
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
 
@@ -143,6 +144,8 @@ class CommandWorkflow(Construct):
             msg = "worker must be given, got None; pass the function that runs the steps, or a state_machine"
             raise InvalidPropsError(msg)
         check_environment("worker", worker, self, hint=WHERE_IT_RUNS)
+        if is_made_here(original_of(worker)):
+            must_wait(self, original_of(worker))
         express = _workflow_type(type) is WorkflowType.EXPRESS
         timeout = timeout or (LONGEST_EXPRESS if express else Duration.hours(1))
         task_timeout = task_timeout or task_timeout_of(worker)
@@ -218,7 +221,8 @@ class CommandWorkflow(Construct):
 
         """
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            check_environment("state_machine", self.state_machine, functions)
+            own = own_function(self, functions)
             self._check_not_worker(own.function)
             self.grants.start(own.function)
             own.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn)
@@ -233,7 +237,9 @@ class CommandWorkflow(Construct):
         self.grants.inspect(functions.operator)
 
     def _check_not_worker(self, function: lambda_.IFunction) -> None:
-        if function is self._worker and isinstance(function, lambda_.Function):
+        made = original_of(function)
+        is_worker = self._worker is not None and made is original_of(self._worker)
+        if is_worker and isinstance(made, lambda_.Function) and Stack.of(made) is Stack.of(self):
             msg = (
                 f"worker must be another function than those that start executions, got {function.node.path} "
                 "for both: it would depend on the state machine, which depends on it; bring two functions "

@@ -14,11 +14,13 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS, as_used_in
+from constructs_lib.functions.mapping_rights import give_before
 from constructs_lib.functions.reserved_concurrency import note_stream
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment
+from constructs_lib.props.grants import allow_key
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.brought_table import check_stream
 from runtime import contract
@@ -132,7 +134,7 @@ class StreamProcessing(Construct):
         beside_function = _is_nested_in(Stack.of(self), Stack.of(function))
         used = function if beside_function else as_used_in(self, "Function", "function", function)
         self.function = used
-        table.command_table.grant_stream_read(used)
+        rights = [table.command_table.grant_stream_read(used)]
         note_stream(function, parallelization_factor)
         self.event_source_mapping = lambda_.EventSourceMapping(
             # A nested stack that needs a function whose role needs a table of the nested stack: a circle.
@@ -150,11 +152,12 @@ class StreamProcessing(Construct):
             report_batch_item_failures=True,
             retry_attempts=retry_attempts,
             max_record_age=max_record_age,
-            on_failure=_KeepWholeRecord(self.on_failure_bucket),
+            on_failure=_KeepWholeRecord(self.on_failure_bucket, rights),
             support_s3_on_failure_destination=True,
             metrics_config=lambda_.MetricsConfig(metrics=[lambda_.MetricType.EVENT_COUNT]),
             enabled=enabled,
         )
+        give_before(self.event_source_mapping, used, rights)
 
     def metric_iterator_age(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Age of the last record of a batch when it is done, in milliseconds, at most over ``period``.
@@ -195,11 +198,13 @@ def _is_nested_in(stack: Stack, other: Stack) -> bool:
 class _KeepWholeRecord:
     """A bucket as the destination of failed batches: a queue or topic would get only a pointer.
 
-    CDK's own destination lets the function read, delete and tag every object too.
+    CDK's own destination lets the function read, delete and tag every object too. What this one
+    grants is added to ``rights``.
     """
 
-    def __init__(self, bucket: s3.IBucket) -> None:
+    def __init__(self, bucket: s3.IBucket, rights: list[iam.Grant]) -> None:
         self._bucket = bucket
+        self._rights = rights
 
     def bind(
         self,
@@ -207,12 +212,17 @@ class _KeepWholeRecord:
         target_handler: lambda_.IFunction,
     ) -> lambda_.DlqDestinationConfig:
         objects = self._bucket.arn_for_objects("*")
-        iam.Grant.add_to_principal(grantee=target_handler, actions=["s3:PutObject"], resource_arns=[objects])
-        iam.Grant.add_to_principal(
-            grantee=target_handler, actions=["s3:ListBucket"], resource_arns=[self._bucket.bucket_arn]
-        )
-        if (key := self._bucket.encryption_key) is not None:
-            key.grant(target_handler, "kms:GenerateDataKey")
+
+        def allow(action: str, resource: str) -> iam.Grant:
+            return iam.Grant.add_to_principal(
+                grantee=target_handler, actions=[action], resource_arns=[resource]
+            )
+
+        self._rights += [
+            allow("s3:PutObject", objects),
+            allow("s3:ListBucket", self._bucket.bucket_arn),
+            *allow_key(target_handler, self._bucket.encryption_key, "kms:GenerateDataKey"),
+        ]
         acknowledge_wildcard(target_handler, objects, "Lambda makes the names of the records' objects")
         return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
 

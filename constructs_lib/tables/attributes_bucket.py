@@ -9,7 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import (
@@ -141,7 +142,8 @@ class AttributesBucket(Construct):
         A function of your own may do both, for all tenants.
         """
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            check_environment("bucket", self.bucket, functions, account_may_differ=True)
+            own = own_function(self, functions)
             self.grants.read_write(own.function)
             own.set_variable(Env.S3_BUCKET_NAME, self.bucket.bucket_name)
             return

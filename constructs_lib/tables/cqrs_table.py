@@ -10,7 +10,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import FunctionElsewhere, own_function
 from constructs_lib.props.checks import (
     check_range,
     check_removal_policy,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
+    from constructs_lib.functions.brought_function import BroughtFunction
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["CqrsTable"]
@@ -201,7 +203,7 @@ class CqrsTable(Construct):
         self.has_open_index = command_table is None or command_table_has_open_index
         self._warn()
         self._service: ServiceFunctions | None = None
-        self._own: list[BroughtFunction] = []
+        self._own: list[BroughtFunction | FunctionElsewhere] = []
         self._prefix = table_name_prefix
         self._made: set[str] = set()
         self._new_tables: list[dynamodb.TableV2] = []
@@ -363,7 +365,8 @@ class CqrsTable(Construct):
 
         A function of your own may publish and read, and is told what the runtime has to know to do
         so: this module, beside those that it is connected to already, and the names of the service
-        whose functions this table is connected to. It reaches what all tenants have.
+        whose functions this table is connected to. It reaches what all tenants have. One of another
+        stack gets all that in its stack, unless the table's is known to depend on that one.
 
         Args:
             functions: The functions of a service, or one of your own.
@@ -372,12 +375,14 @@ class CqrsTable(Construct):
 
         Raises:
             InvalidPropsError: There is no such right, ``rights`` are for the functions of a service,
-                whose rights follow from what each is for, or these tables are another service's.
+                whose rights follow from what each is for, these tables are another service's, or a
+                function of your own knows another service, or a module of this name with other tables.
 
         """
         if is_own_function(functions):
+            self._check_where(functions)
             self._connect_own(
-                BroughtFunction.of(functions), ("publish", "read") if rights is None else rights
+                own_function(self, functions), ("publish", "read") if rights is None else rights
             )
             return
         if rights is not None:
@@ -393,15 +398,7 @@ class CqrsTable(Construct):
         self._service = functions
         for earlier in self._own:
             self._tell_service(earlier)
-        tables = {
-            "command_table": self.command_table,
-            "data_table": self.data_table,
-            "history_table": self.history_table,
-            "sync_table": self.sync_table,
-        }
-        for name, table in tables.items():
-            if table is not None:
-                check_environment(name, table, functions.api, hint=BY_NAME)
+        self._check_where(functions.api)
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
         functions.add_module(self.module_name, settings)
         is_inline = self.processing is Processing.INLINE
@@ -414,18 +411,30 @@ class CqrsTable(Construct):
             self.grants.apply(functions.stream)
             functions.add_applier(functions.stream)
 
-    def _connect_own(self, own: BroughtFunction, rights: Sequence[str]) -> None:
+    def _check_where(self, function: lambda_.IFunction) -> None:
+        tables = {
+            "command_table": self.command_table,
+            "data_table": self.data_table,
+            "history_table": self.history_table,
+            "sync_table": self.sync_table,
+        }
+        for name, table in tables.items():
+            if table is not None:
+                check_environment(name, table, function, hint=BY_NAME)
+
+    def _connect_own(self, own: BroughtFunction | FunctionElsewhere, rights: Sequence[str]) -> None:
         for right in [rights] if isinstance(rights, str) else rights:
             if right not in _RIGHTS:
                 msg = f"rights must be names among {', '.join(_RIGHTS)}, got {right!r}; give a list of them"
                 raise InvalidPropsError(msg)
             getattr(self.grants, right)(own.function)
         # All names: the function may be of another service, or of none.
-        own.add_module(self.module_name, self.module_settings)
+        names = {name: naming.table_name(self._prefix, name) for name in self._made} if self._prefix else {}
+        own.add_module(self.module_name, self.module_settings, names)
         self._own.append(own)
         self._tell_service(own)
 
-    def _tell_service(self, own: BroughtFunction) -> None:
+    def _tell_service(self, own: BroughtFunction | FunctionElsewhere) -> None:
         """Tell a function which service counts what it does."""
         if self._service is not None:
             own.set_variable(Env.NODE_ENV, self._service.env_name)

@@ -8,7 +8,8 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_reads, allow_writes
 from constructs_lib.props.imported_names import check_table_name
@@ -112,7 +113,8 @@ class MasterDataTable(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the functions that apply commands, or one of your own, look up how long rows are kept."""
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            check_environment("table", self.table, functions, hint=BY_NAME)
+            own = own_function(self, functions)
             self.grants.read(own.function)
             own.set_variable(Env.MASTER_DATA_TABLE_NAME, self.table.table_name)
             return

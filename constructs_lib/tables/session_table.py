@@ -8,7 +8,8 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from constructs_lib.functions.brought_function import BroughtFunction, is_own_function
+from constructs_lib.functions.brought_function import is_own_function
+from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.props.checks import check_duration
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_writes
@@ -119,7 +120,8 @@ class SessionTable(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the api function, or one of your own, note who wrote what; tell it for how long that counts."""
         if is_own_function(functions):
-            own = BroughtFunction.of(functions)
+            check_environment("table", self.table, functions, hint=BY_NAME)
+            own = own_function(self, functions)
             self.grants.track(own.function)
             own.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name)
             own.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes)

@@ -273,7 +273,18 @@ def test_a_function_that_was_brought_is_told_what_it_does_not_say_itself(stack: 
 def test_a_function_for_two_purposes_is_for_neither_in_particular(stack: cdk.Stack) -> None:
     mine = new_function(stack, "Mine")
     functions(stack, worker=mine, operator=mine)
-    assert set(variables_of(stack, "Mine")) == {Env.NODE_ENV, Env.APP_NAME}
+    other = new_function(stack, "Other")
+    CqrsFunctions(
+        stack,
+        "Others",
+        code=CODE,
+        handler="index.handler",
+        app_name="shop",
+        worker=other,
+        operator=other.add_alias("live"),
+    )
+    for name in ("Mine", "Other"):
+        assert set(variables_of(stack, name)) == {Env.NODE_ENV, Env.APP_NAME}
 
 
 def test_an_api_function_that_was_brought_is_told_its_tenants_role(stack: cdk.Stack) -> None:
@@ -373,6 +384,52 @@ def test_a_function_of_ones_own_publishes_to_handlers_that_it_does_not_import(
     assert OPEN_COLUMN in row  # the handlers are still to see it, and that is not forgotten
     with pytest.raises(ModuleMismatchError, match="the code has no data sync handlers"):
         order.commands.publish_sync({**command, "sk": "A2", "attributes": {}}, invoke_context=ann)
+
+
+def test_a_function_works_for_one_service_and_knows_one_module_of_a_name(stack: cdk.Stack) -> None:
+    shared = new_function(stack, "Shared")
+    functions(stack, worker=shared)
+    again: dict[str, Any] = {"code": CODE, "handler": "index.handler", "app_name": "shop"}
+    for number, (props, said_of) in enumerate(
+        (
+            ({"app_name": "crm", "worker": shared}, "APP_NAME of Test/Shared must be .* 'crm' beside 'shop'"),
+            ({"env_name": "prod", "worker": shared}, "NODE_ENV of Test/Shared .* 'prod' beside 'dev'"),
+            ({"notifier": shared}, "CQRS_FUNCTION of Test/Shared .* 'notifier' beside 'worker'"),
+        )
+    ):
+        with pytest.raises(InvalidPropsError, match=said_of):
+            CqrsFunctions(stack, f"Others{number}", **{**again, **props})
+    mine = new_function(stack, "Mine")
+    prefixes = ("dev-shop-order", "dev-crm-order", None)
+    shop, crm, unnamed = (
+        CqrsTable(stack, f"Order{number}", module_name="order", table_name_prefix=prefix)
+        for number, prefix in enumerate(prefixes)
+    )
+    shop.connect(mine)
+    shop.connect(mine, rights=["read"])
+    for other in (crm, unnamed):
+        with pytest.raises(InvalidPropsError, match=r"modules of Test/Mine must have different .* 'order'"):
+            other.connect(mine)
+
+
+def test_a_table_is_the_same_by_its_convention_and_by_all_its_names(stack: cdk.Stack) -> None:
+    """A service says nothing of names that its functions know; a function of one's own is told them."""
+    sets = {Env.APP_NAME: "mine", Env.NODE_ENV: "mine"}
+    cases: list[tuple[str | None, dict[str, str]]] = [
+        ("dev-shop0-order", {}),
+        ("dev-shop1-order", sets),
+        (None, {}),
+    ]
+    for number, (prefix, environment) in enumerate(cases):
+        own = new_function(stack, f"Own{number}", environment=environment)
+        orders = CqrsTable(stack, f"Order{number}", module_name="order", table_name_prefix=prefix)
+        app_name = f"shop{number}"
+        made = CqrsFunctions(
+            stack, f"F{number}", code=CODE, handler="index.handler", app_name=app_name, worker=own
+        )
+        orders.connect(own)
+        orders.connect(made)
+        orders.connect(own)
 
 
 def permissions_of(stack: cdk.Stack, construct_id: str) -> dict[str, set[str]]:

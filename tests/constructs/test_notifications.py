@@ -113,6 +113,17 @@ def test_a_message_stays_hidden_for_six_timeouts(stack: cdk.Stack, timeout: int,
     assert queue_properties(stack)["VisibilityTimeout"] == visibility
 
 
+def test_a_timeout_that_is_not_known_yet_is_warned_of(stack: cdk.Stack) -> None:
+    seconds = cdk.CfnParameter(stack, "Seconds", type="Number").value_as_number
+    function = new_function(stack, timeout=cdk.Duration.seconds(seconds))
+    Notifications(stack, "Chosen", topic=sns.Topic(stack, "Topic")).add_consumer(function)
+    given = cdk.Duration.minutes(10)
+    Notifications(stack, "Given", topic=sns.Topic(stack, "Other"), visibility_timeout=given).add_consumer(
+        function
+    )
+    assert warnings_of(stack).count("cqrs:unknownTimeout") == 1
+
+
 def test_a_visibility_that_is_too_short_is_refused(stack: cdk.Stack) -> None:
     made = Notifications(stack, "Notifications", visibility_timeout=cdk.Duration.minutes(1))
     with pytest.raises(

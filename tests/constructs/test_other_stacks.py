@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -34,12 +35,15 @@ from constructs_lib import (
     MasterDataTable,
     Notifications,
     Part,
+    RealtimeApi,
     SessionTable,
     StreamProcessing,
 )
 from constructs_lib.functions.function_elsewhere import timeout_of
+from constructs_lib.functions.secret_grants import allow_secret
+from constructs_lib.props.stack_order import must_wait
 from tests.constructs.conftest import new_app, warnings_of
-from tests.constructs.functions import CODE, new_function
+from tests.constructs.functions import CODE, imported_function, new_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,6 +218,135 @@ FUNCTIONS: dict[str, Case] = {
 }
 
 
+ISOLATED = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+
+
+def vpc(base: cdk.Stack) -> ec2.Vpc:
+    isolated = ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    return ec2.Vpc(base, "Vpc", max_azs=1, subnet_configuration=[isolated])
+
+
+def role(base: cdk.Stack) -> iam.Role:
+    return iam.Role(base, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def near_base(base: cdk.Stack, here: cdk.Stack) -> lambda_.Function:
+    """A function of ``here`` that waits for ``base``."""
+    return new_function(here, "Waits", vpc=vpc(base), vpc_subnets=ISOLATED)
+
+
+def imported(base: cdk.Stack) -> lambda_.IFunction:
+    """A function that exists, whose name the other stack knows."""
+    parameter = cdk.CfnParameter(base, "Name", default="worker")
+    arn = cdk.Stack.of(base).format_arn(
+        service="lambda",
+        resource="function",
+        resource_name=parameter.value_as_string,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+    known = iam.Role.from_role_name(base, "Known", "worker")
+    return lambda_.Function.from_function_attributes(
+        base, "Imported", function_arn=arn, role=known, same_environment=True
+    )
+
+
+def everywhere(here: cdk.Stack, function: lambda_.IFunction) -> None:
+    """Connect a function of one's own to each part, and have each call it."""
+    orders, told = tables(here), notifications(here, encryption_key=key(here))
+    workflow = CommandWorkflow(here, "Workflow", worker=new_function(here, "Worker"))
+    parts: list[Any] = [
+        orders,
+        told,
+        workflow,
+        users(here),
+        SessionTable(here, "Sessions"),
+        MasterDataTable(here, "MasterData"),
+        AttributesBucket(here, "Attributes"),
+        FailedRecords(here, "FailedRecords"),
+        Healing(here, "Healing"),
+    ]
+    for part in parts:
+        part.connect(function)
+    told.add_consumer(function)
+    StreamProcessing(here, "Stream", table=orders, function=function)
+
+
+def few(here: cdk.Stack, function: lambda_.IFunction) -> None:
+    orders, told = tables(here), notifications(here, encryption_key=key(here))
+    for part in (orders, told, users(here)):
+        part.connect(function)
+    told.add_consumer(function)
+
+
+def service_of_role(base: cdk.Stack, here: cdk.Stack) -> None:
+    mine = new_function(here, "Own", role=role(base))
+    made = functions(here, worker=mine, operator=mine)
+    orders, told = tables(here), notifications(here)
+    for part in (orders, told):
+        part.connect(made)
+    CommandWorkflow(here, "Workflow", worker=made.worker)
+
+
+def started(here: cdk.Stack, worker: lambda_.Function) -> None:
+    CommandWorkflow(here, "Workflow", worker=worker).connect(worker)
+
+
+def with_vpc_and_own(base: cdk.Stack, here: cdk.Stack) -> None:
+    props: dict[str, Any] = {"vpc": vpc(base), "vpc_subnets": ISOLATED}
+    CqrsFunction(here, "Inside", code=CODE, handler="index.handler", **props)
+    few(here, new_function(base, "Own"))
+
+
+def told_to_wait(base: cdk.Stack, here: cdk.Stack) -> None:
+    near_base(base, here)
+    must_wait(here, base)
+    few(here, new_function(base, "Own"))
+
+
+#: What is of one stack, and this one waits for it: rights in that one would make it wait for this one.
+WAITS: dict[str, Case] = {
+    "own with a vpc": with_vpc_and_own,
+    "own told to wait": told_to_wait,
+    "own imported": lambda base, here: everywhere(here, imported(base)),
+    "own with a role": lambda base, here: few(here, new_function(here, "Own", role=role(base))),
+    "brought imported": lambda base, here: tables(here).connect(functions(here, worker=imported(base))),
+    "brought with a role": service_of_role,
+    "worker started": lambda base, here: started(here, new_function(base)),
+}
+
+
+def test_rights_are_where_they_make_no_circle() -> None:
+    app, circles = new_app(flags=False), []
+    for name, case in WAITS.items():
+        there, here = pairs(app, name, HERE)
+        case(there, here)
+        circles.append((there, here))
+    app.synth()
+    assert [there.dependencies for there, _ in circles] == [[] for _ in circles]
+    of_role = next(here for _, here in circles if here.node.id == "BroughtWithARoleHere")
+    found = resources(of_role, "AWS::IAM::Policy").values()
+    (policy,) = (policy for policy in found if "ImportValue" in str(policy["Roles"]))
+    assert "sns:Publish" in str(policy)
+    told = [f["Environment"]["Variables"] for f in resources(of_role, "AWS::Lambda::Function").values()]
+    assert any({"SNS_TOPIC_ARN", "NOTIFICATION_QUEUE_URL"} < set(names) for names in told)
+    assert "cqrs:functionOfAnotherStack" not in warnings_of(of_role)
+
+
+def test_a_circle_that_shows_at_synthesis_alone_is_said_with_the_way_out() -> None:
+    app = new_app(flags=False)
+    base, here = pairs(app, "shop", HERE)
+    middle = cdk.Stack(app, "Middle", env=HERE)
+    tables(here).connect(new_function(base, "Own"))
+    topic = sns.Topic(middle, "Topic", display_name=sns.Topic(base, "Topic").topic_name)
+    new_function(here, "Near", environment={"TOPIC": topic.topic_arn})
+    said = (
+        "function must be of a stack that ShopHere does not wait for, got ShopThere/Own, which uses "
+        "ShopHere/Order: ShopThere would wait for ShopHere, which refers to ShopThere; make ShopHere depend"
+    )
+    with pytest.raises(RuntimeError, match=said):
+        app.synth()
+
+
 @pytest.mark.parametrize(
     ("env", "shown", "cases"),
     [
@@ -232,6 +365,38 @@ def test_what_is_of_another_account_or_region_is_refused(
         said = f"must be (in|of) .*Here, .* got .*There/.* in {shown}; ."
         with pytest.raises(InvalidPropsError, match=said):
             case(there, here)
+
+
+OWN: dict[str, Callable[[cdk.Stack], Any]] = {
+    "command_table": tables,
+    "table": lambda there: SessionTable(there, "Sessions"),
+    "table of settings": lambda there: MasterDataTable(there, "MasterData"),
+    "bucket": lambda there: AttributesBucket(there, "Attributes"),
+    "bucket of records": lambda there: FailedRecords(there, "FailedRecords"),
+    "topic": notifications,
+    "state_machine": lambda there: CommandWorkflow(there, "Workflow", worker=new_function(there, "Worker")),
+    "rule": lambda there: Healing(there, "Healing"),
+}
+
+
+def test_a_function_of_ones_own_is_of_the_parts_account_and_region() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", OTHER_REGION)
+    mine = new_function(here, "Mine")
+    for name, part in OWN.items():
+        said = (
+            f"{name.split(' ')[0]} must be in .* of ShopHere, .*, got ShopThere/.* in 111111111111/us-east-1"
+        )
+        with pytest.raises(InvalidPropsError, match=said):
+            part(there).connect(mine)
+    users(there).connect(mine)  # their tokens are checked by issuer and client
+    unknown = new_function(cdk.Stack(app, "Unknown"))
+    with pytest.raises(InvalidPropsError, match="user_pool of another account or Region needs stacks that"):
+        users(cdk.Stack(app, "Users", env=HERE)).connect(unknown)
+    realtime = RealtimeApi(there, "Realtime", identity=Identity(there, "Clients"))
+    realtime.connect(mine)
+    with pytest.raises(InvalidPropsError, match=r"event_api must be .* got ShopThere/Realtime/Api"):
+        realtime.connect(new_function(cdk.Stack(app, "Far", env=OTHER_ACCOUNT)))
 
 
 def resources(stack: cdk.Stack, kind: str) -> dict[str, dict[str, Any]]:
@@ -276,6 +441,27 @@ def test_a_function_of_another_stack_gets_its_rights_and_calls_from_this_one() -
     assert warnings_of(here).count("cqrs:functionOfAnotherStack") == 1
 
 
+def test_mappings_wait_for_the_rights_of_a_function_that_is_there_before_them() -> None:
+    """Lambda refuses a mapping whose function may not read yet, and the deployment is rolled back."""
+    app = new_app(flags=False)
+    there, here = pairs(app, "shop", HERE)
+    imported = imported_function(here, "mine")
+    made = functions(here, stream=new_function(there, "Stream"), notifier=new_function(there, "Notifier"))
+    orders, told = tables(here), notifications(here, encryption_key=key(here))
+    StreamProcessing(here, "Elsewhere", table=orders, function=made.stream)
+    StreamProcessing(here, "Imported", table=orders, function=imported)
+    told.add_consumer(made.notifier)
+    Notifications(here, "Others", alarm_emails=["on-call@example.com"]).add_consumer(imported)
+    template = Template.from_stack(here)
+    policies = template.find_resources("AWS::IAM::Policy")
+    mappings = template.find_resources("AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 4
+    for mapping in mappings.values():
+        (policy,) = (name for name in mapping["DependsOn"] if name in policies)
+        stream = json.dumps(mapping["Properties"]["EventSourceArn"])
+        assert stream in json.dumps(policies[policy])
+
+
 def test_the_timeout_of_a_function_of_another_stack_is_known() -> None:
     app = new_app()
     there, here = pairs(app, "shop", HERE)
@@ -288,6 +474,37 @@ def test_the_timeout_of_a_function_of_another_stack_is_known() -> None:
     assert workflow.state_machine is not None
 
 
+def test_the_limits_of_a_function_of_another_stack_are_looked_at() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", HERE)
+
+    def new(name: str, reserved: int, seconds: int) -> lambda_.Function:
+        return new_function(
+            there,
+            name,
+            reserved_concurrent_executions=reserved,
+            timeout=cdk.Duration.seconds(seconds),
+        )
+
+    made = functions(
+        here,
+        api=new("Api", 5, 90),
+        stream=new("Stream", 3, 20),
+        worker=new("Worker", 4, 20),
+        notifier=new("Notifier", 1, 20),
+    )
+    orders = tables(here)
+    CqrsApi(here, "Api", function=made.api, identity=users(here))
+    StreamProcessing(here, "Stream", table=orders, function=made.stream, parallelization_factor=4)
+    CommandWorkflow(here, "Workflow", worker=made.worker)
+    told = notifications(here)
+    with pytest.raises(InvalidPropsError, match=r"reserved_concurrency of ShopThere/Notifier .* got 1"):
+        told.add_consumer(made.notifier)
+    found = warnings_of(there)
+    for warning in ("cqrs:outlivesGateway", "cqrs:starvedStreams", "cqrs:fewReserved"):
+        assert found.count(warning) == 1, warning
+
+
 def policies_of_imported_roles(stack: cdk.Stack) -> list[dict[str, Any]]:
     found = resources(stack, "AWS::IAM::Policy").values()
     return [policy for policy in found if "MineServiceRole" not in str(policy["Roles"])]
@@ -295,12 +512,27 @@ def policies_of_imported_roles(stack: cdk.Stack) -> list[dict[str, Any]]:
 
 def test_two_services_use_one_function_without_overwriting_each_others_policy() -> None:
     app = new_app(flags=False)
-    shared = new_function(cdk.Stack(app, "There", env=HERE))
+    says = {"APP_NAME": "ab", "NODE_ENV": "dev"}
+    shared = new_function(cdk.Stack(app, "There", env=HERE), environment=says)
     stacks = [cdk.Stack(app, name, env=HERE) for name in ("A", "B")]
     for here in stacks:
-        tables(here).connect(functions(here, worker=shared))
+        tables(here, module_name=f"order-{here.node.id.lower()}").connect(functions(here, worker=shared))
     names = [policy["PolicyName"] for here in stacks for policy in policies_of_imported_roles(here)]
     assert len(set(names)) == len(names) == 2
+
+
+def test_a_function_of_another_stack_works_for_one_service() -> None:
+    app = new_app()
+    there = cdk.Stack(app, "There", env=HERE)
+    shared = new_function(there)
+    functions(cdk.Stack(app, "Shop", env=HERE), worker=shared)
+    with pytest.raises(InvalidPropsError, match=r"APP_NAME of There/Function must be .* 'crm' beside 'shop'"):
+        functions(cdk.Stack(app, "Crm", env=HERE), worker=shared)
+    says = new_function(there, "Says", environment={"APP_NAME": "mine", "NODE_ENV": "dev"})
+    shop, crm = (cdk.Stack(app, name, env=HERE) for name in ("ShopHere", "CrmHere"))
+    tables(shop).connect(functions(shop, worker=says))
+    with pytest.raises(InvalidPropsError, match="modules of There/Says must have different names"):
+        tables(crm).connect(functions(crm, worker=says))
 
 
 def test_a_role_that_must_not_be_changed_stays_as_it_is() -> None:
@@ -345,6 +577,25 @@ def test_a_nested_stack_uses_a_function_of_its_parent_without_a_circle() -> None
     )
     assert parameters == {}  # the nested stack waits for nothing of the parent, which waits for it
     assert len(resources(stack, "AWS::Lambda::EventSourceMapping")) == 1
+
+
+def test_a_secret_that_exists_is_read_with_its_key_by_every_name_it_may_have() -> None:
+    app = new_app()
+    there, here = pairs(app, "shop", HERE)
+    arn = "arn:aws:{}:eu-west-1:111111111111:{}"
+    a_key = arn.format("kms", "key/12345678-1234-1234-1234-123456789012")
+    partly, fully = (arn.format("secretsmanager", f"secret:{name}") for name in ("db", "api-aBcDeF"))
+    mine = new_function(here)
+    for number, scope in enumerate((there, here)):
+        named = secretsmanager.Secret.from_secret_attributes
+        with_key = {"encryption_key": kms.Key.from_key_arn(scope, "Key", f"{a_key[:-1]}{number}")}
+        allow_secret(mine, named(scope, "Db", secret_partial_arn=f"{partly}{number}", **with_key))
+        allow_secret(mine, named(scope, "Api", secret_complete_arn=fully, **with_key))
+    policy = json.dumps(resources(here, "AWS::IAM::Policy"))
+    for readable in (f"{partly}0-??????", f"{partly}1-??????", fully, f"{a_key[:-1]}0", f"{a_key[:-1]}1"):
+        assert f'"{readable}"' in policy
+    assert "kms:Decrypt" in policy
+    assert '"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"' in policy
 
 
 def test_queues_of_another_stack_are_refused_for_topics_of_this_one() -> None:

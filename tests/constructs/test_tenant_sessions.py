@@ -147,29 +147,34 @@ def test_a_function_of_ones_own_needs_a_role(stack: cdk.Stack) -> None:
 
 def test_a_function_that_works_for_all_tenants_is_not_the_api_function(stack: cdk.Stack) -> None:
     """Nor has it a role in common with it: sessions would take nothing from it."""
-    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    one, other = (new_function(stack, name, role=role) for name in ("One", "Other"))
-    imported, again = (
-        lambda_.Function.from_function_attributes(
-            stack,
-            f"Imported{number}",
-            function_arn="arn:aws:lambda:eu-west-1:111111111111:function:both",
-            role=iam.Role.from_role_name(stack, f"ImportedRole{number}", "both"),
+    by_lambda = iam.ServicePrincipal("lambda.amazonaws.com")
+    for kind in ("stream", "worker", "notifier", "operator"):
+        of_kind = cdk.Stack(stack, kind)
+        role = iam.Role(of_kind, "Role", assumed_by=by_lambda)
+        one, other = (new_function(of_kind, name, role=role) for name in ("One", "Other"))
+        imported, again = (
+            lambda_.Function.from_function_attributes(
+                of_kind,
+                f"Imported{number}",
+                function_arn="arn:aws:lambda:eu-west-1:111111111111:function:both",
+                role=iam.Role.from_role_name(of_kind, f"ImportedRole{number}", "both"),
+            )
+            for number in range(2)
         )
-        for number in range(2)
-    )
-    alone = new_function(stack, "Alone")
-    together = [
-        (one, one),
-        (one, other),
-        (imported, again),
-        (alone, alone.add_alias("live")),
-        (alone.current_version, alone),
-    ]
-    for number, (api, brought) in enumerate(together):
-        for kind in ("stream", "worker", "notifier", "operator"):
+        alone, live = new_function(of_kind, "Alone"), new_function(of_kind, "Live")
+        together = [
+            (imported, again),
+            (live, live.add_alias("live")),
+            (alone.current_version, alone),
+            (one, other),
+            (other, other),
+        ]
+        for number, (api, brought) in enumerate(together):
             with pytest.raises(InvalidPropsError, match=f"^api must be a function .* got that of {kind} "):
-                functions(stack, f"{kind}{number}", api=api, tenant_sessions=True, **{kind: brought})
+                functions(of_kind, f"F{number}", api=api, tenant_sessions=True, **{kind: brought})
+    role = iam.Role(stack, "Role", assumed_by=by_lambda)
+    one, other = (new_function(stack, name, role=role) for name in ("One", "Other"))
+    alone = new_function(stack, "Alone")
     functions(stack, "Without", api=one, worker=one)
     apart = functions(stack, "Apart", api=alone, worker=one, operator=other, tenant_sessions=True)
     assert apart.tenant_sessions is not None
