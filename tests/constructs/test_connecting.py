@@ -273,7 +273,7 @@ def test_a_function_that_was_brought_is_told_what_it_does_not_say_itself(stack: 
 def test_a_function_for_two_purposes_is_for_neither_in_particular(stack: cdk.Stack) -> None:
     mine = new_function(stack, "Mine")
     functions(stack, worker=mine, operator=mine)
-    other = new_function(stack, "Other")
+    other = new_function(stack, "ByAlias")
     CqrsFunctions(
         stack,
         "Others",
@@ -283,7 +283,7 @@ def test_a_function_for_two_purposes_is_for_neither_in_particular(stack: cdk.Sta
         worker=other,
         operator=other.add_alias("live"),
     )
-    for name in ("Mine", "Other"):
+    for name in ("Mine", "ByAlias"):
         assert set(variables_of(stack, name)) == {Env.NODE_ENV, Env.APP_NAME}
 
 

@@ -295,4 +295,9 @@ def test_a_stack_takes_the_api_of_another_one(app: cdk.App) -> None:
 def test_a_notifier_that_was_brought_gets_the_permission(app: cdk.App) -> None:
     mine = imported_function(cdk.Stack(app, "Other"), "notifier")
     stack = shop(app, realtime=True, notifier=mine)
-    assert Env.APPSYNC_EVENTS_ENDPOINT not in json.dumps(Template.from_stack(stack).to_json())
+    template = Template.from_stack(stack).to_json()
+    outputs = template.pop("Outputs")
+    (said,) = (output["Value"] for name, output in outputs.items() if "NotifierVariables" in name)
+    assert Env.APPSYNC_EVENTS_ENDPOINT in json.dumps(said)
+    assert Env.APPSYNC_EVENTS_ENDPOINT not in json.dumps(template)
+    assert "appsync:EventPublish" in json.dumps(template)
