@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.faults.site import Process
 
-_VERSIONS = scaled(40, 200)
+_VERSIONS = scaled(30, 200)
 _CALLS = 3  # of the worker, for a command, on average
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["state_machine"]
 
-_EXAMPLES = scaled(8, 60)
+_EXAMPLES = scaled(5, 60)
 _STEPS = scaled(25, 50)
 
 

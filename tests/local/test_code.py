@@ -146,7 +146,10 @@ def deployed(emulator: Emulator, project: Path) -> Iterator[list[str]]:
     """Names of the functions that run `shop`, which are deployed as the assembly says."""
     bucket = f"cdk-hnb659fds-assets-{emulator.account}-{emulator.region}"
     s3, client = emulator.client("s3"), emulator.client("cloudformation")
-    s3.create_bucket(Bucket=bucket)
+    # The bucket of the CDK's bootstrap, which refuses to make it where it is there.
+    is_bootstrapped = bucket in [known["Name"] for known in s3.list_buckets()["Buckets"]]
+    if not is_bootstrapped:
+        s3.create_bucket(Bucket=bucket)
     resources = {}
     for function in functions_of(project / "cdk.out"):
         if function.asset == shop_of(project)[0].staged:
@@ -163,6 +166,10 @@ def deployed(emulator: Emulator, project: Path) -> Iterator[list[str]]:
     found = client.describe_stack_resources(StackName="the-shop")["StackResources"]
     yield [resource["PhysicalResourceId"] for resource in found]
     client.delete_stack(StackName="the-shop")
+    if not is_bootstrapped:
+        for known in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=known["Key"])
+        s3.delete_bucket(Bucket=bucket)
 
 
 def test_functions_get_the_code_as_it_is_and_a_deployment_takes_it_back(
