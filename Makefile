@@ -7,7 +7,8 @@ PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 OLD_TESTS   := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
     tests/constructs/test_service_compliance.py tests/unit/http/test_api.py \
     tests/runtime/test_command_service.py tests/runtime/test_repository.py
-FAULTS      := tests/pipeline tests/faults tests/operations tests/security tests/models tests/sql tests/unit tests/e2e
+FAULTS      := tests/pipeline tests/faults tests/operations tests/security tests/models tests/sql tests/unit tests/e2e \
+    tests/local
 
 BIN := .venv/bin
 UV  := $(BIN)/uv

@@ -19,7 +19,7 @@ _DEPLOYED: Final = ("tests/e2e/", "tests/faults/test_poison.py", "tests/faults/t
 
 # How long an example takes says what else the machine does.
 settings.register_profile(
-    "project", deadline=None, max_examples=scaled(40, 100), suppress_health_check=[HealthCheck.too_slow]
+    "project", deadline=None, max_examples=scaled(25, 100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("project")
 

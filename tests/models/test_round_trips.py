@@ -29,7 +29,7 @@ STATE = {"pk": PK, "sk": "A1", "code": "A1", "name": "one", "type": "ITEM"}
 SYNC = {"mode": "sync"}
 
 each_model = settings(
-    max_examples=scaled(25, 60),
+    max_examples=scaled(15, 60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

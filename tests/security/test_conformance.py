@@ -397,7 +397,7 @@ def fuzz(
 
     @seed(SEED)
     @settings(
-        max_examples=scaled(6, 60),
+        max_examples=scaled(12 if mode is GenerationMode.POSITIVE else 6, 60),
         deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],
