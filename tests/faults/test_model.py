@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["state_machine"]
 
-_EXAMPLES = scaled(5, 60)
-_STEPS = scaled(25, 50)
+_EXAMPLES = scaled(3, 60)
+_STEPS = scaled(20, 50)
 
 
 @pytest.mark.parametrize("mode", ["workflow", "inline"])

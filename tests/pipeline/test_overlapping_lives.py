@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from runtime.store.memory import Change
 
-SEEDS = range(scaled(25, 5000))
+SEEDS = range(scaled(12, 5000))
 DAY = 86400
 
 

@@ -17,7 +17,7 @@ from tests.pipeline.lab import KEY, Lab, One, Two
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SEEDS = range(1000 if COMPLETE else 30)
+SEEDS = range(1000 if COMPLETE else 15)
 STEPS = 60
 
 

@@ -177,7 +177,7 @@ ADDRESSES = st.one_of(st.text(max_size=20), st.lists(PARTS, max_size=9).map("/".
 
 
 @given(text=ADDRESSES)
-@settings(max_examples=scaled(80, 300), deadline=None)
+@settings(max_examples=scaled(30, 300), deadline=None)
 def test_whatever_is_accepted_is_read_as_it_was_written(text: str) -> None:
     texts = Texts()
     try:

@@ -326,7 +326,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=scaled(100, 300), deadline=None)
+@settings(max_examples=scaled(30, 300), deadline=None)
 def test_the_measure_is_what_an_answer_takes(value: Any) -> None:
     column = sealed(value, path="attributes")
     measured, real = answer_size(column), answer_bytes(dumps(opened(column)))

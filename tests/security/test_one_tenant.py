@@ -147,7 +147,7 @@ def may_delete_in(tenant: str, own: str | None, header: str | None, entries: lis
 counter = iter(range(1_000_000))
 
 
-@settings(max_examples=scaled(120, 400), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(40, 400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     own=st.sampled_from([None, "acme", "ACME", "beta", "common"]),
     header=st.sampled_from([None, *TENANTS]),
@@ -177,7 +177,7 @@ def test_nobody_deletes_by_a_role_of_elsewhere(
         assert gone == ({acting} if may_delete_in(acting, own, header, entries) else set()), answer
 
 
-@settings(max_examples=scaled(60, 200), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(20, 200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     own=st.sampled_from([None, "acme", "ACME", "beta", "common"]),
     header=st.sampled_from([None, *TENANTS, "Acme"]),

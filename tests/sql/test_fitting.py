@@ -226,7 +226,7 @@ PLAIN = st.recursive(
 
 
 @settings(
-    max_examples=scaled(20, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=scaled(10, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(sk=TEXTS.filter(bool), code=TEXTS, name=TEXTS, user=TEXTS, seq=st.integers(), note=TEXTS, extra=PLAIN)
 def test_whatever_publish_takes_can_be_written_read_shown_and_taken_away(
@@ -247,7 +247,7 @@ def test_whatever_publish_takes_can_be_written_read_shown_and_taken_away(
         connection.rollback()
 
 
-@settings(max_examples=scaled(60, 200))
+@settings(max_examples=scaled(25, 200))
 @given(texts=st.lists(TEXTS, min_size=2, max_size=6, unique=True), dialect=st.sampled_from(["pg", "mysql"]))
 def test_keys_that_differ_stay_different_and_fit(texts: list[str], dialect: str) -> None:
     kind = FittedText(255, 300, exact=True)

@@ -162,7 +162,7 @@ def test_sort_keys_of_dots_are_refused(memory: MemoryApp, sk: str, method: str, 
     assert not [row for row in memory.rows("doc", "command") if row["sk"].startswith(".")]
 
 
-@settings(max_examples=scaled(80, 300), deadline=None)
+@settings(max_examples=scaled(30, 300), deadline=None)
 @given(
     sk=st.text(min_size=1, max_size=12)
     | st.text(alphabet="./%2eE#&=+~ \\:;@aä", min_size=1, max_size=8)
