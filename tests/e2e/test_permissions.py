@@ -28,6 +28,7 @@ FUNCTIONS = ("Api", "Stream", "Worker", "Notifier", "Operator")
 BY_LAMBDA = "Lambda itself does it with the function's role; the emulator does it with the account's key"
 BY_SNS = "SNS does it in the publisher's name; the emulator does not encrypt"
 ONE_BY_ONE = "a grant is an intent: who may read these rows in a batch may read one of them"
+BEGUN_BEFORE = "executions that began before the module was inline go on"
 REASONED = {
     ("logs:CreateLogStream", "*", "*"): BY_LAMBDA,
     ("logs:PutLogEvents", "*", "*"): BY_LAMBDA,
@@ -47,7 +48,12 @@ REASONED = {
     ("dynamodb:ConditionCheckItem", "Worker", "*-note-data"): "a command of a life that has ended makes way",
     ("dynamodb:Query", "Worker", "*-note-command"): "without a data row, the latest version is looked for so",
     ("dynamodb:Query", "Api", "*-command"): "without a data row, the latest version is looked for so",
-    ("dynamodb:*", "Worker", "*-memo-*"): "executions that began before the module was inline go on",
+    ("dynamodb:BatchGetItem", "Worker", "*-memo-command"): BEGUN_BEFORE,
+    ("dynamodb:UpdateItem", "Worker", "*-memo-command"): BEGUN_BEFORE,
+    ("dynamodb:ConditionCheckItem", "Worker", "*-memo-command"): BEGUN_BEFORE,
+    ("dynamodb:BatchGetItem", "Worker", "*-memo-data"): BEGUN_BEFORE,
+    ("dynamodb:PutItem", "Worker", "*-memo-data"): BEGUN_BEFORE,
+    ("dynamodb:PutItem", "Worker", "*-memo-history"): BEGUN_BEFORE,
     ("dynamodb:BatchGetItem", "Stream", "*-memo-*"): "what a batch lacks, where records come out of order",
     ("dynamodb:GetItem", "Stream", "*-memo-command"): ONE_BY_ONE,
     ("dynamodb:GetItem", "Worker", "*-command"): ONE_BY_ONE,
