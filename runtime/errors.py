@@ -18,8 +18,15 @@ CqrsError
 ├── OutcomeUnknownError         503  no answer came: it may have been written
 ├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
-│   └── UnreadableRowError           today's model does not accept a stored row: `problems`
+│   ├── UnreadableRowError           today's model does not accept a stored row: `problems`
+│   ├── UnreadableEventError         nothing in this code reads a stored event
+│   └── CorruptStreamError           commits of an aggregate are missing
 ├── NewerSchemaError         503  the row was written by a newer release than this code
+├── CommandError                422  a command is refused for a reason of the domain: `code`
+│   ├── VersionError            409  somebody else appended first: `winner` (also a VersionConflictError)
+│   │   └── GapError            409  the expected version lies beyond the last one
+│   └── CommandReusedError      422  the command id belongs to another command
+├── AggregateErasedError        410  the aggregate was erased: its events are blanked for good
 ├── UpcastError                      an upcaster failed on a stored row
 ├── RuleFailedError                  a rule or command of the service did not come to a decision
 ├── DeliveryError                    a message, push or e-mail could not be handed over
@@ -31,21 +38,26 @@ CqrsError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AggregateErasedError",
     "BadRequestError",
     "BatchDeliveryError",
+    "CommandError",
+    "CommandReusedError",
     "ConfigurationError",
     "ContentionError",
     "CorruptRowError",
+    "CorruptStreamError",
     "CqrsError",
     "DeliveryError",
     "FieldProblem",
     "ForbiddenError",
+    "GapError",
     "HandlersPendingError",
     "InvalidInputError",
     "InvalidVersionError",
@@ -62,9 +74,11 @@ __all__ = [
     "StoreUnavailableError",
     "UnknownEventError",
     "UnknownTriggerError",
+    "UnreadableEventError",
     "UnreadableRowError",
     "UpcastError",
     "VersionConflictError",
+    "VersionError",
 ]
 
 
@@ -98,7 +112,7 @@ class CqrsError(Exception):
 
     status: ClassVar[int] = 500
     """HTTP status code that the error becomes."""
-    code: ClassVar[str] = "internal-error"
+    code: str = "internal-error"
     """Stable, machine-readable name; the last segment of a problem document's ``type``."""
     written: Literal["nothing", "everything", "something", "unknown"] = "nothing"
     """What the call had written when it failed. After "unknown", repeat it with the same publish id."""
@@ -344,6 +358,18 @@ class UnreadableRowError(CorruptRowError):
         self.others = tuple(others)
 
 
+class UnreadableEventError(CorruptRowError):
+    """Nothing in this code reads a stored event: its name or schema is unknown, or its class refuses it."""
+
+    code = "unreadable-event"
+
+
+class CorruptStreamError(CorruptRowError):
+    """Commits of an aggregate are missing, so no state can be made of them. Restore the rows that are gone."""
+
+    code = "corrupt-stream"
+
+
 class NewerSchemaError(CqrsError):
     """A row has a newer schema than this code knows: an old release beside, or after, a newer one.
 
@@ -373,6 +399,85 @@ class UpcastError(CqrsError):
             f"for the row {pk} {sk}"
         )
         self.schema = schema
+
+
+class CommandError(CqrsError):
+    """A command is refused for a reason of the domain. Nothing was appended.
+
+    Command handlers raise it; over HTTP it is 422, and ``code`` the problem's type.
+
+    Args:
+        message: Why, for people.
+        code: Why, for programs. Default: "command-rejected".
+    """
+
+    status = 422
+    code = "command-rejected"
+
+    def __init__(self, message: str, code: str = "command-rejected") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class VersionError(CommandError, VersionConflictError):
+    """Somebody else appended to the aggregate first. Nothing was appended.
+
+    Attributes:
+        winner: What they appended directly behind the version that was expected, as `RecordedEvent`; empty where
+            the provider cannot tell.
+        version: The version that was expected.
+    """
+
+    status = 409
+
+    def __init__(self, pk: str, version: int, winner: Sequence[Any] = (), message: str | None = None) -> None:
+        CommandError.__init__(
+            self,
+            message or f"version conflict: {pk} has moved past version {version}; read it again and retry",
+            "version-conflict",
+        )
+        self.pk = pk
+        self.sk = ""
+        self.version = version
+        self.winner = tuple(winner)
+
+
+class GapError(VersionError):
+    """The version that was expected lies beyond the last one. Nothing was appended.
+
+    Attributes:
+        last: The version that the aggregate has come to.
+    """
+
+    def __init__(self, pk: str, version: int, last: int) -> None:
+        super().__init__(
+            pk,
+            version,
+            message=f"{pk} has come to version {last}, and version {version} was expected; read it again",
+        )
+        self.last = last
+
+
+class CommandReusedError(CommandError):
+    """The command id was used before, for another command to the aggregate. Nothing was appended."""
+
+    def __init__(self, pk: str) -> None:
+        super().__init__(
+            f"the command id (over HTTP: the Idempotency-Key) was used for another command to {pk}; "
+            "give each command an id of its own",
+            "command-id-reused",
+        )
+
+
+class AggregateErasedError(CqrsError):
+    """The aggregate was erased: its events are blanked, and it takes no new ones. Nothing was written."""
+
+    status = 410
+    code = "aggregate-erased"
+
+    def __init__(self, pk: str) -> None:
+        super().__init__(f"{pk} was erased; its id cannot be used again")
 
 
 class RuleFailedError(CqrsError):

@@ -1,0 +1,192 @@
+"""The events of one aggregate by the names that they are stored under: how each is written and read."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
+from runtime.event_store.commit import StoredEvent
+from runtime.event_store.event import HasEventType, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from runtime.event_store.address import Key
+
+__all__ = ["EventTypes"]
+
+_MAX_NAME: Final = 255
+
+
+class EventTypes:
+    """The event classes of one aggregate.
+
+    Args:
+        stream: Name of its stream, for messages.
+        classes: The classes.
+        upcasters: By the name of an event: its bodies from schema 0 to 1, from 1 to 2, and so on.
+
+    Raises:
+        ConfigurationError: A class is no event, two have one name, or an upcaster is for none of them.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        classes: Iterable[type[Any]],
+        upcasters: Mapping[str, Sequence[Callable[[dict[str, Any]], dict[str, Any]]]],
+    ) -> None:
+        self._stream = stream
+        self._types: dict[str, _EventType] = {}
+        self._of_class: dict[type[Any], _EventType] = {}
+        for cls in classes:
+            self._add(cls, upcasters)
+        if not self._of_class:
+            msg = f"the aggregate {stream!r} has no events; list their classes in events=[...]"
+            raise ConfigurationError(msg)
+        if unknown := set(upcasters) - {found.name for found in self._of_class.values()}:
+            msg = (
+                f"the aggregate {stream!r} has upcasters for {sorted(unknown)}, which are none of its events"
+            )
+            raise ConfigurationError(msg)
+
+    def _add(self, cls: type[Any], upcasters: Mapping[str, Sequence[Any]]) -> None:
+        if not isinstance(cls, type) or not isinstance(cls, HasEventType):
+            msg = (
+                f"the aggregate {self._stream!r} lists {cls!r}, which is no event: inherit it from Event, or put "
+                '@event_type("...") above its dataclass'
+            )
+            raise ConfigurationError(msg)
+        name = name_of(cls)
+        # What is inherited is another class's name: two classes would be stored alike.
+        if len(name) > _MAX_NAME or cls in self._of_class:
+            msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice, or its name is too long"
+            raise ConfigurationError(msg)
+        found = _EventType(cls, name, tuple(upcasters.get(name, ())))
+        for each in (name, *cls.event_aliases):
+            if each in self._types:
+                other = self._types[each].cls.__name__
+                msg = (
+                    f"two events of the aggregate {self._stream!r} are stored as {each!r}: {other} and "
+                    f"{cls.__name__}; give one of them another name"
+                )
+                raise ConfigurationError(msg)
+            self._types[each] = found
+        self._of_class[cls] = found
+
+    @property
+    def classes(self) -> tuple[type[Any], ...]:
+        """The classes, as they were listed."""
+        return tuple(self._of_class)
+
+    def names_of(self, cls: type[Any]) -> frozenset[str]:
+        """All names that events of a class are, or were, stored under; none for a class of another aggregate."""
+        found = self._of_class.get(cls)
+        return frozenset() if found is None else frozenset((found.name, *cls.event_aliases))
+
+    def class_of(self, name: str) -> type[Any] | None:
+        """The class of what is stored under a name; None where the aggregate has no such event."""
+        found = self._types.get(name)
+        return None if found is None else found.cls
+
+    def stored(self, event: object) -> tuple[StoredEvent, Any]:
+        """An event as it is stored, and as it will be read again.
+
+        Raises:
+            InvalidInputError: It is an event of another aggregate, cannot be stored, or would not be read again
+                as what it is.
+        """
+        found = self._of_class.get(type(event))
+        if found is None:
+            message = (
+                f"must be an event of the aggregate {self._stream!r} "
+                f"({', '.join(cls.__name__ for cls in self._of_class)}), got {type(event).__name__}"
+            )
+            raise InvalidInputError([FieldProblem("events", message)])
+        try:
+            text = found.written(event)
+            again = found.adapter.validate_json(text)
+        except PydanticSerializationError as error:
+            message = f"cannot be stored: {error}"
+            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
+        except ValidationError as error:
+            raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
+        if again != event:
+            message = "would be read again as something else; give its fields types that say what they hold"
+            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
+        return StoredEvent(found.name, from_json(text), len(found.upcasters)), again
+
+    def read(self, stored: StoredEvent, key: Key, version: int) -> Any:  # noqa: ANN401 - one of the classes
+        """The event in what is stored.
+
+        Raises:
+            UnreadableEventError: Nothing in this code reads it: its name is unknown, its schema is newer, an
+                upcaster failed, or the class does not accept it.
+        """
+        found = self._types.get(stored.type)
+        where = f"event {version} of {key.pk}"
+        if found is None:
+            msg = (
+                f"{where} is stored as {stored.type!r}, which is no event of the aggregate {self._stream!r}: "
+                "add its class to events=[...], or the name to the aliases of the class that it became"
+            )
+            raise UnreadableEventError(msg)
+        if stored.schema > len(found.upcasters):
+            msg = (
+                f"{where} ({stored.type}) has the schema {stored.schema}, and this code knows "
+                f"{len(found.upcasters)}; deploy the release with its upcaster, or a later one"
+            )
+            raise UnreadableEventError(msg)
+        body = dict(stored.body)
+        for schema in range(stored.schema, len(found.upcasters)):
+            body = self._upcast(found, schema, body, where)
+        try:
+            return found.adapter.validate_json(to_json(body))
+        except ValidationError as error:
+            problems = "; ".join(f"{p.field}: {p.message}" for p in _problems(found.name, error))
+            msg = f"{where} ({stored.type}) is not accepted by {found.cls.__name__}: {problems}; add an upcaster"
+            raise UnreadableEventError(msg) from None
+
+    def _upcast(self, found: _EventType, schema: int, body: dict[str, Any], where: str) -> dict[str, Any]:
+        try:
+            result = found.upcasters[schema](body)
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+            # Not chained: what the user's code says may quote the event.
+            msg = (
+                f"the upcaster {schema} of {found.name!r} raised {type(error).__name__} for {where}; mend it"
+            )
+            raise UnreadableEventError(msg) from None
+        if not isinstance(result, dict):
+            msg = (
+                f"the upcaster {schema} of {found.name!r} must return a dict, got {type(result).__name__} "
+                f"for {where}"
+            )
+            raise UnreadableEventError(msg)
+        return result
+
+
+class _EventType:
+    def __init__(
+        self, cls: type[Any], name: str, upcasters: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]
+    ) -> None:
+        self.cls = cls
+        self.name = name
+        self.upcasters = upcasters
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Made when the first one is read or written: a function may have many and use few."""
+        return TypeAdapter(self.cls)
+
+    def written(self, event: object) -> bytes:
+        return self.adapter.dump_json(event, by_alias=True)
+
+
+def _problems(prefix: str, error: ValidationError) -> list[FieldProblem]:
+    """What a model has to say, by field, and nothing of the values."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [FieldProblem(".".join((prefix, *map(str, one["loc"]))), one["msg"]) for one in found]
