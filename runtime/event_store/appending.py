@@ -98,7 +98,7 @@ def prepared(
         metadata=metadata,
         state=kept,
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
-        keep_state=must_keep,
+        must_keep_state=must_keep,
     )
     return Prepared(commit, Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since))
 
@@ -136,9 +136,8 @@ def send(
     count = len(commits) + len(guards) + (command is not None)
     if count > MAX_AGGREGATES:
         message = (
-            f"must be about at most {MAX_AGGREGATES} aggregates, with those that are guarded and the "
-            f"command id, got {count}; where a command reads many others, guard_reads=False of create_commands leaves "
-            "them unguarded"
+            f"must be about at most {MAX_AGGREGATES} aggregates, the guarded ones and the command id "
+            f"counted, got {count}; where a command reads so many others, create them with guard_reads=False"
         )
         raise InvalidInputError([FieldProblem("transaction", message)])
     context.provider.append(commits, unmoved=guards or None, command=command)

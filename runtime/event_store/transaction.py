@@ -11,6 +11,7 @@ from runtime.event_store.provider import AppendRefusedError
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
     from runtime.event_store.address import Key
     from runtime.event_store.appending import Prepared
@@ -25,9 +26,9 @@ StateT = TypeVar("StateT")
 
 
 class Transaction:
-    """Appends to up to 100 aggregates of a domain, all or nothing, at twice the write units. A ``with`` block.
+    """Appends to up to 100 aggregates of a domain, all or nothing, at twice the write units.
 
-    Nothing is sent before the end of the block, and nothing at all where the block raises.
+    It is a ``with`` block. Nothing is sent before the end of the block, and nothing at all where the block raises.
 
     Example:
         >>> with domain.transaction() as both:
@@ -110,7 +111,7 @@ class Transaction:
             raise ConfigurationError(msg)
         return self._after.get(loaded.key, loaded)
 
-    def __enter__(self) -> Transaction:
+    def __enter__(self) -> Self:
         if self._is_open or self._after is not None:
             msg = "a transaction is for one with block; call domain.transaction() for each"
             raise ConfigurationError(msg)
