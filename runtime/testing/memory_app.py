@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary
 
-from runtime.contract import MODE_WORKFLOW, NOTIFICATION_ACTIONS
+from runtime.contract import KIND_EVENTS, MODE_WORKFLOW, NOTIFICATION_ACTIONS
 from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.model.handlers import HandlerReference
@@ -58,7 +58,7 @@ _served: WeakKeyDictionary[CqrsApp, tuple[Settings, Any]] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What the stream of a command table is still to deliver."""
+    """What the stream of a command table, or of an events table, is still to deliver."""
 
     table: str
     row: Row
@@ -126,7 +126,9 @@ class MemoryApp:
         self._numbers, self._requests = count(1), count(1)
         self._before: list[tuple[Any, dict[str, Any]]] = []
         self._replaced: list[tuple[HandlerReference, DataSyncHandler | None]] = []
-        self._before += [(one, dict(vars(one))) for one in (app, *app.modules.values(), *resources)]
+        modules = (*app.modules.values(), *app.event_modules.values())
+        providers = (module.domain.provider for module in app.event_modules.values())
+        self._before += [(one, dict(vars(one))) for one in (app, *modules, *providers, *resources)]
         self.clock.start()
         app.use(self.resources)
         settings_then, http = _served.get(app, (None, None))
@@ -135,6 +137,7 @@ class MemoryApp:
         for other in resources:
             self.resources.take_over(other)
         self._command_tables = {module.tables.command for module in app.modules.values()}
+        self._event_tables = {module.tables.events for module in app.event_modules.values()}
         self.handlers = self._watched_handlers()
         self._own = OwnTriggers(app, self.resources, self.clock, self.dead_letters)
         self.store.on_change(self._on_change)
@@ -285,26 +288,29 @@ class MemoryApp:
 
     @property
     def under_way(self) -> list[str]:
-        """Keys of the commands that the stream is still to deliver, as ``pk sk``."""
+        """Keys of the commands, and of the commits, that a stream is still to deliver, as ``pk sk``."""
         return [
-            f"{record.row['pk']} {record.row['sk']}" for record in self._stream if _is_command(record.row)
+            f"{record.row['pk']} {record.row['sk']}"
+            for record in self._stream
+            if _is_command(record.row) or record.table in self._event_tables
         ]
 
     def deliver(self, times: int = 1, *, shuffled: bool | int = False, lose: Collection[str] = ()) -> None:
         """Do all that follows from what was published, until nothing is under way.
 
-        The stream function gets each command's record, the state machine runs, handlers are called
-        and notifications passed on. What the app or the test has sent to a queue, topic, bucket or bus
-        that has a route of the app goes there; what fails there four times, or three times where it is
-        no queue, is in ``dead_letters``. A retry of the pipeline waits for its time, on the clock of the
-        test; so the clock has moved on after a handler that fails.
+        The stream function gets each command's record, the state machine runs, data sync handlers are
+        called and notifications passed on; event handlers get the record of each commit. What the app or
+        the test has sent to a queue, topic, bucket or bus that has a route of the app goes there; what
+        fails there four times, or three times where it is no queue, is in ``dead_letters``. A retry of the
+        pipeline waits for its time, on the clock of the test; so the clock has moved on after a handler
+        that fails.
 
         Args:
             times: How often each record of the stream is delivered.
             shuffled: Deliver in another order than was published in, and let executions get in
                 each other's way. A number gives another order for each number; True is 1.
-            lose: Sort keys of commands, with their version, such as ``A1@2``, whose record never
-                arrives.
+            lose: Sort keys of commands, with their version, such as ``A1@2``, and of commits, whose
+                record never arrives.
         """
         chance = random.Random(int(shuffled)) if shuffled else None  # noqa: S311 - no secret
         while self._is_busy():
@@ -344,9 +350,11 @@ class MemoryApp:
         Args:
             module: Name of the module.
             kind: ``command``, for the commands without what the library notes beside them;
-                ``data``, ``history``, or ``sync`` for the handlers' cursors.
+                ``data``, ``history``, or ``sync`` for the handlers' cursors. Of a module of events,
+                ``events`` or ``sync``.
         """
-        table: str = getattr(self.app.modules[module].tables, kind)
+        found = {**self.app.modules, **self.app.event_modules}[module]
+        table: str = getattr(found.tables, kind)
         rows = self.store.rows(table)
         return [opened_row(row) for row in rows if kind != "command" or _is_command(row)]
 
@@ -393,11 +401,21 @@ class MemoryApp:
         return found
 
     def _on_change(self, change: Change) -> None:
-        """Keep what the filter of the stream lets through; see `runtime.contract.STREAM_FILTER`."""
-        if change.place.table not in self._command_tables or change.old is not None or change.new is None:
+        """Keep what the filters of the streams let through.
+
+        See `runtime.contract.STREAM_FILTER` and `runtime.contract.EVENT_STREAM_FILTER`.
+        """
+        table, new = change.place.table, change.new
+        if change.old is not None or new is None:
             return
-        if "syncMode" not in change.new:
-            self._stream.append(_Record(change.place.table, change.new))
+        is_command = table in self._command_tables and "syncMode" not in new
+        is_commit = table in self._event_tables and {"last", "append"} <= new.keys()
+        if is_command or (is_commit and self._has_event_handlers(table)):
+            self._stream.append(_Record(table, new))
+
+    def _has_event_handlers(self, table: str) -> bool:
+        modules = self.app.event_modules.values()
+        return any(module.tables.events == table and module.tables.has_handlers for module in modules)
 
     def _ring(self, record: _Record) -> None:
         event = {
@@ -461,9 +479,13 @@ def _settings(app: CqrsApp, modes: Mapping[str, str], changes: Mapping[str, Any]
     if unknown := set(modes) - set(app.modules):
         msg = f"the app has no modules {sorted(unknown)}"
         raise ConfigurationError(msg)
-    modules = {
+    modules: dict[str, dict[str, Any]] = {
         name: {"sync": bool(module.handlers), "open": True, "mode": modes.get(name, MODE_WORKFLOW)}
         for name, module in app.modules.items()
+    }
+    modules |= {
+        name: {"kind": KIND_EVENTS, "handlers": bool(module.handler_names), "feed": True, "aggregates": True}
+        for name, module in app.event_modules.items()
     }
     defaults: dict[str, Any] = {
         "node_env": "local",
