@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runtime.event_store.event_types import EventTypes
     from runtime.event_store.recorded import EventMeta
 
-__all__ = ["Callbacks", "EventCallback"]
+__all__ = ["Callbacks", "ErasedCallback", "EventCallback"]
 
 EventT_contra = TypeVar("EventT_contra", contravariant=True)
 
@@ -33,6 +33,19 @@ class EventCallback(Protocol[EventT_contra]):
         ...
 
 
+class ErasedCallback(Protocol):
+    """What a handler calls for an aggregate that was erased."""
+
+    def __call__(self, aggregate_id: str, meta: EventMeta, /) -> object:
+        """Take out of the read model what is there of an aggregate. What it returns is not looked at.
+
+        Args:
+            aggregate_id: Id of the aggregate.
+            meta: Its stream and tenant, and when it was erased. It is no event: ``event_type`` is empty.
+        """
+        ...
+
+
 class Callbacks:
     """Which function is called for which event.
 
@@ -46,6 +59,7 @@ class Callbacks:
         self._name = name
         self._streams = dict(streams)
         self._by_stream: dict[str, dict[str, EventCallback[Any]]] = {stream: {} for stream in streams}
+        self._erased: dict[str, ErasedCallback] = {}
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -67,12 +81,28 @@ class Callbacks:
             ConfigurationError: The handler is not over the stream, the stream has no such event, or the
                 callback is no function.
         """
-        if not callable(callback):
-            msg = f"handler {self._name}: the callback must be a function, got {type(callback).__name__}"
-            raise ConfigurationError(msg)
+        self._check(callback)
         name = self.stream_of(stream)
         # Replaced as a whole: another thread may be looking something up.
         self._by_stream[name] = self._by_stream[name] | dict.fromkeys(self._names(name, event), callback)
+
+    def register_erased(self, stream: object, callback: ErasedCallback) -> None:
+        """Let ``callback`` be called for the aggregates of a stream that are erased, in place of an earlier one.
+
+        Raises:
+            ConfigurationError: The handler is not over the stream, or the callback is no function.
+        """
+        self._check(callback)
+        self._erased[self.stream_of(stream)] = callback
+
+    def find_erased(self, stream: str) -> ErasedCallback | None:
+        """The callback for aggregates of a stream that are erased; None where there is none."""
+        return self._erased.get(stream)
+
+    def _check(self, callback: object) -> None:
+        if not callable(callback):
+            msg = f"handler {self._name}: the callback must be a function, got {type(callback).__name__}"
+            raise ConfigurationError(msg)
 
     def stream_of(self, stream: object) -> str:
         """Name of one of the handler's streams.
