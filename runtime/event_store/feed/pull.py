@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit, Notice
+    from runtime.model.cursor import Cursor
 
-__all__ = ["Bell", "Bookmark", "Pull", "Pulled", "Ringer", "Rung"]
+__all__ = ["Bell", "Bookmark", "Pull", "Pulled", "Ringer", "Rung", "is_outage"]
 
 _LIMIT: Final = 500
 #: So many aggregates, and none of them succeeds: that is not the events' fault.
@@ -39,6 +40,7 @@ class Bell:
         version: The version.
         commits: Commits that need not be read: in order, each directly behind the one before.
         events: How many events it tells of; 0 where that is not known.
+        first: Version that the first commit begins with which rang it; None where that is not known.
         due: When to ring it again, by the monotonic clock.
     """
 
@@ -46,6 +48,7 @@ class Bell:
     version: int
     commits: list[Commit] = field(default_factory=list)
     events: int = 0
+    first: int | None = None
     due: float = 0.0
 
 
@@ -79,6 +82,11 @@ class Pulled:
     is_outage: bool = False
 
 
+def is_outage(rungs: Sequence[Rung]) -> bool:
+    """Whether none of three or more aggregates was shown what it has: the read model's fault, not the events'."""
+    return _OUTAGE_FROM <= len(rungs) == sum(rung.error is not None for rung in rungs)
+
+
 class Ringer(Protocol):
     """Shows a handler what it has not seen of some aggregates."""
 
@@ -96,6 +104,18 @@ class Ringer(Protocol):
 
     def count(self, bell: Bell, rung: Rung) -> Rung:
         """Count a failure that is no outage: what came of the bell with that, if its aggregate is parked now."""
+        ...
+
+    def catch_up(self, key: Key) -> Rung:
+        """Show the handler what it has not seen of an aggregate, in a turn that nobody else's overlaps."""
+        ...
+
+    def cursor(self, key: Key) -> Cursor:
+        """Where the handler is with an aggregate, consistently."""
+        ...
+
+    def left_over(self, limit: int) -> Sequence[Key]:
+        """Aggregates that the handler is parked at, or has failed at and not been shown since; at most so many."""
         ...
 
 
@@ -206,9 +226,15 @@ class Pull:
             self._position = self._kept = position
             self._open.clear()
 
-    def forget(self) -> None:
-        """Forget the position in memory: the next run reads it again."""
+    def forget(self, also: Callable[[], None] | None = None) -> None:
+        """Forget the position in memory: the next run reads it again.
+
+        Args:
+            also: What else is to be forgotten while no run is in progress.
+        """
         with self.in_turn():
+            if also is not None:
+                also()
             self._position = self._kept = None
             self._open.clear()
 
@@ -220,12 +246,11 @@ class Pull:
         notices = [] if is_full else self._fetch(self._position or None, _LIMIT)
         bells, passed_over = self._bells(notices)
         rungs, left_behind = self._ring([*again, *bells])
-        failed = [(bell, rung) for bell, rung in rungs if rung.error is not None]
-        is_outage = _OUTAGE_FROM <= len(failed) == len(rungs)
+        is_all_down = is_outage([rung for _, rung in rungs])
         done = Run(fetched=passed_over + left_behind)
         error: Exception | None = None
         for bell, first in rungs:
-            rung = first if first.error is None or is_outage else self._ringer.count(bell, first)
+            rung = first if first.error is None or is_all_down else self._ringer.count(bell, first)
             done += rung.run
             error = error or rung.error
             if rung.is_open:
@@ -236,7 +261,7 @@ class Pull:
         if notices:
             self._position = notices[-1].position
         self._keep()
-        return Pulled(done, error, is_outage), not notices
+        return Pulled(done, error, is_all_down), not notices
 
     def _keep(self) -> None:
         """Write the position down, unless something in front of it is open."""
@@ -262,6 +287,7 @@ class Pull:
             bell = newest.get(notice.key)
             if bell is None or (notice.commit is not None and bell is not bells[-1]):
                 bell = newest[notice.key] = Bell(notice.key, 0)
+                bell.first = notice.commit.first if notice.commit else None
                 bells.append(bell)
             if notice.commit is not None and (
                 not bell.commits or bell.commits[-1].last + 1 == notice.commit.first
