@@ -9,7 +9,7 @@ import pytest
 from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.event_store.run import Run
 from runtime.testing.handler_scenario import HandlerScenario
-from tests.event_store.blog import ArchivePost, Blog, PostArchived, PostCreated, UserCreated, UserDisabled, post, user
+from tests.event_store.followed import ArchivePost, Blog, PostArchived, PostCreated, UserCreated, UserDisabled, post, user
 
 if TYPE_CHECKING:
     from runtime.event_store.handler import EventHandler
