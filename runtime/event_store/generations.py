@@ -83,6 +83,12 @@ class Generations:
         """The registration as it is now; that of a handler which is started now where it never was."""
         return self.read() or _started_now()
 
+    def forget(self) -> None:
+        """Forget the registration that is kept in memory."""
+        with self._lock:
+            self._row = self._kept = None
+            self._kept_until = 0.0
+
     def change(
         self, change: Callable[[Registration], Registration], make: Callable[[], Registration] | None = None
     ) -> Registration:

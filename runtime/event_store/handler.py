@@ -15,17 +15,20 @@ from runtime.event_store.aggregate import Aggregate
 from runtime.event_store.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
 from runtime.event_store.callbacks import Callbacks
 from runtime.event_store.feed.follower import Follower, is_in_lambda
-from runtime.event_store.feed.progress import MemoryProgress, Progress
+from runtime.event_store.feed.memory_progress import MemoryProgress
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
+from runtime.event_store.generations import Generations
 from runtime.event_store.options import HandlerOptions
 from runtime.event_store.tenants import check_access, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
+    from datetime import datetime
 
     from runtime.event_store.address import Key
     from runtime.event_store.callbacks import ErasedCallback, EventCallback
+    from runtime.event_store.commit import Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.event_types import EventTypes
     from runtime.event_store.feed.cursors import Cursors
@@ -56,7 +59,6 @@ class EventHandler:
 
     Attributes:
         context: The domain that it is of.
-        showing: Calls its callbacks.
         on_start: Called in front of each page of a run; None for nothing.
         on_end: Called behind each page of a run, with what was done; None for nothing.
     """
@@ -74,24 +76,24 @@ class EventHandler:
     ) -> None:
         self.context = context
         self._name = MEMORY_BOOKMARK if isinstance(bookmark, MemoryBookmark) else checked_name(bookmark)
-        self._callbacks = Callbacks(self._name, streams)
         self._options = options
-        self.showing = Showing(
+        self._callbacks = Callbacks(self._name, streams)
+        self._showing = Showing(
             self._name,
             self._callbacks,
             lambda: context.provider,
             is_reaction=options.reaction,
             continue_on_error=options.continue_on_error,
         )
+        self._memory = MemoryProgress() if isinstance(bookmark, MemoryBookmark) else None
+        self._given_cursors = cursors
         self._follower = Follower(
-            self._name,
-            self._callbacks,
+            self,
+            self._callbacks.streams,
             options,
-            self.showing,
             lambda: context.provider,
-            Progress(lambda: context.provider, cursors)
-            if isinstance(bookmark, str)
-            else MemoryProgress(),
+            Generations(self._name, self.cursors),
+            self._memory,
         )
         self._poller = Poller(f"handler {self._name}", self._poll)
         self._idle, self._after_error = _IDLE, _AFTER_ERROR
@@ -417,6 +419,67 @@ class EventHandler:
             raise rung.error
         return rung.run
 
+    # --- what the feed asks ------------------------------------------------------------------------
+
+    @property
+    def attempts(self) -> int:
+        """How often one event fails before its aggregate is parked."""
+        return self._options.attempts
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether it claims its turns, so that no two at one aggregate overlap."""
+        return self._options.exclusive
+
+    @property
+    def since(self) -> datetime | None:
+        """The time before which events are passed over, for an aggregate that is new to it; None for none."""
+        return self._follower.since
+
+    def cursors(self) -> Cursors:
+        """Where its cursors are."""
+        if self._memory is not None:
+            return self._memory.cursors()
+        return self._given_cursors or self.context.provider.cursors()
+
+    def generations(self, at: datetime) -> Sequence[int]:
+        """The generations that are fed. The first call of all registers the handler.
+
+        Args:
+            at: When it was started, if this is that call.
+
+        Raises:
+            ConfigurationError: What it is made with is only for processes that go on, and a stream calls it.
+        """
+        return self._follower.fed_by_stream(at)
+
+    def minds(self, stream: str, types: Sequence[str] | None) -> bool:
+        """Whether it has to do anything about a commit of a stream.
+
+        Args:
+            stream: The stream.
+            types: Names of the commit's events; None for one that closes an erased aggregate.
+        """
+        if types is None:
+            return self._callbacks.find_erased(stream) is not None
+        return not self._callbacks.types(stream).isdisjoint(types)
+
+    def show(self, commit: Commit, version: int, *, generation: int = 1) -> bool | None:
+        """Show it one event of a commit; of a commit that closes an erased aggregate, that it was erased.
+
+        Args:
+            commit: The commit.
+            version: Number of the event.
+            generation: Of the read model that this is for.
+
+        Returns:
+            True where its callback has worked, False where it failed and is passed over, None where it has none.
+
+        Raises:
+            Exception: Whatever the callback raises, or that nothing reads the event. The provider was told.
+        """
+        return self._showing.show(commit, version, generation=generation)
+
     # --- its parts --------------------------------------------------------------------------------
 
     def _key_of(self, stream: object, loaded: Loaded[Any]) -> Key:
@@ -442,7 +505,7 @@ class EventHandler:
                 before=self._before, after=self._after, retry_after=self._after_error, only_due=True
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
-            self.showing.tell(error)
+            self._showing.tell(error)
             return self._after_error
         # What callbacks raised was told one by one.
         return self._after_error if pulled.is_outage else self._idle

@@ -115,7 +115,7 @@ class HandlerScenario:
         raise ConfigurationError(msg)
 
     def _show(self, commit: Commit, version: int) -> Run:
-        worked = self._handler.showing.show(commit, version)
+        worked = self._handler.show(commit, version)
         return Run(fetched=1, handled=worked is not None, failed=worked is False)
 
 

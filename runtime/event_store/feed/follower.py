@@ -15,7 +15,7 @@ from runtime.event_store.feed.rebuild import Rebuild
 from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
 from runtime.event_store.feed.tail import end_of
-from runtime.event_store.generations import Generations, HandlerRows
+from runtime.event_store.generations import Generations
 from runtime.event_store.registration import Registration
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit, Notice
-    from runtime.event_store.callbacks import Callbacks
+    from runtime.event_store.feed.fed_handler import FedHandler
+    from runtime.event_store.feed.memory_progress import MemoryProgress
     from runtime.event_store.feed.pull import Ringer, Rung
     from runtime.event_store.feed.seen import Seen
-    from runtime.event_store.feed.showing import Showing
     from runtime.event_store.options import HandlerOptions
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
@@ -46,61 +46,66 @@ class Follower:
     """How one handler follows its streams.
 
     Args:
-        name: The handler's.
-        callbacks: What it calls.
+        handler: The handler, as the feed knows it.
+        streams: Its streams.
         options: How it goes about its events.
-        showing: Calls its callbacks.
         provider: Gives where the events are.
-        progress: Where its progress is kept.
+        generations: Its registration.
+        memory: Its progress, where that is kept nowhere else.
     """
 
     def __init__(
         self,
-        name: str,
-        callbacks: Callbacks,
+        handler: FedHandler,
+        streams: Sequence[str],
         options: HandlerOptions,
-        showing: Showing,
         provider: Callable[[], Provider],
-        progress: Progress | MemoryProgress,
+        generations: Generations,
+        memory: MemoryProgress | None,
     ) -> None:
-        self.name = name
-        self.callbacks = callbacks
-        self.options = options
-        self.showing = showing
-        self.progress = progress
+        self.name = handler.name
+        self.generations = generations
+        self._handler = handler
+        self._streams = streams
+        self._options = options
         self._provider = provider
-        self.generations = Generations(name, progress.rows)
+        self._memory = memory
         self._always_since: datetime | None = None
 
     @cached_property
     def pull(self) -> Pull:
         """Its runs."""
-        return Pull(self.name, self._fetch, self.ringer(None), _RowBookmark(self.generations), self._begin)
+        return Pull(self.name, self._fetch, self.ringer(), _RowBookmark(self.generations), self._begin)
 
     @cached_property
     def rebuild(self) -> Rebuild:
         """Its scans."""
         return Rebuild(
-            self.name, self.callbacks.streams, self._provider, self.generations, lambda number: self.ringer([number])
+            self.name, self._streams, self._provider, self.generations, lambda number: self.ringer([number])
         )
 
     @property
     def since(self) -> datetime | None:
         """The time before which events are passed over, for aggregates that are new to it; None for none."""
-        if self.options.always_tail_stream:
+        if self._options.always_tail_stream:
             return self._always_since
-        return self.generations.registered().started_at if self.options.tail_stream else None
+        return self.generations.registered().started_at if self._options.tail_stream else None
 
-    def ringer(self, generations: Iterable[int] | None) -> Ringer:
-        """What shows commits to generations of the handler; None for all that are fed."""
-        ...
+    def ringer(self, generations: Iterable[int] | None = None) -> HandlerRinger:
+        """What shows commits to generations of the handler; by default to all that are fed."""
+        fed = self.fed if generations is None else partial(tuple, generations)
+        return HandlerRinger(self._handler, self._provider, fed)
+
+    def fed(self) -> Sequence[int]:
+        """The generations that are fed. The first call of all registers the handler."""
+        return self.generations.registered(self._first).generations
 
     def _fetch(self, after: str | None, limit: int) -> Sequence[Notice]:
-        return self._provider().notices(self.callbacks.streams, after, limit)
+        return self._provider().notices(self._streams, after, limit)
 
     def _begin(self) -> str:
         """The position to begin at, where none is known in this process."""
-        if self.options.always_tail_stream:
+        if self._options.always_tail_stream:
             if is_in_lambda():
                 msg = (
                     f"handler {self.name}: always_tail_stream is for processes that go on; a function of Lambda "
@@ -108,7 +113,7 @@ class Follower:
                 )
                 raise ConfigurationError(msg)
             self.generations.registered()
-            position = end_of(self._provider(), self.callbacks.streams)
+            position = end_of(self._provider(), self._streams)
             # Behind the look: what is appended meanwhile is told of by notices, or is earlier than this.
             self._always_since = clock.now()
             return position
@@ -116,17 +121,17 @@ class Follower:
 
     def _first(self) -> Registration:
         """The registration of a handler that is started now for the first time."""
-        position = end_of(self._provider(), self.callbacks.streams) if self.options.tail_stream else ""
+        position = end_of(self._provider(), self._streams) if self._options.tail_stream else ""
         return Registration(started_at=clock.now(), position=position)
 
     def forget(self) -> None:
         """Forget the position in memory, and whatever is kept nowhere else."""
-        self.pull.forget(self._clear if isinstance(self.progress, MemoryProgress) else None)
+        self.pull.forget(None if self._memory is None else self._clear)
 
     def _clear(self) -> None:
-        assert isinstance(self.progress, MemoryProgress)  # noqa: S101 - see above
-        self.progress.clear()
-        self.generations.move("")
+        assert self._memory is not None  # noqa: S101 - see above
+        self._memory.clear()
+        self.generations.forget()
 
     # --- generations ------------------------------------------------------------------------------
 
@@ -160,7 +165,7 @@ class Follower:
         Raises:
             BadRequestError: The handler is one.
         """
-        if self.options.reaction:
+        if self._options.reaction:
             msg = (
                 f"{self.name}: {what} is for read models, and this is a reaction, which would execute its commands "
                 "for every event anew: it has one generation, and is left out of rebuilds"
@@ -178,10 +183,11 @@ class Follower:
 
     def _is_shown(self, cursor: Cursor, commit: Commit, version: int) -> bool:
         """Whether an event is one for the handler, where its cursor is that."""
-        if not self.showing.minds(commit, version):
+        types = None if commit.closes else (commit.events[version - commit.first].type,)
+        if (commit.is_erased and not commit.closes) or not self._handler.minds(commit.key.stream, types):
             return False
         since = self.since
-        is_tail = self.options.always_tail_stream or cursor.version is None
+        is_tail = self._options.always_tail_stream or cursor.version is None
         return since is None or not is_tail or commit.at >= since
 
     def catch_up(self, key: Key) -> Rung:
