@@ -94,6 +94,7 @@ class EventHandler:
             lambda: context.provider,
             Generations(self._name, self.cursors),
             self._memory,
+            self._showing.tell,
         )
         self._poller = Poller(f"handler {self._name}", self._poll)
         self._idle, self._after_error = _IDLE, _AFTER_ERROR

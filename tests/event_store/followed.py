@@ -13,6 +13,7 @@ from runtime.event_store.event import Event, event_type
 from runtime.event_store.providers.memory_provider import MemoryProvider
 
 if TYPE_CHECKING:
+    from runtime.event_store.handler import EventHandler
     from runtime.event_store.loaded import Loaded
     from runtime.event_store.recorded import EventMeta, RecordedEvent
 
@@ -112,3 +113,23 @@ class Blog:
             loaded = repository.append(current, event)
         assert loaded is not None
         return loaded
+
+
+EVERYTHING: Any = ((user, UserCreated), (user, UserDisabled), (post, PostCreated), (post, PostArchived))
+
+
+class Seen(list[str]):
+    """What a handler was shown, as ``id@version``; it fails at what is ``broken``."""
+
+    def __init__(self, handler: EventHandler, *, only: Any = EVERYTHING) -> None:
+        super().__init__()
+        self.broken: set[str] = set()
+        for stream, event in only:
+            if stream.stream in handler.streams:
+                handler.handle(stream, event, self.note)
+
+    def note(self, aggregate_id: str, _: object, meta: EventMeta) -> None:
+        what = f"{aggregate_id}@{meta.version}"
+        if what in self.broken:
+            raise ValueError(what)
+        self.append(what)

@@ -52,6 +52,7 @@ class Follower:
         provider: Gives where the events are.
         generations: Its registration.
         memory: Its progress, where that is kept nowhere else.
+        tell: Told of an error that is no callback's.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Follower:
         provider: Callable[[], Provider],
         generations: Generations,
         memory: MemoryProgress | None,
+        tell: Callable[[Exception], None],
     ) -> None:
         self.name = handler.name
         self.generations = generations
@@ -70,6 +72,7 @@ class Follower:
         self._options = options
         self._provider = provider
         self._memory = memory
+        self._tell = tell
         self._always_since: datetime | None = None
 
     @cached_property
@@ -81,7 +84,12 @@ class Follower:
     def rebuild(self) -> Rebuild:
         """Its scans."""
         return Rebuild(
-            self.name, self._streams, self._provider, self.generations, lambda number: self.ringer([number])
+            self.name,
+            self._streams,
+            self._provider,
+            self.generations,
+            lambda number: self.ringer([number]),
+            self._first,
         )
 
     @property
@@ -94,11 +102,26 @@ class Follower:
     def ringer(self, generations: Iterable[int] | None = None) -> HandlerRinger:
         """What shows commits to generations of the handler; by default to all that are fed."""
         fed = self.fed if generations is None else partial(tuple, generations)
-        return HandlerRinger(self._handler, self._provider, fed)
+        return HandlerRinger(self._handler, self._provider, fed, lambda: self._always_since, self._tell)
 
     def fed(self) -> Sequence[int]:
         """The generations that are fed. The first call of all registers the handler."""
         return self.generations.registered(self._first).generations
+
+    def fed_by_stream(self, at: datetime) -> Sequence[int]:
+        """The generations that are fed, where the table's stream rings; see `FedHandler.generations`."""
+        if self._options.always_tail_stream:
+            raise self._not_here("always_tail_stream")
+        if self._memory is not None:
+            raise self._not_here("a MemoryBookmark")
+        return self.generations.registered(partial(Registration, started_at=at)).generations
+
+    def _not_here(self, what: str) -> ConfigurationError:
+        msg = (
+            f"handler {self.name}: {what} is for processes that go on, and functions of Lambda begin anew all the "
+            "time; give it a name, and tail_stream=True where it is to begin behind what is there"
+        )
+        return ConfigurationError(msg)
 
     def _fetch(self, after: str | None, limit: int) -> Sequence[Notice]:
         return self._provider().notices(self._streams, after, limit)
@@ -107,11 +130,7 @@ class Follower:
         """The position to begin at, where none is known in this process."""
         if self._options.always_tail_stream:
             if is_in_lambda():
-                msg = (
-                    f"handler {self.name}: always_tail_stream is for processes that go on; a function of Lambda "
-                    "would begin anew all the time: use tail_stream"
-                )
-                raise ConfigurationError(msg)
+                raise self._not_here("always_tail_stream")
             self.generations.registered()
             position = end_of(self._provider(), self._streams)
             # Behind the look: what is appended meanwhile is told of by notices, or is earlier than this.
@@ -147,11 +166,11 @@ class Follower:
 
         def switched(found: Registration) -> Registration:
             after = found.switched(self.name)
-            left = self.ringer([after.live]).left_over(_MAX_TOLD)
+            left = self.ringer([after.live]).parked(_MAX_TOLD)
             if left:
                 some = ", ".join(key.pk for key in left)
                 msg = (
-                    f"{self.name}: generation {after.live} has not got over events of {some}"
+                    f"{self.name}: generation {after.live} is parked at {some}"
                     f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first"
                 )
                 raise BadRequestError(msg)

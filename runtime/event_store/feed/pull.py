@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit, Notice
-    from runtime.model.cursor import Cursor
+    from runtime.event_store.feed.drain import Drained
 
 __all__ = ["Bell", "Bookmark", "Pull", "Pulled", "Ringer", "Rung", "is_outage"]
 
@@ -60,11 +60,13 @@ class Rung:
         run: What was done.
         error: What the handler raised; None where it did not, or is parked.
         is_open: Whether it has to be rung again: the handler failed, or somebody else has the turn.
+        drained: What came of it by generation.
     """
 
     run: Run
     error: Exception | None = None
     is_open: bool = False
+    drained: tuple[Drained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ def is_outage(rungs: Sequence[Rung]) -> bool:
 class Ringer(Protocol):
     """Shows a handler what it has not seen of some aggregates."""
 
-    def minds(self, stream: str, types: Iterable[str]) -> bool:
-        """Whether the handler has a callback for any of these events."""
+    def minds(self, stream: str, types: Sequence[str] | None) -> bool:
+        """Whether the handler has to do anything about events of these names; see `FedHandler.minds`."""
         ...
 
     def begin(self, keys: Iterable[Key]) -> None:
@@ -102,20 +104,11 @@ class Ringer(Protocol):
         """Show the handler what it has not seen of one aggregate, up to the bell's version at least."""
         ...
 
-    def count(self, bell: Bell, rung: Rung) -> Rung:
-        """Count a failure that is no outage: what came of the bell with that, if its aggregate is parked now."""
-        ...
+    def settle(self, rungs: Sequence[Rung]) -> list[Rung]:
+        """Count what has failed side by side, unless it looks like an outage: what came of it with that.
 
-    def catch_up(self, key: Key) -> Rung:
-        """Show the handler what it has not seen of an aggregate, in a turn that nobody else's overlaps."""
-        ...
-
-    def cursor(self, key: Key) -> Cursor:
-        """Where the handler is with an aggregate, consistently."""
-        ...
-
-    def left_over(self, limit: int) -> Sequence[Key]:
-        """Aggregates that the handler is parked at, or has failed at and not been shown since; at most so many."""
+        Where an aggregate is parked now, it is not open any more.
+        """
         ...
 
 
@@ -246,11 +239,11 @@ class Pull:
         notices = [] if is_full else self._fetch(self._position or None, _LIMIT)
         bells, passed_over = self._bells(notices)
         rungs, left_behind = self._ring([*again, *bells])
-        is_all_down = is_outage([rung for _, rung in rungs])
         done = Run(fetched=passed_over + left_behind)
         error: Exception | None = None
-        for bell, first in rungs:
-            rung = first if first.error is None or is_all_down else self._ringer.count(bell, first)
+        is_all_down = is_outage([rung for _, rung in rungs])
+        settled = self._ringer.settle([rung for _, rung in rungs])
+        for (bell, _), rung in zip(rungs, settled, strict=True):
             done += rung.run
             error = error or rung.error
             if rung.is_open:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from runtime import clock
 from runtime.backoff import back_off
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
-from runtime.event_store.feed.pull import Bell, is_outage
+from runtime.event_store.feed.pull import Bell
 from runtime.event_store.registration import Segment
 from runtime.event_store.run import Run
 
@@ -69,6 +69,7 @@ class Rebuild:
         provider: Gives where the commits are.
         generations: Its registration.
         ringer: Makes what shows commits to one generation.
+        first: Makes the registration, where the handler was never started.
     """
 
     def __init__(
@@ -78,12 +79,14 @@ class Rebuild:
         provider: Callable[[], Provider],
         generations: Generations,
         ringer: Callable[[int], Ringer],
+        first: Callable[[], Registration],
     ) -> None:
         self._name = name
         self._streams = streams
         self._provider = provider
         self._generations = generations
         self._ringer = ringer
+        self._first = first
         self._tries: dict[str, int] = {}
 
     def page(self, segment: int, total_segments: int, resume_from: str | None) -> Rebuilt:
@@ -95,7 +98,7 @@ class Rebuild:
             InvalidInputError: An argument is out of range.
         """
         start = _start(resume_from)
-        self._generations.registered(clock.now())
+        self._generations.registered(self._first)
         generation = self._generations.fresh().check_scan(self._name, clock.now())
         here = f"{_TOKEN}{start or ''}"
         tries = self._tries.pop(f"{generation}/{total_segments}/{segment}/{here}", 0)
@@ -123,7 +126,7 @@ class Rebuild:
             bell = bells.setdefault(commit.key, Bell(commit.key, 0))
             if not bell.commits or bell.commits[-1].last + 1 == commit.first:
                 bell.commits.append(commit)
-            if commit.closes or ringer.minds(commit.key.stream, commit.types):
+            if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
                 bell.version = commit.last
         return [bell for bell in bells.values() if bell.version], len(bells)
 
@@ -135,12 +138,7 @@ class Rebuild:
             with ThreadPoolExecutor(_THREADS) as pool:
                 calls = [pool.submit(copy_context().run, ringer.ring, bell) for bell in bells]
                 rungs = [call.result() for call in calls]
-        if is_outage(rungs):
-            return rungs
-        return [
-            rung if rung.error is None else ringer.count(bell, rung)
-            for bell, rung in zip(bells, rungs, strict=True)
-        ]
+        return ringer.settle(rungs)
 
     def _note(
         self, generation: int, segment: int, total_segments: int, page: Segment, *, is_first: bool
