@@ -15,8 +15,11 @@ from runtime.entry.http.crash import log_crash
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.unavailable import is_unavailable
 from runtime.errors import (
+    AggregateErasedError,
+    CommandReusedError,
     CqrsError,
     FieldProblem,
+    GapError,
     HandlersPendingError,
     InvalidInputError,
     ModuleMismatchError,
@@ -145,12 +148,18 @@ def _detail(error: CqrsError) -> str | None:  # noqa: PLR0911 - one return a kin
         case InvalidInputError():
             is_rule = isinstance(error, RuleViolationError)
             return "a rule of the service refuses it" if is_rule else "one or more fields are wrong"
+        case GapError():
+            return f"it has only come to version {error.last}; read it and decide again"
         case VersionConflictError():
             return f"there is a later version than {error.version}; read it and decide again"
         case HandlersPendingError():
             return f"version {error.version} is committed, but not in every read model yet; do not repeat it"
         case ModuleMismatchError():
             return f"the module {error.module!r} is not deployed as the code needs it"
+        case CommandReusedError():
+            return "the Idempotency-Key was used for another command; give each command a key of its own"
+        case AggregateErasedError():
+            return "it was erased, and its id cannot be used again"
         case UnreadableRowError():
             return "what is stored does not fit the model of today; it can still be deleted"
         case NewerSchemaError():
