@@ -104,7 +104,7 @@ def command_routes(
 
 def _summary(endpoint: EventEndpoint, command: type[Any], name: str) -> str:
     """The first line of what the handler, or else the command, says of itself; or the command's name."""
-    handler = endpoint.commands.handler_of(command)
+    handler = endpoint.commands.handlers[command]
     own = "" if _has_made_up_text(command) else command.__doc__
     for text in (handler.__doc__, own):
         if first := (text or "").strip().partition("\n")[0].removesuffix("."):

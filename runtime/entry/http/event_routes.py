@@ -72,7 +72,7 @@ def event_routes(
     endpoint = EventEndpoint(commands=commands, prefix=prefix)
     offered = {
         command: names.get(command, path_name(command))
-        for command in commands.command_types
+        for command in commands.handlers
         if command not in without
     }
     _check(endpoint, offered, {"names": names, "without": without, "command_roles": command_roles})
@@ -108,7 +108,7 @@ def _check(
     arguments: Mapping[str, Collection[type[Any]]],
 ) -> None:
     problems = prefix_problems(endpoint.prefix, "/users")
-    known = endpoint.commands.command_types
+    known = endpoint.commands.handlers
     if not known:
         problems.append(
             f"no command is registered for {endpoint.repository.aggregate.stream!r} yet; import the file "

@@ -54,7 +54,7 @@ def page_of(module: EventModule, arguments: Arguments) -> CommitPage:
 
 
 def _streams(module: EventModule, stream: str | None) -> list[str]:
-    known = sorted(module.domain.streams)
+    known = sorted(module.domain.aggregates)
     if stream is None:
         return known
     if stream not in known:

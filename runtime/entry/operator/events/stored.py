@@ -96,7 +96,7 @@ def not_found() -> ItemNotFoundError:
 
 def unknown_stream(module: EventModule, key: Key) -> InvalidInputError:
     """Error for a key whose stream is none of the module's aggregates."""
-    streams = ", ".join(sorted(module.domain.streams))
+    streams = ", ".join(sorted(module.domain.aggregates))
     message = f"must be stream#id#tenant with a stream among {streams}, got {key.stream!r}"
     return InvalidInputError([FieldProblem("pk", message)])
 
@@ -112,7 +112,7 @@ def _entries(commit: Commit) -> Iterator[dict[str, Any]]:
 
 def _problem(module: EventModule, commit: Commit, version: int) -> str | None:
     """Why today's code does not read an event; None where it does, or where there is nothing to read."""
-    aggregate = module.domain.streams.get(commit.key.stream)
+    aggregate = module.domain.aggregates.get(commit.key.stream)
     if aggregate is None or commit.is_erased or commit.closes:
         return None
     try:

@@ -29,7 +29,7 @@ def verify(module: EventModule, arguments: Arguments) -> dict[str, Any]:
     found = _Found()
     if arguments.optional_text("pk") is not None:
         key = key_of(arguments)
-        if key.stream not in module.domain.streams:
+        if key.stream not in module.domain.aggregates:
             raise unknown_stream(module, key)
         if not found.check(module, key):
             raise not_found()
@@ -68,7 +68,7 @@ class _Found:
 
     def check(self, module: EventModule, key: Key) -> bool:
         """Check an aggregate; False where there is none."""
-        aggregate = module.domain.streams[key.stream]
+        aggregate = module.domain.aggregates[key.stream]
         fold = _Fold(aggregate, aggregate.create())
         before = self.commits
         version = 0
