@@ -37,8 +37,7 @@ def build_handler(context: Context) -> Result:
     """Begin a new generation beside the live one."""
     # A second try, after the answer to a first one was lost, is refused: one is being built already.
     module, entry = _changed(context, "buildHandler")
-    name = context.options.handler
-    hint = f"in a minute, when all functions know of generation {entry['building']}: cqrs handlers rebuild {name}"
+    hint = f"in a minute, when all functions feed it: cqrs handlers rebuild {context.options.handler}"
     return _of_one(module, entry, [hint])
 
 
