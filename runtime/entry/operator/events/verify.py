@@ -71,23 +71,21 @@ class _Found:
         aggregate = module.domain.aggregates[key.stream]
         fold = _Fold(aggregate, aggregate.create())
         before = self.commits
-        version = 0
         try:
             for commit in module.domain.provider.read(key):
-                version = commit.last
                 self.commits += 1
                 self._take(fold, commit)
-        except CqrsError as error:  # commits are missing, or a row makes no sense
-            self._note(key, version + 1, error)
-        except Exception as error:  # noqa: BLE001 - whatever the fold raises
-            self._note(key, version, error)
+        except CqrsError as error:  # commits are missing, or an event is not read
+            self._note(key, fold.version + 1, error, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever the fold raises, whose text may quote the event
+            self._note(key, fold.version + 1, error, "the fold raised it: mend the fold")
         self.aggregates += 1
         self.erased += fold.is_erased
         return self.commits > before or bool(self.problems)
 
     def _take(self, fold: _Fold, commit: Commit) -> None:
         if commit.is_erased or commit.closes:
-            fold.is_erased = True
+            fold.is_erased, fold.version = True, commit.last
             return
         self.events += len(commit.events)
         fold.follow(commit)
@@ -96,10 +94,9 @@ class _Found:
             if problem := fold.difference(commit):
                 self.problems.append({"pk": commit.key.pk, "version": commit.last, **problem})
 
-    def _note(self, key: Key, version: int, error: Exception) -> None:
-        self.problems.append(
-            {"pk": key.pk, "version": version, "kind": type(error).__name__, "problem": str(error)}
-        )
+    def _note(self, key: Key, version: int, error: Exception, problem: str) -> None:
+        kind = type(error).__name__
+        self.problems.append({"pk": key.pk, "version": version, "kind": kind, "problem": problem})
 
 
 @dataclass(slots=True)
@@ -108,6 +105,7 @@ class _Fold:
 
     aggregate: Aggregate[Any, Any]
     state: Any
+    version: int = 0
     is_erased: bool = False
 
     def follow(self, commit: Commit) -> None:
@@ -115,6 +113,7 @@ class _Fold:
         for version, stored in enumerate(commit.events, commit.first):
             event = self.aggregate.types.read(stored, commit.key, version)
             self.state = self.aggregate.next_state(self.state, event, meta_in(commit, version))
+            self.version = version
 
     def has_stamp_of(self, commit: Commit) -> bool:
         """Whether a commit keeps a state that a load would begin with."""
