@@ -86,6 +86,14 @@ class Callbacks:
         # Replaced as a whole: another thread may be looking something up.
         self._by_stream[name] = self._by_stream[name] | dict.fromkeys(self._names(name, event), callback)
 
+    def check(self, stream: object, event: object) -> None:
+        """Refuse an event that could never come, before its callback is known.
+
+        Raises:
+            ConfigurationError: The handler is not over the stream, or the stream has no such event.
+        """
+        self._names(self.stream_of(stream), event)
+
     def register_erased(self, stream: object, callback: ErasedCallback) -> None:
         """Let ``callback`` be called for the aggregates of a stream that are erased, in place of an earlier one.
 

@@ -115,20 +115,21 @@ class Registration:
         return self.building
 
     def scanned(
-        self, segment: int, total_segments: int, token: str | None, page: Segment, *, is_first: bool
+        self, segment: int, total_segments: int, page: Segment, *, is_first: bool
     ) -> Registration:
         """Note a page of a scan. Another number of segments is another scan.
 
         Args:
             segment: Number of the segment.
             total_segments: How many there are.
-            token: Where it goes on; None when it is through.
-            page: What was shown.
+            page: What was shown, and where the segment goes on.
             is_first: Whether the page is the segment's first.
         """
         others = dict(self.segments) if total_segments == self.total_segments else {}
         before = Segment(None) if is_first else others.get(segment, Segment(None))
-        others[segment] = Segment(token, before.aggregates + page.aggregates, before.events + page.events)
+        others[segment] = Segment(
+            page.resume_token, before.aggregates + page.aggregates, before.events + page.events
+        )
         return replace(self, segments=others, total_segments=total_segments)
 
     def switched(self, name: str) -> Registration:

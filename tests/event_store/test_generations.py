@@ -58,27 +58,27 @@ def test_the_first_start_registers_and_later_ones_find_it(time: Clock) -> None:
     rows = Rows()
     began = time.now()
     assert Generations("h", lambda: rows).current() is None
-    assert Generations("h", lambda: rows).registered(began).started_at == began
+    assert Generations("h", lambda: rows).registered().started_at == began
     time.advance(hours=1)
-    assert Generations("h", lambda: rows).registered(time.now()).started_at == began
+    assert Generations("h", lambda: rows).registered().started_at == began
 
 
 def test_a_registration_is_kept_for_half_a_minute(time: Clock) -> None:
     rows = Rows()
     ours, theirs = Generations("h", lambda: rows), Generations("h", lambda: rows)
-    ours.registered(time.now())
+    ours.registered()
     theirs.change(lambda found: found.begin("h", clock.now()))
     reads = rows.reads
     time.advance(seconds=29.9)
-    assert ours.registered(time.now()).generations == (1,)
+    assert ours.registered().generations == (1,)
     assert rows.reads == reads
     time.advance(seconds=0.1)
-    assert ours.registered(time.now()).generations == (1, 2)
+    assert ours.registered().generations == (1, 2)
 
 
 def test_one_of_many_begins_the_next_generation() -> None:
     rows = Rows()
-    Generations("h", lambda: rows).registered(clock.now())
+    Generations("h", lambda: rows).registered()
 
     def begin(_: int) -> bool:
         try:
@@ -117,4 +117,4 @@ def test_who_never_gets_a_turn_is_told_so() -> None:
     with pytest.raises(
         ContentionError, match="others change the handler h all the time; nothing was changed"
     ):
-        Generations("h", lambda: rows).registered(clock.now())
+        Generations("h", lambda: rows).registered()

@@ -12,11 +12,11 @@ import pytest
 from runtime.errors import BadRequestError
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit, Notice, StoredEvent
-from runtime.event_store.feed.pull import Bell, Pull, Pulled, Rung
+from runtime.event_store.feed.pull import Bell, Pull, Pulled, Rung, is_outage
 from runtime.event_store.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -55,8 +55,8 @@ class Feed:
     def fetch(self, after: str | None, limit: int) -> list[Notice]:
         return [notice for notice in self.notices if notice.position > (after or "")][: min(limit, 4)]
 
-    def minds(self, stream: str, types: Iterable[str]) -> bool:
-        return "opened" in types
+    def minds(self, _: str, types: Sequence[str] | None) -> bool:
+        return types is None or "opened" in types
 
     def begin(self, keys: Iterable[Key]) -> None:
         self.prepared.append([one.aggregate_id for one in keys])
@@ -73,9 +73,12 @@ class Feed:
         self.done[one] = until
         return Rung(Run(fetched=len(new), handled=len(new)))
 
-    def count(self, bell: Bell, rung: Rung) -> Rung:
-        self.counted.append(bell.key.aggregate_id)
-        if self.counted.count(bell.key.aggregate_id) < self.parks_after:
+    def settle(self, rungs: Sequence[Rung]) -> list[Rung]:
+        return [rung if rung.error is None or is_outage(rungs) else self._counted(rung) for rung in rungs]
+
+    def _counted(self, rung: Rung) -> Rung:
+        self.counted.append(str(rung.error))
+        if self.counted.count(str(rung.error)) < self.parks_after:
             return rung
         return Rung(rung.run + Run(parked=1))
 

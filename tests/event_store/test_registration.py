@@ -19,7 +19,7 @@ def built() -> Registration:
 
 
 def scanned() -> Registration:
-    return built().scanned(0, 1, None, Segment(None, 3, 7), is_first=True)
+    return built().scanned(0, 1, Segment(None, 3, 7), is_first=True)
 
 
 def test_a_generation_is_built_beside_the_live_one_then_it_is_live_and_the_old_one_goes() -> None:
@@ -64,24 +64,24 @@ def test_a_scan_waits_until_every_function_knows_of_the_generation() -> None:
 
 
 def test_it_is_scanned_full_when_all_segments_of_one_scan_are_through() -> None:
-    half = built().scanned(1, 2, None, Segment(None, 1, 1), is_first=True)
+    half = built().scanned(1, 2, Segment(None, 1, 1), is_first=True)
     assert not half.is_scanned
-    under_way = half.scanned(0, 2, "p", Segment(None, 2, 3), is_first=True)
+    under_way = half.scanned(0, 2, Segment("p", 2, 3), is_first=True)
     assert not under_way.is_scanned
     with pytest.raises(BadRequestError, match=r"segments \[0\] of 2 are left"):
         under_way.switched("h")
-    through = under_way.scanned(0, 2, None, Segment(None, 2, 4), is_first=False)
+    through = under_way.scanned(0, 2, Segment(None, 2, 4), is_first=False)
     assert through.is_scanned
     assert through.segments[0] == Segment(None, 4, 7)
 
 
 def test_another_number_of_segments_is_another_scan() -> None:
-    again = scanned().scanned(0, 4, None, Segment(None), is_first=True)
+    again = scanned().scanned(0, 4, Segment(None), is_first=True)
     assert not again.is_scanned
 
 
 def test_a_segment_that_begins_anew_counts_anew() -> None:
-    assert scanned().scanned(0, 1, "p", Segment(None, 1, 1), is_first=True).segments[0] == Segment("p", 1, 1)
+    assert scanned().scanned(0, 1, Segment("p", 1, 1), is_first=True).segments[0] == Segment("p", 1, 1)
 
 
 def test_the_row_keeps_everything() -> None:
@@ -90,7 +90,7 @@ def test_the_row_keeps_everything() -> None:
         replace(NEW, started_at=NOON + timedelta(microseconds=7), position="17"),
         built(),
         scanned(),
-        built().scanned(2, 4, "p", Segment(None, 1, 2), is_first=True),
+        built().scanned(2, 4, Segment("p", 1, 2), is_first=True),
         scanned().switched("h"),
     ):
         assert Registration.of(each.columns()) == each

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit, Notice
+    from runtime.event_store.feed.drain import Drained
 
-__all__ = ["Bell", "Bookmark", "Pull", "Pulled", "Ringer", "Rung"]
+__all__ = ["Bell", "Bookmark", "Pull", "Pulled", "Ringer", "Rung", "is_outage"]
 
 _LIMIT: Final = 500
 #: So many aggregates, and none of them succeeds: that is not the events' fault.
@@ -39,6 +40,7 @@ class Bell:
         version: The version.
         commits: Commits that need not be read: in order, each directly behind the one before.
         events: How many events it tells of; 0 where that is not known.
+        first: Version that the first commit begins with which rang it; None where that is not known.
         due: When to ring it again, by the monotonic clock.
     """
 
@@ -46,6 +48,7 @@ class Bell:
     version: int
     commits: list[Commit] = field(default_factory=list)
     events: int = 0
+    first: int | None = None
     due: float = 0.0
 
 
@@ -57,11 +60,13 @@ class Rung:
         run: What was done.
         error: What the handler raised; None where it did not, or is parked.
         is_open: Whether it has to be rung again: the handler failed, or somebody else has the turn.
+        drained: What came of it by generation.
     """
 
     run: Run
     error: Exception | None = None
     is_open: bool = False
+    drained: tuple[Drained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,16 @@ class Pulled:
     is_outage: bool = False
 
 
+def is_outage(rungs: Sequence[Rung]) -> bool:
+    """Whether none of three or more aggregates was shown what it has: the read model's fault, not the events'."""
+    return _OUTAGE_FROM <= len(rungs) == sum(rung.error is not None for rung in rungs)
+
+
 class Ringer(Protocol):
     """Shows a handler what it has not seen of some aggregates."""
 
-    def minds(self, stream: str, types: Iterable[str]) -> bool:
-        """Whether the handler has a callback for any of these events."""
+    def minds(self, stream: str, types: Sequence[str] | None) -> bool:
+        """Whether the handler has to do anything about events of these names; see `FedHandler.minds`."""
         ...
 
     def begin(self, keys: Iterable[Key]) -> None:
@@ -94,8 +104,11 @@ class Ringer(Protocol):
         """Show the handler what it has not seen of one aggregate, up to the bell's version at least."""
         ...
 
-    def count(self, bell: Bell, rung: Rung) -> Rung:
-        """Count a failure that is no outage: what came of the bell with that, if its aggregate is parked now."""
+    def settle(self, rungs: Sequence[Rung]) -> list[Rung]:
+        """Count what has failed side by side, unless it looks like an outage: what came of it with that.
+
+        Where an aggregate is parked now, it is not open any more.
+        """
         ...
 
 
@@ -206,9 +219,15 @@ class Pull:
             self._position = self._kept = position
             self._open.clear()
 
-    def forget(self) -> None:
-        """Forget the position in memory: the next run reads it again."""
+    def forget(self, also: Callable[[], None] | None = None) -> None:
+        """Forget the position in memory: the next run reads it again.
+
+        Args:
+            also: What else is to be forgotten while no run is in progress.
+        """
         with self.in_turn():
+            if also is not None:
+                also()
             self._position = self._kept = None
             self._open.clear()
 
@@ -220,12 +239,11 @@ class Pull:
         notices = [] if is_full else self._fetch(self._position or None, _LIMIT)
         bells, passed_over = self._bells(notices)
         rungs, left_behind = self._ring([*again, *bells])
-        failed = [(bell, rung) for bell, rung in rungs if rung.error is not None]
-        is_outage = _OUTAGE_FROM <= len(failed) == len(rungs)
         done = Run(fetched=passed_over + left_behind)
         error: Exception | None = None
-        for bell, first in rungs:
-            rung = first if first.error is None or is_outage else self._ringer.count(bell, first)
+        is_all_down = is_outage([rung for _, rung in rungs])
+        settled = self._ringer.settle([rung for _, rung in rungs])
+        for (bell, _), rung in zip(rungs, settled, strict=True):
             done += rung.run
             error = error or rung.error
             if rung.is_open:
@@ -236,7 +254,7 @@ class Pull:
         if notices:
             self._position = notices[-1].position
         self._keep()
-        return Pulled(done, error, is_outage), not notices
+        return Pulled(done, error, is_all_down), not notices
 
     def _keep(self) -> None:
         """Write the position down, unless something in front of it is open."""
@@ -262,6 +280,7 @@ class Pull:
             bell = newest.get(notice.key)
             if bell is None or (notice.commit is not None and bell is not bells[-1]):
                 bell = newest[notice.key] = Bell(notice.key, 0)
+                bell.first = notice.commit.first if notice.commit else None
                 bells.append(bell)
             if notice.commit is not None and (
                 not bell.commits or bell.commits[-1].last + 1 == notice.commit.first
