@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from runtime.entry.http.conditions import Expected, PreconditionFailedError, entity_tag
 from runtime.entry.http.event_bodies import AggregateReceipt
-from runtime.entry.http.event_endpoint import EventEndpoint, named_as_sent
+from runtime.entry.http.event_endpoint import EventEndpoint, named_as_sent, tenant_of_request
 from runtime.entry.http.module_endpoint import OF_STATE, ModuleRoute
 from runtime.errors import ItemNotFoundError
 from runtime.model.keys import VERSION_LATEST
@@ -142,7 +142,7 @@ def _of_nothing(command: type[Any]) -> Any:  # noqa: ANN401 - a command
 def _done(endpoint: EventEndpoint, aggregate_id: str, command: object) -> Response[AggregateReceipt]:
     caller = endpoint.caller()
     expected = _expected(caller.headers)
-    tenant, command_id = endpoint.tenant(write=True), caller.publish_id
+    tenant, command_id = tenant_of_request(write=True), caller.publish_id
     with named_as_sent(), expected:
         endpoint.check_reachable(aggregate_id)
         is_latest = expected.version == VERSION_LATEST

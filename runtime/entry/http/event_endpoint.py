@@ -14,19 +14,19 @@ from runtime.identity.context import require_invoke_context
 from runtime.identity.tenant import acting_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runtime.event_store.commands import Commands
     from runtime.event_store.loaded import Loaded
     from runtime.event_store.repository import AggregateRepository
     from runtime.identity.context import InvokeContext
 
-__all__ = ["EventEndpoint", "named_as_sent", "not_found"]
+__all__ = ["EventEndpoint", "named_as_sent", "not_found", "tenant_of_request"]
 
 _NO_NAME: Final = re.compile(r"[^\w-]+")
 
 #: Arguments of the library as they are called in paths.
-_AS_SENT: Final = {"aggregate_id": "id"}
+_IN_PATHS: Final = {"aggregate_id": "id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +60,13 @@ class EventEndpoint:
         if roles:
             check_role(*roles)
 
-    def tenant(self, *, write: bool = False) -> str:
-        """The tenant that the request is about: never the domain's default one.
-
-        Raises:
-            ForbiddenError: The caller has none, or may not act in the one that the header names.
-        """
-        tenant = acting_tenant(write=write)
-        if tenant is None:
-            msg = "your token names no tenant"
-            raise ForbiddenError(msg)
-        return tenant
-
     def load(self, aggregate_id: str, *, write: bool = False) -> Loaded[Any]:
         """The aggregate in the tenant of the request.
 
         Raises:
             ItemNotFoundError: Nothing was ever appended to it.
         """
-        loaded = self.repository.get_aggregate(aggregate_id, tenant=self.tenant(write=write))
+        loaded = self.repository.get_aggregate(aggregate_id, tenant=tenant_of_request(write=write))
         if not loaded.exists:
             raise not_found()
         return loaded
@@ -99,20 +87,40 @@ class EventEndpoint:
             raise InvalidInputError([FieldProblem("id", reason)]) from None
 
 
+def tenant_of_request(*, write: bool = False) -> str:
+    """The tenant that the request is about: never the domain's default one.
+
+    Args:
+        write: Whether the request is to write: what is common is read by everybody.
+
+    Raises:
+        ForbiddenError: The caller has none, or may not act in the one that the header names.
+    """
+    tenant = acting_tenant(write=write)
+    if tenant is None:
+        msg = "your token names no tenant"
+        raise ForbiddenError(msg)
+    return tenant
+
+
 def not_found() -> ItemNotFoundError:
     """Error for an aggregate that is not there."""
     return ItemNotFoundError("there is no such aggregate")
 
 
 @contextmanager
-def named_as_sent() -> Iterator[None]:
-    """Name the arguments in errors as the client wrote them."""
+def named_as_sent(names: Mapping[str, str] = _IN_PATHS) -> Iterator[None]:
+    """Name the arguments in errors as the client wrote them.
+
+    Args:
+        names: What the client calls them, by the name of an argument. Default: as in paths.
+    """
     try:
         yield
     except InvalidInputError as error:
-        if not any(found.field in _AS_SENT for found in error.problems):
+        if not any(found.field in names for found in error.problems):
             raise
         problems = [
-            FieldProblem(_AS_SENT.get(found.field, found.field), found.message) for found in error.problems
+            FieldProblem(names.get(found.field, found.field), found.message) for found in error.problems
         ]
         raise InvalidInputError(problems) from error

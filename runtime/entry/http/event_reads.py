@@ -13,7 +13,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 
 from runtime.entry.http.conditions import entity_tag, is_unmodified
 from runtime.entry.http.event_bodies import AggregateState, EventPage, ShownEvent, page_of
-from runtime.entry.http.event_endpoint import EventEndpoint, named_as_sent, not_found
+from runtime.entry.http.event_endpoint import EventEndpoint, named_as_sent, not_found, tenant_of_request
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.module_endpoint import OF_MANY, OF_READ, ModuleRoute
 from runtime.model.keys import MAX_VERSION
@@ -72,7 +72,7 @@ def events_route(endpoint: EventEndpoint, roles: tuple[str, ...]) -> ModuleRoute
         limit: Limit = 20,
         start_from_version: StartFromVersion = 0,
     ) -> EventPage:
-        tenant = endpoint.tenant()
+        tenant = tenant_of_request()
         with named_as_sent():
             found = endpoint.repository.events(
                 id, after=start_from_version, until=start_from_version + limit + 1, tenant=tenant

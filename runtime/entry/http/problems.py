@@ -25,6 +25,7 @@ from runtime.errors import (
     ModuleMismatchError,
     NewerSchemaError,
     OutcomeUnknownError,
+    ReadModelBehindError,
     RuleViolationError,
     StoreUnavailableError,
     UnreadableRowError,
@@ -100,12 +101,14 @@ class Problem:
             return "Error"
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:  # noqa: PLR0911 - one return a kind
     """What the caller is told about ``error``; what they must not be told goes to the log."""
     match error:
         case RequestValidationError():
             problems = [_field_problem(found) for found in error.errors()]
             return problem_of(InvalidInputError(problems))
+        case ReadModelBehindError():
+            return _behind(error)
         case CqrsError() if (detail := _detail(error)) is not None:
             if isinstance(error, ModuleMismatchError):  # its text is ours, and names no value
                 logger.error("request failed", reason=str(error))
@@ -124,6 +127,21 @@ def problem_of(error: Exception) -> Problem:
         return _unavailable("unavailable", "unknown")
     written = error.written if isinstance(error, CqrsError) else None
     return Problem(status=HTTPStatus.INTERNAL_SERVER_ERROR, written=written)
+
+
+def _behind(error: ReadModelBehindError) -> Problem:
+    """What is told of a read model that does not show a version yet. It is no error of the service's."""
+    why = "try again"
+    if error.parked_version is not None:
+        logger.warning("read model is parked", handler=error.handler, parked_version=error.parked_version)
+        why = "somebody has to look at it"
+    return Problem(
+        status=error.status,
+        code=error.code,
+        detail=f"the read model does not show version {error.version} yet; {why}",
+        written=error.written,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def _unavailable(code: str, written: str) -> Problem:
