@@ -118,9 +118,7 @@ def _events_of(context: Context) -> Result:
         Table(["version", "type", "at", "by", "source", "schema"], rows),
     ]
     if after is not None:
-        parts.append(
-            Line(f"… and more behind version {after}; --after {after} goes on, or --list N shows more")
-        )
+        parts.append(Line(f"… and more; --after {after} goes on, and --list N shows more at once"))
     return Result(document, parts)
 
 
