@@ -25,7 +25,8 @@ class Loaded(Generic[StateT_co]):
         state: The state.
         is_past: Whether it was read with ``at_version`` or ``at_time``: to be looked at, not appended to.
         persisted: `Persist.version` of the kept state that it started from; None after a fold of all events.
-        commits_since_kept: How many appends have followed the newest kept state; None where none was looked for.
+        commits_since_kept: How many appends have followed the newest kept state, at most; None where none
+            was looked for.
     """
 
     key: Key
