@@ -45,10 +45,10 @@ def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule | Eve
             _check_table_names(env_name, app_name, module.name)
     seen: dict[str, str] = {}
     for module in modules:
-        other = seen.setdefault(output_prefix(module.name), module.name)
-        if other is not module.name or list(modules).count(module) > 1:
+        if (other := seen.get(output_prefix(module.name))) is not None:
             msg = f"modules must have different names, got {other!r} and {module.name!r}; rename one"
             raise InvalidPropsError(msg)
+        seen[output_prefix(module.name)] = module.name
 
 
 def check_stack_texts(description: str | None, tags: Mapping[str, str] | None) -> None:
