@@ -18,7 +18,7 @@ from constructs_lib.props.checks import (
 from constructs_lib.props.imported_names import check_table_name
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
-from constructs_lib.tables.brought_table import check_distinct, check_keys, check_open_index, has_ttl
+from constructs_lib.tables.brought_table import check_distinct, check_index, check_keys, has_ttl
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
 from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.indexes import open_index
@@ -417,7 +417,13 @@ class CqrsTable(ModuleTables):
             if table is not None:
                 check_keys(name, table)
         if (commands := tables["command_table"]) is not None and has_open_index:
-            check_open_index(commands)
+            check_index(
+                "command_table_has_open_index",
+                "table",
+                commands,
+                contract.OPEN_INDEX,
+                (contract.OPEN_COLUMN, contract.OPEN_SORT_KEY),
+            )
         # Cursors never expire.
         kept = [
             name

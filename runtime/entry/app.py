@@ -296,7 +296,7 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.operator.operator import Operator  # noqa: PLC0415
         from runtime.entry.operator.scope import Scope  # noqa: PLC0415
 
-        return Operator(Scope(self.modules, self.resources))
+        return Operator(Scope(self.modules, self.resources, self.event_modules))
 
     def _own_kind(self) -> str | None:
         return self.resources.settings.function
