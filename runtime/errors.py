@@ -386,7 +386,7 @@ class UnreadableEventError(CorruptRowError):
 
 
 class CorruptStreamError(CorruptRowError):
-    """Commits of an aggregate are missing, so no state can be made of them. Restore the rows that are gone."""
+    """Commits of an aggregate are missing, so they make no state. Restore the rows that are gone."""
 
     code = "corrupt-stream"
 
@@ -445,8 +445,8 @@ class VersionError(CommandError, VersionConflictError):
     """Somebody else appended to the aggregate first. Nothing was appended.
 
     Attributes:
-        winner: What they appended directly behind the version that was expected, as `RecordedEvent`; empty where
-            the provider cannot tell.
+        winner: What they appended directly behind the version that was expected, as `RecordedEvent`;
+            empty where the provider cannot tell.
         version: The version that was expected.
     """
 

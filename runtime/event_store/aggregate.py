@@ -91,7 +91,7 @@ class Aggregate(Generic[EventT, StateT]):
                 raise self._wrong(result, state)
             return {**state, **result}  # type: ignore[return-value]
         if type(result) is type(state):
-            return result  # type: ignore[return-value]
+            return result
         if isinstance(result, Mapping):
             return self._changed(state, result)
         raise self._wrong(result, state)
@@ -106,8 +106,8 @@ class Aggregate(Generic[EventT, StateT]):
             raise self._wrong(change, state)
         if unknown := sorted(set(change) - known):
             msg = (
-                f"the fold of {self.stream!r} changes {unknown}, and {type(state).__name__} has no such fields; "
-                f"it has {sorted(known)}"
+                f"the fold of {self.stream!r} changes {unknown}, and {type(state).__name__} has no such "
+                f"fields; it has {sorted(known)}"
             )
             raise ConfigurationError(msg)
         if isinstance(state, BaseModel):
@@ -116,8 +116,8 @@ class Aggregate(Generic[EventT, StateT]):
 
     def _wrong(self, result: object, state: object) -> ConfigurationError:
         msg = (
-            f"the fold of {self.stream!r} must return a {type(state).__name__}, a mapping of changes or None, "
-            f"got {type(result).__name__}"
+            f"the fold of {self.stream!r} must return a {type(state).__name__}, a mapping of changes "
+            f"or None, got {type(result).__name__}"
         )
         return ConfigurationError(msg)
 
@@ -178,15 +178,15 @@ def create_aggregate(
         stream: Name of its stream: it begins the keys of all its events, so it never changes.
         events: The classes of its events.
         create: Makes the state of an aggregate without events; called for each load.
-        fold: Gets an event, the state before it and what else is known of the event; returns the next state, a
-            mapping of changes (merged shallowly), or None for no change. It must be pure.
+        fold: Gets an event, the state before it and what else is known of the event; returns the next
+            state, a mapping of changes (merged shallowly), or None for no change. It must be pure.
         persist: Keep states, so that a load need not fold all events. Default: it always does.
-        upcasters: By the name of an event: its bodies from schema 0 to 1, from 1 to 2, and so on. Each list only
-            ever grows at its end. Default: none.
+        upcasters: By the name of an event: its bodies from schema 0 to 1, from 1 to 2, and so on. Each list
+            only ever grows at its end. Default: none.
 
     Raises:
-        ConfigurationError: Two events have one name, something is no event, the stream cannot be called that, or
-            an upcaster is for an event that the aggregate has not.
+        ConfigurationError: Two events have one name, something is no event, the stream cannot be called
+            that, or an upcaster is for an event that the aggregate has not.
     """
     try:
         check_stream_name(stream)

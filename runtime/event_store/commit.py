@@ -43,6 +43,8 @@ class Commit:
         metadata: ``correlation``, ``causation``, ``source`` and ``command``, those that are known.
         state: The state after the last event, as JSON; None where it is not kept here.
         fold: `Persist.version` of the fold that made the state; None without one.
+        must_keep_state: Whether the state is to be kept even where that costs a write unit. It is otherwise
+            only kept where it fits into a unit that the commit takes anyway. Never set on what was read.
         is_erased: Whether the events were blanked: their types and numbers are left, and nothing else.
         closes: Whether it closes an erased aggregate. It takes one version, and has no event.
     """
@@ -56,6 +58,7 @@ class Commit:
     metadata: Mapping[str, str] = field(default_factory=dict)
     state: Any = None
     fold: str | None = None
+    must_keep_state: bool = field(default=False, compare=False)
     is_erased: bool = False
     closes: bool = False
 

@@ -37,7 +37,11 @@ class Event(BaseModel):
     event_aliases: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(
-        cls, *, type: str | None = None, aliases: tuple[str, ...] = (), **kwargs: Any
+        cls,
+        *,
+        type: str | None = None,  # noqa: A002 - what users write: class UserCreated(Event, type="created")
+        aliases: tuple[str, ...] = (),
+        **kwargs: Any,  # noqa: ANN401 - pydantic's own
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls.event_type = cls.__name__ if type is None else type
@@ -89,6 +93,9 @@ def name_of(event: type | object) -> str:
     name = getattr(event, "event_type", None)
     if not isinstance(name, str) or not name:
         what = event if isinstance(event, type) else type(event)
-        msg = f'{what.__name__} is no event: inherit it from Event, or put @event_type("...") above its dataclass'
+        msg = (
+            f"{what.__name__} is no event: inherit it from Event, or put "
+            '@event_type("...") above its dataclass'
+        )
         raise ConfigurationError(msg)
     return name

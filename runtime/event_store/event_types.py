@@ -57,8 +57,8 @@ class EventTypes:
     def _add(self, cls: type[Any], upcasters: Mapping[str, Sequence[Any]]) -> None:
         if not isinstance(cls, type) or not isinstance(cls, HasEventType):
             msg = (
-                f"the aggregate {self._stream!r} lists {cls!r}, which is no event: inherit it from Event, or put "
-                '@event_type("...") above its dataclass'
+                f"the aggregate {self._stream!r} lists {cls!r}, which is no event: inherit it from Event, "
+                'or put @event_type("...") above its dataclass'
             )
             raise ConfigurationError(msg)
         name = name_of(cls)
@@ -84,7 +84,7 @@ class EventTypes:
         return tuple(self._of_class)
 
     def names_of(self, cls: type[Any]) -> frozenset[str]:
-        """All names that events of a class are, or were, stored under; none for a class of another aggregate."""
+        """All names that events of a class are, or were, stored under; none for another aggregate's class."""
         found = self._of_class.get(cls)
         return frozenset() if found is None else frozenset((found.name, *cls.event_aliases))
 
@@ -97,8 +97,8 @@ class EventTypes:
         """An event as it is stored, and as it will be read again.
 
         Raises:
-            InvalidInputError: It is an event of another aggregate, cannot be stored, or would not be read again
-                as what it is.
+            InvalidInputError: It is an event of another aggregate, cannot be stored, or would not be read
+                again as what it is.
         """
         found = self._of_class.get(type(event))
         if found is None:
@@ -148,7 +148,10 @@ class EventTypes:
             return found.adapter.validate_json(to_json(body))
         except ValidationError as error:
             problems = "; ".join(f"{p.field}: {p.message}" for p in _problems(found.name, error))
-            msg = f"{where} ({stored.type}) is not accepted by {found.cls.__name__}: {problems}; add an upcaster"
+            msg = (
+                f"{where} ({stored.type}) is not accepted by {found.cls.__name__}: {problems}; "
+                "add an upcaster"
+            )
             raise UnreadableEventError(msg) from None
 
     def _upcast(self, found: _EventType, schema: int, body: dict[str, Any], where: str) -> dict[str, Any]:

@@ -1,0 +1,144 @@
+"""Appending: one put, or one transaction; sent again where no answer came, and done once all the same."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from boto3.dynamodb.conditions import Attr
+
+from runtime.backoff import back_off
+from runtime.errors import (
+    CqrsError,
+    FieldProblem,
+    InvalidInputError,
+    OutcomeUnknownError,
+    StoreUnavailableError,
+)
+from runtime.event_store.command_row import command_in, command_put
+from runtime.event_store.commit_row import place_key
+from runtime.event_store.provider import AppendRefusedError
+from runtime.store.port import Check, ConditionFailedError, Put
+from runtime.store.values import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runtime.event_store.address import Key
+    from runtime.event_store.commit import CommandRecord, Commit
+    from runtime.event_store.providers.storage import EventStorage
+    from runtime.store.port import Write
+    from runtime.store.values import Row
+
+__all__ = ["append"]
+
+_MAX_WRITES: Final = 100
+_ATTEMPTS: Final = 8
+_PATIENCE: Final = 10.0  # seconds after which no further attempt is begun
+_FIRST_WAIT: Final = 0.02
+_LONGEST_WAIT: Final = 1.0
+_COMMAND: Final = "command"
+
+
+def append(
+    storage: EventStorage,
+    commits: Sequence[Commit],
+    unmoved: Mapping[Key, int],
+    command: CommandRecord | None,
+) -> None:
+    """See `Provider.append`.
+
+    Raises:
+        AppendRefusedError: One of the conditions does not hold.
+        InvalidInputError: Something cannot be stored, or is too much for one transaction.
+    """
+    _Append(storage, commits, unmoved, command).run()
+
+
+class _Append:
+    def __init__(
+        self,
+        storage: EventStorage,
+        commits: Sequence[Commit],
+        unmoved: Mapping[Key, int],
+        command: CommandRecord | None,
+    ) -> None:
+        self._storage = storage
+        self._command = command
+        keys = [commit.key for commit in commits]
+        if len(set(keys)) < len(keys):
+            twice = sorted({key.pk for key in keys if keys.count(key) > 1})
+            message = f"must have one commit for each aggregate, and have several for {', '.join(twice)}"
+            raise InvalidInputError([FieldProblem("commits", message)])
+        table = storage.tables.events
+        self._watched: dict[str, Key] = {}
+        self._own: dict[str, str] = {}  # append ids, by the labels of the puts
+        self._places: dict[str, Place] = {}
+        self._writes: list[Write] = []
+        for number, commit in enumerate(commits):
+            row, label = storage.row(commit), f"commit {number}"
+            free = Attr("pk").not_exists()
+            self._add(Put(table=table, row=row, condition=free, label=label), commit.key, row["sk"])
+            self._own[label] = commit.append_id
+        appended = {(commit.key, commit.first - 1) for commit in commits}
+        for number, (key, version) in enumerate(unmoved.items()):
+            if (key, version) in appended:
+                continue  # its put says the same, and DynamoDB takes one write on a row
+            place, free = Place(table, key.pk, place_key(version + 1)), Attr("pk").not_exists()
+            self._add(Check(place=place, condition=free, label=f"guard {number}"), key, place.sk)
+        if command is not None:
+            self._writes.append(command_put(table, command, _COMMAND))
+        if len(self._writes) > _MAX_WRITES:
+            message = f"take {len(self._writes)} rows of one transaction, and {_MAX_WRITES} are allowed"
+            raise InvalidInputError([FieldProblem("commits", message)])
+
+    def _add(self, write: Put | Check, key: Key, sk: str) -> None:
+        self._watched[write.label] = key
+        self._places[write.label] = Place(self._storage.tables.events, key.pk, sk)
+        self._writes.append(write)
+
+    def run(self) -> None:
+        began = time.monotonic()
+        in_doubt: OutcomeUnknownError | None = None
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._storage.store.write(*self._writes)
+            except ConditionFailedError as failure:
+                if self._is_done(failure):
+                    return
+                # Also after an attempt without an answer: where it had been done, its own row would be there.
+                raise self._refusal(failure) from None
+            except (OutcomeUnknownError, StoreUnavailableError) as error:
+                # Sending it again is harmless, and tells what has become of it.
+                in_doubt = error if isinstance(error, OutcomeUnknownError) else in_doubt
+                if attempt == _ATTEMPTS - 1 or time.monotonic() - began > _PATIENCE:
+                    raise in_doubt or error from error
+                back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
+            except CqrsError as error:
+                raise in_doubt or error from error
+            else:
+                return
+
+    def _is_done(self, failure: ConditionFailedError) -> bool:
+        """Whether an earlier attempt has done it: all of it, as it was all or nothing."""
+        for label, row in failure.rows.items():
+            if row is None and label in self._places:
+                failure.rows[label] = self._storage.store.get(self._places[label])
+        return any(
+            row is not None and row.get("append") == self._own[label]
+            for label, row in failure.rows.items()
+            if label in self._own
+        )
+
+    def _refusal(self, failure: ConditionFailedError) -> AppendRefusedError:
+        moved: dict[Key, Commit | None] = {}
+        record: CommandRecord | None = None
+        for label, row in failure.rows.items():
+            if label in self._watched:
+                moved[self._watched[label]] = self._winner(row)
+            elif self._command is not None:
+                record = command_in(row, self._command.key, self._command.command_id)
+        return AppendRefusedError(moved, record)
+
+    def _winner(self, row: Row | None) -> Commit | None:
+        return None if row is None else self._storage.commit(row)

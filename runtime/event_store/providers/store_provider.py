@@ -1,0 +1,120 @@
+"""A provider over the store port: the same in DynamoDB and in memory.
+
+An append is one put, on the condition that its key is free; with guards, a command's record or further
+aggregates it is one transaction. The row that stood in the way comes back with the refusal, so a loser has
+the winner's events without another call, and an append whose answer was lost finds itself.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import FieldProblem, InvalidInputError
+from runtime.event_store.command_row import command_in, command_place_key
+from runtime.event_store.providers.appending import append
+from runtime.event_store.providers.notices import Listener
+from runtime.event_store.providers.reading import Reader
+from runtime.event_store.providers.scanning import scan
+from runtime.log import error_fields, logger
+from runtime.store.scan import Scan
+from runtime.store.values import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from runtime.event_store.address import Key
+    from runtime.event_store.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.feed.cursors import Cursors
+    from runtime.event_store.providers.storage import EventStorage
+    from runtime.event_store.recorded import RecordedEvent
+
+__all__ = ["StoreProvider"]
+
+
+class StoreProvider:
+    """Commits in the tables of a store: a `Provider`.
+
+    Threads may share it.
+
+    Args:
+        storage: Gives the store and its tables; called once, when they are first needed.
+        page_size: The most commits that are read with one call, 1 or more. Default: what fits into 1 MB.
+
+    Raises:
+        InvalidInputError: The page size is below 1.
+    """
+
+    def __init__(self, storage: Callable[[], EventStorage], *, page_size: int | None = None) -> None:
+        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
+            message = f"must be a number of commits from 1 on, got {page_size!r}"
+            raise InvalidInputError([FieldProblem("page_size", message)])
+        self._make_storage = storage
+        self._page_size = page_size
+
+    @cached_property
+    def _storage(self) -> EventStorage:
+        return self._make_storage()
+
+    @cached_property
+    def _listener(self) -> Listener:
+        return Listener(self._storage, self._page_size)
+
+    def append(
+        self,
+        commits: Sequence[Commit],
+        *,
+        unmoved: Mapping[Key, int] | None = None,
+        command: CommandRecord | None = None,
+    ) -> None:
+        """See `Provider.append`. One put, or one transaction where there is more than one row to write.
+
+        Raises:
+            AppendRefusedError: One of the conditions does not hold.
+            InvalidInputError: Something cannot be stored, or is too much for one transaction.
+        """
+        append(self._storage, commits, unmoved or {}, command)
+
+    def read(self, key: Key, *, after: int = 0, until: int | None = None) -> Iterator[Commit]:
+        """See `Provider.read`. One query a page.
+
+        One more where nothing stands behind ``after``: it may be in the middle of the last commit.
+        """
+        return Reader(self._storage, key, self._page_size).forwards(after, until)
+
+    def read_back(self, key: Key, *, until: int | None = None, likely: int = 4) -> Iterator[Commit]:
+        """See `Provider.read_back`. Pages have ``likely`` commits, then four times as many, then the rest."""
+        return Reader(self._storage, key, self._page_size).backwards(until, likely)
+
+    def command(self, key: Key, command_id: str) -> CommandRecord | None:
+        """See `Provider.command`. One read."""
+        place = Place(self._storage.tables.events, key.pk, command_place_key(command_id))
+        return command_in(self._storage.store.get(place), key, command_id)
+
+    def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
+        """See `Provider.notices`. One query for each slice of the pull index, and for each further page."""
+        return self._listener.notices(streams, after, limit)
+
+    def everything(
+        self, streams: Sequence[str], *, segment: int, total_segments: int, start: str | None, limit: int
+    ) -> tuple[Sequence[Commit], str | None]:
+        """See `Provider.everything`. One scan of ``limit`` rows, at most 1000; a page may have no commits.
+
+        Raises:
+            InvalidInputError: An argument is out of range; the message names it.
+        """
+        page = Scan.checked(segment=segment, total_segments=total_segments, resume_from=start, limit=limit)
+        return scan(self._storage, streams, page)
+
+    def cursors(self) -> Cursors:
+        """See `Provider.cursors`: rows of the module's sync table."""
+        from runtime.event_store.feed.cursors import StoreCursors  # noqa: PLC0415 - a writer needs none
+
+        return StoreCursors(self._storage.store, self._storage.tables.sync)
+
+    def on_error(
+        self, error: Exception, stream: str, bookmark: str, event: RecordedEvent[Any] | None
+    ) -> None:
+        """See `Provider.on_error`. It is a line of the log; where it is deployed, without texts of errors."""
+        what = {} if event is None else {"event_id": event.meta.event_id, "event_type": event.meta.event_type}
+        logger.error("event handler failed", handler=bookmark, streams=stream, **what, **error_fields(error))
