@@ -18,7 +18,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from runtime import clock
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.pipeline.versions import version_rows
-from runtime.store.attributes import object_prefix, table_prefix
+from runtime.store.bucket import object_prefix, table_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
