@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -12,6 +13,7 @@ from runtime.background import finish_in_background
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.dispatch.delivery import Delivery, name_of_handler
 from runtime.event_store.dispatch.event import DomainEvent
+from runtime.event_store.metadata import reacting_to
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.event_store.dispatch.bus import EventBus
     from runtime.event_store.dispatch.delivery import ServiceHandler
     from runtime.event_store.dispatch.store import EventStore
+    from runtime.event_store.recorded import EventMeta
 
 __all__ = ["Dispatched", "Service", "create_service"]
 
@@ -99,11 +102,11 @@ class Service:
             raise InvalidInputError([FieldProblem("notified", problem)])
         try:
             self._initialise()
-            self._store.append(event)
+            meta = self._store.append(event)
         except Exception as error:
             self._tell(notified, event, error)
             raise
-        delivery = self._publish(event)
+        delivery = self._publish(event, meta)
         # This also holds the service for as long as something is under way that it has to be flushed for.
         delivery.on_end(partial(self._tell, notified, event))
         return Dispatched(event.version, delivery)
@@ -132,10 +135,12 @@ class Service:
             finish_in_background(self)
             self._is_ready = True
 
-    def _publish(self, event: DomainEvent[Any]) -> Delivery:
+    def _publish(self, event: DomainEvent[Any], meta: EventMeta | None) -> Delivery:
         handlers = [handler for handler in self._handlers if handler.name == event.name]
         try:
-            return self._bus.publish(event, handlers)
+            # Handlers are called in the context of the call here, whenever that is.
+            with nullcontext() if meta is None else reacting_to(meta):
+                return self._bus.publish(event, handlers)
         except Exception as error:  # noqa: BLE001 - the event is stored: whoever waits is told
             logger.error(
                 "event not published", event_name=event.name, event_id=event.id, **error_fields(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -17,25 +17,24 @@ from runtime.errors import (
     UnreadableEventError,
     VersionError,
 )
-from runtime.event_store.address import Key, check_stream_name
+from runtime.event_store.address import check_stream_name
 from runtime.event_store.commit import Commit, StoredEvent
 from runtime.event_store.dispatch.event import DomainEvent, problems_of
+from runtime.event_store.metadata import gathered, meta_in
 from runtime.event_store.provider import AppendRefusedError
-from runtime.event_store.recorded import EventMeta, RecordedEvent
-from runtime.identity.access import acting_tenant, check_tenant
-from runtime.identity.context import current_invoke_context, current_settings
-from runtime.settings import Settings
+from runtime.event_store.recorded import RecordedEvent
+from runtime.event_store.tenants import key_of
+from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from runtime.event_store.address import Key
     from runtime.event_store.dispatch.builder import EventBuilder
     from runtime.event_store.provider import Provider
+    from runtime.event_store.recorded import EventMeta
 
 __all__ = ["EventStore", "provider_event_store"]
-
-#: Where nobody says which roles may cross tenants, none may.
-_STRICT: Final = Settings(cross_tenant_roles=(), common_tenant_codes=())
 
 
 class EventStore(Protocol):
@@ -49,8 +48,12 @@ class EventStore(Protocol):
         """All events of an aggregate by their versions, the first one first; none for an unused id."""
         ...
 
-    def append(self, event: DomainEvent[Any], /) -> None:
+    def append(self, event: DomainEvent[Any], /) -> EventMeta | None:
         """Store an event, if the aggregate has come to the version before its own.
+
+        Returns:
+            What is known of it besides what it says: what its handlers append is then known to be caused by it.
+            None where the store has no such thing.
 
         Raises:
             VersionError: It has come further.
@@ -78,22 +81,27 @@ def provider_event_store(
             dictionaries.
 
     Raises:
-        ConfigurationError: Two builders are for one event.
+        ConfigurationError: Two builders are for one event, or the tenant cannot be one.
     """
-    return _ProviderEventStore(provider, tenant, events)
+    if tenant is not None and (not isinstance(tenant, str) or not tenant or KEY_SEPARATOR in tenant):
+        msg = f"tenant must be a code without {KEY_SEPARATOR}, or None, got {tenant!r}"
+        raise ConfigurationError(msg)
+    by_place: dict[tuple[str, str], EventBuilder[Any]] = {}
+    for builder in events:
+        place = builder.aggregate_type, builder.event_name
+        if by_place.setdefault(place, builder) is not builder:
+            msg = f"two builders are for the event {builder.event_name!r} of {builder.aggregate_type!r}"
+            raise ConfigurationError(msg)
+    return _ProviderEventStore(provider, tenant, by_place)
 
 
 class _ProviderEventStore:
-    def __init__(self, provider: Provider, tenant: str | None, builders: Iterable[EventBuilder[Any]]) -> None:
+    def __init__(
+        self, provider: Provider, tenant: str | None, builders: dict[tuple[str, str], EventBuilder[Any]]
+    ) -> None:
         self._provider = provider
         self._tenant = tenant
-        self._builders: dict[tuple[str, str], EventBuilder[Any]] = {}
-        for builder in builders:
-            place = builder.aggregate_type, builder.event_name
-            if place in self._builders:
-                msg = f"two builders are for the event {builder.event_name!r} of {builder.aggregate_type!r}"
-                raise ConfigurationError(msg)
-            self._builders[place] = builder
+        self._builders = builders
 
     def init(self) -> None:
         """Nothing is to be made: the tables are there with the deployment."""
@@ -102,9 +110,10 @@ class _ProviderEventStore:
         key = self._key(aggregate_type, aggregate_id, write=False)
         return [event for commit in self._provider.read(key) for event in self._events_of(commit)]
 
-    def append(self, event: DomainEvent[Any], /) -> None:
+    def append(self, event: DomainEvent[Any], /) -> EventMeta:
         stored = self._stored(event)
         key = self._key(event.aggregate_type, event.aggregate_id, write=True)
+        _, metadata = gathered(None, None)
         commit = Commit(
             key=key,
             first=event.version,
@@ -112,9 +121,9 @@ class _ProviderEventStore:
             append_id=event.id,
             at=event.created_at,
             user_id=event.created_by or None,
-            metadata=dict(event.metadata or {}),
+            metadata={**metadata, **(event.metadata or {})},
         )
-        # A version that was only told: one read of the newest commit proves it.
+        # The version was only told: one read of the newest commit proves it.
         newest = next(iter(self._provider.read_back(key, likely=1)), None)
         last = 0 if newest is None else newest.last
         if newest is not None and (newest.closes or newest.is_erased):
@@ -122,52 +131,39 @@ class _ProviderEventStore:
         if event.version > last + 1:
             raise GapError(key.pk, event.version - 1, last)
         if newest is not None and event.version <= last:
-            self._check_same(
-                commit, newest if newest.first <= event.version else self._at(key, event.version)
-            )
-            return
+            standing = newest if newest.first <= event.version else self._at(key, event.version)
+            if _is_same(standing, commit):
+                # Dispatched before, and the answer was lost, perhaps.
+                return meta_in(commit, event.version)
+            raise self._conflict(commit, standing)
         try:
             self._provider.append([commit])
         except AppendRefusedError as refused:
             raise self._conflict(commit, refused.moved.get(key)) from None
+        return meta_in(commit, event.version)
 
     def _at(self, key: Key, version: int) -> Commit | None:
         return next(iter(self._provider.read(key, after=version - 1, until=version)), None)
 
-    def _check_same(self, commit: Commit, standing: Commit | None) -> None:
-        """Accept an event that is there already: dispatched before, and the answer was lost, perhaps."""
-        is_same = (
-            standing is not None
-            and standing.append_id == commit.append_id
-            and (standing.first, standing.events) == (commit.first, commit.events)
-        )
-        if not is_same:
-            raise self._conflict(commit, standing)
-
-    def _conflict(self, commit: Commit, standing: Commit | None) -> VersionError:
-        winner: list[RecordedEvent[Any]] = []
-        if standing is not None:
-            with suppress(UnreadableEventError, AggregateErasedError):
-                winner = [RecordedEvent(event, _meta(standing, event)) for event in self._events_of(standing)]
-        return VersionError(commit.key.pk, commit.first - 1, winner)
+    def _conflict(self, commit: Commit, winner: Commit | None) -> VersionError | AggregateErasedError:
+        if winner is not None and (winner.closes or winner.is_erased):
+            return AggregateErasedError(commit.key.pk)
+        told: list[RecordedEvent[Any]] = []
+        if winner is not None:
+            with suppress(UnreadableEventError):  # that somebody was faster is what has to be said
+                told = [
+                    RecordedEvent(event, meta_in(winner, event.version))
+                    for event in self._events_of(winner)
+                    if event.version >= commit.first
+                ]
+        return VersionError(commit.key.pk, commit.first - 1, told)
 
     def _key(self, aggregate_type: str, aggregate_id: str, *, write: bool) -> Key:
         try:
             stream = check_stream_name(aggregate_type)
         except ValueError as error:
             raise InvalidInputError([FieldProblem("aggregate_type", str(error))]) from None
-        settings = current_settings() or _STRICT
-        tenant = self._tenant
-        if tenant is None and current_invoke_context() is not None:
-            tenant = acting_tenant(settings=settings, write=write)
-        if tenant is None:
-            message = (
-                "is required: pass tenant= to provider_event_store, or call it in a request that has one"
-            )
-            raise InvalidInputError([FieldProblem("tenant", message)])
-        key = Key.checked(stream, aggregate_id, tenant)
-        check_tenant(key.pk, None, settings, write=write)
-        return key
+        return key_of(stream, aggregate_id, self._tenant, None, write=write)
 
     def _stored(self, event: DomainEvent[Any]) -> StoredEvent:
         """An event as it is stored: what would be read again as something else is refused."""
@@ -217,17 +213,9 @@ class _ProviderEventStore:
                 raise UnreadableEventError(msg) from None
 
 
-def _meta(commit: Commit, event: DomainEvent[Any]) -> EventMeta:
-    return EventMeta(
-        stream=commit.key.stream,
-        aggregate_id=commit.key.aggregate_id,
-        version=event.version,
-        tenant=commit.key.tenant,
-        timestamp=commit.at,
-        event_type=event.name,
-        user_id=commit.user_id,
-        correlation_id=commit.metadata.get("correlation"),
-        causation_id=commit.metadata.get("causation"),
-        command_id=commit.metadata.get("command"),
-        source=commit.metadata.get("source"),
+def _is_same(standing: Commit | None, commit: Commit) -> bool:
+    return standing is not None and (standing.append_id, standing.first, standing.events) == (
+        commit.append_id,
+        commit.first,
+        commit.events,
     )
