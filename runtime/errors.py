@@ -436,7 +436,7 @@ class CommandError(CqrsError):
     code = "command-rejected"
 
     def __init__(self, message: str, code: str = "command-rejected") -> None:
-        super().__init__(message)
+        CqrsError.__init__(self, message)  # `VersionError` has another base, which takes other arguments
         self.message = message
         self.code = code
 

@@ -11,7 +11,6 @@ from constructs import Construct
 
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import own_function
-from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import (
     check_auto_delete,
@@ -19,18 +18,11 @@ from constructs_lib.props.checks import (
     check_removal_policy,
     refuse_props_of_brought,
 )
-from constructs_lib.props.compliance_packs import (
-    IN_ONE_REGION,
-    LOGGING,
-    REPLICATION,
-    VERSIONING,
-    of_compliance_packs,
-)
-from constructs_lib.props.deletion_protection import let_warnings_follow
+from constructs_lib.props.compliance_packs import LOGGING, of_compliance_packs
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, allow_key, combined
-from constructs_lib.props.imported_names import check_bucket_name
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.private_bucket import imported_bucket, new_private_bucket
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -121,10 +113,7 @@ class FailedRecords(Construct):
             InvalidPropsError: ``bucket_name`` cannot be the name of a bucket.
 
         """
-        check_bucket_name("bucket_name", bucket_name)
-        bucket = s3.Bucket.from_bucket_attributes(
-            scope, f"Imported{construct_id}", bucket_name=bucket_name, encryption_key=encryption_key
-        )
+        bucket = imported_bucket(scope, construct_id, bucket_name, encryption_key)
         return cls(scope, construct_id, bucket=bucket)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
@@ -142,17 +131,11 @@ class FailedRecords(Construct):
     def _new_bucket(
         self, removal_policy: RemovalPolicy, encryption_key: kms.IKey | None, *, auto_delete_objects: bool
     ) -> s3.Bucket:
-        bucket = s3.Bucket(
+        bucket = new_private_bucket(
             self,
             # An id that logical ids leave out: the bucket once stood where this construct stands.
             "Default",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            encryption=s3.BucketEncryption.KMS if encryption_key else s3.BucketEncryption.S3_MANAGED,
-            encryption_key=encryption_key,
-            bucket_key_enabled=True if encryption_key else None,
+            what="the bucket of failed records",
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Expire",
@@ -160,28 +143,15 @@ class FailedRecords(Construct):
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 )
             ],
-            removal_policy=removal_policy,
+            encryption_key=encryption_key,
             auto_delete_objects=auto_delete_objects,
+            removal_policy=removal_policy,
         )
-        if auto_delete_objects:
-            log_group_of_emptying(self)
         acknowledge(
             bucket,
             "only Lambda writes it, and only when processing failed: the mapping's metrics tell when",
             "AwsSolutions-S1",
             *of_compliance_packs(LOGGING),
-        )
-        acknowledge(bucket, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
-        acknowledge(
-            bucket,
-            "an object is written once, and deleted when done",
-            *of_compliance_packs(VERSIONING),
-        )
-        let_warnings_follow(
-            bucket,
-            bucket,
-            message="the bucket of failed records is deleted with the stack",
-            auto_delete_objects=auto_delete_objects,
         )
         return bucket
 

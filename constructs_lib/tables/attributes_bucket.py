@@ -11,7 +11,6 @@ from constructs import Construct
 
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import own_function
-from constructs_lib.functions.log_groups import log_group_of_emptying
 from constructs_lib.props.acknowledge import acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import (
     check_auto_delete,
@@ -19,18 +18,11 @@ from constructs_lib.props.checks import (
     check_removal_policy,
     refuse_props_of_brought,
 )
-from constructs_lib.props.compliance_packs import (
-    IN_ONE_REGION,
-    LOGGING,
-    REPLICATION,
-    VERSIONING,
-    of_compliance_packs,
-)
-from constructs_lib.props.deletion_protection import let_warnings_follow
+from constructs_lib.props.compliance_packs import LOGGING, of_compliance_packs
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
-from constructs_lib.props.imported_names import check_bucket_name
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.private_bucket import imported_bucket, new_private_bucket
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -130,10 +122,7 @@ class AttributesBucket(Construct):
             InvalidPropsError: ``bucket_name`` cannot be the name of a bucket.
 
         """
-        check_bucket_name("bucket_name", bucket_name)
-        bucket = s3.Bucket.from_bucket_attributes(
-            scope, f"Imported{construct_id}", bucket_name=bucket_name, encryption_key=encryption_key
-        )
+        bucket = imported_bucket(scope, construct_id, bucket_name, encryption_key)
         return cls(scope, construct_id, bucket=bucket)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
@@ -172,41 +161,20 @@ class AttributesBucket(Construct):
                 "AwsSolutions-S1",
                 *of_compliance_packs(LOGGING),
             )
-        acknowledge(self, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
-        acknowledge(
-            self,
-            "an object is written once under a name of its own and never overwritten",
-            *of_compliance_packs(VERSIONING),
-        )
-        bucket = s3.Bucket(
+        return new_private_bucket(
             self,
             "Bucket",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            encryption=s3.BucketEncryption.KMS if encryption_key else s3.BucketEncryption.S3_MANAGED,
-            encryption_key=encryption_key,
-            # One data key per bucket instead of one per object: far fewer calls to KMS.
-            bucket_key_enabled=True if encryption_key else None,
-            server_access_logs_bucket=access_logs_bucket,
+            what="the attributes bucket",
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="AbortIncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
                 )
             ],
+            encryption_key=encryption_key,
+            auto_delete_objects=auto_delete_objects,
             removal_policy=removal_policy,
-            auto_delete_objects=auto_delete_objects,
+            access_logs_bucket=access_logs_bucket,
         )
-        let_warnings_follow(
-            self,
-            bucket,
-            message="the attributes bucket is deleted with the stack",
-            auto_delete_objects=auto_delete_objects,
-        )
-        if auto_delete_objects:
-            log_group_of_emptying(self)
-        return bucket
 
 
 class AttributesBucketGrants:

@@ -174,7 +174,7 @@ class Commands(Generic[EventT, StateT]):
             check_version("expected_version", expected_version)
         key = self.repository.key_of(aggregate_id, tenant, write=True)
         kind = type(command).__name__
-        call = _Call(
+        call: _Call[EventT, StateT] = _Call(
             key,
             lambda current: handler(command, current),
             get_command_source(key.stream, "Commands", kind),
@@ -190,19 +190,17 @@ class Commands(Generic[EventT, StateT]):
         """Decide and append, and again behind whoever was faster."""
         repository, loaded = self.repository, self.repository.load(call.key)
         attempts = retry.attempts if call.expected_version is None else 1
-        for attempt in range(attempts):
-            found = self._attempt(call, loaded)
-            if isinstance(found, Loaded):
-                return found
-            if found.refused.command is not None:
-                break
-            if attempt + 1 < attempts:
-                back_off(attempt, base=_FIRST_WAIT, longest=retry.longest)
-                loaded = repository.after_conflict(loaded, found.refused)
-        done = self._done_before(call, loaded, found.refused.command)
-        if done is not None:
-            return done
-        raise conflict(repository.context, found.refused, found.versions)
+        attempt = 1
+        while isinstance(found := self._attempt(call, loaded), _Lost):
+            if attempt >= attempts or found.refused.command is not None:
+                done = self._done_before(call, loaded, found.refused.command)
+                if done is not None:
+                    return done
+                raise conflict(repository.context, found.refused, found.versions)
+            back_off(attempt - 1, base=_FIRST_WAIT, longest=retry.longest)
+            loaded = repository.after_conflict(loaded, found.refused)
+            attempt += 1
+        return found
 
     def _attempt(self, call: _Call[EventT, StateT], loaded: Loaded[StateT]) -> Loaded[StateT] | _Lost:
         repository = self.repository

@@ -8,7 +8,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ def handed_out(value: ValueT) -> ValueT:
 
 def is_immutable(value: object) -> bool:
     """Whether nothing in a value can be changed in place: atoms, and what is frozen through and through."""
-    kind = type(value)
+    kind: Any = type(value)
     if issubclass(kind, _ATOMS):
         return True
     if kind in (tuple, frozenset):
@@ -40,7 +40,7 @@ def is_immutable(value: object) -> bool:
 
 
 @lru_cache(maxsize=1000)
-def _frozen_fields(kind: type) -> tuple[str, ...] | None:
+def _frozen_fields(kind: type[Any]) -> tuple[str, ...] | None:
     """Names of the fields of a frozen class; None where its objects may be changed."""
     if issubclass(kind, BaseModel):
         # What is extra or private is not among the fields, and may be anything.

@@ -44,7 +44,7 @@ class Loaded(Generic[StateT_co]):
     def folded(self) -> StateT_co:
         """The state to fold on: what the events made, whatever became of ``state`` since."""
         own = self._own
-        return self.state if own is _SAME else own  # type: ignore[no-any-return]
+        return self.state if own is _SAME else own
 
     @property
     def aggregate_id(self) -> str:

@@ -28,7 +28,7 @@ StateT = TypeVar("StateT")
 class Transaction:
     """Appends to up to 100 aggregates of a domain, all or nothing, at twice the write units.
 
-    It is a ``with`` block. Nothing is sent before the end of the block, and nothing at all where the block raises.
+    It is a ``with`` block: nothing is sent before its end, and nothing at all where it raises.
 
     Example:
         >>> with domain.transaction() as both:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -139,10 +138,8 @@ class TestSns:
         for version in range(20):
             service.publish(version=version)
         reference = {"module": "todo", "pk": PK, "sk": "A1", "version": 20}
-        started = time.monotonic()
         Worker({"todo": service.module}).run({"action": "apply", "input": reference})
         service.publish_sync(version=20)
-        assert time.monotonic() - started < 10
         check_invariants(service, accepted=[])
         assert service.wire.names().count("sns:Publish") == 2  # by the SDK; see tests/unit/test_notifier.py
 

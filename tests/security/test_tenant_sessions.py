@@ -225,8 +225,9 @@ def sk() -> str:
 
 @pytest.fixture
 def later() -> Iterator[Callable[[float], None]]:
-    """Sets the clock forward, by seconds."""
-    yield lambda by: clock.set_source(lambda: time.time() + by)
+    """Sets the clock, which then stands still: seconds after the test began."""
+    began = time.time()
+    yield lambda after: clock.set_source(lambda: began + after)
     clock.set_source()
 
 
@@ -441,6 +442,7 @@ def test_code_without_a_request_has_no_rights(cold: Function, sk: str) -> None:
 def test_while_sts_is_out_of_reach_nothing_is_written(
     cold: Function, sk: str, later: Callable[[float], None], reply: tuple[int, Any]
 ) -> None:
+    later(0)
     with cold.sts(reply):
         answer = cold.send("POST", "/docs", doc(sk))
         assert (answer.status, answer.body["written"]) == (503, "nothing")
@@ -497,14 +499,14 @@ def test_a_session_that_ends_while_sts_does_not_answer_is_not_used(
 def test_sts_that_never_answers_is_given_up_soon(
     site: Site, sk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As what must not hold anything up is: within 6 seconds, here a tenth of that."""
+    """Within 6 seconds, here a tenth of that; a client that is patient takes 40."""
     monkeypatch.setattr("runtime.clients.resources._SHORT_READ_SECONDS", 0.2)
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
         function = site.function(STS_ENDPOINT=f"http://{host}:{port}")
         assert function.send("GET", f"/any/DOC%23acme/{sk}").status == 503
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
 
 
 def test_a_role_that_is_refused_is_a_mistake_of_the_deployment(site: Site, sk: str) -> None:
