@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -11,12 +11,14 @@ from pydantic import ValidationError
 from runtime import clock
 from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.event_store.address import check_stream_name
-from runtime.event_store.dispatch.event import DomainEvent, PayloadT, problems_of
+from runtime.event_store.dispatch.event import DomainEvent, problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["EventBuilder"]
+
+PayloadT = TypeVar("PayloadT")
 
 
 class EventBuilder(Generic[PayloadT]):

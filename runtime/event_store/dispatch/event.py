@@ -12,14 +12,15 @@ from typing_extensions import TypeVar
 from runtime.errors import FieldProblem
 from runtime.model.keys import MAX_VERSION
 
-__all__ = ["DomainEvent", "PayloadT", "problems_of"]
+__all__ = ["DomainEvent", "problems_of"]
 
-PayloadT = TypeVar("PayloadT", default=dict[str, Any])
+#: Events do not change, so one that says something special is also one that says something general.
+PayloadT_co = TypeVar("PayloadT_co", covariant=True, default=dict[str, Any])
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 
 
-class DomainEvent(BaseModel, Generic[PayloadT]):
+class DomainEvent(BaseModel, Generic[PayloadT_co]):
     """One event, frozen.
 
     Made by an `EventBuilder`, or of JSON that anybody has written. As JSON it has the names of atomservices:
@@ -58,7 +59,7 @@ class DomainEvent(BaseModel, Generic[PayloadT]):
     version: int = Field(alias="_version", ge=1, le=MAX_VERSION, strict=True)
     created_at: UtcTime = Field(alias="_createdAt")
     created_by: str = Field(alias="_createdBy")
-    payloads: PayloadT
+    payloads: PayloadT_co
     metadata: Mapping[str, str] | None = Field(default=None, alias="_metadata")
 
 

@@ -52,8 +52,8 @@ class EventStore(Protocol):
         """Store an event, if the aggregate has come to the version before its own.
 
         Returns:
-            What is known of it besides what it says: what its handlers append is then known to be caused by it.
-            None where the store has no such thing.
+            What is known of it besides what it says, by which what its handlers append is known to be caused
+            by it; None where the store has no such thing.
 
         Raises:
             VersionError: It has come further.
