@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BEHIND_COMMITS",
+    "ERASED_AT",
     "EVENTS",
     "LAST",
     "MAX_EVENT_VERSION",
@@ -46,6 +47,7 @@ __all__ = [
     "commit_in",
     "commit_row",
     "events_text",
+    "is_closing",
     "place_key",
     "time_text",
     "types_in",
@@ -58,7 +60,8 @@ BEHIND_COMMITS: Final = ":"
 EVENTS: Final = "events"
 LAST: Final = "last"
 _ZIPPED: Final = "zipped"
-_ERASED_AT: Final = "erasedAt"
+ERASED_AT: Final = "erasedAt"
+_CLOSES: Final = "closes"
 _PERSONAL: Final = (_ZIPPED, "by", "append", "meta", "state", "fold")
 
 _WRITE_UNIT: Final = 1024  # bytes
@@ -82,16 +85,16 @@ def commit_row(
     commit: Commit,
     *,
     limit: int,
+    off_load: Callable[[str], str],
     more: Mapping[str, str] | None = None,
-    off_load: Callable[[str], str] | None = None,
 ) -> Row:
     """The row of a commit, in as few write units as it can be.
 
     Args:
         commit: The commit.
         limit: Bytes of a row beyond which its events are off-loaded, and its state is left out.
-        more: Further columns.
-        off_load: Puts a text somewhere else, and returns what stands for it. Default: it cannot.
+        off_load: Puts a text somewhere else, and returns what stands for it.
+        more: Further columns. Default: none.
 
     Raises:
         InvalidInputError: The commit cannot be stored; the message names the field.
@@ -110,7 +113,7 @@ def commit_row(
     if commit.metadata:
         row["meta"] = _json(dict(commit.metadata), "metadata")
     if commit.closes:
-        return row | {"closes": True}
+        return row | {_CLOSES: True}
     row["types"] = sealed(set(commit.types), path="types")
     size = item_size(row)
     text = _json([_stored(event) for event in commit.events], EVENTS)
@@ -120,10 +123,12 @@ def commit_row(
     forms = _forms(text, size + item_size(state))
     events = min(forms, key=lambda form: _units(size + item_size(form)))  # the first of equal ones: text
     if size + item_size(events) > limit:
-        events = _off_loaded(text, size + item_size(events), off_load)
+        events = {EVENTS: off_load(text)}
         forms = [events]
         if size + item_size(events) > limit:
-            message = f"take {size} bytes besides the bodies of the events, and {limit} fit; shorten them"
+            message = (
+                f"takes {size} bytes besides the events, and {limit} fit; shorten it, or append fewer types"
+            )
             raise InvalidInputError([FieldProblem("metadata", message)])
     if state:
         # Whatever fits into the unit that the events have begun costs nothing.
@@ -141,13 +146,6 @@ def _forms(text: str, others: int) -> list[Row]:
     if _units(others + item_size(plain)) == 1:
         return [plain]
     return [plain, {_ZIPPED: sealed(zlib.compress(text.encode(), _LEVEL), path=EVENTS)}]
-
-
-def _off_loaded(text: str, size: int, off_load: Callable[[str], str] | None) -> Row:
-    if off_load is None:
-        message = f"take {size} bytes in one append, which is more than a row has; append fewer at a time"
-        raise InvalidInputError([FieldProblem(EVENTS, message)])
-    return {EVENTS: off_load(text)}
 
 
 def commit_in(row: Row, text: str | None = None) -> Commit:
@@ -179,7 +177,7 @@ def _commit(row: Row, text: str | None) -> Commit:
     if not _SORT_KEY.fullmatch(sk):
         msg = "its sort key is no version in ten digits"
         raise ValueError(msg)
-    closes = "closes" in row
+    closes = is_closing(row)
     events = () if closes else tuple(map(_event, json.loads(events_text(row) if text is None else text)))
     state = row.get("state")
     found = Commit(
@@ -192,13 +190,18 @@ def _commit(row: Row, text: str | None) -> Commit:
         metadata=json.loads(row["meta"]) if "meta" in row else {},
         state=None if state is None else json.loads(state),
         fold=row.get("fold"),
-        is_erased=_ERASED_AT in row,
+        is_erased=ERASED_AT in row,
         closes=closes,
     )
     if found.last != row[LAST] or not (events or closes):
         msg = f"it has {len(events)} events and the last version {row[LAST]}"
         raise ValueError(msg)
     return found
+
+
+def is_closing(row: Row) -> bool:
+    """Whether a row closes an erased aggregate."""
+    return _CLOSES in row
 
 
 def events_text(row: Row) -> str:
@@ -223,7 +226,7 @@ def blank_columns(types: Sequence[str], now: datetime) -> tuple[Row, tuple[str, 
         types: The names of the events.
         now: When it is erased.
     """
-    return {EVENTS: _json([[name] for name in types], EVENTS), _ERASED_AT: time_text(now)}, _PERSONAL
+    return {EVENTS: _json([[name] for name in types], EVENTS), ERASED_AT: time_text(now)}, _PERSONAL
 
 
 def _check(commit: Commit) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = [
+    "REFERENCE_PREFIX",
     "Bucket",
     "MemoryBucket",
     "ObjectHead",
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 _SERVICE: Final = "S3"
-_SCHEME: Final = "s3://"
+REFERENCE_PREFIX: Final = "s3://"
 # Where the library, and the reference system, keep objects: nowhere else is one looked for.
 _OBJECT: Final = re.compile(rf"s3://[^/]*/({OBJECTS_FOLDER}/[^/]+/.+)", re.DOTALL)
 _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -77,7 +78,7 @@ def object_name(content: bytes) -> str:
 
 def reference_to(bucket: str, key: str) -> str:
     """The text that stands in a row for an object."""
-    return f"{_SCHEME}{bucket}/{key}"
+    return f"{REFERENCE_PREFIX}{bucket}/{key}"
 
 
 def object_key_in(text: object) -> str | None:
@@ -197,7 +198,7 @@ class S3Bucket:
 
     def get(self, reference: str) -> tuple[bytes, str | None] | None:
         """See `Bucket.get`."""
-        then, _, key = reference.removeprefix(_SCHEME).partition("/")
+        then, _, key = reference.removeprefix(REFERENCE_PREFIX).partition("/")
         try:
             found = self._s3.get_object(Bucket=self.name or then, Key=key)
             return found["Body"].read(), found.get("ContentType")
@@ -261,7 +262,7 @@ class MemoryBucket:
 
     def get(self, reference: str) -> tuple[bytes, str | None] | None:
         """See `Bucket.get`."""
-        found = self._objects.get(reference.removeprefix(_SCHEME).partition("/")[2])
+        found = self._objects.get(reference.removeprefix(REFERENCE_PREFIX).partition("/")[2])
         return None if found is None else found[:2]
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:

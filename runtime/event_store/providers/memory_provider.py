@@ -10,9 +10,11 @@ from runtime import clock
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.commit import Notice
 from runtime.event_store.commit_row import LAST
+from runtime.event_store.large_events import LargeEvents
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.settings import EventTables
+from runtime.store.bucket import MemoryBucket
 from runtime.store.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryProvider"]
 
 _TABLES: Final = EventTables(events="events", sync="sync", has_handlers=True)
+_ROW_LIMIT: Final = 100 * 1024  # as in a deployment that says nothing else
 
 
 class MemoryProvider(StoreProvider):
@@ -45,7 +48,8 @@ class MemoryProvider(StoreProvider):
 
     def __init__(self, commits: Iterable[Commit] = (), *, page_size: int = 1000) -> None:
         self._memory = MemoryStore(clock=clock.seconds)
-        storage = EventStorage(self._memory, _TABLES)
+        large = LargeEvents(MemoryBucket(clock.now), _TABLES.events, _ROW_LIMIT)
+        storage = EventStorage(self._memory, _TABLES, large)
         super().__init__(lambda: storage, page_size=page_size)
         self._log: list[tuple[int, Notice]] = []
         self._memory.on_change(self._on_change)

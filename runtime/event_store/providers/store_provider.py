@@ -7,12 +7,15 @@ the winner's events without another call, and an append whose answer was lost fi
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.command_row import command_in, command_place_key
 from runtime.event_store.providers.appending import append
+from runtime.event_store.providers.erasing import erase
 from runtime.event_store.providers.notices import Listener
 from runtime.event_store.providers.reading import Reader
 from runtime.event_store.providers.scanning import scan
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.providers.storage import EventStorage
     from runtime.event_store.recorded import RecordedEvent
+    from runtime.store.unreferenced import Collected
 
 __all__ = ["StoreProvider"]
 
@@ -90,6 +94,45 @@ class StoreProvider:
         """See `Provider.command`. One read."""
         place = Place(self._storage.tables.events, key.pk, command_place_key(command_id))
         return command_in(self._storage.store.get(place), key, command_id)
+
+    def erase(self, key: Key, closing: Commit) -> int:
+        """See `Provider.erase`. It needs to update rows, which no function of the stack may.
+
+        Args:
+            key: Whose commits.
+            closing: Who erases it, and when. Its version becomes the one behind the last.
+
+        Raises:
+            ContentionError: Others appended to it for as long as this call tried to close it.
+        """
+        return erase(self._storage, replace(closing, key=key))
+
+    def collect_large_events(
+        self,
+        *,
+        older_than: timedelta = timedelta(days=1),
+        dry_run: bool = False,
+        on_object: Callable[[str], None] | None = None,
+    ) -> Collected:
+        """Delete the objects of the attributes bucket that no commit refers to.
+
+        An append writes its object before its row: one that is refused leaves the object behind. Run it now
+        and then, from a schedule or a shell. Two requests for each aggregate with objects that are old
+        enough, two more for each that is deleted.
+
+        Args:
+            older_than: Age from which on an object may be deleted. Leave it well above the longest time that
+                an append takes. Default: a day.
+            dry_run: Delete nothing.
+            on_object: Called with the key of each object that is deleted, or would be.
+
+        Raises:
+            InvalidInputError: ``older_than`` is negative.
+            ConfigurationError: There is no attributes bucket.
+        """
+        return self._storage.large.collect(
+            self._storage.references, older_than=older_than, dry_run=dry_run, on_object=on_object
+        )
 
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
         """See `Provider.notices`. One query for each slice of the pull index, and for each further page."""
