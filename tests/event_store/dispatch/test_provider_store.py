@@ -320,7 +320,7 @@ def test_an_erased_aggregate_takes_no_events_and_gives_none(
     closing = Commit(
         key=KEY, first=2, events=(), append_id="closing", at=datetime(2026, 1, 1, tzinfo=UTC), closes=True
     )
-    provider.append([closing])
+    provider.erase(KEY, closing)
     with pytest.raises(AggregateErasedError):
         store.append(disabled(3))
     with pytest.raises(AggregateErasedError):
