@@ -101,7 +101,7 @@ class EventBuilder(Generic[PayloadT]):
                 metadata=metadata,
             )
         except ValidationError as error:
-            raise InvalidInputError(problems_of(error, by_alias=False)) from None
+            raise InvalidInputError(problems_of(error)) from None
 
     @cached_property
     def event_class(self) -> type[DomainEvent[PayloadT]]:

@@ -63,14 +63,9 @@ class DomainEvent(BaseModel, Generic[PayloadT_co]):
     metadata: Mapping[str, str] | None = Field(default=None, alias="_metadata")
 
 
-def problems_of(error: ValidationError, *, by_alias: bool = True) -> list[FieldProblem]:
-    """What a `DomainEvent` has to say, by field, and nothing of the values.
-
-    Args:
-        error: What it raised.
-        by_alias: Name fields as JSON does; otherwise as Python does.
-    """
-    names = {} if by_alias else {field.alias: name for name, field in DomainEvent.model_fields.items()}
+def problems_of(error: ValidationError) -> list[FieldProblem]:
+    """What a `DomainEvent` has to say, by the Python names of its fields, and nothing of the values."""
+    names = {field.alias: name for name, field in DomainEvent.model_fields.items()}
     problems = []
     for one in error.errors(include_url=False, include_context=False, include_input=False):
         first, *rest = one["loc"] or ("event",)

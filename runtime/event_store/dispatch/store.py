@@ -175,7 +175,7 @@ class _ProviderEventStore:
         except PydanticSerializationError as error:
             raise InvalidInputError([FieldProblem("payloads", f"cannot be stored: {error}")]) from None
         except ValidationError as error:
-            raise InvalidInputError(problems_of(error, by_alias=False)) from None
+            raise InvalidInputError(problems_of(error)) from None
         if again != event:
             message = "would be read again as something else; give its fields types that say what they hold"
             raise InvalidInputError([FieldProblem("payloads", message)])

@@ -363,6 +363,13 @@ def test_payloads_that_were_never_checked_are_refused(provider: MemoryProvider, 
     assert commits(provider) == []
 
 
+def test_fields_that_were_never_checked_are_refused(provider: MemoryProvider, store: EventStore) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        store.append(registered().model_copy(update={"version": 0, "id": ""}))
+    assert [problem.field for problem in refused.value.problems] == ["id", "version"]
+    assert commits(provider) == []
+
+
 def test_what_its_builder_could_not_read_is_refused(provider: MemoryProvider, store: EventStore) -> None:
     untyped = DomainEvent.model_validate(registered().model_dump() | {"payloads": {"mail": "ann"}})
     with pytest.raises(InvalidInputError) as refused:

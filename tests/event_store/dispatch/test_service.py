@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime.background import flush_background
+from runtime.background import finish_in_background, flush_background
 from runtime.clock import use_deadline
 from runtime.errors import (
     ConfigurationError,
@@ -134,8 +134,15 @@ def test_16_first_dispatches_initialise_once() -> None:
             # The others have all come to the service by now, or are about to.
             inside.wait(0.05)
 
-    store = Slow()
-    service = a_service(store=store)
+    class Bus(InstantEventBus):
+        subscribed = 0
+
+        def subscribe(self, handlers: Sequence[ServiceHandler], /) -> None:
+            self.subscribed += 1
+            super().subscribe(handlers)
+
+    store, bus = Slow(), Bus()
+    service = create_service(event_store=store, event_bus=bus)
 
     def dispatch(_: int) -> None:
         barrier.wait(LONG)
@@ -143,7 +150,7 @@ def test_16_first_dispatches_initialise_once() -> None:
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(dispatch, range(16)))
-    assert store.inits == 1
+    assert (store.inits, bus.subscribed) == (1, 1)
     assert len(store.events) == 16
     assert store.steps[0] == "init"
 
@@ -528,6 +535,21 @@ def test_invocations_end_in_time_and_log_what_is_left(caplog: pytest.LogCaptureF
     assert "work in the background is not done" in [record.getMessage() for record in caplog.records]
     go.set()
     service.flush(LONG)
+
+
+def test_what_is_left_of_the_time_is_kept_for_the_answer() -> None:
+    class Remembers:
+        timeout: float | None = None
+
+        def flush(self, timeout: float | None = None) -> None:
+            self.timeout = timeout
+
+    work = Remembers()
+    finish_in_background(work)
+    with use_deadline(10_000):
+        flush_background()
+    assert work.timeout is not None
+    assert 5 < work.timeout <= 9.5
 
 
 @pytest.mark.parametrize("event", [None, {"name": "UserCreated"}, "UserCreated"])
