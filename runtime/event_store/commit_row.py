@@ -280,8 +280,11 @@ def _stored(event: StoredEvent) -> list[Any]:
 
 
 def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON
+    name: Any
+    rest: list[Any]
     name, *rest = stored
-    body, schema = (*rest, *({}, 0)[len(rest) :])
+    body = rest[0] if rest else {}  # of a blanked event its name is left
+    schema = rest[1] if len(rest) > 1 else 0
     if not isinstance(name, str) or not isinstance(body, dict) or not isinstance(schema, int):
         msg = "an event is no [type, body, schema]"
         raise TypeError(msg)

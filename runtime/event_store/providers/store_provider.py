@@ -159,5 +159,7 @@ class StoreProvider:
         self, error: Exception, stream: str, bookmark: str, event: RecordedEvent[Any] | None
     ) -> None:
         """See `Provider.on_error`. It is a line of the log; where it is deployed, without texts of errors."""
-        what = {} if event is None else {"event_id": event.meta.event_id, "event_type": event.meta.event_type}
-        logger.error("event handler failed", handler=bookmark, streams=stream, **what, **error_fields(error))
+        what: dict[str, Any] = error_fields(error)
+        if event is not None:
+            what["event_type"] = event.meta.event_type  # ids may be personal data
+        logger.error("event handler failed", handler=bookmark, streams=stream, **what)
