@@ -31,7 +31,7 @@ class Cursor:
         claim_until: Until when, in seconds since 1970.
         wanted: A version that others have left to whoever has the turn; None when there is none.
         attempts: How often ``failed_version`` has failed, as far as that was counted.
-        failed_since: Since when, in seconds since 1970; None when nothing was counted.
+        failed_since: When it failed first, in seconds since 1970; None when none did.
         resume: Where the commit begins that ``version`` is in the middle of; None when it is its last one.
     """
 

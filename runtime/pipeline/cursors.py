@@ -6,8 +6,8 @@ One row an aggregate and handler, in the module's sync table, ``pk`` = the aggre
 - ``version``: last version done; ``lifeId``: the life of the aggregate that this is about.
 - ``claim``, ``claimUntil``: who has the turn, and until when (seconds since 1970); ``wanted``: a
   version that others want done meanwhile.
-- ``failedVersion``, ``failedError``: what failed last, while it is tried again; ``attempts``,
-  ``failedSince``: how often, and since when, where the pipeline does not count that elsewhere.
+- ``failedVersion``, ``failedError``, ``failedSince``: what failed last, while it is tried again, and
+  since when; ``attempts``: how often, where no state machine counts that.
 - ``resume``: where the commit begins that ``version`` is in the middle of.
 - ``parkedVersion``, ``parkedAt``, ``parkedError``: where the handler has given up.
 - ``skipped``: the versions that operators have passed over, with ``version``, ``at``, ``error``.
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["CLAIM", "Cursor", "CursorRow", "TurnLostError"]
 
 CLAIM: Final = ("claim", "claimUntil")
-_COUNTED: Final = ("attempts", "failedSince")
-_FAILURE: Final = ("failedVersion", "failedError", *_COUNTED)
+_FAILURE: Final = ("failedVersion", "failedError", "failedSince", "attempts")
 _PARKING: Final = ("parkedVersion", "parkedAt", "parkedError")
 
 
@@ -176,21 +175,17 @@ class CursorRow:
         if token is None and is_known:
             return
         columns: dict[str, Any] = {"failedVersion": failed, "failedError": text}
+        remove = () if hold else CLAIM
         if hold:
             columns["claimUntil"] = int(clock.seconds() + hold) + 1
-        remove = () if cursor.failed_version == failed else _COUNTED
-        self._end(token, version, columns, remove if hold else (*CLAIM, *remove), resume=resume)
+        if cursor.failed_version != failed or cursor.failed_since is None:
+            columns["failedSince"] = int(clock.seconds())
+            remove = (*remove, "attempts")
+        self._end(token, version, columns, remove, resume=resume)
 
     def count(self) -> bool:
         """Count the failure that the row tells of; False when the row is not as it was read any more."""
-        since = self.cursor.failed_since
-        return self._set_as_read(
-            {
-                "attempts": self.cursor.attempts + 1,
-                "failedSince": int(clock.seconds()) if since is None else since,
-            },
-            (),
-        )
+        return self._set_as_read({"attempts": self.cursor.attempts + 1}, ())
 
     def park(self, version: int, error: str, witness: Check | None = None) -> bool:
         """Stop the handler at ``version``; False when the row is not as it was read any more. See `claim`."""

@@ -20,7 +20,7 @@ from runtime.store.scan import Scan
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from runtime.pipeline.turn_row import TurnRow
     from runtime.store.port import Store
@@ -87,7 +87,7 @@ class Cursors(Protocol):
     """Where handlers' progress is kept."""
 
     def rows(self, wanted: Iterable[CursorKey]) -> Mapping[CursorKey, TurnRow]:
-        """The cursor of each of these, consistently; also of what no handler has seen. One call for each 100."""
+        """The cursor of each of these, consistently; of what is new, too. One call for each 100."""
         ...
 
     def read_handler(self, name: str) -> Mapping[str, Any] | None:
