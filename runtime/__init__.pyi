@@ -27,6 +27,7 @@ from .errors import CorruptRowError as CorruptRowError
 from .errors import CorruptStreamError as CorruptStreamError
 from .errors import CqrsError as CqrsError
 from .errors import DeliveryError as DeliveryError
+from .errors import EventHandlersPendingError as EventHandlersPendingError
 from .errors import FieldProblem as FieldProblem
 from .errors import ForbiddenError as ForbiddenError
 from .errors import GapError as GapError
@@ -62,6 +63,19 @@ from .event_store.commit import CommandRecord as CommandRecord
 from .event_store.commit import Commit as Commit
 from .event_store.commit import Notice as Notice
 from .event_store.commit import StoredEvent as StoredEvent
+from .event_store.dispatch.builder import EventBuilder as EventBuilder
+from .event_store.dispatch.bus import EventBus as EventBus
+from .event_store.dispatch.bus import InstantEventBus as InstantEventBus
+from .event_store.dispatch.delivery import Delivery as Delivery
+from .event_store.dispatch.delivery import ServiceHandler as ServiceHandler
+from .event_store.dispatch.event import DomainEvent as DomainEvent
+from .event_store.dispatch.reducer import Reducer as Reducer
+from .event_store.dispatch.reducer import rehydrate as rehydrate
+from .event_store.dispatch.service import Dispatched as Dispatched
+from .event_store.dispatch.service import Service as Service
+from .event_store.dispatch.service import create_service as create_service
+from .event_store.dispatch.store import EventStore as EventStore
+from .event_store.dispatch.store import provider_event_store as provider_event_store
 from .event_store.domain import Domain as Domain
 from .event_store.domain import create_domain as create_domain
 from .event_store.event import Event as Event
