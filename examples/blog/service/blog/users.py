@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from pydantic import BaseModel
-from typing_extensions import assert_never
 
 from runtime import Aggregate, Event, Persist, create_aggregate
 
