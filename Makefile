@@ -2,6 +2,7 @@
 
 PYTHON      ?= python3
 DEMO        ?= examples.demo
+EXAMPLE     ?= todo
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # What shows that the oldest versions do: each construct once, the whole service, HTTP, the write path.
 OLD_TESTS   := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
@@ -49,7 +50,7 @@ setup: $(READY) ## Install everything into .venv, node_modules and .local-aws; w
 	@echo 'Ready: make demo, make test'
 
 demo: $(READY) ## Deploy the example to an AWS on this machine and send it commands; KEEP=1 leaves it running
-	@KEEP='$(KEEP)' $(BIN)/python -m $(DEMO)
+	@KEEP='$(KEEP)' EXAMPLE='$(EXAMPLE)' $(BIN)/python -m $(DEMO)
 
 test: lint ## Run lint, types, every test, and a choice of them with the oldest versions
 	@$(MAKE) --no-print-directory --jobs 2 types pytest oldest
