@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EventTypes"]
 
 _MAX_NAME: Final = 255
+_FIELD_NAME: Final = re.compile(r"field_name='([^']+)'")
 
 
 class EventTypes:
@@ -111,8 +113,7 @@ class EventTypes:
             text = found.written(event)
             again = found.adapter.validate_json(text)
         except PydanticSerializationError as error:
-            message = f"cannot be stored: {error}"
-            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
+            raise InvalidInputError(_unwritable(f"events.{found.name}", error)) from None
         except ValidationError as error:
             raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
         if again != event:
@@ -186,7 +187,14 @@ class _EventType:
         return TypeAdapter(self.cls)
 
     def written(self, event: object) -> bytes:
-        return self.adapter.dump_json(event, by_alias=True)
+        return self.adapter.dump_json(event, by_alias=True, warnings="error")
+
+
+def _unwritable(prefix: str, error: PydanticSerializationError) -> list[FieldProblem]:
+    """Which fields have no JSON form, and nothing of the values: pydantic's own text quotes them."""
+    message = "cannot be stored: it holds another type than it says, or one without a JSON form"
+    names = _FIELD_NAME.findall(str(error))
+    return [FieldProblem(f"{prefix}.{name}", message) for name in names] or [FieldProblem(prefix, message)]
 
 
 def _problems(prefix: str, error: ValidationError) -> list[FieldProblem]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from runtime.event_store.address import Key
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["Loaded"]
 
 StateT_co = TypeVar("StateT_co", covariant=True)
+
+_SAME: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Loaded(Generic[StateT_co]):
     Attributes:
         key: Whose state it is.
         version: Number of the last event that is in the state; 0 where there is none.
-        state: The state.
+        state: The state. Who changes it in place changes nothing of what is appended or kept.
         is_past: Whether it was read with ``at_version`` or ``at_time``: to be looked at, not appended to.
         persisted: `Persist.version` of the kept state that it started from; None after a fold of all events.
         commits_since_kept: How many appends have followed the newest kept state, at most; None where none
@@ -35,6 +37,14 @@ class Loaded(Generic[StateT_co]):
     is_past: bool = False
     persisted: str | None = None
     commits_since_kept: int | None = None
+    # Where a state can be changed in place, the one that nobody else holds.
+    _own: Any = field(default=_SAME, repr=False, compare=False, kw_only=True)
+
+    @property
+    def folded(self) -> StateT_co:
+        """The state to fold on: what the events made, whatever became of ``state`` since."""
+        own = self._own
+        return self.state if own is _SAME else own
 
     @property
     def aggregate_id(self) -> str:

@@ -20,6 +20,7 @@ from .requests import (
 from .requests import (
     Client as Client,
 )
+from .scenario import Scenario as Scenario
 from .store_contract import (
     StoreContract as StoreContract,
 )
