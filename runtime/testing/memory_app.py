@@ -51,6 +51,11 @@ _PREFIX: Final = "local-test"
 _RYW_SECONDS: Final = 300
 #: How often a record of the stream, and a message of the queue, is delivered before it is given up.
 _TRIES: Final = 4
+#: How long Lambda waits, in seconds, until it sends records again whose function has failed, and how old a
+#: record of an events table gets.
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+_OLDEST_RECORD: Final = 6 * 3600.0
 
 #: The HTTP side of an app by its settings, which reads the annotations of all routes when it is made.
 _served: WeakKeyDictionary[CqrsApp, tuple[Settings, Any]] = WeakKeyDictionary()
@@ -58,7 +63,7 @@ _served: WeakKeyDictionary[CqrsApp, tuple[Settings, Any]] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What the stream of a command table, or of an events table, is still to deliver."""
+    """What the stream of a command table is still to deliver."""
 
     table: str
     row: Row
@@ -126,9 +131,11 @@ class MemoryApp:
         self._numbers, self._requests = count(1), count(1)
         self._before: list[tuple[Any, dict[str, Any]]] = []
         self._replaced: list[tuple[HandlerReference, DataSyncHandler | None]] = []
-        modules = (*app.modules.values(), *app.event_modules.values())
-        providers = (module.domain.provider for module in app.event_modules.values())
-        self._before += [(one, dict(vars(one))) for one in (app, *modules, *providers, *resources)]
+        modules = [*app.modules.values(), *app.event_modules.values()]
+        self._before += [(one, dict(vars(one))) for one in (app, *modules, *resources)]
+        # A provider works on the tables of this app until it is closed.
+        providers = [module.domain.context.own_provider for module in app.event_modules.values()]
+        self._before += [(one, dict(vars(one))) for one in providers if hasattr(one, "use")]
         self.clock.start()
         app.use(self.resources)
         settings_then, http = _served.get(app, (None, None))
@@ -137,7 +144,8 @@ class MemoryApp:
         for other in resources:
             self.resources.take_over(other)
         self._command_tables = {module.tables.command for module in app.modules.values()}
-        self._event_tables = {module.tables.events for module in app.event_modules.values()}
+        fed = [module for module in app.event_modules.values() if module.handler_names]
+        self._event_tables = {module.tables.events for module in fed}
         self.handlers = self._watched_handlers()
         self._own = OwnTriggers(app, self.resources, self.clock, self.dead_letters)
         self.store.on_change(self._on_change)
@@ -168,6 +176,8 @@ class MemoryApp:
         for module in self.app.modules.values():
             with suppress(ConfigurationError):  # the environment has changed since
                 module.use()  # the services that it had given out before have been here meanwhile
+        for of_events in self.app.event_modules.values():
+            of_events.use()  # and so have its handlers
         self.clock.stop()
 
     # Who asks
@@ -288,29 +298,29 @@ class MemoryApp:
 
     @property
     def under_way(self) -> list[str]:
-        """Keys of the commands, and of the commits, that a stream is still to deliver, as ``pk sk``."""
+        """Keys of the commands, and commits, that streams are still to deliver, as ``pk sk``."""
         return [
             f"{record.row['pk']} {record.row['sk']}"
             for record in self._stream
-            if _is_command(record.row) or record.table in self._event_tables
+            if record.table in self._event_tables or _is_command(record.row)
         ]
 
     def deliver(self, times: int = 1, *, shuffled: bool | int = False, lose: Collection[str] = ()) -> None:
-        """Do all that follows from what was published, until nothing is under way.
+        """Do all that follows from what was published and appended, until nothing is under way.
 
-        The stream function gets each command's record, the state machine runs, data sync handlers are
-        called and notifications passed on; event handlers get the record of each commit. What the app or
-        the test has sent to a queue, topic, bucket or bus that has a route of the app goes there; what
-        fails there four times, or three times where it is no queue, is in ``dead_letters``. A retry of the
-        pipeline waits for its time, on the clock of the test; so the clock has moved on after a handler
-        that fails.
+        The stream function gets each command's record, the state machine runs, handlers are called
+        and notifications passed on; event handlers get the record of each commit. What the app or the test
+        has sent to a queue, topic, bucket or bus that has a route of the app goes there; what fails there
+        four times, or three times where it is no queue, is in ``dead_letters``. A retry of the pipeline
+        waits for its time, on the clock of the test, and so does one of an event; so the clock has moved on
+        after a handler that fails.
 
         Args:
             times: How often each record of the stream is delivered.
             shuffled: Deliver in another order than was published in, and let executions get in
                 each other's way. A number gives another order for each number; True is 1.
-            lose: Sort keys of commands, with their version, such as ``A1@2``, and of commits, whose
-                record never arrives.
+            lose: Sort keys of commands, with their version, such as ``A1@2``, whose record never
+                arrives.
         """
         chance = random.Random(int(shuffled)) if shuffled else None  # noqa: S311 - no secret
         while self._is_busy():
@@ -350,11 +360,13 @@ class MemoryApp:
         Args:
             module: Name of the module.
             kind: ``command``, for the commands without what the library notes beside them;
-                ``data``, ``history``, or ``sync`` for the handlers' cursors. Of a module of events,
-                ``events`` or ``sync``.
+                ``data``, ``history``, or ``sync`` for the handlers' cursors. Of a module of events:
+                ``events``, for the commits, or ``sync``.
         """
-        found = {**self.app.modules, **self.app.event_modules}[module]
-        table: str = getattr(found.tables, kind)
+        if module in self.app.event_modules:
+            table = getattr(self.app.event_modules[module].tables, kind)
+            return [opened_row(row) for row in self.store.rows(table) if kind != "events" or "append" in row]
+        table = getattr(self.app.modules[module].tables, kind)
         rows = self.store.rows(table)
         return [opened_row(row) for row in rows if kind != "command" or _is_command(row)]
 
@@ -401,21 +413,16 @@ class MemoryApp:
         return found
 
     def _on_change(self, change: Change) -> None:
-        """Keep what the filters of the streams let through.
+        """Keep what the filter of the stream lets through.
 
         See `runtime.contract.STREAM_FILTER` and `runtime.contract.EVENT_STREAM_FILTER`.
         """
-        table, new = change.place.table, change.new
-        if change.old is not None or new is None:
+        row, table = change.new, change.place.table
+        if row is None or change.old is not None:
             return
-        is_command = table in self._command_tables and "syncMode" not in new
-        is_commit = table in self._event_tables and {"last", "append"} <= new.keys()
-        if is_command or (is_commit and self._has_event_handlers(table)):
-            self._stream.append(_Record(table, new))
-
-    def _has_event_handlers(self, table: str) -> bool:
-        modules = self.app.event_modules.values()
-        return any(module.tables.events == table and module.tables.has_handlers for module in modules)
+        is_command = table in self._command_tables and "syncMode" not in row
+        if is_command or (table in self._event_tables and "append" in row):
+            self._stream.append(_Record(table, row))
 
     def _ring(self, record: _Record) -> None:
         event = {
@@ -424,7 +431,20 @@ class MemoryApp:
             "eventSourceARN": f"arn:aws:dynamodb:{_ACCOUNT}:table/{record.table}/stream/2026",
             "dynamodb": {"NewImage": _image(record.row), "SequenceNumber": str(next(self._numbers))},
         }
-        self._deliver_record(event, record.row)
+        if record.table in self._event_tables:
+            self._deliver_commit(event, record.row)
+        else:
+            self._deliver_record(event, record.row)
+
+    def _deliver_commit(self, record: dict[str, Any], row: Row) -> None:
+        """Deliver a record until the function takes it, or parks what fails, or it is too old."""
+        waited, wait = 0.0, _FIRST_WAIT
+        while self._call({"Records": [record]})["batchItemFailures"]:
+            if waited >= _OLDEST_RECORD:
+                self.dead_letters.append(row)
+                return
+            self.clock.advance(seconds=wait)
+            waited, wait = waited + wait, min(2 * wait, _LONGEST_WAIT)
 
     def _deliver_record(self, record: dict[str, Any], content: Any) -> None:  # noqa: ANN401
         """Deliver a record until the function takes it, or the tries are used up."""
