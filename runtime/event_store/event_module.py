@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from runtime.clients.resources import default_resources
 from runtime.contract import KIND_EVENTS, MODULE_NAME_PATTERN
 from runtime.errors import ConfigurationError, ModuleMismatchError
+from runtime.event_store.commit_row import place_key
 from runtime.imports import check_import_path, imported
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.event_store.domain import Domain
+    from runtime.event_store.feed.cursors import CursorKey
+    from runtime.event_store.feed.processor import EventProcessor
     from runtime.event_store.handler import EventHandler
     from runtime.settings import EventTables
 
@@ -55,7 +58,7 @@ class EventModule:
         if isinstance(handlers, str):
             msg = f"handlers of the module {name!r} must be a list, got {handlers!r}; write [{handlers!r}]"
             raise ConfigurationError(msg)
-        provided = getattr(domain.provider, "module", name)
+        provided = getattr(domain.context.own_provider, "module", name)
         if provided != name:
             msg = (
                 f"the module {name!r} has the domain of another one: its provider is DynamoProvider"
@@ -89,6 +92,13 @@ class EventModule:
             self._check(imported(given, _WHAT), given) if isinstance(given, str) else given
             for given in self._given
         )
+        for handler in found:
+            if handler.context is not self.domain.context:
+                msg = (
+                    f"the handler {handler.name!r} of the module {self.name!r} is of another domain; list it "
+                    "in the EventModule of that one"
+                )
+                raise ConfigurationError(msg)
         names = [handler.name for handler in found]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             msg = (
@@ -113,7 +123,7 @@ class EventModule:
         return self.resources.settings.event_tables_of(self.name)
 
     def use(self, *, resources: Resources | None = None) -> None:
-        """Let the module, and its domain, work with something else.
+        """Let the module, its domain and the handlers of that work with something else.
 
         A provider that is not made of `Resources`, such as a `MemoryProvider`, stays as it is.
 
@@ -122,8 +132,48 @@ class EventModule:
         """
         if resources is not None:
             self._resources = resources
-            if (use := getattr(self.domain.provider, "use", None)) is not None:
-                use(resources=resources)
+        context = self.domain.context
+        if (use := getattr(context.own_provider, "use", None)) is None:
+            return
+        if resources is not None:
+            use(resources=resources)
+        # What was read of the tables before is not true of these.
+        if context.own_cache is not None:
+            context.own_cache.clear()
+        for handler in self.domain.handlers.values():
+            handler.start_anew()
+
+    def processor(self) -> EventProcessor:
+        """What feeds the handlers from the stream of the events table.
+
+        Raises:
+            ConfigurationError: A handler cannot be imported, or the domain's provider keeps no table that has
+                a stream.
+        """
+        from runtime.event_store.feed.processor import EventProcessor  # noqa: PLC0415 - of one function
+
+        provider = self.domain.context.own_provider
+        commit_in = getattr(provider, "commit_in", None)
+        if commit_in is None:
+            msg = (
+                f"the module {self.name!r} cannot be fed by a stream: its domain is on a "
+                f"{type(provider).__name__}; make it with DynamoProvider({self.name!r}), or let the handlers "
+                "pull: run_once, start"
+            )
+            raise ConfigurationError(msg)
+        return EventProcessor(
+            self.name,
+            provider,
+            self.handlers,
+            commit_in,
+            exclusive=self.tables.is_exclusive,
+            on_parked=self._tell_of_parked,
+        )
+
+    def _tell_of_parked(self, whose: CursorKey, version: int, error: Exception) -> None:
+        # Never the error's text, which may quote an event.
+        what = f"{whose.handler} is parked: {type(error).__name__}"
+        self.resources.notifier.alarm(self.name, whose.key.pk, place_key(version), what, None)
 
     def check_handlers(self) -> None:
         """Refuse to pass over events that no handler would ever hear of, as the code lacks them.
