@@ -58,8 +58,11 @@ class Feed:
     def minds(self, _: str, types: Sequence[str] | None) -> bool:
         return types is None or "opened" in types
 
-    def begin(self, keys: Iterable[Key]) -> None:
-        self.prepared.append([one.aggregate_id for one in keys])
+    def generations(self) -> Sequence[int]:
+        return (1,)
+
+    def begin(self, bells: Iterable[Bell]) -> None:
+        self.prepared.append(list(dict.fromkeys(bell.key.aggregate_id for bell in bells)))
 
     def ring(self, bell: Bell) -> Rung:
         one = bell.key.aggregate_id

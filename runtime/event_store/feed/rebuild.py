@@ -123,7 +123,7 @@ class Rebuild:
         ringer = self._ringer(generation)
         bells: dict[Key, Bell] = {}
         for commit in commits:
-            bell = bells.setdefault(commit.key, Bell(commit.key, 0))
+            bell = bells.setdefault(commit.key, Bell(commit.key, 0, generation))
             if not bell.commits or bell.commits[-1].last + 1 == commit.first:
                 bell.commits.append(commit)
             if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
@@ -131,7 +131,7 @@ class Rebuild:
         return [bell for bell in bells.values() if bell.version], len(bells)
 
     def _ring(self, ringer: Ringer, bells: Sequence[Bell]) -> list[Rung]:
-        ringer.begin([bell.key for bell in bells])
+        ringer.begin(bells)
         if len(bells) < 2:  # noqa: PLR2004 - one needs no threads
             rungs = [ringer.ring(bell) for bell in bells]
         else:
