@@ -79,7 +79,7 @@ class Blog:
         environment = {
             Env.NODE_ENV: "local",
             Env.APP_NAME: "shop",
-            Env.MODULES: json.dumps({"blog": {"kind": "events", "handlers": True}}),
+            Env.MODULES: json.dumps({"blog": {"kind": "events", "handlers": True, "feed": True}}),
         }
         self.store = MemoryStore()
         self.resources = MemoryResources(Settings.from_environment(environment), self.store, Clock())

@@ -38,7 +38,7 @@ def test_what_is_parked_is_listed_with_its_generation(blog: Blog, limit: int) ->
     blog.park("p1", 3, done=2)
     blog.park("p2", 1, whose="old-model@2")
     assert sorted(parked(blog, limit=limit)) == [
-        ("posts#p1#acme", "posts-model@1", 3, 3),
+        ("posts#p1#acme", "posts-model@1", 2, 3),
         ("posts#p2#acme", "old-model@2", None, 1),
     ]
     (entry,) = [one for one in blog.operate("parked")["parked"] if one["pk"] == PK]
@@ -106,13 +106,11 @@ def test_who_is_behind_is_listed(blog: Blog, limit: int) -> None:
     assert behind() == []
     blog.write("p2", changes=1)
     blog.park("p1", 3, done=2)
-    assert (
-        behind()
-        == [
-            ("posts#p1#acme", "posts-model@1", 3, 3, 3, False),
-            ("posts#p2#acme", "posts-model@1", None, 2, None, False),
-        ][1:]
-    )
+    assert behind() == [
+        ("posts#p1#acme", "posts-model@1", 2, 3, 3, False),
+        ("posts#p2#acme", "posts-model@1", None, 2, None, False),
+    ]
+    blog.operate("redrive", pk=PK, handler="posts-model")
     blog.feed()
     assert behind() == []
 
@@ -203,7 +201,6 @@ def test_a_read_model_is_built_anew(blog: Blog, later: AdvancedClock, segments: 
     assert (built["live"], built["building"]) == (1, 2)
     early = error_of(blog.operate("rebuildHandler", handler="posts-model"))
     assert "functions may not feed it yet; scan in 60 seconds" in early
-    assert "0 of" in error_of(blog.operate("switchHandler", handler="posts-model")) or True
     later.advance(61)
     blog.seen.clear()
     assert rebuilt(blog, segments) == {"aggregates": 5, "events": 10}
@@ -261,7 +258,7 @@ def test_a_page_that_fails_comes_again(blog: Blog) -> None:
         ("redrive", {"pk": PK}, "handler: must be a text, got nothing"),
         ("redrive", {"pk": PK, "handler": "posts-model@x"}, "such as posts-model@2, got 'posts-model@x'"),
         ("redrive", {"pk": PK, "handler": "posts-model", "sk": "A1"}, "sk: is no argument of redrive"),
-        ("redrive", {"pk": PK, "handler": "posts-model"}, "posts-model@1 has seen no version"),
+        ("redrive", {"pk": PK, "handler": "posts-model"}, "posts-model has seen no version"),
         ("skip", {"pk": "p1", "handler": "posts-model"}, "pk: must be stream#id#tenant"),
         ("buildHandler", {"handler": "users-model"}, "must be one of the handlers of blog, posts-model"),
         ("retireHandler", {"handler": "posts-model", "generation": 0}, "generation: must be 1 to"),

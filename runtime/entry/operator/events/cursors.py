@@ -14,7 +14,7 @@ from runtime.entry.operator.sizes import fitting
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.event_store.feed.cursors import CursorKey, StoreCursors
 from runtime.event_store.loaded import Loaded
-from runtime.model.plain import plain
+from runtime.model.json_text import dumps
 from runtime.store.codec import isoformat
 
 if TYPE_CHECKING:
@@ -201,4 +201,4 @@ def _raw(module: EventModule, key: Key) -> dict[str, Any]:
         loaded = module.domain[aggregate].get_aggregate(key.aggregate_id, tenant=key.tenant)
     except CqrsError as error:
         return {"state": None, "problem": str(error)}
-    return {"state": plain(loaded.state), "problem": None}
+    return {"state": json.loads(dumps(loaded.state)), "problem": None}
