@@ -183,8 +183,8 @@ def _add_handlers(action: Callable[[str, str], argparse.ArgumentParser]) -> None
     for parser in (build, rebuild, switch, retire):
         parser.add_argument("handler", metavar="HANDLER", type=text, help="name of the handler")
         _add_module(parser)
-    _add_pages(rebuild)
-    _add_list(rebuild)
+    _add_segments(rebuild)
+    _add_resume(rebuild)
     retire.add_argument(
         "--generation",
         type=whole_number(1, _LARGEST_VERSION),
@@ -280,6 +280,10 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
         metavar="ROWS",
         help="rows that one call works on (default: 100, and 1000 in a dry run)",
     )
+    _add_resume(parser)
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="append",

@@ -107,6 +107,10 @@ class Arguments:
             _refuse(name, f"must be {least} to {MAX_VERSION}, got {_shown(value)}")
         return value
 
+    def optional_number(self, name: str) -> int | None:
+        """A number from 1, or None where it is left out."""
+        return None if self._values.get(name) is None else self.version(name)
+
     def scan(self) -> Scan:
         """The page of a table that the arguments of paging ask for."""
         return self._page(self.optional_text("resumeToken"))
