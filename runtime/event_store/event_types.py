@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
 from runtime.event_store.commit import StoredEvent
 from runtime.event_store.event import HasEventType, name_of
+from runtime.event_store.upcasting import upcast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -136,15 +137,7 @@ class EventTypes:
                 "add its class to events=[...], or the name to the aliases of the class that it became"
             )
             raise UnreadableEventError(msg)
-        if stored.schema > len(found.upcasters):
-            msg = (
-                f"{where} ({stored.type}) has the schema {stored.schema}, and this code knows "
-                f"{len(found.upcasters)}; deploy the release with its upcaster, or a later one"
-            )
-            raise UnreadableEventError(msg)
-        body = dict(stored.body)
-        for schema in range(stored.schema, len(found.upcasters)):
-            body = self._upcast(found, schema, body, where)
+        body = upcast(stored, found.name, found.upcasters, where)
         try:
             return found.adapter.validate_json(to_json(body))
         except ValidationError as error:
@@ -154,23 +147,6 @@ class EventTypes:
                 "add an upcaster"
             )
             raise UnreadableEventError(msg) from None
-
-    def _upcast(self, found: _EventType, schema: int, body: dict[str, Any], where: str) -> dict[str, Any]:
-        try:
-            result = found.upcasters[schema](body)
-        except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-            # Not chained: what the user's code says may quote the event.
-            msg = (
-                f"the upcaster {schema} of {found.name!r} raised {type(error).__name__} for {where}; mend it"
-            )
-            raise UnreadableEventError(msg) from None
-        if not isinstance(result, dict):
-            msg = (
-                f"the upcaster {schema} of {found.name!r} must return a dict, got {type(result).__name__} "
-                f"for {where}"
-            )
-            raise UnreadableEventError(msg)
-        return result
 
 
 class _EventType:

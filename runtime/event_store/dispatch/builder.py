@@ -14,7 +14,9 @@ from runtime.event_store.address import check_stream_name
 from runtime.event_store.dispatch.event import DomainEvent, problems_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runtime.event_store.aggregate import Upcaster
 
 __all__ = ["EventBuilder"]
 
@@ -35,6 +37,8 @@ class EventBuilder(Generic[PayloadT]):
         aggregate_type: Kind of aggregate that they belong to: the stream.
         aggregate_identifier: Makes the id of an aggregate, where a call gives none. Default: a UUID.
         event_identifier: Makes the id of an event. Default: a UUID.
+        upcasters: Payloads, as they are stored, from schema 0 to 1, from 1 to 2, and so on; the list only
+            ever grows at its end. Where an aggregate has the event, too, both have the same. Default: none.
 
     Raises:
         ConfigurationError: The name is empty, or the kind cannot be that of a stream.
@@ -48,6 +52,7 @@ class EventBuilder(Generic[PayloadT]):
         aggregate_type: str,
         aggregate_identifier: Callable[[], str] | None = None,
         event_identifier: Callable[[], str] | None = None,
+        upcasters: Sequence[Upcaster] = (),
     ) -> None:
         if not isinstance(event_name, str) or not event_name:
             msg = f"event_name must be a text that is not empty, got {event_name!r}"
@@ -62,6 +67,7 @@ class EventBuilder(Generic[PayloadT]):
         self.aggregate_type = aggregate_type
         self._aggregate_identifier = aggregate_identifier or _uuid
         self._event_identifier = event_identifier or _uuid
+        self.upcasters = tuple(upcasters)
 
     def __repr__(self) -> str:
         return f"EventBuilder({self.event_name!r} of {self.aggregate_type!r})"

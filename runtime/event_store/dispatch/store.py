@@ -5,9 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
-
 from runtime.errors import (
     AggregateErasedError,
     ConfigurationError,
@@ -18,23 +15,24 @@ from runtime.errors import (
     VersionError,
 )
 from runtime.event_store.address import check_stream_name
-from runtime.event_store.commit import Commit, StoredEvent
-from runtime.event_store.dispatch.event import DomainEvent, problems_of
-from runtime.event_store.metadata import gathered, meta_in
+from runtime.event_store.dispatch.stored_events import StoredEvents
+from runtime.event_store.metadata import meta_in
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.recorded import RecordedEvent
 from runtime.event_store.tenants import key_of
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from runtime.event_store.address import Key
+    from runtime.event_store.commit import Commit
     from runtime.event_store.dispatch.builder import EventBuilder
+    from runtime.event_store.dispatch.event import DomainEvent
     from runtime.event_store.provider import Provider
     from runtime.event_store.recorded import EventMeta
 
-__all__ = ["EventStore", "provider_event_store"]
+__all__ = ["EventStore", "ProviderEventStore", "provider_event_store"]
 
 
 class EventStore(Protocol):
@@ -64,7 +62,7 @@ class EventStore(Protocol):
 
 def provider_event_store(
     provider: Provider, *, tenant: str | None = None, events: Iterable[EventBuilder[Any]] = ()
-) -> EventStore:
+) -> ProviderEventStore:
     """The store of a provider: the same that aggregates and commands of a domain work on.
 
     An event is a commit of its own: its ``aggregate_type`` is the stream, its ``name`` the name that it is
@@ -76,7 +74,8 @@ def provider_event_store(
 
     Args:
         provider: Where commits are kept.
-        tenant: Whose events. Default: the tenant that the current request acts in.
+        tenant: Whose events. Default: in a handler the tenant of its event, in a request the one that it
+            acts in.
         events: Builders of events that are to be read with their types. The payloads of others are
             dictionaries.
 
@@ -86,45 +85,56 @@ def provider_event_store(
     if tenant is not None and (not isinstance(tenant, str) or not tenant or KEY_SEPARATOR in tenant):
         msg = f"tenant must be a code without {KEY_SEPARATOR}, or None, got {tenant!r}"
         raise ConfigurationError(msg)
-    by_place: dict[tuple[str, str], EventBuilder[Any]] = {}
-    for builder in events:
-        place = builder.aggregate_type, builder.event_name
-        if by_place.setdefault(place, builder) is not builder:
-            msg = f"two builders are for the event {builder.event_name!r} of {builder.aggregate_type!r}"
-            raise ConfigurationError(msg)
-    return _ProviderEventStore(provider, tenant, by_place)
+    return ProviderEventStore(provider, tenant, StoredEvents(events))
 
 
-class _ProviderEventStore:
-    def __init__(
-        self, provider: Provider, tenant: str | None, builders: dict[tuple[str, str], EventBuilder[Any]]
-    ) -> None:
-        self._provider = provider
+class ProviderEventStore:
+    """The events of a provider, as services see them: an `EventStore`. Made by `provider_event_store`.
+
+    Attributes:
+        provider: Where commits are kept.
+        stored: How its events are stored and read.
+    """
+
+    def __init__(self, provider: Provider, tenant: str | None, stored: StoredEvents) -> None:
+        self.provider = provider
+        self.stored = stored
         self._tenant = tenant
-        self._builders = builders
 
     def init(self) -> None:
         """Nothing is to be made: the tables are there with the deployment."""
 
     def get_events(self, aggregate_type: str, aggregate_id: str, /) -> list[DomainEvent[Any]]:
+        """All events of an aggregate by their versions, whether services or commands have appended them.
+
+        Raises:
+            InvalidInputError: A part of the address cannot be used, or no tenant is known.
+            ForbiddenError: The caller may not read there.
+            AggregateErasedError: The aggregate was erased.
+            UnreadableEventError: A builder does not accept what is stored.
+            StoreUnavailableError: The store is busy or out of reach.
+        """
         key = self._key(aggregate_type, aggregate_id, write=False)
-        return [event for commit in self._provider.read(key) for event in self._events_of(commit)]
+        return [event for commit in self.provider.read(key) for event in self.stored.events(commit)]
 
     def append(self, event: DomainEvent[Any], /) -> EventMeta:
-        stored = self._stored(event)
+        """Store an event, if the aggregate has come to the version before its own: one read, one write.
+
+        An event that is there already, with the same id, is no conflict: it was dispatched before.
+
+        Raises:
+            InvalidInputError: The event cannot be stored, or no tenant is known.
+            ForbiddenError: The caller may not write there.
+            VersionError: The aggregate has come further; it carries what stands there.
+            GapError: It has not come so far.
+            AggregateErasedError: It was erased.
+            StoreUnavailableError: The store is busy or out of reach.
+            OutcomeUnknownError: The store gave no answer. Dispatch the same event again.
+        """
         key = self._key(event.aggregate_type, event.aggregate_id, write=True)
-        _, metadata = gathered(None, None)
-        commit = Commit(
-            key=key,
-            first=event.version,
-            events=(stored,),
-            append_id=event.id,
-            at=event.created_at,
-            user_id=event.created_by or None,
-            metadata={**metadata, **(event.metadata or {})},
-        )
+        commit = self.stored.commit(key, event)
         # The version was only told: one read of the newest commit proves it.
-        newest = next(iter(self._provider.read_back(key, likely=1)), None)
+        newest = next(iter(self.provider.read_back(key, likely=1)), None)
         last = 0 if newest is None else newest.last
         if newest is not None and (newest.closes or newest.is_erased):
             raise AggregateErasedError(key.pk)
@@ -137,13 +147,13 @@ class _ProviderEventStore:
                 return meta_in(commit, event.version)
             raise self._conflict(commit, standing)
         try:
-            self._provider.append([commit])
+            self.provider.append([commit])
         except AppendRefusedError as refused:
             raise self._conflict(commit, refused.moved.get(key)) from None
         return meta_in(commit, event.version)
 
     def _at(self, key: Key, version: int) -> Commit | None:
-        return next(iter(self._provider.read(key, after=version - 1, until=version)), None)
+        return next(iter(self.provider.read(key, after=version - 1, until=version)), None)
 
     def _conflict(self, commit: Commit, winner: Commit | None) -> VersionError | AggregateErasedError:
         if winner is not None and (winner.closes or winner.is_erased):
@@ -153,7 +163,7 @@ class _ProviderEventStore:
             with suppress(UnreadableEventError):  # that somebody was faster is what has to be said
                 told = [
                     RecordedEvent(event, meta_in(winner, event.version))
-                    for event in self._events_of(winner)
+                    for event in self.stored.events(winner)
                     if event.version >= commit.first
                 ]
         return VersionError(commit.key.pk, commit.first - 1, told)
@@ -164,53 +174,6 @@ class _ProviderEventStore:
         except ValueError as error:
             raise InvalidInputError([FieldProblem("aggregate_type", str(error))]) from None
         return key_of(stream, aggregate_id, self._tenant, None, write=write)
-
-    def _stored(self, event: DomainEvent[Any]) -> StoredEvent:
-        """An event as it is stored: what would be read again as something else is refused."""
-        try:
-            text = event.model_dump_json(by_alias=True, warnings="error")
-            again = type(event).model_validate_json(text)
-            if (builder := self._builders.get((event.aggregate_type, event.name))) is not None:
-                builder.event_class.model_validate_json(text)
-        except PydanticSerializationError as error:
-            raise InvalidInputError([FieldProblem("payloads", f"cannot be stored: {error}")]) from None
-        except ValidationError as error:
-            raise InvalidInputError(problems_of(error)) from None
-        if again != event:
-            message = "would be read again as something else; give its fields types that say what they hold"
-            raise InvalidInputError([FieldProblem("payloads", message)])
-        body = from_json(text)["payloads"]
-        if not isinstance(body, dict):
-            message = f"must be an object when it is written as JSON, got {type(event.payloads).__name__}"
-            raise InvalidInputError([FieldProblem("payloads", message)])
-        return StoredEvent(event.name, body)
-
-    def _events_of(self, commit: Commit) -> Iterator[DomainEvent[Any]]:
-        if commit.closes or commit.is_erased:
-            raise AggregateErasedError(commit.key.pk)
-        for position, stored in enumerate(commit.events):
-            version = commit.first + position
-            builder = self._builders.get((commit.key.stream, stored.type))
-            cls: type[DomainEvent[Any]] = DomainEvent if builder is None else builder.event_class
-            is_alone = len(commit.events) == 1
-            document = {
-                "_id": commit.append_id if is_alone else f"{commit.append_id}.{version}",
-                "name": stored.type,
-                "aggregateType": commit.key.stream,
-                "aggregateID": commit.key.aggregate_id,
-                "_version": version,
-                "_createdAt": commit.at,
-                "_createdBy": commit.user_id or "",
-                "payloads": stored.body,
-                "_metadata": commit.metadata or None,
-            }
-            try:
-                yield cls.model_validate_json(to_json(document))
-            except ValidationError as error:
-                found = "; ".join(f"{one.field}: {one.message}" for one in problems_of(error))
-                where = f"event {version} of {commit.key.pk} ({stored.type})"
-                msg = f"{where} is not accepted by {builder or cls.__name__}: {found}"
-                raise UnreadableEventError(msg) from None
 
 
 def _is_same(standing: Commit | None, commit: Commit) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 import pytest
 from pydantic import BaseModel
 
+from runtime import clock
 from runtime.errors import (
     AggregateErasedError,
     ConfigurationError,
@@ -23,7 +24,7 @@ from runtime.errors import (
 from runtime.event_store.address import Key
 from runtime.event_store.aggregate import Aggregate, create_aggregate
 from runtime.event_store.commands import create_commands
-from runtime.event_store.commit import Commit
+from runtime.event_store.commit import Commit, StoredEvent
 from runtime.event_store.dispatch.builder import EventBuilder
 from runtime.event_store.dispatch.bus import InstantEventBus
 from runtime.event_store.dispatch.event import DomainEvent
@@ -126,8 +127,10 @@ def test_an_event_is_a_commit_of_its_own(provider: MemoryProvider, store: EventS
     assert [(one.type, one.body) for one in commit.events] == [
         ("UserRegistered", {"email": "ann@example.com"})
     ]
-    assert (commit.append_id, commit.user_id, commit.at) == (event.id, "admin", event.created_at)
-    assert commit.metadata == {"traceId": "t-1"}
+    assert (commit.append_id, commit.user_id) == (event.id, "admin")
+    # The commit's time is that of the append: handlers begin by it, and indexes are ordered by it.
+    assert event.created_at < commit.at <= clock.now()
+    assert commit.metadata == {"traceId": "t-1", "_createdAt": event.created_at.isoformat()}
 
 
 def test_events_are_read_as_they_were_dispatched(store: EventStore) -> None:
@@ -378,6 +381,49 @@ def test_what_its_builder_could_not_read_is_refused(provider: MemoryProvider, st
     assert commits(provider) == []
 
 
+def test_the_time_of_an_event_cannot_be_told_twice(provider: MemoryProvider, store: EventStore) -> None:
+    with pytest.raises(InvalidInputError, match="metadata: must have no key '_createdAt'"):
+        store.append(registered(metadata={"_createdAt": "2026-01-01"}))
+    assert commits(provider) == []
+
+
+@pytest.mark.parametrize("is_dispatched", [True, False])
+def test_builders_and_aggregates_have_the_same_schemas(
+    provider: MemoryProvider, *, is_dispatched: bool
+) -> None:
+    def of_old(body: dict[str, Any]) -> dict[str, Any]:
+        assert set(body) == {"mail"}, "it is upcast twice"
+        return {"email": body["mail"]}
+
+    provider.append(
+        [
+            Commit(
+                key=KEY,
+                first=1,
+                events=(StoredEvent("UserRegistered", {"mail": "old"}),),
+                append_id="old",
+                at=datetime(2026, 1, 1, tzinfo=UTC),
+            )
+        ]
+    )
+    now = create_aggregate(
+        stream="users",
+        events=[Registered, Disabled],
+        create=User,
+        fold=fold,
+        upcasters={"UserRegistered": [of_old]},
+    )
+    build = EventBuilder(Email, event_name="UserRegistered", aggregate_type="users", upcasters=[of_old])
+    aggregates = create_domain(provider, now)[now]
+    store = provider_event_store(provider, tenant=TENANT, events=[build])
+    if is_dispatched:
+        store.append(build(version=2, created_by="a", payloads=Email(email="new"), aggregate_id="ann"))
+    else:
+        aggregates.append(aggregates.get_aggregate("ann", tenant=TENANT), Registered(email="new"))
+    assert [event.payloads.email for event in store.get_events("users", "ann")] == ["old", "new"]
+    assert aggregates.get_aggregate("ann", tenant=TENANT).state == User(email="new", is_enabled=True)
+
+
 def test_an_event_of_json_is_stored_like_any_other(store: EventStore) -> None:
     event = registered()
     store.append(DomainEvent.model_validate_json(event.model_dump_json()))
@@ -441,7 +487,7 @@ def test_the_tenant_is_that_of_the_request(provider: MemoryProvider) -> None:
         assert store.get_events("users", "ann") == []
     (commit,) = commits(provider)
     # Who has dispatched it, and in which request.
-    assert (commit.user_id, commit.metadata) == ("admin", {"correlation": "r-1"})
+    assert (commit.user_id, commit.metadata["correlation"]) == ("admin", "r-1")
 
 
 def test_another_tenant_is_out_of_reach(provider: MemoryProvider, store: EventStore) -> None:
