@@ -21,7 +21,15 @@ from eventsourcing.domain import Aggregate as TheirAggregate
 from eventsourcing.domain import event
 from typing_extensions import assert_never
 
-from runtime import Aggregate, Event, InvokeContext, MemoryProvider, create_aggregate, create_commands, create_domain
+from runtime import (
+    Aggregate,
+    Event,
+    InvokeContext,
+    MemoryProvider,
+    create_aggregate,
+    create_commands,
+    create_domain,
+)
 from runtime.identity.context import use_invoke_context
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def test_a_post_is_written_listed_and_archived(memory: MemoryApp, ann: Client) -
     assert ann.get("/posts/p1").json()["state"] == {"user_id": "u1", "title": "Hi", "archived": False}
     memory.deliver()
     assert titles(ann) == ["Hello", "Hi"]
-    assert ann.get("/posts?limit=1").json()["last"] == "hello-u1"
+    assert ann.get("/posts", params={"limit": 1}).json()["last"] == "hello-u1"
     ann.post("/posts/p1/archive-post", {"user_id": "u1"})
     memory.deliver()
     assert titles(ann) == ["Hello"]
