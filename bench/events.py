@@ -1,9 +1,9 @@
 """CPU of event-sourced aggregates in memory, ours beside the library `eventsourcing`, in one run.
 
 Each side makes aggregates, changes each of them nine times with a load before each change, as commands of
-separate requests do, and then loads each five times from all its events. Ours is what a service runs: pydantic
-events that are read back before they are stored, tenants, metadata, and the contract of the store port. The two
-take turns, and the medians of the turns are compared.
+separate requests do, and then loads each five times from all its events. Ours is what a service runs: events
+of pydantic that are read back before they are stored, tenants, metadata, and the contract of the store port.
+The sides take turns, and the medians of the turns are compared.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import statistics
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as TheirAggregate
 from eventsourcing.domain import event
-from typing_extensions import assert_never
 
 from runtime import (
     Aggregate,
