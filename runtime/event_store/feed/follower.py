@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.event_store.commit import Commit, Notice
     from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.memory_progress import MemoryProgress
-    from runtime.event_store.feed.pull import Ringer, Rung
+    from runtime.event_store.feed.pull import Rung
     from runtime.event_store.feed.seen import Seen
     from runtime.event_store.options import HandlerOptions
     from runtime.event_store.provider import Provider
