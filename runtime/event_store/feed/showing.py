@@ -65,8 +65,8 @@ class Showing:
             Whether the callback has worked; None where there is none for it.
 
         Raises:
-            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler passes
-                over what fails. The provider was told.
+            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler
+                passes over what fails. The provider was told.
         """
         callback = self._callback(commit, version)
         if callback is None:
@@ -108,6 +108,4 @@ def _meta(commit: Commit, version: int) -> EventMeta:
     if not commit.closes:
         return meta_in(commit, version)
     # Nobody's event: only whose aggregate it was, and when it went.
-    return event_meta(
-        commit.key, version, "", at=commit.at, user_id=commit.user_id, metadata=commit.metadata
-    )
+    return event_meta(commit.key, version, "", at=commit.at, user_id=commit.user_id, metadata=commit.metadata)
