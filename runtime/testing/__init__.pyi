@@ -14,6 +14,7 @@ from .clock import Clock as Clock
 from .handler_scenario import HandlerScenario as HandlerScenario
 from .handlers import WatchedHandler as WatchedHandler
 from .memory_app import MemoryApp as MemoryApp
+from .provider_contract import ProviderContract as ProviderContract
 from .requests import (
     Answer as Answer,
 )
