@@ -115,6 +115,8 @@ def drain(
         if error is not versions.error:
             _let_go(turn)
             raise
+    finally:
+        row.close()
     return versions.drained(outcome)
 
 
@@ -257,16 +259,20 @@ class EventVersions:
         """
         commit, version = found
         began = time.monotonic()
-        try:
-            worked = self._handler.show(commit, version, generation=self._whose.generation)
-        except Exception as error:
-            self.error, self._failed_at = error, time.monotonic()
-            raise
+        with self._row.showing():
+            worked = self._show(commit, version)
         if worked:
             self._handled += 1
             self._succeeded_at = began
         elif worked is False:
             self._passed_over += 1
+
+    def _show(self, commit: Commit, version: int) -> bool | None:
+        try:
+            return self._handler.show(commit, version, generation=self._whose.generation)
+        except Exception as error:
+            self.error, self._failed_at = error, time.monotonic()
+            raise
 
     def resume(self, version: int) -> int | None:
         """Where the commit begins that a version is in the middle of, or None."""
