@@ -168,7 +168,7 @@ class Follower:
             after = found.switched(self.name)
             left = self.ringer([after.live]).parked(_MAX_TOLD)
             if left:
-                some = ", ".join(key.pk for key in left)
+                some = ", ".join(left)
                 msg = (
                     f"{self.name}: generation {after.live} is parked at {some}"
                     f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first"

@@ -302,8 +302,8 @@ class Pull:
             ):
                 bell.commits.append(notice.commit)
             bell.version = max(bell.version, notice.version)
-            unknown = notice.types is None or bell.events is None
-            bell.events = None if unknown else bell.events + len(notice.types)
+            if bell.events is not None:
+                bell.events = None if notice.types is None else bell.events + len(notice.types)
         # What it tells of counts once, however many generations it rings for.
         return [
             replace(bell, generation=number, events=0 if other else bell.events)

@@ -141,17 +141,17 @@ class HandlerRinger:
         whose = self._whose(key, *self._generations())
         return self._read([whose])[whose].cursor
 
-    def parked(self, limit: int) -> list[Key]:
-        """Aggregates that the handler is parked at; at most so many."""
+    def parked(self, limit: int) -> list[str]:
+        """Partition keys of aggregates that the handler is parked at; at most so many."""
         cursors, generations = self._handler.cursors(), self._generations()
-        found: list[Key] = []
+        found: list[str] = []
         token: str | None = None
         while len(found) < limit:
             page = cursors.parked(resume_from=token, limit=_PAGE)
             found += [
-                one.whose.key
+                one.pk
                 for one in page.cursors
-                if one.whose.handler == self._handler.name and one.whose.generation in generations
+                if one.handler == self._handler.name and one.generation in generations
             ]
             token = page.resume_token
             if token is None:
