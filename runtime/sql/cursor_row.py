@@ -6,21 +6,22 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import Insert, Update, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
 from runtime.model.cursor import Cursor, TurnLostError
 from runtime.model.cursor_writes import CursorWrites
 from runtime.sql.cursor_tables import columns_in
+from runtime.unavailable import is_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import ColumnElement, Connection, Executable, RootTransaction, Table
+    from sqlalchemy import ColumnElement, Connection, RootTransaction, Table
 
-__all__ = ["SqlCursorRow"]
+__all__ = ["SqlCursorRow", "translated"]
 
 _AS_READ = ("version", "parkedVersion", "claim", "claimUntil", "wanted")
 _AS_CLAIMED = ("version", "parkedVersion", "claim", "claimUntil")
@@ -55,6 +56,7 @@ class SqlCursorRow(CursorWrites):
         self._use = use
         #: The connection of the turn, its transaction, and what gives the connection back.
         self._turn: tuple[Connection, RootTransaction, AbstractContextManager[Connection]] | None = None
+        self._before: Mapping[str, Any] | None = None
         self._take(row)
 
     def _take(self, row: Mapping[str, Any] | None) -> None:
@@ -93,9 +95,10 @@ class SqlCursorRow(CursorWrites):
             return self._turn[:2]
         context = self._connect()
         connection = context.__enter__()
-        self._turn = connection, connection.begin(), context
+        self._turn, self._before = (connection, connection.begin(), context), self._row
         try:
-            is_mine = self._lock(connection)
+            with translated():
+                is_mine = self._lock(connection)
         except IntegrityError:
             is_mine = False  # somebody else has made the row
         except BaseException:
@@ -123,12 +126,13 @@ class SqlCursorRow(CursorWrites):
             _, transaction, context = self._turn
             self._turn = None
             try:
-                transaction.rollback()
+                if transaction.is_active:
+                    transaction.rollback()
             except SQLAlchemyError:
                 pass  # the connection is gone, and the transaction with it
             finally:
                 context.__exit__(None, None, None)
-            self._take(self._row if self._row is not None and len(self._row) > len(self._whose) else None)
+                self._take(self._before)
 
     # --- the row ----------------------------------------------------------------------------------
 
@@ -151,10 +155,19 @@ class SqlCursorRow(CursorWrites):
             self._take(self._found(connection))
         return (self.cursor.wanted or 0) >= version and self.cursor.is_claimed()
 
-    def fail(self, *arguments: Any, **options: Any) -> None:
+    def fail(
+        self,
+        token: str | None,
+        version: int | None,
+        failed: int,
+        error: Exception,
+        hold: float = 0,
+        *,
+        resume: int | None = None,
+    ) -> None:
         """See `CursorWrites.fail`. What was shown before is committed."""
         try:
-            super().fail(*arguments, **options)
+            super().fail(token, version, failed, error, hold, resume=resume)
         finally:
             self.close()
 
@@ -171,7 +184,7 @@ class SqlCursorRow(CursorWrites):
         values = dict.fromkeys(remove) | columns
         is_locked = self._turn is not None
         condition = self._mine() if is_locked else self._same(_AS_READ)
-        write: Executable = update(self._table).where(condition).values(values)
+        write: Insert | Update = update(self._table).where(condition).values(values)
         if self._row is None:
             write = insert(self._table).values(self._whose | columns)
         try:
@@ -195,22 +208,24 @@ class SqlCursorRow(CursorWrites):
             raise TurnLostError
         return False
 
-    def _write(self, write: Executable, columns: dict[str, Any], remove: tuple[str, ...]) -> bool:
-        """Do a write, and commit it with what the turn has done; False, and nothing, where it finds no row."""
+    def _write(self, write: Insert | Update, columns: dict[str, Any], remove: tuple[str, ...]) -> bool:
+        """Do a write, and commit it with what the turn has done; False where it finds no such row."""
         if self._turn is None:
             with self._connect() as connection, connection.begin():
-                is_done = connection.execute(write).rowcount == 1
+                is_done = _changes_one(connection, write)
                 if not is_done:
                     self._take(self._found(connection))
         else:
             connection, transaction, context = self._turn
-            is_done = connection.execute(write).rowcount == 1
+            with translated():
+                is_done = _changes_one(connection, write)
+                if is_done:
+                    transaction.commit()
+                else:
+                    self._take(self._found(connection))
             if is_done:
-                transaction.commit()
                 self._turn = None
                 context.__exit__(None, None, None)
-            else:
-                self._take(self._found(connection))
         if is_done:
             row = {**self._whose, **(self._row or {}), **columns}
             self._take({name: value for name, value in row.items() if name not in remove})
@@ -221,11 +236,33 @@ class SqlCursorRow(CursorWrites):
         return None if row is None else columns_in(self._table, row)
 
     def _mine(self) -> ColumnElement[bool]:
-        return self._table.c.id == self._whose["id"]
+        mine: ColumnElement[bool] = self._table.c.id == self._whose["id"]
+        return mine
 
     def _same(self, names: tuple[str, ...]) -> ColumnElement[bool]:
         """That these columns are as they were read."""
         row = self._row or {}
-        return and_(
-            self._mine(), *(self._table.c[name].is_not_distinct_from(row.get(name)) for name in names)
-        )
+        columns = self._table.c
+        return and_(self._mine(), *(columns[name].is_not_distinct_from(row.get(name)) for name in names))
+
+
+def _changes_one(connection: Connection, write: Insert | Update) -> bool:
+    """Do a write; whether it changes a row. How many rows an INSERT makes is not told: one, or it raises."""
+    result = connection.execute(write)
+    return isinstance(write, Insert) or result.rowcount == 1
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """What the database raises, as an error of this library; but that a key is taken, which is expected."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        kind = type(error).__name__
+        if is_unavailable(error):
+            msg = f"the database of the cursors is busy or out of reach ({kind})"
+            raise ReadModelUnavailableError(msg) from error
+        what = "the database of the cursors"
+        raise StoreRefusedError(what, kind) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
 
@@ -11,27 +11,28 @@ from runtime.sql.types import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from sqlalchemy.engine import Row
+    from sqlalchemy.types import TypeEngine
 
-__all__ = ["COLUMNS", "CursorTables", "columns_in"]
+__all__ = ["CursorTables", "columns_in"]
 
+_ERROR: Final = text(MAX_ERROR)
 #: By the names that a cursor row has everywhere.
-COLUMNS: Final = {
-    "version": BigInteger,
-    "resume": BigInteger,
-    "claim": lambda: text(255),
-    "claimUntil": BigInteger,
-    "wanted": BigInteger,
-    "failedVersion": BigInteger,
-    "failedError": lambda: text(MAX_ERROR),
-    "failedSince": BigInteger,
-    "attempts": Integer,
-    "parkedVersion": BigInteger,
-    "parkedAt": lambda: String(40),
-    "parkedError": lambda: text(MAX_ERROR),
-    "skipped": Text,
+_COLUMNS: Final[Mapping[str, TypeEngine[Any]]] = {
+    "version": BigInteger(),
+    "resume": BigInteger(),
+    "claim": text(255),
+    "claimUntil": BigInteger(),
+    "wanted": BigInteger(),
+    "failedVersion": BigInteger(),
+    "failedError": _ERROR,
+    "failedSince": BigInteger(),
+    "attempts": Integer(),
+    "parkedVersion": BigInteger(),
+    "parkedAt": String(40),
+    "parkedError": _ERROR,
+    "skipped": Text(),
 }
 
 
@@ -53,7 +54,7 @@ class CursorTables:
             Column("handler", text(255), nullable=False),
             Column("generation", Integer, nullable=False),
             Column("pk", text(2048), nullable=False),
-            *(Column(_snake_case(name), kind(), key=name) for name, kind in COLUMNS.items()),
+            *(Column(_snake_case(name), kind, key=name) for name, kind in _COLUMNS.items()),
         )
         self.handlers = Table(
             f"{prefix}event_handlers",

@@ -10,19 +10,17 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sqlalchemy import QueuePool, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import (
     ConfigurationError,
     FieldProblem,
     InvalidInputError,
     ReadModelUnavailableError,
-    StoreRefusedError,
 )
 from runtime.model.cursor import CursorPage, KeptCursor
-from runtime.sql.cursor_row import SqlCursorRow
+from runtime.sql.cursor_row import SqlCursorRow, translated
 from runtime.sql.cursor_tables import CursorTables, columns_in
-from runtime.unavailable import is_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -74,14 +72,14 @@ class SqlCursors:
         ...         sqlalchemy.insert(posts).values(id=aggregate_id, text=event.content)
         ...     )
 
-    No more aggregates are worked on side by side than the engine's pool has connections, and a callback must not
-    ask the engine for one of its own.
+    No more aggregates are worked on side by side than the engine's pool has connections, and a callback
+    must not ask the engine for one of its own.
 
     Args:
         engine: The engine of the read model's database.
         prefix: What the names of the two tables begin with. Default: "cqrs_".
-        metadata: What the tables belong to, such as the ``metadata`` of a declarative base, so that its migrations
-            make them. Default: one of their own; see `create_tables`.
+        metadata: What the tables belong to, such as the ``metadata`` of a declarative base, so that its
+            migrations make them. Default: one of their own; see `create_tables`.
 
     Attributes:
         metadata: What the tables belong to.
@@ -105,7 +103,7 @@ class SqlCursors:
             self.metadata.create_all(connection, [self._tables.cursors, self._tables.handlers])
 
     def connection(self) -> Connection:
-        """The connection of the callback that is running: what is written through it is committed with the cursor.
+        """The connection of the callback that is running: what it writes is committed with the cursor.
 
         Raises:
             ConfigurationError: No callback is running of a handler that keeps its cursors here.
@@ -113,8 +111,8 @@ class SqlCursors:
         connection = self._current.get()
         if connection is None:
             msg = (
-                "SqlCursors.connection() is for callbacks of a handler that is made with cursors=… of the same "
-                "object; elsewhere use the engine"
+                "SqlCursors.connection() is for callbacks of a handler that is made with cursors=, of the "
+                "same object; elsewhere use the engine"
             )
             raise ConfigurationError(msg)
         return connection
@@ -191,7 +189,7 @@ class SqlCursors:
             msg = f"no connection to the database of the cursors was free for {_WAIT:.0f} seconds"
             raise ReadModelUnavailableError(msg)
         try:
-            with _translated(), self._engine.connect() as connection:
+            with translated(), self._engine.connect() as connection:
                 yield connection
         finally:
             self._permits.release()
@@ -203,22 +201,6 @@ class SqlCursors:
             yield
         finally:
             self._current.reset(token)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """What the database raises, as an error of this library."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except SQLAlchemyError as error:
-        kind = type(error).__name__
-        if is_unavailable(error):
-            msg = f"the database of the cursors is busy or out of reach ({kind})"
-            raise ReadModelUnavailableError(msg) from error
-        what = "the database of the cursors"
-        raise StoreRefusedError(what, kind) from error
 
 
 def _size_of(engine: Engine) -> int:
