@@ -127,6 +127,10 @@ def _let_go(turn: Turn[tuple[Commit, int]]) -> None:
         logger.warning("turn not let go", handler=turn.name, error=type(problem).__name__)
 
 
+class _PassedOverError(Exception):
+    """An event has failed, and the handler goes on behind it."""
+
+
 class EventVersions:
     """The events of one aggregate, as one handler is to see them; also for the repair of a parked one.
 
@@ -259,13 +263,17 @@ class EventVersions:
         """
         commit, version = found
         began = time.monotonic()
-        with self._row.showing():
-            worked = self._show(commit, version)
+        try:
+            with self._row.showing():
+                worked = self._show(commit, version)
+                if worked is False:
+                    raise _PassedOverError  # what the callback has written goes with it
+        except _PassedOverError:
+            self._passed_over += 1
+            return
         if worked:
             self._handled += 1
             self._succeeded_at = began
-        elif worked is False:
-            self._passed_over += 1
 
     def _show(self, commit: Commit, version: int) -> bool | None:
         try:
