@@ -1,4 +1,4 @@
-"""Handlers whose read model and progress are in one SQL database: pulled, rebuilt, and passing over what fails."""
+"""Handlers whose read model and progress are in one SQL database."""
 
 from __future__ import annotations
 

@@ -266,8 +266,6 @@ class EventVersions:
         try:
             with self._row.showing():
                 worked = self._show(commit, version)
-                if worked is False:
-                    raise _PassedOverError  # what the callback has written goes with it
         except _PassedOverError:
             self._passed_over += 1
             return
@@ -277,10 +275,13 @@ class EventVersions:
 
     def _show(self, commit: Commit, version: int) -> bool | None:
         try:
-            return self._handler.show(commit, version, generation=self._whose.generation)
+            worked = self._handler.show(commit, version, generation=self._whose.generation)
         except Exception as error:
             self.error, self._failed_at = error, time.monotonic()
             raise
+        if worked is False:
+            raise _PassedOverError  # what the callback has written goes with it
+        return worked
 
     def resume(self, version: int) -> int | None:
         """Where the commit begins that a version is in the middle of, or None."""
