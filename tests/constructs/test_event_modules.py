@@ -205,14 +205,14 @@ def test_what_each_function_may_do_with_events(service: Service) -> None:
     assert may == {
         "TenantSessions": cursors,
         "Projector": cursors,
-        "Operator": cursors | {"dynamodb:Scan", "dynamodb:DeleteItem"},
+        "Operator": cursors | {"dynamodb:Scan"},
     }
     # Handlers may execute commands of other modules.
     may = {_whose(name): actions for name, actions in service.allowed("auditEvents9BF95FB0").items()}
     assert may == {
         "TenantSessions": append,
         "Projector": append,
-        "Operator": {"dynamodb:Query", "dynamodb:DescribeTable"},
+        "Operator": {"dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"},
     }
 
 
