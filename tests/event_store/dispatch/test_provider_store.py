@@ -406,7 +406,7 @@ def test_builders_and_aggregates_have_the_same_schemas(
             )
         ]
     )
-    now = create_aggregate(
+    now: Aggregate[UserEvent, User] = create_aggregate(
         stream="users",
         events=[Registered, Disabled],
         create=User,
