@@ -31,7 +31,7 @@ _ID: Final = "CqrsVariables"
 #: What says for which service a function works, and as what.
 _OF_ONE_SERVICE: Final = (Env.NODE_ENV, Env.APP_NAME, Env.FUNCTION)
 #: The tables of a module, by the names of its settings and the ends of the tables' names.
-_TABLES: Final = ("command", "data", "history")
+_TABLES: Final = ("command", "data", "history", "events")
 
 
 class BroughtFunction(Construct):
