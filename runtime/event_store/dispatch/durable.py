@@ -189,6 +189,9 @@ class _Turn:
             ContentionError: The stream's turn takes too long.
         """
         followed, meta = self._followed, current_event()
+        if meta is not None:
+            # Whoever comes first registers it, so that it begins with this event at the latest.
+            followed.generations(meta.timestamp)
         run = followed.catch_up(event.aggregate_type, event.aggregate_id)
         if run.parked and meta is not None:
             # Nothing was done: whoever waits must not take it for handled.

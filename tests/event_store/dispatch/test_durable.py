@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from runtime import clock
+from runtime import CqrsApp, clock
 from runtime.errors import ConfigurationError, ReadModelBehindError, StoreUnavailableError
 from runtime.event_store.dispatch.builder import EventBuilder
 from runtime.event_store.dispatch.durable import DurableEventBus
 from runtime.event_store.dispatch.service import Service, create_service
 from runtime.event_store.dispatch.store import provider_event_store
 from runtime.event_store.domain import create_domain
+from runtime.event_store.event_module import EventModule
 from runtime.event_store.feed.processor import EventProcessor
 from runtime.event_store.metadata import current_event
+from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.event_store.providers.memory_provider import MemoryProvider
+from runtime.store.port import Delete
+from runtime.store.values import Place
+from runtime.testing import MemoryApp
 from tests.event_store.feed.lab import Lab
 from tests.event_store.followed import user
 from tests.support.clock import CLOCK
@@ -267,6 +272,36 @@ def test_an_event_that_was_made_long_before_its_dispatch_is_handled() -> None:
     process.service.dispatch(waiting).wait(LONG)
     assert mail.versions == [("ann", 1), ("bob", 1)]
     assert mail.seen[1].created_at < clock.now()
+
+
+def test_a_service_goes_on_where_its_handlers_are_not_registered_any_more() -> None:
+    """As in a test with other tables than the one before."""
+    mail = Mail()
+    process = Process(Lab(), mail)
+    process.service.dispatch(registered()).wait(LONG)
+    for row in process.lab.memory.rows("sync"):
+        process.lab.memory.write(Delete(place=Place("sync", row["pk"], row["sk"])))
+    (followed,) = process.bus.event_handlers([mail])
+    followed.start_anew()
+    process.service.dispatch(registered(aggregate_id="bob")).wait(LONG)
+    assert mail.versions == [("ann", 1), ("bob", 1)]
+
+
+def test_a_module_of_an_app_feeds_its_service_handlers() -> None:
+    mail = Mail()
+    store = provider_event_store(DynamoProvider("users"), tenant="acme", events=[build])
+    bus = DurableEventBus(store)
+    service = create_service(event_store=store, event_bus=bus, event_handlers=[mail])
+    module = EventModule("users", bus.domain, handlers=bus.event_handlers([mail]))
+    app = CqrsApp(modules=[module])
+    for _ in range(2):  # the tables are others each time
+        mail.seen.clear()
+        with MemoryApp(app) as memory:
+            service.dispatch(registered()).wait(LONG)
+            store.append(registered(2))
+            memory.deliver()
+            assert mail.versions == [("ann", 1), ("ann", 2)]
+            assert memory.dead_letters == []
 
 
 def test_subscribing_is_tried_again_and_nothing_is_stored_before() -> None:
