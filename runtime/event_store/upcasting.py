@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import UnreadableEventError
@@ -37,7 +38,7 @@ def upcast(
             "deploy the release with its upcaster, or a later one"
         )
         raise UnreadableEventError(msg)
-    body = dict(stored.body)
+    body = deepcopy(dict(stored.body))  # an upcaster may change it in place
     for schema in range(stored.schema, len(upcasters)):
         body = _step(upcasters[schema], schema, name, body, where)
     return body
