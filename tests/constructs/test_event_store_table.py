@@ -427,7 +427,8 @@ def test_turns_are_claimed_by_whoever_was_connected_before(stack: cdk.Stack) -> 
     found = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
     told = [str(made["Properties"]["Environment"]["Variables"]["CQRS_MODULES"]) for made in found]
     assert len(told) == 7
-    assert all('"exclusive":true' in text for text in told)
+    assert sum('"events handlers exclusive"' in text for text in told) == 6
+    assert sum('"exclusive":true' in text for text in told) == 1  # of one's own, which is told all names
 
 
 def _named(resource: str) -> str:
