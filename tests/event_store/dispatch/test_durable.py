@@ -24,6 +24,7 @@ from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.store.port import Delete
 from runtime.store.values import Place
 from runtime.testing import MemoryApp
+from tests.event_store.feed.counting import CountingStore
 from tests.event_store.feed.lab import Lab
 from tests.event_store.followed import user
 from tests.support.clock import CLOCK
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runtime.event_store.dispatch.event import DomainEvent
+    from runtime.store.memory import MemoryStore
 
 LONG = 20.0
 
@@ -383,3 +385,58 @@ def test_the_domain_and_the_store_are_one() -> None:
     store = provider_event_store(MemoryProvider(), events=[build])
     with pytest.raises(ConfigurationError, match="must have the provider of its store"):
         DurableEventBus(store, domain=create_domain(MemoryProvider(), user))
+
+
+# Crashes
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before the call", "after the call"])
+def test_a_crash_at_any_call_loses_nothing(*, is_done: bool) -> None:
+    """The process dies at its n-th call of the store, for each n; the stream does what it has left."""
+    number = 0
+    while True:
+        stores: list[CountingStore] = []
+
+        def counted(memory: MemoryStore, stores: list[CountingStore] = stores) -> Any:
+            stores.append(CountingStore(memory))
+            return stores[0]
+
+        lab = Lab(store=counted)
+        (store,) = stores
+        dying, mail = Mail(), Mail()
+        process = Process(lab, dying)
+        # The handler has begun before, with another aggregate.
+        process.service.dispatch(registered(aggregate_id="bob")).wait(LONG)
+        begun = len(store.calls)
+
+        def crash(at: int, _: str, deadly: int = begun + number) -> None:
+            if at >= deadly:
+                raise SystemExit
+
+        store.before, store.after = (_pass, crash) if is_done else (crash, _pass)
+        event = registered()
+        try:
+            process.service.dispatch(event).wait(LONG)
+            has_survived = True
+        except SystemExit:
+            has_survived = False
+        store.before = store.after = _pass
+        is_stored = bool(process.store.get_events("users", "ann"))
+        CLOCK.advance(61)  # a turn of the dead holds its aggregate for a minute
+        other = Process(lab, mail)
+        other.deliver()
+        seen = [version for version in (*dying.versions, *mail.versions) if version[0] == "ann"]
+        assert set(seen) == ({("ann", 1)} if is_stored else set())
+        # It was shown twice only where it died between the handler's call and the note of it.
+        assert len(seen) <= 1 + (not has_survived)
+        # Whoever gets no answer dispatches the same event again.
+        other.service.dispatch(event).wait(LONG)
+        assert process.store.get_events("users", "ann") == [event]
+        assert ("ann", 1) in (*dying.versions, *mail.versions)
+        if has_survived:
+            break
+        number += 1
+    assert number >= 5
+
+
+def _pass(_number: int, _name: str) -> None: ...
