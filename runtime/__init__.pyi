@@ -72,6 +72,7 @@ from .event_store.dispatch.bus import EventBus as EventBus
 from .event_store.dispatch.bus import InstantEventBus as InstantEventBus
 from .event_store.dispatch.delivery import Delivery as Delivery
 from .event_store.dispatch.delivery import ServiceHandler as ServiceHandler
+from .event_store.dispatch.durable import DurableEventBus as DurableEventBus
 from .event_store.dispatch.event import DomainEvent as DomainEvent
 from .event_store.dispatch.reducer import Reducer as Reducer
 from .event_store.dispatch.reducer import rehydrate as rehydrate
@@ -79,6 +80,7 @@ from .event_store.dispatch.service import Dispatched as Dispatched
 from .event_store.dispatch.service import Service as Service
 from .event_store.dispatch.service import create_service as create_service
 from .event_store.dispatch.store import EventStore as EventStore
+from .event_store.dispatch.store import ProviderEventStore as ProviderEventStore
 from .event_store.dispatch.store import provider_event_store as provider_event_store
 from .event_store.domain import Domain as Domain
 from .event_store.domain import create_domain as create_domain

@@ -38,7 +38,7 @@ def upcast(
             "deploy the release with its upcaster, or a later one"
         )
         raise UnreadableEventError(msg)
-    body = deepcopy(dict(stored.body))
+    body = deepcopy(dict(stored.body))  # an upcaster may change it in place
     for schema in range(stored.schema, len(upcasters)):
         body = _step(upcasters[schema], schema, name, body, where)
     return body

@@ -174,5 +174,5 @@ def is_in_handler() -> bool:
 
 
 def name_of_handler(handler: ServiceHandler) -> str:
-    """What to call a handler in messages: its class, or the function that it is made of."""
-    return type(handler).__qualname__
+    """What to call a handler in messages: its ``label`` where it has one, else its class."""
+    return getattr(handler, "label", None) or type(handler).__qualname__

@@ -20,7 +20,7 @@ PayloadT_co = TypeVar("PayloadT_co", covariant=True, default=dict[str, Any])
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 
 
-class DomainEvent(BaseModel, Generic[PayloadT_co]):
+class DomainEvent(BaseModel, Generic[PayloadT_co], frozen=True):
     """One event, frozen.
 
     Made by an `EventBuilder`, or of JSON that anybody has written. As JSON it has the names of atomservices:
@@ -44,7 +44,6 @@ class DomainEvent(BaseModel, Generic[PayloadT_co]):
     """
 
     model_config = ConfigDict(
-        frozen=True,
         extra="ignore",
         validate_by_name=True,
         validate_by_alias=True,

@@ -142,9 +142,9 @@ class ProviderEventStore:
             raise GapError(key.pk, event.version - 1, last)
         if newest is not None and event.version <= last:
             standing = newest if newest.first <= event.version else self._at(key, event.version)
-            if _is_same(standing, commit):
+            if standing is not None and _is_same(standing, commit):
                 # Dispatched before, and the answer was lost, perhaps.
-                return meta_in(commit, event.version)
+                return meta_in(standing, event.version)
             raise self._conflict(commit, standing)
         try:
             self.provider.append([commit])
@@ -176,8 +176,8 @@ class ProviderEventStore:
         return key_of(stream, aggregate_id, self._tenant, None, write=write)
 
 
-def _is_same(standing: Commit | None, commit: Commit) -> bool:
-    return standing is not None and (standing.append_id, standing.first, standing.events) == (
+def _is_same(standing: Commit, commit: Commit) -> bool:
+    return (standing.append_id, standing.first, standing.events) == (
         commit.append_id,
         commit.first,
         commit.events,

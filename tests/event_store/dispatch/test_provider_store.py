@@ -252,6 +252,15 @@ def test_an_event_that_is_dispatched_again_is_stored_once(
     assert [commit.append_id for commit in commits(provider)] == [first.id, second.id]
 
 
+def test_what_is_known_of_an_event_is_what_was_stored_first(store: EventStore) -> None:
+    event = registered()
+    with use_invoke_context(context_of(TENANT)):
+        meta = store.append(event)
+    assert meta is not None
+    assert (meta.event_id, meta.user_id, meta.correlation_id) == ("users#ann#acme@1", "admin", "r-1")
+    assert store.append(event) == meta
+
+
 @pytest.mark.parametrize(
     "change", [{"payloads": Email(email="b@example.com")}, {"name": "Other"}, {"id": "another"}]
 )
@@ -406,7 +415,7 @@ def test_builders_and_aggregates_have_the_same_schemas(
             )
         ]
     )
-    now = create_aggregate(
+    now: Aggregate[UserEvent, User] = create_aggregate(
         stream="users",
         events=[Registered, Disabled],
         create=User,

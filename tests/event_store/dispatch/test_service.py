@@ -117,11 +117,15 @@ def test_it_is_stored_then_published_then_handled() -> None:
             steps.append("publish")
             return super().publish(event, handlers)
 
-    handler = Handler(lambda _: steps.append("handle"))
-    service = create_service(event_store=ListStore(steps), event_bus=Bus(), event_handlers=[handler])
+    store, handler = ListStore(steps), Handler(lambda _: steps.append("handle"))
+    service = create_service(event_store=store, event_bus=Bus(), event_handlers=[handler])
     service.dispatch(an_event()).wait(LONG)
     service.dispatch(an_event()).wait(LONG)
     assert steps == ["init", "subscribe 1", *["append", "publish", "handle"] * 2]
+    store.error = StoreUnavailableError("dynamodb", "ThrottlingException")
+    with pytest.raises(StoreUnavailableError):
+        service.dispatch(an_event())
+    assert steps[8:] == ["append"]
 
 
 def test_16_first_dispatches_initialise_once() -> None:
