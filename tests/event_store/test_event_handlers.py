@@ -12,12 +12,23 @@ from runtime.event_store.bookmark import MemoryBookmark
 from runtime.event_store.commit import Commit
 from runtime.event_store.run import Run
 from runtime.testing.clock import Clock
-from tests.event_store.followed import Blog, PostArchived, PostCreated, Provider, Seen, UserCreated, UserDisabled, post, user
+from tests.event_store.followed import (
+    Blog,
+    PostArchived,
+    PostCreated,
+    Provider,
+    Seen,
+    UserCreated,
+    UserDisabled,
+    post,
+    user,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.event_store.recorded import EventMeta
+
 
 @pytest.fixture
 def blog() -> Blog:
@@ -215,7 +226,9 @@ def test_an_outage_of_the_read_model_parks_nothing_however_long_it_lasts(blog: B
 
 def test_an_event_that_nothing_reads_fails_as_a_callback_does_and_others_go_on(blog: Blog) -> None:
     blog.users("b")
-    newer = create_aggregate(stream="users", events=[UserCreated], create=dict, fold=lambda *_: None, upcasters={"created": [dict]})
+    newer = create_aggregate(
+        stream="users", events=[UserCreated], create=dict, fold=lambda *_: None, upcasters={"created": [dict]}
+    )
     stored, _ = newer.types.stored(UserCreated(name="x"))
     key = blog.domain[user].get_aggregate("a").key
     blog.provider.append([Commit(key=key, first=1, events=(stored,), append_id="x", at=Clock().now())])

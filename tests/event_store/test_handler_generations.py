@@ -38,7 +38,9 @@ def time() -> Iterator[Clock]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The waits in front of a page that failed before."""
     waits: list[int] = []
-    monkeypatch.setattr("runtime.event_store.feed.rebuild.back_off", lambda attempt, **_: waits.append(attempt))
+    monkeypatch.setattr(
+        "runtime.event_store.feed.rebuild.back_off", lambda attempt, **_: waits.append(attempt)
+    )
     return waits
 
 
@@ -83,7 +85,9 @@ def test_built_beside_the_live_one_rebuilt_switched_to_and_retired(blog: Blog, t
     assert handler.generation == 1
 
     time.advance(minutes=1)
-    assert rebuild(handler) == [Rebuilt(generation=2, aggregates=2, events=2, failed=0, parked=0, resume_token=None)]
+    assert rebuild(handler) == [
+        Rebuilt(generation=2, aggregates=2, events=2, failed=0, parked=0, resume_token=None)
+    ]
     assert sorted(tables[2]) == ["p@1", "p@2", "q@1", "q@2"]
     assert tables[1] == ["p@1", "q@1", "p@2", "q@2"]
 
@@ -249,7 +253,11 @@ def test_an_outage_of_the_read_model_parks_nothing_of_a_scan(blog: Blog, time: C
         assert (page.failed, page.parked) == (4, 0)
         token = page.resume_token
     tables.broken = set()
-    assert rebuild(handler, resume_from=token) if False else handler.rebuild(resume_from=token).resume_token is None
+    assert (
+        rebuild(handler, resume_from=token)
+        if False
+        else handler.rebuild(resume_from=token).resume_token is None
+    )
     assert sorted(tables[2]) == ["p@1", "q@1", "r@1", "s@1"]
 
 
@@ -282,7 +290,9 @@ def test_what_is_given_up_is_fed_no_more_and_its_scan_ends(blog: Blog, time: Clo
 def test_a_page_of_something_else_is_refused(blog: Blog) -> None:
     handler = blog.domain.create_handler("h", [post])
     for token in ("nonsense", "", 7):
-        with pytest.raises(InvalidInputError, match="resume_from: must be the resume_token of an earlier page"):
+        with pytest.raises(
+            InvalidInputError, match="resume_from: must be the resume_token of an earlier page"
+        ):
             handler.rebuild(resume_from=token)  # type: ignore[arg-type]
     for given in ({"segment": 1}, {"segment": -1}, {"total_segments": 0}):
         with pytest.raises(InvalidInputError, match=next(iter(given))):

@@ -9,7 +9,16 @@ import pytest
 from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.event_store.run import Run
 from runtime.testing.handler_scenario import HandlerScenario
-from tests.event_store.followed import ArchivePost, Blog, PostArchived, PostCreated, UserCreated, UserDisabled, post, user
+from tests.event_store.followed import (
+    ArchivePost,
+    Blog,
+    PostArchived,
+    PostCreated,
+    UserCreated,
+    UserDisabled,
+    post,
+    user,
+)
 
 if TYPE_CHECKING:
     from runtime.event_store.handler import EventHandler
@@ -25,7 +34,12 @@ def watching(blog: Blog) -> tuple[EventHandler, Seen]:
     def note(aggregate_id: str, _: object, meta: EventMeta) -> None:
         seen.append((aggregate_id, meta.version))
 
-    for stream, event in ((user, UserCreated), (user, UserDisabled), (post, PostCreated), (post, PostArchived)):
+    for stream, event in (
+        (user, UserCreated),
+        (user, UserDisabled),
+        (post, PostCreated),
+        (post, PostArchived),
+    ):
         handler.handle(stream, event, note)  # type: ignore[arg-type]
     return handler, seen
 
@@ -80,7 +94,13 @@ def test_events_are_read_as_they_are_stored_and_keep_their_versions() -> None:
     handler.handle(post, PostCreated, lambda *given: found.append(given))
     HandlerScenario(handler, tenant="other").given(post, "p1", PostCreated("u1", "hi")).delivered()
     ((aggregate_id, event, meta),) = found  # type: ignore[misc]
-    assert (aggregate_id, event, meta.tenant, meta.version, meta.generation) == ("p1", PostCreated("u1", "hi"), "other", 1, 1)
+    assert (aggregate_id, event, meta.tenant, meta.version, meta.generation) == (
+        "p1",
+        PostCreated("u1", "hi"),
+        "other",
+        1,
+        1,
+    )
 
 
 def test_nothing_reaches_the_domains_own_provider() -> None:
@@ -92,7 +112,11 @@ def test_nothing_reaches_the_domains_own_provider() -> None:
 
 def test_what_is_no_event_for_the_handler_is_passed_over() -> None:
     handler = Blog().domain.create_handler("h", [post])
-    scenario = HandlerScenario(handler).given(post, "p1", PostCreated("u1", "hi")).given(user, "u1", UserCreated(name="x"))
+    scenario = (
+        HandlerScenario(handler)
+        .given(post, "p1", PostCreated("u1", "hi"))
+        .given(user, "u1", UserCreated(name="x"))
+    )
     assert scenario.delivered() == Run(fetched=1)
 
 
@@ -110,13 +134,19 @@ def test_a_reactions_commands_work_in_the_scenario_and_repeats_change_nothing() 
 
     @handler.handle(user, UserDisabled)
     def react(aggregate_id: str, event: UserDisabled, meta: EventMeta) -> None:
-        blog.post_commands.execute("p1", ArchivePost(aggregate_id), command_id=meta.command_id_for("archivist"))
+        blog.post_commands.execute(
+            "p1", ArchivePost(aggregate_id), command_id=meta.command_id_for("archivist")
+        )
 
     @handler.handle(post, PostArchived)
     def note(aggregate_id: str, event: PostArchived, meta: EventMeta) -> None:
         archived.append(f"{aggregate_id}@{meta.version} because of {meta.causation_id}")
 
-    scenario = HandlerScenario(handler).given(post, "p1", PostCreated("u1", "hi")).given(user, "u1", UserCreated(name="Ann"), UserDisabled())
+    scenario = (
+        HandlerScenario(handler)
+        .given(post, "p1", PostCreated("u1", "hi"))
+        .given(user, "u1", UserCreated(name="Ann"), UserDisabled())
+    )
     scenario.delivered(times=3, shuffled=True)
     assert archived == ["p1@2 because of users#u1#acme@2"] * 3
 

@@ -95,7 +95,9 @@ def test_of_a_handler_that_is_no_reaction_the_ids_are_forgotten_after_a_day(blog
 
 def test_what_it_appends_says_what_it_came_of(blog: Blog) -> None:
     blog.posts("p")
-    with use_invoke_context(InvokeContext(claims={CLAIM_USER: "ann", CLAIM_TENANT: "acme"}, request_id="r-1")):
+    with use_invoke_context(
+        InvokeContext(claims={CLAIM_USER: "ann", CLAIM_TENANT: "acme"}, request_id="r-1")
+    ):
         blog.users("u", "u")
     Archivist(blog).handler.run_once()
     (archived,) = blog.domain[post].events("p", after=1)
@@ -125,7 +127,9 @@ def test_behind_a_callback_nothing_is_caused_by_its_event(blog: Blog) -> None:
 def test_it_has_one_generation_and_is_left_out_of_rebuilds(blog: Blog) -> None:
     archivist = Archivist(blog)
     for what, step in (("build", archivist.handler.build), ("rebuild", archivist.handler.rebuild)):
-        with pytest.raises(BadRequestError, match=f"archivist: {what} is for read models, and this is a reaction"):
+        with pytest.raises(
+            BadRequestError, match=f"archivist: {what} is for read models, and this is a reaction"
+        ):
             step()
     archivist.handler.run_once()
     registration = archivist.handler.registration

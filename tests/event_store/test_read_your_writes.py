@@ -64,7 +64,9 @@ def test_another_aggregates_progress_says_nothing(blog: Blog, handler: EventHand
     assert not handler.has_seen(user, blog.users("a", tenant="other"))
 
 
-def test_what_is_none_of_its_events_it_has_seen_when_it_has_seen_those_before(blog: Blog, handler: EventHandler) -> None:
+def test_what_is_none_of_its_events_it_has_seen_when_it_has_seen_those_before(
+    blog: Blog, handler: EventHandler
+) -> None:
     Seen(handler, only=[(user, UserCreated)])
     created = blog.users("a")
     disabled = blog.users("a")
@@ -75,7 +77,9 @@ def test_what_is_none_of_its_events_it_has_seen_when_it_has_seen_those_before(bl
     assert handler.has_seen(user, blog.users("a"))  # no run needs to pass it over
 
 
-def test_an_aggregate_that_was_never_written_has_nothing_to_be_seen(blog: Blog, handler: EventHandler) -> None:
+def test_an_aggregate_that_was_never_written_has_nothing_to_be_seen(
+    blog: Blog, handler: EventHandler
+) -> None:
     Seen(handler)
     assert handler.has_seen(user, blog.domain[user].get_aggregate("nobody"))
 
@@ -89,7 +93,9 @@ def test_what_was_before_a_tail_is_not_waited_for(blog: Blog, time: Clock) -> No
     assert not handler.has_seen(user, blog.users("a"))
 
 
-def test_it_is_the_live_generation_that_has_to_have_seen_it(blog: Blog, handler: EventHandler, time: Clock) -> None:
+def test_it_is_the_live_generation_that_has_to_have_seen_it(
+    blog: Blog, handler: EventHandler, time: Clock
+) -> None:
     Seen(handler)
     written = blog.users("a")
     handler.run_once()
@@ -110,7 +116,9 @@ def test_waiting_ends_as_soon_as_it_is_there(blog: Blog, handler: EventHandler) 
 
 def test_waiting_ends_with_an_error_that_says_what_was_waited_for(blog: Blog, handler: EventHandler) -> None:
     Seen(handler)
-    with pytest.raises(ReadModelBehindError, match="^h has not seen version 1 of users#a#acme yet; try again$") as info:
+    with pytest.raises(
+        ReadModelBehindError, match="^h has not seen version 1 of users#a#acme yet; try again$"
+    ) as info:
         handler.wait_for(user, blog.users("a"), timeout=0)
     assert (info.value.status, info.value.version, info.value.parked_version) == (503, 1, None)
 
@@ -134,7 +142,9 @@ def test_nobody_waits_for_what_is_parked(blog: Blog, time: Clock) -> None:
 # --- catching up ------------------------------------------------------------------------------
 
 
-def test_catching_up_shows_what_is_missing_of_one_aggregate_here_and_now(blog: Blog, handler: EventHandler) -> None:
+def test_catching_up_shows_what_is_missing_of_one_aggregate_here_and_now(
+    blog: Blog, handler: EventHandler
+) -> None:
     seen = Seen(handler)
     written = blog.users("a", "b", "a")
     assert handler.catch_up(user, "a") == Run(fetched=2, handled=2)
@@ -166,7 +176,9 @@ def test_while_somebody_else_has_the_turn_nothing_is_shown(
     whose = CursorKey("h", 1, key)
     assert handler.cursors().rows([whose])[whose].claim("somebody", 3600)
     monkeypatch.setattr("runtime.event_store.feed.ringer.back_off", lambda *_, **__: None)
-    with pytest.raises(ContentionError, match="somebody else shows h the events of users#a#acme; repeat the call"):
+    with pytest.raises(
+        ContentionError, match="somebody else shows h the events of users#a#acme; repeat the call"
+    ):
         handler.catch_up(user, "a")
     assert seen == []
 
@@ -206,7 +218,9 @@ def test_nobody_asks_about_another_tenant(blog: Blog, handler: EventHandler) -> 
 
 def test_what_is_of_another_stream_is_refused(blog: Blog, handler: EventHandler) -> None:
     written = blog.posts("p")
-    with pytest.raises(InvalidInputError, match="loaded: must be an aggregate of the stream 'users', got one of 'posts'"):
+    with pytest.raises(
+        InvalidInputError, match="loaded: must be an aggregate of the stream 'users', got one of 'posts'"
+    ):
         handler.has_seen(user, written)
     with pytest.raises(ConfigurationError, match="not over 'posts'"):
         handler.has_seen(post, written)

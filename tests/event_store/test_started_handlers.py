@@ -112,7 +112,9 @@ def test_in_an_outage_the_thread_waits_for_longer_and_goes_on(blog: Blog, handle
 
 
 @pytest.mark.parametrize("variable", ["AWS_LAMBDA_FUNCTION_NAME", Env.FUNCTION])
-def test_in_lambda_nobody_polls(handler: EventHandler, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_in_lambda_nobody_polls(
+    handler: EventHandler, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     monkeypatch.setenv(variable, "projector")
     with pytest.raises(ConfigurationError, match=r"handler h: .* in Lambda.*EventModule\(handlers="):
         handler.start()
@@ -134,7 +136,9 @@ def test_a_callback_can_stop_its_own_handler(blog: Blog, handler: EventHandler) 
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_processes_that_share_a_bookmark_leave_nothing_out_and_keep_the_order(blog: Blog, exclusive: bool) -> None:
+def test_processes_that_share_a_bookmark_leave_nothing_out_and_keep_the_order(
+    blog: Blog, exclusive: bool
+) -> None:
     ids = [f"u{number}" for number in range(12)]
     chance = random.Random(7)
     shown: list[tuple[int, str]] = []

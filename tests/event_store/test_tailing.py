@@ -90,7 +90,9 @@ def test_where_notices_bring_no_commits_along_it_goes_by_the_time(
     assert seen == ["a@3", "b@1"]
 
 
-def test_fed_by_a_stream_it_begins_with_the_earliest_event_of_its_first_batch(blog: Blog, time: Clock) -> None:
+def test_fed_by_a_stream_it_begins_with_the_earliest_event_of_its_first_batch(
+    blog: Blog, time: Clock
+) -> None:
     handler = blog.domain.create_handler("h", [user], tail_stream=True)
     first = time.now()
     time.advance(seconds=5)
@@ -159,7 +161,9 @@ def test_tailing_leaves_nothing_out_that_is_appended_while_it_looks_for_the_end(
     assert seen == ["b@1"]
 
 
-@pytest.mark.parametrize("make", [dict(always_tail_stream=True), dict(tail_stream=True, always_tail_stream=True)])
+@pytest.mark.parametrize(
+    "make", [dict(always_tail_stream=True), dict(tail_stream=True, always_tail_stream=True)]
+)
 def test_in_lambda_nobody_always_tails(blog: Blog, make: dict[str, bool], in_lambda: None) -> None:
     handler = blog.domain.create_handler("h", [user], **make)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="handler h: always_tail_stream is for processes that go on"):
