@@ -123,7 +123,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _adder(
-    commands: argparse._SubParsersAction[_Parser], shared: _Parser
+    commands: argparse._SubParsersAction[Any], shared: _Parser
 ) -> Callable[[str, str], argparse.ArgumentParser]:
     """Give a function that adds a command, by its name and what it does."""
 
@@ -137,7 +137,7 @@ def _adder(
 
 
 def _group(
-    commands: argparse._SubParsersAction[_Parser], shared: _Parser, name: str, summary: str
+    commands: argparse._SubParsersAction[Any], shared: _Parser, name: str, summary: str
 ) -> Callable[[str, str], argparse.ArgumentParser]:
     """Add a command that others stand behind; gives a function that adds those."""
     parser = _adder(commands, shared)(name, summary)
