@@ -129,9 +129,10 @@ def _adder(
 
     def add(name: str, summary: str) -> argparse.ArgumentParser:
         # A shortened option may become ambiguous in a later release, and break somebody's script.
-        return commands.add_parser(
+        parser: argparse.ArgumentParser = commands.add_parser(
             name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
         )
+        return parser
 
     return add
 
