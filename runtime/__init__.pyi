@@ -68,10 +68,13 @@ from .event_store.domain import Domain as Domain
 from .event_store.domain import create_domain as create_domain
 from .event_store.event import Event as Event
 from .event_store.event import event_type as event_type
+from .event_store.event_module import EventModule as EventModule
 from .event_store.loaded import Loaded as Loaded
 from .event_store.metadata import current_event as current_event
 from .event_store.provider import AppendRefusedError as AppendRefusedError
 from .event_store.provider import Provider as Provider
+from .event_store.providers.dynamo_provider import DynamoProvider as DynamoProvider
+from .event_store.providers.memory_provider import MemoryProvider as MemoryProvider
 from .event_store.recorded import EventMeta as EventMeta
 from .event_store.recorded import RecordedEvent as RecordedEvent
 from .event_store.repository import AggregateRepository as AggregateRepository
