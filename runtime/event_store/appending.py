@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -92,7 +92,7 @@ def prepared(
         key=key,
         first=loaded.version + 1,
         events=tuple(stored_events),
-        append_id=uuid.uuid4().hex,
+        append_id=secrets.token_hex(16),
         at=at,
         user_id=user_id,
         metadata=metadata,

@@ -99,7 +99,8 @@ class Rehydrator(Generic[EventT, StateT]):
         aggregate = self._aggregate
         read, next_state, since = aggregate.types.read, aggregate.next_state, loaded.commits_since_kept
         for commit in commits:
-            _refuse_erased(commit)
+            if commit.is_erased or commit.closes:
+                raise AggregateErasedError(key.pk)
             if commit.first > version + 1:
                 msg = (
                     f"{key.pk} goes from version {version} to {commit.first}: commits are missing; "
