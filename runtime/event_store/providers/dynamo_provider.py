@@ -44,7 +44,7 @@ class DynamoProvider(StoreProvider):
     def use(self, resources: Resources) -> None:
         """Work on other resources from now on, as a test does."""
         self._resources = resources
-        for made in ("_storage", "_listener"):
+        for made in ("storage", "_listener"):
             vars(self).pop(made, None)
 
     def _open(self) -> EventStorage:

@@ -77,7 +77,7 @@ class MemoryProvider(StoreProvider):
             return
         if LAST not in change.new:
             return  # no commit: the record of a command
-        commit = self._storage.commit(change.new)
+        commit = self.storage.commit(change.new)
         position = (self._log[-1][0] if self._log else 0) + commit.last - commit.first + 1
         types = None if commit.closes else commit.types  # what closes an aggregate is for everybody
         self._log.append((position, Notice(commit.key, commit.last, str(position), types, commit)))
