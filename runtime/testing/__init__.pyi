@@ -13,6 +13,7 @@ from .clients import (
 from .clock import Clock as Clock
 from .handlers import WatchedHandler as WatchedHandler
 from .memory_app import MemoryApp as MemoryApp
+from .provider_contract import ProviderContract as ProviderContract
 from .requests import (
     Answer as Answer,
 )
