@@ -117,7 +117,7 @@ def test_waiting_ends_as_soon_as_it_is_there(blog: Blog, handler: EventHandler) 
 def test_waiting_ends_with_an_error_that_says_what_was_waited_for(blog: Blog, handler: EventHandler) -> None:
     Seen(handler)
     with pytest.raises(
-        ReadModelBehindError, match="^h has not seen version 1 of users#a#acme yet; try again$"
+        ReadModelBehindError, match=r"^h has not seen version 1 of users#a#acme yet; try again$"
     ) as info:
         handler.wait_for(user, blog.users("a"), timeout=0)
     assert (info.value.status, info.value.version, info.value.parked_version) == (503, 1, None)

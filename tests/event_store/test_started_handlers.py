@@ -12,7 +12,7 @@ import pytest
 from runtime.contract import Env
 from runtime.errors import ConfigurationError, StoreUnavailableError
 from runtime.event_store.run import Run
-from tests.event_store.followed import Blog, Provider, Seen, user
+from tests.event_store.followed import Blog, Provider, Seen, UserCreated, user
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_what_is_appended_while_it_polls_is_handled(blog: Blog, handler: EventHa
     assert handler.run_once().handled == 1  # whether or not it was started
 
 
-def test_it_looks_again_after_a_second_and_a_stop_waits_for_none(blog: Blog, handler: EventHandler) -> None:
+def test_no_wait_of_the_thread_is_longer_than_until_it_is_stopped(handler: EventHandler) -> None:
     looked = threading.Event()
     handler.on_end = lambda _: looked.set()
     handler.start(idle=3600)
@@ -82,11 +82,11 @@ def test_a_provider_that_is_down_is_told_and_tried_again(
 ) -> None:
     seen = Seen(handler)
     blog.users("a")
-    notices, is_down = blog.provider.notices, [True]
+    notices, is_down, down = blog.provider.notices, [True], ("DynamoDB", "down")
 
     def fail_at_first(*given: object) -> object:
         if is_down[0]:
-            raise StoreUnavailableError("DynamoDB", "down")
+            raise StoreUnavailableError(*down)
         return notices(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(blog.provider, "notices", fail_at_first)
@@ -124,8 +124,6 @@ def test_in_lambda_nobody_polls(
 def test_a_callback_can_stop_its_own_handler(blog: Blog, handler: EventHandler) -> None:
     stopped: list[bool] = []
     ended = threading.Event()
-    from tests.event_store.followed import UserCreated
-
     handler.handle(user, UserCreated, lambda *_: stopped.append(handler.stop()))
     handler.on_end = lambda run: ended.set() if run == Run() else None
     blog.users("a", "b")
@@ -137,10 +135,10 @@ def test_a_callback_can_stop_its_own_handler(blog: Blog, handler: EventHandler) 
 
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_processes_that_share_a_bookmark_leave_nothing_out_and_keep_the_order(
-    blog: Blog, exclusive: bool
+    blog: Blog, *, exclusive: bool
 ) -> None:
     ids = [f"u{number}" for number in range(12)]
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - the same each time
     shown: list[tuple[int, str]] = []
     ready = threading.Barrier(4)
 

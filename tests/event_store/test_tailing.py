@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -75,8 +76,6 @@ def test_what_fails_at_first_is_not_left_out_and_nothing_earlier_comes_with_it(b
 def test_where_notices_bring_no_commits_along_it_goes_by_the_time(
     blog: Blog, time: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     told = blog.provider.notices
     monkeypatch.setattr(
         blog.provider, "notices", lambda *given: [replace(notice, commit=None) for notice in told(*given)]
@@ -143,7 +142,7 @@ def test_with_a_memory_bookmark_too_its_position_is_one(blog: Blog, time: Clock,
 
 
 def test_tailing_leaves_nothing_out_that_is_appended_while_it_looks_for_the_end(
-    blog: Blog, time: Clock, monkeypatch: pytest.MonkeyPatch
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blog.users("a")
     told = blog.provider.notices
@@ -162,9 +161,10 @@ def test_tailing_leaves_nothing_out_that_is_appended_while_it_looks_for_the_end(
 
 
 @pytest.mark.parametrize(
-    "make", [dict(always_tail_stream=True), dict(tail_stream=True, always_tail_stream=True)]
+    "make", [{"always_tail_stream": True}, {"tail_stream": True, "always_tail_stream": True}]
 )
-def test_in_lambda_nobody_always_tails(blog: Blog, make: dict[str, bool], in_lambda: None) -> None:
+@pytest.mark.usefixtures("in_lambda")
+def test_in_lambda_nobody_always_tails(blog: Blog, make: dict[str, bool]) -> None:
     handler = blog.domain.create_handler("h", [user], **make)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="handler h: always_tail_stream is for processes that go on"):
         handler.run_once()

@@ -52,7 +52,7 @@ class Site:
     """An events table with its stream, and a read model that notes what it is shown."""
 
     def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
+        self.chance = random.Random(seed)  # noqa: S311 - the same each time
         self.memory = MemoryStore(clock=clock.seconds)
         large = LargeEvents(MemoryBucket(clock.now), _TABLES.events, 100 * 1024)
         self.storage = EventStorage(self.memory, _TABLES, large)
@@ -104,7 +104,9 @@ class Site:
         """The records, a fifth of them twice, each moved by up to so many places."""
         twice = [*records, *self.chance.sample(records, len(records) // 5)]
         places = {id(record): place for place, record in enumerate(records)}
-        moved = [(places[id(record)] + self.chance.uniform(-_MOVED, _MOVED), n) for n, record in enumerate(twice)]
+        moved = [
+            (places[id(record)] + self.chance.uniform(-_MOVED, _MOVED), n) for n, record in enumerate(twice)
+        ]
         return [twice[n] for _, n in sorted(moved)]
 
     def deliver(self, handler: EventHandler, records: list[dict[str, Any]]) -> None:

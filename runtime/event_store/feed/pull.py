@@ -1,7 +1,8 @@
 """Pulling: a handler asks the provider what has happened, and is shown it. For processes outside of Lambda.
 
-A position says where to go on asking; it is never the truth. What the handler has seen is in its cursors, one an
-aggregate, so a position that is old, lost, or written by two processes at once costs reads, and nothing else.
+A position says where to go on asking; it is never the truth. What the handler has seen is in its cursors, one
+an aggregate, so a position that is old, lost, or written by two processes at once costs reads, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Pulled:
 
 
 def is_outage(rungs: Sequence[Rung]) -> bool:
-    """Whether none of three or more aggregates was shown what it has: the read model's fault, not the events'."""
+    """Whether none of three or more aggregates was shown what it has: not the events' fault."""
     return _OUTAGE_FROM <= len(rungs) == sum(rung.error is not None for rung in rungs)
 
 
@@ -301,8 +302,8 @@ class Pull:
             ):
                 bell.commits.append(notice.commit)
             bell.version = max(bell.version, notice.version)
-            unknown = notice.types is None or bell.events is None
-            bell.events = None if unknown else bell.events + len(notice.types)
+            if bell.events is not None:
+                bell.events = None if notice.types is None else bell.events + len(notice.types)
         # What it tells of counts once, however many generations it rings for.
         return [
             replace(bell, generation=number, events=0 if other else bell.events)

@@ -45,8 +45,8 @@ class HandlerRinger:
         handler: The handler.
         provider: Gives where the events are.
         generations: Gives the generations of the handler that the bells are for.
-        floor: Gives the time before which the handler passes over everything, whatever its cursors say; None for
-            none.
+        floor: Gives the time before which the handler passes over everything, whatever its cursors say; None
+            for none.
         tell: Told of an error that is no callback's.
     """
 
@@ -102,7 +102,9 @@ class HandlerRinger:
         failed = {rung.drained.whose.generation for rung in rungs if rung.drained and rung.drained.error}
         parked: set[CursorKey] = set()
         for generation in failed:
-            batch = [one.drained for one in rungs if one.drained and one.drained.whose.generation == generation]
+            batch = [
+                one.drained for one in rungs if one.drained and one.drained.whose.generation == generation
+            ]
             parked |= park_what_fails(batch, self._handler.attempts, NO_MODULE)
         return [
             replace(rung, run=rung.run + Run(parked=1), error=None, is_open=False)
@@ -139,17 +141,17 @@ class HandlerRinger:
         whose = self._whose(key, *self._generations())
         return self._read([whose])[whose].cursor
 
-    def parked(self, limit: int) -> list[Key]:
-        """Aggregates that the handler is parked at; at most so many."""
+    def parked(self, limit: int) -> list[str]:
+        """Partition keys of aggregates that the handler is parked at; at most so many."""
         cursors, generations = self._handler.cursors(), self._generations()
-        found: list[Key] = []
+        found: list[str] = []
         token: str | None = None
         while len(found) < limit:
             page = cursors.parked(resume_from=token, limit=_PAGE)
             found += [
-                one.whose.key
+                one.pk
                 for one in page.cursors
-                if one.whose.handler == self._handler.name and one.whose.generation in generations
+                if one.handler == self._handler.name and one.generation in generations
             ]
             token = page.resume_token
             if token is None:
@@ -166,8 +168,8 @@ class HandlerRinger:
         """The handler, to which nothing is shown from before it began to follow the aggregate.
 
         Args:
-            first: Version that the first commit begins with which rang for the aggregate; None where that is not
-                known.
+            first: Version that the first commit begins with which rang for the aggregate; None where that is
+                not known.
             row: Its cursor.
         """
         floor = self._floor()
