@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, Stack
@@ -17,6 +16,7 @@ from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in, original_of
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
+from constructs_lib.functions.modules_text import modules_text
 from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
@@ -308,7 +308,7 @@ class CqrsFunctions(Construct):
             InvalidPropsError: Variables are too large, or a role has too many policies.
 
         """
-        if may_be_too_large({**self._environment, Env.MODULES: json.dumps(self._modules)}):
+        if may_be_too_large({**self._environment, Env.MODULES: modules_text(self, self._modules)}):
             for made in self._made.values():
                 check_environment(made.function)
         if len(self._modules) > FEW_MODULES:
@@ -374,7 +374,7 @@ class CqrsFunctions(Construct):
             )
             raise InvalidPropsError(msg)
         self._modules[name] = settings
-        text = Stack.of(self).to_json_string(self._modules)
+        text = modules_text(self, self._modules)
         for function in self._everybody:
             if (told := self._told.get(id(function))) is not None:
                 told.add_module(name, settings)

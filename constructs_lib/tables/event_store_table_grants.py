@@ -84,7 +84,10 @@ class EventStoreTableGrants:
         return allow_rights(grantee, self._inspect())
 
     def repair(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` run a parked handler again, pass an event over, or drop a handler that is gone."""
+        """Let ``grantee`` run a parked handler again, with or without the event that it is parked at.
+
+        That takes what `handle` takes, and is another intent.
+        """
         return allow_rights(grantee, self._repair())
 
     def erase(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -147,21 +150,15 @@ class EventStoreTableGrants:
 
     def _inspect(self) -> list[Right]:
         return [
-            Right(self._events, (_QUERY, "dynamodb:DescribeTable")),
+            Right(self._events, (_QUERY, "dynamodb:Scan", "dynamodb:DescribeTable")),
             *([Right(self._aggregates, (_QUERY,))] if self._aggregates else []),
             Right(self._cursors, (_GET, "dynamodb:BatchGetItem", "dynamodb:Scan")),
         ]
 
     def _repair(self) -> list[Right]:
-        return [
-            *self._handle(),
-            # That nothing was appended meanwhile is part of the write that unparks.
-            Right(self._events, (_CHECK,)),
-            Right(self._cursors, ("dynamodb:DeleteItem",), writes=True),
-        ]
+        # Whoever comes meanwhile leaves word on the cursor's row: nothing of the events is checked.
+        return self._handle()
 
     def _erase(self) -> list[Right]:
-        return [
-            Right(self._events, (_GET, _QUERY, _PUT, _UPDATE), writes=True),
-            Right(self._cursors, (_QUERY, _UPDATE), writes=True),
-        ]
+        # A handler's progress goes on: it is told of the erasure like of an event.
+        return [Right(self._events, (_QUERY, _PUT, _UPDATE), writes=True)]

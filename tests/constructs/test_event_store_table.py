@@ -138,15 +138,15 @@ INTENTS: dict[str, dict[str, set[str]]] = {
     "handle": {"Events": {QUERY}, "Sync": CURSORS},
     "pull": {"Events": {QUERY}, "Events/index/feed": {QUERY}, "Sync": CURSORS},
     "rebuild": {"Events": {QUERY, SCAN}, "Sync": CURSORS},
-    "inspect": {"Events": {QUERY, "dynamodb:DescribeTable"}, LISTED: {QUERY}, "Sync": LOOK_UP | {SCAN}},
-    "repair": {"Events": {QUERY, CHECK}, "Sync": CURSORS | {"dynamodb:DeleteItem"}},
-    "erase": {"Events": {GET, QUERY, PUT, UPDATE}, "Sync": {QUERY, UPDATE}},
+    "inspect": {"Events": {QUERY, SCAN, "dynamodb:DescribeTable"}, LISTED: {QUERY}, "Sync": LOOK_UP | {SCAN}},
+    "repair": {"Events": {QUERY}, "Sync": CURSORS},
+    "erase": {"Events": {QUERY, PUT, UPDATE}},
     "serve": {"Events": APPEND, LISTED: {QUERY}, "Sync": LOOK_UP},
     "project": {"Events": APPEND, "Sync": CURSORS},
     "operate": {
         "Events": APPEND | {SCAN, "dynamodb:DescribeTable"},
         LISTED: {QUERY},
-        "Sync": CURSORS | {SCAN, "dynamodb:DeleteItem"},
+        "Sync": CURSORS | {SCAN},
     },
 }
 
@@ -183,7 +183,8 @@ def test_rights_of_a_service_depend_on_whether_there_are_handlers(
             )
     assert found["Role"] == {"Events": APPEND, "Sync": CURSORS if handlers else LOOK_UP}
     assert (PUT in found["Operator"]["Events"]) is handlers
-    assert (SCAN in found["Operator"]["Events"]) is handlers
+    assert (UPDATE in found["Operator"]["Sync"]) is handlers
+    assert SCAN in found["Operator"]["Events"]
     assert api is not operator
 
 
@@ -426,7 +427,8 @@ def test_turns_are_claimed_by_whoever_was_connected_before(stack: cdk.Stack) -> 
     found = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
     told = [str(made["Properties"]["Environment"]["Variables"]["CQRS_MODULES"]) for made in found]
     assert len(told) == 7
-    assert all('"exclusive":true' in text for text in told)
+    assert sum('"events handlers exclusive"' in text for text in told) == 6
+    assert sum('"exclusive":true' in text for text in told) == 1  # of one's own, which is told all names
 
 
 def _named(resource: str) -> str:
