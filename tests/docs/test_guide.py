@@ -17,6 +17,7 @@ GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(GUIDE.glob("*.md"))
 GUIDE_PAGES = {
     "commands",
+    "dispatch",
     "handlers",
     "history",
     "http",
