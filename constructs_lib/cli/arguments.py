@@ -123,21 +123,22 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _adder(
-    commands: argparse._SubParsersAction[_Parser], shared: _Parser
+    commands: argparse._SubParsersAction[Any], shared: _Parser
 ) -> Callable[[str, str], argparse.ArgumentParser]:
     """Give a function that adds a command, by its name and what it does."""
 
     def add(name: str, summary: str) -> argparse.ArgumentParser:
         # A shortened option may become ambiguous in a later release, and break somebody's script.
-        return commands.add_parser(
+        parser: argparse.ArgumentParser = commands.add_parser(
             name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
         )
+        return parser
 
     return add
 
 
 def _group(
-    commands: argparse._SubParsersAction[_Parser], shared: _Parser, name: str, summary: str
+    commands: argparse._SubParsersAction[Any], shared: _Parser, name: str, summary: str
 ) -> Callable[[str, str], argparse.ArgumentParser]:
     """Add a command that others stand behind; gives a function that adds those."""
     parser = _adder(commands, shared)(name, summary)

@@ -132,8 +132,8 @@ class _RebuildTally:
         self._in_vain = self._in_vain + 1 if is_in_vain else 0
         if self._in_vain >= _MOST_IN_VAIN:
             message = (
-                f"{page['handler']} fails at each of the {page['failed']} aggregates that are left of a page, "
-                "again and again; see the operator function's log, and whether the read model can be reached"
+                f"{page['handler']} fails at each of {page['failed']} aggregates of a page, again and again; "
+                "see the operator function's log, and whether the read model can be reached"
             )
             raise RefusedError(message, "HandlerFailsError")
 

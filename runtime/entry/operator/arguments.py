@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.keys import MAX_VERSION
@@ -128,7 +128,7 @@ class Arguments:
         )
 
 
-def _refuse(name: str, message: str) -> None:
+def _refuse(name: str, message: str) -> NoReturn:
     raise InvalidInputError([FieldProblem(name, message)])
 
 
