@@ -6,7 +6,7 @@ from contextvars import ContextVar, copy_context
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from runtime.errors import EventHandlersPendingError
+from runtime.errors import CqrsError, EventHandlersPendingError
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -164,6 +164,9 @@ class Call:
                 event_id=self._event.id,
                 **error_fields(error),
             )
+        if isinstance(error, CqrsError) and error.written == "nothing":
+            # By the handler, that is. The event is stored: who waits must not take it for refused.
+            error.written = "everything"
         self.is_over = True
         self._delivery.end_one(error)
 

@@ -12,10 +12,12 @@ import pytest
 
 from runtime.background import finish_in_background, flush_background
 from runtime.clock import use_deadline
+from runtime.entry.http.problems import problem_of
 from runtime.errors import (
     ConfigurationError,
     CqrsError,
     EventHandlersPendingError,
+    FieldProblem,
     InvalidInputError,
     StoreUnavailableError,
 )
@@ -247,6 +249,23 @@ def test_the_first_rejection_decides_and_the_others_run_to_their_end() -> None:
     assert raised.value is first
     assert ended == ["good"]
     assert told == [first]
+
+
+def test_an_error_of_a_handler_says_that_the_event_is_stored() -> None:
+    """Over HTTP nobody is told that nothing was written."""
+    error = InvalidInputError([FieldProblem("email", "must be one")])
+    told: list[Exception | None] = []
+    dispatched = a_service(Handler(failing(error))).dispatch(an_event(), told.append)
+    with pytest.raises(InvalidInputError) as raised:
+        dispatched.wait(LONG)
+    assert raised.value is error
+    assert told == [error]
+    assert problem_of(error).written == "everything"
+    store = ListStore()
+    store.error = error = InvalidInputError([])
+    with pytest.raises(InvalidInputError):
+        a_service(store=store).dispatch(an_event())
+    assert problem_of(error).written == "nothing"
 
 
 def test_nobody_is_told_before_the_last_handler_has_ended() -> None:
