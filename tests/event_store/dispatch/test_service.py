@@ -448,6 +448,26 @@ def test_handlers_may_dispatch_and_wait_however_few_threads_there_are(threads: i
     assert seen == ["mailed"] * 16
 
 
+def test_who_is_notified_may_dispatch_and_wait_in_the_context_of_the_first_dispatch() -> None:
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+    other = EventBuilder(dict[str, Any], event_name="Mailed", aggregate_type="mails")
+    seen: list[str] = []
+    service = a_service(
+        Handler(lambda _: go.wait(LONG)), Handler(lambda _: seen.append(who.get()), name="Mailed"), threads=1
+    )
+    go = threading.Event()
+
+    def notified(_: Exception | None) -> None:
+        service.dispatch(other(version=1, created_by="a", payloads={})).wait(LONG)
+        seen.append("notified")
+
+    who.set("ann")
+    service.dispatch(an_event(), notified)
+    go.set()  # so it is the handler's thread that tells
+    service.flush(LONG)
+    assert seen == ["ann", "notified"]
+
+
 def test_two_buses_may_wait_for_each_other() -> None:
     other = EventBuilder(dict[str, Any], event_name="Mailed", aggregate_type="mails")
     seen: list[str] = []
