@@ -130,6 +130,8 @@ class Turn(Generic[FoundT]):
         self._exclusive = exclusive
         self._longest = longest
         self._held: str | None = None
+        self._done: int | None = None
+        self._is_open = False
 
     @property
     def row(self) -> TurnRow:
@@ -194,26 +196,38 @@ class Turn(Generic[FoundT]):
             Exception: Whatever the handler raises; the turn is over then.
         """
         ends = clock.seconds() + max(self._seconds() - _RESERVE, 1.0)
+        self._done, self._is_open = done, True
         while True:
             for number, found in self.versions.behind(done or 0, last):
                 if clock.seconds() > ends:
                     # Somebody may want even more than ``last``; they find the turn free.
-                    self.row.let_go(self._held, done, resume=self._resume(done))
+                    self.let_go()
                     msg = f"{self.name} has more versions to see than there is time for"
                     raise PreviousVersionPending(msg)
                 if found is not None:
                     self._show(found, number, done, hold=hold)
-                done = number
+                self._done = done = number
+            self._is_open = False
             if self.row.release(self._held, done):
                 return Outcome.DONE
             if self._held is None:
-                return self._go_on_from(done)
+                return self._overtaken_at(done)
             last = max(last, self.cursor.wanted or 0)
+
+    def let_go(self) -> None:
+        """Let the turn go half-way, if it is under way: what was shown is noted, and others find it free."""
+        if self._is_open:
+            self._is_open = False
+            self.row.let_go(self._held, self._done, resume=self._resume(self._done))
 
     def _show(self, found: FoundT, version: int, done: int | None, *, hold: bool) -> None:
         try:
             self.versions.show(found)
+        except TurnLostError:
+            self._is_open = False
+            raise
         except Exception as error:
+            self._is_open = False
             keep = _HOLD if hold else 0
             try:
                 self.row.fail(self._held, done, version, error, keep, resume=self._resume(done))
@@ -221,7 +235,7 @@ class Turn(Generic[FoundT]):
                 logger.warning("failure not noted", error=type(problem).__name__)
             raise
 
-    def _go_on_from(self, done: int | None) -> Outcome:
+    def _overtaken_at(self, done: int | None) -> Outcome:
         """No turn was claimed, and the row has changed: it must not stay behind what was shown."""
         for _ in range(_MAX_ROUNDS):
             cursor = self.cursor

@@ -146,6 +146,8 @@ class Repair(Generic[FoundT]):
                     break
                 except _FailedError as failure:
                     return self._outcome(failure.version, failure.error)
+                finally:
+                    turn.row.close()
                 return self._outcome(None, None)
         msg = f"somebody else is at work on the cursor of {self._name}; repeat the call"
         raise ContentionError(msg)
@@ -176,6 +178,7 @@ class Repair(Generic[FoundT]):
         begin = min(parked, first)
         try:
             for version, found in versions.behind(first - 1, last):
+                last = max(last, version)
                 if version == to_skip == parked and version not in self._done:
                     error = (cursor.parked_error or "")[:_MAX_SKIPPED_ERROR]
                     row.skip(turn.token, version, error, resume=versions.resume(version))
@@ -185,7 +188,6 @@ class Repair(Generic[FoundT]):
                 else:
                     self._show(found, version)
                 done = version
-                last = max(last, version)
         except _FailedError as failure:
             self._settle(turn, begin, done)
             resume = None if done is None else versions.resume(done)

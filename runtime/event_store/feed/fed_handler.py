@@ -67,7 +67,7 @@ class FedHandler(Protocol):
             generation: Of the read model that this is for.
 
         Returns:
-            True where its callback has worked, False where it failed and is passed over, None where it has none.
+            True where its callback has worked, False where it failed and is passed over, None without one.
 
         Raises:
             Exception: Whatever the callback raises, or that nothing reads the event. It has been told of.

@@ -64,8 +64,8 @@ class Showing:
             Whether the callback has worked; None where there is none for it.
 
         Raises:
-            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler passes
-                over what fails. The provider was told.
+            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler
+                passes over what fails. The provider was told.
         """
         callback = self._callback(commit, version)
         if callback is None:
