@@ -12,6 +12,8 @@ from .commands.service import CommandService as CommandService
 from .commands.state import Change as Change
 from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
+from .entry.http.event_routes import event_routes as event_routes
+from .entry.http.min_version import check_min_version as check_min_version
 from .entry.http.module_bodies import SearchQuery as SearchQuery
 from .entry.http.module_commands import ItemCommand as ItemCommand
 from .entry.http.module_routes import module_routes as module_routes
@@ -84,12 +86,15 @@ from .event_store.domain import Domain as Domain
 from .event_store.domain import create_domain as create_domain
 from .event_store.event import Event as Event
 from .event_store.event import event_type as event_type
+from .event_store.event_module import EventModule as EventModule
 from .event_store.feed.rebuild import Rebuilt as Rebuilt
 from .event_store.handler import EventHandler as EventHandler
 from .event_store.loaded import Loaded as Loaded
 from .event_store.metadata import current_event as current_event
 from .event_store.provider import AppendRefusedError as AppendRefusedError
 from .event_store.provider import Provider as Provider
+from .event_store.providers.dynamo_provider import DynamoProvider as DynamoProvider
+from .event_store.providers.memory_provider import MemoryProvider as MemoryProvider
 from .event_store.recorded import EventMeta as EventMeta
 from .event_store.recorded import RecordedEvent as RecordedEvent
 from .event_store.registration import Registration as Registration
