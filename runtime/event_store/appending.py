@@ -99,7 +99,8 @@ def prepared(
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
     )
-    return Prepared(commit, Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since))
+    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True)
+    return Prepared(commit, after)
 
 
 def _kept(

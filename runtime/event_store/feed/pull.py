@@ -40,7 +40,7 @@ class Bell:
         key: Which one.
         version: The version.
         generation: Of the handler's read model that it rings for.
-        commits: Commits that need not be read: in order, each directly behind the one before.
+        commits: Commits that need not be read.
         events: How many events it tells of; None where that is not known.
         first: Version that the first commit begins with which rang it; None where that is not known.
         is_again: Whether it has rung before, and was left open.
@@ -297,9 +297,7 @@ class Pull:
                 bell = newest[notice.key] = Bell(notice.key, 0)
                 bell.first = notice.commit.first if notice.commit else None
                 bells.append(bell)
-            if notice.commit is not None and (
-                not bell.commits or bell.commits[-1].last + 1 == notice.commit.first
-            ):
+            if notice.commit is not None:
                 bell.commits.append(notice.commit)
             bell.version = max(bell.version, notice.version)
             if bell.events is not None:
