@@ -226,8 +226,12 @@ def blank_columns(types: Sequence[str], now: datetime) -> tuple[Row, tuple[str, 
 
 
 def time_text(moment: datetime) -> str:
-    """UTC, to the microsecond; a text that sorts as the times do."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    """UTC, to the microsecond; a text that sorts as the times do.
+
+    >>> time_text(datetime(2026, 1, 2, 3, 4, 5, 6789, UTC))
+    '2026-01-02T03:04:05.006789Z'
+    """
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _units(size: int) -> int:
