@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -13,11 +14,12 @@ from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
 from runtime.event_store.feed.pull import Rung
+from runtime.event_store.feed.showing import at_position
 from runtime.event_store.run import Run
 from runtime.pipeline.catch_up import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from runtime.event_store.address import Key
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["HandlerRinger"]
 
 _PAGE: Final = 1000
+_NOWHERE: Final[Mapping[int, str]] = MappingProxyType({})
 #: How often, and how long at most between, somebody who cannot wait asks for a turn that somebody else has.
 _MAX_ROUNDS: Final = 12
 _FIRST_WAIT: Final = 0.02
@@ -87,7 +90,7 @@ class HandlerRinger:
         """
         whose = self._whose(bell.key, bell.generation)
         row = self._rows.get(whose) or self._read([whose])[whose]
-        handler = self._from_where_it_begins(bell.first, row)
+        handler = self._from_where_it_begins(bell.first, row, bell.positions)
         try:
             return _rung(drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits))
         except CorruptRowError as error:
@@ -164,27 +167,36 @@ class HandlerRinger:
     def _read(self, wanted: Iterable[CursorKey]) -> dict[CursorKey, TurnRow]:
         return dict(self._handler.cursors().rows(wanted))
 
-    def _from_where_it_begins(self, first: int | None, row: TurnRow) -> FedHandler:
+    def _from_where_it_begins(
+        self, first: int | None, row: TurnRow, positions: Mapping[int, str] = _NOWHERE
+    ) -> FedHandler:
         """The handler, to which nothing is shown from before it began to follow the aggregate.
 
         Args:
             first: Version that the first commit begins with which rang for the aggregate; None where that is
                 not known.
             row: Its cursor.
+            positions: Where commits are in the order of all, by the versions that they begin with.
         """
         floor = self._floor()
-        if floor is None and (row.cursor.version is not None or self._handler.since is None):
-            return self._handler
-        return _From(self._handler, first or 1, floor)
+        is_known = row.cursor.version is not None or self._handler.since is None
+        if floor is None and is_known:
+            first = None
+            if not positions:
+                return self._handler
+        return _From(self._handler, first or 1, floor, positions)
 
 
 class _From:
-    """A handler that passes over what is before a version and before a time."""
+    """A handler that is shown nothing from before a version and a time, and told where the rest is."""
 
-    def __init__(self, handler: FedHandler, first: int, floor: datetime | None) -> None:
+    def __init__(
+        self, handler: FedHandler, first: int, floor: datetime | None, positions: Mapping[int, str]
+    ) -> None:
         self._handler = handler
         self._first = first
         self._floor = floor
+        self._positions = positions
         self.name = handler.name
         self.attempts = handler.attempts
         self.exclusive = handler.exclusive
@@ -196,7 +208,8 @@ class _From:
     def show(self, commit: Commit, version: int, *, generation: int) -> bool | None:
         if version < self._first or (self._floor is not None and commit.at < self._floor):
             return None
-        return self._handler.show(commit, version, generation=generation)
+        with at_position(self._positions.get(commit.first)):
+            return self._handler.show(commit, version, generation=generation)
 
 
 def _rung(drained: Drained) -> Rung:
