@@ -39,6 +39,7 @@ from .errors import NewerSchemaError as NewerSchemaError
 from .errors import OutcomeUnknownError as OutcomeUnknownError
 from .errors import PreviousVersionPending as PreviousVersionPending
 from .errors import PublishIdReusedError as PublishIdReusedError
+from .errors import ReadModelBehindError as ReadModelBehindError
 from .errors import ReadModelUnavailableError as ReadModelUnavailableError
 from .errors import RuleFailedError as RuleFailedError
 from .errors import RuleViolationError as RuleViolationError
@@ -55,6 +56,7 @@ from .event_store.address import Key as Key
 from .event_store.aggregate import Aggregate as Aggregate
 from .event_store.aggregate import Persist as Persist
 from .event_store.aggregate import create_aggregate as create_aggregate
+from .event_store.bookmark import MemoryBookmark as MemoryBookmark
 from .event_store.commands import Commands as Commands
 from .event_store.commands import Retry as Retry
 from .event_store.commands import create_commands as create_commands
@@ -66,13 +68,17 @@ from .event_store.domain import Domain as Domain
 from .event_store.domain import create_domain as create_domain
 from .event_store.event import Event as Event
 from .event_store.event import event_type as event_type
+from .event_store.feed.rebuild import Rebuilt as Rebuilt
+from .event_store.handler import EventHandler as EventHandler
 from .event_store.loaded import Loaded as Loaded
 from .event_store.metadata import current_event as current_event
 from .event_store.provider import AppendRefusedError as AppendRefusedError
 from .event_store.provider import Provider as Provider
 from .event_store.recorded import EventMeta as EventMeta
 from .event_store.recorded import RecordedEvent as RecordedEvent
+from .event_store.registration import Registration as Registration
 from .event_store.repository import AggregateRepository as AggregateRepository
+from .event_store.run import Run as Run
 from .event_store.transaction import Transaction as Transaction
 from .identity.access import check_role as check_role
 from .identity.access import requires_role as requires_role

@@ -291,8 +291,8 @@ class ReadModelBehindError(CqrsError):
     Attributes:
         handler: Name of the handler.
         version: The version that was wanted.
-        parked_version: The version that the handler gave up at: an operator has to look at it, and waiting longer
-            does not help. None where it is only behind: the same call may succeed later.
+        parked_version: The version that the handler gave up at: an operator has to look at it, and waiting
+            longer does not help. None where it is only behind: the same call may succeed later.
     """
 
     status = 503

@@ -1,4 +1,4 @@
-"""A handler's registration: kept for half a minute, and never overwritten by who has not seen the other's change."""
+"""A handler's registration: kept for half a minute, and nobody overwrites what they have not seen."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from runtime.settings import EventTables
 from runtime.store.bucket import MemoryBucket
 from runtime.store.codec import encoded
 from runtime.store.memory import MemoryStore
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -168,13 +169,14 @@ class Lab:
         response = self.processor.process(records)
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
-    def retry(self, *, until: Callable[[], bool] = lambda: False, most: int = 100) -> int:
+    def retry(self, *, pause: float, most: int = 100) -> int:
         """Deliver as Lambda does: from the first record that failed on, again and again; how many batches."""
         batch, self.records = self.records, []
         for number in range(1, most + 1):
             failed = set(self.deliver(batch))
-            if not failed or until():
+            if not failed:
                 return number
+            CLOCK.advance(pause)
             first = next(
                 n for n, record in enumerate(batch) if record["dynamodb"]["SequenceNumber"] in failed
             )
