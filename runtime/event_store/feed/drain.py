@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from runtime.errors import CorruptStreamError, CqrsError, PreviousVersionPending
+from runtime.errors import (
+    BadRequestError,
+    ContentionError,
+    CorruptStreamError,
+    CqrsError,
+    PreviousVersionPending,
+)
 from runtime.log import error_fields, logger
 from runtime.pipeline.catch_up import Outcome, Turn, catch_up
-from runtime.pipeline.repairing import check_parked
+from runtime.pipeline.repairing import Repair, check_parked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,6 +115,8 @@ def drain(
     outcome: Outcome | None = None
     try:
         outcome = catch_up(turn, version)
+        if versions.ends and row.cursor.parked_version is not None:
+            outcome = _released(handler, versions)
     except PreviousVersionPending as error:
         logger.info("event handler has more to see", handler=handler.name, **error_fields(error))
     except Exception as error:
@@ -118,6 +126,17 @@ def drain(
     finally:
         row.close()
     return versions.drained(outcome)
+
+
+def _released(handler: FedHandler, versions: EventVersions) -> Outcome:
+    """What a handler was parked at is blanked, and so no obstacle any more: it only has to hear of that."""
+    try:
+        repaired = Repair(handler.name, versions).run()
+    except BadRequestError:
+        return Outcome.DONE  # somebody else has done it
+    except ContentionError:
+        return Outcome.LEFT
+    return Outcome.DONE if repaired.parked_version is None else Outcome.PARKED
 
 
 def _let_go(turn: Turn[tuple[Commit, int]]) -> None:
@@ -177,6 +196,11 @@ class EventVersions:
             failed_at=self._failed_at,
             succeeded_at=self._succeeded_at,
         )
+
+    @property
+    def ends(self) -> bool:
+        """Whether the doorbells say that the aggregate was erased."""
+        return any(commit.closes for commit in self._at_hand.values())
 
     @property
     def row(self) -> TurnRow:
@@ -303,8 +327,10 @@ class EventVersions:
         cursor = self._row.read()
         if is_first:
             check_parked(self._handler.name, cursor)
-        # Whoever met the handler parked before the repair claimed its row has left no word of it.
+        # Whoever met the handler parked before the repair claimed its row has left no word of it; and what
+        # doorbells brought along may have been blanked since.
         self._reads_on = True
+        self._at_hand.clear()
         self._seen.clear()
         return True
 

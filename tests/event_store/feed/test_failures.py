@@ -8,7 +8,6 @@ import pytest
 
 from runtime.errors import BadRequestError, ContentionError, ItemNotFoundError
 from runtime.event_store.feed.cursors import CursorKey
-from runtime.model.cursor import KeptCursor
 from runtime.pipeline.catch_up import Outcome
 from runtime.store.values import Place
 from tests.event_store.feed.lab import KEY, TABLES, Lab, View, key
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.event_store.commit import Commit
+    from runtime.model.cursor import KeptCursor
 
 
 @pytest.fixture
