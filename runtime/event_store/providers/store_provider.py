@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from runtime.event_store.providers.storage import EventStorage
     from runtime.event_store.recorded import RecordedEvent
     from runtime.store.unreferenced import Collected
+    from runtime.store.values import Row
 
 __all__ = ["StoreProvider"]
 
@@ -170,6 +171,16 @@ class StoreProvider:
         """
         page = Scan.checked(segment=segment, total_segments=total_segments, resume_from=start, limit=limit)
         return scan(self.storage, streams, page)
+
+    def commit_in(self, row: Row) -> Commit:
+        """The commit in a row of the events table, such as its stream brings.
+
+        One call where its events are in the bucket.
+
+        Raises:
+            CorruptRowError: It makes no sense, or the bucket does not have its events.
+        """
+        return self._storage.commit(row)
 
     def cursors(self) -> Cursors:
         """See `Provider.cursors`: rows of the module's sync table."""
