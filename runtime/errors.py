@@ -15,6 +15,7 @@ CqrsError
 ├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
 │   └── ContentionError         503  others were faster for as long as this call tried
 ├── ReadModelUnavailableError   503  a handler's store is out of reach: tried again for longer
+├── ReadModelBehindError        503  a handler has not seen what a reader wants to see
 ├── OutcomeUnknownError         503  no answer came: it may have been written
 ├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
@@ -67,6 +68,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PreviousVersionPending",
     "PublishIdReusedError",
+    "ReadModelBehindError",
     "ReadModelUnavailableError",
     "RuleFailedError",
     "RuleViolationError",
@@ -283,6 +285,31 @@ class ReadModelUnavailableError(CqrsError):
     code = "unavailable"
 
 
+class ReadModelBehindError(CqrsError):
+    """A handler has not seen the version of an aggregate that a reader wants its read model to have.
+
+    Attributes:
+        handler: Name of the handler.
+        version: The version that was wanted.
+        parked_version: The version that the handler gave up at: an operator has to look at it, and waiting
+            longer does not help. None where it is only behind: the same call may succeed later.
+    """
+
+    status = 503
+    code = "read-model-behind"
+
+    def __init__(self, handler: str, pk: str, version: int, parked_version: int | None = None) -> None:
+        why = (
+            "try again"
+            if parked_version is None
+            else f"it is parked at version {parked_version}; redrive it when what failed is mended"
+        )
+        super().__init__(f"{handler} has not seen version {version} of {pk} yet; {why}")
+        self.handler = handler
+        self.version = version
+        self.parked_version = parked_version
+
+
 class OutcomeUnknownError(CqrsError):
     """No answer came to a write: it may have been done. Repeat the call with the same publish id."""
 
@@ -415,7 +442,7 @@ class CommandError(CqrsError):
     code = "command-rejected"
 
     def __init__(self, message: str, code: str = "command-rejected") -> None:
-        super().__init__(message)
+        CqrsError.__init__(self, message)  # `VersionError` has another base, which takes other arguments
         self.message = message
         self.code = code
 
@@ -432,11 +459,10 @@ class VersionError(CommandError, VersionConflictError):
     status = 409
 
     def __init__(self, pk: str, version: int, winner: Sequence[Any] = (), message: str | None = None) -> None:
-        CommandError.__init__(
-            self,
-            message or f"version conflict: {pk} has moved past version {version}; read it again and retry",
-            "version-conflict",
-        )
+        text = message or f"version conflict: {pk} has moved past version {version}; read it again and retry"
+        # Not `CommandError.__init__`, which would call that of the other base.
+        CqrsError.__init__(self, text)
+        self.message, self.code = text, "version-conflict"
         self.pk = pk
         self.sk = ""
         self.version = version

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.address import check_stream_name
@@ -40,6 +40,8 @@ class Persist:
             with the fold.
         every: Appends after which the state is written even where it costs a write unit. It is always written
             where it fits into the unit that the append pays for anyway. Default: 20.
+        state: Type of the states, where it is more than the class that ``create`` makes:
+            ``Draft | Published``. Default: that class.
 
     Raises:
         ConfigurationError: The version is empty, or ``every`` is below 1.
@@ -47,6 +49,7 @@ class Persist:
 
     version: str
     every: int = 20
+    state: Any = None
 
     def __post_init__(self) -> None:
         """Refuse what could never be found again."""
@@ -84,16 +87,18 @@ class Aggregate(Generic[EventT, StateT]):
             Exception: Whatever the fold raises.
         """
         result = self.fold(event, state, meta)
+        if type(result) is type(state) and not isinstance(result, dict):
+            return result
         if result is None:
             return state
-        if isinstance(state, Mapping):
+        if isinstance(state, dict):
             if not isinstance(result, Mapping):
                 raise self._wrong(result, state)
             return {**state, **result}  # type: ignore[return-value]
-        if type(result) is type(state):
-            return result
         if isinstance(result, Mapping):
             return self._changed(state, result)
+        if _is_record(result) and type(result) not in self.types.classes:
+            return result  # a state that is one of several classes: a draft that was published
         raise self._wrong(result, state)
 
     def _changed(self, state: StateT, change: Change) -> StateT:
@@ -131,15 +136,11 @@ class Aggregate(Generic[EventT, StateT]):
         Raises:
             ValueError: It cannot be kept: it has no JSON form, or would be read again as something else.
         """
-        kept = (
-            to_jsonable_python(state)
-            if isinstance(state, dict)
-            else self._state_type.dump_python(state, mode="json", by_alias=True)
-        )
-        if self.restored(kept) != state:
+        text = self._state_type.dump_json(state, by_alias=True, warnings="error")
+        if self._state_type.validate_json(text) != state:
             msg = f"a state of {self.stream!r} would be read again as something else"
             raise ValueError(msg)
-        return kept
+        return from_json(text)
 
     def restored(self, kept: Any) -> StateT:  # noqa: ANN401 - JSON
         """The state that was kept.
@@ -148,14 +149,19 @@ class Aggregate(Generic[EventT, StateT]):
             ValueError: Today's class does not accept it.
         """
         try:
-            return self._state_type.validate_python(kept)
+            return self._state_type.validate_json(to_json(kept))
         except ValidationError as error:
             msg = f"a kept state of {self.stream!r} is not accepted any more ({error.error_count()} problems)"
             raise ValueError(msg) from None
 
     @cached_property
     def _state_type(self) -> TypeAdapter[StateT]:
-        return TypeAdapter(type(self.create()))
+        given = None if self.persist is None else self.persist.state
+        return TypeAdapter(type(self.create()) if given is None else given)
+
+
+def _is_record(value: object) -> bool:
+    return isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
 
 
 def create_aggregate(

@@ -1,8 +1,7 @@
 """Events that are too large for a row: an object of the attributes bucket, to which the row refers.
 
-It is written before the row, under a key that is made of its content; an append that is refused, or whose
-aggregate is erased meanwhile, leaves one behind that nothing refers to: `DynamoProvider.collect_large_events` takes
-those away.
+It is written before the row, under a key that is made of its content. An append that is refused leaves one
+behind that nothing refers to: `DynamoProvider.collect_large_events` takes those away.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class LargeEvents:
         return found[0].decode()
 
     def delete_all(self, pk: str) -> int:
-        """Delete the objects of an aggregate, those that nothing refers to among them; how many there were."""
+        """Delete all objects of an aggregate, referred to or not; how many there were."""
         keys = [found.key for found in self._bucket.objects(self._prefix(pk))]
         self._bucket.delete(keys)
         return len(keys)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from runtime.event_store.address import Key
@@ -12,21 +12,25 @@ __all__ = ["Loaded"]
 
 StateT_co = TypeVar("StateT_co", covariant=True)
 
+_SAME: Final = object()
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[StateT_co]):
     """An aggregate as it was read. A fresh object for each caller.
 
     It is also the proof that ``version`` was the last one at some moment: an append takes it, not a number.
+    One that was made by hand, of a version that was told, is compared with what is stored.
 
     Attributes:
         key: Whose state it is.
         version: Number of the last event that is in the state; 0 where there is none.
-        state: The state.
+        state: The state. Who changes it in place changes nothing of what is appended or kept.
         is_past: Whether it was read with ``at_version`` or ``at_time``: to be looked at, not appended to.
         persisted: `Persist.version` of the kept state that it started from; None after a fold of all events.
         commits_since_kept: How many appends have followed the newest kept state, at most; None where none
             was looked for.
+        is_proof: Whether the store was asked for it.
     """
 
     key: Key
@@ -35,6 +39,16 @@ class Loaded(Generic[StateT_co]):
     is_past: bool = False
     persisted: str | None = None
     commits_since_kept: int | None = None
+    # Where a state can be changed in place, the one that nobody else holds.
+    _own: Any = field(default=_SAME, repr=False, compare=False, kw_only=True)
+    # Whether the store was asked: what anybody else makes proves nothing, so an append reads it again.
+    is_proof: bool = field(default=False, repr=False, compare=False, kw_only=True)
+
+    @property
+    def folded(self) -> StateT_co:
+        """The state to fold on: what the events made, whatever became of ``state`` since."""
+        own = self._own
+        return self.state if own is _SAME else own
 
     @property
     def aggregate_id(self) -> str:

@@ -19,6 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from boto3.dynamodb.conditions import Key
 
+from runtime.contract import (
+    AGGREGATES_COLUMN,
+    AGGREGATES_INDEX,
+    FEED_COLUMN,
+    FEED_INDEX,
+    FEED_PROJECTED,
+    FEED_SORT_KEY,
+    OPEN_COLUMN,
+    OPEN_INDEX,
+    OPEN_SORT_KEY,
+    PARTITION_KEY,
+)
 from runtime.errors import StoreRefusedError
 from runtime.store.codec import decoded, encoded, folded
 from runtime.store.conditions import InvalidConditionError, columns_of, predicate
@@ -49,7 +61,14 @@ _LARGEST: Final = Decimal("9.9999999999999999999999999999999999999E+125")
 _HASHES: Final = 2**32
 _KEY: Final = ("pk", "sk")
 _SORT_KEY_OPERATORS: Final = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
-_OPEN: Final = MappingProxyType({"open": ("open", "createdAt")})
+#: Those that tables of a deployment may have.
+_INDEXES: Final = MappingProxyType(
+    {
+        OPEN_INDEX: (OPEN_COLUMN, OPEN_SORT_KEY),
+        FEED_INDEX: (FEED_COLUMN, FEED_SORT_KEY, *FEED_PROJECTED),
+        AGGREGATES_INDEX: (AGGREGATES_COLUMN, PARTITION_KEY),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +91,16 @@ class MemoryStore:
 
     Args:
         indexes: Global secondary indexes of every table: the columns that are an index's
-            partition key and sort key, by its name. A row is in an index where it has text in
-            both; of a row, an index holds its keys alone.
+            partition key and sort key, by its name, and further ones that it holds. A row is in an
+            index where it has text in both keys; of a row, an index holds its keys, and those.
+            Default: those that tables of a deployment may have.
         tables: Names of the tables that exist. Default: each one does.
         clock: Seconds since 1970, for `expire`. Default: the time of day.
     """
 
     def __init__(
         self,
-        indexes: Mapping[str, tuple[str, str]] = _OPEN,
+        indexes: Mapping[str, tuple[str, ...]] = _INDEXES,
         *,
         tables: Iterable[str] | None = None,
         clock: Callable[[], float] = time.time,
@@ -123,10 +143,10 @@ class MemoryStore:
         only: ConditionBase | None = None,
     ) -> Page:
         """See `Store.query`."""
-        names = self._index_key(index)
+        names, projected = self._index(index)
         pk, is_wanted = _partition(key, names)
         page = _PageRequest(start, limit, columns, only)
-        if index is not None and (unknown := set(columns or ()) - {*_KEY, *names}):
+        if index is not None and (unknown := set(columns or ()) - {*_KEY, *names, *projected}):
             _refuse(f"the index {index} does not hold {sorted(unknown)}")
         if only is not None and (keys := columns_of(only) & set(names)):
             _refuse(f"a filter cannot be on {sorted(keys)}, the key of what is queried")
@@ -135,15 +155,13 @@ class MemoryStore:
             _refuse("the starting key is none of this query")
         with self._lock:
             found = self._table(table)
-            rows = found.partition(pk) if index is None else found.index(names, pk)
-        wanted = [stored for stored in rows if is_wanted(stored.row)]
-        if descending:
-            wanted.reverse()
+            rows = found.partition(pk) if index is None else found.index(names, projected, pk)
+        ordered = reversed(rows) if descending else iter(rows)
         if start is not None:
             after = _position(start, order)
             is_later = operator.lt if descending else operator.gt
-            wanted = [stored for stored in wanted if is_later(_position(stored.row, order), after)]
-        looked_at, is_last = page.cut(wanted)
+            ordered = (stored for stored in ordered if is_later(_position(stored.row, order), after))
+        looked_at, is_last = page.cut(stored for stored in ordered if is_wanted(stored.row))
         last = None if is_last else {name: looked_at[-1].row[name] for name in {*order, names[0]}}
         return Page(page.shown(looked_at), last)
 
@@ -255,12 +273,14 @@ class MemoryStore:
             _refuse(f"ResourceNotFoundException: there is no table {name!r}")
         return self._tables.setdefault(name, _Table())
 
-    def _index_key(self, index: str | None) -> tuple[str, str]:
+    def _index(self, index: str | None) -> tuple[tuple[str, str], tuple[str, ...]]:
+        """The key of an index, or of the table, and what else an index holds of a row."""
         if index is None:
-            return _KEY
+            return _KEY, ()
         if index not in self._indexes:
             _refuse(f"there is no index {index!r}")
-        return self._indexes[index]
+        pk, sk, *projected = self._indexes[index]
+        return (pk, sk), tuple(projected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,13 +342,13 @@ class _Table:
     def partition(self, pk: str) -> list[_Stored]:
         return list(self._partitions.get(pk, ()))
 
-    def index(self, names: tuple[str, str], pk: str) -> list[_Stored]:
+    def index(self, names: tuple[str, str], projected: tuple[str, ...], pk: str) -> list[_Stored]:
         found = [
             stored
             for stored in self.rows()
             if stored.row.get(names[0]) == pk and isinstance(stored.row.get(names[1]), str)
         ]
-        held = {*_KEY, *names}
+        held = {*_KEY, *names, *projected}
         found.sort(key=lambda stored: _position(stored.row, (names[1], *_KEY)))
         return [_Stored({n: v for n, v in s.row.items() if n in held}, s.size) for s in found]
 
@@ -416,17 +436,19 @@ class _PageRequest:
         self._columns = columns
         self._passes = _predicate(only)
 
-    def cut(self, rows: Sequence[_Stored]) -> tuple[Sequence[_Stored], bool]:
+    def cut(self, rows: Iterable[_Stored]) -> tuple[list[_Stored], bool]:
         """The rows that are looked at, and whether they are the last ones.
 
         As in DynamoDB, a page that its limit ends is not known to be the last one.
         """
         size = 0
-        for number, stored in enumerate(rows):
+        found: list[_Stored] = []
+        for stored in rows:
             size += stored.size
-            if number == self._limit or (number and size > _MAX_PAGE_BYTES):
-                return rows[:number], False
-        return rows, len(rows) != self._limit
+            if len(found) == self._limit or (found and size > _MAX_PAGE_BYTES):
+                return found, False
+            found.append(stored)
+        return found, len(found) != self._limit
 
     def shown(self, rows: Iterable[_Stored]) -> list[Row]:
         """What is returned of the rows that were looked at."""

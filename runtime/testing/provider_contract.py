@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["ProviderContract"]
 
 _THREADS: Final = 16
-_T = TypeVar("_T")
 _BODY: Final = {
     "text": "Zoë ☃ \U0001f600 \u0000",
     "empty": "",
@@ -279,7 +278,7 @@ class ProviderContract:
         together = [_commit(one, 1), _commit(two, 2, 2), _commit(three, 1)]
         provider.append(together)
         for commit in together:
-            assert list(provider.read_back(commit.key))[0] == commit
+            assert next(iter(provider.read_back(commit.key))) == commit
         late = [_commit(one, 2), _commit(two, 2), _commit(three, 1)]
         refused = _refused(provider, late)
         assert set(refused.moved) == {two, three}
@@ -330,7 +329,7 @@ class ProviderContract:
 
         def write(_: int) -> None:
             last = 0
-            while (number := self._next(won)) < self.appends:
+            while (number := len(won)) < self.appends:
                 commit = _commit(key, last + 1, number % 3 + 1)
                 try:
                     provider.append([commit])
@@ -378,7 +377,7 @@ class ProviderContract:
 
         def both(number: int) -> None:
             order = keys if number % 2 else keys[::-1]
-            while self._next(done) < self.appends // 4:
+            while len(done) < self.appends // 4:
                 versions = {key: _last(provider, key) for key in order}
                 try:
                     provider.append([_commit(key, version + 1) for key, version in versions.items()])
@@ -528,13 +527,13 @@ class ProviderContract:
         assert list(provider.notices([stream], None, 10)) == []
         key = Key(stream, "1", "acme")
         provider.append([_commit(key, 1)])
-        (notice,) = _new(provider.notices([stream], None, 10))
+        (notice,) = provider.notices([stream], None, 10)
         assert (notice.key, notice.version) == (key, 1)
 
     def test_every_commit_is_told(self) -> None:
         provider = self.make_provider()
         stream = _stream()
-        keys = [Key(stream, str(number), "acme") for number in range(7)]
+        keys = [Key(stream, str(number), "acme") for number in range(4)]
         for key in keys:
             _appended(provider, key, 2, 1)
         for limit in (1, 4, 1000):
@@ -570,7 +569,7 @@ class ProviderContract:
             _appended(provider, Key(stream, "1", "acme"), 1)
         longer = Key(f"{streams[0]}s", "1", "acme")
         _appended(provider, longer, 1)
-        assert {n.key.stream for n in _new(provider.notices(streams[:2], None, 1000))} == set(streams[:2])
+        assert {n.key.stream for n in provider.notices(streams[:2], None, 1000)} == set(streams[:2])
         assert list(provider.notices([], None, 1000)) == []
 
     def test_no_more_than_the_limit_is_told(self) -> None:
@@ -655,9 +654,6 @@ class ProviderContract:
         provider = self.make_provider()
         provider.on_error(ValueError("no"), "posts, users", "model", None)
 
-    def _next(self, done: list[Any]) -> int:
-        return len(done)
-
     def _everything(self, provider: Provider, stream: str, segments: int, limit: int = 1000) -> list[Commit]:
         return [
             commit
@@ -713,10 +709,6 @@ def _notices(provider: Provider, stream: str, limit: int = 1000) -> list[Notice]
         found |= {notice.position: notice for notice in new}
         after = new[-1].position
     return list(found.values())
-
-
-def _new(notices: Sequence[Notice]) -> Sequence[Notice]:
-    return list(notices)
 
 
 def _segment(

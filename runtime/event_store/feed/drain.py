@@ -146,6 +146,10 @@ def _let_go(turn: Turn[tuple[Commit, int]]) -> None:
         logger.warning("turn not let go", handler=turn.name, error=type(problem).__name__)
 
 
+class _PassedOverError(Exception):
+    """An event has failed, and the handler goes on behind it."""
+
+
 class EventVersions:
     """The events of one aggregate, as one handler is to see them; also for the repair of a parked one.
 
@@ -283,20 +287,25 @@ class EventVersions:
         """
         commit, version = found
         began = time.monotonic()
-        with self._row.showing():
-            worked = self._show(commit, version)
+        try:
+            with self._row.showing():
+                worked = self._show(commit, version)
+        except _PassedOverError:
+            self._passed_over += 1
+            return
         if worked:
             self._handled += 1
             self._succeeded_at = began
-        elif worked is False:
-            self._passed_over += 1
 
     def _show(self, commit: Commit, version: int) -> bool | None:
         try:
-            return self._handler.show(commit, version, generation=self._whose.generation)
+            worked = self._handler.show(commit, version, generation=self._whose.generation)
         except Exception as error:
             self.error, self._failed_at = error, time.monotonic()
             raise
+        if worked is False:
+            raise _PassedOverError  # what the callback has written goes with it
+        return worked
 
     def resume(self, version: int) -> int | None:
         """Where the commit begins that a version is in the middle of, or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +21,13 @@ from runtime.store.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit
     from runtime.store.memory import Change
 
 __all__ = ["MemoryProvider"]
 
-_TABLES: Final = EventTables(events="events", sync="sync", has_handlers=True)
+_TABLES: Final = EventTables(events="events", sync="sync", has_handlers=True, has_aggregates_index=True)
 _ROW_LIMIT: Final = 100 * 1024  # as in a deployment that says nothing else
 
 
@@ -52,6 +54,7 @@ class MemoryProvider(StoreProvider):
         storage = EventStorage(self._memory, _TABLES, large)
         super().__init__(lambda: storage, page_size=page_size)
         self._log: list[tuple[int, Notice]] = []
+        self._numbers: dict[tuple[Key, int], int] = {}
         self._memory.on_change(self._on_change)
         for commit in commits:
             self.append([commit])
@@ -66,18 +69,22 @@ class MemoryProvider(StoreProvider):
         if after is not None and not after.isdecimal():
             message = f"must be a position that this provider has given, got {after!r}"
             raise InvalidInputError([FieldProblem("after", message)])
-        log = self._log  # it only ever grows
+        log = self._log  # it only grows
         begin = bisect_right(log, int(after or 0), key=lambda entry: entry[0])
         told = (notice for _, notice in islice(log, begin, len(log)) if notice.key.stream in streams)
         return list(islice(told, limit))
 
     def _on_change(self, change: Change) -> None:
         """Note a commit. The store calls it in the order of its writes, one at a time, before they return."""
-        if change.place.table != _TABLES.events or change.old is not None or change.new is None:
-            return
-        if LAST not in change.new:
+        if change.place.table != _TABLES.events or change.new is None or LAST not in change.new:
             return  # no commit: the record of a command
-        commit = self._storage.commit(change.new)
+        commit = self.storage.commit(change.new)
+        if change.old is not None:  # it was blanked, and what it said must not be told any more
+            number = self._numbers[commit.key, commit.first]
+            position, notice = self._log[number]
+            self._log[number] = (position, replace(notice, commit=commit))
+            return
         position = (self._log[-1][0] if self._log else 0) + commit.last - commit.first + 1
         types = None if commit.closes else commit.types  # what closes an aggregate is for everybody
+        self._numbers[commit.key, commit.first] = len(self._log)
         self._log.append((position, Notice(commit.key, commit.last, str(position), types, commit)))

@@ -33,6 +33,8 @@ from runtime.event_store.commit_row import LAST, time_text, types_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from boto3.dynamodb.conditions import ConditionBase
+
     from runtime.event_store.providers.storage import EventStorage
     from runtime.store.values import Row
 
@@ -112,7 +114,7 @@ class Listener:
     def _slice(self, number: str, heard: _Heard, looked_at: list[str]) -> Iterator[Row]:
         """Entries of a slice that were not told, the oldest first; pages are read as they are needed."""
         tables, start = self._storage.tables, None
-        entries = Column(FEED_COLUMN).eq(number)
+        entries: ConditionBase = Column(FEED_COLUMN).eq(number)
         if heard.mark:
             entries &= Column(FEED_SORT_KEY).gte(_earlier(heard.mark))
         while True:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr
 from boto3.dynamodb.conditions import Key as Column
 
 from runtime import clock
 from runtime.contract import AGGREGATES_COLUMN, FEED_COLUMN, FEED_SLICES, FEED_SORT_KEY
-from runtime.event_store.commit_row import BEHIND_COMMITS, EVENTS, commit_in, commit_row, time_text
-from runtime.model.keys import KEY_SEPARATOR
+from runtime.event_store.commit_row import (
+    BEHIND_COMMITS,
+    EVENTS,
+    aggregates_value,
+    commit_in,
+    commit_row,
+    time_text,
+)
 from runtime.store.bucket import REFERENCE_PREFIX, object_key_in
 
 if TYPE_CHECKING:
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
     from runtime.store.values import Row
 
 __all__ = ["EventStorage"]
+
+_IS_COMMIT: Final = Column("sk").lt(BEHIND_COMMITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,8 @@ class EventStorage:
         if self.tables.has_feed_index:
             # When it is appended, and not when what it tells of has happened: listeners go by it.
             more = {FEED_COLUMN: _slice_of(commit.key.pk), FEED_SORT_KEY: time_text(clock.now())}
-        if self.tables.has_aggregates_index and commit.first == 1:
-            more[AGGREGATES_COLUMN] = f"{commit.key.stream}{KEY_SEPARATOR}{commit.key.tenant}"
+        if self.tables.has_aggregates_index and commit.first == 1 and not commit.closes:
+            more[AGGREGATES_COLUMN] = aggregates_value(commit.key)
         return commit_row(
             commit,
             limit=self.large.limit,
@@ -97,11 +105,22 @@ class EventStorage:
             if start is None:
                 return
 
+    def last_row(self, pk: str) -> Row | None:
+        """The row of an aggregate's last commit, whatever it says; None without one. One call."""
+        page = self.store.query(
+            self.tables.events, Column("pk").eq(pk) & _IS_COMMIT, limit=1, descending=True
+        )
+        return page.rows[0] if page.rows else None
+
+    def commit_rows(self, pk: str) -> Iterator[Row]:
+        """The rows of an aggregate's commits, the first one first."""
+        return self.rows(pk, _IS_COMMIT)
+
     def references(self, pk: str) -> set[str | None]:
         """The keys of the objects that the commits of an aggregate refer to."""
         rows = self.rows(
             pk,
-            Column("sk").lt(BEHIND_COMMITS),
+            _IS_COMMIT,
             columns=("pk", "sk", EVENTS),
             # What is in the rows would be sent for nothing.
             only=Attr(EVENTS).begins_with(REFERENCE_PREFIX),

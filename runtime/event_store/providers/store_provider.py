@@ -16,6 +16,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.command_row import command_in, command_place_key
 from runtime.event_store.providers.appending import append
 from runtime.event_store.providers.erasing import erase
+from runtime.event_store.providers.listing import list_ids
 from runtime.event_store.providers.notices import Listener
 from runtime.event_store.providers.reading import Reader
 from runtime.event_store.providers.scanning import scan
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from runtime.event_store.providers.storage import EventStorage
     from runtime.event_store.recorded import RecordedEvent
     from runtime.store.unreferenced import Collected
+    from runtime.store.values import Row
 
 __all__ = ["StoreProvider"]
 
@@ -57,12 +59,13 @@ class StoreProvider:
         self._page_size = page_size
 
     @cached_property
-    def _storage(self) -> EventStorage:
+    def storage(self) -> EventStorage:
+        """Where its commits are, and how: for what works on rows."""
         return self._make_storage()
 
     @cached_property
     def _listener(self) -> Listener:
-        return Listener(self._storage, self._page_size)
+        return Listener(self.storage, self._page_size)
 
     def append(
         self,
@@ -77,23 +80,43 @@ class StoreProvider:
             AppendRefusedError: One of the conditions does not hold.
             InvalidInputError: Something cannot be stored, or is too much for one transaction.
         """
-        append(self._storage, commits, unmoved or {}, command)
+        append(self.storage, commits, unmoved or {}, command)
 
     def read(self, key: Key, *, after: int = 0, until: int | None = None) -> Iterator[Commit]:
         """See `Provider.read`. One query a page.
 
         One more where nothing stands behind ``after``: it may be in the middle of the last commit.
         """
-        return Reader(self._storage, key, self._page_size).forwards(after, until)
+        return Reader(self.storage, key, self._page_size).forwards(after, until)
 
     def read_back(self, key: Key, *, until: int | None = None, likely: int = 4) -> Iterator[Commit]:
         """See `Provider.read_back`. Pages have ``likely`` commits, then four times as many, then the rest."""
-        return Reader(self._storage, key, self._page_size).backwards(until, likely)
+        return Reader(self.storage, key, self._page_size).backwards(until, likely)
 
     def command(self, key: Key, command_id: str) -> CommandRecord | None:
         """See `Provider.command`. One read."""
-        place = Place(self._storage.tables.events, key.pk, command_place_key(command_id))
-        return command_in(self._storage.store.get(place), key, command_id)
+        place = Place(self.storage.tables.events, key.pk, command_place_key(command_id))
+        return command_in(self.storage.store.get(place), key, command_id)
+
+    def aggregate_ids(
+        self, stream: str, tenant: str, *, start: str | None = None, limit: int = 100
+    ) -> tuple[Sequence[str], str | None]:
+        """One page of the ids of a tenant's aggregates, and where to go on; None behind the last page.
+
+        One query of the index ``aggregates``, which is up to date within a second or so. An erased aggregate
+        is left out.
+
+        Args:
+            stream: Name of their stream.
+            tenant: Code of the tenant. Check it with `runtime.identity.access.check_tenant` where it is told.
+            start: What the page before has returned.
+            limit: The most to return.
+
+        Raises:
+            ConfigurationError: The table has no such index.
+            InvalidInputError: ``start`` is none of an earlier page.
+        """
+        return list_ids(self.storage, stream, tenant, start, limit)
 
     def erase(self, key: Key, closing: Commit) -> int:
         """See `Provider.erase`. It needs to update rows, which no function of the stack may.
@@ -105,7 +128,7 @@ class StoreProvider:
         Raises:
             ContentionError: Others appended to it for as long as this call tried to close it.
         """
-        return erase(self._storage, replace(closing, key=key))
+        return erase(self.storage, replace(closing, key=key))
 
     def collect_large_events(
         self,
@@ -130,8 +153,8 @@ class StoreProvider:
             InvalidInputError: ``older_than`` is negative.
             ConfigurationError: There is no attributes bucket.
         """
-        return self._storage.large.collect(
-            self._storage.references, older_than=older_than, dry_run=dry_run, on_object=on_object
+        return self.storage.large.collect(
+            self.storage.references, older_than=older_than, dry_run=dry_run, on_object=on_object
         )
 
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
@@ -147,17 +170,29 @@ class StoreProvider:
             InvalidInputError: An argument is out of range; the message names it.
         """
         page = Scan.checked(segment=segment, total_segments=total_segments, resume_from=start, limit=limit)
-        return scan(self._storage, streams, page)
+        return scan(self.storage, streams, page)
+
+    def commit_in(self, row: Row) -> Commit:
+        """The commit in a row of the events table, such as its stream brings.
+
+        One call where its events are in the bucket.
+
+        Raises:
+            CorruptRowError: It makes no sense, or the bucket does not have its events.
+        """
+        return self._storage.commit(row)
 
     def cursors(self) -> Cursors:
         """See `Provider.cursors`: rows of the module's sync table."""
         from runtime.event_store.feed.cursors import StoreCursors  # noqa: PLC0415 - a writer needs none
 
-        return StoreCursors(self._storage.store, self._storage.tables.sync)
+        return StoreCursors(self.storage.store, self.storage.tables.sync)
 
     def on_error(
         self, error: Exception, stream: str, bookmark: str, event: RecordedEvent[Any] | None
     ) -> None:
         """See `Provider.on_error`. It is a line of the log; where it is deployed, without texts of errors."""
-        what = {} if event is None else {"event_id": event.meta.event_id, "event_type": event.meta.event_type}
-        logger.error("event handler failed", handler=bookmark, streams=stream, **what, **error_fields(error))
+        what: dict[str, Any] = error_fields(error)
+        if event is not None:
+            what["event_type"] = event.meta.event_type  # ids may be personal data
+        logger.error("event handler failed", handler=bookmark, streams=stream, **what)

@@ -1,0 +1,315 @@
+"""The aggregates of one kind in a domain: read as they are, read as they were, appended to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
+from runtime.event_store.appending import as_events, conflict, prepared, recorded_in, send
+from runtime.event_store.checks import check_current, check_version, guarded_versions
+from runtime.event_store.command_ids import check_command_id, check_same, fingerprint, record_of
+from runtime.event_store.guards import note_read
+from runtime.event_store.provider import AppendRefusedError
+from runtime.event_store.rehydrate import Rehydrator, last_version
+from runtime.event_store.tenants import check_access, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runtime.event_store.address import Key
+    from runtime.event_store.aggregate import Aggregate
+    from runtime.event_store.appending import Prepared
+    from runtime.event_store.commit import CommandRecord
+    from runtime.event_store.domain_context import DomainContext
+    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.provider import Provider
+    from runtime.event_store.recorded import RecordedEvent
+
+__all__ = ["AggregateRepository"]
+
+EventT = TypeVar("EventT")
+StateT = TypeVar("StateT")
+
+
+class AggregateRepository(Generic[EventT, StateT]):
+    """The aggregates of one kind: ``domain[user]``.
+
+    ``tenant`` of each method is whose aggregate is meant. Default: in a command handler that of its command,
+    in an event handler that of its event, in a request the one that it acts in; otherwise the domain's
+    ``default_tenant``. Within a request each call is refused where its caller may not act in that tenant.
+
+    Attributes:
+        aggregate: The kind.
+        context: What everything in the domain works with.
+    """
+
+    def __init__(self, context: DomainContext, aggregate: Aggregate[EventT, StateT]) -> None:
+        self.aggregate = aggregate
+        self.context = context
+        self._states = Rehydrator(context, aggregate)
+
+    def get_aggregate(
+        self,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        at_version: int | None = None,
+        at_time: datetime | None = None,
+    ) -> Loaded[StateT]:
+        """The aggregate as it is now, or as it was. An id that is not used is no error: its version is 0.
+
+        Args:
+            aggregate_id: Its id.
+            tenant: Whose it is.
+            at_version: As it was directly after this event; 0 is before the first one.
+            at_time: As it was at this time, which has a timezone.
+
+        Raises:
+            InvalidInputError: There is no such version yet, or an argument cannot be used.
+            ForbiddenError: The caller may not read there.
+            AggregateErasedError: It was erased.
+            UnreadableEventError: Nothing in this code reads one of its events.
+            StoreUnavailableError: The store is busy or out of reach.
+        """
+        key = self.key_of(aggregate_id, tenant, write=False)
+        if at_version is None and at_time is None:
+            loaded = self._states.load(key)
+            note_read(self.context.provider, key, loaded.version)
+            return self._states.handed_out(loaded)
+        loaded = self._states.load_at(key, self._past_version(key, at_version, at_time))
+        if at_version is not None and loaded.version < at_version:
+            message = f"must be at most {loaded.version}, which {key.pk} has come to, got {at_version}"
+            raise InvalidInputError([FieldProblem("at_version", message)])
+        return loaded
+
+    def events(
+        self, aggregate_id: str, *, after: int = 0, until: int | None = None, tenant: str | None = None
+    ) -> Iterator[RecordedEvent[EventT]]:
+        """Its events, the oldest first; pages are read as they are needed.
+
+        Args:
+            aggregate_id: Its id.
+            after: Version behind which to begin. Default: at the first event.
+            until: Version up to which to read. Default: the last one.
+            tenant: Whose it is.
+
+        Raises:
+            InvalidInputError: An argument cannot be used.
+            ForbiddenError: The caller may not read there.
+            AggregateErasedError: It was erased. This and what follows is raised when the events are read.
+            UnreadableEventError: Nothing in this code reads one of them.
+            StoreUnavailableError: The store is busy or out of reach.
+        """
+        check_version("after", after)
+        if until is not None:
+            check_version("until", until)
+        key = self.key_of(aggregate_id, tenant, write=False)
+        return self._events(self.context.provider, key, after, until)
+
+    def append(
+        self,
+        loaded: Loaded[StateT],
+        events: EventT | Sequence[EventT],
+        *,
+        command_id: str | None = None,
+        guards: Sequence[Loaded[Any]] = (),
+        source: str | None = None,
+    ) -> Loaded[StateT]:
+        """Append all or nothing, directly behind ``loaded``: one conditional write.
+
+        Args:
+            loaded: The aggregate as it was read, or as an append or a command returned it.
+            events: What happened. An empty list appends nothing.
+            command_id: Makes a repeated call return what the first one did, for a day; it takes a second
+                row and a transaction. Default: a repeated call is a conflict.
+            guards: Other aggregates of the same provider that must not have moved since they were read, in
+                the same transaction; at most 99.
+            source: Which code appends, for `EventMeta.source`.
+
+        Returns:
+            The aggregate behind the events.
+
+        Raises:
+            VersionError: Somebody else appended first; it carries what they appended.
+            CommandReusedError: The command id was used for other events.
+            InvalidInputError: An event is of another aggregate or cannot be stored, or an aggregate was read
+                with ``at_version`` or ``at_time``. Nothing was appended, as with all of these.
+            ForbiddenError: The caller may not write there.
+            AggregateErasedError: It was erased.
+            StoreUnavailableError: The store is busy or out of reach.
+            OutcomeUnknownError: The store gave no answer: the events may have been appended.
+        """
+        check_command_id(command_id)
+        loaded = self.appendable(loaded)
+        what = as_events(events)
+        if not what:
+            return loaded
+        ready = prepared(self.aggregate, loaded, what, command_id=command_id, source=source)
+        unmoved = guarded_versions(self.context.provider, guards, {loaded.key: loaded.version})
+        record = None
+        if command_id is not None:
+            said = [(stored.type, stored.body) for stored in ready.commit.events]
+            record = self.record_of(ready, command_id, fingerprint(command_id, "append", said))
+        try:
+            return self.send(ready, unmoved, record)
+        except AppendRefusedError as refused:
+            found = self.done_before(loaded, record, refused.command)
+            if found is not None:
+                return found
+            raise conflict(self.context, refused, {loaded.key: loaded.version, **unmoved}) from None
+
+    # What commands and transactions are made of.
+
+    def key_of(self, aggregate_id: str, tenant: str | None, *, write: bool) -> Key:
+        """The key of an aggregate that a call names; see `tenants.key_of`."""
+        return key_of(self.aggregate.stream, aggregate_id, tenant, self.context.default_tenant, write=write)
+
+    def load(self, key: Key) -> Loaded[StateT]:
+        """An aggregate as it is now, for a key that was checked. It is no read of the command."""
+        return self._states.load(key)
+
+    def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
+        """An aggregate for a caller, who may do to its state whatever they like."""
+        return self._states.handed_out(loaded)
+
+    def appendable(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
+        """What an append goes on: ``loaded``, or what is stored where it was made by hand.
+
+        Raises:
+            InvalidInputError: It is of the past or of another kind of aggregate, or was never read.
+            VersionError: It was made by hand, and is not what is stored; `GapError` where it is beyond that.
+            ForbiddenError: The caller may not write there.
+        """
+        check_current("loaded", loaded)
+        if loaded.key.stream != self.aggregate.stream:
+            message = f"must be an aggregate of {self.aggregate.stream!r}, got {loaded.key.pk}"
+            raise InvalidInputError([FieldProblem("loaded", message)])
+        check_access(loaded.key, write=True)
+        if loaded.is_proof:
+            return loaded
+        stored = self._states.load(loaded.key)
+        self.check_expected(loaded.version, stored)
+        return self._states.handed_out(stored)
+
+    def check_expected(self, expected: int, stored: Loaded[StateT]) -> None:
+        """Refuse a version that was told, and is not the one that is stored.
+
+        Raises:
+            VersionError: It has passed; the error carries what came next. `GapError`: it is still to come.
+        """
+        pk = stored.key.pk
+        if expected > stored.version:
+            raise GapError(pk, expected, stored.version)
+        if expected < stored.version:
+            raise VersionError(pk, expected, self.behind(stored.key, expected))
+
+    def send(
+        self, ready: Prepared[StateT], unmoved: Mapping[Key, int], record: CommandRecord | None
+    ) -> Loaded[StateT]:
+        """Send a prepared append; the aggregate behind it.
+
+        Raises:
+            AppendRefusedError: Somebody was faster, or the command was done before.
+        """
+        send(self.context, (ready.commit,), unmoved, record)
+        return self.appended(ready)
+
+    def appended(self, ready: Prepared[StateT]) -> Loaded[StateT]:
+        """What to return for an append that has been done."""
+        cache = self.context.cache
+        if cache is not None:
+            cache.put(ready.after)
+        return self._states.handed_out(ready.after)
+
+    def record_of(self, ready: Prepared[StateT], command_id: str, digest: str) -> CommandRecord:
+        """What is recorded with an append that has a command id."""
+        commit = ready.commit
+        return record_of(commit.key, command_id, digest, commit.first, commit.last)
+
+    def done_before(
+        self, loaded: Loaded[StateT], wanted: CommandRecord | None, found: CommandRecord | None
+    ) -> Loaded[StateT] | None:
+        """What a repeated append returns: the aggregate as the first one left it. None: it is none.
+
+        Raises:
+            CommandReusedError: Something else was done under the id.
+        """
+        if wanted is None:
+            return None
+        return self.done_as(loaded, wanted.command_id, wanted.fingerprint, found)
+
+    def done_as(
+        self, loaded: Loaded[StateT], command_id: str, digest: str, found: CommandRecord | None = None
+    ) -> Loaded[StateT] | None:
+        """What a repeated command returns, by its id; None where it was not done before.
+
+        Args:
+            loaded: The aggregate.
+            command_id: Id of the command.
+            digest: Fingerprint of the command.
+            found: Its record, where it is known. Default: it is looked up.
+
+        Raises:
+            CommandReusedError: Something else was done under the id.
+        """
+        record = found or self.context.provider.command(loaded.key, command_id)
+        if record is None:
+            return None
+        check_same(record, digest)
+        if loaded.version == record.last:
+            return self._states.handed_out(loaded)
+        now = self._states.load(loaded.key)
+        return self._states.handed_out(
+            now if now.version == record.last else self._states.load_at(loaded.key, record.last)
+        )
+
+    def after_conflict(self, loaded: Loaded[StateT], refused: AppendRefusedError) -> Loaded[StateT]:
+        """The aggregate to decide on anew: the winner's events are at hand, so nothing is read.
+
+        Raises:
+            AggregateErasedError: It was erased meanwhile.
+        """
+        if refused.moved and loaded.key not in refused.moved:
+            return loaded  # it is another one, which is guarded, that has moved
+        winner = refused.moved.get(loaded.key)
+        if winner is None or winner.first > loaded.version + 1:
+            return self._states.load(loaded.key)
+        found = self._states.follow(loaded, [winner])
+        if self.context.cache is not None:
+            self.context.cache.put(found)
+        return found
+
+    def behind(self, key: Key, version: int) -> tuple[RecordedEvent[EventT], ...]:
+        """What was appended directly behind a version, in one append; nothing where it is the last one."""
+        for commit in self.context.provider.read(key, after=version, until=version + 1):
+            found = tuple(recorded_in(self.aggregate, commit, after=version))
+            if found:
+                return found
+        return ()
+
+    def _past_version(self, key: Key, at_version: int | None, at_time: datetime | None) -> int:
+        if at_time is None:
+            assert at_version is not None  # noqa: S101 - one of them is given
+            check_version("at_version", at_version)
+            return at_version
+        if at_version is not None:
+            message = "cannot be given together with at_version"
+            raise InvalidInputError([FieldProblem("at_time", message)])
+        if not isinstance(at_time, datetime) or at_time.tzinfo is None:
+            message = f"must be a datetime with a timezone, such as datetime.now(UTC), got {at_time!r}"
+            raise InvalidInputError([FieldProblem("at_time", message)])
+        return self._states.version_at(key, at_time)
+
+    def _events(
+        self, provider: Provider, key: Key, after: int, until: int | None
+    ) -> Iterator[RecordedEvent[EventT]]:
+        version = after
+        for commit in provider.read(key, after=after, until=until):
+            for recorded in recorded_in(self.aggregate, commit, after=after, until=until):
+                version = recorded.meta.version
+                yield recorded
+        if until is None or version < until:
+            # It was read to its end. Whoever stops earlier has seen what never changes.
+            is_known = version > after or after == 0
+            note_read(provider, key, version if is_known else last_version(provider, key))
