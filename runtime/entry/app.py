@@ -6,6 +6,7 @@ from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
+from runtime.background import flush_background
 from runtime.clients.resources import Resources
 from runtime.clock import use_deadline
 from runtime.contract import CHECK_OPERATION, KIND_EVENTS, Env, FunctionKind
@@ -184,7 +185,10 @@ class CqrsApp(TriggerRoutes):
         source = source_of(event)
         try:
             with _deadline_of(context):
-                return self._handle(source, event, context)
+                try:
+                    return self._handle(source, event, context)
+                finally:
+                    flush_background()
         except Exception as error:
             from runtime.entry.hidden_error import hidden, is_shown  # noqa: PLC0415
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -15,7 +14,7 @@ from runtime.errors import (
     UnreadableEventError,
     VersionError,
 )
-from runtime.event_store.commit import Commit
+from runtime.event_store.commit import Commit, new_append_id
 from runtime.event_store.loaded import Loaded
 from runtime.event_store.metadata import event_meta, gathered, meta_in
 from runtime.event_store.recorded import RecordedEvent
@@ -92,7 +91,7 @@ def prepared(
         key=key,
         first=loaded.version + 1,
         events=tuple(stored_events),
-        append_id=uuid.uuid4().hex,
+        append_id=new_append_id(),
         at=at,
         user_id=user_id,
         metadata=metadata,
@@ -100,7 +99,8 @@ def prepared(
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
     )
-    return Prepared(commit, Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since))
+    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True)
+    return Prepared(commit, after)
 
 
 def _kept(

@@ -34,8 +34,8 @@ def checked_name(name: object) -> str:
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         msg = (
-            "a handler's bookmark must be a MemoryBookmark, or a name of at most 100 letters, digits, spaces, "
-            f'"_", "-" and ".", such as "posts-model", got {name!r}'
+            "a handler's bookmark must be a MemoryBookmark, or a name of at most 100 letters, digits, "
+            f'spaces, "_", "-" and ".", such as "posts-model", got {name!r}'
         )
         raise ConfigurationError(msg)
     return name

@@ -95,7 +95,7 @@ class Callbacks:
         self._names(self.stream_of(stream), event)
 
     def register_erased(self, stream: object, callback: ErasedCallback) -> None:
-        """Let ``callback`` be called for the aggregates of a stream that are erased, in place of an earlier one.
+        """Let ``callback`` be called for aggregates of a stream that are erased, in place of an earlier one.
 
         Raises:
             ConfigurationError: The handler is not over the stream, or the callback is no function.
@@ -121,8 +121,8 @@ class Callbacks:
         name = stream.stream if isinstance(stream, Aggregate) else stream
         if not isinstance(name, str) or name not in self._streams:
             msg = (
-                f"handler {self._name}: it is over the streams {sorted(self._streams)}, and not over {name!r}; "
-                "add it to those that create_handler gets"
+                f"handler {self._name}: it is over the streams {sorted(self._streams)}, "
+                f"and not over {name!r}; add it to those that create_handler gets"
             )
             raise ConfigurationError(msg)
         return name

@@ -11,9 +11,7 @@ from runtime.errors import (
     CommandError,
     ConfigurationError,
     FieldProblem,
-    GapError,
     InvalidInputError,
-    VersionError,
 )
 from runtime.event_store.appending import as_events, conflict, prepared
 from runtime.event_store.checks import check_version
@@ -205,7 +203,8 @@ class Commands(Generic[EventT, StateT]):
     def _attempt(self, call: _Call[EventT, StateT], loaded: Loaded[StateT]) -> Loaded[StateT] | _Lost:
         repository = self.repository
         try:
-            self._check_expected(call, loaded)
+            if call.expected_version is not None:
+                repository.check_expected(call.expected_version, loaded)
             with deciding(call.key, repository.context.provider) as decision:
                 events = as_events(call.decide(repository.handed_out(loaded)))
         except CommandError:
@@ -225,14 +224,6 @@ class Commands(Generic[EventT, StateT]):
             return repository.send(ready, guards, record)
         except AppendRefusedError as refused:
             return _Lost(refused, {call.key: loaded.version, **guards})
-
-    def _check_expected(self, call: _Call[EventT, StateT], loaded: Loaded[StateT]) -> None:
-        expected = call.expected_version
-        if expected is None or expected == loaded.version:
-            return
-        if expected > loaded.version:
-            raise GapError(call.key.pk, expected, loaded.version)
-        raise VersionError(call.key.pk, expected, self.repository.behind(call.key, expected))
 
     def _done_before(
         self, call: _Call[EventT, StateT], loaded: Loaded[StateT], found: CommandRecord | None = None

@@ -24,16 +24,17 @@ import json
 import re
 import zlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.commit import Commit
+from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text
 from runtime.store.codec import opened, sealed
 from runtime.store.item_size import item_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from runtime.store.values import Row
 
@@ -42,7 +43,6 @@ __all__ = [
     "ERASED_AT",
     "EVENTS",
     "LAST",
-    "MAX_EVENT_VERSION",
     "blank_columns",
     "commit_in",
     "commit_row",
@@ -53,7 +53,6 @@ __all__ = [
     "types_in",
 ]
 
-MAX_EVENT_VERSION: Final = 9_999_999_999
 BEHIND_COMMITS: Final = ":"
 """The first text behind all digits."""
 
@@ -65,11 +64,8 @@ _CLOSES: Final = "closes"
 _PERSONAL: Final = (_ZIPPED, "by", "append", "meta", "state", "fold")
 
 _WRITE_UNIT: Final = 1024  # bytes
-_MAX_TYPE: Final = 255
-_MAX_APPEND_ID: Final = 255
 _LEVEL: Final = 6
 _SORT_KEY: Final = re.compile("[0-9]{10}")
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def place_key(version: int) -> str:
@@ -99,7 +95,7 @@ def commit_row(
     Raises:
         InvalidInputError: The commit cannot be stored; the message names the field.
     """
-    _check(commit)
+    check_commit(commit)
     row: Row = {
         "pk": commit.key.pk,
         "sk": place_key(commit.first),
@@ -111,15 +107,15 @@ def commit_row(
     if commit.user_id is not None:
         row["by"] = commit.user_id
     if commit.metadata:
-        row["meta"] = _json(dict(commit.metadata), "metadata")
+        row["meta"] = json_text(dict(commit.metadata), "metadata")
     if commit.closes:
         return row | {_CLOSES: True}
     row["types"] = sealed(set(commit.types), path="types")
     size = item_size(row)
-    text = _json([_stored(event) for event in commit.events], EVENTS)
+    text = events_json(commit.events)
     state: Row = {}
     if commit.fold is not None:
-        state = {"state": _json(commit.state, "state"), "fold": commit.fold}
+        state = {"state": json_text(commit.state, "state"), "fold": commit.fold}
     forms = _forms(text, size + item_size(state))
     events = min(forms, key=lambda form: _units(size + item_size(form)))  # the first of equal ones: text
     if size + item_size(events) > limit:
@@ -178,7 +174,7 @@ def _commit(row: Row, text: str | None) -> Commit:
         msg = "its sort key is no version in ten digits"
         raise ValueError(msg)
     closes = is_closing(row)
-    events = () if closes else tuple(map(_event, json.loads(events_text(row) if text is None else text)))
+    events = () if closes else events_of(events_text(row) if text is None else text)
     state = row.get("state")
     found = Commit(
         key=Key.of_pk(row["pk"]),
@@ -226,85 +222,16 @@ def blank_columns(types: Sequence[str], now: datetime) -> tuple[Row, tuple[str, 
         types: The names of the events.
         now: When it is erased.
     """
-    return {EVENTS: _json([[name] for name in types], EVENTS), ERASED_AT: time_text(now)}, _PERSONAL
-
-
-def _check(commit: Commit) -> None:
-    problems = [*_key_problems(commit), *_event_problems(commit)]
-    if not isinstance(commit.append_id, str) or not 1 <= len(commit.append_id) <= _MAX_APPEND_ID:
-        message = f"must be text of 1 to {_MAX_APPEND_ID} characters, got {commit.append_id!r}"
-        problems.append(FieldProblem("append_id", message))
-    if commit.at.tzinfo is None:
-        problems.append(FieldProblem("at", f"must have a time zone, got {commit.at.isoformat()}"))
-    if not all(isinstance(part, str) for pair in commit.metadata.items() for part in pair):
-        problems.append(FieldProblem("metadata", "must be text by text"))
-    if commit.user_id is not None and not isinstance(commit.user_id, str):
-        problems.append(FieldProblem("user_id", f"must be text or None, got {commit.user_id!r}"))
-    if problems:
-        raise InvalidInputError(problems)
-
-
-def _key_problems(commit: Commit) -> Iterable[FieldProblem]:
-    try:
-        is_same = Key.of_pk(commit.key.pk) == commit.key
-    except InvalidInputError:
-        is_same = False
-    if not is_same:
-        yield FieldProblem("key", f"must have a stream and a tenant without #, got {tuple(commit.key)!r}")
-    if not isinstance(commit.first, int) or not 1 <= commit.first <= commit.last <= MAX_EVENT_VERSION:
-        message = (
-            f"must be a version from 1 on, and the last one at most {MAX_EVENT_VERSION}, got {commit.first!r}"
-        )
-        yield FieldProblem("first", message)
-
-
-def _event_problems(commit: Commit) -> Iterable[FieldProblem]:
-    if bool(commit.events) is commit.closes:
-        message = (
-            "must not be empty" if not commit.closes else "must be empty where the commit closes an aggregate"
-        )
-        yield FieldProblem(EVENTS, message)
-    for number, event in enumerate(commit.events):
-        if not isinstance(event.type, str) or not 1 <= len(event.type) <= _MAX_TYPE:
-            message = f"must be text of 1 to {_MAX_TYPE} characters, got {event.type!r}"
-            yield FieldProblem(f"{EVENTS}[{number}].type", message)
-        if not isinstance(event.body, dict):
-            message = f"must be a dict of JSON values, got {type(event.body).__name__}"
-            yield FieldProblem(f"{EVENTS}[{number}].body", message)
-
-
-def _stored(event: StoredEvent) -> list[Any]:
-    if event.schema:
-        return [event.type, event.body, event.schema]
-    return [event.type, event.body]
-
-
-def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON
-    name: Any
-    rest: list[Any]
-    name, *rest = stored
-    body = rest[0] if rest else {}  # of a blanked event its name is left
-    schema = rest[1] if len(rest) > 1 else 0
-    if not isinstance(name, str) or not isinstance(body, dict) or not isinstance(schema, int):
-        msg = "an event is no [type, body, schema]"
-        raise TypeError(msg)
-    return StoredEvent(name, body, schema)
-
-
-def _json(value: Any, field: str) -> str:  # noqa: ANN401 - what may be JSON
-    try:
-        text = _ENCODER.encode(value)
-        text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        # The text of some of these quotes the value.
-        message = f"must hold JSON values, and text that is Unicode ({type(error).__name__})"
-        raise InvalidInputError([FieldProblem(field, message)]) from None
-    return text
+    return {EVENTS: json_text([[name] for name in types], EVENTS), ERASED_AT: time_text(now)}, _PERSONAL
 
 
 def time_text(moment: datetime) -> str:
-    """UTC, to the microsecond; a text that sorts as the times do."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    """UTC, to the microsecond; a text that sorts as the times do.
+
+    >>> time_text(datetime(2026, 1, 2, 3, 4, 5, 6789, UTC))
+    '2026-01-02T03:04:05.006789Z'
+    """
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _units(size: int) -> int:

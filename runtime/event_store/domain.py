@@ -75,7 +75,7 @@ class Domain:
         reaction: bool = False,
         cursors: Cursors | None = None,
     ) -> EventHandler:
-        """A handler: what fills a read model, or reacts to events. Register its callbacks with `EventHandler.handle`.
+        """Make a handler, which fills a read model or reacts to events; then `EventHandler.handle`.
 
         Example:
             >>> posts_model = domain.create_handler("posts-model", [post, user])
@@ -84,20 +84,22 @@ class Domain:
             bookmark: The name that its progress is kept under, or a `MemoryBookmark`.
             streams: The aggregates whose events it is shown, or the names of their streams.
             tail_stream: Begin behind what is there when it is started for the very first time.
-            always_tail_stream: Begin behind what is there each time that a process starts it. Refused in Lambda.
-            continue_on_error: Tell ``provider.on_error`` what a callback raises, and go on behind the event. Default:
-                the event is tried again, and stays in front of its own aggregate.
-            attempts: So often one event fails, over a minute at least, before its aggregate is parked. Default: 10.
-            exclusive: Never two turns at a time at one aggregate, at one more write unit a turn. Default: two may
-                overlap where several processes or several invocations work on one aggregate.
-            reaction: It executes commands: it has one generation, is left out of rebuilds, and the ids of its commands
-                do not expire.
-            cursors: Where its progress is kept by aggregate, such as in the read model's own database. Default: where
-                the provider keeps it.
+            always_tail_stream: Begin behind what is there each time that a process starts it. Refused in
+                Lambda.
+            continue_on_error: Tell ``provider.on_error`` what a callback raises, and go on behind the event.
+                Default: the event is tried again, and stays in front of its own aggregate.
+            attempts: So often one event fails, over a minute at least, before its aggregate is parked.
+                Default: 10.
+            exclusive: Never two turns at a time at one aggregate, at one more write unit a turn. Default: two
+                may overlap where several processes or several invocations work on one aggregate.
+            reaction: It executes commands: it has one generation, is left out of rebuilds, and the ids of its
+                commands do not expire.
+            cursors: Where its progress is kept by aggregate, such as in the read model's own database.
+                Default: where the provider keeps it.
 
         Raises:
-            ConfigurationError: No streams, an unknown one, a name that cannot be used or is taken, or ``attempts``
-                is below 1.
+            ConfigurationError: No streams, an unknown one, a name that cannot be used or is taken, or
+                ``attempts`` is below 1.
         """
         from runtime.event_store.handler import create_handler  # noqa: PLC0415 - a writer needs none
         from runtime.event_store.options import HandlerOptions  # noqa: PLC0415
@@ -110,7 +112,7 @@ class Domain:
             exclusive=exclusive,
             reaction=reaction,
         )
-        return create_handler(self.context, self.handlers, bookmark, streams, options, cursors)
+        return create_handler(self.context, self.handlers, bookmark, streams, options, cursors=cursors)
 
     def transaction(self, *, source: str | None = None) -> Transaction:
         """Append to several aggregates, all or nothing: a ``with`` block; see `Transaction`.

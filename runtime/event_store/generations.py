@@ -31,7 +31,7 @@ class HandlerRows(Protocol):
         ...
 
     def write_handler(self, name: str, columns: Mapping[str, Any], *, revision: str | None) -> bool:
-        """Put a handler's row in place of the one with a ``revision``; False where that is not there any more.
+        """Put a handler's row in place of the one with a ``revision``; False where that is gone.
 
         Args:
             name: The handler's.
@@ -118,7 +118,7 @@ class Generations:
         raise ContentionError(msg)
 
     def move(self, position: str) -> None:
-        """Note where whoever pulls goes on: one write, where nobody else has changed the row since it was read."""
+        """Note where whoever pulls goes on: one write, unless somebody else has changed the row meanwhile."""
         row = self._row
         if row is not None:
             after = replace(Registration.of(row), position=position)

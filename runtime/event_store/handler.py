@@ -19,7 +19,6 @@ from runtime.event_store.feed.memory_progress import MemoryProgress
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
 from runtime.event_store.generations import Generations
-from runtime.event_store.options import HandlerOptions
 from runtime.event_store.tenants import check_access, key_of
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.feed.rebuild import Rebuilt
     from runtime.event_store.loaded import Loaded
+    from runtime.event_store.options import HandlerOptions
     from runtime.event_store.registration import Registration
     from runtime.event_store.run import Run
 
@@ -51,11 +51,11 @@ _LONGEST_LOOK: Final = 0.5
 class EventHandler:
     """A read model's populator, or a reaction. Made by `Domain.create_handler`.
 
-    It is shown each aggregate's events in order, each at least once. Between aggregates there is no order but what
-    `EventMeta.timestamp` says; `MemoryProvider` alone keeps one of all events.
+    It is shown each aggregate's events in order, each at least once. Between aggregates there is no order but
+    what `EventMeta.timestamp` says; `MemoryProvider` alone keeps one of all events.
 
-    Where its progress is kept by aggregate, an event that fails stays in front of its own aggregate: the others go on.
-    In Lambda the table's stream shows it what is new; elsewhere `run_once` or `start` does.
+    Where its progress is kept by aggregate, an event that fails stays in front of its own aggregate: the
+    others go on. In Lambda the table's stream shows it what is new; elsewhere `run_once` or `start` does.
 
     Attributes:
         context: The domain that it is of.
@@ -92,9 +92,9 @@ class EventHandler:
             self._callbacks.streams,
             options,
             lambda: context.provider,
-            Generations(self._name, self.cursors),
-            self._memory,
-            self._showing.tell,
+            generations=Generations(self._name, self.cursors),
+            memory=self._memory,
+            tell=self._showing.tell,
         )
         self._poller = Poller(f"handler {self._name}", self._poll)
         self._idle, self._after_error = _IDLE, _AFTER_ERROR
@@ -147,11 +147,12 @@ class EventHandler:
         Args:
             stream: The aggregate, or the name of its stream.
             event: The class of the event, or a name that it is, or was, stored under.
-            callback: Gets the aggregate's id, the event, and what else is known of it. Default: what is decorated.
+            callback: Gets the aggregate's id, the event, and what else is known of it. Default: what is
+                decorated.
 
         Raises:
-            ConfigurationError: The handler is not over the stream, the stream has no such event, or the callback
-                is no function.
+            ConfigurationError: The handler is not over the stream, the stream has no such event, or the
+                callback is no function.
         """
         if callback is None:
             self._callbacks.check(stream, event)
@@ -185,16 +186,17 @@ class EventHandler:
     def run_once(self) -> Run:
         """Handle everything that is there, whether or not the handler was started.
 
-        Runs of one process come one after the other. In two processes they may overlap: what the handler has seen
-        is kept by aggregate, so nothing is left out, and what overlaps is shown twice.
+        Runs of one process come one after the other. In two processes they may overlap: what the handler has
+        seen is kept by aggregate, so nothing is left out, and what overlaps is shown twice.
 
         Returns:
             What was done, over all pages.
 
         Raises:
-            Exception: What a callback raised, untouched, when everything else has been handled: the first one,
-                where several have failed. What failed is tried again by the next run. With ``continue_on_error``, and
-                where an aggregate was parked, nothing is raised: the result says so, and the provider was told.
+            Exception: What a callback raised, untouched, when everything else has been handled: the first
+                one, where several have failed. What failed is tried again by the next run. With
+                ``continue_on_error``, and where an aggregate was parked, nothing is raised: the result says
+                so, and the provider was told.
             StoreUnavailableError: The provider is out of reach.
             ConfigurationError: ``always_tail_stream`` in Lambda; or the provider cannot tell what is new.
             BadRequestError: One of the handler's own callbacks has called it.
@@ -211,16 +213,16 @@ class EventHandler:
 
         Args:
             idle: Seconds until it looks again after it has found nothing. Default: 1.
-            after_error: Seconds until what failed is tried again: an event, or the whole run where the provider
-                or the read model is out of reach. Default: 10.
+            after_error: Seconds until what failed is tried again: an event, or the whole run where the
+                provider or the read model is out of reach. Default: 10.
 
         Raises:
             ConfigurationError: This is Lambda, where the table's stream shows the handler what is new.
         """
         if is_in_lambda():
             msg = (
-                f"handler {self._name}: a thread cannot poll in Lambda, which stands still between invocations; list "
-                "the handler in EventModule(handlers=[...]), and the table's stream calls it"
+                f"handler {self._name}: a thread cannot poll in Lambda, which stands still between "
+                "invocations; list it in EventModule(handlers=[...]), and the table's stream calls it"
             )
             raise ConfigurationError(msg)
         self._idle, self._after_error = idle, after_error
@@ -233,16 +235,17 @@ class EventHandler:
             timeout: Seconds to wait for that. Default: as long as it takes.
 
         Returns:
-            Whether the run has ended. A callback that stops its own handler gets False: its run goes on to its end.
+            Whether the run has ended. A callback that stops its own handler gets False: its run goes on to
+            its end.
         """
         return self._poller.stop(timeout)
 
     def reset(self) -> None:
         """Forget the position in memory: the next run reads it again, and goes on there.
 
-        Nothing is shown again by that, as what was seen is kept by aggregate; for that, `build` another generation.
-        A handler with a `MemoryBookmark` has nothing else that it could read: it begins anew; and one with
-        ``always_tail_stream`` begins behind what is there.
+        Nothing is shown again by that, as what was seen is kept by aggregate; for that, `build` another
+        generation. A handler with a `MemoryBookmark` has nothing else that it could read: it begins anew; and
+        one with ``always_tail_stream`` begins behind what is there.
 
         Raises:
             BadRequestError: One of the handler's own callbacks has called it.
@@ -250,14 +253,14 @@ class EventHandler:
         self._follower.forget()
 
     def get_position(self) -> str:
-        """Where the next run goes on; empty for the beginning. Opaque, and only ever a place to go on reading."""
+        """Where the next run goes on reading; empty for the beginning. Opaque."""
         return self._follower.pull.position()
 
     def set_position(self, position: str) -> None:
         """Let the next run go on at a position, and keep it.
 
-        An earlier one costs reads: what was seen is not shown again. A later one leaves out what lies between,
-        until its aggregates move on, or a `rebuild`.
+        An earlier one costs reads: what was seen is not shown again. A later one leaves out what lies
+        between, until its aggregates move on, or a `rebuild`.
 
         Args:
             position: What `get_position` returned; empty for the beginning.
@@ -275,7 +278,7 @@ class EventHandler:
 
     @property
     def generation(self) -> int:
-        """The generation that queries look at, at most 30 seconds old; `EventMeta.generation` is what a call is for."""
+        """The generation that queries look at, at most 30 seconds old; a callback goes by its `EventMeta`."""
         current = self._follower.generations.current()
         return 1 if current is None else current.live
 
@@ -291,7 +294,8 @@ class EventHandler:
             Its number.
 
         Raises:
-            BadRequestError: One is being built already, the one before was not retired, or this is a reaction.
+            BadRequestError: One is being built already, the one before was not retired, or this is a
+                reaction.
         """
         return self._follower.begin_generation()
 
@@ -300,8 +304,9 @@ class EventHandler:
     ) -> Rebuilt:
         """Show one page of all aggregates, from the beginning, beside whatever comes in live.
 
-        It is for the generation that is being built; without one for the live one, which is shown what it has not
-        seen: what was there before the handler, or what a stream has lost. Segments may be done side by side.
+        It is for the generation that is being built; without one for the live one, which is shown what it has
+        not seen: what was there before the handler, or what a stream has lost. Segments may be done side by
+        side.
 
         Example:
             >>> page = posts_model.rebuild()
@@ -314,12 +319,12 @@ class EventHandler:
             resume_from: ``resume_token`` of the page before, of the same segment. Default: its first page.
 
         Returns:
-            What became of the page. Where something failed on it, its token comes back: go on, and it is tried
-            again, a little later each time.
+            What became of the page. Where something failed on it, its token comes back: go on, and it is
+            tried again, a little later each time.
 
         Raises:
-            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile; or this is a
-                reaction.
+            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile; or
+                this is a reaction.
             InvalidInputError: An argument is out of range.
         """
         self._follower.refuse_reaction("rebuild")
@@ -332,7 +337,8 @@ class EventHandler:
             Its number.
 
         Raises:
-            BadRequestError: None is being built, its scan is not through, or it is parked somewhere or has failed.
+            BadRequestError: None is being built, its scan is not through, or it is parked somewhere or has
+                failed.
         """
         return self._follower.switch()
 
@@ -353,8 +359,8 @@ class EventHandler:
     def has_seen(self, stream: Aggregate[Any, Any] | str, loaded: Loaded[Any]) -> bool:
         """Whether the read model is at least at ``loaded``. Exact, and about this one aggregate.
 
-        One read of its cursor; one more where the cursor is behind, since what is none of the handler's events does
-        not move it.
+        One read of its cursor; one more where the cursor is behind, since what is none of the handler's
+        events does not move it.
 
         Args:
             stream: The aggregate, or the name of its stream.
@@ -478,7 +484,8 @@ class EventHandler:
             generation: Of the read model that this is for.
 
         Returns:
-            True where its callback has worked, False where it failed and is passed over, None where it has none.
+            True where its callback has worked, False where it failed and is passed over, None where it has
+            none.
 
         Raises:
             Exception: Whatever the callback raises, or that nothing reads the event. The provider was told.
@@ -522,13 +529,15 @@ def create_handler(
     bookmark: str | MemoryBookmark,
     streams: Sequence[Aggregate[Any, Any] | str],
     options: HandlerOptions,
+    *,
     cursors: Cursors | None = None,
 ) -> EventHandler:
     """A handler of a domain; see `Domain.create_handler`.
 
     Args:
         context: The domain.
-        taken: The domain's handlers by their names; the new one is put there, unless it has a `MemoryBookmark`.
+        taken: The domain's handlers by their names; the new one is put there, unless it has a
+            `MemoryBookmark`.
         bookmark: What its progress is kept under.
         streams: The aggregates whose events it is shown, or the names of their streams.
         options: How it goes about them.
@@ -538,7 +547,7 @@ def create_handler(
         ConfigurationError: No streams, an unknown one, or a name that cannot be used or is taken.
     """
     if not isinstance(bookmark, MemoryBookmark) and checked_name(bookmark) in taken:
-        msg = f"the domain has a handler {bookmark!r} already; two would share their progress: name one of them anew"
+        msg = f"the domain has a handler {bookmark!r} already, and two would share their progress; rename one"
         raise ConfigurationError(msg)
     if isinstance(streams, str | Aggregate):
         msg = f"handler {bookmark!r}: its streams must be a list, got {streams!r}"

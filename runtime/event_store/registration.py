@@ -1,4 +1,4 @@
-"""What is known of a handler as a whole: since when there is it, which generations it has, how far its scans are.
+"""What is known of a handler as a whole: its generations, and how far their scans are.
 
 A generation is one build of a read model. One of them is live: it is what queries look at. A new one is built
 beside it, scanned full, switched to, and then the old one is retired. All that are not retired are fed.
@@ -82,8 +82,8 @@ class Registration:
         """
         if self.building is not None:
             msg = (
-                f"{name}: generation {self.building} is being built already; switch to it, or give it up with "
-                f"retire({self.building})"
+                f"{name}: generation {self.building} is being built already; switch to it, or give it up "
+                f"with retire({self.building})"
             )
             raise BadRequestError(msg)
         if self.retiring is not None:
@@ -108,15 +108,13 @@ class Registration:
             return self.live
         if self.built_at is not None and (age := now - self.built_at) < SETTLED_AFTER:
             msg = (
-                f"{name}: generation {self.building} was begun {age.total_seconds():.0f} seconds ago, and functions "
-                f"may not feed it yet; scan in {(SETTLED_AFTER - age).total_seconds():.0f} seconds"
+                f"{name}: generation {self.building} was begun {age.total_seconds():.0f} seconds ago, and "
+                f"functions may not feed it yet; scan in {(SETTLED_AFTER - age).total_seconds():.0f} seconds"
             )
             raise BadRequestError(msg)
         return self.building
 
-    def scanned(
-        self, segment: int, total_segments: int, page: Segment, *, is_first: bool
-    ) -> Registration:
+    def scanned(self, segment: int, total_segments: int, page: Segment, *, is_first: bool) -> Registration:
         """Note a page of a scan. Another number of segments is another scan.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in, send
 from runtime.event_store.checks import check_current, check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, check_same, fingerprint, record_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.event_store.commit import CommandRecord
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.loaded import Loaded
+    from runtime.event_store.provider import Provider
     from runtime.event_store.recorded import RecordedEvent
 
 __all__ = ["AggregateRepository"]
@@ -103,7 +104,8 @@ class AggregateRepository(Generic[EventT, StateT]):
         check_version("after", after)
         if until is not None:
             check_version("until", until)
-        return self._events(self.key_of(aggregate_id, tenant, write=False), after, until)
+        key = self.key_of(aggregate_id, tenant, write=False)
+        return self._events(self.context.provider, key, after, until)
 
     def append(
         self,
@@ -139,12 +141,12 @@ class AggregateRepository(Generic[EventT, StateT]):
             OutcomeUnknownError: The store gave no answer: the events may have been appended.
         """
         check_command_id(command_id)
-        self.check_appendable(loaded)
+        loaded = self.appendable(loaded)
         what = as_events(events)
         if not what:
             return loaded
         ready = prepared(self.aggregate, loaded, what, command_id=command_id, source=source)
-        unmoved = guarded_versions(guards, {loaded.key: loaded.version})
+        unmoved = guarded_versions(self.context.provider, guards, {loaded.key: loaded.version})
         record = None
         if command_id is not None:
             said = [(stored.type, stored.body) for stored in ready.commit.events]
@@ -171,11 +173,12 @@ class AggregateRepository(Generic[EventT, StateT]):
         """An aggregate for a caller, who may do to its state whatever they like."""
         return self._states.handed_out(loaded)
 
-    def check_appendable(self, loaded: Loaded[StateT]) -> None:
-        """Refuse what an append cannot go on.
+    def appendable(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
+        """What an append goes on: ``loaded``, or what is stored where it was made by hand.
 
         Raises:
             InvalidInputError: It is of the past or of another kind of aggregate, or was never read.
+            VersionError: It was made by hand, and is not what is stored; `GapError` where it is beyond that.
             ForbiddenError: The caller may not write there.
         """
         check_current("loaded", loaded)
@@ -183,6 +186,23 @@ class AggregateRepository(Generic[EventT, StateT]):
             message = f"must be an aggregate of {self.aggregate.stream!r}, got {loaded.key.pk}"
             raise InvalidInputError([FieldProblem("loaded", message)])
         check_access(loaded.key, write=True)
+        if loaded.is_proof:
+            return loaded
+        stored = self._states.load(loaded.key)
+        self.check_expected(loaded.version, stored)
+        return self._states.handed_out(stored)
+
+    def check_expected(self, expected: int, stored: Loaded[StateT]) -> None:
+        """Refuse a version that was told, and is not the one that is stored.
+
+        Raises:
+            VersionError: It has passed; the error carries what came next. `GapError`: it is still to come.
+        """
+        pk = stored.key.pk
+        if expected > stored.version:
+            raise GapError(pk, expected, stored.version)
+        if expected < stored.version:
+            raise VersionError(pk, expected, self.behind(stored.key, expected))
 
     def send(
         self, ready: Prepared[StateT], unmoved: Mapping[Key, int], record: CommandRecord | None
@@ -281,8 +301,10 @@ class AggregateRepository(Generic[EventT, StateT]):
             raise InvalidInputError([FieldProblem("at_time", message)])
         return self._states.version_at(key, at_time)
 
-    def _events(self, key: Key, after: int, until: int | None) -> Iterator[RecordedEvent[EventT]]:
-        provider, version = self.context.provider, after
+    def _events(
+        self, provider: Provider, key: Key, after: int, until: int | None
+    ) -> Iterator[RecordedEvent[EventT]]:
+        version = after
         for commit in provider.read(key, after=after, until=until):
             for recorded in recorded_in(self.aggregate, commit, after=after, until=until):
                 version = recorded.meta.version

@@ -11,7 +11,7 @@ from runtime.model.rows import LIFE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_ERROR", "Cursor", "TurnLostError", "error_text"]
+__all__ = ["MAX_ERROR", "Cursor", "CursorPage", "KeptCursor", "TurnLostError", "error_text"]
 
 MAX_ERROR: Final = 2000
 """How many characters of an error's text a cursor row keeps."""
@@ -84,6 +84,44 @@ class Cursor:
     def has_seen(self, version: int) -> bool:
         """Whether the handler is past ``version``."""
         return self.version is not None and self.version >= version
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCursor:
+    """A cursor, as operators list them.
+
+    Attributes:
+        handler: Name of the handler.
+        generation: Of its read model.
+        pk: Partition key of the aggregate.
+        version: Last version that was done; None for none.
+        parked_version: Version that the handler gave up at; None where it is not parked.
+        parked_at: When, in UTC, as ISO 8601.
+        error: Why. It may quote the data.
+    """
+
+    handler: str
+    generation: int
+    pk: str
+    version: int | None
+    parked_version: int | None
+    parked_at: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CursorPage:
+    """One page of cursors.
+
+    Attributes:
+        cursors: Those that were asked for.
+        scanned: How many rows were looked at.
+        resume_token: Goes on after this page; None after the last one.
+    """
+
+    cursors: tuple[KeptCursor, ...]
+    scanned: int
+    resume_token: str | None
 
 
 class TurnLostError(Exception):

@@ -211,7 +211,7 @@ class Turn(Generic[FoundT]):
             if self.row.release(self._held, done):
                 return Outcome.DONE
             if self._held is None:
-                return self._go_on_from(done)
+                return self._overtaken_at(done)
             last = max(last, self.cursor.wanted or 0)
 
     def let_go(self) -> None:
@@ -223,6 +223,9 @@ class Turn(Generic[FoundT]):
     def _show(self, found: FoundT, version: int, done: int | None, *, hold: bool) -> None:
         try:
             self.versions.show(found)
+        except TurnLostError:
+            self._is_open = False
+            raise
         except Exception as error:
             self._is_open = False
             keep = _HOLD if hold else 0
@@ -232,7 +235,7 @@ class Turn(Generic[FoundT]):
                 logger.warning("failure not noted", error=type(problem).__name__)
             raise
 
-    def _go_on_from(self, done: int | None) -> Outcome:
+    def _overtaken_at(self, done: int | None) -> Outcome:
         """No turn was claimed, and the row has changed: it must not stay behind what was shown."""
         for _ in range(_MAX_ROUNDS):
             cursor = self.cursor

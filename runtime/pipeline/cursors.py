@@ -18,14 +18,14 @@ cursor never goes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
 
-from runtime import clock
-from runtime.model.cursor import MAX_ERROR, Cursor, TurnLostError, error_text
+from runtime.model.cursor import Cursor, TurnLostError
+from runtime.model.cursor_writes import CLAIM, CursorWrites
 from runtime.model.rows import LIFE
-from runtime.store.codec import isoformat, opened, sealed
+from runtime.store.codec import opened, sealed
 from runtime.store.port import ConditionFailedError, Put, Set
 
 if TYPE_CHECKING:
@@ -36,15 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CLAIM", "Cursor", "CursorRow", "TurnLostError"]
 
-CLAIM: Final = ("claim", "claimUntil")
-_FAILURE: Final = ("failedVersion", "failedError", "failedSince", "attempts")
-_PARKING: Final = ("parkedVersion", "parkedAt", "parkedError")
 
-
-class CursorRow:
-    """One cursor row in a store, and the writes that may be done to it: a `TurnRow`.
-
-    Read it with `read` or give it a row.
+class CursorRow(CursorWrites):
+    """One cursor row in a store. Read it with `read` or give it a row.
 
     Args:
         store: Where it is.
@@ -71,20 +65,6 @@ class CursorRow:
         self._take(self._store.batch_get([self._place]).get(self._place))
         return self.cursor
 
-    def claim(self, token: str, seconds: float, witness: Check | None = None) -> bool:
-        """Take the turn; False when the row is not as it was read any more.
-
-        The first row of a life is made only while the aggregate exists: what is late for one
-        that was erased must leave nothing behind.
-
-        Args:
-            token: Says who has the turn.
-            seconds: How long the turn may take.
-            witness: What must hold for the first row of a life to be made. Default: nothing.
-        """
-        columns = {"claim": token, "claimUntil": int(clock.seconds() + seconds) + 1}
-        return self._set_as_read(columns, (), witness)
-
     def leave(self, version: int) -> bool:
         """Leave a version to whoever has the turn; False when that has changed since it was read."""
         if (self.cursor.wanted or 0) >= version:
@@ -104,44 +84,13 @@ class CursorRow:
             return (self.cursor.wanted or 0) >= version and self.cursor.is_claimed()
         return True
 
-    def release(self, token: str | None, version: int | None) -> bool:
-        """Let the turn go, with ``version`` done. False when others want a later one done by it first.
-
-        Args:
-            token: Who has the turn; None where none was claimed. Then it holds while the row is as it was
-                read, and False means that it is not.
-            version: Last version that was done; None for none.
-
-        Raises:
-            TurnLostError: Somebody else has the turn: this one has taken longer than it said.
-        """
-        return self._end(token, version, {}, (*CLAIM, "wanted", *_FAILURE), _wanted_up_to(version))
-
-    def advance(self, token: str, version: int, *, resume: int | None = None) -> None:
-        """Note that ``version`` is done, and keep the turn."""
-        self._end(token, version, {}, (), resume=resume)
-
-    def let_go(self, token: str | None, version: int | None, *, resume: int | None = None) -> None:
-        """Let the turn go half-way, with ``version`` done; what others want stays on the row."""
-        self._end(token, version, {}, CLAIM, resume=resume)
-
     def unpark(self, token: str, version: int | None, unmoved: Check | None = None) -> bool:
-        """`release` of a parked handler that has caught up; False when a later version has come meanwhile.
-
-        Args:
-            token: Who has the turn.
-            version: Last version that was done.
-            unmoved: What holds while none has come. Default: that nobody has left one on the row.
-
-        Raises:
-            TurnLostError: See `release`.
-        """
-        remove = (*CLAIM, "wanted", *_FAILURE, *_PARKING)
+        """See `CursorWrites.unpark`. With a check, it is part of a transaction."""
         if unmoved is None:
-            return self._end(token, version, {}, remove, _wanted_up_to(version))
+            return super().unpark(token, version)
         columns = {"version": version, **self._life_column()}
         mine = Attr("claim").eq(token)
-        write = Set(place=self._place, columns=columns, remove=remove, condition=mine, label="cursor")
+        write = Set(place=self._place, columns=columns, remove=self._unparked, condition=mine, label="cursor")
         try:
             self._store.write(write, unmoved)
         except ConditionFailedError as failure:
@@ -150,80 +99,16 @@ class CursorRow:
             return False
         return True
 
-    def fail(
-        self,
-        token: str | None,
-        version: int | None,
-        failed: int,
-        error: Exception,
-        hold: float = 0,
-        *,
-        resume: int | None = None,
-    ) -> None:
-        """Note that ``failed`` has failed, with ``version`` done. Nothing is counted yet; see `count`.
-
-        Args:
-            token: Who has the turn; None where none was claimed: then a row that says so already stays.
-            version: Last version that was done; None for none.
-            failed: Version that failed.
-            error: Why. It may quote the data, so it goes into this row and nowhere else.
-            hold: Seconds for which the turn is kept for the same token to try again; 0 lets it go.
-            resume: Where the commit begins that ``version`` is in the middle of.
-        """
-        cursor, text = self.cursor, error_text(error)
-        is_known = (cursor.version, cursor.failed_version, cursor.failed_error) == (version, failed, text)
-        if token is None and is_known:
-            return
-        columns: dict[str, Any] = {"failedVersion": failed, "failedError": text}
-        remove = () if hold else CLAIM
-        if hold:
-            columns["claimUntil"] = int(clock.seconds() + hold) + 1
-        if cursor.failed_version != failed or cursor.failed_since is None:
-            columns["failedSince"] = int(clock.seconds())
-            remove = (*remove, "attempts")
-        self._end(token, version, columns, remove, resume=resume)
-
-    def count(self) -> bool:
-        """Count the failure that the row tells of; False when the row is not as it was read any more."""
-        return self._set_as_read({"attempts": self.cursor.attempts + 1}, ())
-
-    def park(self, version: int, error: str, witness: Check | None = None) -> bool:
-        """Stop the handler at ``version``; False when the row is not as it was read any more. See `claim`."""
-        return self._set_as_read(_parking(version, error), (*CLAIM, *_FAILURE), witness)
-
-    def park_again(
-        self, token: str, done: int | None, version: int, error: str, *, resume: int | None = None
-    ) -> None:
-        """Let the turn at a parked handler go, which fails at ``version`` now."""
-        self._end(token, done, _parking(version, error), (*CLAIM, *_FAILURE), resume=resume)
-
-    def skip(self, token: str, version: int, error: str, *, resume: int | None = None) -> None:
-        """Pass ``version`` over, and say so in the row, during a turn."""
+    def _with_skipped(self, entry: dict[str, Any]) -> Any:  # noqa: ANN401 - a sealed list
         entries = opened(self.row["skipped"]) if self.row and "skipped" in self.row else []
-        entry = {"version": version, "at": isoformat(clock.now()), "error": error}
-        value = sealed([*entries, entry], path="skipped")
-        self._end(token, version, {"skipped": value}, (), resume=resume)
+        return sealed([*entries, entry], path="skipped")
 
-    def _end(
-        self,
-        token: str | None,
-        version: int | None,
-        columns: dict[str, Any],
-        remove: tuple[str, ...],
-        more: ConditionBase | None = None,
-        *,
-        resume: int | None = None,
+    def _change_mine(
+        self, token: str, columns: dict[str, Any], remove: tuple[str, ...], wanted_up_to: int | None
     ) -> bool:
-        if version is not None:
-            columns = {"version": version, **columns}
-            if resume is not None:
-                columns["resume"] = resume
-            else:
-                remove = (*remove, "resume")
-        if token is None:
-            return self._set_as_read(columns, remove)
-        mine = Attr("claim").eq(token)
-        condition = mine if more is None else mine & more
+        condition: ConditionBase = Attr("claim").eq(token)
+        if wanted_up_to is not None:
+            condition &= Attr("wanted").not_exists() | Attr("wanted").lte(wanted_up_to)
         write = Set(place=self._place, columns=columns, remove=remove, condition=condition)
         try:
             self._store.write(write)
@@ -233,6 +118,7 @@ class CursorRow:
                 self._take(row)
                 return False
             # The first answer may have got lost, and the SDK have tried again: then it is done.
+            version = columns.get("version")
             if row is None or version is None or (row.get("version") or 0) < version:
                 raise TurnLostError from failure
             self._take(row)
@@ -253,10 +139,9 @@ class CursorRow:
     def _life_column(self) -> dict[str, Any]:
         return {} if self._life is None else {LIFE: self._life}
 
-    def _set_as_read(
+    def _change_as_read(
         self, columns: dict[str, Any], remove: tuple[str, ...], witness: Check | None = None
     ) -> bool:
-        """Change the row, if it is as it was read; where there is none yet, of this life, make it."""
         columns = columns | self._life_column()
         writes: list[Write]
         if self.row is None or self.is_foreign:  # the first row of a life, in place of what another has left
@@ -285,16 +170,3 @@ class CursorRow:
         elif isinstance(write, Set):
             row = {"pk": self._place.pk, "sk": self._place.sk, **(self.row or {}), **write.columns}
             self._take({name: value for name, value in row.items() if name not in write.remove})
-
-
-def _wanted_up_to(version: int | None) -> ConditionBase:
-    """That nobody wants a version beyond this one."""
-    return Attr("wanted").not_exists() | Attr("wanted").lte(version or 0)
-
-
-def _parking(version: int, error: str) -> dict[str, Any]:
-    return {
-        "parkedVersion": version,
-        "parkedAt": isoformat(clock.now()),
-        "parkedError": error[:MAX_ERROR],
-    }

@@ -146,6 +146,8 @@ class Repair(Generic[FoundT]):
                     break
                 except _FailedError as failure:
                     return self._outcome(failure.version, failure.error)
+                finally:
+                    turn.row.close()
                 return self._outcome(None, None)
         msg = f"somebody else is at work on the cursor of {self._name}; repeat the call"
         raise ContentionError(msg)

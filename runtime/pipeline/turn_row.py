@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from runtime.model.cursor import Cursor
     from runtime.store.port import Check
 
@@ -12,15 +14,19 @@ __all__ = ["TurnRow"]
 
 
 class TurnRow(Protocol):
-    """One cursor row. `runtime.pipeline.cursors.CursorRow` says of each method what it does.
-
-    Every write holds only while the row is as it was read, or the turn is still ``token``'s; None stands
-    for no claim. After a write, `cursor` is what was written.
-    """
+    """One cursor row. `runtime.model.cursor_writes.CursorWrites` says of each method what it does."""
 
     @property
     def cursor(self) -> Cursor:
         """Where the handler was when the row was read, or written, last."""
+        ...
+
+    def showing(self) -> AbstractContextManager[object]:
+        """Around each version that a handler is shown."""
+        ...
+
+    def close(self) -> None:
+        """Undo what a turn has left open."""
         ...
 
     def read(self) -> Cursor:

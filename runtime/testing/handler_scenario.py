@@ -1,4 +1,4 @@
-"""Given a handler, deliver events as a feed does: in order by aggregate, repeated, and otherwise as it comes."""
+"""Given a handler, deliver events as a feed does: in order by aggregate, and otherwise as it comes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime.event_store.repository import AggregateRepository
 from runtime.event_store.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
     from runtime.event_store.address import Key
@@ -29,12 +29,13 @@ _MAX_ROUNDS: Final = 100
 
 
 class HandlerScenario:
-    """Given a handler and what has happened, deliver it as a feed does. It needs no store and takes milliseconds.
+    """Given a handler and what has happened, deliver it as a feed does. It needs no store.
 
-    A feed shows each aggregate's events in order. It may show what it has shown once more: a whole turn, from its
-    beginning to its end. Between aggregates it keeps no order. A read model has to come out the same.
+    A feed shows each aggregate's events in order. It may show what it has shown once more: a whole turn, from
+    its beginning to its end. Between aggregates it keeps no order. A read model has to come out the same.
 
-    What a reaction appends stays in the scenario, whichever provider its commands have, and is delivered as well.
+    What a reaction appends stays in the scenario, whichever provider its commands have, and is delivered as
+    well.
 
     Example:
         >>> scenario = HandlerScenario(posts_model).given(post, "p1", PostCreated("u1", "hi"), PostArchived())
@@ -80,9 +81,9 @@ class HandlerScenario:
 
         Args:
             times: How often each turn is shown. Default: once.
-            shuffled: Whether aggregates come in any order, their turns are of any length, and the turns of different
-                ones come between each other. Within an aggregate the order stays. Default: in the order in which it
-                was given.
+            shuffled: Whether aggregates come in any order, their turns are of any length, and the turns of
+                different ones come between each other. Within an aggregate the order stays. Default: in the
+                order in which it was given.
             seed: Which of the many orders: the same one gives the same. Default: 0.
 
         Returns:
@@ -109,8 +110,8 @@ class HandlerScenario:
                     for _ in range(times if chance is None else 1):
                         total = sum((self._show(*one) for one in turn), total)
         msg = (
-            f"{self._handler.name} has been shown {total.fetched} events, and its callbacks append ever more to the "
-            "streams that it is over: it reacts to itself"
+            f"{self._handler.name} has been shown {total.fetched} events, and its callbacks append ever more "
+            "to the streams that it is over: it reacts to itself"
         )
         raise ConfigurationError(msg)
 
@@ -136,10 +137,11 @@ def _shuffled(
     left: dict[Key, list[list[tuple[Commit, int]]]] = {}
     for key, own in events.items():
         turns = left[key] = []
-        while own:
-            length = chance.randint(1, len(own))
-            turns += [own[:length]] * times
-            own = own[length:]
+        begin = 0
+        while begin < len(own):
+            end = chance.randint(begin + 1, len(own))
+            turns += [own[begin:end]] * times
+            begin = end
     while left:
         key = chance.choice(list(left))
         yield left[key].pop(0)

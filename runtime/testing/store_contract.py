@@ -616,7 +616,7 @@ class StoreContract:
         assert named.rows == [{"sk": "3"}, {"sk": "2"}, {"sk": "1"}]
 
     def test_an_index_may_hold_further_columns(self, store: Store, table: str) -> None:
-        held = {"feed": "7", "feedAt": "t1", "last": 3, "types": _sealed({"a", "b"})}
+        held: Row = {"feed": "7", "feedAt": "t1", "last": 3, "types": _sealed({"a", "b"})}
         _put(store, table, "1", **held, text="s")
         _put(store, table, "2", feed="7", feedAt="t2")
         _put(store, table, "3", feed="8", feedAt="t1")

@@ -82,7 +82,7 @@ class Blog:
         self.post_commands: Commands[PostEvent, dict[str, Any]] = create_commands(self.domain[post])
 
         @self.post_commands.on(ArchivePost)
-        def archive(command: ArchivePost, current: Loaded[dict[str, Any]]) -> PostEvent:
+        def archive(_: ArchivePost, current: Loaded[dict[str, Any]]) -> PostEvent:
             if not current.exists:
                 msg = "there is no such post"
                 raise CommandError(msg, code="no-post")

@@ -16,9 +16,7 @@ from runtime.errors import (
     VersionConflictError,
     VersionError,
 )
-from runtime.event_store.address import Key
 from runtime.event_store.commands import Retry, create_commands
-from runtime.event_store.loaded import Loaded
 from runtime.event_store.metadata import reacting_to
 from runtime.event_store.provider import AppendRefusedError
 from tests.event_store.blog import (
@@ -39,7 +37,9 @@ from tests.event_store.watched import WatchedProvider
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runtime.event_store.address import Key
     from runtime.event_store.commit import CommandRecord, Commit
+    from runtime.event_store.loaded import Loaded
 
 ANN = CreateUser(name="Ann")
 
@@ -283,13 +283,13 @@ class _Silent(WatchedProvider):
 def test_where_the_provider_cannot_tell_the_winner_it_is_read() -> None:
     provider = _Silent()
     blog = Blog(provider, retry=Retry(attempts=2, longest=0))
-    blog.user_commands("u1", ANN)
+    stale = blog.user_commands("u1", ANN)
     provider.before_append += [
         lambda: blog.users.append(blog.users.get_aggregate("u1"), [UserDisabled(), UserEnabled()])
     ]
     assert blog.user_commands("u1", ToggleUser()).version == 4
     with pytest.raises(VersionError) as lost:
-        blog.users.append(Loaded(Key("users", "u1", "acme"), 1, User()), UserEnabled())
+        blog.users.append(stale, UserEnabled())
     assert lost.value.winner == ()
 
 

@@ -7,17 +7,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.errors import BadRequestError, ConfigurationError, InvalidInputError, UnreadableEventError
-from runtime.event_store.aggregate import create_aggregate
+from runtime.event_store.aggregate import Aggregate, create_aggregate
 from runtime.event_store.bookmark import MemoryBookmark
 from runtime.event_store.commit import Commit
 from runtime.event_store.run import Run
 from runtime.testing.clock import Clock
-from tests.event_store.followed import Blog, PostArchived, PostCreated, Provider, Seen, UserCreated, UserDisabled, post, user
+from tests.event_store.followed import (
+    Blog,
+    PostArchived,
+    PostCreated,
+    Provider,
+    Seen,
+    UserCreated,
+    UserDisabled,
+    post,
+    user,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.event_store.recorded import EventMeta
+
 
 @pytest.fixture
 def blog() -> Blog:
@@ -215,7 +226,9 @@ def test_an_outage_of_the_read_model_parks_nothing_however_long_it_lasts(blog: B
 
 def test_an_event_that_nothing_reads_fails_as_a_callback_does_and_others_go_on(blog: Blog) -> None:
     blog.users("b")
-    newer = create_aggregate(stream="users", events=[UserCreated], create=dict, fold=lambda *_: None, upcasters={"created": [dict]})
+    newer: Aggregate[UserCreated, dict[str, Any]] = create_aggregate(
+        stream="users", events=[UserCreated], create=dict, fold=lambda *_: None, upcasters={"created": [dict]}
+    )
     stored, _ = newer.types.stored(UserCreated(name="x"))
     key = blog.domain[user].get_aggregate("a").key
     blog.provider.append([Commit(key=key, first=1, events=(stored,), append_id="x", at=Clock().now())])
@@ -361,7 +374,9 @@ def test_a_handler_that_could_not_work_is_not_made(
 
 
 def test_an_aggregate_of_another_domain_with_the_same_stream_is_refused(blog: Blog) -> None:
-    twin = create_aggregate(stream="users", events=[UserCreated], create=dict, fold=lambda *_: None)
+    twin: Aggregate[UserCreated, dict[str, Any]] = create_aggregate(
+        stream="users", events=[UserCreated], create=dict, fold=lambda *_: None
+    )
     with pytest.raises(ConfigurationError, match="'users' is no stream of this domain"):
         blog.domain.create_handler("h", [twin])
 

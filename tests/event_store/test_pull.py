@@ -16,7 +16,7 @@ from runtime.event_store.feed.pull import Bell, Pull, Pulled, Rung, is_outage
 from runtime.event_store.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -58,8 +58,11 @@ class Feed:
     def minds(self, _: str, types: Sequence[str] | None) -> bool:
         return types is None or "opened" in types
 
-    def begin(self, keys: Iterable[Key]) -> None:
-        self.prepared.append([one.aggregate_id for one in keys])
+    def generations(self) -> Sequence[int]:
+        return (1,)
+
+    def begin(self, bells: Iterable[Bell]) -> None:
+        self.prepared.append(list(dict.fromkeys(bell.key.aggregate_id for bell in bells)))
 
     def ring(self, bell: Bell) -> Rung:
         one = bell.key.aggregate_id
@@ -244,26 +247,33 @@ def test_with_very_much_open_nothing_new_is_asked_for(monkeypatch: pytest.Monkey
 
 def test_runs_do_not_overlap() -> None:
     feed = Feed()
-    feed.append("a", "b")
+    feed.append("a")
     pull = feed.pull()
-    inside, others = threading.Event(), []
+    meeting = threading.Barrier(2)
+    met: list[bool] = []
 
     def before() -> None:
-        inside.set()
-        others.append(second.is_alive())
+        try:
+            meeting.wait(0.05)  # nobody comes; were there somebody, both would be inside at once
+            met.append(True)
+        except threading.BrokenBarrierError:
+            met.append(False)
 
-    second = threading.Thread(target=lambda: (inside.wait(5), run(pull), others.append("second")))
-    second.start()
-    pull.run(before=before, after=lambda _: others.append("first"))
-    second.join(5)
-    assert others == [True, "first", True, "first", "second"]
-    assert feed.rang == [("a", 1), ("b", 1)]
+    threads = [threading.Thread(target=pull.run, kwargs={"before": before, "after": id}) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(met) == 3
+    assert not any(met)
+    assert feed.rang == [("a", 1)]
 
 
 def test_a_callback_that_runs_its_own_handler_is_refused_instead_of_waiting_for_ever() -> None:
     feed = Feed()
     pull = feed.pull()
-    for inner in (lambda: run(pull), pull.forget, lambda: pull.move("1")):
+    inners: list[Callable[[], Any]] = [lambda: run(pull), pull.forget, lambda: pull.move("1")]
+    for inner in inners:
         with pytest.raises(BadRequestError, match="handler h: a callback or a hook must not run"):
             pull.run(before=inner, after=lambda _: None)
     run(pull)  # and the turn is free again
@@ -290,7 +300,11 @@ def test_a_hook_that_raises_ends_the_run_and_nothing_is_lost() -> None:
     feed = Feed()
     feed.append("a")
     pull = feed.pull()
+
+    def fail(_: Run) -> None:
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        pull.run(before=lambda: None, after=lambda _: 1 // 0)
+        pull.run(before=lambda: None, after=fail)
     assert feed.done == {"a": 1}
     assert run(pull).run == Run()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runtime.errors import BadRequestError
 from runtime.event_store.registration import Registration, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NEW = Registration(started_at=NOON)
@@ -51,14 +55,14 @@ def test_a_number_is_never_used_twice_since_cursors_of_it_are_still_there() -> N
         (lambda: built().retired("h", 7), r"there is no generation 7; fed are \[1, 2\]"),
     ],
 )
-def test_a_step_out_of_order_is_refused_and_says_what_to_do(step, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_step_out_of_order_is_refused_and_says_what_to_do(step: Callable[[], object], message: str) -> None:
     with pytest.raises(BadRequestError, match=f"^h: .*{message}"):
         step()
 
 
 def test_a_scan_waits_until_every_function_knows_of_the_generation() -> None:
     assert NEW.check_scan("h", NOON) == 1
-    with pytest.raises(BadRequestError, match="begun 59 seconds ago.*scan in 1 seconds"):
+    with pytest.raises(BadRequestError, match=r"begun 59 seconds ago.*scan in 1 seconds"):
         built().check_scan("h", NOON + timedelta(seconds=59))
     assert built().check_scan("h", NOON + timedelta(seconds=60)) == 2
 

@@ -11,6 +11,7 @@ from runtime.errors import (
     AggregateErasedError,
     CommandReusedError,
     CorruptStreamError,
+    GapError,
     InvalidInputError,
     StoreUnavailableError,
     UnreadableEventError,
@@ -18,6 +19,7 @@ from runtime.errors import (
 )
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.loaded import Loaded
 from runtime.event_store.recorded import RecordedEvent
 from tests.event_store.blog import (
     Blog,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.loaded import Loaded
 
 BEGIN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 EVENTS: list[list[UserEvent]] = [
@@ -205,6 +206,42 @@ def test_a_number_is_no_proof_of_a_version(blog: Blog) -> None:
     version: Any = 0
     with pytest.raises(InvalidInputError, match=r"loaded: must be what get_aggregate.*got int"):
         blog.users.append(version, UserEnabled())
+
+
+def by_hand(version: int) -> Loaded[User]:
+    """What somebody makes of a version that they were told, and of a state that they guess."""
+    return Loaded(Key("users", "u1", "acme"), version, User(name="Eve"))
+
+
+def test_a_version_that_was_guessed_leaves_no_gap(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    hi = blog.posts.get_aggregate("p1")
+    appended = len(provider.appended)
+
+    def in_a_transaction() -> None:
+        with blog.domain.transaction() as both:
+            both.append(blog.users, by_hand(9), UserEnabled())
+
+    for refused in (
+        lambda: blog.users.append(by_hand(9), UserEnabled()),
+        lambda: blog.posts.append(hi, PostArchived(), guards=[by_hand(9)]),
+        in_a_transaction,
+    ):
+        with pytest.raises(GapError, match="users#u1#acme has come to version 7, and version 9 was expected"):
+            refused()
+    with pytest.raises(VersionError, match="past version 4") as conflict:
+        blog.users.append(by_hand(4), UserEnabled())
+    assert [one.meta.version for one in conflict.value.winner] == [5]
+    with pytest.raises(VersionError, match="past version 4"):
+        blog.posts.append(hi, PostArchived(), guards=[by_hand(4)])
+    assert len(provider.appended) == appended
+
+
+def test_a_version_that_was_guessed_right_goes_on_what_is_stored(blog: Blog) -> None:
+    write(blog)
+    assert blog.users.append(by_hand(7), UserEnabled()).state == User(name="Bob", enabled=True)
+    hi = blog.posts.get_aggregate("p1")
+    assert blog.posts.append(hi, PostArchived(), guards=[by_hand(8)]).version == 1
 
 
 def test_an_event_that_cannot_be_read_again_is_refused(blog: Blog, provider: WatchedProvider) -> None:

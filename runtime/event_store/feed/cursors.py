@@ -7,13 +7,11 @@ known of a handler as a whole is a row ``pk`` = ``$handler``, ``sk`` = its name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from boto3.dynamodb.conditions import Attr
 
-from runtime.errors import InvalidInputError
-from runtime.event_store.address import Key
+from runtime.model.cursor import CursorPage, KeptCursor
 from runtime.pipeline.cursors import CursorRow
 from runtime.store.port import ConditionFailedError, Put
 from runtime.store.scan import Scan
@@ -22,6 +20,7 @@ from runtime.store.values import Place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from runtime.event_store.address import Key
     from runtime.pipeline.turn_row import TurnRow
     from runtime.store.port import Store
     from runtime.store.values import Row
@@ -47,40 +46,6 @@ class CursorKey(NamedTuple):
     handler: str
     generation: int
     key: Key
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCursor:
-    """A cursor, as operators list them.
-
-    Attributes:
-        whose: Whose it is.
-        version: Last version that was done; None for none.
-        parked_version: Version that the handler gave up at; None where it is not parked.
-        parked_at: When, in UTC, as ISO 8601.
-        error: Why. It may quote the data.
-    """
-
-    whose: CursorKey
-    version: int | None
-    parked_version: int | None
-    parked_at: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CursorPage:
-    """One page of cursors.
-
-    Attributes:
-        cursors: Those that were asked for.
-        scanned: How many rows were looked at.
-        resume_token: Goes on after this page; None after the last one.
-    """
-
-    cursors: tuple[KeptCursor, ...]
-    scanned: int
-    resume_token: str | None
 
 
 class Cursors(Protocol):
@@ -174,11 +139,14 @@ class StoreCursors:
 
 def _kept(rows: Iterable[Row]) -> Iterable[KeptCursor]:
     for row in rows:
-        handler, _, generation = str(row["sk"]).removesuffix("#").rpartition("@")
-        try:
-            whose = CursorKey(handler, int(generation), Key.of_pk(row["pk"]))
-        except (ValueError, InvalidInputError):
-            continue  # nobody's: it was not written by a handler
-        yield KeptCursor(
-            whose, row.get("version"), row.get("parkedVersion"), row.get("parkedAt"), row.get("parkedError")
-        )
+        handler, _, generation = row["sk"].removesuffix("#").rpartition("@")
+        if handler and generation.isdecimal():  # anything else was not written by a handler
+            yield KeptCursor(
+                handler,
+                int(generation),
+                row["pk"],
+                row.get("version"),
+                row.get("parkedVersion"),
+                row.get("parkedAt"),
+                row.get("parkedError"),
+            )

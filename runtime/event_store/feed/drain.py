@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from runtime.errors import CorruptStreamError, CqrsError, PreviousVersionPending
+from runtime.errors import (
+    BadRequestError,
+    ContentionError,
+    CorruptStreamError,
+    CqrsError,
+    PreviousVersionPending,
+)
 from runtime.log import error_fields, logger
 from runtime.pipeline.catch_up import Outcome, Turn, catch_up
-from runtime.pipeline.repairing import check_parked
+from runtime.pipeline.repairing import Repair, check_parked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,13 +115,28 @@ def drain(
     outcome: Outcome | None = None
     try:
         outcome = catch_up(turn, version)
+        if versions.ends and row.cursor.parked_version is not None:
+            outcome = _released(handler, versions)
     except PreviousVersionPending as error:
         logger.info("event handler has more to see", handler=handler.name, **error_fields(error))
     except Exception as error:
         if error is not versions.error:
             _let_go(turn)
             raise
+    finally:
+        row.close()
     return versions.drained(outcome)
+
+
+def _released(handler: FedHandler, versions: EventVersions) -> Outcome:
+    """What a handler was parked at is blanked, and so no obstacle any more: it only has to hear of that."""
+    try:
+        repaired = Repair(handler.name, versions).run()
+    except BadRequestError:
+        return Outcome.DONE  # somebody else has done it
+    except ContentionError:
+        return Outcome.LEFT
+    return Outcome.DONE if repaired.parked_version is None else Outcome.PARKED
 
 
 def _let_go(turn: Turn[tuple[Commit, int]]) -> None:
@@ -123,6 +144,10 @@ def _let_go(turn: Turn[tuple[Commit, int]]) -> None:
         turn.let_go()
     except CqrsError as problem:
         logger.warning("turn not let go", handler=turn.name, error=type(problem).__name__)
+
+
+class _PassedOverError(Exception):
+    """An event has failed, and the handler goes on behind it."""
 
 
 class EventVersions:
@@ -171,6 +196,11 @@ class EventVersions:
             failed_at=self._failed_at,
             succeeded_at=self._succeeded_at,
         )
+
+    @property
+    def ends(self) -> bool:
+        """Whether the doorbells say that the aggregate was erased."""
+        return any(commit.closes for commit in self._at_hand.values())
 
     @property
     def row(self) -> TurnRow:
@@ -258,15 +288,24 @@ class EventVersions:
         commit, version = found
         began = time.monotonic()
         try:
+            with self._row.showing():
+                worked = self._show(commit, version)
+        except _PassedOverError:
+            self._passed_over += 1
+            return
+        if worked:
+            self._handled += 1
+            self._succeeded_at = began
+
+    def _show(self, commit: Commit, version: int) -> bool | None:
+        try:
             worked = self._handler.show(commit, version, generation=self._whose.generation)
         except Exception as error:
             self.error, self._failed_at = error, time.monotonic()
             raise
-        if worked:
-            self._handled += 1
-            self._succeeded_at = began
-        elif worked is False:
-            self._passed_over += 1
+        if worked is False:
+            raise _PassedOverError  # what the callback has written goes with it
+        return worked
 
     def resume(self, version: int) -> int | None:
         """Where the commit begins that a version is in the middle of, or None."""
@@ -288,8 +327,10 @@ class EventVersions:
         cursor = self._row.read()
         if is_first:
             check_parked(self._handler.name, cursor)
-        # Whoever met the handler parked before the repair claimed its row has left no word of it.
+        # Whoever met the handler parked before the repair claimed its row has left no word of it; and what
+        # doorbells brought along may have been blanked since.
         self._reads_on = True
+        self._at_hand.clear()
         self._seen.clear()
         return True
 

@@ -1,11 +1,10 @@
-"""How a handler follows its streams in this process: where it begins, its runs, its generations and its scans."""
+"""How a handler follows its streams in this process: where it begins, its runs, generations and scans."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime import clock
 from runtime.contract import Env
@@ -15,7 +14,6 @@ from runtime.event_store.feed.rebuild import Rebuild
 from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
 from runtime.event_store.feed.tail import end_of
-from runtime.event_store.generations import Generations
 from runtime.event_store.registration import Registration
 
 if TYPE_CHECKING:
@@ -26,8 +24,9 @@ if TYPE_CHECKING:
     from runtime.event_store.commit import Commit, Notice
     from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.memory_progress import MemoryProgress
-    from runtime.event_store.feed.pull import Ringer, Rung
+    from runtime.event_store.feed.pull import Rung
     from runtime.event_store.feed.seen import Seen
+    from runtime.event_store.generations import Generations
     from runtime.event_store.options import HandlerOptions
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
@@ -61,6 +60,7 @@ class Follower:
         streams: Sequence[str],
         options: HandlerOptions,
         provider: Callable[[], Provider],
+        *,
         generations: Generations,
         memory: MemoryProgress | None,
         tell: Callable[[Exception], None],
@@ -88,8 +88,8 @@ class Follower:
             self._streams,
             self._provider,
             self.generations,
-            lambda number: self.ringer([number]),
-            self._first,
+            ringer=lambda number: self.ringer([number]),
+            first=self._first,
         )
 
     @property
@@ -111,17 +111,17 @@ class Follower:
     def fed_by_stream(self, at: datetime) -> Sequence[int]:
         """The generations that are fed, where the table's stream rings; see `FedHandler.generations`."""
         if self._options.always_tail_stream:
-            raise self._not_here("always_tail_stream")
+            self._refuse_in_functions("always_tail_stream")
         if self._memory is not None:
-            raise self._not_here("a MemoryBookmark")
+            self._refuse_in_functions("a MemoryBookmark")
         return self.generations.registered(partial(Registration, started_at=at)).generations
 
-    def _not_here(self, what: str) -> ConfigurationError:
+    def _refuse_in_functions(self, what: str) -> NoReturn:
         msg = (
-            f"handler {self.name}: {what} is for processes that go on, and functions of Lambda begin anew all the "
-            "time; give it a name, and tail_stream=True where it is to begin behind what is there"
+            f"handler {self.name}: {what} is for processes that go on, and functions of Lambda begin anew "
+            "all the time; give it a name, and tail_stream=True where it is to begin behind what is there"
         )
-        return ConfigurationError(msg)
+        raise ConfigurationError(msg)
 
     def _fetch(self, after: str | None, limit: int) -> Sequence[Notice]:
         return self._provider().notices(self._streams, after, limit)
@@ -130,7 +130,7 @@ class Follower:
         """The position to begin at, where none is known in this process."""
         if self._options.always_tail_stream:
             if is_in_lambda():
-                raise self._not_here("always_tail_stream")
+                self._refuse_in_functions("always_tail_stream")
             self.generations.registered()
             position = end_of(self._provider(), self._streams)
             # Behind the look: what is appended meanwhile is told of by notices, or is earlier than this.
@@ -173,7 +173,7 @@ class Follower:
             after = found.switched(self.name)
             left = self.ringer([after.live]).parked(_MAX_TOLD)
             if left:
-                some = ", ".join(key.pk for key in left)
+                some = ", ".join(left)
                 msg = (
                     f"{self.name}: generation {after.live} is parked at {some}"
                     f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first"
@@ -191,8 +191,8 @@ class Follower:
         """
         if self._options.reaction:
             msg = (
-                f"{self.name}: {what} is for read models, and this is a reaction, which would execute its commands "
-                "for every event anew: it has one generation, and is left out of rebuilds"
+                f"{self.name}: {what} is for read models, and this is a reaction, which would execute its "
+                "commands for every event anew: it has one generation, and is left out of rebuilds"
             )
             raise BadRequestError(msg)
 

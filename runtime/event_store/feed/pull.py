@@ -1,7 +1,8 @@
 """Pulling: a handler asks the provider what has happened, and is shown it. For processes outside of Lambda.
 
-A position says where to go on asking; it is never the truth. What the handler has seen is in its cursors, one an
-aggregate, so a position that is old, lost, or written by two processes at once costs reads, and nothing else.
+A position says where to go on asking; it is never the truth. What the handler has seen is in its cursors, one
+an aggregate, so a position that is old, lost, or written by two processes at once costs reads, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -38,18 +39,27 @@ class Bell:
     Attributes:
         key: Which one.
         version: The version.
-        commits: Commits that need not be read: in order, each directly behind the one before.
-        events: How many events it tells of; 0 where that is not known.
+        generation: Of the handler's read model that it rings for.
+        commits: Commits that need not be read.
+        events: How many events it tells of; None where that is not known.
         first: Version that the first commit begins with which rang it; None where that is not known.
+        is_again: Whether it has rung before, and was left open.
         due: When to ring it again, by the monotonic clock.
     """
 
     key: Key
     version: int
+    generation: int = 1
     commits: list[Commit] = field(default_factory=list)
-    events: int = 0
+    events: int | None = 0
     first: int | None = None
+    is_again: bool = False
     due: float = 0.0
+
+    @property
+    def whose(self) -> tuple[Key, int]:
+        """Whose turn it rings for: one generation does not wait for another one that fails."""
+        return self.key, self.generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +70,13 @@ class Rung:
         run: What was done.
         error: What the handler raised; None where it did not, or is parked.
         is_open: Whether it has to be rung again: the handler failed, or somebody else has the turn.
-        drained: What came of it by generation.
+        drained: What came of it, as the drain says it; None where it did not come to that.
     """
 
     run: Run
     error: Exception | None = None
     is_open: bool = False
-    drained: tuple[Drained, ...] = ()
+    drained: Drained | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +95,23 @@ class Pulled:
 
 
 def is_outage(rungs: Sequence[Rung]) -> bool:
-    """Whether none of three or more aggregates was shown what it has: the read model's fault, not the events'."""
+    """Whether none of three or more aggregates was shown what it has: not the events' fault."""
     return _OUTAGE_FROM <= len(rungs) == sum(rung.error is not None for rung in rungs)
 
 
 class Ringer(Protocol):
     """Shows a handler what it has not seen of some aggregates."""
 
+    def generations(self) -> Sequence[int]:
+        """The generations that bells ring for, the live one first."""
+        ...
+
     def minds(self, stream: str, types: Sequence[str] | None) -> bool:
         """Whether the handler has to do anything about events of these names; see `FedHandler.minds`."""
         ...
 
-    def begin(self, keys: Iterable[Key]) -> None:
-        """Get ready for bells of these aggregates, which ring next."""
+    def begin(self, bells: Iterable[Bell]) -> None:
+        """Get ready for these bells, which ring next."""
         ...
 
     def ring(self, bell: Bell) -> Rung:
@@ -107,7 +121,7 @@ class Ringer(Protocol):
     def settle(self, rungs: Sequence[Rung]) -> list[Rung]:
         """Count what has failed side by side, unless it looks like an outage: what came of it with that.
 
-        Where an aggregate is parked now, it is not open any more.
+        Where an aggregate is parked now, its bell is not open any more.
         """
         ...
 
@@ -154,7 +168,7 @@ class Pull:
         self._position: str | None = None
         self._kept: str | None = None
         #: What has to be rung again. While there is anything, the bookmark stays in front of it.
-        self._open: dict[Key, Bell] = {}
+        self._open: dict[tuple[Key, int], Bell] = {}
 
     def run(
         self,
@@ -180,6 +194,7 @@ class Pull:
         """
         with self.in_turn():
             now = time.monotonic()
+            self._forget_retired()
             again = [bell for bell in self._open.values() if not only_due or bell.due <= now]
             total, error = Run(), None
             while True:
@@ -248,9 +263,9 @@ class Pull:
             error = error or rung.error
             if rung.is_open:
                 bell.due = time.monotonic() + (retry_after if rung.error is not None else 0)
-                self._open[bell.key] = bell
+                self._open[bell.whose] = bell
             else:
-                self._open.pop(bell.key, None)
+                self._open.pop(bell.whose, None)
         if notices:
             self._position = notices[-1].position
         self._keep()
@@ -272,43 +287,52 @@ class Pull:
         bells: list[Bell] = []
         newest: dict[Key, Bell] = {}
         passed_over = 0
+        generations = self._ringer.generations() if notices else ()
         for notice in notices:
-            events = len(notice.types or ())
             if notice.types is not None and not self._ringer.minds(notice.key.stream, notice.types):
-                passed_over += events
+                passed_over += len(notice.types)
                 continue
             bell = newest.get(notice.key)
             if bell is None or (notice.commit is not None and bell is not bells[-1]):
                 bell = newest[notice.key] = Bell(notice.key, 0)
                 bell.first = notice.commit.first if notice.commit else None
                 bells.append(bell)
-            if notice.commit is not None and (
-                not bell.commits or bell.commits[-1].last + 1 == notice.commit.first
-            ):
+            if notice.commit is not None:
                 bell.commits.append(notice.commit)
             bell.version = max(bell.version, notice.version)
-            bell.events += events
-        return bells, passed_over
+            if bell.events is not None:
+                bell.events = None if notice.types is None else bell.events + len(notice.types)
+        # What it tells of counts once, however many generations it rings for.
+        return [
+            replace(bell, generation=number, events=0 if other else bell.events)
+            for bell in bells
+            for other, number in enumerate(generations)
+        ], passed_over
+
+    def _forget_retired(self) -> None:
+        if self._open:
+            fed = self._ringer.generations()
+            self._open = {whose: bell for whose, bell in self._open.items() if bell.generation in fed}
 
     def _ring(self, bells: Sequence[Bell]) -> tuple[list[tuple[Bell, Rung]], int]:
         """Ring bells in order; what came of them, and how many events were left behind one that is open."""
         again = {id(bell) for bell in bells}
-        stuck = {key: bell for key, bell in self._open.items() if id(bell) not in again}
-        self._ringer.begin(dict.fromkeys(bell.key for bell in bells if bell.key not in stuck))
+        stuck = {whose: bell for whose, bell in self._open.items() if id(bell) not in again}
+        self._ringer.begin(bell for bell in bells if bell.whose not in stuck)
         rungs: list[tuple[Bell, Rung]] = []
         left_behind = 0
         for bell in bells:
-            front = stuck.get(bell.key)
+            front = stuck.get(bell.whose)
             if front is not None:
                 front.version = max(front.version, bell.version)
-                left_behind += bell.events
+                left_behind += bell.events or 0
                 continue
             rung = self._ringer.ring(bell)
-            if bell.events:
+            if bell.events is not None and not bell.is_again:
                 rung = replace(rung, run=replace(rung.run, fetched=bell.events))
             if rung.is_open:
                 # It may wait for long, and more may come behind it: what it has to show is read then.
-                bell.commits, bell.events = [], 0
-                stuck[bell.key] = bell
+                bell.commits, bell.is_again = [], True
+                stuck[bell.whose] = bell
             rungs.append((bell, rung))
         return rungs, left_behind

@@ -1,7 +1,7 @@
 """Rebuilding: a scan of all commits rings for one generation, page by page, beside whatever rings live.
 
-A page is over when everything on it was shown, or is parked. Until then its token comes back, and whoever goes on
-with it rings for what failed once more; what was shown costs one read.
+A page is over when everything on it was shown, or is parked. Until then its token comes back, and whoever
+goes on with it rings for what failed once more; what was shown costs one read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Rebuild", "Rebuilt"]
 
 _LIMIT: Final = 500
 _THREADS: Final = 8
-_TOKEN: Final = "page:"
+_PAGE_OF: Final = "page:"
 #: How long whoever goes on with a page waits in front of it where it failed before, in seconds.
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
@@ -48,8 +48,8 @@ class Rebuilt:
         events: Events that a callback was called for.
         failed: Aggregates that were not shown what is on the page: going on tries them again.
         parked: Aggregates that the handler has given up on this page.
-        resume_token: Goes on: with the same page where something failed, else behind it. None when the segment is
-            through.
+        resume_token: Goes on: with the same page where something failed, else behind it. None when the
+            segment is through.
     """
 
     generation: int
@@ -78,6 +78,7 @@ class Rebuild:
         streams: Sequence[str],
         provider: Callable[[], Provider],
         generations: Generations,
+        *,
         ringer: Callable[[int], Ringer],
         first: Callable[[], Registration],
     ) -> None:
@@ -93,14 +94,14 @@ class Rebuild:
         """Show one page of a segment.
 
         Raises:
-            BadRequestError: The generation was begun so shortly ago that a function may not know of it yet; or it
-                was given up.
+            BadRequestError: The generation was begun so shortly ago that a function may not know of it yet;
+                or it was given up.
             InvalidInputError: An argument is out of range.
         """
         start = _start(resume_from)
         self._generations.registered(self._first)
         generation = self._generations.fresh().check_scan(self._name, clock.now())
-        here = f"{_TOKEN}{start or ''}"
+        here = f"{_PAGE_OF}{start or ''}"
         tries = self._tries.pop(f"{generation}/{total_segments}/{segment}/{here}", 0)
         if tries:
             back_off(tries - 1, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
@@ -113,7 +114,7 @@ class Rebuild:
         done = sum((rung.run for rung in rungs), Run())
         if failed:
             self._tries[f"{generation}/{total_segments}/{segment}/{here}"] = tries + 1
-        token = here if failed else after and f"{_TOKEN}{after}"
+        token = here if failed else after and f"{_PAGE_OF}{after}"
         page = Segment(token, 0 if failed else aggregates, done.handled)
         self._note(generation, segment, total_segments, page, is_first=not start and not tries)
         return Rebuilt(generation, aggregates, done.handled, failed, done.parked, token)
@@ -123,15 +124,14 @@ class Rebuild:
         ringer = self._ringer(generation)
         bells: dict[Key, Bell] = {}
         for commit in commits:
-            bell = bells.setdefault(commit.key, Bell(commit.key, 0))
-            if not bell.commits or bell.commits[-1].last + 1 == commit.first:
-                bell.commits.append(commit)
+            bell = bells.setdefault(commit.key, Bell(commit.key, 0, generation))
+            bell.commits.append(commit)
             if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
                 bell.version = commit.last
         return [bell for bell in bells.values() if bell.version], len(bells)
 
     def _ring(self, ringer: Ringer, bells: Sequence[Bell]) -> list[Rung]:
-        ringer.begin([bell.key for bell in bells])
+        ringer.begin(bells)
         if len(bells) < 2:  # noqa: PLR2004 - one needs no threads
             rungs = [ringer.ring(bell) for bell in bells]
         else:
@@ -156,7 +156,7 @@ def _start(token: str | None) -> str | None:
     """Where the provider goes on, as a token of this module says."""
     if token is None:
         return None
-    if not isinstance(token, str) or not token.startswith(_TOKEN):
+    if not isinstance(token, str) or not token.startswith(_PAGE_OF):
         message = f"must be the resume_token of an earlier page, got {token!r}"
         raise InvalidInputError([FieldProblem("resume_from", message)])
-    return token.removeprefix(_TOKEN) or None
+    return token.removeprefix(_PAGE_OF) or None

@@ -17,7 +17,7 @@ from runtime.event_store.run import Run
 from runtime.pipeline.catch_up import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from runtime.event_store.address import Key
@@ -45,8 +45,8 @@ class HandlerRinger:
         handler: The handler.
         provider: Gives where the events are.
         generations: Gives the generations of the handler that the bells are for.
-        floor: Gives the time before which the handler passes over everything, whatever its cursors say; None for
-            none.
+        floor: Gives the time before which the handler passes over everything, whatever its cursors say; None
+            for none.
         tell: Told of an error that is no callback's.
     """
 
@@ -69,10 +69,13 @@ class HandlerRinger:
         """See `FedHandler.minds`."""
         return self._handler.minds(stream, types)
 
-    def begin(self, keys: Iterable[Key]) -> None:
-        """Read the cursors of these aggregates, which ring next: one call for each 100."""
-        generations = self._generations()
-        self._rows = self._read(CursorKey(self._handler.name, n, key) for key in keys for n in generations)
+    def generations(self) -> Sequence[int]:
+        """The generations that bells ring for, the live one first."""
+        return self._generations()
+
+    def begin(self, bells: Iterable[Bell]) -> None:
+        """Read the cursors of these bells, which ring next: one call for each 100."""
+        self._rows = self._read(self._whose(bell.key, bell.generation) for bell in bells)
 
     def ring(self, bell: Bell) -> Rung:
         """Show the handler what it has not seen of one aggregate, up to the bell's version at least.
@@ -82,26 +85,33 @@ class HandlerRinger:
         Raises:
             CqrsError: A store is out of reach, or refuses.
         """
-        drained: list[Drained] = []
-        for generation in self._generations():
-            whose = CursorKey(self._handler.name, generation, bell.key)
-            row = self._rows.get(whose) or self._read([whose])[whose]
-            handler = self._from_where_it_begins(bell.first, row)
-            try:
-                one = drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits)
-            except CorruptRowError as error:
-                self._tell(error)
-                return Rung(Run(failed=1), error, is_open=True, drained=tuple(drained))
-            drained.append(one)
-        return _rung(drained)
+        whose = self._whose(bell.key, bell.generation)
+        row = self._rows.get(whose) or self._read([whose])[whose]
+        handler = self._from_where_it_begins(bell.first, row)
+        try:
+            return _rung(drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits))
+        except CorruptRowError as error:
+            self._tell(error)
+            return Rung(Run(failed=1), error, is_open=True)
 
     def settle(self, rungs: Sequence[Rung]) -> list[Rung]:
-        """Count what has failed side by side, unless it looks like an outage: what came of it with that."""
-        everything = [one for rung in rungs for one in rung.drained]
-        if all(one.error is None for one in everything):
-            return list(rungs)
-        parked = park_what_fails(everything, self._handler.attempts, NO_MODULE)
-        return [_settled(rung, parked) for rung in rungs]
+        """Count what has failed side by side, unless it looks like an outage: what came of it with that.
+
+        Generations are read models of their own: what is out of reach of one may be fine for the other.
+        """
+        failed = {rung.drained.whose.generation for rung in rungs if rung.drained and rung.drained.error}
+        parked: set[CursorKey] = set()
+        for generation in failed:
+            batch = [
+                one.drained for one in rungs if one.drained and one.drained.whose.generation == generation
+            ]
+            parked |= park_what_fails(batch, self._handler.attempts, NO_MODULE)
+        return [
+            replace(rung, run=rung.run + Run(parked=1), error=None, is_open=False)
+            if rung.drained and rung.drained.whose in parked
+            else rung
+            for rung in rungs
+        ]
 
     def catch_up(self, key: Key) -> Rung:
         """Show the handler what it has not seen of an aggregate, in a turn that nobody else's overlaps.
@@ -115,13 +125,12 @@ class HandlerRinger:
             return Rung(Run())
         owner = f"reader-{uuid4().hex}"
         for attempt in range(_MAX_ROUNDS):
-            (generation,) = self._generations()
-            whose = CursorKey(self._handler.name, generation, key)
+            whose = self._whose(key, *self._generations())
             row = self._read([whose])[whose]
             handler = self._from_where_it_begins(None, row)
             one = drain(self._provider(), handler, whose, last.last, row, exclusive=True, owner=owner)
             if one.outcome in {Outcome.DONE, Outcome.PARKED} or one.error is not None:
-                (rung,) = self.settle([_rung([one])])
+                (rung,) = self.settle([_rung(one)])
                 return rung
             back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
         msg = f"somebody else shows {self._handler.name} the events of {key.pk}; repeat the call"
@@ -129,26 +138,28 @@ class HandlerRinger:
 
     def cursor(self, key: Key) -> Cursor:
         """Where the handler is with an aggregate, consistently."""
-        (generation,) = self._generations()
-        whose = CursorKey(self._handler.name, generation, key)
+        whose = self._whose(key, *self._generations())
         return self._read([whose])[whose].cursor
 
-    def parked(self, limit: int) -> list[Key]:
-        """Aggregates that the handler is parked at; at most so many."""
+    def parked(self, limit: int) -> list[str]:
+        """Partition keys of aggregates that the handler is parked at; at most so many."""
         cursors, generations = self._handler.cursors(), self._generations()
-        found: list[Key] = []
+        found: list[str] = []
         token: str | None = None
         while len(found) < limit:
             page = cursors.parked(resume_from=token, limit=_PAGE)
             found += [
-                one.whose.key
+                one.pk
                 for one in page.cursors
-                if one.whose.handler == self._handler.name and one.whose.generation in generations
+                if one.handler == self._handler.name and one.generation in generations
             ]
             token = page.resume_token
             if token is None:
                 break
         return found[:limit]
+
+    def _whose(self, key: Key, generation: int) -> CursorKey:
+        return CursorKey(self._handler.name, generation, key)
 
     def _read(self, wanted: Iterable[CursorKey]) -> dict[CursorKey, TurnRow]:
         return dict(self._handler.cursors().rows(wanted))
@@ -157,8 +168,8 @@ class HandlerRinger:
         """The handler, to which nothing is shown from before it began to follow the aggregate.
 
         Args:
-            first: Version that the first commit begins with which rang for the aggregate; None where that is not
-                known.
+            first: Version that the first commit begins with which rang for the aggregate; None where that is
+                not known.
             row: Its cursor.
         """
         floor = self._floor()
@@ -188,24 +199,12 @@ class _From:
         return self._handler.show(commit, version, generation=generation)
 
 
-def _rung(drained: Sequence[Drained]) -> Rung:
-    """What came of one bell for all of its generations."""
+def _rung(drained: Drained) -> Rung:
+    """What came of one bell."""
     run = Run(
-        fetched=max((sum(len(commit.events) for commit in one.seen) for one in drained), default=0),
-        handled=sum(one.handled + one.passed_over for one in drained),
-        failed=sum(one.passed_over + (one.error is not None) for one in drained),
-        parked=sum(one.outcome is Outcome.PARKED for one in drained),
+        fetched=sum(max(len(commit.events), 1) for commit in drained.seen),
+        handled=drained.handled + drained.passed_over,
+        failed=drained.passed_over + (drained.error is not None),
+        parked=int(drained.outcome is Outcome.PARKED),
     )
-    error = next((one.error for one in drained if one.error is not None), None)
-    return Rung(run, error, any(one.comes_again for one in drained), tuple(drained))
-
-
-def _settled(rung: Rung, parked: Collection[CursorKey]) -> Rung:
-    """A rung, where some cursors were parked for what failed."""
-    given_up = [one for one in rung.drained if one.whose in parked]
-    if not given_up:
-        return rung
-    left = [one for one in rung.drained if one.whose not in parked]
-    error = next((one.error for one in left if one.error is not None), None)
-    is_open = any(one.comes_again for one in left)
-    return replace(rung, run=rung.run + Run(parked=len(given_up)), error=error, is_open=is_open)
+    return Rung(run, drained.error, drained.comes_again, drained)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
@@ -65,13 +64,13 @@ class Showing:
             Whether the callback has worked; None where there is none for it.
 
         Raises:
-            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler passes
-                over what fails. The provider was told.
+            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler
+                passes over what fails. The provider was told.
         """
         callback = self._callback(commit, version)
         if callback is None:
             return None
-        meta = replace(_meta(commit, version), generation=generation, position=position)
+        meta = _meta(commit, version)._replace(generation=generation, position=position)
         event: RecordedEvent[Any] | None = None
         try:
             with reacting_to(meta, keeps_command_ids=self._is_reaction):
@@ -108,6 +107,4 @@ def _meta(commit: Commit, version: int) -> EventMeta:
     if not commit.closes:
         return meta_in(commit, version)
     # Nobody's event: only whose aggregate it was, and when it went.
-    return event_meta(
-        commit.key, version, "", at=commit.at, user_id=commit.user_id, metadata=commit.metadata
-    )
+    return event_meta(commit.key, version, "", at=commit.at, user_id=commit.user_id, metadata=commit.metadata)

@@ -17,8 +17,8 @@ _LIMIT: Final = 1000
 def end_of(provider: Provider, streams: Sequence[str]) -> str:
     """The position behind everything that is there now; empty where nothing is.
 
-    It goes over all notices: once where a handler is first started, or each time that one which always begins at
-    the end is.
+    It goes over all notices: once where a handler is first started, or each time that one which always begins
+    at the end is.
     """
     position: str | None = None
     while notices := provider.notices(streams, position, _LIMIT):

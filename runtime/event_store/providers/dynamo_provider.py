@@ -5,14 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runtime import metrics
 from runtime.clients.resources import default_resources
 from runtime.event_store.large_events import LargeEvents
+from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.store.bucket import S3Bucket
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from runtime.clients.resources import Resources
+    from runtime.event_store.address import Key
+    from runtime.event_store.commit import CommandRecord, Commit
 
 __all__ = ["DynamoProvider"]
 
@@ -44,8 +50,24 @@ class DynamoProvider(StoreProvider):
     def use(self, resources: Resources) -> None:
         """Work on other resources from now on, as a test does."""
         self._resources = resources
-        for made in ("_storage", "_listener"):
+        for made in ("storage", "_listener"):
             vars(self).pop(made, None)
+
+    def append(
+        self,
+        commits: Sequence[Commit],
+        *,
+        unmoved: Mapping[Key, int] | None = None,
+        command: CommandRecord | None = None,
+    ) -> None:
+        """See `StoreProvider.append`. It counts what was appended, and conflicts, in the module's metrics."""
+        try:
+            super().append(commits, unmoved=unmoved, command=command)
+        except AppendRefusedError as refused:
+            if refused.moved:
+                metrics.count(metrics.APPEND_CONFLICTS, self.module)
+            raise
+        metrics.count(metrics.EVENTS_APPENDED, self.module, sum(len(commit.events) for commit in commits))
 
     def _open(self) -> EventStorage:
         resources = self._resources or default_resources()

@@ -20,10 +20,9 @@ from runtime import clock
 from runtime.contract import AGGREGATES_COLUMN
 from runtime.errors import ContentionError, CorruptRowError
 from runtime.event_store.command_row import COMMAND_PREFIX, forgotten_columns
-from runtime.event_store.commit_row import BEHIND_COMMITS, ERASED_AT, blank_columns, is_closing, types_in
+from runtime.event_store.commit_row import ERASED_AT, LAST, blank_columns, is_closing, types_in
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.appending import append
-from runtime.event_store.providers.reading import Reader
 from runtime.store.port import Set
 from runtime.store.values import Place
 
@@ -47,7 +46,7 @@ def erase(storage: EventStorage, closing: Commit) -> int:
     """
     _close(storage, closing)
     blanked = 0
-    for row in storage.rows(closing.key.pk, Column("sk").lt(BEHIND_COMMITS)):
+    for row in storage.commit_rows(closing.key.pk):
         if ERASED_AT in row or is_closing(row):
             continue
         columns, gone = blank_columns(_types(storage, row), clock.now())
@@ -63,10 +62,10 @@ def erase(storage: EventStorage, closing: Commit) -> int:
 def _close(storage: EventStorage, closing: Commit) -> None:
     """Append the closing commit behind whatever stands there, unless there is one."""
     for _ in range(_ATTEMPTS):
-        last = next(Reader(storage, closing.key, None).backwards(None, 1), None)
-        if last is not None and last.closes:
+        last = storage.last_row(closing.key.pk)  # it may be one that nobody can read any more
+        if last is not None and is_closing(last):
             return
-        first = 1 if last is None else last.last + 1
+        first = 1 if last is None else last[LAST] + 1
         try:
             append(storage, [replace(closing, first=first, events=(), closes=True)], {}, None)
         except AppendRefusedError:
@@ -82,7 +81,7 @@ def _types(storage: EventStorage, row: Row) -> Sequence[str]:
         return storage.commit(row).types
     except CorruptRowError:
         # Its object is gone, or it was damaged: what cannot be read can be erased all the same.
-        number, known = row["last"] - int(row["sk"]) + 1, types_in(row)
+        number, known = row[LAST] - int(row["sk"]) + 1, types_in(row)
         return [known[min(index, len(known) - 1)] for index in range(number)]
 
 

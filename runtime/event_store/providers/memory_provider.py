@@ -78,7 +78,7 @@ class MemoryProvider(StoreProvider):
         """Note a commit. The store calls it in the order of its writes, one at a time, before they return."""
         if change.place.table != _TABLES.events or change.new is None or LAST not in change.new:
             return  # no commit: the record of a command
-        commit = self._storage.commit(change.new)
+        commit = self.storage.commit(change.new)
         if change.old is not None:  # it was blanked, and what it said must not be told any more
             number = self._numbers[commit.key, commit.first]
             position, notice = self._log[number]

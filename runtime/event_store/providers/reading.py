@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from boto3.dynamodb.conditions import Key as Column
 
 from runtime.errors import CorruptStreamError
-from runtime.event_store.commit_row import BEHIND_COMMITS, MAX_EVENT_VERSION, place_key
+from runtime.event_store.commit_json import MAX_EVENT_VERSION
+from runtime.event_store.commit_row import BEHIND_COMMITS, place_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

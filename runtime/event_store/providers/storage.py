@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr
 from boto3.dynamodb.conditions import Key as Column
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from runtime.store.values import Row
 
 __all__ = ["EventStorage"]
+
+_IS_COMMIT: Final = Column("sk").lt(BEHIND_COMMITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,22 @@ class EventStorage:
             if start is None:
                 return
 
+    def last_row(self, pk: str) -> Row | None:
+        """The row of an aggregate's last commit, whatever it says; None without one. One call."""
+        page = self.store.query(
+            self.tables.events, Column("pk").eq(pk) & _IS_COMMIT, limit=1, descending=True
+        )
+        return page.rows[0] if page.rows else None
+
+    def commit_rows(self, pk: str) -> Iterator[Row]:
+        """The rows of an aggregate's commits, the first one first."""
+        return self.rows(pk, _IS_COMMIT)
+
     def references(self, pk: str) -> set[str | None]:
         """The keys of the objects that the commits of an aggregate refer to."""
         rows = self.rows(
             pk,
-            Column("sk").lt(BEHIND_COMMITS),
+            _IS_COMMIT,
             columns=("pk", "sk", EVENTS),
             # What is in the rows would be sent for nothing.
             only=Attr(EVENTS).begins_with(REFERENCE_PREFIX),

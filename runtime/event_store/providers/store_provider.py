@@ -58,12 +58,13 @@ class StoreProvider:
         self._page_size = page_size
 
     @cached_property
-    def _storage(self) -> EventStorage:
+    def storage(self) -> EventStorage:
+        """Where its commits are, and how: for what works on rows."""
         return self._make_storage()
 
     @cached_property
     def _listener(self) -> Listener:
-        return Listener(self._storage, self._page_size)
+        return Listener(self.storage, self._page_size)
 
     def append(
         self,
@@ -78,23 +79,23 @@ class StoreProvider:
             AppendRefusedError: One of the conditions does not hold.
             InvalidInputError: Something cannot be stored, or is too much for one transaction.
         """
-        append(self._storage, commits, unmoved or {}, command)
+        append(self.storage, commits, unmoved or {}, command)
 
     def read(self, key: Key, *, after: int = 0, until: int | None = None) -> Iterator[Commit]:
         """See `Provider.read`. One query a page.
 
         One more where nothing stands behind ``after``: it may be in the middle of the last commit.
         """
-        return Reader(self._storage, key, self._page_size).forwards(after, until)
+        return Reader(self.storage, key, self._page_size).forwards(after, until)
 
     def read_back(self, key: Key, *, until: int | None = None, likely: int = 4) -> Iterator[Commit]:
         """See `Provider.read_back`. Pages have ``likely`` commits, then four times as many, then the rest."""
-        return Reader(self._storage, key, self._page_size).backwards(until, likely)
+        return Reader(self.storage, key, self._page_size).backwards(until, likely)
 
     def command(self, key: Key, command_id: str) -> CommandRecord | None:
         """See `Provider.command`. One read."""
-        place = Place(self._storage.tables.events, key.pk, command_place_key(command_id))
-        return command_in(self._storage.store.get(place), key, command_id)
+        place = Place(self.storage.tables.events, key.pk, command_place_key(command_id))
+        return command_in(self.storage.store.get(place), key, command_id)
 
     def erase(self, key: Key, closing: Commit) -> int:
         """See `Provider.erase`. It needs to update rows, which no function of the stack may.
@@ -106,7 +107,7 @@ class StoreProvider:
         Raises:
             ContentionError: Others appended to it for as long as this call tried to close it.
         """
-        return erase(self._storage, replace(closing, key=key))
+        return erase(self.storage, replace(closing, key=key))
 
     def collect_large_events(
         self,
@@ -131,8 +132,8 @@ class StoreProvider:
             InvalidInputError: ``older_than`` is negative.
             ConfigurationError: There is no attributes bucket.
         """
-        return self._storage.large.collect(
-            self._storage.references, older_than=older_than, dry_run=dry_run, on_object=on_object
+        return self.storage.large.collect(
+            self.storage.references, older_than=older_than, dry_run=dry_run, on_object=on_object
         )
 
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
@@ -148,7 +149,7 @@ class StoreProvider:
             InvalidInputError: An argument is out of range; the message names it.
         """
         page = Scan.checked(segment=segment, total_segments=total_segments, resume_from=start, limit=limit)
-        return scan(self._storage, streams, page)
+        return scan(self.storage, streams, page)
 
     def commit_in(self, row: Row) -> Commit:
         """The commit in a row of the events table, such as its stream brings.
@@ -158,13 +159,13 @@ class StoreProvider:
         Raises:
             CorruptRowError: It makes no sense, or the bucket does not have its events.
         """
-        return self._storage.commit(row)
+        return self.storage.commit(row)
 
     def cursors(self) -> Cursors:
         """See `Provider.cursors`: rows of the module's sync table."""
         from runtime.event_store.feed.cursors import StoreCursors  # noqa: PLC0415 - a writer needs none
 
-        return StoreCursors(self._storage.store, self._storage.tables.sync)
+        return StoreCursors(self.storage.store, self.storage.tables.sync)
 
     def on_error(
         self, error: Exception, stream: str, bookmark: str, event: RecordedEvent[Any] | None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime import clock
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.commit_row import LAST
 from runtime.event_store.feed.cursors import CursorKey, StoreCursors
 from runtime.event_store.feed.drain import Drained, EventVersions, drain
 from runtime.event_store.feed.processor import EventProcessor
@@ -21,6 +22,7 @@ from runtime.settings import EventTables
 from runtime.store.bucket import MemoryBucket
 from runtime.store.codec import encoded
 from runtime.store.memory import MemoryStore
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -123,6 +125,8 @@ class Lab:
         )
         self.provider = StoreProvider(lambda: self.storage)
         self.cursors: Cursors = StoreCursors(self.store, TABLES.sync) if cursors is None else cursors
+        #: For looks from outside, past what stands in front of the store.
+        self.seen_by_all: Cursors = StoreCursors(self.memory, TABLES.sync) if cursors is None else cursors
         self.views = views or (View(),)
         self.view = self.views[0]
         for view in self.views:
@@ -168,13 +172,14 @@ class Lab:
         response = self.processor.process(records)
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
-    def retry(self, *, until: Callable[[], bool] = lambda: False, most: int = 100) -> int:
+    def retry(self, *, pause: float, most: int = 100) -> int:
         """Deliver as Lambda does: from the first record that failed on, again and again; how many batches."""
         batch, self.records = self.records, []
         for number in range(1, most + 1):
             failed = set(self.deliver(batch))
-            if not failed or until():
+            if not failed:
                 return number
+            CLOCK.advance(pause)
             first = next(
                 n for n, record in enumerate(batch) if record["dynamodb"]["SequenceNumber"] in failed
             )
@@ -198,7 +203,12 @@ class Lab:
 
     def cursor(self, whose: Key = KEY, *, view: View | None = None, generation: int = 1) -> Cursor:
         cursor = CursorKey((view or self.view).name, generation, whose)
-        return self.cursors.rows([cursor])[cursor].cursor
+        return self.seen_by_all.rows([cursor])[cursor].cursor
+
+    def commits(self, whose: Key = KEY) -> list[Commit]:
+        """What was appended to an aggregate."""
+        rows = [row for row in self.memory.rows(TABLES.events) if row["pk"] == whose.pk and LAST in row]
+        return sorted(map(self.storage.commit, rows), key=lambda commit: commit.first)
 
     def _note(self, change: Change) -> None:
         if change.place.table != TABLES.events:

@@ -20,14 +20,22 @@ if TYPE_CHECKING:
     from runtime.event_store.provider import Provider
 
 
+#: What a test that listens to notices has in its code.
+_LISTENING = {"_notices", "notices", "threading"}
+
+
 class _OnDynamoDb(ProviderContract):
-    appends = scaled(32, 128)
+    appends = scaled(16, 128)
     page_size: int
 
     @pytest.fixture(autouse=True)
-    def _resources(self, emulator: Emulator) -> None:
-        # Tables of its own: with pages of one, what other tests have left is read entry by entry.
-        self._made = TestResources(emulator, event_settings(emulator, make_event_tables(emulator)))
+    def _resources(
+        self, emulator: Emulator, event_tables: tuple[str, str], request: pytest.FixtureRequest
+    ) -> None:
+        if _LISTENING.intersection(request.function.__code__.co_names):
+            # It would hear of what all others have left, one entry a page.
+            event_tables = make_event_tables(emulator)
+        self._made = TestResources(emulator, event_settings(emulator, event_tables))
 
     def make_provider(self) -> Provider:
         return DynamoProvider(MODULE, self._made, page_size=self.page_size)
