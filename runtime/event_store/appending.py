@@ -158,8 +158,6 @@ def conflict(
     """
     key = next((key for key in versions if key in refused.moved), next(iter(versions)))
     winner = refused.moved.get(key)
-    if winner is not None and (winner.closes or winner.is_erased):
-        raise AggregateErasedError(key.pk)
     aggregate = context.aggregates.get(key.stream)
     told = () if winner is None or aggregate is None else _told(aggregate, winner, versions[key])
     return VersionError(key.pk, versions[key], told)

@@ -45,17 +45,24 @@ class Rehydrator(Generic[EventT, StateT]):
             CorruptStreamError: Commits are missing.
             UnreadableEventError: Nothing in this code reads one of its events.
         """
-        provider, cache = self._context.provider, self._context.cache
-        known: Loaded[StateT] | None = None if cache is None else cache.get(key)
-        if known is not None:
-            found = self.follow(known, provider.read(key, after=known.version))
-        elif self._aggregate.persist is None:
-            found = self.follow(self._unwritten(key), provider.read(key))
-        else:
-            found = self._from_kept(key, None)
-        if cache is not None:
-            cache.put(found)
+        cache = self._context.cache
+        if cache is None:
+            return self._load_after(key, None)
+        try:
+            found = self._load_after(key, cache.get(key))
+        except AggregateErasedError:
+            cache.drop(key)  # what was erased stays nowhere
+            raise
+        cache.put(found)
         return found
+
+    def _load_after(self, key: Key, known: Loaded[StateT] | None) -> Loaded[StateT]:
+        provider = self._context.provider
+        if known is not None:
+            return self.follow(known, provider.read(key, after=known.version))
+        if self._aggregate.persist is None:
+            return self.follow(self._unwritten(key), provider.read(key))
+        return self._from_kept(key, None)
 
     def load_at(self, key: Key, version: int) -> Loaded[StateT]:
         """An aggregate as it was, which nobody may append to.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from runtime.errors import ConfigurationError, InvalidInputError, UnreadableEventError
 from runtime.event_store.address import Key
@@ -138,6 +138,22 @@ def test_what_would_be_read_again_as_something_else_is_refused(value: object) ->
         InvalidInputError, match=r"events\.Loose.*(read again as something else|cannot be stored)"
     ):
         EventTypes("s", [Loose], {}).stored(Loose(value=value))
+
+
+def test_the_fold_sees_an_event_as_it_will_be_read_again() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    seen: list[type] = []
+
+    def fold(event: UserCreated, _state: User, _meta: EventMeta) -> User:
+        seen.append(type(event.name))
+        return User(name=event.name)
+
+    named = create_aggregate(stream="users", events=[UserCreated], create=User, fold=fold)
+    repository = create_domain(MemoryProvider(), named, default_tenant="acme")[named]
+    repository.append(repository.get_aggregate("u1"), UserCreated.model_construct(name=Name("Ann")))
+    assert seen == [str]
 
 
 def test_a_refusal_names_the_fields_and_none_of_the_values() -> None:
@@ -383,6 +399,14 @@ class Frozen(BaseModel):
     inner: Any = ()
 
 
+class Open(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Secretive(Frozen):
+    _seen: list[int] = PrivateAttr(default_factory=list)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -397,6 +421,8 @@ class Frozen(BaseModel):
         (User(), False),
         ({}, False),
         (Nothing(), False),
+        (Open(seen=[1]), False),
+        (Secretive(), False),
     ],
     ids=[
         "int",
@@ -410,6 +436,8 @@ class Frozen(BaseModel):
         "model",
         "dict",
         "object",
+        "frozen model with extras",
+        "frozen model with private attributes",
     ],
 )
 def test_only_what_is_frozen_through_and_through_is_shared(value: object, expected: bool) -> None:  # noqa: FBT001

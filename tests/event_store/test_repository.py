@@ -336,6 +336,18 @@ def test_an_erased_aggregate_is_gone_for_good(
             refused()
 
 
+def test_what_was_erased_stays_in_no_cache(provider: WatchedProvider) -> None:
+    blog = Blog(provider, cache=10)
+    key = write(blog)[-1].key
+    cache = blog.domain.context.cache
+    assert cache is not None
+    assert cache.get(key) is not None
+    erase(provider, 8)
+    with pytest.raises(AggregateErasedError):
+        blog.users.get_aggregate("u1")
+    assert cache.get(key) is None
+
+
 class _HalfErased(WatchedProvider):
     """The events are blanked already, and nothing closes the aggregate yet."""
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runtime.event_store.address import Key
+from runtime.event_store.feed.cursors import CursorKey
 from tests.operations.blog import ERROR, TEXT, Blog, post_with
 
 if TYPE_CHECKING:
@@ -76,6 +78,31 @@ def test_a_skip_passes_an_event_over_and_says_so(blog: Blog) -> None:
     assert (cursor["version"], [one["version"] for one in cursor["skipped"]]) == (3, [2])
 
 
+def test_a_handler_that_was_dropped_goes_on_where_it_was_if_it_comes_back(blog: Blog) -> None:
+    blog.deploy(blog.post, handlers=["posts-model", "old-model"])
+    blog.write(changes=2)
+    blog.park("p1", 3, done=2, whose="old-model@1")
+    blog.deploy(blog.post)
+    assert blog.operate("drop", pk=PK, handler="old-model")["parkedVersion"] == 3
+    assert parked(blog) == []
+    assert "old-model is not parked: it has seen version 2" in error_of(
+        blog.operate("drop", pk=PK, handler="old-model")
+    )
+    blog.deploy(blog.post, handlers=["posts-model", "old-model"])
+    blog.feed("old-model")
+    assert blog.seen == [("old-model", 1, "p1", 3)]
+
+
+def test_what_somebody_works_on_is_not_dropped(blog: Blog) -> None:
+    blog.write()
+    blog.park("p1", 1, whose="old-model@1")
+    key = CursorKey("old-model", 1, Key("posts", "p1", "acme"))
+    assert blog.domain.provider.cursors().rows([key])[key].claim("somebody", 60)
+    refused = error_of(blog.operate("drop", pk=PK, handler="old-model"))
+    assert "somebody else is at work on old-model; nothing was dropped" in refused
+    assert len(parked(blog)) == 1
+
+
 def test_what_a_handler_that_is_gone_has_left_is_dropped(blog: Blog) -> None:
     blog.write()
     blog.park("p1", 1, whose="old-model@2")
@@ -87,7 +114,7 @@ def test_what_a_handler_that_is_gone_has_left_is_dropped(blog: Blog) -> None:
     assert len(parked(blog)) == 1
     assert blog.operate("drop", **arguments)["error"] == f"RuntimeError: {ERROR}"
     assert parked(blog) == []
-    assert "old-model@2 has no cursor for this aggregate" in error_of(blog.operate("drop", **arguments))
+    assert "old-model has seen no version of this aggregate" in error_of(blog.operate("drop", **arguments))
     refused = error_of(blog.operate("drop", pk=PK, handler="posts-model@1"))
     assert "posts-model is a handler of blog; use redrive or skip" in refused
 

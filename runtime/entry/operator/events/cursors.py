@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit
     from runtime.event_store.event_module import EventModule
-    from runtime.event_store.feed.cursors import Cursors, KeptCursor
+    from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.handler import EventHandler
+    from runtime.model.cursor import KeptCursor
     from runtime.pipeline.turn_row import TurnRow
 
 __all__ = ["behind", "parked", "show"]
@@ -121,11 +122,10 @@ def _where(token: str | None, places: int) -> tuple[int, str | None]:
 
 
 def _kept(cursor: KeptCursor) -> dict[str, Any]:
-    whose = cursor.whose
     return {
-        "pk": whose.key.pk,
+        "pk": cursor.pk,
         "sk": None,
-        "handler": f"{whose.handler}@{whose.generation}",
+        "handler": f"{cursor.handler}@{cursor.generation}",
         "version": cursor.version,
         "parkedVersion": cursor.parked_version,
         "parkedAt": cursor.parked_at,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from runtime.entry.operator.events.handlers import live_generation, named
 from runtime.entry.operator.events.stored import key_of
-from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.errors import BadRequestError, ContentionError, FieldProblem, InvalidInputError
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import EventVersions
 from runtime.log import logger
-from runtime.pipeline.repairing import Repair
-from runtime.store.port import Delete
-from runtime.store.values import Place
+from runtime.pipeline.repairing import Repair, check_parked
 
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
     from runtime.event_store.event_module import EventModule
 
 __all__ = ["drop", "redrive", "skip"]
+
+#: How long a drop has the turn at most.
+_SECONDS: Final = 10.0
 
 
 def redrive(module: EventModule, arguments: Arguments) -> dict[str, Any]:
@@ -32,28 +34,32 @@ def skip(module: EventModule, arguments: Arguments) -> dict[str, Any]:
 
 
 def drop(module: EventModule, arguments: Arguments) -> dict[str, Any]:
-    """Delete the cursor of a handler that the module does not have any more."""
-    key, name, dry_run = key_of(arguments), arguments.text("handler"), arguments.flag("dryRun")
-    handler, generation = _parts(name)
-    if handler in (found.name for found in module.handlers):
-        msg = f"{handler} is a handler of {module.name}; use redrive or skip"
+    """Forget that a handler is parked which the module does not have any more.
+
+    What it has seen stays known: were it put back, it would go on from there.
+    """
+    key, dry_run = key_of(arguments), arguments.flag("dryRun")
+    name, generation = _parts(arguments.text("handler"))
+    if name in (found.name for found in module.handlers):
+        msg = f"{name} is a handler of {module.name}; use redrive or skip"
         raise BadRequestError(msg)
-    store = module.resources.store
-    place = Place(module.tables.sync, key.pk, f"{handler}@{generation or 1}#")
-    row = store.batch_get([place]).get(place)
-    if row is None:
-        msg = f"{name} has no cursor for this aggregate"
-        raise ItemNotFoundError(msg)
+    whose = CursorKey(name, generation or 1, key)
+    row = module.domain.provider.cursors().rows([whose])[whose]
+    cursor = row.cursor
+    check_parked(name, cursor)
     if not dry_run:
-        store.write(Delete(place=place))
-        parked = row.get("parkedVersion")
-        logger.warning("cursor dropped", handler=name, version=row.get("version"), parked_version=parked)
+        token = f"drop-{uuid4().hex}"
+        if cursor.is_claimed() or not row.claim(token, _SECONDS) or not row.unpark(token, cursor.version):
+            msg = f"somebody else is at work on {name}; nothing was dropped, repeat the call"
+            raise ContentionError(msg)
+        version, parked = cursor.version, cursor.parked_version
+        logger.warning("cursor dropped", handler=name, version=version, parked_version=parked)
     return {
-        "handler": name,
+        "handler": f"{name}@{whose.generation}",
         "done": [],
         "skipped": None,
-        "parkedVersion": row.get("parkedVersion"),
-        "error": row.get("parkedError"),
+        "parkedVersion": cursor.parked_version,
+        "error": cursor.parked_error,
         "dryRun": dry_run,
     }
 
