@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
+from runtime.errors import ConfigurationError, FieldProblem, GapError, InvalidInputError, VersionError
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in, send
 from runtime.event_store.checks import check_current, check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, check_same, fingerprint, record_of
 from runtime.event_store.guards import note_read
-from runtime.event_store.provider import AppendRefusedError
+from runtime.event_store.provider import AppendRefusedError, ListsAggregates
 from runtime.event_store.rehydrate import Rehydrator, last_version
-from runtime.event_store.tenants import check_access, key_of
+from runtime.event_store.tenants import check_access, key_of, tenant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +30,9 @@ __all__ = ["AggregateRepository"]
 
 EventT = TypeVar("EventT")
 StateT = TypeVar("StateT")
+
+#: How many ids are read at once.
+_PAGE: Final = 100
 
 
 class AggregateRepository(Generic[EventT, StateT]):
@@ -158,6 +161,29 @@ class AggregateRepository(Generic[EventT, StateT]):
             if found is not None:
                 return found
             raise conflict(self.context, refused, {loaded.key: loaded.version, **unmoved}) from None
+
+    def ids(self, *, tenant: str | None = None) -> Iterator[str]:
+        """Ids of the aggregates of a tenant, in no order to count on; those that were erased are left out.
+
+        An aggregate that was written a moment ago may be missing. In DynamoDB the table needs its index of
+        aggregates: ``aggregates_index=True``.
+
+        Args:
+            tenant: Whose.
+
+        Raises:
+            InvalidInputError: No tenant is known.
+            ForbiddenError: The caller may not read there.
+            ConfigurationError: The provider has no such list, or the table not its index.
+            StoreUnavailableError: The store is busy or out of reach. This is raised when the ids are read.
+        """
+        stream = self.aggregate.stream
+        whose = tenant_of(stream, tenant, self.context.default_tenant)
+        provider = self.context.provider
+        if not isinstance(provider, ListsAggregates):
+            msg = f"{type(provider).__name__} lists no aggregates: it needs a method aggregate_ids"
+            raise ConfigurationError(msg)
+        return _ids(provider, stream, whose)
 
     # What commands and transactions are made of.
 
@@ -313,3 +339,12 @@ class AggregateRepository(Generic[EventT, StateT]):
             # It was read to its end. Whoever stops earlier has seen what never changes.
             is_known = version > after or after == 0
             note_read(provider, key, version if is_known else last_version(provider, key))
+
+
+def _ids(provider: ListsAggregates, stream: str, tenant: str) -> Iterator[str]:
+    start: str | None = None
+    while True:
+        page, start = provider.aggregate_ids(stream, tenant, start=start, limit=_PAGE)
+        yield from page
+        if start is None:
+            return
