@@ -180,7 +180,7 @@ class StoreProvider:
         Raises:
             CorruptRowError: It makes no sense, or the bucket does not have its events.
         """
-        return self._storage.commit(row)
+        return self.storage.commit(row)
 
     def cursors(self) -> Cursors:
         """See `Provider.cursors`: rows of the module's sync table."""
