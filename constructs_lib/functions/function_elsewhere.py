@@ -108,6 +108,8 @@ def _is_at_home(function: lambda_.IFunction, scope: Construct) -> bool:
 
 def original_of(function: lambda_.IFunction) -> lambda_.IFunction:
     """Give the function that ``function`` stands for: itself, unless it is of another stack."""
+    if isinstance(function, lambda_.Function):  # made, not imported, as all that stand for others are
+        return function
     holder = function.node.scope
     return holder.original if isinstance(holder, FunctionElsewhere) else function
 

@@ -118,6 +118,7 @@ class CqrsMonitoring(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.alarm_topic = _topic(alarm_topic, notifications)
+        self._notify = actions.SnsAction(self.alarm_topic)
         self.thresholds = thresholds or AlarmThresholds()
         self.metrics = ServiceMetrics(app_name=app_name, env_name=env_name)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
@@ -209,10 +210,9 @@ class CqrsMonitoring(Construct):
             treat_missing_data=_Missing.BREACHING if watched.is_heartbeat else _Missing.NOT_BREACHING,
             alarm_description=description,
         )
-        action = actions.SnsAction(self.alarm_topic)
-        alarm.add_alarm_action(action)
+        alarm.add_alarm_action(self._notify)
         if watched.is_state:
-            alarm.add_ok_action(action)
+            alarm.add_ok_action(self._notify)
         self.alarms[watched.name] = alarm
         return alarm
 

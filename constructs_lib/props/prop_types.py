@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +102,7 @@ def _members(node: ast.expr, value: object) -> list[tuple[str, ast.expr, object]
 
 def _is_whole_number(value: object) -> bool:
     if isinstance(value, float):  # a number that is known at deployment is one, too
-        return value.is_integer() or bool(Token.is_unresolved(value))
+        return value.is_integer() or is_unresolved(value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
