@@ -297,6 +297,15 @@ class Deployment:
         assert "FunctionError" not in answer, body
         return body
 
+    def check(self, kind: str) -> dict[str, Any]:
+        """What a function answers to the question of a deployment: whether its code has the modules."""
+        answer = self.emulator.client("lambda").invoke(
+            FunctionName=self._function(kind)["FunctionArn"], Payload=json.dumps({"operation": "check"})
+        )
+        body: dict[str, Any] = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, body
+        return body
+
     @contextmanager
     def stream_held(self, module: str, kind: str = "command") -> Iterator[None]:
         """Hold the stream of a table of the module back for the duration of a ``with`` block."""

@@ -61,12 +61,14 @@ class Shelves:
         """What is kept of a handler's progress with an aggregate; empty where nothing is."""
         return self._row(pk, f"{handler}#")
 
-    def wait_until_parked(self, book: str) -> dict[str, Any]:
-        """The cursor of the catalogue once it is parked at a book: it has failed for a minute by then."""
+    def wait_until_parked(self, book: str, handler: str = "catalogue@1") -> dict[str, Any]:
+        """The cursor of a handler once it is parked at a book: it has failed for a minute by then."""
         pk = self.pk(book)
-        wait_until(lambda: self.cursor(pk).get("failedSince"), seconds=30)
-        self._add(pk, "catalogue@1#", "failedSince", -61)
-        return wait_until(lambda: (found := self.cursor(pk)).get("parkedVersion") and found, seconds=30)
+        wait_until(lambda: self.cursor(pk, handler).get("failedSince"), seconds=30)
+        self._add(pk, f"{handler}#", "failedSince", -61)
+        return wait_until(
+            lambda: (found := self.cursor(pk, handler)).get("parkedVersion") and found, seconds=30
+        )
 
     def end_claim(self, pk: str, handler: str) -> None:
         """Let the time be up for which a turn was claimed."""

@@ -38,9 +38,10 @@ class BookAcquired(Event, type="acquired"):
 
 
 class BookLent(Event, type="lent"):
-    """``dies`` says how often a reaction's process dies over it."""
+    """``fails`` and ``dies`` say how often a reaction fails, and how often its process dies, at it."""
 
     reader: str
+    fails: int = 0
     dies: int = 0
 
 
@@ -130,6 +131,7 @@ class AcquireBook(BaseModel):
 
 class LendBook(BaseModel):
     reader: str
+    fails: int = 0
     dies: int = 0
 
 
@@ -166,7 +168,7 @@ def lend(command: LendBook, current: Loaded[Book]) -> BookEvent:
     if not domain[reader].get_aggregate(command.reader).exists:
         message = "there is no such reader"
         raise CommandError(message, code="no-such-reader")
-    return BookLent(reader=command.reader, dies=command.dies)
+    return BookLent(reader=command.reader, fails=command.fails, dies=command.dies)
 
 
 @book_commands.on(ReturnBook)

@@ -16,8 +16,9 @@ from library import (
     notices,
     reader_commands,
 )
-from runtime import DurableEventBus, create_service
 from stores import note, shelve, try_again
+
+from runtime import DurableEventBus, create_service
 
 if TYPE_CHECKING:
     from runtime import DomainEvent, EventMeta
@@ -27,7 +28,7 @@ catalogue = domain.create_handler("catalogue", [book], attempts=2)
 #: It is built anew by a test, and nothing fails at it.
 ledger = domain.create_handler("ledger", [book])
 #: Counts what a reader has borrowed.
-loans = domain.create_handler("loans", [book], reaction=True)
+loans = domain.create_handler("loans", [book], reaction=True, attempts=2)
 
 
 @catalogue.handle(book, BookAcquired)
@@ -56,8 +57,12 @@ def enter(book_id: str, _event: object, meta: EventMeta) -> None:
 @loans.handle(book, BookLent)
 def count(book_id: str, event: BookLent, meta: EventMeta) -> None:
     """The command's id is made of the event: a process that dies behind it counts nothing twice."""
+    tries = try_again(f"loans {meta.event_id}")
+    if tries <= event.fails:
+        message = f"try {tries} of {meta.event_id} fails"
+        raise RuntimeError(message)
     reader_commands.execute(event.reader, CountLoan(book=book_id), command_id=meta.command_id_for(loans.name))
-    if try_again(f"loans {meta.event_id}") <= event.dies:
+    if tries <= event.dies:
         os._exit(1)
 
 
@@ -73,7 +78,7 @@ class Board:
         if tries <= event.payloads.dies:
             os._exit(1)
         if tries <= event.payloads.fails:
-            message = f"try {tries} of {notice} fails"
+            message = f"try {tries} of {notice} fails: {event.payloads.text}"
             raise RuntimeError(message)
         note("board", notice)
 

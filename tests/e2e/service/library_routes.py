@@ -8,11 +8,11 @@ import boto3
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from botocore.exceptions import ClientError
-
 from library import CountLoan, Notice, book, book_commands, build_notice, domain, reader_commands
 from library_handlers import catalogue, service
-from runtime import CqrsModel, acting_tenant, check_min_version, event_routes
 from stores import titles
+
+from runtime import CqrsModel, acting_tenant, check_min_version, event_routes
 
 router = APIGatewayHttpRouter()
 books = event_routes(book_commands, prefix="/books", events=True)
@@ -47,9 +47,7 @@ def ids() -> list[str]:
 @router.post("/notices/<notice_id>")
 def post(notice_id: str, body: Posted) -> dict[str, str]:
     """Store a notice, and leave its handler to a thread."""
-    event = build_notice(
-        version=body.version, created_by="e2e", payloads=body.notice, aggregate_id=notice_id
-    )
+    event = build_notice(version=body.version, created_by="e2e", payloads=body.notice, aggregate_id=notice_id)
     service.dispatch(event)
     return {"id": event.id}
 

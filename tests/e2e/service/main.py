@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from library import domain
+
 from runtime import CommandModule, CqrsApp, EventModule
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Read models in SQLite: one that fails or dies as often as a command says, one that never does, and books."""
+"""Read models in SQLite: one that fails or dies as often as a command says, one that does not, and books."""
 
 from __future__ import annotations
 
