@@ -85,6 +85,27 @@ def test_in_memory_events_of_all_streams_come_in_the_order_of_their_appends(blog
     assert seen == ["a@1", "b@1", "p@1", "a@2", "q@1", "p@2"]
 
 
+def test_in_memory_a_callback_is_told_where_the_event_is_among_all(blog: Blog) -> None:
+    blog.users("a", "b")
+    blog.posts("p")
+    handler = blog.domain.create_handler("h", [post, user])
+    positions: list[str | None] = []
+    fails = [True]
+
+    def note(_: str, __: object, meta: EventMeta) -> None:
+        if meta.aggregate_id == "a" and fails:
+            raise ValueError(fails.pop())
+        positions.append(meta.position)
+
+    handler.handle(user, UserCreated, note)
+    handler.handle(post, PostCreated, note)
+    with pytest.raises(ValueError, match="True"):
+        handler.run_once()
+    handler.run_once()
+    assert positions == ["2", "3", "1"]
+    assert handler.get_position() == "3"
+
+
 def test_a_handler_sees_its_own_streams_alone(blog: Blog) -> None:
     blog.users("a")
     blog.posts("p")
@@ -341,6 +362,12 @@ def test_a_handler_is_told_of_what_was_erased_and_not_shown_what_is_blank(blog: 
     newcomer.run_once()
     assert late == ["b@1"]
     assert loaded.exists
+
+
+def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -> None:
+    one, other = (blog.domain.create_handler(name, [user]) for name in ("one", "other"))
+    assert one.cursors() is other.cursors()  # whoever feeds both reads their cursors with one call
+    assert blog.domain.create_handler(MemoryBookmark(), [user]).cursors() is not one.cursors()
 
 
 # --- bad input --------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from runtime.testing.clock import Clock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from runtime.event_store.registration import Registration
+
 
 class Rows:
     """Rows of handlers in memory; ``loses`` answers, and counts reads."""
@@ -101,6 +103,37 @@ def test_no_change_of_many_is_lost() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(count, range(24)))
     assert rows.rows["h"]["newest"] == 25
+
+
+def test_a_change_that_others_have_overtaken_is_made_of_what_they_have_left() -> None:
+    rows = Rows()
+    ours, theirs = Generations("h", lambda: rows), Generations("h", lambda: rows)
+    ours.registered()
+    seen: list[str] = []
+
+    def change(found: Registration) -> Registration:
+        seen.append(found.position)
+        if len(seen) == 1:
+            theirs.move("7")
+        return replace(found, newest=found.newest + 1)
+
+    assert ours.change(change).position == "7"
+    assert seen == ["", "7"]
+    assert rows.rows["h"]["newest"] == 2
+
+
+def test_a_position_is_one_write_and_overwrites_nothing_that_others_have_changed() -> None:
+    rows = Rows()
+    ours, theirs = Generations("h", lambda: rows), Generations("h", lambda: rows)
+    ours.registered()
+    reads = rows.reads
+    ours.move("1")
+    assert rows.reads == reads
+    theirs.change(lambda found: found.begin("h", clock.now()))
+    ours.move("2")
+    found = theirs.read()
+    assert found is not None
+    assert (found.position, found.building) == ("2", 2)
 
 
 def test_a_change_whose_answer_is_lost_is_done_once() -> None:

@@ -80,7 +80,8 @@ def test_built_beside_the_live_one_rebuilt_switched_to_and_retired(blog: Blog, t
 
     assert handler.build() == 2
     blog.posts("q")
-    handler.run_once()  # both are fed: the new one with all that it has not seen of the aggregate
+    # Both are fed: the new one with all that it has not seen of the aggregate. What is new counts once.
+    assert handler.run_once() == Run(fetched=1, handled=3)
     assert tables == {1: ["p@1", "q@1", "p@2", "q@2"], 2: ["q@1", "q@2"]}
     assert handler.generation == 1
 
@@ -272,6 +273,34 @@ def test_a_new_generation_that_fails_does_not_hold_up_the_live_one(blog: Blog) -
     with pytest.raises(ValueError, match="p@1"):
         handler.run_once()
     assert tables[1] == ["p@1", "p@2"]
+
+
+def test_that_one_generations_read_model_is_down_parks_nothing_of_it(blog: Blog, time: Clock) -> None:
+    tables = Tables(handler := blog.domain.create_handler("h", [post], attempts=1))
+    handler.build()
+    tables.broken = {(2, f"{one}@1") for one in "pqrs"}
+    blog.posts("p", "q", "r", "s")
+    for _ in range(3):
+        with pytest.raises(ValueError, match="p@1"):
+            handler.run_once()
+        time.advance(minutes=2)
+    assert sorted(tables[1]) == ["p@1", "q@1", "r@1", "s@1"]
+    tables.broken = set()
+    assert handler.run_once().handled == 4
+
+
+def test_what_a_retired_generation_failed_at_is_not_tried_again(blog: Blog) -> None:
+    tables = Tables(handler := blog.domain.create_handler("h", [post]))
+    handler.build()
+    tables.broken = {(2, "p@1")}
+    blog.posts("p")
+    with pytest.raises(ValueError, match="p@1"):
+        handler.run_once()
+    handler.retire(2)
+    assert handler.run_once() == Run()
+    registration = handler.registration
+    assert registration is not None
+    assert registration.position == handler.get_position() != ""
 
 
 def test_what_is_given_up_is_fed_no_more_and_its_scan_ends(blog: Blog, time: Clock) -> None:

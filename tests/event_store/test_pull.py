@@ -247,26 +247,26 @@ def test_with_very_much_open_nothing_new_is_asked_for(monkeypatch: pytest.Monkey
 
 def test_runs_do_not_overlap() -> None:
     feed = Feed()
-    feed.append("a", "b")
+    feed.append("a")
     pull = feed.pull()
-    inside = threading.Event()
-    others: list[object] = []
+    meeting = threading.Barrier(2)
+    met: list[bool] = []
 
     def before() -> None:
-        inside.set()
-        others.append(second.is_alive())
+        try:
+            meeting.wait(0.05)  # nobody comes; were there somebody, both would be inside at once
+            met.append(True)
+        except threading.BrokenBarrierError:
+            met.append(False)
 
-    def after_the_first() -> None:
-        assert inside.wait(5)
-        run(pull)
-        others.append("second")
-
-    second = threading.Thread(target=after_the_first)
-    second.start()
-    pull.run(before=before, after=lambda _: others.append("first"))
-    second.join(5)
-    assert others == [True, "first", True, "first", "second"]
-    assert feed.rang == [("a", 1), ("b", 1)]
+    threads = [threading.Thread(target=pull.run, kwargs={"before": before, "after": id}) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(met) == 3
+    assert not any(met)
+    assert feed.rang == [("a", 1)]
 
 
 def test_a_callback_that_runs_its_own_handler_is_refused_instead_of_waiting_for_ever() -> None:

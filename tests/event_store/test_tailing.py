@@ -117,6 +117,26 @@ def test_one_that_always_tails_begins_behind_what_is_there_in_each_process(blog:
     assert again == ["a@3", "b@2"]
 
 
+def test_one_that_always_tails_passes_over_what_it_has_missed_by_the_time_too(
+    blog: Blog, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = blog.provider.notices
+    monkeypatch.setattr(
+        blog.provider, "notices", lambda *given: [replace(notice, commit=None) for notice in told(*given)]
+    )
+    Seen(handler := blog.domain.create_handler("h", [user], always_tail_stream=True))
+    handler.run_once()
+    blog.users("a")
+    handler.run_once()
+    blog.users("a")
+    time.advance(seconds=1)
+    again = Seen(other := blog.again().domain.create_handler("h", [user], always_tail_stream=True))
+    other.run_once()
+    blog.users("a")
+    other.run_once()
+    assert again == ["a@3"]
+
+
 def test_one_that_always_tails_does_so_after_a_reset_too(blog: Blog, time: Clock) -> None:
     seen = Seen(handler := blog.domain.create_handler("h", [user], always_tail_stream=True))
     handler.run_once()

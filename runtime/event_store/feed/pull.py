@@ -40,7 +40,8 @@ class Bell:
         key: Which one.
         version: The version.
         generation: Of the handler's read model that it rings for.
-        commits: Commits that need not be read: in order, each directly behind the one before.
+        commits: Commits that need not be read.
+        positions: Of the commits that the provider handed over, by the versions that they begin with.
         events: How many events it tells of; None where that is not known.
         first: Version that the first commit begins with which rang it; None where that is not known.
         is_again: Whether it has rung before, and was left open.
@@ -51,6 +52,7 @@ class Bell:
     version: int
     generation: int = 1
     commits: list[Commit] = field(default_factory=list)
+    positions: dict[int, str] = field(default_factory=dict)
     events: int | None = 0
     first: int | None = None
     is_again: bool = False
@@ -297,16 +299,17 @@ class Pull:
                 bell = newest[notice.key] = Bell(notice.key, 0)
                 bell.first = notice.commit.first if notice.commit else None
                 bells.append(bell)
-            if notice.commit is not None and (
-                not bell.commits or bell.commits[-1].last + 1 == notice.commit.first
-            ):
+            if notice.commit is not None:
                 bell.commits.append(notice.commit)
+                bell.positions[notice.commit.first] = notice.position
             bell.version = max(bell.version, notice.version)
             if bell.events is not None:
                 bell.events = None if notice.types is None else bell.events + len(notice.types)
         # What it tells of counts once, however many generations it rings for.
         return [
-            replace(bell, generation=number, events=0 if other else bell.events)
+            replace(
+                bell, generation=number, positions=dict(bell.positions), events=0 if other else bell.events
+            )
             for bell in bells
             for other, number in enumerate(generations)
         ], passed_over
@@ -327,6 +330,7 @@ class Pull:
             front = stuck.get(bell.whose)
             if front is not None:
                 front.version = max(front.version, bell.version)
+                front.positions |= bell.positions
                 left_behind += bell.events or 0
                 continue
             rung = self._ringer.ring(bell)

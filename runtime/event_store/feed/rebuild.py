@@ -125,8 +125,7 @@ class Rebuild:
         bells: dict[Key, Bell] = {}
         for commit in commits:
             bell = bells.setdefault(commit.key, Bell(commit.key, 0, generation))
-            if not bell.commits or bell.commits[-1].last + 1 == commit.first:
-                bell.commits.append(commit)
+            bell.commits.append(commit)
             if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
                 bell.version = commit.last
         return [bell for bell in bells.values() if bell.version], len(bells)

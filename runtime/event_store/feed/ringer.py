@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from runtime.backoff import back_off
@@ -12,30 +13,48 @@ from runtime.errors import ContentionError, CorruptRowError
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
+from runtime.event_store.feed.fed_handler import FedHandler
 from runtime.event_store.feed.pull import Rung
 from runtime.event_store.run import Run
 from runtime.pipeline.catch_up import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit
     from runtime.event_store.feed.drain import Drained
-    from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.pull import Bell
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
     from runtime.pipeline.turn_row import TurnRow
 
-__all__ = ["HandlerRinger"]
+__all__ = ["HandlerRinger", "PulledHandler"]
 
 _PAGE: Final = 1000
+_NOWHERE: Final[Mapping[int, str]] = MappingProxyType({})
 #: How often, and how long at most between, somebody who cannot wait asks for a turn that somebody else has.
 _MAX_ROUNDS: Final = 12
 _FIRST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 1.0
+
+
+class PulledHandler(FedHandler, Protocol):
+    """A handler that can be told where an event is in the order of all events."""
+
+    def show(
+        self, commit: Commit, version: int, *, generation: int, position: str | None = None
+    ) -> bool | None:
+        """See `FedHandler.show`.
+
+        Args:
+            commit: The commit.
+            version: Number of the event.
+            generation: Of the read model that this is for.
+            position: Of the commit, where the provider keeps an order of all of them.
+        """
+        ...
 
 
 class HandlerRinger:
@@ -52,7 +71,7 @@ class HandlerRinger:
 
     def __init__(
         self,
-        handler: FedHandler,
+        handler: PulledHandler,
         provider: Callable[[], Provider],
         generations: Callable[[], Sequence[int]],
         floor: Callable[[], datetime | None],
@@ -87,7 +106,7 @@ class HandlerRinger:
         """
         whose = self._whose(bell.key, bell.generation)
         row = self._rows.get(whose) or self._read([whose])[whose]
-        handler = self._from_where_it_begins(bell.first, row)
+        handler = self._from_where_it_begins(bell.first, row, bell.positions)
         try:
             return _rung(drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits))
         except CorruptRowError as error:
@@ -164,27 +183,36 @@ class HandlerRinger:
     def _read(self, wanted: Iterable[CursorKey]) -> dict[CursorKey, TurnRow]:
         return dict(self._handler.cursors().rows(wanted))
 
-    def _from_where_it_begins(self, first: int | None, row: TurnRow) -> FedHandler:
+    def _from_where_it_begins(
+        self, first: int | None, row: TurnRow, positions: Mapping[int, str] = _NOWHERE
+    ) -> FedHandler:
         """The handler, to which nothing is shown from before it began to follow the aggregate.
 
         Args:
             first: Version that the first commit begins with which rang for the aggregate; None where that is
                 not known.
             row: Its cursor.
+            positions: Where commits are in the order of all, by the versions that they begin with.
         """
         floor = self._floor()
-        if floor is None and (row.cursor.version is not None or self._handler.since is None):
-            return self._handler
-        return _From(self._handler, first or 1, floor)
+        is_known = row.cursor.version is not None or self._handler.since is None
+        if floor is None and is_known:
+            first = None
+            if not positions:
+                return self._handler
+        return _From(self._handler, first or 1, floor, positions)
 
 
 class _From:
-    """A handler that passes over what is before a version and before a time."""
+    """A handler that is shown nothing from before a version and a time, and told where the rest is."""
 
-    def __init__(self, handler: FedHandler, first: int, floor: datetime | None) -> None:
+    def __init__(
+        self, handler: PulledHandler, first: int, floor: datetime | None, positions: Mapping[int, str]
+    ) -> None:
         self._handler = handler
         self._first = first
         self._floor = floor
+        self._positions = positions
         self.name = handler.name
         self.attempts = handler.attempts
         self.exclusive = handler.exclusive
@@ -196,7 +224,8 @@ class _From:
     def show(self, commit: Commit, version: int, *, generation: int) -> bool | None:
         if version < self._first or (self._floor is not None and commit.at < self._floor):
             return None
-        return self._handler.show(commit, version, generation=generation)
+        position = self._positions.get(commit.first)
+        return self._handler.show(commit, version, generation=generation, position=position)
 
 
 def _rung(drained: Drained) -> Rung:
