@@ -84,7 +84,9 @@ MODE_WORKFLOW: Final = "workflow"
 MODE_INLINE: Final = "inline"
 MODES: Final = (MODE_WORKFLOW, MODE_INLINE)
 
-#: What a module keeps: whole states, each command the next one, or the events that make a state.
+#: What a module keeps: whole states, each command the next one, or the events that make a state. In
+#: `Env.MODULES` a module of events is `{"kind": "events", "handlers": true, "events": "name of a table"}`,
+#: or, where the tables have the conventional names, what it has in words: `"events handlers"`.
 KIND_COMMANDS: Final = "commands"
 KIND_EVENTS: Final = "events"
 KINDS: Final = (KIND_COMMANDS, KIND_EVENTS)

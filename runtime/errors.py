@@ -459,11 +459,10 @@ class VersionError(CommandError, VersionConflictError):
     status = 409
 
     def __init__(self, pk: str, version: int, winner: Sequence[Any] = (), message: str | None = None) -> None:
-        CommandError.__init__(
-            self,
-            message or f"version conflict: {pk} has moved past version {version}; read it again and retry",
-            "version-conflict",
-        )
+        text = message or f"version conflict: {pk} has moved past version {version}; read it again and retry"
+        # Not `CommandError.__init__`, which would call that of the other base.
+        CqrsError.__init__(self, text)
+        self.message, self.code = text, "version-conflict"
         self.pk = pk
         self.sk = ""
         self.version = version

@@ -305,6 +305,14 @@ def _names(text: str | None, default: str) -> tuple[str, ...]:
     return names or (default,)
 
 
+def _in_full(module: dict[str, Any] | str) -> dict[str, Any]:
+    """What is said of a module, also where it is said in words; see `runtime.contract.KIND_EVENTS`."""
+    if isinstance(module, dict):
+        return module
+    kind, *flags = module.split() or [""]
+    return {"kind": kind, **dict.fromkeys(flags, True)}
+
+
 def _read_modules(text: str | None, problems: list[str]) -> dict[str, dict[str, Any]] | None:
     if not text:
         return None
@@ -313,9 +321,10 @@ def _read_modules(text: str | None, problems: list[str]) -> dict[str, dict[str, 
     except ValueError as error:
         problems.append(f"{Env.MODULES} must be a JSON object, got {error}")
         return None
-    if not isinstance(modules, dict) or not all(isinstance(m, dict) for m in modules.values()):
+    if not isinstance(modules, dict) or not all(isinstance(m, dict | str) for m in modules.values()):
         problems.append(f"{Env.MODULES} must map module names to objects, got {text!r}")
         return None
+    modules = {name: _in_full(module) for name, module in modules.items()}
     for name, module in modules.items():
         kind = module.get("kind", KIND_COMMANDS)
         if kind not in KINDS:

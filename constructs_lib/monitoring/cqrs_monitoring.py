@@ -12,6 +12,11 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
 from constructs_lib.monitoring.dashboard import new_dashboard
+from constructs_lib.monitoring.event_alarms import (
+    event_module_alarms,
+    event_stream_alarms,
+    event_table_alarms,
+)
 from constructs_lib.monitoring.front_alarms import api_alarms, table_alarms
 from constructs_lib.monitoring.function_alarms import function_alarms
 from constructs_lib.monitoring.messaging_alarms import messaging_alarms
@@ -24,8 +29,12 @@ from constructs_lib.monitoring.pipeline_alarms import (
 from constructs_lib.monitoring.service_metrics import ServiceMetrics
 from constructs_lib.monitoring.watched import Watched
 from constructs_lib.monitoring.watched_parts import WatchedParts
+from constructs_lib.pipeline.event_processing import EventProcessing
+from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import check_length
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.event_store_table import EventStoreTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +46,6 @@ if TYPE_CHECKING:
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
     from constructs_lib.pipeline.healing import Healing
-    from constructs_lib.pipeline.stream_processing import StreamProcessing
-    from constructs_lib.tables.cqrs_table import CqrsTable
 
 __all__ = ["CqrsMonitoring"]
 
@@ -70,9 +77,9 @@ class CqrsMonitoring(Construct):
             none.
         alarm_topic: An existing topic for the alarms, whose key lets CloudWatch use it.
             Defaults to that of ``notifications``.
-        tables: The modules to watch: throttles, and what the functions tell of each. Defaults
+        tables: The modules to watch, of both kinds: throttles, and what the functions tell of each. Defaults
             to none.
-        streams: From where the commands come, for lag and records that were set aside. Defaults
+        streams: From where commands, and events, come, for lag and records that were set aside. Defaults
             to none.
         workflow: Executions to watch. Defaults to none.
         functions: Functions to watch, by a name that says what each is for. Defaults to none.
@@ -99,8 +106,8 @@ class CqrsMonitoring(Construct):
         env_name: str = "dev",
         notifications: Notifications | None = None,
         alarm_topic: sns.ITopic | None = None,
-        tables: Sequence[CqrsTable] = (),
-        streams: Sequence[StreamProcessing] = (),
+        tables: Sequence[CqrsTable | EventStoreTable] = (),
+        streams: Sequence[StreamProcessing | EventProcessing] = (),
         workflow: CommandWorkflow | None = None,
         functions: Mapping[str, lambda_.IFunction] | None = None,
         api: CqrsApi | None = None,
@@ -117,8 +124,10 @@ class CqrsMonitoring(Construct):
         parts = WatchedParts(
             metrics=self.metrics,
             notifications=notifications,
-            tables=tuple(tables),
-            streams=tuple(streams),
+            tables=tuple(table for table in tables if isinstance(table, CqrsTable)),
+            streams=tuple(stream for stream in streams if isinstance(stream, StreamProcessing)),
+            event_tables=tuple(table for table in tables if isinstance(table, EventStoreTable)),
+            event_streams=tuple(stream for stream in streams if isinstance(stream, EventProcessing)),
             workflow=workflow,
             functions=dict(functions or {}),
             api=api,
@@ -227,10 +236,13 @@ class _Nests:
 
 def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watched]:
     yield from stream_alarms(parts.streams, thresholds)
+    yield from event_stream_alarms(parts.event_streams, thresholds)
     if parts.workflow is not None:
         yield from workflow_alarms(parts.workflow, thresholds)
     for table in parts.tables:
         yield from module_alarms(table, parts.metrics, thresholds)
+    for events in parts.event_tables:
+        yield from event_module_alarms(events, parts.metrics, thresholds)
     if parts.healing is not None:
         yield from healing_alarms(parts.healing, parts.metrics, thresholds)
     if parts.notifications is not None:
@@ -241,6 +253,8 @@ def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watch
         yield from function_alarms(name, function, thresholds)
     for table in parts.tables:
         yield from table_alarms(table, thresholds)
+    for events in parts.event_tables:
+        yield from event_table_alarms(events, thresholds)
 
 
 def _topic(given: sns.ITopic | None, notifications: Notifications | None) -> sns.ITopic:

@@ -87,14 +87,14 @@ class Aggregate(Generic[EventT, StateT]):
             Exception: Whatever the fold raises.
         """
         result = self.fold(event, state, meta)
+        if type(result) is type(state) and not isinstance(result, dict):
+            return result
         if result is None:
             return state
-        if isinstance(state, Mapping):
+        if isinstance(state, dict):
             if not isinstance(result, Mapping):
                 raise self._wrong(result, state)
             return {**state, **result}  # type: ignore[return-value]
-        if type(result) is type(state):
-            return result
         if isinstance(result, Mapping):
             return self._changed(state, result)
         if _is_record(result) and type(result) not in self.types.classes:

@@ -99,7 +99,8 @@ def prepared(
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
     )
-    return Prepared(commit, Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since))
+    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True)
+    return Prepared(commit, after)
 
 
 def _kept(
@@ -157,8 +158,6 @@ def conflict(
     """
     key = next((key for key in versions if key in refused.moved), next(iter(versions)))
     winner = refused.moved.get(key)
-    if winner is not None and (winner.closes or winner.is_erased):
-        raise AggregateErasedError(key.pk)
     aggregate = context.aggregates.get(key.stream)
     told = () if winner is None or aggregate is None else _told(aggregate, winner, versions[key])
     return VersionError(key.pk, versions[key], told)

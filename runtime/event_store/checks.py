@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
 from runtime.event_store.loaded import Loaded
+from runtime.event_store.rehydrate import last_version
 from runtime.event_store.tenants import check_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runtime.event_store.address import Key
+    from runtime.event_store.provider import Provider
 
 __all__ = ["check_current", "check_version", "guarded_versions"]
 
@@ -44,22 +46,35 @@ def check_current(field: str, loaded: object) -> None:
         raise InvalidInputError([FieldProblem(field, message)])
 
 
-def guarded_versions(guards: Iterable[Loaded[Any]], appended: Mapping[Key, int]) -> dict[Key, int]:
+def guarded_versions(
+    provider: Provider, guards: Iterable[Loaded[Any]], appended: Mapping[Key, int]
+) -> dict[Key, int]:
     """The versions that guarded aggregates must still have, without those that are appended to.
 
     Args:
+        provider: Where they are: what was made by hand is compared with what is stored.
         guards: The aggregates, as they were read.
         appended: What the append goes on: it proves by itself that these have not moved.
 
     Raises:
         InvalidInputError: One is of the past, or given at two versions.
+        VersionError: One was made by hand, and is not what is stored; `GapError` where it is beyond that.
         ForbiddenError: The caller may not read it.
     """
     versions = dict(appended)
     for guard in guards:
         check_current("guards", guard)
         check_access(guard.key, write=False)
+        if not guard.is_proof:
+            _check_told(guard, last_version(provider, guard.key))
         if versions.setdefault(guard.key, guard.version) != guard.version:
             message = f"{guard.key.pk} is given at two versions, {versions[guard.key]} and {guard.version}"
             raise InvalidInputError([FieldProblem("guards", f"{message}; read it once")])
     return {key: version for key, version in versions.items() if key not in appended}
+
+
+def _check_told(guard: Loaded[Any], last: int) -> None:
+    if guard.version > last:
+        raise GapError(guard.key.pk, guard.version, last)
+    if guard.version < last:
+        raise VersionError(guard.key.pk, guard.version)

@@ -11,9 +11,7 @@ from runtime.errors import (
     CommandError,
     ConfigurationError,
     FieldProblem,
-    GapError,
     InvalidInputError,
-    VersionError,
 )
 from runtime.event_store.appending import as_events, conflict, prepared
 from runtime.event_store.checks import check_version
@@ -188,7 +186,8 @@ class Commands(Generic[EventT, StateT]):
 
     def _until_done(self, call: _Call[EventT, StateT], retry: Retry) -> Loaded[StateT]:
         """Decide and append, and again behind whoever was faster."""
-        repository, loaded = self.repository, self.repository.load(call.key)
+        appender = self.repository.appender
+        loaded = appender.load(call.key)
         attempts = retry.attempts if call.expected_version is None else 1
         attempt = 1
         while isinstance(found := self._attempt(call, loaded), _Lost):
@@ -196,18 +195,19 @@ class Commands(Generic[EventT, StateT]):
                 done = self._done_before(call, loaded, found.refused.command)
                 if done is not None:
                     return done
-                raise conflict(repository.context, found.refused, found.versions)
+                raise conflict(self.repository.context, found.refused, found.versions)
             back_off(attempt - 1, base=_FIRST_WAIT, longest=retry.longest)
-            loaded = repository.after_conflict(loaded, found.refused)
+            loaded = appender.after_conflict(loaded, found.refused)
             attempt += 1
         return found
 
     def _attempt(self, call: _Call[EventT, StateT], loaded: Loaded[StateT]) -> Loaded[StateT] | _Lost:
-        repository = self.repository
+        repository, appender = self.repository, self.repository.appender
         try:
-            self._check_expected(call, loaded)
+            if call.expected_version is not None:
+                appender.check_expected(call.expected_version, loaded)
             with deciding(call.key, repository.context.provider) as decision:
-                events = as_events(call.decide(repository.handed_out(loaded)))
+                events = as_events(call.decide(appender.handed_out(loaded)))
         except CommandError:
             # An earlier call may have done it: then that, and not the refusal, is what became of the command.
             done = self._done_before(call, loaded)
@@ -215,31 +215,23 @@ class Commands(Generic[EventT, StateT]):
                 raise
             return done
         if not events:
-            return self._done_before(call, loaded) or repository.handed_out(loaded)
+            return self._done_before(call, loaded) or appender.handed_out(loaded)
         ready = prepared(repository.aggregate, loaded, events, command_id=call.command_id, source=call.source)
         guards = decision.reads if self._guard_reads else {}
         record = None
         if call.command_id is not None:
-            record = repository.record_of(ready, call.command_id, call.digest)
+            record = appender.record_of(ready, call.command_id, call.digest)
         try:
-            return repository.send(ready, guards, record)
+            return appender.send(ready, guards, record)
         except AppendRefusedError as refused:
             return _Lost(refused, {call.key: loaded.version, **guards})
-
-    def _check_expected(self, call: _Call[EventT, StateT], loaded: Loaded[StateT]) -> None:
-        expected = call.expected_version
-        if expected is None or expected == loaded.version:
-            return
-        if expected > loaded.version:
-            raise GapError(call.key.pk, expected, loaded.version)
-        raise VersionError(call.key.pk, expected, self.repository.behind(call.key, expected))
 
     def _done_before(
         self, call: _Call[EventT, StateT], loaded: Loaded[StateT], found: CommandRecord | None = None
     ) -> Loaded[StateT] | None:
         if call.command_id is None:
             return None
-        return self.repository.done_as(loaded, call.command_id, call.digest, found)
+        return self.repository.appender.done_before(loaded, call.command_id, call.digest, found)
 
     def _handler_of(self, command: object) -> CommandHandler[Any, StateT, EventT]:
         handler = self._handlers.get(type(command))

@@ -30,6 +30,7 @@ from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit
 from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text
+from runtime.model.keys import KEY_SEPARATOR
 from runtime.store.codec import opened, sealed
 from runtime.store.item_size import item_size
 
@@ -43,6 +44,7 @@ __all__ = [
     "ERASED_AT",
     "EVENTS",
     "LAST",
+    "aggregates_value",
     "blank_columns",
     "commit_in",
     "commit_row",
@@ -75,6 +77,11 @@ def place_key(version: int) -> str:
     '0000000004'
     """
     return f"{version:010d}"
+
+
+def aggregates_value(key: Key) -> str:
+    """Where the index of a tenant's aggregates has one."""
+    return f"{key.stream}{KEY_SEPARATOR}{key.tenant}"
 
 
 def commit_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,7 +112,7 @@ class EventTypes:
             raise InvalidInputError([FieldProblem("events", message)])
         try:
             text = found.written(event)
-            again = found.adapter.validate_json(text)
+            again = found.validate_json(text)
         except PydanticSerializationError as error:
             raise InvalidInputError(_unwritable(f"events.{found.name}", error)) from None
         except ValidationError as error:
@@ -129,31 +130,40 @@ class EventTypes:
                 upcaster failed, or the class does not accept it.
         """
         found = self._types.get(stored.type)
-        where = f"event {version} of {key.pk}"
         if found is None:
             msg = (
-                f"{where} is stored as {stored.type!r}, which is no event of the aggregate {self._stream!r}: "
-                "add its class to events=[...], or the name to the aliases of the class that it became"
+                f"{_where(key, version)} is stored as {stored.type!r}, which is no event of the aggregate "
+                f"{self._stream!r}: add its class to events=[...], or the name to the aliases of the class "
+                "that it became"
             )
             raise UnreadableEventError(msg)
+        body = stored.body
+        if stored.schema != len(found.upcasters):
+            body = self._upcast_to_now(found, stored, key, version)
+        try:
+            return found.validate_json(to_json(body))
+        except ValidationError as error:
+            problems = "; ".join(f"{p.field}: {p.message}" for p in _problems(found.name, error))
+            msg = (
+                f"{_where(key, version)} ({stored.type}) is not accepted by {found.cls.__name__}: "
+                f"{problems}; add an upcaster"
+            )
+            raise UnreadableEventError(msg) from None
+
+    def _upcast_to_now(
+        self, found: _EventType, stored: StoredEvent, key: Key, version: int
+    ) -> Mapping[str, Any]:
+        where = _where(key, version)
         if stored.schema > len(found.upcasters):
             msg = (
                 f"{where} ({stored.type}) has the schema {stored.schema}, and this code knows "
                 f"{len(found.upcasters)}; deploy the release with its upcaster, or a later one"
             )
             raise UnreadableEventError(msg)
-        body = dict(stored.body)
+        body = deepcopy(dict(stored.body))
         for schema in range(stored.schema, len(found.upcasters)):
             body = self._upcast(found, schema, body, where)
-        try:
-            return found.adapter.validate_json(to_json(body))
-        except ValidationError as error:
-            problems = "; ".join(f"{p.field}: {p.message}" for p in _problems(found.name, error))
-            msg = (
-                f"{where} ({stored.type}) is not accepted by {found.cls.__name__}: {problems}; "
-                "add an upcaster"
-            )
-            raise UnreadableEventError(msg) from None
+        return body
 
     def _upcast(self, found: _EventType, schema: int, body: dict[str, Any], where: str) -> dict[str, Any]:
         try:
@@ -182,12 +192,25 @@ class _EventType:
         self.upcasters = upcasters
 
     @cached_property
-    def adapter(self) -> TypeAdapter[Any]:
+    def _adapter(self) -> TypeAdapter[Any]:
         """Made when the first one is read or written: a function may have many and use few."""
         return TypeAdapter(self.cls)
 
+    @cached_property
+    def validate_json(self) -> Callable[[bytes], Any]:
+        """Makes the event of its JSON text."""
+        return self._adapter.validator.validate_json
+
+    @cached_property
+    def _to_json(self) -> Callable[..., bytes]:
+        return self._adapter.serializer.to_json
+
     def written(self, event: object) -> bytes:
-        return self.adapter.dump_json(event, by_alias=True, warnings="error")
+        return self._to_json(event, by_alias=True, warnings="error")
+
+
+def _where(key: Key, version: int) -> str:
+    return f"event {version} of {key.pk}"
 
 
 def _unwritable(prefix: str, error: PydanticSerializationError) -> list[FieldProblem]:

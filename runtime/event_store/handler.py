@@ -426,7 +426,11 @@ class EventHandler:
             raise rung.error
         return rung.run
 
-    # --- what the feed asks ------------------------------------------------------------------------
+    # --- what the feed, and the module, ask ---------------------------------------------------------
+
+    def start_anew(self) -> None:
+        """Forget all that was read of the store: the provider is on other tables from now on, as in a test."""
+        self._follower.start_anew()
 
     @property
     def attempts(self) -> int:

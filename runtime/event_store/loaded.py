@@ -20,6 +20,7 @@ class Loaded(Generic[StateT_co]):
     """An aggregate as it was read. A fresh object for each caller.
 
     It is also the proof that ``version`` was the last one at some moment: an append takes it, not a number.
+    One that was made by hand, of a version that was told, is compared with what is stored.
 
     Attributes:
         key: Whose state it is.
@@ -29,6 +30,7 @@ class Loaded(Generic[StateT_co]):
         persisted: `Persist.version` of the kept state that it started from; None after a fold of all events.
         commits_since_kept: How many appends have followed the newest kept state, at most; None where none
             was looked for.
+        is_proof: Whether the store was asked for it.
     """
 
     key: Key
@@ -39,6 +41,8 @@ class Loaded(Generic[StateT_co]):
     commits_since_kept: int | None = None
     # Where a state can be changed in place, the one that nobody else holds.
     _own: Any = field(default=_SAME, repr=False, compare=False, kw_only=True)
+    # Whether the store was asked: what anybody else makes proves nothing, so an append reads it again.
+    is_proof: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
     @property
     def folded(self) -> StateT_co:

@@ -102,19 +102,20 @@ def event_meta(
     metadata: Mapping[str, str],
 ) -> EventMeta:
     """What folds and handlers are told of an event."""
+    stream, aggregate_id, tenant = key
     get = metadata.get
     return EventMeta(
-        stream=key.stream,
-        aggregate_id=key.aggregate_id,
-        version=version,
-        tenant=key.tenant,
-        timestamp=at,
-        event_type=event_type,
-        user_id=user_id,
-        correlation_id=get("correlation"),
-        causation_id=get("causation"),
-        command_id=get("command"),
-        source=get("source"),
+        stream,
+        aggregate_id,
+        version,
+        tenant,
+        at,
+        event_type,
+        user_id,
+        get("correlation"),
+        get("causation"),
+        get("command"),
+        get("source"),
     )
 
 

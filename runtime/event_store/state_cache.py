@@ -37,6 +37,11 @@ class StateCache:
             if kept is None or kept.version < loaded.version:
                 self._found[loaded.key] = loaded
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._found.clear()
+
     def drop(self, key: Key) -> None:
         """Forget an aggregate."""
         with self._lock:

@@ -76,7 +76,7 @@ class Transaction:
             stream = repository.aggregate.stream
             message = f"must be of the transaction's own domain, got {stream!r} of another one"
             raise InvalidInputError([FieldProblem("repository", message)])
-        repository.check_appendable(loaded)
+        loaded = repository.appender.appendable(loaded)
         if not events:
             return
         part = self._parts.setdefault(loaded.key, _Part(repository, loaded))
@@ -97,7 +97,7 @@ class Transaction:
             ConfigurationError: The block is not entered, or has ended.
         """
         self._check_open()
-        guarded_versions(loaded, {})
+        guarded_versions(self._context.provider, loaded, {})
         self._guards += loaded
 
     def after(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
@@ -143,12 +143,12 @@ class Transaction:
             return {}
         ready = {key: part.prepared(self._source) for key, part in self._parts.items()}
         versions = {key: part.loaded.version for key, part in self._parts.items()}
-        unmoved = guarded_versions(self._guards, versions)
+        unmoved = guarded_versions(self._context.provider, self._guards, versions)
         try:
             send(self._context, [one.commit for one in ready.values()], unmoved, None)
         except AppendRefusedError as refused:
             raise conflict(self._context, refused, {**versions, **unmoved}) from None
-        return {key: part.repository.appended(ready[key]) for key, part in self._parts.items()}
+        return {key: part.repository.appender.appended(ready[key]) for key, part in self._parts.items()}
 
     def _check_open(self) -> None:
         if not self._is_open:

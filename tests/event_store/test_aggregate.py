@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from runtime.errors import ConfigurationError, InvalidInputError, UnreadableEventError
 from runtime.event_store.address import Key
@@ -129,13 +129,31 @@ class Loose(Event):
 
 
 @pytest.mark.parametrize(
-    "value", [(1, 2), {1: "x"}, float("nan"), float("inf"), {"a"}, object(), Decimal(1)], ids=str
+    "value",
+    [(1, 2), {1: "x"}, float("nan"), float("inf"), {"a"}, object(), Decimal(1)],
+    ids=["tuple", "number as key", "nan", "infinite", "set", "object", "decimal"],
 )
 def test_what_would_be_read_again_as_something_else_is_refused(value: object) -> None:
     with pytest.raises(
         InvalidInputError, match=r"events\.Loose.*(read again as something else|cannot be stored)"
     ):
         EventTypes("s", [Loose], {}).stored(Loose(value=value))
+
+
+def test_the_fold_sees_an_event_as_it_will_be_read_again() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    seen: list[type] = []
+
+    def fold(event: UserCreated, _state: User, _meta: EventMeta) -> User:
+        seen.append(type(event.name))
+        return User(name=event.name)
+
+    named = create_aggregate(stream="users", events=[UserCreated], create=User, fold=fold)
+    repository = create_domain(MemoryProvider(), named, default_tenant="acme")[named]
+    repository.append(repository.get_aggregate("u1"), UserCreated.model_construct(name=Name("Ann")))
+    assert seen == [str]
 
 
 def test_a_refusal_names_the_fields_and_none_of_the_values() -> None:
@@ -177,10 +195,10 @@ def test_upcasters_bring_a_body_to_the_newest_schema_step_by_step() -> None:
 
 def test_what_is_stored_is_not_changed_by_an_upcaster() -> None:
     def rename(body: dict[str, Any]) -> dict[str, Any]:
-        body["name"] = body.pop("n")
+        body["name"] = body.pop("n").pop()
         return body
 
-    stored = StoredEvent("created", {"n": "Ann"}, 0)
+    stored = StoredEvent("created", {"n": ["Ann"]}, 0)
     for _ in range(2):
         assert upcasting(rename).types.read(stored, KEY, 1).name == "Ann"
 
@@ -381,6 +399,14 @@ class Frozen(BaseModel):
     inner: Any = ()
 
 
+class Open(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Secretive(Frozen):
+    _seen: list[int] = PrivateAttr(default_factory=list)
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -395,8 +421,24 @@ class Frozen(BaseModel):
         (User(), False),
         ({}, False),
         (Nothing(), False),
+        (Open(seen=[1]), False),
+        (Secretive(), False),
     ],
-    ids=str,
+    ids=[
+        "int",
+        "none",
+        "enum",
+        "tuple",
+        "list in a tuple",
+        "frozen dataclass",
+        "frozen model",
+        "list in a frozen model",
+        "model",
+        "dict",
+        "object",
+        "frozen model with extras",
+        "frozen model with private attributes",
+    ],
 )
 def test_only_what_is_frozen_through_and_through_is_shared(value: object, expected: bool) -> None:  # noqa: FBT001
     assert is_immutable(value) is expected

@@ -16,9 +16,7 @@ from runtime.errors import (
     VersionConflictError,
     VersionError,
 )
-from runtime.event_store.address import Key
 from runtime.event_store.commands import Retry, create_commands
-from runtime.event_store.loaded import Loaded
 from runtime.event_store.metadata import reacting_to
 from runtime.event_store.provider import AppendRefusedError
 from tests.event_store.blog import (
@@ -39,7 +37,9 @@ from tests.event_store.watched import WatchedProvider
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runtime.event_store.address import Key
     from runtime.event_store.commit import CommandRecord, Commit
+    from runtime.event_store.loaded import Loaded
 
 ANN = CreateUser(name="Ann")
 
@@ -266,8 +266,10 @@ def test_an_expected_version_is_not_retried(provider: WatchedProvider) -> None:
     blog = Blog(provider, retry=Retry(attempts=5, longest=0))
     blog.user_commands("u1", ANN)
     provider.before_append += [lambda: blog.users.append(blog.users.get_aggregate("u1"), UserEnabled())]
+    provider.counted()
     with pytest.raises(VersionError, match="past version 1"):
         blog.user_commands("u1", ToggleUser(), expected_version=1)
+    assert provider.counted() == {"read": 2, "append": 2}  # one of each is the winner's
 
 
 class _Silent(WatchedProvider):
@@ -283,13 +285,13 @@ class _Silent(WatchedProvider):
 def test_where_the_provider_cannot_tell_the_winner_it_is_read() -> None:
     provider = _Silent()
     blog = Blog(provider, retry=Retry(attempts=2, longest=0))
-    blog.user_commands("u1", ANN)
+    stale = blog.user_commands("u1", ANN)
     provider.before_append += [
         lambda: blog.users.append(blog.users.get_aggregate("u1"), [UserDisabled(), UserEnabled()])
     ]
     assert blog.user_commands("u1", ToggleUser()).version == 4
     with pytest.raises(VersionError) as lost:
-        blog.users.append(Loaded(Key("users", "u1", "acme"), 1, User()), UserEnabled())
+        blog.users.append(stale, UserEnabled())
     assert lost.value.winner == ()
 
 
@@ -342,12 +344,18 @@ def test_it_does_so_when_it_would_be_nothing_now(blog: Blog) -> None:
     blog.user_commands("u1", ANN)
     disabled = blog.user_commands("u1", DisableUser(), command_id="k-1")
     assert blog.user_commands("u1", DisableUser(), command_id="k-1") == disabled
+    blog.user_commands("u1", ToggleUser(2))
+    assert blog.user_commands("u1", DisableUser(), command_id="k-1").version == disabled.version
+    assert len(versions(blog)) == 4
 
 
-def test_it_does_so_when_it_would_be_decided_again(blog: Blog) -> None:
+def test_it_does_so_when_it_would_be_decided_again(provider: WatchedProvider) -> None:
+    blog = Blog(provider, retry=Retry(attempts=3, longest=0))
     blog.user_commands("u1", ANN)
     toggled = blog.user_commands("u1", ToggleUser(), command_id="k-1")
+    provider.counted()
     assert blog.user_commands("u1", ToggleUser(), command_id="k-1") == toggled
+    assert provider.counted() == {"read": 1, "append": 1}
     assert len(versions(blog)) == 2
 
 
@@ -370,6 +378,19 @@ def test_a_command_id_of_another_command_is_refused(blog: Blog) -> None:
             blog.user_commands("u1", other, command_id="k-1")
         assert reused.value.code == "command-id-reused"
     assert len(versions(blog)) == 1
+
+
+def test_another_command_that_says_the_same_is_another_one(blog: Blog) -> None:
+    class EnableUser(BaseModel):
+        pass
+
+    @blog.user_commands.on(EnableUser)
+    def enable(_command: EnableUser, _current: Loaded[User]) -> UserEvent:
+        return UserEnabled()
+
+    blog.user_commands("u1", EnableUser(), command_id="k-1")
+    with pytest.raises(CommandReusedError):
+        blog.user_commands("u1", DisableUser(), command_id="k-1")
 
 
 def test_a_command_id_is_of_its_aggregate_and_tenant_alone(blog: Blog) -> None:

@@ -10,6 +10,7 @@ from runtime.errors import ConfigurationError
 from runtime.event_store.aggregate import Persist, create_aggregate
 from runtime.event_store.domain import create_domain
 from runtime.event_store.event import Event
+from runtime.event_store.state_cache import StateCache
 from tests.event_store.blog import (
     Blog,
     CreateUser,
@@ -236,6 +237,44 @@ def test_what_is_cached_needs_only_newer_events() -> None:
     folded = blog.users.get_aggregate("u1")
     assert (folded.version, folded.state.name) == (7, "Ann")
     assert blog.users.get_aggregate("u1").state is not folded.state
+
+
+class _Generous(WatchedProvider):
+    """Begins with the commit that the last known event is in, as a provider of somebody else may."""
+
+    def read(self, key: Key, *, after: int = 0, until: int | None = None) -> Iterator[Commit]:
+        return super().read(key, after=max(0, after - 1), until=until)
+
+
+def test_what_is_known_already_is_not_folded_twice() -> None:
+    folded: list[int] = []
+
+    def fold(event: UserEvent, state: User, meta: Any) -> Any:
+        folded.append(meta.version)
+        return kept_user.fold(event, state, meta)
+
+    blog = Blog(_Generous(), users=replace(kept_user, fold=fold, persist=None), cache=2)
+    done = toggled(blog, 3)
+    folded.clear()
+    assert blog.users.get_aggregate("u1") == done
+    assert folded == []
+
+
+def test_what_follows_a_cached_state_counts_from_the_newest_kept_one() -> None:
+    provider = WatchedProvider()
+    blog = Blog(provider, users=kept_user, cache=2)
+    toggled(blog, 2)
+    Blog(provider, users=kept_user).user_commands("u1", ToggleUser())
+    assert blog.users.get_aggregate("u1").commits_since_kept == 0
+
+
+def test_an_older_state_takes_no_newer_ones_place() -> None:
+    blog, cache = Blog(), StateCache(2)
+    older = blog.user_commands("u1", CreateUser(name="Ann"))
+    newer = blog.user_commands("u1", ToggleUser())
+    for loaded in (older, newer, older):
+        cache.put(loaded)
+    assert cache.get(older.key) is newer
 
 
 def test_a_cache_holds_so_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,9 @@ from runtime import clock
 from runtime.errors import (
     AggregateErasedError,
     CommandReusedError,
+    ConfigurationError,
     CorruptStreamError,
+    GapError,
     InvalidInputError,
     StoreUnavailableError,
     UnreadableEventError,
@@ -18,6 +20,7 @@ from runtime.errors import (
 )
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.loaded import Loaded
 from runtime.event_store.recorded import RecordedEvent
 from tests.event_store.blog import (
     Blog,
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.loaded import Loaded
 
 BEGIN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 EVENTS: list[list[UserEvent]] = [
@@ -135,6 +137,28 @@ def test_a_range_that_cannot_be_is_refused_at_the_call(blog: Blog, argument: str
         blog.users.events("u1", **{argument: -1})  # type: ignore[arg-type]
 
 
+def test_the_ids_of_a_tenant_are_listed(blog: Blog) -> None:
+    names = {f"u{number}" for number in range(101)}
+    for name in names:
+        blog.users.append(blog.users.get_aggregate(name), UserCreated(name="x"))
+    blog.users.append(blog.users.get_aggregate("u1", tenant="other"), UserCreated(name="x"))
+    blog.posts.append(blog.posts.get_aggregate("p1"), PostArchived())
+    assert sorted(blog.users.ids()) == sorted(names)
+    assert list(blog.users.ids(tenant="Other")) == ["u1"]
+    assert list(blog.posts.ids(tenant="other")) == []
+
+
+def test_a_provider_that_lists_nothing_says_so() -> None:
+    class Plain:
+        pass
+
+    nothing: Any = Plain()
+    with pytest.raises(
+        ConfigurationError, match="Plain lists no aggregates: it needs a method aggregate_ids"
+    ):
+        Blog(nothing).users.ids()
+
+
 # Appends
 
 
@@ -205,6 +229,42 @@ def test_a_number_is_no_proof_of_a_version(blog: Blog) -> None:
     version: Any = 0
     with pytest.raises(InvalidInputError, match=r"loaded: must be what get_aggregate.*got int"):
         blog.users.append(version, UserEnabled())
+
+
+def by_hand(version: int) -> Loaded[User]:
+    """What somebody makes of a version that they were told, and of a state that they guess."""
+    return Loaded(Key("users", "u1", "acme"), version, User(name="Eve"))
+
+
+def test_a_version_that_was_guessed_leaves_no_gap(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    hi = blog.posts.get_aggregate("p1")
+    appended = len(provider.appended)
+
+    def in_a_transaction() -> None:
+        with blog.domain.transaction() as both:
+            both.append(blog.users, by_hand(9), UserEnabled())
+
+    for refused in (
+        lambda: blog.users.append(by_hand(9), UserEnabled()),
+        lambda: blog.posts.append(hi, PostArchived(), guards=[by_hand(9)]),
+        in_a_transaction,
+    ):
+        with pytest.raises(GapError, match="users#u1#acme has come to version 7, and version 9 was expected"):
+            refused()
+    with pytest.raises(VersionError, match="past version 4") as conflict:
+        blog.users.append(by_hand(4), UserEnabled())
+    assert [one.meta.version for one in conflict.value.winner] == [5]
+    with pytest.raises(VersionError, match="past version 4"):
+        blog.posts.append(hi, PostArchived(), guards=[by_hand(4)])
+    assert len(provider.appended) == appended
+
+
+def test_a_version_that_was_guessed_right_goes_on_what_is_stored(blog: Blog) -> None:
+    write(blog)
+    assert blog.users.append(by_hand(7), UserEnabled()).state == User(name="Bob", enabled=True)
+    hi = blog.posts.get_aggregate("p1")
+    assert blog.posts.append(hi, PostArchived(), guards=[by_hand(8)]).version == 1
 
 
 def test_an_event_that_cannot_be_read_again_is_refused(blog: Blog, provider: WatchedProvider) -> None:
@@ -297,6 +357,18 @@ def test_an_erased_aggregate_is_gone_for_good(
             AggregateErasedError, match="users#u1#acme was erased; its id cannot be used again"
         ):
             refused()
+
+
+def test_what_was_erased_stays_in_no_cache(provider: WatchedProvider) -> None:
+    blog = Blog(provider, cache=10)
+    key = write(blog)[-1].key
+    cache = blog.domain.context.cache
+    assert cache is not None
+    assert cache.get(key) is not None
+    erase(provider, 8)
+    with pytest.raises(AggregateErasedError):
+        blog.users.get_aggregate("u1")
+    assert cache.get(key) is None
 
 
 class _HalfErased(WatchedProvider):

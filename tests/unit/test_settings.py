@@ -82,6 +82,16 @@ def test_what_a_deployment_says_of_events() -> None:
     assert tables.is_exclusive
 
 
+def test_a_module_of_events_may_be_told_in_words() -> None:
+    modules = '{"blog": "events handlers feed", "audit": "events", "order": {}}'
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": modules})
+    assert settings.modules == {
+        "blog": {"kind": "events", "handlers": True, "feed": True},
+        "audit": {"kind": "events"},
+        "order": {},
+    }
+
+
 def test_where_nothing_says_what_is_deployed_no_event_is_kept_from_an_index() -> None:
     tables = Settings.from_environment(BASE).event_tables_of("blog")
     assert (tables.events, tables.sync) == ("dev-shop-blog-events", "dev-shop-blog-sync")
@@ -125,6 +135,9 @@ def test_tables_that_are_all_given_need_no_convention() -> None:
         ({"CQRS_MODULES": '{"a": {"comand": "x"}}'}, "CQRS_MODULES.a has unknown keys"),
         ({"CQRS_MODULES": '{"a": {"kind": "event"}}'}, "CQRS_MODULES.a.kind must be one of ('commands', 'ev"),
         ({"CQRS_MODULES": '{"a": {"kind": "events", "mode": "inline"}}'}, "a has unknown keys ['mode']"),
+        ({"CQRS_MODULES": '{"a": "events sync"}'}, "CQRS_MODULES.a has unknown keys ['sync']"),
+        ({"CQRS_MODULES": '{"a": ""}'}, "CQRS_MODULES.a.kind must be one of ('commands', 'events'), got ''"),
+        ({"CQRS_MODULES": '{"a": 1}'}, "CQRS_MODULES must map module names"),
         ({"CQRS_MODULES": '{"a": {"handlers": true}}'}, "CQRS_MODULES.a has unknown keys ['handlers']"),
     ],
 )

@@ -141,6 +141,11 @@ class Follower:
         """Forget the position in memory, and whatever is kept nowhere else."""
         self.pull.forget(None if self._memory is None else self._clear)
 
+    def start_anew(self) -> None:
+        """Forget all that was read: the provider is on other tables from now on."""
+        self.forget()
+        self.generations.forget()
+
     def _clear(self) -> None:
         assert self._memory is not None  # noqa: S101 - see above
         self._memory.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
@@ -82,7 +81,7 @@ class Showing:
         callback = self._callback(commit, version)
         if callback is None:
             return None
-        meta = replace(_meta(commit, version), generation=generation, position=_position.get())
+        meta = _meta(commit, version)._replace(generation=generation, position=_position.get())
         event: RecordedEvent[Any] | None = None
         try:
             with at_position(None), reacting_to(meta, keeps_command_ids=self._is_reaction):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryProvider"]
 
-_TABLES: Final = EventTables(events="events", sync="sync", has_handlers=True)
+_TABLES: Final = EventTables(events="events", sync="sync", has_handlers=True, has_aggregates_index=True)
 _ROW_LIMIT: Final = 100 * 1024  # as in a deployment that says nothing else
 
 

@@ -11,8 +11,14 @@ from boto3.dynamodb.conditions import Key as Column
 
 from runtime import clock
 from runtime.contract import AGGREGATES_COLUMN, FEED_COLUMN, FEED_SLICES, FEED_SORT_KEY
-from runtime.event_store.commit_row import BEHIND_COMMITS, EVENTS, commit_in, commit_row, time_text
-from runtime.model.keys import KEY_SEPARATOR
+from runtime.event_store.commit_row import (
+    BEHIND_COMMITS,
+    EVENTS,
+    aggregates_value,
+    commit_in,
+    commit_row,
+    time_text,
+)
 from runtime.store.bucket import REFERENCE_PREFIX, object_key_in
 
 if TYPE_CHECKING:
@@ -56,8 +62,8 @@ class EventStorage:
         if self.tables.has_feed_index:
             # When it is appended, and not when what it tells of has happened: listeners go by it.
             more = {FEED_COLUMN: _slice_of(commit.key.pk), FEED_SORT_KEY: time_text(clock.now())}
-        if self.tables.has_aggregates_index and commit.first == 1:
-            more[AGGREGATES_COLUMN] = f"{commit.key.stream}{KEY_SEPARATOR}{commit.key.tenant}"
+        if self.tables.has_aggregates_index and commit.first == 1 and not commit.closes:
+            more[AGGREGATES_COLUMN] = aggregates_value(commit.key)
         return commit_row(
             commit,
             limit=self.large.limit,

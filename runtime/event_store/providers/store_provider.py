@@ -16,6 +16,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.command_row import command_in, command_place_key
 from runtime.event_store.providers.appending import append
 from runtime.event_store.providers.erasing import erase
+from runtime.event_store.providers.listing import list_ids
 from runtime.event_store.providers.notices import Listener
 from runtime.event_store.providers.reading import Reader
 from runtime.event_store.providers.scanning import scan
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from runtime.event_store.providers.storage import EventStorage
     from runtime.event_store.recorded import RecordedEvent
     from runtime.store.unreferenced import Collected
+    from runtime.store.values import Row
 
 __all__ = ["StoreProvider"]
 
@@ -96,6 +98,26 @@ class StoreProvider:
         place = Place(self.storage.tables.events, key.pk, command_place_key(command_id))
         return command_in(self.storage.store.get(place), key, command_id)
 
+    def aggregate_ids(
+        self, stream: str, tenant: str, *, start: str | None = None, limit: int = 100
+    ) -> tuple[Sequence[str], str | None]:
+        """One page of the ids of a tenant's aggregates, and where to go on; None behind the last page.
+
+        One query of the index ``aggregates``, which is up to date within a second or so. An erased aggregate
+        is left out.
+
+        Args:
+            stream: Name of their stream.
+            tenant: Code of the tenant. Check it with `runtime.identity.access.check_tenant` where it is told.
+            start: What the page before has returned.
+            limit: The most to return.
+
+        Raises:
+            ConfigurationError: The table has no such index.
+            InvalidInputError: ``start`` is none of an earlier page.
+        """
+        return list_ids(self.storage, stream, tenant, start, limit)
+
     def erase(self, key: Key, closing: Commit) -> int:
         """See `Provider.erase`. It needs to update rows, which no function of the stack may.
 
@@ -149,6 +171,16 @@ class StoreProvider:
         """
         page = Scan.checked(segment=segment, total_segments=total_segments, resume_from=start, limit=limit)
         return scan(self.storage, streams, page)
+
+    def commit_in(self, row: Row) -> Commit:
+        """The commit in a row of the events table, such as its stream brings.
+
+        One call where its events are in the bucket.
+
+        Raises:
+            CorruptRowError: It makes no sense, or the bucket does not have its events.
+        """
+        return self.storage.commit(row)
 
     def cursors(self) -> Cursors:
         """See `Provider.cursors`: rows of the module's sync table.

@@ -137,6 +137,13 @@ def test_who_stops_in_the_middle_goes_on_there(lab: Lab, times: Times) -> None:
         assert [one for one in listener() if one in rest] == rest
 
 
+def test_who_stops_among_entries_of_one_time_goes_on_there(lab: Lab) -> None:
+    for key in users(3):
+        lab.append(1, key=key)
+    first, *_ = lab.provider.notices(["users"], None, 100)
+    assert told(lab.provider.notices(["users"], first.position, 100))[-2:] == [("u1", 1), ("u2", 1)]
+
+
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_with_any_limit_each_is_told_once(lab: Lab, times: Times, limit: int) -> None:
     for number in range(5):
