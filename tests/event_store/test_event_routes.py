@@ -124,7 +124,7 @@ class Answer:
         self.status = response["statusCode"]
         self.headers = response["headers"]
         self.text = response["body"]
-        self.json = json.loads(self.text) if self.text else None
+        self.json: Any = json.loads(self.text) if self.text else None
 
     @property
     def kind(self) -> str:
