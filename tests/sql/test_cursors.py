@@ -157,6 +157,25 @@ def test_a_crash_at_the_commit_undoes_both(engine: Engine, lab: Lab, monkeypatch
     assert counts(engine) == {KEY.pk: 1}
 
 
+def test_a_connection_that_breaks_undoes_both(engine: Engine, lab: Lab, view: Counter) -> None:
+    """As it does when the process is killed: nobody says rollback."""
+    lab.append()
+    lab.append()
+
+    def cut(_commit: Commit, version: int) -> None:
+        if version == 2:
+            found = view.sql.connection().connection.dbapi_connection
+            assert found is not None
+            found.close()
+
+    view.after = cut
+    assert lab.deliver() == ["1", "2"]
+    assert (counts(engine), lab.cursor().version) == ({}, None)
+    view.after = lambda _commit, _version: None
+    assert lab.deliver(lab.all_records) == []
+    assert counts(engine) == {KEY.pk: 2}
+
+
 def test_an_event_that_fails_is_undone_alone(engine: Engine, lab: Lab, view: Counter) -> None:
     lab.append(KEY, "a", "b", "a")
     view.fails = lambda _commit, version: version == 2
