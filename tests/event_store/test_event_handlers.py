@@ -364,6 +364,12 @@ def test_a_handler_is_told_of_what_was_erased_and_not_shown_what_is_blank(blog: 
     assert loaded.exists
 
 
+def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -> None:
+    one, other = (blog.domain.create_handler(name, [user]) for name in ("one", "other"))
+    assert one.cursors() is other.cursors()  # whoever feeds both reads their cursors with one call
+    assert blog.domain.create_handler(MemoryBookmark(), [user]).cursors() is not one.cursors()
+
+
 # --- bad input --------------------------------------------------------------------------------
 
 

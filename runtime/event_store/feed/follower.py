@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime import clock
@@ -73,20 +73,14 @@ class Follower:
         self._memory = memory
         self._tell = tell
         self._always_since: datetime | None = None
-
-    @cached_property
-    def pull(self) -> Pull:
-        """Its runs."""
-        return Pull(self.name, self._fetch, self.ringer(), _RowBookmark(self.generations), self._begin)
-
-    @cached_property
-    def rebuild(self) -> Rebuild:
-        """Its scans."""
-        return Rebuild(
+        #: Its runs. There is one of these, whichever thread asks first: it keeps runs from overlapping.
+        self.pull = Pull(self.name, self._fetch, self.ringer(), _RowBookmark(generations), begin=self._begin)
+        #: Its scans.
+        self.rebuild = Rebuild(
             self.name,
-            self._streams,
-            self._provider,
-            self.generations,
+            streams,
+            provider,
+            generations,
             ringer=lambda number: self.ringer([number]),
             first=self._first,
         )
