@@ -11,7 +11,7 @@ from runtime.contract import Env
 from runtime.errors import BadRequestError, ConfigurationError
 from runtime.event_store.feed.pull import Pull
 from runtime.event_store.feed.rebuild import Rebuild
-from runtime.event_store.feed.ringer import HandlerRinger, PulledHandler
+from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
 from runtime.event_store.feed.tail import end_of
 from runtime.event_store.registration import Registration
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit, Notice
+    from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.memory_progress import MemoryProgress
     from runtime.event_store.feed.pull import Rung
     from runtime.event_store.feed.seen import Seen
@@ -55,7 +56,7 @@ class Follower:
 
     def __init__(
         self,
-        handler: PulledHandler,
+        handler: FedHandler,
         streams: Sequence[str],
         options: HandlerOptions,
         provider: Callable[[], Provider],
