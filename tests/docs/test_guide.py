@@ -30,6 +30,7 @@ GUIDE_PAGES = {
     "retention",
     "schema-evolution",
     "sql",
+    "states-or-events",
     "tenants",
     "your-account",
 }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from runtime.errors import EventHandlersPendingError
+from runtime.errors import CqrsError, EventHandlersPendingError
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Delivery:
         self._left = len(self.calls)
         self._error: BaseException | None = None
         self._is_over = Event()
-        self._callbacks: list[Callable[[BaseException | None], None]] = []
+        self._callbacks: list[tuple[Context, Callable[[BaseException | None], None]]] = []
         if not self.calls:
             self._is_over.set()
 
@@ -103,11 +103,12 @@ class Delivery:
     def on_end(self, callback: Callable[[BaseException | None], None]) -> None:
         """Have ``callback`` called once all handlers have ended: with the first error, or None.
 
-        It is called by the thread of the handler that has ended last; at once, where all have.
+        It is called by the thread of the handler that has ended last, with the context variables of whoever
+        is here now, and counts as a part of that handler; at once, where all have ended.
         """
         with self._lock:
             if self._left:
-                self._callbacks.append(callback)
+                self._callbacks.append((copy_context(), callback))
                 return
         callback(self._error)
 
@@ -120,8 +121,12 @@ class Delivery:
                 return
             callbacks, self._callbacks = self._callbacks, []
         self._is_over.set()
-        for callback in callbacks:
-            callback(self._error)
+        for context, callback in callbacks:
+            context.run(self._call_back, callback)
+
+    def _call_back(self, callback: Callable[[BaseException | None], None]) -> None:
+        _in_handler.set(True)
+        callback(self._error)
 
 
 class Call:
@@ -164,6 +169,9 @@ class Call:
                 event_id=self._event.id,
                 **error_fields(error),
             )
+        if isinstance(error, CqrsError) and error.written == "nothing":
+            # By the handler, that is. The event is stored: who waits must not take it for refused.
+            error.written = "everything"
         self.is_over = True
         self._delivery.end_one(error)
 

@@ -12,10 +12,12 @@ import pytest
 
 from runtime.background import finish_in_background, flush_background
 from runtime.clock import use_deadline
+from runtime.entry.http.problems import problem_of
 from runtime.errors import (
     ConfigurationError,
     CqrsError,
     EventHandlersPendingError,
+    FieldProblem,
     InvalidInputError,
     StoreUnavailableError,
 )
@@ -249,6 +251,23 @@ def test_the_first_rejection_decides_and_the_others_run_to_their_end() -> None:
     assert told == [first]
 
 
+def test_an_error_of_a_handler_says_that_the_event_is_stored() -> None:
+    """Over HTTP nobody is told that nothing was written."""
+    error = InvalidInputError([FieldProblem("email", "must be one")])
+    told: list[Exception | None] = []
+    dispatched = a_service(Handler(failing(error))).dispatch(an_event(), told.append)
+    with pytest.raises(InvalidInputError) as raised:
+        dispatched.wait(LONG)
+    assert raised.value is error
+    assert told == [error]
+    assert problem_of(error).written == "everything"
+    store = ListStore()
+    store.error = error = InvalidInputError([])
+    with pytest.raises(InvalidInputError):
+        a_service(store=store).dispatch(an_event())
+    assert problem_of(error).written == "nothing"
+
+
 def test_nobody_is_told_before_the_last_handler_has_ended() -> None:
     go, has_failed = threading.Event(), threading.Event()
     told: list[Exception | None] = []
@@ -427,6 +446,26 @@ def test_handlers_may_dispatch_and_wait_however_few_threads_there_are(threads: i
     )
     service.dispatch(an_event()).wait(LONG)
     assert seen == ["mailed"] * 16
+
+
+def test_who_is_notified_may_dispatch_and_wait_in_the_context_of_the_first_dispatch() -> None:
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+    other = EventBuilder(dict[str, Any], event_name="Mailed", aggregate_type="mails")
+    seen: list[str] = []
+    service = a_service(
+        Handler(lambda _: go.wait(LONG)), Handler(lambda _: seen.append(who.get()), name="Mailed"), threads=1
+    )
+    go = threading.Event()
+
+    def notified(_: Exception | None) -> None:
+        service.dispatch(other(version=1, created_by="a", payloads={})).wait(LONG)
+        seen.append("notified")
+
+    who.set("ann")
+    service.dispatch(an_event(), notified)
+    go.set()  # so it is the handler's thread that tells
+    service.flush(LONG)
+    assert seen == ["ann", "notified"]
 
 
 def test_two_buses_may_wait_for_each_other() -> None:
