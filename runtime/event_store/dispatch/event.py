@@ -6,7 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - pydantic reads it
 from datetime import UTC
 from typing import Annotated, Any, Generic
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 from typing_extensions import TypeVar
 
 from runtime.errors import FieldProblem
@@ -20,7 +20,17 @@ PayloadT_co = TypeVar("PayloadT_co", covariant=True, default=dict[str, Any])
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 
 
-class DomainEvent(BaseModel, Generic[PayloadT_co], frozen=True):
+class DomainEvent(
+    BaseModel,
+    Generic[PayloadT_co],
+    # Here, and in no ``model_config``: a type checker sees only what stands here.
+    frozen=True,
+    extra="ignore",
+    validate_by_name=True,
+    validate_by_alias=True,
+    serialize_by_alias=True,
+    hide_input_in_errors=True,
+):
     """One event, frozen.
 
     Made by an `EventBuilder`, or of JSON that anybody has written. As JSON it has the names of atomservices:
@@ -42,14 +52,6 @@ class DomainEvent(BaseModel, Generic[PayloadT_co], frozen=True):
         payloads: What it says. Without a type: a dictionary.
         metadata: What else is to be known of it, such as the id of a trace. Default: nothing.
     """
-
-    model_config = ConfigDict(
-        extra="ignore",
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        hide_input_in_errors=True,
-    )
 
     id: str = Field(alias="_id", min_length=1)
     name: str = Field(min_length=1)
