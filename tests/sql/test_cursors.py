@@ -20,8 +20,13 @@ from sqlalchemy import (
 )
 
 from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
+from runtime.event_store.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commands import create_commands
+from runtime.event_store.domain import create_domain
+from runtime.event_store.event import Event
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
+from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.pipeline.catch_up import Outcome
 from runtime.sql import SqlCursors
 from tests.event_store.feed.lab import KEY, Lab, View, key
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.commit import Commit
     from runtime.event_store.feed.cursors import Cursors
+    from runtime.event_store.recorded import EventMeta
 
 _METADATA = MetaData()
 _COUNTS = Table(
@@ -149,6 +155,25 @@ def test_a_crash_at_the_commit_undoes_both(engine: Engine, lab: Lab, monkeypatch
     assert (counts(engine), lab.cursor().version) == ({}, None)
     assert lab.turn().outcome is Outcome.DONE
     assert counts(engine) == {KEY.pk: 1}
+
+
+def test_a_connection_that_breaks_undoes_both(engine: Engine, lab: Lab, view: Counter) -> None:
+    """As it does when the process is killed: nobody says rollback."""
+    lab.append()
+    lab.append()
+
+    def cut(_commit: Commit, version: int) -> None:
+        if version == 2:
+            found = view.sql.connection().connection.dbapi_connection
+            assert found is not None
+            found.close()
+
+    view.after = cut
+    assert lab.deliver() == ["1", "2"]
+    assert (counts(engine), lab.cursor().version) == ({}, None)
+    view.after = lambda _commit, _version: None
+    assert lab.deliver(lab.all_records) == []
+    assert counts(engine) == {KEY.pk: 2}
 
 
 def test_an_event_that_fails_is_undone_alone(engine: Engine, lab: Lab, view: Counter) -> None:
@@ -323,3 +348,41 @@ def test_texts_that_databases_do_not_take_are_kept_all_the_same(lab: Lab, view: 
     view.after = fail
     lab.turn()
     assert lab.cursor().failed_error == "ValueError: half � a pair, and �"
+
+
+class Named(Event, type="named"):
+    name: str
+
+
+account: Aggregate[Named, dict[str, Any]] = create_aggregate(
+    stream="accounts", events=[Named], create=dict, fold=lambda event, _state, _meta: {"name": event.name}
+)
+
+
+class Rename(Named, type="rename"):
+    """A command: what is to be."""
+
+
+def test_a_handler_of_a_domain_keeps_its_cursors_there(engine: Engine, cursors: SqlCursors) -> None:
+    domain = create_domain(MemoryProvider(), account, default_tenant="acme")
+    commands = create_commands(domain[account])
+    commands.on(Rename)(lambda command, _current: Named(name=command.name))
+    model = domain.create_handler("names", [account], cursors=cursors)
+    fails = [True]
+
+    @model.handle(account, Named)
+    def count(aggregate_id: str, event: Named, meta: EventMeta) -> None:
+        cursors.connection().execute(insert(_COUNTS).values(pk=f"{aggregate_id}@{meta.version}", events=1))
+        if event.name == "Bob" and fails:
+            message = "not yet"
+            raise ValueError(message)
+
+    commands.execute("a1", Rename(name="Ann"))
+    commands.execute("a1", Rename(name="Bob"))
+    with pytest.raises(ValueError, match="not yet"):
+        model.run_once()
+    assert counts(engine) == {"a1@1": 1}
+    fails.clear()
+    assert model.run_once().handled == 1
+    assert counts(engine) == {"a1@1": 1, "a1@2": 1}
+    assert model.run_once().handled == 0

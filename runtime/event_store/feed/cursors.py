@@ -7,6 +7,7 @@ known of a handler as a whole is a row ``pk`` = ``$handler``, ``sk`` = its name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from boto3.dynamodb.conditions import Attr
@@ -86,29 +87,29 @@ class Cursors(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class StoreCursors:
-    """Cursors in a table of a store: `Cursors`.
+    """Cursors in a table of a store: `Cursors`. Two of one table are equal, and so are read together.
 
-    Args:
+    Attributes:
         store: The store.
         table: Physical name of the module's sync table.
     """
 
-    def __init__(self, store: Store, table: str) -> None:
-        self._store = store
-        self._table = table
+    store: Store
+    table: str
 
     def rows(self, wanted: Iterable[CursorKey]) -> dict[CursorKey, TurnRow]:
         """See `Cursors.rows`."""
         places = {whose: self._place(whose) for whose in wanted}
-        found = self._store.batch_get(places.values()) if places else {}
+        found = self.store.batch_get(places.values()) if places else {}
         return {
-            whose: CursorRow(self._store, place, None, found.get(place)) for whose, place in places.items()
+            whose: CursorRow(self.store, place, None, found.get(place)) for whose, place in places.items()
         }
 
     def read_handler(self, name: str) -> Row | None:
         """See `Cursors.read_handler`."""
-        row = self._store.get(Place(self._table, HANDLER, name))
+        row = self.store.get(Place(self.table, HANDLER, name))
         return None if row is None else {column: row[column] for column in row if column not in _KEY}
 
     def write_handler(self, name: str, columns: Mapping[str, Any], *, revision: str | None) -> bool:
@@ -116,7 +117,7 @@ class StoreCursors:
         same = Attr("pk").not_exists() if revision is None else Attr(_REVISION).eq(revision)
         row = {**columns, "pk": HANDLER, "sk": name}
         try:
-            self._store.write(Put(table=self._table, row=row, condition=same))
+            self.store.write(Put(table=self.table, row=row, condition=same))
         except ConditionFailedError as failure:
             # The first answer may have got lost, and the SDK have tried again: then it is done.
             (found,) = failure.rows.values()
@@ -130,11 +131,11 @@ class StoreCursors:
         scan = Scan.checked(
             segment=segment, total_segments=total_segments, resume_from=resume_from, limit=limit
         )
-        page = scan.read(self._store, self._table, only=Attr("parkedVersion").exists())
+        page = scan.read(self.store, self.table, only=Attr("parkedVersion").exists())
         return CursorPage(tuple(_kept(page.rows)), page.scanned, page.resume_token)
 
     def _place(self, whose: CursorKey) -> Place:
-        return Place(self._table, whose.key.pk, f"{whose.handler}@{whose.generation}#")
+        return Place(self.table, whose.key.pk, f"{whose.handler}@{whose.generation}#")
 
 
 def _kept(rows: Iterable[Row]) -> Iterable[KeptCursor]:

@@ -23,6 +23,7 @@ from runtime.store.bucket import MemoryBucket
 from runtime.store.codec import encoded
 from runtime.store.memory import MemoryStore
 from tests.support.clock import CLOCK
+from tests.support.values import event_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -214,7 +215,7 @@ class Lab:
         if change.place.table != TABLES.events:
             return
         kind = "INSERT" if change.old is None else "REMOVE" if change.new is None else "MODIFY"
-        images = {"NewImage": encoded(change.new)} if change.new is not None else {}
+        images = {"NewImage": event_image(encoded(change.new))} if change.new is not None else {}
         record = {
             "eventName": kind,
             "eventSource": "aws:dynamodb",

@@ -10,9 +10,10 @@ import pytest
 
 from runtime.errors import StoreUnavailableError
 from runtime.event_store.commit import CommandRecord, Commit, StoredEvent
+from runtime.event_store.feed.cursors import StoreCursors
 from runtime.pipeline.catch_up import Outcome
 from tests.event_store.feed.counting import CountingStore
-from tests.event_store.feed.lab import KEY, Lab, View, key
+from tests.event_store.feed.lab import KEY, TABLES, Lab, View, key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,6 +79,17 @@ def test_an_aggregate_is_one_write_and_a_hundred_are_one_read() -> None:
     calls.clear()
     assert lab.deliver(lab.all_records) == []
     assert calls == ["batch_get"]  # repeats
+
+
+def test_handlers_that_keep_their_cursors_in_one_table_are_read_together() -> None:
+    lab = Lab(View("one"), View("two"), store=CountingStore)
+    for view in lab.views:
+        view.kept_in = StoreCursors(lab.store, TABLES.sync)
+    calls = lab.store.calls  # type: ignore[attr-defined]
+    lab.append()
+    calls.clear()
+    assert lab.deliver() == []
+    assert calls == ["batch_get", "write", "write"]
 
 
 def test_records_of_changes_removals_and_commands_ring_for_nobody() -> None:

@@ -108,7 +108,7 @@ def test_histories() -> None:
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             Histories,
             settings=settings(
-                max_examples=scaled(25, 1500),
+                max_examples=scaled(25, 300),
                 stateful_step_count=scaled(20, 50),
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

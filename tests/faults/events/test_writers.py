@@ -16,7 +16,7 @@ from tests.faults.events.world import check_seen
 from tests.faults.scale import scaled
 
 WRITERS = 8
-APPENDS = scaled(20, 200)
+APPENDS = scaled(20, 60)
 
 
 @pytest.mark.parametrize("aggregates", [1, 10])
