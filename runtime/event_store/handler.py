@@ -429,7 +429,7 @@ class EventHandler:
     # --- what the feed, and the module, ask ---------------------------------------------------------
 
     def start_anew(self) -> None:
-        """Forget all that was read of the store: the provider is on other tables from now on, as in tests."""
+        """Forget all that was read: the provider is on other tables from now on, as in a test."""
         self._follower.start_anew()
 
     @property

@@ -156,7 +156,8 @@ class Follower:
     def begin_generation(self) -> int:
         """Begin the next generation; see `EventHandler.build`."""
         self.refuse_reaction("build")
-        building = self.generations.change(lambda found: found.begin(self.name, clock.now())).building
+        begun = self.generations.change(lambda found: found.begin(self.name, clock.now()), self._first)
+        building = begun.building
         assert building is not None  # noqa: S101 - it has just been begun
         return building
 
