@@ -520,7 +520,10 @@ class EventHandler:
             self._showing.tell(error)
             return self._after_error
         # What callbacks raised was told one by one.
-        return self._after_error if pulled.is_outage else self._idle
+        if pulled.is_outage:
+            return self._after_error
+        due = self._follower.pull.seconds_until_due()
+        return self._idle if due is None else min(self._idle, due)
 
 
 def create_handler(

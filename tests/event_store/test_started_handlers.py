@@ -168,3 +168,14 @@ def test_processes_that_share_a_bookmark_leave_nothing_out_and_keep_the_order(
         assert first_times == [f"{one}@{version}" for version in range(1, 11)]
     if exclusive:
         assert len(shown) == len({what for _, what in shown}) == 120
+
+
+def test_what_fails_is_due_before_a_long_wait_is_over(blog: Blog, handler: EventHandler) -> None:
+    seen = Seen(handler)
+    seen.broken = {"a@1"}
+    blog.users("a", "b", "c", "d")
+    handler.start(idle=3600, after_error=0.001)
+    assert isinstance(blog.provider, Provider)
+    wait_until(lambda: len(blog.provider.told) > 3)  # type: ignore[attr-defined]
+    seen.broken = set()
+    wait_until(lambda: "a@1" in seen)

@@ -45,7 +45,7 @@ class Bell:
         events: How many events it tells of; None where that is not known.
         first: Version that the first commit begins with which rang it; None where that is not known.
         is_again: Whether it has rung before, and was left open.
-        due: When to ring it again, by the monotonic clock.
+        due: When to ring it again, by the monotonic clock; 0 for the next run.
     """
 
     key: Key
@@ -207,6 +207,11 @@ class Pull:
                 if is_last or page.is_outage:
                     return Pulled(total, error, page.is_outage)
 
+    def seconds_until_due(self) -> float | None:
+        """How long until what has failed is due again; None where nothing waits."""
+        dues = [bell.due for bell in tuple(self._open.values()) if bell.due]
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
+
     @contextmanager
     def in_turn(self) -> Iterator[None]:
         """Wait for the run in progress, and keep others from beginning one.
@@ -264,7 +269,8 @@ class Pull:
             done += rung.run
             error = error or rung.error
             if rung.is_open:
-                bell.due = time.monotonic() + (retry_after if rung.error is not None else 0)
+                # What somebody else has the turn at is looked at with each run.
+                bell.due = 0.0 if rung.error is None else time.monotonic() + retry_after
                 self._open[bell.whose] = bell
             else:
                 self._open.pop(bell.whose, None)
