@@ -78,8 +78,8 @@ class Counter(View):
 
 @pytest.fixture
 def cursors(engine: Engine) -> Iterator[SqlCursors]:
-    """Of an engine with room for one connection, as functions have it."""
-    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=5)
+    """Of an engine with one connection, as functions have it, which nobody waits for: turns take turns."""
+    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0)
     made = SqlCursors(one)
     made.metadata.drop_all(one)
     _METADATA.drop_all(one)
