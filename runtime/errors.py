@@ -11,6 +11,7 @@ CqrsError
 ├── ItemNotFoundError           404
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
+│   └── EventHandlersPendingError    stored, but the event's handlers have not ended in time
 ├── PublishIdReusedError        422  the publish id belongs to another call
 ├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
 │   └── ContentionError         503  others were faster for as long as this call tried
@@ -56,6 +57,7 @@ __all__ = [
     "CorruptStreamError",
     "CqrsError",
     "DeliveryError",
+    "EventHandlersPendingError",
     "FieldProblem",
     "ForbiddenError",
     "GapError",
@@ -239,6 +241,25 @@ class HandlersPendingError(CqrsError):
         self.version = version
         self.handlers = tuple(handlers)
         self.is_handed_over = is_handed_over
+
+
+class EventHandlersPendingError(HandlersPendingError, TimeoutError):
+    """A dispatched event is stored, and its handlers have not ended in the time that they were given.
+
+    They go on. To dispatch the event again stores nothing, and calls them again.
+
+    Attributes:
+        version: The version that the event is stored as.
+        handlers: Names of the handlers that have not ended.
+    """
+
+    def __init__(self, pk: str, version: int, handlers: Sequence[str]) -> None:
+        CqrsError.__init__(
+            self, f"{pk} is stored as version {version}, and still being handled by {', '.join(handlers)}"
+        )
+        self.version = version
+        self.handlers = tuple(handlers)
+        self.is_handed_over = True
 
 
 class PublishIdReusedError(CqrsError):

@@ -123,21 +123,22 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _adder(
-    commands: argparse._SubParsersAction[_Parser], shared: _Parser
+    commands: argparse._SubParsersAction[Any], shared: _Parser
 ) -> Callable[[str, str], argparse.ArgumentParser]:
     """Give a function that adds a command, by its name and what it does."""
 
     def add(name: str, summary: str) -> argparse.ArgumentParser:
         # A shortened option may become ambiguous in a later release, and break somebody's script.
-        return commands.add_parser(
+        parser: argparse.ArgumentParser = commands.add_parser(
             name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
         )
+        return parser
 
     return add
 
 
 def _group(
-    commands: argparse._SubParsersAction[_Parser], shared: _Parser, name: str, summary: str
+    commands: argparse._SubParsersAction[Any], shared: _Parser, name: str, summary: str
 ) -> Callable[[str, str], argparse.ArgumentParser]:
     """Add a command that others stand behind; gives a function that adds those."""
     parser = _adder(commands, shared)(name, summary)
@@ -183,8 +184,8 @@ def _add_handlers(action: Callable[[str, str], argparse.ArgumentParser]) -> None
     for parser in (build, rebuild, switch, retire):
         parser.add_argument("handler", metavar="HANDLER", type=text, help="name of the handler")
         _add_module(parser)
-    _add_pages(rebuild)
-    _add_list(rebuild)
+    _add_segments(rebuild)
+    _add_resume(rebuild)
     retire.add_argument(
         "--generation",
         type=whole_number(1, _LARGEST_VERSION),
@@ -280,6 +281,10 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
         metavar="ROWS",
         help="rows that one call works on (default: 100, and 1000 in a dry run)",
     )
+    _add_resume(parser)
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="append",

@@ -10,7 +10,7 @@ from constructs_lib.cli.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from constructs_lib.cli.context import Context
 
-__all__ = ["COMMANDS", "EVENTS", "Module", "chosen_modules", "one_module"]
+__all__ = ["COMMANDS", "EVENTS", "Module", "chosen_modules", "one_module", "plain_name"]
 
 #: What a module keeps.
 COMMANDS = "commands"
@@ -87,6 +87,11 @@ def one_module(context: Context, *, kind: str | None = None) -> str:
         message = f"--module: the service has several; choose one of {_names(modules)}"
         raise UsageError(message)
     return modules[0].name
+
+
+def plain_name(handler: str) -> str:
+    """Give the name of a handler without the generation that stands behind it, as in ``posts-model@2``."""
+    return handler.partition("@")[0]
 
 
 def _names(modules: list[Module]) -> str:

@@ -57,6 +57,7 @@ def sweep(
     kind: Callable[[str, Callable[[], Listing]], Tally],
     *,
     size: int | None = None,
+    rows: int | None = None,
     has_dry_run: bool = True,
 ) -> Result:
     """Run an operation on every page of modules, and add up what comes of it.
@@ -68,6 +69,7 @@ def sweep(
         arguments: What else the function is asked.
         kind: Makes the totals of a module.
         size: Rows of a page, where ``--page-size`` does not say. Default: what the service takes.
+        rows: About how many rows there are; 0 where that is not known. Default: as the modules say.
         has_dry_run: Whether the command may be run without writing anything.
     """
     options = context.options
@@ -81,7 +83,8 @@ def sweep(
     size = options.page_size or (MANY if options.dry_run else size)
     dry_run = {"dryRun": options.dry_run} if has_dry_run else {}
     asked = {operation: {**dry_run, "limit": size, **arguments}}
-    rows = sum(module.rows or 0 for module in modules if module.name in tallies)
+    if rows is None:
+        rows = sum(module.rows or 0 for module in modules if module.name in tallies)
     walk = scan(context, start, asked, take, rows=rows)
     ended, code, hints = walk.ending(attention=any(tally.failures for tally in tallies.values()))
     tokens = [str(position) for position in walk.left]

@@ -16,7 +16,7 @@ from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in, original_of
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
-from constructs_lib.functions.modules_text import modules_text
+from constructs_lib.functions.modules_text import modules_text, raw_text
 from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
@@ -308,7 +308,7 @@ class CqrsFunctions(Construct):
             InvalidPropsError: Variables are too large, or a role has too many policies.
 
         """
-        if may_be_too_large({**self._environment, Env.MODULES: modules_text(self, self._modules)}):
+        if may_be_too_large({**self._environment, Env.MODULES: raw_text(self._modules)}):
             for made in self._made.values():
                 check_environment(made.function)
         if len(self._modules) > FEW_MODULES:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
-__all__ = ["in_short", "modules_text"]
+__all__ = ["in_short", "modules_text", "raw_text"]
 
 
 def in_short(settings: Mapping[str, Any]) -> Mapping[str, Any] | str:
@@ -34,6 +34,13 @@ def modules_text(scope: Construct, modules: Mapping[str, Mapping[str, Any]]) -> 
         modules: Settings of the modules by their names.
 
     """
+    literal = raw_text(modules)
+    if not Token.is_unresolved(literal):
+        return literal
+    return Stack.of(scope).to_json_string({name: in_short(of) for name, of in modules.items()})
+
+
+def raw_text(modules: Mapping[str, Mapping[str, Any]]) -> str:
+    """Give the same with CDK's tokens for names that are known at deployment only, to be counted."""
     short = {name: in_short(settings) for name, settings in modules.items()}
-    literal = json.dumps(short, separators=(",", ":"))
-    return Stack.of(scope).to_json_string(short) if Token.is_unresolved(literal) else literal
+    return json.dumps(short, separators=(",", ":"))

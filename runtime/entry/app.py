@@ -6,6 +6,7 @@ from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
+from runtime.background import flush_background
 from runtime.clients.resources import Resources
 from runtime.clock import use_deadline
 from runtime.contract import CHECK_OPERATION, KIND_EVENTS, Env, FunctionKind
@@ -152,16 +153,20 @@ class CqrsApp(TriggerRoutes):
         return app
 
     @property
+    def _all_modules(self) -> list[CommandModule[Any] | EventModule]:
+        return [*self.modules.values(), *self.event_modules.values()]
+
+    @property
     def resources(self) -> Resources:
         """Settings and clients that the app works with."""
-        if self._given_resources is None and (self.modules or self.event_modules):
-            return next(iter([*self.modules.values(), *self.event_modules.values()])).resources
+        if self._given_resources is None and self._all_modules:
+            return self._all_modules[0].resources
         self._given_resources = self._given_resources or Resources()
         return self._given_resources
 
     def use(self, resources: Resources) -> None:
         """Let the app and its modules work with something else, such as what `runtime.testing` makes."""
-        for module in (*self.modules.values(), *self.event_modules.values()):
+        for module in self._all_modules:
             module.use(resources=resources)
         self._given_resources = resources
         for name in _MADE_OF_RESOURCES:
@@ -180,7 +185,10 @@ class CqrsApp(TriggerRoutes):
         source = source_of(event)
         try:
             with _deadline_of(context):
-                return self._handle(source, event, context)
+                try:
+                    return self._handle(source, event, context)
+                finally:
+                    flush_background()
         except Exception as error:
             from runtime.entry.hidden_error import hidden, is_shown  # noqa: PLC0415
 

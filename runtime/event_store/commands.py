@@ -186,7 +186,8 @@ class Commands(Generic[EventT, StateT]):
 
     def _until_done(self, call: _Call[EventT, StateT], retry: Retry) -> Loaded[StateT]:
         """Decide and append, and again behind whoever was faster."""
-        repository, loaded = self.repository, self.repository.load(call.key)
+        appender = self.repository.appender
+        loaded = appender.load(call.key)
         attempts = retry.attempts if call.expected_version is None else 1
         attempt = 1
         while isinstance(found := self._attempt(call, loaded), _Lost):
@@ -194,19 +195,19 @@ class Commands(Generic[EventT, StateT]):
                 done = self._done_before(call, loaded, found.refused.command)
                 if done is not None:
                     return done
-                raise conflict(repository.context, found.refused, found.versions)
+                raise conflict(self.repository.context, found.refused, found.versions)
             back_off(attempt - 1, base=_FIRST_WAIT, longest=retry.longest)
-            loaded = repository.after_conflict(loaded, found.refused)
+            loaded = appender.after_conflict(loaded, found.refused)
             attempt += 1
         return found
 
     def _attempt(self, call: _Call[EventT, StateT], loaded: Loaded[StateT]) -> Loaded[StateT] | _Lost:
-        repository = self.repository
+        repository, appender = self.repository, self.repository.appender
         try:
             if call.expected_version is not None:
-                repository.check_expected(call.expected_version, loaded)
+                appender.check_expected(call.expected_version, loaded)
             with deciding(call.key, repository.context.provider) as decision:
-                events = as_events(call.decide(repository.handed_out(loaded)))
+                events = as_events(call.decide(appender.handed_out(loaded)))
         except CommandError:
             # An earlier call may have done it: then that, and not the refusal, is what became of the command.
             done = self._done_before(call, loaded)
@@ -214,14 +215,14 @@ class Commands(Generic[EventT, StateT]):
                 raise
             return done
         if not events:
-            return self._done_before(call, loaded) or repository.handed_out(loaded)
+            return self._done_before(call, loaded) or appender.handed_out(loaded)
         ready = prepared(repository.aggregate, loaded, events, command_id=call.command_id, source=call.source)
         guards = decision.reads if self._guard_reads else {}
         record = None
         if call.command_id is not None:
-            record = repository.record_of(ready, call.command_id, call.digest)
+            record = appender.record_of(ready, call.command_id, call.digest)
         try:
-            return repository.send(ready, guards, record)
+            return appender.send(ready, guards, record)
         except AppendRefusedError as refused:
             return _Lost(refused, {call.key: loaded.version, **guards})
 
@@ -230,7 +231,7 @@ class Commands(Generic[EventT, StateT]):
     ) -> Loaded[StateT] | None:
         if call.command_id is None:
             return None
-        return self.repository.done_as(loaded, call.command_id, call.digest, found)
+        return self.repository.appender.done_before(loaded, call.command_id, call.digest, found)
 
     def _handler_of(self, command: object) -> CommandHandler[Any, StateT, EventT]:
         handler = self._handlers.get(type(command))

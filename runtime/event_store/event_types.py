@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
 from runtime.event_store.commit import StoredEvent
 from runtime.event_store.event import HasEventType, name_of
+from runtime.event_store.upcasting import upcast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -139,7 +139,7 @@ class EventTypes:
             raise UnreadableEventError(msg)
         body = stored.body
         if stored.schema != len(found.upcasters):
-            body = self._upcast_to_now(found, stored, key, version)
+            body = upcast(stored, found.name, found.upcasters, _where(key, version))
         try:
             return found.validate_json(to_json(body))
         except ValidationError as error:
@@ -149,38 +149,6 @@ class EventTypes:
                 f"{problems}; add an upcaster"
             )
             raise UnreadableEventError(msg) from None
-
-    def _upcast_to_now(
-        self, found: _EventType, stored: StoredEvent, key: Key, version: int
-    ) -> Mapping[str, Any]:
-        where = _where(key, version)
-        if stored.schema > len(found.upcasters):
-            msg = (
-                f"{where} ({stored.type}) has the schema {stored.schema}, and this code knows "
-                f"{len(found.upcasters)}; deploy the release with its upcaster, or a later one"
-            )
-            raise UnreadableEventError(msg)
-        body = deepcopy(dict(stored.body))
-        for schema in range(stored.schema, len(found.upcasters)):
-            body = self._upcast(found, schema, body, where)
-        return body
-
-    def _upcast(self, found: _EventType, schema: int, body: dict[str, Any], where: str) -> dict[str, Any]:
-        try:
-            result = found.upcasters[schema](body)
-        except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-            # Not chained: what the user's code says may quote the event.
-            msg = (
-                f"the upcaster {schema} of {found.name!r} raised {type(error).__name__} for {where}; mend it"
-            )
-            raise UnreadableEventError(msg) from None
-        if not isinstance(result, dict):
-            msg = (
-                f"the upcaster {schema} of {found.name!r} must return a dict, got {type(result).__name__} "
-                f"for {where}"
-            )
-            raise UnreadableEventError(msg)
-        return result
 
 
 class _EventType:

@@ -429,7 +429,7 @@ class EventHandler:
     # --- what the feed, and the module, ask ---------------------------------------------------------
 
     def start_anew(self) -> None:
-        """Forget all that was read of the store: the provider is on other tables from now on, as in a test."""
+        """Forget all that was read: the provider is on other tables from now on, as in a test."""
         self._follower.start_anew()
 
     @property
@@ -475,16 +475,13 @@ class EventHandler:
             return self._callbacks.find_erased(stream) is not None
         return not self._callbacks.types(stream).isdisjoint(types)
 
-    def show(
-        self, commit: Commit, version: int, *, generation: int = 1, position: str | None = None
-    ) -> bool | None:
+    def show(self, commit: Commit, version: int, *, generation: int = 1) -> bool | None:
         """Show it one event of a commit; of a commit that closes an erased aggregate, that it was erased.
 
         Args:
             commit: The commit.
             version: Number of the event.
             generation: Of the read model that this is for.
-            position: Of the commit, where the provider keeps an order of all of them.
 
         Returns:
             True where its callback has worked, False where it failed and is passed over, None where it has
@@ -493,7 +490,7 @@ class EventHandler:
         Raises:
             Exception: Whatever the callback raises, or that nothing reads the event. The provider was told.
         """
-        return self._showing.show(commit, version, generation=generation, position=position)
+        return self._showing.show(commit, version, generation=generation)
 
     # --- its parts --------------------------------------------------------------------------------
 

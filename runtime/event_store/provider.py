@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.recorded import RecordedEvent
 
-__all__ = ["AppendRefusedError", "Provider"]
+__all__ = ["AppendRefusedError", "ListsAggregates", "Provider"]
 
 
 class AppendRefusedError(Exception):
@@ -28,6 +28,17 @@ class AppendRefusedError(Exception):
         super().__init__("nothing was appended: somebody was faster, or the command was done before")
         self.moved = dict(moved)
         self.command = command
+
+
+@runtime_checkable
+class ListsAggregates(Protocol):
+    """What a provider does besides that can list the aggregates of a tenant."""
+
+    def aggregate_ids(
+        self, stream: str, tenant: str, *, start: str | None, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """One page of ids, and where to go on; None behind the last page."""
+        ...
 
 
 class Provider(Protocol):
@@ -94,7 +105,12 @@ class Provider(Protocol):
         """Blank all commits of an aggregate, and append ``closing`` behind them; how many were blanked.
 
         Keys, versions and types stay, so that nobody appends to what was erased; bodies, states, users,
-        metadata, large objects and records of commands go. Safe to repeat after a failure.
+        metadata, append ids, large objects and records of commands go. Safe to repeat after a failure: what
+        was done already is not done again, and nothing follows a commit that closes.
+
+        Args:
+            key: Whose commits.
+            closing: Who erases them, and when. Its version becomes the one behind the last.
         """
         ...
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
-from runtime.event_store.appending import as_events, conflict, prepared, recorded_in, send
-from runtime.event_store.checks import check_current, check_version, guarded_versions
-from runtime.event_store.command_ids import check_command_id, check_same, fingerprint, record_of
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.event_store.appender import Appender
+from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
+from runtime.event_store.checks import check_version, guarded_versions
+from runtime.event_store.command_ids import check_command_id, fingerprint
 from runtime.event_store.guards import note_read
-from runtime.event_store.provider import AppendRefusedError
+from runtime.event_store.provider import AppendRefusedError, ListsAggregates
 from runtime.event_store.rehydrate import Rehydrator, last_version
-from runtime.event_store.tenants import check_access, key_of
+from runtime.event_store.tenants import key_of, tenant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runtime.event_store.address import Key
     from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.appending import Prepared
-    from runtime.event_store.commit import CommandRecord
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.loaded import Loaded
     from runtime.event_store.provider import Provider
@@ -30,6 +29,9 @@ __all__ = ["AggregateRepository"]
 
 EventT = TypeVar("EventT")
 StateT = TypeVar("StateT")
+
+#: How many ids are read at once.
+_PAGE: Final = 100
 
 
 class AggregateRepository(Generic[EventT, StateT]):
@@ -42,12 +44,14 @@ class AggregateRepository(Generic[EventT, StateT]):
     Attributes:
         aggregate: The kind.
         context: What everything in the domain works with.
+        appender: What commands and transactions are made of.
     """
 
     def __init__(self, context: DomainContext, aggregate: Aggregate[EventT, StateT]) -> None:
         self.aggregate = aggregate
         self.context = context
         self._states = Rehydrator(context, aggregate)
+        self.appender = Appender(context, aggregate, self._states)
 
     def get_aggregate(
         self,
@@ -141,7 +145,8 @@ class AggregateRepository(Generic[EventT, StateT]):
             OutcomeUnknownError: The store gave no answer: the events may have been appended.
         """
         check_command_id(command_id)
-        loaded = self.appendable(loaded)
+        appender = self.appender
+        loaded = appender.appendable(loaded)
         what = as_events(events)
         if not what:
             return loaded
@@ -150,143 +155,42 @@ class AggregateRepository(Generic[EventT, StateT]):
         record = None
         if command_id is not None:
             said = [(stored.type, stored.body) for stored in ready.commit.events]
-            record = self.record_of(ready, command_id, fingerprint(command_id, "append", said))
+            record = appender.record_of(ready, command_id, fingerprint(command_id, "append", said))
         try:
-            return self.send(ready, unmoved, record)
+            return appender.send(ready, unmoved, record)
         except AppendRefusedError as refused:
-            found = self.done_before(loaded, record, refused.command)
-            if found is not None:
-                return found
+            if record is not None:
+                done = appender.done_before(loaded, record.command_id, record.fingerprint, refused.command)
+                if done is not None:
+                    return done
             raise conflict(self.context, refused, {loaded.key: loaded.version, **unmoved}) from None
 
-    # What commands and transactions are made of.
+    def ids(self, *, tenant: str | None = None) -> Iterator[str]:
+        """Ids of the aggregates of a tenant, in no order to count on; those that were erased are left out.
+
+        An aggregate that was written a moment ago may be missing. In DynamoDB the table needs its index of
+        aggregates: ``aggregates_index=True``.
+
+        Args:
+            tenant: Whose.
+
+        Raises:
+            InvalidInputError: No tenant is known.
+            ForbiddenError: The caller may not read there.
+            ConfigurationError: The provider has no such list, or the table not its index.
+            StoreUnavailableError: The store is busy or out of reach. This is raised when the ids are read.
+        """
+        stream = self.aggregate.stream
+        whose = tenant_of(stream, tenant, self.context.default_tenant)
+        provider = self.context.provider
+        if not isinstance(provider, ListsAggregates):
+            msg = f"{type(provider).__name__} lists no aggregates: it needs a method aggregate_ids"
+            raise ConfigurationError(msg)
+        return _ids(provider, stream, whose)
 
     def key_of(self, aggregate_id: str, tenant: str | None, *, write: bool) -> Key:
         """The key of an aggregate that a call names; see `tenants.key_of`."""
         return key_of(self.aggregate.stream, aggregate_id, tenant, self.context.default_tenant, write=write)
-
-    def load(self, key: Key) -> Loaded[StateT]:
-        """An aggregate as it is now, for a key that was checked. It is no read of the command."""
-        return self._states.load(key)
-
-    def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
-        """An aggregate for a caller, who may do to its state whatever they like."""
-        return self._states.handed_out(loaded)
-
-    def appendable(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
-        """What an append goes on: ``loaded``, or what is stored where it was made by hand.
-
-        Raises:
-            InvalidInputError: It is of the past or of another kind of aggregate, or was never read.
-            VersionError: It was made by hand, and is not what is stored; `GapError` where it is beyond that.
-            ForbiddenError: The caller may not write there.
-        """
-        check_current("loaded", loaded)
-        if loaded.key.stream != self.aggregate.stream:
-            message = f"must be an aggregate of {self.aggregate.stream!r}, got {loaded.key.pk}"
-            raise InvalidInputError([FieldProblem("loaded", message)])
-        check_access(loaded.key, write=True)
-        if loaded.is_proof:
-            return loaded
-        stored = self._states.load(loaded.key)
-        self.check_expected(loaded.version, stored)
-        return self._states.handed_out(stored)
-
-    def check_expected(self, expected: int, stored: Loaded[StateT]) -> None:
-        """Refuse a version that was told, and is not the one that is stored.
-
-        Raises:
-            VersionError: It has passed; the error carries what came next. `GapError`: it is still to come.
-        """
-        pk = stored.key.pk
-        if expected > stored.version:
-            raise GapError(pk, expected, stored.version)
-        if expected < stored.version:
-            raise VersionError(pk, expected, self.behind(stored.key, expected))
-
-    def send(
-        self, ready: Prepared[StateT], unmoved: Mapping[Key, int], record: CommandRecord | None
-    ) -> Loaded[StateT]:
-        """Send a prepared append; the aggregate behind it.
-
-        Raises:
-            AppendRefusedError: Somebody was faster, or the command was done before.
-        """
-        send(self.context, (ready.commit,), unmoved, record)
-        return self.appended(ready)
-
-    def appended(self, ready: Prepared[StateT]) -> Loaded[StateT]:
-        """What to return for an append that has been done."""
-        cache = self.context.cache
-        if cache is not None:
-            cache.put(ready.after)
-        return self._states.handed_out(ready.after)
-
-    def record_of(self, ready: Prepared[StateT], command_id: str, digest: str) -> CommandRecord:
-        """What is recorded with an append that has a command id."""
-        commit = ready.commit
-        return record_of(commit.key, command_id, digest, commit.first, commit.last)
-
-    def done_before(
-        self, loaded: Loaded[StateT], wanted: CommandRecord | None, found: CommandRecord | None
-    ) -> Loaded[StateT] | None:
-        """What a repeated append returns: the aggregate as the first one left it. None: it is none.
-
-        Raises:
-            CommandReusedError: Something else was done under the id.
-        """
-        if wanted is None:
-            return None
-        return self.done_as(loaded, wanted.command_id, wanted.fingerprint, found)
-
-    def done_as(
-        self, loaded: Loaded[StateT], command_id: str, digest: str, found: CommandRecord | None = None
-    ) -> Loaded[StateT] | None:
-        """What a repeated command returns, by its id; None where it was not done before.
-
-        Args:
-            loaded: The aggregate.
-            command_id: Id of the command.
-            digest: Fingerprint of the command.
-            found: Its record, where it is known. Default: it is looked up.
-
-        Raises:
-            CommandReusedError: Something else was done under the id.
-        """
-        record = found or self.context.provider.command(loaded.key, command_id)
-        if record is None:
-            return None
-        check_same(record, digest)
-        if loaded.version == record.last:
-            return self._states.handed_out(loaded)
-        now = self._states.load(loaded.key)
-        return self._states.handed_out(
-            now if now.version == record.last else self._states.load_at(loaded.key, record.last)
-        )
-
-    def after_conflict(self, loaded: Loaded[StateT], refused: AppendRefusedError) -> Loaded[StateT]:
-        """The aggregate to decide on anew: the winner's events are at hand, so nothing is read.
-
-        Raises:
-            AggregateErasedError: It was erased meanwhile.
-        """
-        if refused.moved and loaded.key not in refused.moved:
-            return loaded  # it is another one, which is guarded, that has moved
-        winner = refused.moved.get(loaded.key)
-        if winner is None or winner.first > loaded.version + 1:
-            return self._states.load(loaded.key)
-        found = self._states.follow(loaded, [winner])
-        if self.context.cache is not None:
-            self.context.cache.put(found)
-        return found
-
-    def behind(self, key: Key, version: int) -> tuple[RecordedEvent[EventT], ...]:
-        """What was appended directly behind a version, in one append; nothing where it is the last one."""
-        for commit in self.context.provider.read(key, after=version, until=version + 1):
-            found = tuple(recorded_in(self.aggregate, commit, after=version))
-            if found:
-                return found
-        return ()
 
     def _past_version(self, key: Key, at_version: int | None, at_time: datetime | None) -> int:
         if at_time is None:
@@ -313,3 +217,12 @@ class AggregateRepository(Generic[EventT, StateT]):
             # It was read to its end. Whoever stops earlier has seen what never changes.
             is_known = version > after or after == 0
             note_read(provider, key, version if is_known else last_version(provider, key))
+
+
+def _ids(provider: ListsAggregates, stream: str, tenant: str) -> Iterator[str]:
+    start: str | None = None
+    while True:
+        page, start = provider.aggregate_ids(stream, tenant, start=start, limit=_PAGE)
+        yield from page
+        if start is None:
+            return

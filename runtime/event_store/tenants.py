@@ -13,7 +13,7 @@ from runtime.identity.context import current_invoke_context, current_settings
 from runtime.identity.tenant import acting_tenant
 from runtime.settings import Settings
 
-__all__ = ["check_access", "key_of"]
+__all__ = ["check_access", "key_of", "tenant_of"]
 
 #: Where nobody says which roles may cross tenants, none may.
 _STRICT: Final = Settings(cross_tenant_roles=(), common_tenant_codes=())
@@ -36,11 +36,20 @@ def key_of(
         InvalidInputError: A part cannot be used, or no tenant is known.
         ForbiddenError: The caller may not act there.
     """
-    if tenant is None:
-        tenant = _tenant_here(default_tenant, write=write)
+    tenant = _tenant_here(default_tenant, write=write) if tenant is None else tenant
     key = Key.checked(stream, aggregate_id, tenant)
     check_access(key, write=write)
     return key
+
+
+def tenant_of(stream: str, tenant: str | None, default_tenant: str | None) -> str:
+    """The tenant whose aggregates a call lists, as `key_of` finds it.
+
+    Raises:
+        InvalidInputError: It cannot be used, or none is known.
+        ForbiddenError: The caller may not read there.
+    """
+    return key_of(stream, "*", tenant, default_tenant, write=False).tenant
 
 
 def check_access(key: Key, *, write: bool) -> None:

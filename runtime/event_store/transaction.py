@@ -76,7 +76,7 @@ class Transaction:
             stream = repository.aggregate.stream
             message = f"must be of the transaction's own domain, got {stream!r} of another one"
             raise InvalidInputError([FieldProblem("repository", message)])
-        loaded = repository.appendable(loaded)
+        loaded = repository.appender.appendable(loaded)
         if not events:
             return
         part = self._parts.setdefault(loaded.key, _Part(repository, loaded))
@@ -148,7 +148,7 @@ class Transaction:
             send(self._context, [one.commit for one in ready.values()], unmoved, None)
         except AppendRefusedError as refused:
             raise conflict(self._context, refused, {**versions, **unmoved}) from None
-        return {key: part.repository.appended(ready[key]) for key, part in self._parts.items()}
+        return {key: part.repository.appender.appended(ready[key]) for key, part in self._parts.items()}
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from runtime import clock
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.event_store.address import Key
+from runtime.event_store.commit import Commit, new_append_id
 from runtime.event_store.domain_context import use_provider
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.event_store.repository import AggregateRepository
@@ -15,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Self
 
-    from runtime.event_store.address import Key
     from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commit import Commit
     from runtime.event_store.handler import EventHandler
 
 __all__ = ["HandlerScenario"]
@@ -74,6 +75,18 @@ class HandlerScenario:
             except InvalidInputError as error:
                 problems = [FieldProblem(f"given {one.field}", one.message) for one in error.problems]
                 raise InvalidInputError(problems) from None
+        return self
+
+    def given_erased(self, aggregate: Aggregate[Any, Any], aggregate_id: str) -> Self:
+        """An aggregate was erased: what it said before is gone, and the handler is told of that at last.
+
+        Args:
+            aggregate: Its kind.
+            aggregate_id: Its id.
+        """
+        key = Key.checked(aggregate.stream, aggregate_id, self._tenant)
+        closing = Commit(key=key, first=1, events=(), append_id=new_append_id(), at=clock.now(), closes=True)
+        self._provider.erase(key, closing)
         return self
 
     def delivered(self, *, times: int = 1, shuffled: bool = False, seed: int = 0) -> Run:

@@ -155,7 +155,7 @@ class Scenario(Generic[EventT, StateT]):
         """
         outcome = self._last()
         with use_provider(self._provider):
-            found = self._commands.repository.load(outcome.key).folded
+            found = self._commands.repository.appender.load(outcome.key).folded
         if found != state:
             wanted = _listed([state])
             raise AssertionError(_told(outcome, "expected the state", wanted, f"it is{_listed([found])}"))

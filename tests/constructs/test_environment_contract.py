@@ -37,7 +37,7 @@ def constants(names: type) -> set[str]:
 
 def template(folder: Path) -> Template:
     (folder / "main.py").write_text("app = None\n", encoding="utf-8")
-    modules = [
+    modules: list[CqrsModule | EventModule] = [
         CqrsModule("order", data_sync=True),
         CqrsModule("note", processing=Processing.INLINE),
         EventModule("blog", handlers=True),

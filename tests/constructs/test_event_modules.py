@@ -170,9 +170,10 @@ def test_the_projector_is_made_where_there_are_handlers(service: Service, withou
     assert list(service.stack.event_streams) == ["blog"]
     mappings = service.of("AWS::Lambda::EventSourceMapping").values()
     called = {m["Properties"]["FunctionName"]["Ref"]: m["Properties"] for m in mappings}
-    assert called[service.stack.resolve(service.stack.functions.projector.function_name)["Ref"]][
-        "EventSourceArn"
-    ] == {"Fn::GetAtt": ["blogEvents8F0F3D84", "StreamArn"]}
+    projector = service.stack.functions.projector
+    assert projector is not None
+    mapping = called[service.stack.resolve(projector.function_name)["Ref"]]
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["blogEvents8F0F3D84", "StreamArn"]}
     secrets = [
         name for name, policy in service.of("AWS::IAM::Policy").items() if "secretsmanager" in str(policy)
     ]

@@ -366,7 +366,7 @@ def test_refused(stack: cdk.Stack, props: dict[str, Any], message: str) -> None:
 def test_configuring_existing_tables_is_refused(
     stack: cdk.Stack, props: dict[str, Any], message: str
 ) -> None:
-    given = {f"{name}_table": existing(stack, name) for name in ("events", "sync")}
+    given: dict[str, Any] = {f"{name}_table": existing(stack, name) for name in ("events", "sync")}
     with pytest.raises(Invalid, match=message):
         EventStoreTable(stack, "Blog", **given, **props)
 

@@ -275,7 +275,7 @@ def test_an_expected_version_is_not_retried(provider: WatchedProvider) -> None:
 class _Silent(WatchedProvider):
     """Cannot tell who was faster."""
 
-    def append(self, *args: object, **kwargs: object) -> None:  # type: ignore[override]
+    def append(self, *args: object, **kwargs: object) -> None:
         try:
             super().append(*args, **kwargs)  # type: ignore[arg-type]
         except AppendRefusedError as refused:

@@ -106,6 +106,19 @@ def test_in_memory_a_callback_is_told_where_the_event_is_among_all(blog: Blog) -
     assert handler.get_position() == "3"
 
 
+def test_a_handler_that_another_ones_callback_brings_up_to_date_is_not_told_that_ones_position(
+    blog: Blog,
+) -> None:
+    blog.users("a")
+    blog.posts("p")
+    outer, inner = (blog.domain.create_handler(name, [post, user]) for name in ("outer", "inner"))
+    positions: list[str | None] = []
+    inner.handle(post, PostCreated, lambda _, __, meta: positions.append(meta.position))
+    outer.handle(user, UserCreated, lambda *_: inner.catch_up(post, "p"))
+    outer.run_once()
+    assert positions == [None]
+
+
 def test_a_handler_sees_its_own_streams_alone(blog: Blog) -> None:
     blog.users("a")
     blog.posts("p")
@@ -362,6 +375,12 @@ def test_a_handler_is_told_of_what_was_erased_and_not_shown_what_is_blank(blog: 
     newcomer.run_once()
     assert late == ["b@1"]
     assert loaded.exists
+
+
+def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -> None:
+    one, other = (blog.domain.create_handler(name, [user]) for name in ("one", "other"))
+    assert one.cursors() is other.cursors()  # whoever feeds both reads their cursors with one call
+    assert blog.domain.create_handler(MemoryBookmark(), [user]).cursors() is not one.cursors()
 
 
 # --- bad input --------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from tests.unit.test_cqrs_toml import of_main, root, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runtime import Domain
+    from runtime import Aggregate, Domain, EventMeta
     from runtime.event_store.provider import Provider
 
 
@@ -49,11 +49,12 @@ class Closed(Event, type="closed"):
     pass
 
 
-account = create_aggregate(
-    stream="accounts",
-    events=[Opened, Closed],
-    create=dict,
-    fold=lambda event, state, meta: {**state, type(event).__name__: meta.version},
+def fold(event: Opened | Closed, state: dict[str, Any], meta: EventMeta) -> dict[str, Any]:
+    return {**state, type(event).__name__: meta.version}
+
+
+account: Aggregate[Opened | Closed, dict[str, Any]] = create_aggregate(
+    stream="accounts", events=[Opened, Closed], create=dict, fold=fold
 )
 
 

@@ -103,6 +103,23 @@ def test_events_are_read_as_they_are_stored_and_keep_their_versions() -> None:
     )
 
 
+def test_what_was_erased_is_told_and_not_what_it_said() -> None:
+    handler, seen = watching(Blog())
+    erased: list[tuple[str, int]] = []
+
+    @handler.handle_erased(user)
+    def forget(aggregate_id: str, meta: EventMeta) -> None:
+        erased.append((aggregate_id, meta.version))
+
+    scenario = given(handler)
+    scenario.delivered()
+    assert ("u1", 2) in seen
+    seen.clear()
+    scenario.given_erased(user, "u1").delivered(times=2, shuffled=True)
+    assert erased == [("u1", 3), ("u1", 3)]
+    assert {aggregate_id for aggregate_id, _ in seen} == {"p1", "p2"}
+
+
 def test_nothing_reaches_the_domains_own_provider() -> None:
     blog = Blog()
     handler, _ = watching(blog)

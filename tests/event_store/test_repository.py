@@ -10,6 +10,7 @@ from runtime import clock
 from runtime.errors import (
     AggregateErasedError,
     CommandReusedError,
+    ConfigurationError,
     CorruptStreamError,
     GapError,
     InvalidInputError,
@@ -134,6 +135,28 @@ def test_events_of_a_range(blog: Blog, after: int, until: int | None, versions: 
 def test_a_range_that_cannot_be_is_refused_at_the_call(blog: Blog, argument: str) -> None:
     with pytest.raises(InvalidInputError, match=f"{argument}: must be a whole number, 0 or more, got -1"):
         blog.users.events("u1", **{argument: -1})  # type: ignore[arg-type]
+
+
+def test_the_ids_of_a_tenant_are_listed(blog: Blog) -> None:
+    names = {f"u{number}" for number in range(101)}
+    for name in names:
+        blog.users.append(blog.users.get_aggregate(name), UserCreated(name="x"))
+    blog.users.append(blog.users.get_aggregate("u1", tenant="other"), UserCreated(name="x"))
+    blog.posts.append(blog.posts.get_aggregate("p1"), PostArchived())
+    assert sorted(blog.users.ids()) == sorted(names)
+    assert list(blog.users.ids(tenant="Other")) == ["u1"]
+    assert list(blog.posts.ids(tenant="other")) == []
+
+
+def test_a_provider_that_lists_nothing_says_so() -> None:
+    class Plain:
+        pass
+
+    nothing: Any = Plain()
+    with pytest.raises(
+        ConfigurationError, match="Plain lists no aggregates: it needs a method aggregate_ids"
+    ):
+        Blog(nothing).users.ids()
 
 
 # Appends

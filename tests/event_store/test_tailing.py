@@ -89,6 +89,16 @@ def test_where_notices_bring_no_commits_along_it_goes_by_the_time(
     assert seen == ["a@3", "b@1"]
 
 
+def test_to_build_another_generation_is_a_first_start_too(blog: Blog) -> None:
+    blog.users("a")
+    seen = Seen(handler := blog.domain.create_handler("h", [user], tail_stream=True))
+    handler.build()
+    assert handler.run_once() == Run()
+    blog.users("a")
+    handler.run_once()
+    assert seen == ["a@2", "a@2"]  # one for each generation
+
+
 def test_fed_by_a_stream_it_begins_with_the_earliest_event_of_its_first_batch(
     blog: Blog, time: Clock
 ) -> None:

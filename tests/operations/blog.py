@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from runtime.event_store.commit import Commit, StoredEvent
 from runtime.event_store.domain import create_domain
 from runtime.event_store.event import Event
 from runtime.event_store.event_module import EventModule
+from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.store.memory import MemoryStore
 from runtime.testing.clients import MemoryResources
@@ -25,14 +27,17 @@ from runtime.testing.clock import Clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from runtime.event_store.handler import EventHandler
     from runtime.event_store.loaded import Loaded
     from runtime.event_store.recorded import EventMeta
     from runtime.module import CommandModule
 
-__all__ = ["TEXT", "Blog", "Post", "PostCreated", "TextChanged", "post_with"]
+__all__ = ["ERROR", "TEXT", "Blog", "Post", "PostCreated", "TextChanged", "post_with"]
 
 #: What events say, which no list may tell.
 TEXT = "known to the author alone"
+#: What handlers say where they fail.
+ERROR = "the read model says no"
 
 
 class PostCreated(Event, type="created"):
@@ -74,19 +79,35 @@ class Blog:
         environment = {
             Env.NODE_ENV: "local",
             Env.APP_NAME: "shop",
-            Env.MODULES: json.dumps({"blog": {"kind": "events", "handlers": True}}),
+            Env.MODULES: json.dumps({"blog": {"kind": "events", "handlers": True, "feed": True}}),
         }
         self.store = MemoryStore()
         self.resources = MemoryResources(Settings.from_environment(environment), self.store, Clock())
         self.commands = commands or {}
+        self.seen: list[tuple[str, int, str, int]] = []
+        self.failing: set[tuple[str, int]] = set()
         self.deploy(post_with())
 
-    def deploy(self, post: Aggregate[Any, Post]) -> None:
+    def deploy(self, post: Aggregate[Any, Post], handlers: Sequence[str] = ("posts-model",)) -> None:
         """Run another release on the same tables."""
         self.post = post
         self.domain = create_domain(DynamoProvider("blog", self.resources), post)
-        self.module = EventModule("blog", self.domain)
+        self.handlers = {name: self._handler(name) for name in handlers}
+        self.module = EventModule("blog", self.domain, handlers=list(self.handlers.values()))
         self.module.use(resources=self.resources)
+
+    def _handler(self, name: str) -> EventHandler:
+        """One that notes what it is shown, and fails where ``failing`` says so."""
+        handler = self.domain.create_handler(name, [self.post])
+
+        def note(aggregate_id: str, _event: object, meta: EventMeta) -> None:
+            if (aggregate_id, meta.version) in self.failing:
+                raise RuntimeError(ERROR)
+            self.seen.append((name, meta.generation, aggregate_id, meta.version))
+
+        for event in (PostCreated, TextChanged):
+            handler.handle(self.post, event, note)
+        return handler
 
     @property
     def table(self) -> str:
@@ -100,6 +121,22 @@ class Blog:
         for _ in range(changes):
             loaded = posts.append(loaded, TextChanged(text=TEXT))
         return loaded
+
+    def feed(self, name: str = "posts-model") -> None:
+        """Show a handler what is there."""
+        with suppress(RuntimeError):
+            self.handlers[name].run_once()
+
+    def park(
+        self, aggregate_id: str, version: int, *, done: int | None = None, whose: str = "posts-model@1"
+    ) -> None:
+        """Let a handler have given up at a version."""
+        name, _, generation = whose.partition("@")
+        key = CursorKey(name, int(generation), Key("posts", aggregate_id, "acme"))
+        cursors = self.domain.provider.cursors()
+        if done is not None:
+            cursors.rows([key])[key].let_go(None, done)
+        assert cursors.rows([key])[key].park(version, f"RuntimeError: {ERROR}")
 
     def erase(self, aggregate_id: str = "p1", tenant: str = "acme") -> None:
         """Erase a post."""

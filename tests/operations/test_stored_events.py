@@ -230,4 +230,4 @@ def test_what_is_for_events_is_refused_elsewhere(blog: Blog) -> None:
 def test_modules_of_events_are_among_the_modules(blog: Blog) -> None:
     blog.write(changes=2)
     (module,) = blog.operate("modules", module=None)["modules"]
-    assert module == {"name": "blog", "mode": "events", "handlers": [], "rows": 3}
+    assert module == {"name": "blog", "mode": "events", "handlers": ["posts-model"], "rows": 3}

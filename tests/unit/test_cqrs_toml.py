@@ -219,6 +219,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_an_editor_of_windows_may_mark_the_encoding(tmp_path: Path) -> None:
     (tmp_path / "cqrs.toml").write_text("[modules.order]\r\ndata_sync = true\r\n", encoding="utf-8-sig")
     (order,) = read_modules(tmp_path)
+    assert isinstance(order, DeclaredModule)
     assert (order.name, order.data_sync) == ("order", True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from constructs_lib.cli.context import Result
@@ -63,7 +64,7 @@ def show_event(context: Context) -> Result:
         Line(),
         *(Line(line) for line in body.splitlines()),
         Line(),
-        Table(["", ""], [[name, None if value is None else str(value)] for name, value in facts]),
+        Table(["what", "value"], [[name, None if value is None else str(value)] for name, value in facts]),
     ]
     if found["problem"]:
         parts.append(Line(f"Today's code does not read it: {found['problem']}", "bold yellow"))
@@ -128,6 +129,10 @@ def _type(entry: dict[str, Any]) -> str:
     return f"{entry['type']} (erased)" if entry["isErased"] else str(entry["type"])
 
 
+def _yes(aggregate: dict[str, Any]) -> str:
+    return "yes" if aggregate["isErased"] else "no"
+
+
 class _AggregatesTally:
     """Pages of `cqrs events list` of one module."""
 
@@ -167,7 +172,8 @@ class _AggregatesTally:
 
     def lists(self) -> list[Line | Table]:
         """The aggregates."""
-        return listed(self.found, f"Aggregates of {self.module}", ("pk", "version", "at", "isErased"))
+        shown = replace(self.found, entries=[{**one, "erased": _yes(one)} for one in self.found.entries])
+        return listed(shown, f"Aggregates of {self.module}", ("pk", "version", "at", "erased"))
 
 
 class _VerifyTally:

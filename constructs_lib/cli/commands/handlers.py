@@ -8,7 +8,7 @@ from constructs_lib.cli.context import Result
 from constructs_lib.cli.errors import RefusedError, UsageError
 from constructs_lib.cli.modules import EVENTS, chosen_modules
 from constructs_lib.cli.screen import Line, Table
-from constructs_lib.cli.sweeping import listed, sweep
+from constructs_lib.cli.sweeping import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_handler", "list_handlers", "rebuild_handler", "retire_handler", "switch_handler"]
 
+#: A page is tried again a little later each time, at last after up to five seconds: some minutes, longer than
+#: it takes until an event that fails is parked.
+_MOST_IN_VAIN = 60
 _COLUMNS = ("module", "handler", "live", "building", "retiring", "since", "scan", "aggregates", "events")
 
 
@@ -45,7 +48,8 @@ def rebuild_handler(context: Context) -> Result:
     """Show all events to the generation that is being built, or else to the live one."""
     module = _module_of(context)
     arguments = {"handler": context.options.handler}
-    return sweep(context, "rebuildHandler", [module], arguments, _RebuildTally, has_dry_run=False)
+    # How many aggregates there are nobody knows, only how many commits.
+    return sweep(context, "rebuildHandler", [module], arguments, _RebuildTally, rows=0, has_dry_run=False)
 
 
 def switch_handler(context: Context) -> Result:
@@ -103,37 +107,49 @@ def _row(entry: dict[str, Any]) -> list[object]:
 class _RebuildTally:
     """Pages of `cqrs handlers rebuild`."""
 
-    columns: ClassVar[tuple[str, ...]] = ("module", "commits", "aggregates", "events", "failed")
+    columns: ClassVar[tuple[str, ...]] = ("module", "aggregates", "events shown", "parked")
 
     def __init__(self, module: str, listing: Callable[[], Listing]) -> None:
+        del listing  # what failed is tried again, until it is parked: `cqrs status` lists that
         self.module = module
-        self.counts = {"scanned": 0, "aggregates": 0, "events": 0}
-        self.failed = listing()
+        self.counts = {"aggregates": 0, "events": 0, "parked": 0}
+        self._in_vain = 0
 
     @property
     def failures(self) -> int:
-        """How many aggregates the handler did not take."""
-        return self.failed.total
+        """How many aggregates the handler has given up."""
+        return self.counts["parked"]
 
     def add(self, page: dict[str, Any]) -> None:
-        """Add a page."""
+        """Add a page.
+
+        Raises:
+            RefusedError: Page after page fails as a whole: something else is wrong than an event.
+        """
         for name in self.counts:
             self.counts[name] += page[name]
-        self.failed.add(page["failed"])
+        is_in_vain = page["failed"] and not page["events"] and not page["parked"]
+        self._in_vain = self._in_vain + 1 if is_in_vain else 0
+        if self._in_vain >= _MOST_IN_VAIN:
+            message = (
+                f"{page['handler']} fails at each of {page['failed']} aggregates of a page, again and again; "
+                "see the operator function's log, and whether the read model can be reached"
+            )
+            raise RefusedError(message, "HandlerFailsError")
 
     def note(self) -> str:
         """What was done so far, in words."""
-        return f"{self.counts['events']} events shown, {self.failed.total} aggregates failed"
+        retried = ", tries a page again" if self._in_vain else ""
+        return f"{self.counts['events']} events shown, {self.counts['parked']} parked{retried}"
 
     def document(self) -> dict[str, Any]:
         """For scripts."""
-        failed = {"failed": self.failed.entries, "failedTotal": self.failed.total}
-        return {"module": self.module, **self.counts, **failed}
+        return {"module": self.module, **self.counts}
 
     def cells(self) -> list[object]:
         """A row for people, as in `columns`."""
-        return [self.module, *self.counts.values(), self.failed.total]
+        return [self.module, *self.counts.values()]
 
     def lists(self) -> list[Line | Table]:
-        """What the handler did not take."""
-        return listed(self.failed, f"Failed in {self.module}", ("pk", "version", "error"))
+        """Nothing more."""
+        return []

@@ -32,7 +32,8 @@ def check_min_version(handler: EventHandler, stream: Aggregate[Any, Any] | str, 
     A command answers with ``ETag: "7"``; a client that wants to see what it did sends ``Min-Version: p1@7``
     with its query. Where the read model has not come so far, the answer is 503 with ``Retry-After``.
     Several aggregates are divided by commas, at most 10; an id is escaped as in a path. They are aggregates
-    of the tenant of the request. Each costs one read of a cursor; without the header nothing is read.
+    of the tenant of the request; one that has no such version is none to wait for. Each costs one read of a
+    cursor, and one of events where that is behind; without the header nothing is read.
 
     Example:
         >>> @router.get("/posts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.keys import MAX_VERSION
@@ -107,6 +107,10 @@ class Arguments:
             _refuse(name, f"must be {least} to {MAX_VERSION}, got {_shown(value)}")
         return value
 
+    def optional_number(self, name: str) -> int | None:
+        """A number from 1, or None where it is left out."""
+        return None if self._values.get(name) is None else self.version(name)
+
     def scan(self) -> Scan:
         """The page of a table that the arguments of paging ask for."""
         return self._page(self.optional_text("resumeToken"))
@@ -124,7 +128,7 @@ class Arguments:
         )
 
 
-def _refuse(name: str, message: str) -> None:
+def _refuse(name: str, message: str) -> NoReturn:
     raise InvalidInputError([FieldProblem(name, message)])
 
 

@@ -82,7 +82,7 @@ class Operator:
 
     def _run(self, name: str, module: str | None, event: Mapping[str, Any]) -> dict[str, Any]:
         scope = self._scope
-        if module in scope.event_modules:
+        if module is not None and module in scope.event_modules:
             from runtime.entry.operator.events.operations import run_on_events  # noqa: PLC0415 - few apps
 
             return run_on_events(scope.event_modules[module], event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime import clock
@@ -11,7 +11,7 @@ from runtime.contract import Env
 from runtime.errors import BadRequestError, ConfigurationError
 from runtime.event_store.feed.pull import Pull
 from runtime.event_store.feed.rebuild import Rebuild
-from runtime.event_store.feed.ringer import HandlerRinger, PulledHandler
+from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
 from runtime.event_store.feed.tail import end_of
 from runtime.event_store.registration import Registration
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit, Notice
+    from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.memory_progress import MemoryProgress
     from runtime.event_store.feed.pull import Rung
     from runtime.event_store.feed.seen import Seen
@@ -55,7 +56,7 @@ class Follower:
 
     def __init__(
         self,
-        handler: PulledHandler,
+        handler: FedHandler,
         streams: Sequence[str],
         options: HandlerOptions,
         provider: Callable[[], Provider],
@@ -73,20 +74,14 @@ class Follower:
         self._memory = memory
         self._tell = tell
         self._always_since: datetime | None = None
-
-    @cached_property
-    def pull(self) -> Pull:
-        """Its runs."""
-        return Pull(self.name, self._fetch, self.ringer(), _RowBookmark(self.generations), self._begin)
-
-    @cached_property
-    def rebuild(self) -> Rebuild:
-        """Its scans."""
-        return Rebuild(
+        #: Its runs. There is one of these, whichever thread asks first: it keeps runs from overlapping.
+        self.pull = Pull(self.name, self._fetch, self.ringer(), _RowBookmark(generations), begin=self._begin)
+        #: Its scans.
+        self.rebuild = Rebuild(
             self.name,
-            self._streams,
-            self._provider,
-            self.generations,
+            streams,
+            provider,
+            generations,
             ringer=lambda number: self.ringer([number]),
             first=self._first,
         )
@@ -161,7 +156,8 @@ class Follower:
     def begin_generation(self) -> int:
         """Begin the next generation; see `EventHandler.build`."""
         self.refuse_reaction("build")
-        building = self.generations.change(lambda found: found.begin(self.name, clock.now())).building
+        begun = self.generations.change(lambda found: found.begin(self.name, clock.now()), self._first)
+        building = begun.building
         assert building is not None  # noqa: S101 - it has just been begun
         return building
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from runtime.backoff import back_off
@@ -13,8 +13,8 @@ from runtime.errors import ContentionError, CorruptRowError
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
-from runtime.event_store.feed.fed_handler import FedHandler
 from runtime.event_store.feed.pull import Rung
+from runtime.event_store.feed.showing import at_position
 from runtime.event_store.run import Run
 from runtime.pipeline.catch_up import Outcome
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit
     from runtime.event_store.feed.drain import Drained
+    from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.pull import Bell
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
     from runtime.pipeline.turn_row import TurnRow
 
-__all__ = ["HandlerRinger", "PulledHandler"]
+__all__ = ["HandlerRinger"]
 
 _PAGE: Final = 1000
 _NOWHERE: Final[Mapping[int, str]] = MappingProxyType({})
@@ -38,23 +39,6 @@ _NOWHERE: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_ROUNDS: Final = 12
 _FIRST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 1.0
-
-
-class PulledHandler(FedHandler, Protocol):
-    """A handler that can be told where an event is in the order of all events."""
-
-    def show(
-        self, commit: Commit, version: int, *, generation: int, position: str | None = None
-    ) -> bool | None:
-        """See `FedHandler.show`.
-
-        Args:
-            commit: The commit.
-            version: Number of the event.
-            generation: Of the read model that this is for.
-            position: Of the commit, where the provider keeps an order of all of them.
-        """
-        ...
 
 
 class HandlerRinger:
@@ -71,7 +55,7 @@ class HandlerRinger:
 
     def __init__(
         self,
-        handler: PulledHandler,
+        handler: FedHandler,
         provider: Callable[[], Provider],
         generations: Callable[[], Sequence[int]],
         floor: Callable[[], datetime | None],
@@ -207,7 +191,7 @@ class _From:
     """A handler that is shown nothing from before a version and a time, and told where the rest is."""
 
     def __init__(
-        self, handler: PulledHandler, first: int, floor: datetime | None, positions: Mapping[int, str]
+        self, handler: FedHandler, first: int, floor: datetime | None, positions: Mapping[int, str]
     ) -> None:
         self._handler = handler
         self._first = first
@@ -224,8 +208,8 @@ class _From:
     def show(self, commit: Commit, version: int, *, generation: int) -> bool | None:
         if version < self._first or (self._floor is not None and commit.at < self._floor):
             return None
-        position = self._positions.get(commit.first)
-        return self._handler.show(commit, version, generation=generation, position=position)
+        with at_position(self._positions.get(commit.first)):
+            return self._handler.show(commit, version, generation=generation)
 
 
 def _rung(drained: Drained) -> Rung:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
@@ -9,14 +11,26 @@ from runtime.event_store.recorded import RecordedEvent
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from runtime.event_store.callbacks import Callbacks
     from runtime.event_store.commit import Commit
     from runtime.event_store.provider import Provider
     from runtime.event_store.recorded import EventMeta
 
-__all__ = ["Showing"]
+__all__ = ["Showing", "at_position"]
+
+_position: ContextVar[str | None] = ContextVar("position", default=None)
+
+
+@contextmanager
+def at_position(position: str | None) -> Iterator[None]:
+    """Let what the block shows be at a place in the order of all events; None for no such order."""
+    token = _position.set(position)
+    try:
+        yield
+    finally:
+        _position.reset(token)
 
 
 class Showing:
@@ -49,16 +63,13 @@ class Showing:
         """Whether there is a callback for an event of a commit."""
         return self._callback(commit, version) is not None
 
-    def show(
-        self, commit: Commit, version: int, *, generation: int = 1, position: str | None = None
-    ) -> bool | None:
+    def show(self, commit: Commit, version: int, *, generation: int = 1) -> bool | None:
         """Show one event of a commit; of one that closes an erased aggregate, that it was erased.
 
         Args:
             commit: The commit.
             version: Number of the event.
             generation: Of the read model that the call is for.
-            position: Of the event, where the provider keeps an order of all of them.
 
         Returns:
             Whether the callback has worked; None where there is none for it.
@@ -70,10 +81,10 @@ class Showing:
         callback = self._callback(commit, version)
         if callback is None:
             return None
-        meta = _meta(commit, version)._replace(generation=generation, position=position)
+        meta = _meta(commit, version)._replace(generation=generation, position=_position.get())
         event: RecordedEvent[Any] | None = None
         try:
-            with reacting_to(meta, keeps_command_ids=self._is_reaction):
+            with at_position(None), reacting_to(meta, keeps_command_ids=self._is_reaction):
                 if commit.closes:
                     callback(meta.aggregate_id, meta)
                 else:

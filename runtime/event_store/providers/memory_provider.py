@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from runtime.event_store.commit_row import LAST
 from runtime.event_store.large_events import LargeEvents
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
+from runtime.model.keys import KEY_SEPARATOR
 from runtime.settings import EventTables
 from runtime.store.bucket import MemoryBucket
 from runtime.store.memory import MemoryStore
@@ -21,9 +21,9 @@ from runtime.store.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit
     from runtime.store.memory import Change
+    from runtime.store.values import Place, Row
 
 __all__ = ["MemoryProvider"]
 
@@ -53,8 +53,8 @@ class MemoryProvider(StoreProvider):
         large = LargeEvents(MemoryBucket(clock.now), _TABLES.events, _ROW_LIMIT)
         storage = EventStorage(self._memory, _TABLES, large)
         super().__init__(lambda: storage, page_size=page_size)
-        self._log: list[tuple[int, Notice]] = []
-        self._numbers: dict[tuple[Key, int], int] = {}
+        self._log: list[tuple[int, Row]] = []
+        self._numbers: dict[Place, int] = {}
         self._memory.on_change(self._on_change)
         for commit in commits:
             self.append([commit])
@@ -71,20 +71,28 @@ class MemoryProvider(StoreProvider):
             raise InvalidInputError([FieldProblem("after", message)])
         log = self._log  # it only grows
         begin = bisect_right(log, int(after or 0), key=lambda entry: entry[0])
-        told = (notice for _, notice in islice(log, begin, len(log)) if notice.key.stream in streams)
-        return list(islice(told, limit))
+        told = (entry for entry in islice(log, begin, len(log)) if _stream_of(entry[1]) in streams)
+        return [self._notice(position, row) for position, row in islice(told, limit)]
+
+    def _notice(self, position: int, row: Row) -> Notice:
+        commit = self.storage.commit(row)
+        types = None if commit.closes else commit.types  # what closes an aggregate is for everybody
+        return Notice(commit.key, commit.last, str(position), types, commit)
 
     def _on_change(self, change: Change) -> None:
         """Note a commit. The store calls it in the order of its writes, one at a time, before they return."""
-        if change.place.table != _TABLES.events or change.new is None or LAST not in change.new:
+        row = change.new
+        if change.place.table != _TABLES.events or row is None or LAST not in row:
             return  # no commit: the record of a command
-        commit = self.storage.commit(change.new)
         if change.old is not None:  # it was blanked, and what it said must not be told any more
-            number = self._numbers[commit.key, commit.first]
-            position, notice = self._log[number]
-            self._log[number] = (position, replace(notice, commit=commit))
+            number = self._numbers[change.place]
+            self._log[number] = (self._log[number][0], row)
             return
-        position = (self._log[-1][0] if self._log else 0) + commit.last - commit.first + 1
-        types = None if commit.closes else commit.types  # what closes an aggregate is for everybody
-        self._numbers[commit.key, commit.first] = len(self._log)
-        self._log.append((position, Notice(commit.key, commit.last, str(position), types, commit)))
+        position = (self._log[-1][0] if self._log else 0) + row[LAST] - int(row["sk"]) + 1
+        self._numbers[change.place] = len(self._log)
+        self._log.append((position, row))
+
+
+def _stream_of(row: Row) -> str:
+    stream, _, _ = row["pk"].partition(KEY_SEPARATOR)
+    return str(stream)

@@ -183,7 +183,14 @@ class StoreProvider:
         return self.storage.commit(row)
 
     def cursors(self) -> Cursors:
-        """See `Provider.cursors`: rows of the module's sync table."""
+        """See `Provider.cursors`: rows of the module's sync table.
+
+        The same ones each time, so that whoever has several handlers reads their cursors with one call.
+        """
+        return self._cursors
+
+    @cached_property
+    def _cursors(self) -> Cursors:
         from runtime.event_store.feed.cursors import StoreCursors  # noqa: PLC0415 - a writer needs none
 
         return StoreCursors(self.storage.store, self.storage.tables.sync)

@@ -14,9 +14,10 @@ from runtime.errors import ConfigurationError, CorruptRowError, InvalidInputErro
 from runtime.event_store.address import Key
 from runtime.event_store.commit import StoredEvent
 from runtime.event_store.commit_row import commit_in
-from runtime.store.codec import opened, opened_row, sealed
+from runtime.store.codec import encoded, image_row, opened, opened_row, sealed
 from runtime.store.item_size import item_size
 from tests.event_store.store.lab import KEY, Lab, NoBucket, commit, record
+from tests.support.values import event_image
 
 if TYPE_CHECKING:
     from runtime.event_store.commit import Commit
@@ -230,3 +231,10 @@ def test_a_row_without_a_column_is_told(column: str) -> None:
     del row[column]
     with pytest.raises(CorruptRowError, match="0000000001 makes no sense"):
         commit_in(row)
+
+
+def test_a_deflated_commit_is_read_from_a_stream_record() -> None:
+    made = commit(1, 3, body={"text": "word " * 150})
+    row = row_of(made)
+    assert "zipped" in row
+    assert commit_in(image_row(event_image(encoded(row)))) == made

@@ -218,6 +218,7 @@ def use(provider: Provider) -> None:
     again = user_commands("u1", DisableUser(), expected_version=ann.version, retry=Retry())
     before = users.get_aggregate("u1", at_version=1)
     assert_type(users.get_aggregate("u1", at_time=datetime.now(UTC)), Loaded[User])
+    assert_type(list(users.ids(tenant="acme")), list[str])
     post_first = domain[post].append(
         domain[post].get_aggregate("p1"), [PostCreated("u1", "hi"), PostArchived()], guards=[again]
     )

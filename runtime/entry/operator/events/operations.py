@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.entry.operator.arguments import OPERATION, PAGING, Arguments
+from runtime.entry.operator.events.cursors import behind, parked, show
+from runtime.entry.operator.events.handlers import (
+    build_handler,
+    list_handlers,
+    rebuild_handler,
+    retire_handler,
+    switch_handler,
+)
+from runtime.entry.operator.events.repairs import drop, redrive, skip
 from runtime.entry.operator.events.stored import list_aggregates, list_events, show_event
 from runtime.entry.operator.events.verify import verify
 from runtime.errors import FieldProblem, InvalidInputError
@@ -31,11 +40,24 @@ class EventOperation:
     arguments: tuple[str, ...] = ()
 
 
+_REPAIR: Final = ("pk", "handler", "dryRun")
+
 OPERATIONS: Final[Mapping[str, EventOperation]] = {
+    "parked": EventOperation(parked, PAGING),
+    "behind": EventOperation(behind, PAGING),
+    "show": EventOperation(show, ("pk", "raw")),
+    "redrive": EventOperation(redrive, _REPAIR),
+    "skip": EventOperation(skip, _REPAIR),
+    "drop": EventOperation(drop, _REPAIR),
     "listAggregates": EventOperation(list_aggregates, ("stream", "tenant", *PAGING)),
     "listEvents": EventOperation(list_events, ("pk", "after", "limit")),
     "showEvent": EventOperation(show_event, ("pk", "version")),
     "verifyEvents": EventOperation(verify, ("pk", "stream", *PAGING)),
+    "listHandlers": EventOperation(list_handlers),
+    "buildHandler": EventOperation(build_handler, ("handler",)),
+    "rebuildHandler": EventOperation(rebuild_handler, ("handler", "segment", "totalSegments", "resumeToken")),
+    "switchHandler": EventOperation(switch_handler, ("handler",)),
+    "retireHandler": EventOperation(retire_handler, ("handler", "generation")),
 }
 
 
