@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runtime.errors import AggregateErasedError, CorruptStreamError
 from runtime.event_store.immutable import handed_out, is_immutable
-from runtime.event_store.loaded import Loaded
+from runtime.event_store.loaded import Loaded, go_on_proof_of, proven
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Rehydrator(Generic[EventT, StateT]):
             found = self.follow(self._unwritten(key), provider.read(key, until=version), until=version)
         else:
             found = self._from_kept(key, version)
-        return Loaded(key, found.version, found.state, is_past=True, persisted=found.persisted, is_proof=True)
+        past = Loaded(key, found.version, found.state, is_past=True, persisted=found.persisted)
+        return go_on_proof_of(found, past)
 
     def version_at(self, key: Key, time: datetime) -> int:
         """The version that an aggregate had come to at a time; 0 before its first event."""
@@ -125,16 +126,15 @@ class Rehydrator(Generic[EventT, StateT]):
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
-        return Loaded(
-            key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True
-        )
+        found = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
+        return go_on_proof_of(loaded, found)
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""
         own = loaded.folded
         if is_immutable(own):
             return loaded
-        return Loaded(
+        copied = Loaded(
             loaded.key,
             loaded.version,
             handed_out(own),
@@ -142,12 +142,13 @@ class Rehydrator(Generic[EventT, StateT]):
             loaded.persisted,
             loaded.commits_since_kept,
             _own=own,
-            is_proof=loaded.is_proof,
         )
+        return go_on_proof_of(loaded, copied)
 
     def _unwritten(self, key: Key) -> Loaded[StateT]:
         since = None if self._aggregate.persist is None else 0
-        return Loaded(key, 0, self._aggregate.create(), commits_since_kept=since, is_proof=True)
+        unwritten = Loaded(key, 0, self._aggregate.create(), commits_since_kept=since)
+        return proven(unwritten, self._context.provider)
 
     def _from_kept(self, key: Key, until: int | None) -> Loaded[StateT]:
         """Back to the newest kept state of today's fold, then forward from there."""
@@ -171,9 +172,8 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        return Loaded(
-            commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0, is_proof=True
-        )
+        kept = Loaded(commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0)
+        return proven(kept, self._context.provider)
 
 
 def last_version(provider: Provider, key: Key) -> int:

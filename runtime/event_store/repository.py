@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, VersionError
 from runtime.event_store.appender import Appender
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
 from runtime.event_store.checks import check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, fingerprint
-from runtime.event_store.guards import note_read
+from runtime.event_store.guards import current_decision, note_read
 from runtime.event_store.provider import AppendRefusedError, ListsAggregates
 from runtime.event_store.rehydrate import Rehydrator, last_version
 from runtime.event_store.tenants import key_of, tenant_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.aggregate import Aggregate
+    from runtime.event_store.commit import StoredEvent
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.loaded import Loaded
     from runtime.event_store.provider import Provider
@@ -146,16 +147,25 @@ class AggregateRepository(Generic[EventT, StateT]):
         """
         check_command_id(command_id)
         appender = self.appender
-        loaded = appender.appendable(loaded)
         what = as_events(events)
+        try:
+            loaded = appender.appendable(loaded)
+        except VersionError:
+            # A version that was told, which this very call may have passed when it was made before.
+            if command_id is None or not what:
+                raise
+            stored = [self.aggregate.types.stored(event)[0] for event in what]
+            done = appender.done_before(appender.load(loaded.key), command_id, _digest(command_id, stored))
+            if done is None:
+                raise
+            return done
         if not what:
             return loaded
         ready = prepared(self.aggregate, loaded, what, command_id=command_id, source=source)
         unmoved = guarded_versions(self.context.provider, guards, {loaded.key: loaded.version})
         record = None
         if command_id is not None:
-            said = [(stored.type, stored.body) for stored in ready.commit.events]
-            record = appender.record_of(ready, command_id, fingerprint(command_id, "append", said))
+            record = appender.record_of(ready, command_id, _digest(command_id, ready.commit.events))
         try:
             return appender.send(ready, unmoved, record)
         except AppendRefusedError as refused:
@@ -213,10 +223,16 @@ class AggregateRepository(Generic[EventT, StateT]):
             for recorded in recorded_in(self.aggregate, commit, after=after, until=until):
                 version = recorded.meta.version
                 yield recorded
-        if until is None or version < until:
+        if current_decision() is not None and (until is None or version < until):
             # It was read to its end. Whoever stops earlier has seen what never changes.
             is_known = version > after or after == 0
-            note_read(provider, key, version if is_known else last_version(provider, key))
+            # What has come behind it since was not seen: as last version, ``after`` fails as it should.
+            last = version if is_known else min(after, last_version(provider, key))
+            note_read(provider, key, last)
+
+
+def _digest(command_id: str, events: Sequence[StoredEvent]) -> str:
+    return fingerprint(command_id, "append", [(stored.type, stored.body) for stored in events])
 
 
 def _ids(provider: ListsAggregates, stream: str, tenant: str) -> Iterator[str]:

@@ -111,6 +111,28 @@ def test_so_are_those_behind_which_there_was_nothing(provider: WatchedProvider, 
         blog.post_commands("p1", ArchivePost(user_id="u1"))
 
 
+def test_what_comes_while_nothing_is_found_is_not_taken_for_what_was_seen(provider: WatchedProvider) -> None:
+    blog = Blog(provider)
+    blog.user_commands("u1", CreateUser(name="Ann"))
+    provider.before_last_version += [lambda: blog.user_commands("u1", DisableUser())]
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        assert not list(blog.users.events("u1", after=1))
+        return PostArchived()
+
+    with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+def test_who_decides_nothing_pays_for_no_guard(provider: WatchedProvider) -> None:
+    blog = Blog(provider)
+    blog.user_commands("u1", CreateUser(name="Ann"))
+    provider.counted()
+    assert not list(blog.users.events("u1", after=1))
+    assert provider.counted() == {"read": 1}
+
+
 def test_the_past_never_moves_so_it_is_not_guarded(provider: WatchedProvider) -> None:
     blog = ready(provider)
 
