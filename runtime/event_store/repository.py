@@ -82,11 +82,7 @@ class AggregateRepository(Generic[EventT, StateT]):
             loaded = self._states.load(key)
             note_read(self.context.provider, key, loaded.version)
             return self._states.handed_out(loaded)
-        loaded = self._states.load_at(key, self._past_version(key, at_version, at_time))
-        if at_version is not None and loaded.version < at_version:
-            message = f"must be at most {loaded.version}, which {key.pk} has come to, got {at_version}"
-            raise InvalidInputError([FieldProblem("at_version", message)])
-        return loaded
+        return self._states.load_at(key, self._past_version(key, at_version, at_time))
 
     def events(
         self, aggregate_id: str, *, after: int = 0, until: int | None = None, tenant: str | None = None
@@ -206,6 +202,11 @@ class AggregateRepository(Generic[EventT, StateT]):
         if at_time is None:
             assert at_version is not None  # noqa: S101 - one of them is given
             check_version("at_version", at_version)
+            # Also because the past of what is being erased may still be there.
+            last = last_version(self.context.provider, key)
+            if at_version > last:
+                message = f"must be at most {last}, which {key.pk} has come to, got {at_version}"
+                raise InvalidInputError([FieldProblem("at_version", message)])
             return at_version
         if at_version is not None:
             message = "cannot be given together with at_version"

@@ -430,6 +430,17 @@ def test_an_erased_aggregate_is_gone_for_good(
             refused()
 
 
+def test_half_way_erased_it_has_no_past(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    key = blog.users.get_aggregate("u1").key
+    closing = Commit(key=key, first=8, events=(), append_id="x", at=clock.now(), closes=True)
+    provider.append([closing])  # and then whoever erases it was interrupted
+    for past in ({"at_version": 0}, {"at_version": 1}, {"at_version": 7}, {"at_time": clock.now()}):
+        arguments: dict[str, Any] = past
+        with pytest.raises(AggregateErasedError):
+            blog.users.get_aggregate("u1", **arguments)
+
+
 def test_what_was_erased_stays_in_no_cache(provider: WatchedProvider) -> None:
     blog = Blog(provider, cache=10)
     key = write(blog)[-1].key
