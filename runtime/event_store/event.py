@@ -45,7 +45,7 @@ class Event(BaseModel):
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls.event_type = cls.__name__ if type is None else type
-        cls.event_aliases = tuple(aliases)
+        cls.event_aliases = _names(cls, aliases)
 
 
 @runtime_checkable
@@ -70,7 +70,7 @@ def event_type(name: str, *, aliases: tuple[str, ...] = ()) -> Callable[[type[Cl
         aliases: Names that it was stored under before.
 
     Raises:
-        ConfigurationError: What it decorates is no dataclass.
+        ConfigurationError: What it decorates is no dataclass, or the aliases are no names.
     """
 
     def mark(cls: type[ClassT]) -> type[ClassT]:
@@ -78,10 +78,18 @@ def event_type(name: str, *, aliases: tuple[str, ...] = ()) -> Callable[[type[Cl
             msg = f"@event_type({name!r}) must stand above @dataclass, and {cls.__name__} is no dataclass yet"
             raise ConfigurationError(msg)
         cls.event_type = name  # type: ignore[attr-defined]
-        cls.event_aliases = tuple(aliases)  # type: ignore[attr-defined]
+        cls.event_aliases = _names(cls, aliases)  # type: ignore[attr-defined]
         return cls
 
     return mark
+
+
+def _names(cls: type, aliases: object) -> tuple[str, ...]:
+    """Aliases, if they are names; a single text would be as many as it has letters."""
+    if isinstance(aliases, tuple | list) and all(isinstance(name, str) and name for name in aliases):
+        return tuple(aliases)
+    msg = f"aliases of {cls.__name__} must be names that are not empty, such as ('old',), got {aliases!r}"
+    raise ConfigurationError(msg)
 
 
 def name_of(event: type | object) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.aggregate import Persist, create_aggregate
@@ -169,6 +169,26 @@ def test_a_state_that_todays_class_does_not_accept_is_folded_anew() -> None:
     domain = create_domain(provider, other, default_tenant="acme")
     loaded = domain[other].get_aggregate("u1")
     assert (loaded.state, loaded.persisted) == (Other(name="Ann", rights=2, must=1), None)
+
+
+def test_so_is_one_that_todays_class_fails_on() -> None:
+    class Other(User):
+        @field_validator("name")
+        @classmethod
+        def check(cls, name: str) -> str:
+            raise LookupError(name)
+
+    provider = WatchedProvider()
+    toggled(Blog(provider, users=kept_user), 3)
+    other = create_aggregate(
+        stream="users",
+        events=[UserCreated, UserDisabled, UserEnabled],
+        create=Other,
+        fold=lambda event, state, _meta: {"enabled": not state.enabled},  # noqa: ARG005 - the same for each
+        persist=Persist("1"),
+    )
+    loaded = create_domain(provider, other, default_tenant="acme")[other].get_aggregate("u1")
+    assert (loaded.version, loaded.persisted) == (3, None)
 
 
 class Opened(Event):

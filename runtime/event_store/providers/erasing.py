@@ -1,8 +1,9 @@
 """Erasing an aggregate: what was said goes, and the numbers stay.
 
-First a commit that closes it takes the next version, so from then on it is erased for everybody who makes a
-state of it or reads it to its end, and nobody's append fits behind it. Then each commit is blanked, records of commands are forgotten, and the
-objects of its large commits deleted. Interrupted, it is called again, and goes on.
+First a commit that closes it takes the next version, so from then on it is erased for everybody who makes
+a state of it or reads it to its end, and nobody's append fits behind it. Then each commit is blanked, records
+of commands are forgotten, and the objects of its large commits deleted. Interrupted, it is called again, and
+goes on.
 
 No row is deleted: an append is put on the condition that its key is free, and a key that was taken once must
 not become free again.
