@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from runtime import clock
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, VersionError
 from runtime.event_store.appender import Appender
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
@@ -12,7 +13,7 @@ from runtime.event_store.checks import check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, fingerprint
 from runtime.event_store.guards import current_decision, note_read
 from runtime.event_store.provider import AppendRefusedError, ListsAggregates
-from runtime.event_store.rehydrate import Rehydrator, last_version
+from runtime.event_store.rehydrate import Rehydrator, last_seen, last_version
 from runtime.event_store.tenants import key_of, tenant_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ class AggregateRepository(Generic[EventT, StateT]):
             loaded = self._states.load(key)
             note_read(self.context.provider, key, loaded.version)
             return self._states.handed_out(loaded)
-        return self._states.load_at(key, self._past_version(key, at_version, at_time))
+        version = self._past_version(key, at_version, at_time)
+        if at_time is not None and at_time > clock.now():
+            note_read(self.context.provider, key, version)  # what comes until then belongs to it
+        return self._states.load_at(key, version)
 
     def events(
         self, aggregate_id: str, *, after: int = 0, until: int | None = None, tenant: str | None = None
@@ -227,9 +231,7 @@ class AggregateRepository(Generic[EventT, StateT]):
         if current_decision() is not None and (until is None or version < until):
             # It was read to its end. Whoever stops earlier has seen what never changes.
             is_known = version > after or after == 0
-            # What has come behind it since was not seen: as last version, ``after`` fails as it should.
-            last = version if is_known else min(after, last_version(provider, key))
-            note_read(provider, key, last)
+            note_read(provider, key, version if is_known else last_seen(provider, key, after))
 
 
 def _digest(command_id: str, events: Sequence[StoredEvent]) -> str:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runtime import clock
 from runtime.errors import AggregateErasedError, CommandError, InvalidInputError, VersionError
 from runtime.event_store.commands import Retry
+from runtime.event_store.commit import Commit
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from tests.event_store.blog import (
     ArchivePost,
@@ -111,14 +114,46 @@ def test_so_are_those_behind_which_there_was_nothing(provider: WatchedProvider, 
         blog.post_commands("p1", ArchivePost(user_id="u1"))
 
 
-def test_what_comes_while_nothing_is_found_is_not_taken_for_what_was_seen(provider: WatchedProvider) -> None:
+@pytest.mark.parametrize("after", [1, 7])
+def test_what_comes_while_nothing_is_found_is_not_taken_for_what_was_seen(
+    provider: WatchedProvider, after: int
+) -> None:
     blog = Blog(provider)
     blog.user_commands("u1", CreateUser(name="Ann"))
-    provider.before_last_version += [lambda: blog.user_commands("u1", DisableUser())]
+    provider.before_last_version += [lambda: blog.user_commands("u1", ToggleUser(9))]
 
     @blog.post_commands.on(ArchivePost)
     def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
-        assert not list(blog.users.events("u1", after=1))
+        assert not list(blog.users.events("u1", after=after))
+        return PostArchived()
+
+    with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_behind_an_erased_one_there_is_not_just_nothing(provider: WatchedProvider, after: int) -> None:
+    blog = Blog(provider)
+    ann = blog.user_commands("u1", CreateUser(name="Ann"))
+    closing = Commit(key=ann.key, first=2, events=(), append_id="x", at=clock.now(), closes=True)
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        assert not list(blog.users.events("u1", after=after))
+        return PostArchived()
+
+    provider.before_last_version += [lambda: provider.erase(ann.key, closing)]
+    with pytest.raises(AggregateErasedError):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+def test_a_time_that_is_still_to_come_is_no_past(provider: WatchedProvider) -> None:
+    blog = ready(provider)
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        tomorrow = clock.now() + timedelta(days=1)
+        assert blog.users.get_aggregate("u1", at_time=tomorrow).state.enabled
         return PostArchived()
 
     with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
