@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable
 
 __all__ = ["Event", "HasEventType", "event_type", "name_of"]
@@ -28,7 +29,8 @@ class Event(BaseModel):
         ...     name: str
 
     Args (of the class statement):
-        type: The name. Default: that of the class.
+        type: The name. Default: that of the class; of a generic event, ``Changed[int]``, the name of
+            ``Changed`` with ``[int]`` behind it.
         aliases: Names that it was stored under before.
     """
 
@@ -44,6 +46,12 @@ class Event(BaseModel):
         **kwargs: Any,  # noqa: ANN401 - pydantic's own
     ) -> None:
         super().__init_subclass__(**kwargs)
+        _, is_parametrized, parameters = cls.__name__.partition("[")
+        if type is None and is_parametrized:
+            # Pydantic makes the class of `Changed[int]`: its name goes by the one that Changed was given.
+            base: builtins.type[Event] = cls.__mro__[1]
+            type = f"{base.event_type}[{parameters}"  # noqa: A001
+            aliases = tuple(f"{alias}[{parameters}" for alias in base.event_aliases)
         cls.event_type = cls.__name__ if type is None else type
         cls.event_aliases = _names(cls, aliases)
 

@@ -70,7 +70,13 @@ class EventTypes:
             )
             raise ConfigurationError(msg)
         name = name_of(cls)
-        # What is inherited is another class's name: two classes would be stored alike.
+        if "event_type" not in vars(cls):
+            other = next(base.__name__ for base in cls.__mro__ if "event_type" in vars(base))
+            msg = (
+                f"the aggregate {self._stream!r} lists {cls.__name__}, which has the name {name!r} from "
+                f'{other}: put @event_type("...") above it, so that it has one of its own'
+            )
+            raise ConfigurationError(msg)
         if len(name) > _MAX_NAME or cls in self._of_class:
             msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice, or its name is too long"
             raise ConfigurationError(msg)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 from uuid import UUID
 
 import pytest
@@ -39,6 +40,8 @@ from tests.event_store.blog import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ValueT = TypeVar("ValueT")
+
 KEY = Key("users", "u1", "acme")
 META = EventMeta(
     stream="users",
@@ -67,6 +70,22 @@ def test_the_name_is_by_default_that_of_the_class() -> None:
         pass
 
     assert name_of(Renamed) == "Renamed"
+
+
+class Changed(Event, Generic[ValueT], type="changed", aliases=("moved",)):
+    to: ValueT
+
+
+def test_what_is_made_of_a_generic_event_has_a_name_made_of_its_name() -> None:
+    assert (name_of(Changed), name_of(Changed[int]), name_of(Changed[str])) == (
+        "changed",
+        "changed[int]",
+        "changed[str]",
+    )
+    types = EventTypes("s", [Changed[int], Changed[str]], {})
+    stored, _ = types.stored(Changed[int](to=1))
+    assert stored == StoredEvent("changed[int]", {"to": 1})
+    assert types.read(StoredEvent("moved[str]", {"to": "x"}), KEY, 1) == Changed[str](to="x")
 
 
 def test_event_type_stands_above_dataclass() -> None:
@@ -335,6 +354,11 @@ class Child(UserCreated, type="archived"):
     pass
 
 
+@dataclass(frozen=True)
+class Heir(PostArchived):
+    pass
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -350,6 +374,7 @@ class Child(UserCreated, type="archived"):
         ({"events": []}, "has no events; list their classes"),
         ({"events": [Nothing]}, r"lists <class .*Nothing'>, which is no event: inherit it from Event"),
         ({"events": [NoName]}, "which is no event"),
+        ({"events": [Heir]}, "Heir, which has the name 'postArchived' from PostArchived.*one of its own"),
         ({"events": [Event]}, "Event is no event"),
         ({"events": [UserCreated(name="x")]}, "which is no event"),
         ({"upcasters": {"renamed": []}}, r"upcasters for \['renamed'\], which are none of its events"),
@@ -544,6 +569,11 @@ class Secretive(Frozen):
 def test_only_what_is_frozen_through_and_through_is_shared(value: object, expected: bool) -> None:  # noqa: FBT001
     assert is_immutable(value) is expected
     assert (handed_out(value) is value) is expected
+
+
+def test_a_state_that_cannot_be_copied_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"a state of the class dict cannot be copied \(TypeError\)"):
+        handed_out({"lock": Lock()})
 
 
 def test_a_public_state_of_a_frozen_class_is_shared() -> None:
