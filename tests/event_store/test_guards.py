@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -144,6 +146,19 @@ def test_behind_an_erased_one_there_is_not_just_nothing(provider: WatchedProvide
 
     provider.before_last_version += [lambda: provider.erase(ann.key, closing)]
     with pytest.raises(AggregateErasedError):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+def test_what_a_thread_reads_in_a_copy_of_the_handlers_context_is_guarded(provider: WatchedProvider) -> None:
+    blog = ready(provider)
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(copy_context().run, blog.users.get_aggregate, "u1").result().exists
+        return PostArchived()
+
+    with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
         blog.post_commands("p1", ArchivePost(user_id="u1"))
 
 
