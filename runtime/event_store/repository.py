@@ -11,7 +11,9 @@ from runtime.event_store.appender import Appender
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
 from runtime.event_store.checks import check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, fingerprint
+from runtime.event_store.commit import Commit, new_append_id
 from runtime.event_store.guards import current_decision, note_read
+from runtime.event_store.metadata import gathered
 from runtime.event_store.provider import AppendRefusedError, ListsAggregates
 from runtime.event_store.rehydrate import Rehydrator, last_seen, last_version
 from runtime.event_store.tenants import key_of, tenant_of
@@ -174,6 +176,45 @@ class AggregateRepository(Generic[EventT, StateT]):
                 if done is not None:
                     return done
             raise conflict(self.context, refused, {loaded.key: loaded.version, **unmoved}) from None
+
+    def erase(self, aggregate_id: str, *, tenant: str | None = None, source: str | None = None) -> int:
+        """Erase an aggregate for good: what was said goes, and who said it; its id is never used again.
+
+        Keys, versions and the names of the events stay. From the first write on nobody appends to it or loads
+        it. In DynamoDB it needs the right to update rows, which no function of the stack has:
+        ``grants.erase``. Interrupted, it is called again, and goes on. An id that is not used yet is closed.
+
+        Args:
+            aggregate_id: Its id.
+            tenant: Whose it is.
+            source: Which code erases, for the row that closes it.
+
+        Returns:
+            How many appends were blanked by this call.
+
+        Raises:
+            InvalidInputError: An argument cannot be used.
+            ForbiddenError: The caller may not write there.
+            ContentionError: Others appended to it all the time; nothing was erased.
+            StoreUnavailableError: The store is busy or out of reach; ``written`` says whether it was begun.
+        """
+        key = self.key_of(aggregate_id, tenant, write=True)
+        user_id, metadata = gathered(source, None)
+        closing = Commit(
+            key=key,
+            first=1,
+            events=(),
+            append_id=new_append_id(),
+            at=clock.now(),
+            user_id=user_id,
+            metadata=metadata,
+            closes=True,
+        )
+        try:
+            return self.context.provider.erase(key, closing)
+        finally:
+            if self.context.cache is not None:
+                self.context.cache.drop(key)
 
     def ids(self, *, tenant: str | None = None) -> Iterator[str]:
         """Ids of the aggregates of a tenant, in no order to count on; those that were erased are left out.

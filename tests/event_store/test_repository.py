@@ -430,6 +430,33 @@ def test_an_erased_aggregate_is_gone_for_good(
             refused()
 
 
+def test_an_aggregate_is_erased_by_its_id(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    assert blog.users.erase("u1", source="script") == 4
+    with pytest.raises(AggregateErasedError):
+        blog.users.get_aggregate("u1")
+    *blanked, last = provider.read(Key("users", "u1", "acme"))
+    assert [(commit.last, commit.is_erased) for commit in blanked] == [
+        (1, True),
+        (4, True),
+        (5, True),
+        (7, True),
+    ]
+    assert (last.first, last.closes, last.metadata) == (8, True, {"source": "script"})
+    assert blog.users.erase("u1") == 0
+    with pytest.raises(InvalidInputError, match="aggregate_id"):
+        blog.users.erase("")
+
+
+def test_what_was_erased_here_stays_in_no_cache(provider: WatchedProvider) -> None:
+    blog = Blog(provider, cache=10)
+    write(blog)
+    key = blog.users.get_aggregate("u1").key
+    blog.users.erase("u1")
+    assert blog.domain.context.cache is not None
+    assert blog.domain.context.cache.get(key) is None
+
+
 def test_half_way_erased_it_has_no_past(blog: Blog, provider: WatchedProvider) -> None:
     write(blog)
     key = blog.users.get_aggregate("u1").key

@@ -239,7 +239,7 @@ def test_a_record_that_is_kept_has_no_end(lab: Lab, monkeypatch: pytest.MonkeyPa
     assert (refused.value.moved, refused.value.command) == ({}, kept)
 
 
-@pytest.mark.parametrize("command_id", ["", "x" * 2049, "\ud800", 7])
+@pytest.mark.parametrize("command_id", ["", "x" * 2301, "\ud800", 7])
 def test_a_command_id_that_cannot_be_one_is_refused(lab: Lab, command_id: Any) -> None:
     with pytest.raises(InvalidInputError, match="command_id"):
         lab.provider.append([commit(1)], command=record(command_id))
