@@ -53,6 +53,7 @@ class Drained:
         error: What the handler raised at last, or None.
         failed_at: When it did, by the monotonic clock; 0 where it did not.
         succeeded_at: When the last call began in which it succeeded, by the monotonic clock; 0 without one.
+        has_failed_before: Whether the row said already, when the turn began, that the same event had failed.
     """
 
     whose: CursorKey
@@ -64,6 +65,7 @@ class Drained:
     error: Exception | None = None
     failed_at: float = 0.0
     succeeded_at: float = 0.0
+    has_failed_before: bool = False
 
     @property
     def comes_again(self) -> bool:
@@ -181,6 +183,7 @@ class EventVersions:
         self._seen: list[Commit] = []
         self._handled = self._passed_over = 0
         self._failed_at = self._succeeded_at = 0.0
+        self._failed_before = row.cursor.failed_version
         self.error: Exception | None = None
 
     def drained(self, outcome: Outcome | None) -> Drained:
@@ -195,6 +198,8 @@ class EventVersions:
             error=self.error,
             failed_at=self._failed_at,
             succeeded_at=self._succeeded_at,
+            has_failed_before=self._failed_before is not None
+            and self._failed_before == self._row.cursor.failed_version,
         )
 
     @property
