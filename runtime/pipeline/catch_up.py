@@ -220,6 +220,20 @@ class Turn(Generic[FoundT]):
             self._is_open = False
             self.row.let_go(self._held, self._done, resume=self._resume(self._done))
 
+    def fail(self, version: int, error: Exception) -> None:
+        """Note that what comes next cannot be shown at all: it is not the handler that has failed.
+
+        Args:
+            version: Version that the doorbell rang for: it is what counts as failed where the handler has
+                seen nothing of the aggregate.
+            error: Why.
+        """
+        done = self._done if self._is_open else None
+        behind = self.cursor.version if done is None else done
+        failed = version if behind is None else behind + 1
+        self._is_open = False
+        self.row.fail(self._held, done, failed, error, resume=self._resume(done))
+
     def _show(self, found: FoundT, version: int, done: int | None, *, hold: bool) -> None:
         try:
             self.versions.show(found)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runtime import clock, metrics
+from runtime.errors import CorruptRowError
 from runtime.event_store.address import Key
 from runtime.event_store.commit_row import LAST, is_closing, types_in
 from runtime.event_store.feed.cursors import CursorKey
@@ -157,12 +158,16 @@ class EventProcessor:
     def _answer(self, rows: Sequence[Row], turns: Sequence[_Turn]) -> _Answer:
         """Let the handlers take their turns at one aggregate, one after the other."""
         drained: list[Drained] = []
+        commits: list[Commit] = []
         has_failed = False
-        try:
-            commits = [self._commit_in(row) for row in rows]
-        except Exception as error:  # noqa: BLE001 - out of reach, or unreadable: it comes again
-            logger.error("commit not read", **error_fields(error))
-            return _Answer((), has_failed=True)
+        for row in rows:
+            try:
+                commits.append(self._commit_in(row))
+            except CorruptRowError:  # whoever gets there reads it once more, and fails at it
+                logger.warning("commit not readable")
+            except Exception as error:  # noqa: BLE001 - out of reach: it comes again
+                logger.error("commit not read", **error_fields(error))
+                return _Answer((), has_failed=True)
         for turn in turns:
             try:
                 one = drain(

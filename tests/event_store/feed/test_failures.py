@@ -72,7 +72,7 @@ def test_an_event_is_parked_though_other_aggregates_always_succeed_just_before_i
         return True
 
     lab.view.fails = fails
-    lab.view.on_shown = lambda commit, _version: done.release()
+    lab.view.on_shown = lambda _commit, _version: done.release()
     for number in range(12):
         CLOCK.advance(10)
         lab.append(key(2 * number + 2))

@@ -12,8 +12,11 @@ from runtime.errors import StoreUnavailableError
 from runtime.event_store.commit import CommandRecord, Commit, StoredEvent
 from runtime.event_store.feed.cursors import StoreCursors
 from runtime.pipeline.catch_up import Outcome
+from runtime.store.port import Set
+from runtime.store.values import Place
 from tests.event_store.feed.counting import CountingStore
 from tests.event_store.feed.lab import KEY, TABLES, Lab, View, key
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -168,8 +171,25 @@ def test_a_commit_that_cannot_be_read_stops_its_own_aggregate() -> None:
     lab.append(key(1))
     lab.append(key(2))
     lab.records[0]["dynamodb"]["NewImage"]["events"] = {"S": "no JSON"}
-    assert lab.deliver() == ["1"]
+    lab.memory.write(Set(place=Place(TABLES.events, key(1).pk, "0000000001"), columns={"events": "no JSON"}))
+    lab.records.pop()
+    assert lab.deliver(lab.records) == ["1"]
     assert lab.view.versions(key(2)) == [1]
+    with CLOCK:
+        for _ in range(11):
+            CLOCK.advance(10)
+            failed = lab.deliver(lab.records)
+        # Lambda would hold up all that comes behind it, for as long as it keeps the record.
+        assert (failed, lab.parked) == ([], [(key(1).pk, 1)])
+        assert (lab.cursor(key(1)).parked_error or "").startswith("CorruptRowError")
+
+
+def test_a_commit_that_only_the_record_has_wrong_is_read() -> None:
+    lab = Lab()
+    lab.append(key(1))
+    lab.records[0]["dynamodb"]["NewImage"]["events"] = {"S": "no JSON"}
+    assert lab.deliver() == []
+    assert lab.view.versions(key(1)) == [1]
 
 
 def test_a_store_that_fails_for_one_aggregate_stops_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
