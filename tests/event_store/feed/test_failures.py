@@ -304,6 +304,19 @@ def test_what_met_a_parked_handler_before_a_redrive_began_is_not_left_behind(lab
     assert met == [Outcome.PARKED]
 
 
+def test_a_handler_that_is_parked_hears_of_an_erasure_though_the_doorbell_brings_nothing_along(
+    lab: Lab,
+) -> None:
+    """As the pull index does, and whoever catches up."""
+    lab.append()
+    park(lab, 1)
+    heal(lab)
+    assert lab.turn().outcome is Outcome.PARKED
+    lab.erase()
+    assert lab.turn().outcome is Outcome.DONE
+    assert (lab.view.erased, lab.view.versions(), lab.cursor().parked_version) == ([KEY.pk], [], None)
+
+
 def test_two_redrives_at_once_do_not_overlap(lab: Lab) -> None:
     lab.append()
     park(lab, 1)
