@@ -123,7 +123,7 @@ def drain(
     outcome: Outcome | None = None
     try:
         outcome = catch_up(turn, version)
-        if versions.ends and row.cursor.parked_version is not None:
+        if row.cursor.parked_version is not None and versions.ends():
             outcome = _released(handler, versions)
     except PreviousVersionPending as error:
         logger.info("event handler has more to see", handler=handler.name, **error_fields(error))
@@ -228,10 +228,12 @@ class EventVersions:
             and self._failed_before == self._row.cursor.failed_version,
         )
 
-    @property
     def ends(self) -> bool:
-        """Whether the doorbells say that the aggregate was erased."""
-        return any(commit.closes for commit in self._at_hand.values())
+        """Whether the aggregate was erased: one read where the doorbells have brought nothing along."""
+        if self._at_hand:
+            return any(commit.closes for commit in self._at_hand.values())
+        newest = next(iter(self._provider.read_back(self._whose.key, likely=1)), None)
+        return newest is not None and newest.closes
 
     @property
     def row(self) -> TurnRow:
