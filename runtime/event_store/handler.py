@@ -323,8 +323,8 @@ class EventHandler:
             tried again, a little later each time.
 
         Raises:
-            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile; or
-                this is a reaction.
+            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile;
+                ``resume_from`` is of another scan; or this is a reaction.
             InvalidInputError: An argument is out of range.
         """
         self._follower.refuse_reaction("rebuild")
