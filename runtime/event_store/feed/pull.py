@@ -222,7 +222,7 @@ class Pull:
         Raises:
             BadRequestError: The run in progress is the caller's own.
         """
-        if self._holder == threading.get_ident():
+        if self.is_run_here():
             msg = f"handler {self._name}: a callback or a hook must not run, move or reset its own handler"
             raise BadRequestError(msg)
         with self._turn:
@@ -231,6 +231,10 @@ class Pull:
                 yield
             finally:
                 self._holder = None
+
+    def is_run_here(self) -> bool:
+        """Whether this thread is in a run: a callback or a hook asks."""
+        return self._holder == threading.get_ident()
 
     def position(self) -> str:
         """Where the next run goes on; empty for the beginning."""
