@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from runtime.pipeline.turn_row import TurnRow
     from runtime.store.port import Check
 
-__all__ = ["Outcome", "Turn", "Versions", "catch_up"]
+__all__ = ["RESERVE", "Outcome", "Turn", "Versions", "catch_up"]
 
 FoundT = TypeVar("FoundT")
 
 _MAX_ROUNDS: Final = 50
-#: What a turn leaves unused of its function's time: enough to write down how far it has come.
-_RESERVE: Final = 3.0
+RESERVE: Final = 3.0
+"""Seconds that a turn leaves unused of its function's time: enough to write down how far it has come."""
 #: How long a turn that failed is kept for the same execution to try again; its retries are faster.
 _HOLD: Final = 300.0
 
@@ -195,7 +195,7 @@ class Turn(Generic[FoundT]):
             PreviousVersionPending: The time is up. What the handler has seen is noted.
             Exception: Whatever the handler raises; the turn is over then.
         """
-        ends = clock.seconds() + max(self._seconds() - _RESERVE, 1.0)
+        ends = clock.seconds() + max(self._seconds() - RESERVE, 1.0)
         self._done, self._is_open = done, True
         while True:
             for number, found in self.versions.behind(done or 0, last):

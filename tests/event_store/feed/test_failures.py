@@ -317,6 +317,27 @@ def test_a_handler_that_is_parked_hears_of_an_erasure_though_the_doorbell_brings
     assert (lab.view.erased, lab.view.versions(), lab.cursor().parked_version) == ([KEY.pk], [], None)
 
 
+def test_a_redrive_that_has_more_to_show_than_time_notes_how_far_it_has_come(lab: Lab) -> None:
+    """Else a function would show the same again each time, and never come to the end."""
+    for _ in range(4):
+        lab.append()
+    park(lab, 1)
+    heal(lab)
+    lab.append(KEY, "a", "b")
+    lab.view.before = lambda _commit, _version: CLOCK.advance(30)
+    with pytest.raises(ContentionError, match="view has more versions to see than there is time for; repeat"):
+        lab.repair()
+    cursor = lab.cursor()
+    assert (lab.view.versions(), cursor.version, cursor.parked_version, cursor.claim) == (
+        [1, 2, 3, 4],
+        4,
+        1,
+        None,
+    )
+    assert lab.repair().done == (5, 6)
+    assert (lab.view.versions(), lab.cursor().parked_version) == ([1, 2, 3, 4, 5, 6], None)
+
+
 def test_two_redrives_at_once_do_not_overlap(lab: Lab) -> None:
     lab.append()
     park(lab, 1)
