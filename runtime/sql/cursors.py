@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from sqlalchemy import QueuePool, insert, select, update
+from sqlalchemy import AssertionPool, QueuePool, StaticPool, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import (
@@ -221,6 +221,8 @@ class SqlCursors:
 def _size_of(engine: Engine) -> int:
     """How many connections an engine has at a time."""
     pool = engine.pool
+    if isinstance(pool, StaticPool | AssertionPool):
+        return 1  # whoever asks gets the same one
     if not isinstance(pool, QueuePool):
         return 1_000_000
     overflow: int = getattr(pool, "_max_overflow", 0)
