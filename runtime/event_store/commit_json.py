@@ -122,7 +122,8 @@ def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON
     name, *rest = stored
     body = rest[0] if rest else {}  # of a blanked event its name is left
     schema = rest[1] if len(rest) > 1 else 0
-    if len(rest) > 2 or not (isinstance(name, str) and isinstance(body, dict) and isinstance(schema, int)):  # noqa: PLR2004
+    is_event = isinstance(name, str) and isinstance(body, dict) and isinstance(schema, int) and schema >= 0
+    if len(rest) > 2 or not is_event:  # noqa: PLR2004
         msg = "an event is no [type, body, schema]"
         raise TypeError(msg)
     return StoredEvent(name, body, schema)

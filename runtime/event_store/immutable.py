@@ -13,6 +13,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from runtime.errors import ConfigurationError
+
 __all__ = ["handed_out", "is_immutable"]
 
 ValueT = TypeVar("ValueT")
@@ -22,8 +24,21 @@ _ATOMS: Final = (str, int, float, complex, bytes, type(None), date, time, timede
 
 
 def handed_out(value: ValueT) -> ValueT:
-    """A value that whoever gets it may change: itself where nobody can, otherwise a deep copy."""
-    return value if is_immutable(value) else copy.deepcopy(value)
+    """A value that whoever gets it may change: itself where nobody can, otherwise a deep copy.
+
+    Raises:
+        ConfigurationError: It cannot be copied.
+    """
+    if is_immutable(value):
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        msg = (
+            f"a state of the class {type(value).__name__} cannot be copied ({type(error).__name__}); use "
+            "values that can be, or such as never change"
+        )
+        raise ConfigurationError(msg) from error
 
 
 def is_immutable(value: object) -> bool:

@@ -13,7 +13,8 @@ from runtime import ConfigurationError, Settings, clock
 from runtime.entry.http.api import HttpApi
 from runtime.entry.http.event_commands import path_name
 from runtime.entry.http.event_routes import event_routes
-from runtime.errors import CommandError, StoreUnavailableError
+from runtime.entry.http.problems import problem_of
+from runtime.errors import CommandError, GapError, StoreUnavailableError
 from runtime.event_store.address import Key
 from runtime.event_store.aggregate import Aggregate, create_aggregate
 from runtime.event_store.commands import Commands, create_commands
@@ -359,6 +360,12 @@ def test_an_erased_aggregate_is_gone(there: Site) -> None:
         answer = there(method, path)
         assert (answer.status, answer.kind) == (410, "aggregate-erased"), path
         assert "acme" not in answer.text
+
+
+def test_a_version_that_a_route_of_ones_own_expects_is_told_without_the_key() -> None:
+    problem = problem_of(GapError("users#ann#acme", 9, 2))
+    assert (problem.status, problem.code, problem.written) == (409, "version-conflict", "nothing")
+    assert problem.detail == "it has only come to version 2; read it and decide again"
 
 
 def test_a_store_that_is_out_of_reach_is_503(there: Site, monkeypatch: pytest.MonkeyPatch) -> None:

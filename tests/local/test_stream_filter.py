@@ -21,17 +21,14 @@ def test_exists_on_an_inner_node_keeps_every_record(emulator: Emulator) -> None:
     assert _passed(emulator, INNER) == ["plain", "synchronous"]
 
 
-def test_only_commits_come_through_the_filter_of_an_events_table(emulator: Emulator) -> None:
-    either = {
-        "Filters": [{"Pattern": json.dumps(EVENT_STREAM_FILTER)}, {"Pattern": '{"eventName": ["REMOVE"]}'}]
-    }
-    stream = Stream(emulator, FilterCriteria=either)
+def test_of_an_events_table_only_commits_pass(emulator: Emulator) -> None:
+    """What it remembers of a command's id has a last version, too, and no id of an append."""
+    either = [{"Pattern": json.dumps(EVENT_STREAM_FILTER)}, {"Pattern": '{"eventName": ["REMOVE"]}'}]
+    stream = Stream(emulator, FilterCriteria={"Filters": either})
     stream.connect()
-    last, append = {"N": "1"}, {"S": "x"}
-    stream.put("command", fingerprint={"S": "x"}, last=last)
-    stream.put("commit", last=last, append=append)
-    stream.put("commit", last=last, append=append, erased={"BOOL": True})  # blanked, which is no news
-    stream.put("other", append=append)
+    stream.put("command", last={"N": "1"}, first={"N": "1"})
+    stream.put("commit", last={"N": "1"}, append={"S": "0f"})
+    stream.put("commit", last={"N": "1"}, erasedAt={"S": "2026"}, append={"S": "0f"})  # blanked: no news
     stream.delete("commit")
     assert stream.wait_for(lambda names: names[-1:] == ["-commit"]) == ["commit", "-commit"]
 

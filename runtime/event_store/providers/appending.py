@@ -18,6 +18,7 @@ from runtime.errors import (
 from runtime.event_store.command_row import command_in, command_put
 from runtime.event_store.commit_row import place_key
 from runtime.event_store.provider import AppendRefusedError
+from runtime.store.item_size import item_size
 from runtime.store.port import Check, ConditionFailedError, Put
 from runtime.store.values import Place
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["append"]
 
 _MAX_WRITES: Final = 100
+_MAX_BYTES: Final = 4 * 1024 * 1024  # of all rows of a transaction
+_OTHER_BYTES: Final = 4 * 1024  # more than a guard takes, or the record of a command
 _ATTEMPTS: Final = 8
 _PATIENCE: Final = 10.0  # seconds after which no further attempt is begun
 _FIRST_WAIT: Final = 0.02
@@ -75,8 +78,9 @@ class _Append:
         self._own: dict[str, str] = {}  # append ids, by the labels of the puts
         self._places: dict[str, Place] = {}
         self._writes: list[Write] = []
-        for number, commit in enumerate(commits):
-            row, label = storage.row(commit), f"commit {number}"
+        rows = _rows(storage, commits, len(unmoved) + (command is not None))
+        for number, (commit, row) in enumerate(zip(commits, rows, strict=True)):
+            label = f"commit {number}"
             free = Attr("pk").not_exists()
             self._add(Put(table=table, row=row, condition=free, label=label), commit.key, row["sk"])
             self._own[label] = commit.append_id
@@ -107,7 +111,10 @@ class _Append:
                 if self._is_done(failure):
                     return
                 # Also after an attempt without an answer: where it had been done, its own row would be there.
-                raise self._refusal(failure) from None
+                refused = self._refusal(failure)
+                if refused.moved or refused.command is not None or attempt == _ATTEMPTS - 1:
+                    raise refused from None
+                self._renew_record()
             except (OutcomeUnknownError, StoreUnavailableError) as error:
                 # Sending it again is harmless, and tells what has become of it.
                 in_doubt = error if isinstance(error, OutcomeUnknownError) else in_doubt
@@ -118,6 +125,11 @@ class _Append:
                 raise in_doubt or error from error
             else:
                 return
+
+    def _renew_record(self) -> None:
+        """Let the record be judged by the time that it is now: the one in its way has expired meanwhile."""
+        if self._command is not None:
+            self._writes[-1] = command_put(self._storage.tables.events, self._command, _COMMAND)
 
     def _is_done(self, failure: ConditionFailedError) -> bool:
         """Whether an earlier attempt has done it: all of it, as it was all or nothing."""
@@ -142,3 +154,30 @@ class _Append:
 
     def _winner(self, row: Row | None) -> Commit | None:
         return None if row is None else self._storage.commit(row)
+
+
+def _rows(storage: EventStorage, commits: Sequence[Commit], others: int) -> list[Row]:
+    """The rows of commits that fit into one transaction.
+
+    Where they are too large together, each has its share: what is beyond it goes to the bucket.
+
+    Args:
+        storage: Where the commits are to be.
+        commits: The commits.
+        others: How many other rows the transaction is about.
+
+    Raises:
+        InvalidInputError: They are too large, and there is no bucket.
+    """
+    rows = [storage.row(commit) for commit in commits]
+    room = _MAX_BYTES - others * _OTHER_BYTES
+    size = sum(map(item_size, rows))
+    if len(rows) == 1 or size <= room:
+        return rows
+    if not storage.large.has_bucket:
+        message = (
+            f"take {size} bytes of one transaction, and 4 MB are allowed; append less at once, or set "
+            "S3_BUCKET_NAME"
+        )
+        raise InvalidInputError([FieldProblem("commits", message)])
+    return [storage.row(commit, most=room // len(commits)) for commit in commits]
