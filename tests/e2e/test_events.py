@@ -15,6 +15,7 @@ from tests.support.polling import wait_until
 from tests.support.program import Program
 
 if TYPE_CHECKING:
+    from runtime import Aggregate
     from tests.e2e.deployment import Deployment
 
 ONE = ["--module", MODULE, "--handler", "catalogue"]
@@ -48,7 +49,7 @@ class Follower:
     def __init__(self, deployment: Deployment) -> None:
         environment = deployment.function_environment("api") | deployment.emulator.environment
         provider = DynamoProvider(MODULE, Resources(Settings.from_environment(environment)))
-        books = create_aggregate(
+        books: Aggregate[Acquired, dict[str, Any]] = create_aggregate(
             stream="books", events=[Acquired], create=dict, fold=lambda _event, state, _meta: state
         )
         self.seen: list[str] = []

@@ -106,6 +106,7 @@ def tell_of_books(deployment: Deployment, sk: str, secrets: Secrets) -> tuple[li
     """The same of events: what the refused commands were answered, and the cursor of what failed for good."""
     shelves = Shelves(deployment)
     shelves.acquire(sk, title=secrets["event"], fails=1000)
+    cursor = shelves.wait_until_parked(sk)  # until then the shard waits
     refused = [
         shelves.do(f"books/{sk}/acquire-book", title=secrets["refused command"]),
         shelves.do(f"books/{sk}/acquire-book", title=[secrets["wrong command"]]),
@@ -116,7 +117,7 @@ def tell_of_books(deployment: Deployment, sk: str, secrets: Secrets) -> tuple[li
     notice = {"version": 1, "notice": {"text": secrets["dispatched"], "fails": 1}}
     assert deployment.request("POST", f"/notices/{sk}", json=notice).status_code == 200
     shelves.wait_until_seen("board", sk, 1)
-    return [answer.text for answer in refused], shelves.wait_until_parked(sk)
+    return [answer.text for answer in refused], cursor
 
 
 def spoil(deployment: Deployment, sk: str, secrets: Secrets) -> None:
