@@ -39,6 +39,26 @@ class StoredEvent:
     type: str
     body: Mapping[str, Any]
     schema: int = 0
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of_text(cls, type: str, body: Mapping[str, Any], schema: int, text: str) -> StoredEvent:  # noqa: A002 - as the attribute
+        """An event whose body is at hand as JSON text, too: who needs that does not write it anew.
+
+        Args:
+            type: The name that it is stored under.
+            body: What it says.
+            schema: How many upcasters its type had.
+            text: The body as JSON, as short as can be: `from_json` makes ``body`` of it.
+        """
+        found = cls(type, body, schema)
+        object.__setattr__(found, "_text", text)
+        return found
+
+    @property
+    def text(self) -> str | None:
+        """The body as JSON text, where it is at hand; a copy with another body has none."""
+        return self._text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +97,7 @@ class Commit:
     @property
     def last(self) -> int:
         """Version of the last event."""
-        return self.first + max(len(self.events), 1) - 1
+        return self.first + (len(self.events) or 1) - 1
 
     @property
     def types(self) -> tuple[str, ...]:

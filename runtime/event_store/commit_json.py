@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
@@ -10,7 +11,7 @@ from runtime.event_store.commit import StoredEvent
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from runtime.event_store.commit import Commit
 
@@ -22,6 +23,7 @@ MAX_EVENT_VERSION: Final = 9_999_999_999
 _EVENTS: Final = "events"
 _MAX_TYPE: Final = 255
 _MAX_APPEND_ID: Final = 255
+_PARSE: Final = json.JSONDecoder().raw_decode
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -98,7 +100,18 @@ def events_json(events: Iterable[StoredEvent]) -> str:
     Raises:
         InvalidInputError: A body holds what JSON cannot say.
     """
-    return json_text([_stored(event) for event in events], _EVENTS)
+    return f"[{','.join(map(_event_json, events))}]"
+
+
+def _event_json(event: StoredEvent) -> str:
+    body = json_text(event.body, _EVENTS) if event.text is None else event.text
+    schema = f",{json_text(event.schema, _EVENTS)}" if event.schema else ""
+    return f"[{_quoted(event.type)},{body}{schema}]"
+
+
+@lru_cache(maxsize=1000)  # a program has few types
+def _quoted(name: str) -> str:
+    return json_text(name, _EVENTS)
 
 
 def events_of(text: str) -> tuple[StoredEvent, ...]:
@@ -107,13 +120,38 @@ def events_of(text: str) -> tuple[StoredEvent, ...]:
     Raises:
         ValueError: It is no such text.
     """
-    return tuple(map(_event, json.loads(text)))
+    try:
+        return tuple(_compact(text))
+    except (_OtherFormError, ValueError, IndexError):
+        # Written by somebody else, or none: the parser says what is wrong.
+        return tuple(map(_event, json.loads(text)))
 
 
-def _stored(event: StoredEvent) -> list[Any]:
-    if event.schema:
-        return [event.type, event.body, event.schema]
-    return [event.type, event.body]
+class _OtherFormError(Exception):
+    """Events are not as `events_json` writes them."""
+
+
+def _compact(text: str) -> Iterator[StoredEvent]:
+    """The events in a text of `events_json`, each with the text of its body: it is read as it stands there."""
+    at = _expect("[", text, 0)
+    while True:
+        name, at = _PARSE(text, _expect("[", text, at))
+        begin = _expect(",", text, at)
+        body, at = _PARSE(text, begin)
+        schema, end = (0, at) if text[at] == "]" else _PARSE(text, _expect(",", text, at))
+        yield _checked(name, body, schema, text[begin:at])
+        at = _expect("]", text, end)
+        if text[at] == "]":
+            break
+        at = _expect(",", text, at)
+    if at + 1 != len(text):
+        raise _OtherFormError
+
+
+def _expect(character: str, text: str, at: int) -> int:
+    if text[at] != character:
+        raise _OtherFormError
+    return at + 1
 
 
 def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON
@@ -122,7 +160,16 @@ def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON
     name, *rest = stored
     body = rest[0] if rest else {}  # of a blanked event its name is left
     schema = rest[1] if len(rest) > 1 else 0
-    if len(rest) > 2 or not (isinstance(name, str) and isinstance(body, dict) and isinstance(schema, int)):  # noqa: PLR2004
-        msg = "an event is no [type, body, schema]"
-        raise TypeError(msg)
-    return StoredEvent(name, body, schema)
+    if len(rest) > 2:  # noqa: PLR2004
+        raise _malformed()
+    return _checked(name, body, schema)
+
+
+def _checked(name: Any, body: Any, schema: Any, text: str | None = None) -> StoredEvent:  # noqa: ANN401 - JSON
+    if not (isinstance(name, str) and isinstance(body, dict) and isinstance(schema, int)):
+        raise _malformed()
+    return StoredEvent(name, body, schema) if text is None else StoredEvent.of_text(name, body, schema, text)
+
+
+def _malformed() -> TypeError:
+    return TypeError("an event is no [type, body, schema]")

@@ -129,6 +129,8 @@ def lower_case_tenant(tenant: str) -> str:
     >>> lower_case_tenant("Acme")
     'acme'
     """
+    if tenant.isascii():
+        return tenant.lower()
     return _LETTERS.sub(lambda part: part[0].lower(), tenant)
 
 

@@ -25,18 +25,21 @@ _SIGN_AND_EXPONENT: Final = 2
 
 def item_size(row: Row) -> int:
     """Bytes of a row, rounded up where DynamoDB only approximates."""
-    return sum(_text(name) + _column(value) for name, value in row.items())
+    size = 0
+    for name, value in row.items():
+        size += _text(name) + (_text(value) if isinstance(value, str) else _column(value))
+    return size
 
 
 def _column(value: Value) -> int:
-    if isinstance(value, str):  # most columns
-        return _text(value)
+    if type(value) is int:
+        return _number(str(value))
     size: int = folded(encoded_value(value), _SIZES)
     return size
 
 
 def _text(text: str) -> int:
-    return len(text.encode())
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _number(text: str) -> int:

@@ -7,7 +7,6 @@ key in an index is in the order of the table's keys.
 
 from __future__ import annotations
 
-import operator
 import threading
 import time
 import zlib
@@ -16,8 +15,6 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
-
-from boto3.dynamodb.conditions import Key
 
 from runtime.contract import (
     AGGREGATES_COLUMN,
@@ -32,10 +29,11 @@ from runtime.contract import (
     PARTITION_KEY,
 )
 from runtime.errors import StoreRefusedError
-from runtime.store.codec import decoded, encoded, folded
+from runtime.store.codec import decoded_value, encoded_value, folded
 from runtime.store.conditions import InvalidConditionError, columns_of, predicate
 from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
+from runtime.store.sort_keys import partition_in
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
@@ -44,7 +42,8 @@ if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.store.port import Write
-    from runtime.store.values import Row
+    from runtime.store.sort_keys import SortKeys
+    from runtime.store.values import Row, Value
 
 __all__ = ["Change", "MemoryStore"]
 
@@ -55,12 +54,12 @@ _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 _MAX_PAGE_BYTES: Final = 1024 * 1024
 _MAX_LEVELS: Final = 32
 _MAX_DIGITS: Final = 38
+_FEW_DIGITS: Final = 10**_MAX_DIGITS
 _EXACT: Final = Context(prec=600)
 _SMALLEST: Final = Decimal("1E-130")
 _LARGEST: Final = Decimal("9.9999999999999999999999999999999999999E+125")
 _HASHES: Final = 2**32
 _KEY: Final = ("pk", "sk")
-_SORT_KEY_OPERATORS: Final = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
 #: Those that tables of a deployment may have.
 _INDEXES: Final = MappingProxyType(
     {
@@ -144,7 +143,7 @@ class MemoryStore:
     ) -> Page:
         """See `Store.query`."""
         names, projected = self._index(index)
-        pk, is_wanted = _partition(key, names)
+        pk, wanted = _partition(key, names)
         page = _PageRequest(start, limit, columns, only)
         if index is not None and (unknown := set(columns or ()) - {*_KEY, *names, *projected}):
             _refuse(f"the index {index} does not hold {sorted(unknown)}")
@@ -156,12 +155,7 @@ class MemoryStore:
         with self._lock:
             found = self._table(table)
             rows = found.partition(pk) if index is None else found.index(names, projected, pk)
-        ordered = reversed(rows) if descending else iter(rows)
-        if start is not None:
-            after = _position(start, order)
-            is_later = operator.lt if descending else operator.gt
-            ordered = (stored for stored in ordered if is_later(_position(stored.row, order), after))
-        looked_at, is_last = page.cut(stored for stored in ordered if is_wanted(stored.row))
+            looked_at, is_last = page.cut(rows.wanted(wanted, start, limit, descending=descending))
         last = None if is_last else {name: looked_at[-1].row[name] for name in {*order, names[0]}}
         return Page(page.shown(looked_at), last)
 
@@ -271,7 +265,8 @@ class MemoryStore:
     def _table(self, name: str) -> _Table:
         if self._known is not None and name not in self._known:
             _refuse(f"ResourceNotFoundException: there is no table {name!r}")
-        return self._tables.setdefault(name, _Table())
+        table = self._tables.get(name)
+        return self._tables.setdefault(name, _Table()) if table is None else table
 
     def _index(self, index: str | None) -> tuple[tuple[str, str], tuple[str, ...]]:
         """The key of an index, or of the table, and what else an index holds of a row."""
@@ -312,6 +307,15 @@ class _Partition:
     def __iter__(self) -> Iterator[_Stored]:
         return (self.rows[sk] for sk in self.sort_keys)
 
+    def wanted(
+        self, sort_keys: SortKeys, start: Row | None, limit: int | None, *, descending: bool
+    ) -> list[_Stored]:
+        """The rows with these sort keys, from a starting key on, in the order of a query."""
+        keys, rows = self.sort_keys, self.rows
+        after = None if start is None else start["sk"]
+        window = sort_keys.window(keys, keys, after, limit, descending=descending)
+        return [rows[keys[number]] for number in window]
+
     def replace(self, sk: str, after: _Stored | None) -> _Stored | None:
         before = self.rows.pop(sk, None)
         if before is None and after is not None:
@@ -321,6 +325,32 @@ class _Partition:
         if after is not None:
             self.rows[sk] = after
         return before
+
+
+class _IndexPartition:
+    """What an index has of one of its partition keys, in order: several rows may have one sort key.
+
+    Args:
+        order: The columns that it goes by.
+        rows: The rows.
+    """
+
+    def __init__(self, order: tuple[str, ...], rows: Iterable[_Stored]) -> None:
+        self._order = order
+        self._rows = sorted(rows, key=lambda stored: _position(stored.row, order))
+
+    def wanted(
+        self, sort_keys: SortKeys, start: Row | None, limit: int | None, *, descending: bool
+    ) -> list[_Stored]:
+        """See `_Partition.wanted`."""
+        places = [_position(stored.row, self._order) for stored in self._rows]
+        after = None if start is None else _position(start, self._order)
+        keys = [sk for sk, *_ in places]
+        window = sort_keys.window(keys, places, after, limit, descending=descending)
+        return [self._rows[number] for number in window]
+
+
+_NOTHING: Final = _Partition()
 
 
 class _Table:
@@ -339,18 +369,18 @@ class _Table:
     def rows(self) -> Iterator[_Stored]:
         return (stored for partition in self._partitions.values() for stored in partition)
 
-    def partition(self, pk: str) -> list[_Stored]:
-        return list(self._partitions.get(pk, ()))
+    def partition(self, pk: str) -> _Partition:
+        return self._partitions.get(pk, _NOTHING)
 
-    def index(self, names: tuple[str, str], projected: tuple[str, ...], pk: str) -> list[_Stored]:
-        found = [
+    def index(self, names: tuple[str, str], projected: tuple[str, ...], pk: str) -> _IndexPartition:
+        found = (
             stored
             for stored in self.rows()
             if stored.row.get(names[0]) == pk and isinstance(stored.row.get(names[1]), str)
-        ]
+        )
         held = {*_KEY, *names, *projected}
-        found.sort(key=lambda stored: _position(stored.row, (names[1], *_KEY)))
-        return [_Stored({n: v for n, v in s.row.items() if n in held}, s.size) for s in found]
+        shown = (_Stored({n: v for n, v in s.row.items() if n in held}, s.size) for s in found)
+        return _IndexPartition((names[1], *_KEY), shown)
 
     def segment(self, segment: int, total_segments: int, start: Row | None) -> list[_Stored]:
         first, last = (_HASHES * part // total_segments for part in (segment, segment + 1))
@@ -434,30 +464,30 @@ class _PageRequest:
             _refuse("the starting key must be text")
         self._limit = limit
         self._columns = columns
-        self._passes = _predicate(only)
+        self._passes = None if only is None else _predicate(only)
 
-    def cut(self, rows: Iterable[_Stored]) -> tuple[list[_Stored], bool]:
+    def cut(self, rows: list[_Stored]) -> tuple[list[_Stored], bool]:
         """The rows that are looked at, and whether they are the last ones.
 
         As in DynamoDB, a page that its limit ends is not known to be the last one.
         """
+        found = rows if self._limit is None else rows[: self._limit]
+        if sum(map(_size_of, found)) <= _MAX_PAGE_BYTES:
+            return found, len(found) != self._limit
         size = 0
-        found: list[_Stored] = []
-        for stored in rows:
+        for number, stored in enumerate(found):
             size += stored.size
-            if len(found) == self._limit or (found and size > _MAX_PAGE_BYTES):
-                return found, False
-            found.append(stored)
-        return found, len(found) != self._limit
+            if number and size > _MAX_PAGE_BYTES:
+                return found[:number], False
+        return found, len(found) != self._limit  # a single row may be as large as it likes
 
     def shown(self, rows: Iterable[_Stored]) -> list[Row]:
         """What is returned of the rows that were looked at."""
-        wanted = self._columns
-        return [
-            {name: value for name, value in stored.row.items() if wanted is None or name in wanted}
-            for stored in rows
-            if self._passes(stored.row)
-        ]
+        wanted, passes = self._columns, self._passes
+        passed = rows if passes is None else (stored for stored in rows if passes(stored.row))
+        if wanted is None:
+            return [stored.row.copy() for stored in passed]
+        return [{name: value for name, value in s.row.items() if name in wanted} for s in passed]
 
 
 def _prepared(writes: Sequence[Write]) -> list[_Prepared]:
@@ -480,47 +510,46 @@ def _check_set(write: Set) -> None:
 
 
 def _check_key(place: Place) -> None:
-    for name, value, most in (("pk", place.pk, _MAX_PK_BYTES), ("sk", place.sk, _MAX_SK_BYTES)):
-        if not isinstance(value, str) or not value:
-            _refuse(f"{name} must be text that is not empty, got {value!r}")
-        try:
-            size = len(value.encode())
-        except UnicodeEncodeError:
-            _refuse(f"{name} is no Unicode text")
-        if size > most:
-            _refuse(f"{name} has {size} bytes, and {most} are allowed")
+    _check_part("pk", place.pk, _MAX_PK_BYTES)
+    _check_part("sk", place.sk, _MAX_SK_BYTES)
 
 
-def _partition(key: ConditionBase, names: tuple[str, str]) -> tuple[str, Callable[[Row], bool]]:
-    """The partition key that a query is about, and which of its rows it wants."""
-    expression = key.get_expression()
-    parts = list(expression["values"]) if expression["operator"] == "AND" else [key]
-    pk: Any = None
-    on_sort_key: ConditionBase | None = None
-    for part in parts:
-        inner = part.get_expression()
-        subject, *values = inner["values"]
-        if not isinstance(subject, Key):
-            _refuse("the condition of a query is on Key(...), joined with & at most once")
-        if subject.name == names[0] and inner["operator"] == "=" and pk is None:
-            (pk,) = values
-        elif subject.name == names[1] and inner["operator"] in _SORT_KEY_OPERATORS and on_sort_key is None:
-            if "" in values:
-                _refuse(f"{names[1]} is never empty")
-            on_sort_key = part
-        else:
-            _refuse(f"a query cannot ask for {subject.name} {inner['operator']}")
-    _check_key(Place("", pk, "-"))
-    return pk, _predicate(on_sort_key)
+def _check_part(name: str, value: str, most: int) -> None:
+    if not isinstance(value, str) or not value:
+        _refuse(f"{name} must be text that is not empty, got {value!r}")
+    try:
+        size = len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        _refuse(f"{name} is no Unicode text")
+    if size > most:
+        _refuse(f"{name} has {size} bytes, and {most} are allowed")
+
+
+def _partition(key: ConditionBase, names: tuple[str, str]) -> tuple[str, SortKeys]:
+    """The partition key that a query is about, and which of its sort keys it wants."""
+    try:
+        pk, wanted = partition_in(key, names)
+    except InvalidConditionError as error:
+        _refuse(str(error))
+    _check_part("pk", pk, _MAX_PK_BYTES)
+    return pk, wanted
+
+
+def _holds_always(_row: Row) -> bool:
+    return True
 
 
 def _predicate(condition: ConditionBase | None) -> Callable[[Row], bool]:
     if condition is None:
-        return lambda _row: True
+        return _holds_always
     try:
         return predicate(condition)
     except InvalidConditionError as error:
         _refuse(str(error))
+
+
+def _size_of(stored: _Stored) -> int:
+    return stored.size
 
 
 def _position(row: Row, names: Iterable[str]) -> tuple[str, ...]:
@@ -537,10 +566,18 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
 
 def _kept(row: Row) -> Row:
     """A row as DynamoDB gives it back. It shares nothing that could be changed."""
-    item = encoded(row)
-    if any(folded(wire, _LEVELS) > _MAX_LEVELS for wire in item.values()):
+    return {name: _kept_value(value) for name, value in row.items()}
+
+
+def _kept_value(value: Value) -> Value:
+    if type(value) is str:  # most columns
+        return _kept_text(value)
+    if type(value) is int and abs(value) < _FEW_DIGITS:
+        return value
+    wire = encoded_value(value)
+    if folded(wire, _LEVELS) > _MAX_LEVELS:
         _refuse(f"a value is nested more than {_MAX_LEVELS} levels deep")
-    return decoded({name: folded(wire, _KEPT) for name, wire in item.items()})
+    return decoded_value(folded(wire, _KEPT))
 
 
 def _kept_number(text: str) -> str:
@@ -558,7 +595,8 @@ def _kept_number(text: str) -> str:
 
 def _kept_text(text: str) -> str:
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         _refuse("a text is no Unicode text")
     return text

@@ -38,6 +38,7 @@ _PATIENCE: Final = 10.0  # seconds after which no further attempt is begun
 _FIRST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 1.0
 _COMMAND: Final = "command"
+_FREE: Final = Attr("pk").not_exists()
 
 
 def append(
@@ -77,15 +78,14 @@ class _Append:
         self._writes: list[Write] = []
         for number, commit in enumerate(commits):
             row, label = storage.row(commit), f"commit {number}"
-            free = Attr("pk").not_exists()
-            self._add(Put(table=table, row=row, condition=free, label=label), commit.key, row["sk"])
+            self._add(Put(table=table, row=row, condition=_FREE, label=label), commit.key, row["sk"])
             self._own[label] = commit.append_id
         appended = {(commit.key, commit.first - 1) for commit in commits}
         for number, (key, version) in enumerate(unmoved.items()):
             if (key, version) in appended:
                 continue  # its put says the same, and DynamoDB takes one write on a row
-            place, free = Place(table, key.pk, place_key(version + 1)), Attr("pk").not_exists()
-            self._add(Check(place=place, condition=free, label=f"guard {number}"), key, place.sk)
+            place = Place(table, key.pk, place_key(version + 1))
+            self._add(Check(place=place, condition=_FREE, label=f"guard {number}"), key, place.sk)
         if command is not None:
             self._writes.append(command_put(table, command, _COMMAND))
         if len(self._writes) > _MAX_WRITES:
