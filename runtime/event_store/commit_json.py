@@ -6,16 +6,18 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.commit import StoredEvent
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from runtime.event_store.commit import Commit
 
-__all__ = ["MAX_EVENT_VERSION", "check_commit", "events_json", "events_of", "json_text"]
+__all__ = ["MAX_EVENT_VERSION", "check_commit", "events_json", "events_of", "json_text", "metadata_json"]
 
 MAX_EVENT_VERSION: Final = 9_999_999_999
 """Versions end here: in a row's key they have ten digits."""
@@ -92,6 +94,18 @@ def json_text(value: Any, field: str) -> str:  # noqa: ANN401 - what may be JSON
         message = f"must hold JSON values, and text that is Unicode ({type(error).__name__})"
         raise InvalidInputError([FieldProblem(field, message)]) from None
     return text
+
+
+def metadata_json(metadata: Mapping[str, str]) -> str:
+    """The text of what is known of a commit besides its events: text by text, as `check_commit` has found.
+
+    Raises:
+        InvalidInputError: A text is no Unicode.
+    """
+    try:
+        return to_json(metadata).decode()
+    except PydanticSerializationError:
+        return json_text(dict(metadata), "metadata")  # it says what is wrong
 
 
 def events_json(events: Iterable[StoredEvent]) -> str:

@@ -31,7 +31,7 @@ from pydantic_core import from_json
 from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit
-from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text
+from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text, metadata_json
 from runtime.model.keys import KEY_SEPARATOR
 from runtime.store.codec import opened, sealed
 from runtime.store.item_size import item_size
@@ -116,7 +116,7 @@ def commit_row(
     if commit.user_id is not None:
         row["by"] = commit.user_id
     if commit.metadata:
-        row["meta"] = json_text(dict(commit.metadata), "metadata")
+        row["meta"] = metadata_json(commit.metadata)
     if commit.closes:
         return row | {_CLOSES: True}
     row["types"] = _types_column(frozenset(commit.types))

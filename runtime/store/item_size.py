@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime.store.codec import encoded_value, folded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runtime.store.values import Row, Value
 
@@ -26,9 +26,13 @@ _SIGN_AND_EXPONENT: Final = 2
 def item_size(row: Row) -> int:
     """Bytes of a row, rounded up where DynamoDB only approximates."""
     size = 0
-    for name, value in row.items():
-        size += _text(name) + (_text(value) if isinstance(value, str) else _column(value))
-    return size
+    texts = [*row]
+    for value in row.values():
+        if isinstance(value, str):  # most columns
+            texts.append(value)
+        else:
+            size += _column(value)
+    return size + _texts(texts)
 
 
 def _column(value: Value) -> int:
@@ -36,6 +40,10 @@ def _column(value: Value) -> int:
         return _number(str(value))
     size: int = folded(encoded_value(value), _SIZES)
     return size
+
+
+def _texts(texts: Iterable[str]) -> int:
+    return _text("".join(texts))
 
 
 def _text(text: str) -> int:
@@ -56,9 +64,9 @@ _SIZES: Final[Mapping[str, Callable[[Any], int]]] = {
     "B": len,
     "BOOL": _one,
     "NULL": _one,
-    "M": lambda sizes: _CONTAINER + len(sizes) + sum(map(_text, sizes)) + sum(sizes.values()),
+    "M": lambda sizes: _CONTAINER + len(sizes) + _texts(sizes) + sum(sizes.values()),
     "L": lambda sizes: _CONTAINER + len(sizes) + sum(sizes),
-    "SS": lambda texts: sum(map(_text, texts)),
+    "SS": _texts,
     "NS": lambda texts: sum(map(_number, texts)),
     "BS": lambda parts: sum(map(len, parts)),
 }

@@ -566,12 +566,13 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
 
 def _kept(row: Row) -> Row:
     """A row as DynamoDB gives it back. It shares nothing that could be changed."""
-    return {name: _kept_value(value) for name, value in row.items()}
+    return {
+        name: value if type(value) is str and value.isascii() else _kept_value(value)  # most columns
+        for name, value in row.items()
+    }
 
 
 def _kept_value(value: Value) -> Value:
-    if type(value) is str:  # most columns
-        return _kept_text(value)
     if type(value) is int and abs(value) < _FEW_DIGITS:
         return value
     wire = encoded_value(value)

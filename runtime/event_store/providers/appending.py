@@ -67,7 +67,7 @@ class _Append:
         self._storage = storage
         self._command = command
         keys = [commit.key for commit in commits]
-        if len(set(keys)) < len(keys):
+        if len(keys) > 1 and len(set(keys)) < len(keys):
             twice = sorted({key.pk for key in keys if keys.count(key) > 1})
             message = f"must have one commit for each aggregate, and have several for {', '.join(twice)}"
             raise InvalidInputError([FieldProblem("commits", message)])
