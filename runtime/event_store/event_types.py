@@ -120,7 +120,7 @@ class EventTypes:
         if again != event:
             message = "would be read again as something else; give its fields types that say what they hold"
             raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
-        body, schema = from_json(text), len(found.upcasters)
+        body, schema = from_json(text), found.schema
         if b"NaN" in text or b"Infinity" in text:
             # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
             return StoredEvent(found.name, body, schema), again
@@ -142,7 +142,7 @@ class EventTypes:
             )
             raise UnreadableEventError(msg)
         text: str | bytes | None = stored.text
-        if stored.schema != len(found.upcasters):
+        if stored.schema != found.schema:
             text = to_json(upcast(stored, found.name, found.upcasters, _where(key, version)))
         try:
             return found.validate_json(to_json(stored.body) if text is None else text)
@@ -162,6 +162,7 @@ class _EventType:
         self.cls = cls
         self.name = name
         self.upcasters = upcasters
+        self.schema = len(upcasters)
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:

@@ -75,12 +75,22 @@ def identity_of(claims: Mapping[str, Any]) -> Identity:
     if claims.get(Claim.USE) == Claim.USE_ACCESS:
         msg = "this is an access token, which names neither tenant nor roles; send the ID token"
         raise ForbiddenError(msg)
-    tenant = _text(claims, CLAIM_TENANT)
+    groups = claims.get(CLAIM_GROUPS)
+    return _identity(
+        _text(claims, CLAIM_USER),
+        _text(claims, CLAIM_TENANT),
+        _text(claims, CLAIM_ROLES),
+        groups if isinstance(groups, str) else None,
+    )
+
+
+@lru_cache  # each call of a request asks, and a user's requests come with the same texts
+def _identity(user: str | None, tenant: str | None, roles: str | None, groups: str | None) -> Identity:
     return Identity(
-        user_id=_text(claims, CLAIM_USER),
+        user_id=user,
         tenant_code=lower_case_tenant(tenant) if tenant else None,
-        roles=_roles(_text(claims, CLAIM_ROLES)),
-        groups=_groups(claims.get(CLAIM_GROUPS)),
+        roles=_roles(roles),
+        groups=_groups(groups),
     )
 
 
@@ -96,7 +106,6 @@ def _text(claims: Mapping[str, Any], name: str) -> str | None:
     raise ForbiddenError(msg)
 
 
-@lru_cache  # each call of a request asks, and a user's requests come with the same text
 def _roles(claim: str | None) -> tuple[tuple[str, str], ...]:
     if claim is None:
         return ()
@@ -128,11 +137,11 @@ def _names_a_tenant(entry: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(entry, dict) and isinstance(entry.get("tenant"), str | None)
 
 
-def _groups(claim: object) -> tuple[tuple[str, str], ...]:
+def _groups(claim: str | None) -> tuple[tuple[str, str], ...]:
     if not claim:
         return ()
     try:
-        entries = json.loads(claim) if isinstance(claim, str) else None
+        entries = json.loads(claim)
     except (ValueError, RecursionError):
         entries = None
     return tuple(

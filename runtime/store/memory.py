@@ -7,6 +7,7 @@ key in an index is in the order of the table's keys.
 
 from __future__ import annotations
 
+import operator
 import threading
 import time
 import zlib
@@ -142,7 +143,7 @@ class MemoryStore:
         only: ConditionBase | None = None,
     ) -> Page:
         """See `Store.query`."""
-        names, projected = self._index(index)
+        names, projected = (_KEY, ()) if index is None else self._index(index)
         pk, wanted = _partition(key, names)
         page = _PageRequest(start, limit, columns, only)
         if index is not None and (unknown := set(columns or ()) - {*_KEY, *names, *projected}):
@@ -238,16 +239,17 @@ class MemoryStore:
     def _commit(self, writes: Sequence[Write]) -> list[_Stored | None]:
         prepared = _prepared(writes)
         with self._lock:
-            before = [self._table(one.place.table).get(one.place) for one in prepared]
-            failed = {
-                one.write.label: dict(stored.row) if stored else None
-                for one, stored in zip(prepared, before, strict=True)
-                if not one.holds(stored.row if stored else {})
-            }
+            before: list[_Stored | None] = []
+            failed: dict[str, Row | None] = {}
+            for one in prepared:
+                stored = self._table(one.place.table).get(one.place)
+                before.append(stored)
+                if one.holds is not None and not one.holds(stored.row if stored else {}):
+                    failed[one.write.label] = stored.row.copy() if stored else None
             if failed:
                 raise ConditionFailedError(failed)
             after = [one.after(stored) for one, stored in zip(prepared, before, strict=True)]
-            if sum(stored.size for stored in after if stored) > _MAX_TRANSACTION_BYTES:
+            if len(after) > 1 and sum(map(_size_of, filter(None, after))) > _MAX_TRANSACTION_BYTES:
                 _refuse("the transaction is larger than 4 MB")
             for one, stored in zip(prepared, after, strict=True):
                 if not isinstance(one.write, Check):
@@ -260,7 +262,7 @@ class MemoryStore:
         if old == new:
             return  # a stream does not report it either
         for listener in self._listeners:
-            listener(Change(place, dict(old) if old else None, dict(new) if new else None))
+            listener(Change(place, old.copy() if old else None, new.copy() if new else None))
 
     def _table(self, name: str) -> _Table:
         if self._known is not None and name not in self._known:
@@ -268,10 +270,8 @@ class MemoryStore:
         table = self._tables.get(name)
         return self._tables.setdefault(name, _Table()) if table is None else table
 
-    def _index(self, index: str | None) -> tuple[tuple[str, str], tuple[str, ...]]:
-        """The key of an index, or of the table, and what else an index holds of a row."""
-        if index is None:
-            return _KEY, ()
+    def _index(self, index: str) -> tuple[tuple[str, str], tuple[str, ...]]:
+        """The key of an index, and what else it holds of a row."""
         if index not in self._indexes:
             _refuse(f"there is no index {index!r}")
         pk, sk, *projected = self._indexes[index]
@@ -319,7 +319,10 @@ class _Partition:
     def replace(self, sk: str, after: _Stored | None) -> _Stored | None:
         before = self.rows.pop(sk, None)
         if before is None and after is not None:
-            insort(self.sort_keys, sk)
+            if self.sort_keys and self.sort_keys[-1] < sk:  # what has a time or a version in it
+                self.sort_keys.append(sk)
+            else:
+                insort(self.sort_keys, sk)
         elif before is not None and after is None:
             del self.sort_keys[bisect_left(self.sort_keys, sk)]
         if after is not None:
@@ -350,6 +353,7 @@ class _IndexPartition:
         return [self._rows[number] for number in window]
 
 
+_size_of: Final = operator.attrgetter("size")
 _NOTHING: Final = _Partition()
 
 
@@ -413,27 +417,27 @@ class _Table:
 class _Prepared:
     """A write that DynamoDB would take, unless the row that it makes is too large."""
 
+    __slots__ = ("_whole", "holds", "place", "write")
+
     def __init__(self, write: Write) -> None:
         self.write = write
-        self.holds = _predicate(write.condition)
+        self.holds = None if write.condition is None else _predicate(write.condition)
         self._whole: _Stored | None = None
-        match write:
-            case Put():
-                self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
-            case Set():
-                self.place = write.place
-                _check_set(write)
-            case _:
-                self.place = write.place
-        _check_key(self.place)
         if isinstance(write, Put):
+            self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
+            _check_key(self.place)
             self._whole = _Stored.of(write.row)
+            return
+        self.place = write.place
+        if isinstance(write, Set):
+            _check_set(write)
+        _check_key(self.place)
 
     def after(self, before: _Stored | None) -> _Stored | None:
         """What stands there after the write."""
+        if self._whole is not None:
+            return self._whole
         match self.write:
-            case Put():
-                return self._whole
             case Set():
                 row: Row = {"pk": self.place.pk, "sk": self.place.sk} | (before.row if before else {})
                 row.update(self.write.columns)
@@ -442,7 +446,7 @@ class _Prepared:
                 return _Stored.of(row)
             case Delete():
                 return None
-            case Check():
+            case _:
                 return before
 
 
@@ -494,7 +498,7 @@ def _prepared(writes: Sequence[Write]) -> list[_Prepared]:
     if len(writes) > _MAX_WRITES:
         _refuse(f"a transaction has at most {_MAX_WRITES} writes, got {len(writes)}")
     prepared = [_Prepared(write) for write in writes]
-    if len({one.place for one in prepared}) < len(prepared):
+    if len(prepared) > 1 and len({one.place for one in prepared}) < len(prepared):
         _refuse("a transaction has at most one write on a row")
     return prepared
 
@@ -535,21 +539,11 @@ def _partition(key: ConditionBase, names: tuple[str, str]) -> tuple[str, SortKey
     return pk, wanted
 
 
-def _holds_always(_row: Row) -> bool:
-    return True
-
-
-def _predicate(condition: ConditionBase | None) -> Callable[[Row], bool]:
-    if condition is None:
-        return _holds_always
+def _predicate(condition: ConditionBase) -> Callable[[Row], bool]:
     try:
         return predicate(condition)
     except InvalidConditionError as error:
         _refuse(str(error))
-
-
-def _size_of(stored: _Stored) -> int:
-    return stored.size
 
 
 def _position(row: Row, names: Iterable[str]) -> tuple[str, ...]:
