@@ -142,7 +142,7 @@ class _OtherFormError(Exception):
 
 
 def _compact(text: str) -> Iterator[StoredEvent]:
-    """The events in a text of `events_json`, each with the text of its body: it is read as it stands there."""
+    """The events in a text of `events_json`, each with the text of its body as it stands there."""
     at = _expect("[", text, 0)
     while True:
         name, at = _PARSE(text, _expect("[", text, at))

@@ -39,7 +39,7 @@ from runtime.store.item_size import item_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.store.values import Row, Value
+    from runtime.store.values import Row
 
 __all__ = [
     "BEHIND_COMMITS",
@@ -119,8 +119,10 @@ def commit_row(
         row["meta"] = metadata_json(commit.metadata)
     if commit.closes:
         return row | {_CLOSES: True}
-    row["types"] = _types_column(frozenset(commit.types))
     size = item_size(row)
+    types = _types(frozenset([event.type for event in commit.events]))
+    row |= types.columns
+    size += types.size
     text = events_json(commit.events)
     state = _NO_STATE
     if commit.fold is not None:
@@ -172,8 +174,8 @@ def _cheapest(forms: tuple[_Part, ...], others: int) -> _Part:
 
 
 @lru_cache(maxsize=1000)  # a program has few types, and appends the same ones together
-def _types_column(names: frozenset[str]) -> Value:
-    return sealed(names, path="types")
+def _types(names: frozenset[str]) -> _Part:
+    return _part({"types": sealed(names, path="types")})
 
 
 def commit_in(row: Row, text: str | None = None) -> Commit:

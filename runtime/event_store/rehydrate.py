@@ -121,7 +121,7 @@ class Rehydrator(Generic[EventT, StateT]):
                         break
                     state = next_state(state, read(stored, key, number), meta_in(commit, number))
                     version = number
-                number += 1  # noqa: SIM113 - as fast as can be: this is done for all that was ever appended
+                number += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.store.codec import encoded_value, folded
+from runtime.store.values import Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +39,8 @@ def item_size(row: Row) -> int:
 def _column(value: Value) -> int:
     if type(value) is int:
         return _number(str(value))
-    size: int = folded(encoded_value(value), _SIZES)
+    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    size: int = folded(wire, _SIZES)
     return size
 
 

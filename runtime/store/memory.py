@@ -35,7 +35,7 @@ from runtime.store.conditions import InvalidConditionError, columns_of, predicat
 from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
 from runtime.store.sort_keys import partition_in
-from runtime.store.values import Place
+from runtime.store.values import Place, Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -145,7 +145,8 @@ class MemoryStore:
         """See `Store.query`."""
         names, projected = (_KEY, ()) if index is None else self._index(index)
         pk, wanted = _partition(key, names)
-        page = _PageRequest(start, limit, columns, only)
+        _check_page(start, limit, columns)
+        passes = None if only is None else _predicate(only)
         if index is not None and (unknown := set(columns or ()) - {*_KEY, *names, *projected}):
             _refuse(f"the index {index} does not hold {sorted(unknown)}")
         if only is not None and (keys := columns_of(only) & set(names)):
@@ -156,9 +157,9 @@ class MemoryStore:
         with self._lock:
             found = self._table(table)
             rows = found.partition(pk) if index is None else found.index(names, projected, pk)
-            looked_at, is_last = page.cut(rows.wanted(wanted, start, limit, descending=descending))
+            looked_at, is_last = _cut(rows.wanted(wanted, start, limit, descending=descending), limit)
         last = None if is_last else {name: looked_at[-1].row[name] for name in {*order, names[0]}}
-        return Page(page.shown(looked_at), last)
+        return Page(_shown(looked_at, columns, passes), last)
 
     def scan(
         self,
@@ -174,14 +175,15 @@ class MemoryStore:
         """See `Store.scan`."""
         if not 0 <= segment < total_segments:
             _refuse(f"there is no segment {segment} of {total_segments}")
-        page = _PageRequest(start, limit, columns, only)
+        _check_page(start, limit, columns)
+        passes = None if only is None else _predicate(only)
         if start is not None and set(start) != set(_KEY):
             _refuse("the starting key is none of this table")
         with self._lock:
             rows = self._table(table).segment(segment, total_segments, start)
-        looked_at, is_last = page.cut(rows)
+        looked_at, is_last = _cut(rows[:limit], limit)
         last = None if is_last else {name: looked_at[-1].row[name] for name in _KEY}
-        return ScannedPage(page.shown(looked_at), len(looked_at), last)
+        return ScannedPage(_shown(looked_at, columns, passes), len(looked_at), last)
 
     def write(self, *writes: Write) -> None:
         """See `Store.write`."""
@@ -450,48 +452,38 @@ class _Prepared:
                 return before
 
 
-class _PageRequest:
-    """What one page of a query or a scan is to have."""
+def _check_page(start: Row | None, limit: int | None, columns: Sequence[str] | None) -> None:
+    if limit is not None and limit < 1:
+        _refuse(f"a page has at least 1 row, got the limit {limit}")
+    if columns is not None and (not columns or len(set(columns)) < len(columns)):
+        _refuse("the columns to return must be named, and each one once")
+    if start is not None and not all(isinstance(value, str) for value in start.values()):
+        _refuse("the starting key must be text")
 
-    def __init__(
-        self,
-        start: Row | None,
-        limit: int | None,
-        columns: Sequence[str] | None,
-        only: ConditionBase | None,
-    ) -> None:
-        if limit is not None and limit < 1:
-            _refuse(f"a page has at least 1 row, got the limit {limit}")
-        if columns is not None and (not columns or len(set(columns)) < len(columns)):
-            _refuse("the columns to return must be named, and each one once")
-        if start is not None and not all(isinstance(value, str) for value in start.values()):
-            _refuse("the starting key must be text")
-        self._limit = limit
-        self._columns = columns
-        self._passes = None if only is None else _predicate(only)
 
-    def cut(self, rows: list[_Stored]) -> tuple[list[_Stored], bool]:
-        """The rows that are looked at, and whether they are the last ones.
+def _cut(rows: list[_Stored], limit: int | None) -> tuple[list[_Stored], bool]:
+    """What fits into a page of the first rows, at most ``limit``, and whether they are the last ones.
 
-        As in DynamoDB, a page that its limit ends is not known to be the last one.
-        """
-        found = rows if self._limit is None else rows[: self._limit]
-        if sum(map(_size_of, found)) <= _MAX_PAGE_BYTES:
-            return found, len(found) != self._limit
+    As in DynamoDB, a page that its limit ends is not known to be the last one.
+    """
+    if sum(map(_size_of, rows)) > _MAX_PAGE_BYTES:
         size = 0
-        for number, stored in enumerate(found):
+        for number, stored in enumerate(rows):
             size += stored.size
             if number and size > _MAX_PAGE_BYTES:
-                return found[:number], False
-        return found, len(found) != self._limit  # a single row may be as large as it likes
+                return rows[:number], False
+    return rows, len(rows) != limit
 
-    def shown(self, rows: Iterable[_Stored]) -> list[Row]:
-        """What is returned of the rows that were looked at."""
-        wanted, passes = self._columns, self._passes
-        passed = rows if passes is None else (stored for stored in rows if passes(stored.row))
-        if wanted is None:
-            return [stored.row.copy() for stored in passed]
-        return [{name: value for name, value in s.row.items() if name in wanted} for s in passed]
+
+def _shown(
+    rows: Iterable[_Stored], columns: Sequence[str] | None, passes: Callable[[Row], bool] | None
+) -> list[Row]:
+    """What is returned of the rows that were looked at."""
+    if passes is not None:
+        rows = [stored for stored in rows if passes(stored.row)]
+    if columns is None:
+        return [stored.row.copy() for stored in rows]
+    return [{name: value for name, value in s.row.items() if name in columns} for s in rows]
 
 
 def _prepared(writes: Sequence[Write]) -> list[_Prepared]:
@@ -569,8 +561,9 @@ def _kept(row: Row) -> Row:
 def _kept_value(value: Value) -> Value:
     if type(value) is int and abs(value) < _FEW_DIGITS:
         return value
-    wire = encoded_value(value)
-    if folded(wire, _LEVELS) > _MAX_LEVELS:
+    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    has_levels = "M" in wire or "L" in wire
+    if has_levels and folded(wire, _LEVELS) > _MAX_LEVELS:
         _refuse(f"a value is nested more than {_MAX_LEVELS} levels deep")
     return decoded_value(folded(wire, _KEPT))
 

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SortKeys", "partition_in"]
 
+_NOTHING: Final = "nothing"
 PlaceT = TypeVar("PlaceT", str, tuple[str, ...])
 
 # Python orders text by code points, which is the order of its UTF-8 bytes.
 _RANGES: Final[Mapping[str, Callable[..., tuple[int, int]]]] = {
+    _NOTHING: lambda _keys: (0, 0),
     "=": lambda keys, sk: (bisect_left(keys, sk), bisect_right(keys, sk)),
     "<": lambda keys, sk: (0, bisect_left(keys, sk)),
     "<=": lambda keys, sk: (0, bisect_right(keys, sk)),
@@ -40,12 +42,12 @@ class SortKeys:
 
     Args:
         operator: Of the condition; None without one.
-        values: What it compares with. Texts, or nothing fulfils it.
+        values: What it compares with.
     """
 
     __slots__ = ("_operator", "_values")
 
-    def __init__(self, operator: str | None = None, values: Sequence[Any] = ()) -> None:
+    def __init__(self, operator: str | None = None, values: Sequence[str] = ()) -> None:
         self._operator = operator
         self._values = values
 
@@ -67,7 +69,9 @@ class SortKeys:
             limit: The most to return; None for all.
             descending: Whether to go from the last one to the first.
         """
-        low, high = self._range(keys)
+        low, high = 0, len(keys)
+        if self._operator is not None:
+            low, high = _RANGES[self._operator](keys, *self._values)
         if descending:
             if start is not None:
                 high = min(high, bisect_left(places, start))
@@ -78,16 +82,9 @@ class SortKeys:
             low = max(low, bisect_right(places, start))
         return range(low, high if limit is None else min(high, low + limit))
 
-    def _range(self, keys: Sequence[str]) -> tuple[int, int]:
-        if self._operator is None:
-            return 0, len(keys)
-        for value in self._values:
-            if not isinstance(value, str):
-                return 0, 0  # a number is neither less than a text nor greater
-        return _RANGES[self._operator](keys, *self._values)
-
 
 _ALL: Final = SortKeys()
+_NONE: Final = SortKeys(_NOTHING)
 
 
 def partition_in(key: ConditionBase, names: tuple[str, str]) -> tuple[Any, SortKeys]:
@@ -106,23 +103,25 @@ def partition_in(key: ConditionBase, names: tuple[str, str]) -> tuple[Any, SortK
     wanted = _ALL
     for part in parts:
         inner = part.get_expression()
-        operator = inner["operator"]
-        subject, *values = inner["values"]
+        operator, values = inner["operator"], inner["values"]
+        subject = values[0]
         if not isinstance(subject, Key):
             msg = "the condition of a query is on Key(...), joined with & at most once"
             raise InvalidConditionError(msg)
         if subject.name == names[0] and operator == "=" and pk is None:
-            (pk,) = values
+            pk = values[1]
         elif subject.name == names[1] and operator in _RANGES and wanted is _ALL:
-            _check_values(part, values, names[1])
-            wanted = SortKeys(operator, values)
+            wanted = _sort_keys(part, operator, values[1:], names[1])
         else:
             msg = f"a query cannot ask for {subject.name} {operator}"
             raise InvalidConditionError(msg)
     return pk, wanted
 
 
-def _check_values(condition: ConditionBase, values: Sequence[Any], name: str) -> None:
+def _sort_keys(condition: ConditionBase, operator: str, values: Sequence[Any], name: str) -> SortKeys:
+    low, high = values[0], values[-1]
+    if isinstance(low, str) and isinstance(high, str) and "" < low <= high:
+        return SortKeys(operator, values)
     if "" in values:
         msg = f"{name} is never empty"
         raise InvalidConditionError(msg)
@@ -130,6 +129,5 @@ def _check_values(condition: ConditionBase, values: Sequence[Any], name: str) ->
         if isinstance(value, AttributeBase | ConditionBase):
             msg = f"{name} is compared with values, and with no other column"
             raise InvalidConditionError(msg)
-    low, high = values[0], values[-1]
-    if not (isinstance(low, str) and isinstance(high, str) and low <= high):
-        predicate(condition)  # it knows what makes no sense
+    predicate(condition)  # it knows what makes no sense
+    return _NONE  # a number is neither less than a text nor greater

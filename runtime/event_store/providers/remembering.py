@@ -19,8 +19,8 @@ __all__ = ["RememberingStorage"]
 class RememberingStorage(EventStorage):
     """An `EventStorage` that remembers the commits that it has read, and the rows that they were read from.
 
-    A row that says anything else than the remembered one is read anew. What is in the bucket is asked for each
-    time: it may be gone.
+    A row that says anything else than the remembered one is read anew. What is in the bucket is asked for
+    each time: it may be gone.
     """
 
     _known: dict[tuple[str, str], tuple[Row, Commit]] = field(
