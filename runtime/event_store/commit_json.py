@@ -13,7 +13,7 @@ from runtime.event_store.commit import StoredEvent
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from runtime.event_store.commit import Commit
 
@@ -132,36 +132,36 @@ def events_of(text: str) -> tuple[StoredEvent, ...]:
     """
     try:
         return tuple(_compact(text))
-    except (_OtherFormError, ValueError, IndexError):
+    except (ValueError, IndexError):
         # Written by somebody else, or none: the parser says what is wrong.
         return tuple(map(_event, json.loads(text)))
 
 
-class _OtherFormError(Exception):
-    """Events are not as `events_json` writes them."""
+def _compact(text: str) -> list[StoredEvent]:
+    """The events in a text of `events_json`, each with the text of its body as it stands there.
 
-
-def _compact(text: str) -> Iterator[StoredEvent]:
-    """The events in a text of `events_json`, each with the text of its body as it stands there."""
-    at = _expect("[", text, 0)
-    while True:
-        name, at = _PARSE(text, _expect("[", text, at))
-        begin = _expect(",", text, at)
-        body, at = _PARSE(text, begin)
-        schema, end = (0, at) if text[at] == "]" else _PARSE(text, _expect(",", text, at))
-        yield _checked(name, body, schema, text[begin:at])
-        at = _expect("]", text, end)
+    Raises:
+        ValueError: It is another text, which may say the same. `IndexError` where it ends early.
+    """
+    found: list[StoredEvent] = []
+    at = 0
+    is_as_written = True
+    while is_as_written:
+        is_as_written = text[at : at + 2] == ("," if found else "[") + "["
+        name, at = _PARSE(text, at + 2)
+        begin = at + 1
+        body, end = _PARSE(text, begin)
+        is_as_written &= text[at] == ","
+        schema, at = _PARSE(text, end + 1) if text[end] == "," else (0, end)
+        is_as_written &= text[at] == "]"
+        found.append(_checked(name, body, schema, text[begin:end]))
+        at += 1
         if text[at] == "]":
             break
-        at = _expect(",", text, at)
-    if at + 1 != len(text):
-        raise _OtherFormError
-
-
-def _expect(character: str, text: str, at: int) -> int:
-    if text[at] != character:
-        raise _OtherFormError
-    return at + 1
+    if not is_as_written or at + 1 != len(text):
+        msg = "the events are written in another way"
+        raise ValueError(msg)
+    return found
 
 
 def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON

@@ -39,7 +39,7 @@ from runtime.store.item_size import item_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.store.values import Row
+    from runtime.store.values import Row, Value
 
 __all__ = [
     "BEHIND_COMMITS",
@@ -119,11 +119,13 @@ def commit_row(
         row["meta"] = metadata_json(commit.metadata)
     if commit.closes:
         return row | {_CLOSES: True}
-    size = item_size(row)
-    types = _types(frozenset([event.type for event in commit.events]))
-    row |= types.columns
-    size += types.size
+    row["types"] = _types(frozenset([event.type for event in commit.events]))
     text = events_json(commit.events)
+    if commit.fold is None:
+        whole = row | {EVENTS: text}
+        if item_size(whole) <= min(limit, _WRITE_UNIT):
+            return whole  # most rows: nothing can be saved
+    size = item_size(row)
     state = _NO_STATE
     if commit.fold is not None:
         state = _part({"state": json_text(commit.state, "state"), "fold": commit.fold})
@@ -174,8 +176,8 @@ def _cheapest(forms: tuple[_Part, ...], others: int) -> _Part:
 
 
 @lru_cache(maxsize=1000)  # a program has few types, and appends the same ones together
-def _types(names: frozenset[str]) -> _Part:
-    return _part({"types": sealed(names, path="types")})
+def _types(names: frozenset[str]) -> Value:
+    return sealed(names, path="types")
 
 
 def commit_in(row: Row, text: str | None = None) -> Commit:
@@ -207,9 +209,11 @@ def _commit(row: Row, text: str | None) -> Commit:
     if not _SORT_KEY.fullmatch(sk):
         msg = "its sort key is no version in ten digits"
         raise ValueError(msg)
-    closes = is_closing(row)
-    events = () if closes else events_of(events_text(row) if text is None else text)
-    state = row.get("state")
+    closes = _CLOSES in row
+    if text is None and not closes:
+        text = events_text(row)
+    events = () if text is None or closes else events_of(text)
+    meta, state = row.get("meta"), row.get("state")
     found = Commit(
         key=Key.of_pk(row["pk"]),
         first=int(sk),
@@ -217,7 +221,7 @@ def _commit(row: Row, text: str | None) -> Commit:
         append_id=row.get("append", ""),
         at=datetime.fromisoformat(row["at"]),
         user_id=row.get("by"),
-        metadata=from_json(row["meta"]) if "meta" in row else {},
+        metadata={} if meta is None else from_json(meta),
         state=None if state is None else from_json(state),
         fold=row.get("fold"),
         is_erased=ERASED_AT in row,
