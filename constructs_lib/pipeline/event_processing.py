@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Token
-
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.pipeline.table_stream import TableStream
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.props.tokens import is_unresolved
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -102,5 +101,5 @@ class EventProcessing(TableStream):
             enabled=enabled,
             removal_policy=removal_policy,
         )
-        if Token.is_unresolved(parallelization_factor) or parallelization_factor > 1:
+        if is_unresolved(parallelization_factor) or parallelization_factor > 1:
             table.claim_turns()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aws_cdk import Token
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
@@ -15,6 +14,7 @@ from constructs_lib.props.checks import check_removal_policy, refuse_props_of_br
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.imported_names import check_stream_arn
 from constructs_lib.props.lookups import is_known
+from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.tables import naming
 from runtime.contract import Env
 
@@ -226,7 +226,7 @@ def _module_name(construct_id: str, module_name: str | None) -> str:
     if module_name is None:
         naming.check_module_name("construct_id in lower case", construct_id.lower())
         return construct_id.lower()
-    if Token.is_unresolved(module_name):
+    if is_unresolved(module_name):
         msg = f"module_name must be known at synthesis, got {module_name!r}; write it as a literal"
         raise InvalidPropsError(msg)
     naming.check_module_name("module_name", module_name)
