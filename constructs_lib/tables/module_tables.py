@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from constructs_lib.functions.function_elsewhere import FunctionElsewhere
     from constructs_lib.parts import ServiceFunctions
 
-__all__ = ["ModuleTables", "changed", "check_stream_of", "throttled"]
+__all__ = ["ModuleTables", "changed", "check_kind", "check_stream_of", "throttled"]
 
 
 class ModuleTables(Construct):
@@ -177,6 +177,31 @@ class ModuleTables(Construct):
         if self._service is not None:
             own.set_variable(Env.NODE_ENV, self._service.env_name)
             own.set_variable(Env.APP_NAME, self._service.app_name)
+
+
+def check_kind(prop: str, tables: object, kind: type[ModuleTables], for_others: str) -> None:
+    """Refuse tables of a module of the other kind.
+
+    Args:
+        prop: Name of the property that brought them.
+        tables: The tables.
+        kind: What they have to be.
+        for_others: What takes those of the other kind.
+
+    Raises:
+        InvalidPropsError: They are no such tables.
+
+    """
+    if isinstance(tables, kind):
+        return
+    path = tables.node.path if isinstance(tables, Construct) else "it"
+    hint = f"; {_one(for_others)} is for it" if isinstance(tables, ModuleTables) else ""
+    msg = f"{prop} must be {_one(kind.__name__)}, got {path}, {_one(type(tables).__name__)}{hint}"
+    raise InvalidPropsError(msg)
+
+
+def _one(name: str) -> str:
+    return f"{'an' if name.startswith('E') else 'a'} {name}"
 
 
 def check_stream_of(prop: str, what: str, table_name: str, stream_arn: str | None) -> None:

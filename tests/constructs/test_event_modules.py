@@ -19,6 +19,7 @@ from constructs_lib import (
     CqrsModule,
     CqrsMonitoring,
     CqrsStack,
+    CqrsTable,
     EventModule,
     EventProcessing,
     EventStoreTable,
@@ -445,6 +446,17 @@ def test_a_module_that_contradicts_its_tables_is_refused(stack: cdk.Stack) -> No
         EventModule("blog", handlers=True, table=blog)
     with pytest.raises(InvalidPropsError, match=r"table must belong to the module 'log', got .* of 'blog'"):
         EventModule("log", table=blog)
+
+
+def test_a_module_with_tables_of_the_other_kind_is_refused(stack: cdk.Stack) -> None:
+    events: Any = EventStoreTable(stack, "Blog")
+    commands: Any = CqrsTable(stack, "Order")
+    message = "table must be a CqrsTable, got Test/Blog, an EventStoreTable; an EventModule is for it"
+    with pytest.raises(InvalidPropsError, match=message):
+        CqrsModule("blog", table=events)
+    message = "table must be an EventStoreTable, got Test/Order, a CqrsTable; a CqrsModule is for it"
+    with pytest.raises(InvalidPropsError, match=message):
+        EventModule("order", table=commands)
 
 
 class TestComposed:

@@ -244,6 +244,15 @@ def test_inspect(bank: Bank) -> None:
     assert bank.used() == granted("inspect")
 
 
+def test_what_a_handler_has_left_is_dropped(bank: Bank) -> None:
+    """Also where the module has no handlers any more: the operator function then gets this much."""
+    key = park(bank)
+    app = CqrsApp(modules=[EventModule(MODULE, bank.domain)], resources=bank.resources)
+    answer = app({"operation": "drop", "module": MODULE, "pk": key.pk, "handler": "view@1"}, None)
+    assert answer["parkedVersion"] == 1
+    assert bank.used() == {"sync": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}}
+
+
 def test_erase(bank: Bank) -> None:
     bank.commands.execute("a", Open(), command_id="once")
     bank.append("a")
