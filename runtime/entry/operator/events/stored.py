@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["IN_WHAT_IS_STORED", "list_aggregates", "list_events", "show_event"]
 
 IN_WHAT_IS_STORED: Final = (CorruptRowError, NewerSchemaError, UpcastError)
-"""Errors that say what is wrong with what is stored. Any other, such as that of a busy store, says nothing."""
+"""Errors that say what is wrong with what is stored. Any other, as that of a busy store, says nothing."""
 
 
 def list_aggregates(module: EventModule, arguments: Arguments) -> dict[str, Any]:
