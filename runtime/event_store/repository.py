@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime import clock
+from runtime.errors import ConfigurationError, CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.appender import Appender
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
 from runtime.event_store.checks import check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, fingerprint
+from runtime.event_store.commit import Commit, new_append_id
 from runtime.event_store.guards import note_read
+from runtime.event_store.metadata import gathered
 from runtime.event_store.provider import AppendRefusedError, ListsAggregates
 from runtime.event_store.rehydrate import Rehydrator, last_version
 from runtime.event_store.tenants import key_of, tenant_of
@@ -188,6 +191,51 @@ class AggregateRepository(Generic[EventT, StateT]):
             raise ConfigurationError(msg)
         return _ids(provider, stream, whose)
 
+    def erase(self, aggregate_id: str, *, tenant: str | None = None) -> int:
+        """Blank everything that was ever said of an aggregate, for good, and tell handlers.
+
+        Bodies, kept states, users, metadata, large objects and records of commands go. Keys, versions and
+        names of events stay, and one more version closes it: nobody appends to it any more.
+        Handlers are told by `EventHandler.handle_erased`. Safe to repeat after a failure.
+
+        In DynamoDB it takes ``EventStoreTable.grants.erase``, which no function of a stack has; where events
+        are in a bucket, ``AttributesBucket.grants.collect`` as well.
+
+        Args:
+            aggregate_id: Its id.
+            tenant: Whose it is.
+
+        Returns:
+            How many appends were blanked: 0 for an id that was never used, which stays unused, and for an
+            aggregate that was erased before.
+
+        Raises:
+            InvalidInputError: An argument cannot be used.
+            ForbiddenError: The caller may not write there.
+            ContentionError: Others appended for as long as this call tried; nothing was erased.
+            StoreUnavailableError: The store is busy or out of reach.
+        """
+        key = self.key_of(aggregate_id, tenant, write=True)
+        provider, cache = self.context.provider, self.context.cache
+        if not _is_used(provider, key):
+            return 0
+        user_id, metadata = gathered(None, None)
+        closing = Commit(
+            key=key,
+            first=1,
+            events=(),
+            append_id=new_append_id(),
+            at=clock.now(),
+            user_id=user_id,
+            metadata=metadata,
+            closes=True,
+        )
+        try:
+            return provider.erase(key, closing)
+        finally:
+            if cache is not None:
+                cache.drop(key)
+
     def key_of(self, aggregate_id: str, tenant: str | None, *, write: bool) -> Key:
         """The key of an aggregate that a call names; see `tenants.key_of`."""
         return key_of(self.aggregate.stream, aggregate_id, tenant, self.context.default_tenant, write=write)
@@ -217,6 +265,13 @@ class AggregateRepository(Generic[EventT, StateT]):
             # It was read to its end. Whoever stops earlier has seen what never changes.
             is_known = version > after or after == 0
             note_read(provider, key, version if is_known else last_version(provider, key))
+
+
+def _is_used(provider: Provider, key: Key) -> bool:
+    try:
+        return any(True for _ in provider.read_back(key, likely=1))
+    except CorruptRowError:  # it cannot be read, and is there
+        return True
 
 
 def _ids(provider: ListsAggregates, stream: str, tenant: str) -> Iterator[str]:

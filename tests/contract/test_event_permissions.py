@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,6 @@ from runtime import (
 )
 from runtime.contract import FEED_INDEX, FunctionKind
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit
 from runtime.event_store.event_module import EventModule
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import EventVersions
@@ -257,9 +255,7 @@ def test_erase(bank: Bank) -> None:
     bank.commands.execute("a", Open(), command_id="once")
     bank.append("a")
     bank.used()
-    key = Key("accounts", "a", "t")
-    closing = Commit(key=key, first=1, events=(), append_id="end", at=datetime.now(UTC), closes=True)
-    assert bank.domain.provider.erase(key, closing) == len("ab")
+    assert bank.domain[account].erase("a") == len("ab")
     assert bank.used() == granted("erase")
 
 
