@@ -14,6 +14,7 @@ from constructs_lib.props.checks import check_removal_policy, refuse_props_of_br
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.imported_names import check_stream_arn
 from constructs_lib.props.lookups import is_known
+from constructs_lib.props.prop_types import named
 from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.tables import naming
 from runtime.contract import Env
@@ -195,13 +196,9 @@ def check_kind(prop: str, tables: object, kind: type[ModuleTables], for_others: 
     if isinstance(tables, kind):
         return
     path = tables.node.path if isinstance(tables, Construct) else "it"
-    hint = f"; {_one(for_others)} is for it" if isinstance(tables, ModuleTables) else ""
-    msg = f"{prop} must be {_one(kind.__name__)}, got {path}, {_one(type(tables).__name__)}{hint}"
+    hint = f"; {named(for_others)} is for it" if isinstance(tables, ModuleTables) else ""
+    msg = f"{prop} must be {named(kind.__name__)}, got {path}, {named(type(tables).__name__)}{hint}"
     raise InvalidPropsError(msg)
-
-
-def _one(name: str) -> str:
-    return f"{'an' if name.startswith('E') else 'a'} {name}"
 
 
 def check_stream_of(prop: str, what: str, table_name: str, stream_arn: str | None) -> None:
