@@ -380,6 +380,14 @@ def test_a_command_id_of_another_command_is_refused(blog: Blog) -> None:
     assert len(versions(blog)) == 1
 
 
+def test_a_command_may_be_told_by_what_its_caller_says(blog: Blog) -> None:
+    first = blog.user_commands("u1", ANN, command_id="k-1", content=["sent"])
+    again = CreateUser(name="Ann, as a default made it later")
+    assert blog.user_commands("u1", again, command_id="k-1", content=["sent"]) == first
+    with pytest.raises(CommandReusedError):
+        blog.user_commands("u1", ANN, command_id="k-1", content=["sent", "more"])
+
+
 def test_another_command_that_says_the_same_is_another_one(blog: Blog) -> None:
     class EnableUser(BaseModel):
         pass
