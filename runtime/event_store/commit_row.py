@@ -188,9 +188,9 @@ def _commit(row: Row, text: str | None) -> Commit:
         first=int(sk),
         events=events,
         append_id=row.get("append", ""),
-        at=datetime.fromisoformat(row["at"]),
+        at=_time(row["at"]),
         user_id=row.get("by"),
-        metadata=json.loads(row["meta"]) if "meta" in row else {},
+        metadata=_metadata(row["meta"]) if "meta" in row else {},
         state=None if state is None else json.loads(state),
         fold=row.get("fold"),
         is_erased=ERASED_AT in row,
@@ -199,6 +199,22 @@ def _commit(row: Row, text: str | None) -> Commit:
     if found.last != row[LAST] or not (events or closes):
         msg = f"it has {len(events)} events and the last version {row[LAST]}"
         raise ValueError(msg)
+    return found
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        msg = "its time has no time zone"
+        raise ValueError(msg)
+    return found
+
+
+def _metadata(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        msg = "its metadata are no texts by names"
+        raise TypeError(msg)
     return found
 
 
