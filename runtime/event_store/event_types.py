@@ -136,7 +136,11 @@ class EventTypes:
         if again != event:
             message = "would be read again as something else; give its fields types that say what they hold"
             raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
-        return StoredEvent(found.name, from_json(text), len(found.upcasters)), again
+        body, schema = from_json(text), found.schema
+        if b"NaN" in text or b"Infinity" in text:
+            # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
+            return StoredEvent(found.name, body, schema), again
+        return StoredEvent.of_text(found.name, body, schema, text.decode()), again
 
     def read(self, stored: StoredEvent, key: Key, version: int) -> Any:  # noqa: ANN401 - one of the classes
         """The event in what is stored.
@@ -154,12 +158,12 @@ class EventTypes:
                 "that it became"
             )
             raise UnreadableEventError(msg)
-        body = stored.body
-        if stored.schema != len(found.upcasters):
-            body = upcast(stored, found.name, found.upcasters, _where(key, version))
+        text: str | bytes | None = stored.text
+        if stored.schema != found.schema:
+            text = to_json(upcast(stored, found.name, found.upcasters, _where(key, version)))
         validate = found.validate_json
         try:
-            return validate(to_json(body))
+            return validate(to_json(stored.body) if text is None else text)
         except ValidationError as error:
             problems = _kinds(found.name, error)
         except Exception as error:  # noqa: BLE001 - whatever the user's class raises
@@ -179,6 +183,7 @@ class _EventType:
         self.cls = cls
         self.name = name
         self.upcasters = upcasters
+        self.schema = len(upcasters)
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
@@ -186,7 +191,7 @@ class _EventType:
         return json_form(self.cls, f"the event {self.cls.__name__}")
 
     @cached_property
-    def validate_json(self) -> Callable[[bytes], Any]:
+    def validate_json(self) -> Callable[[str | bytes], Any]:
         """Makes the event of its JSON text."""
         return self._adapter.validator.validate_json
 

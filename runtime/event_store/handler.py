@@ -238,7 +238,8 @@ class EventHandler:
             Whether the run has ended. A callback that stops its own handler gets False: its run goes on to
             its end.
         """
-        return self._poller.stop(timeout)
+        # The thread may wait for a run in which this is called, and so must not be waited for.
+        return self._poller.stop(0 if self._follower.pull.is_run_here() else timeout)
 
     def reset(self) -> None:
         """Forget the position in memory: the next run reads it again, and goes on there.
@@ -323,8 +324,8 @@ class EventHandler:
             tried again, a little later each time.
 
         Raises:
-            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile; or
-                this is a reaction.
+            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile;
+                ``resume_from`` is of another scan; or this is a reaction.
             InvalidInputError: An argument is out of range.
         """
         self._follower.refuse_reaction("rebuild")
@@ -429,7 +430,7 @@ class EventHandler:
     # --- what the feed, and the module, ask ---------------------------------------------------------
 
     def start_anew(self) -> None:
-        """Forget all that was read of the store: the provider is on other tables from now on, as in tests."""
+        """Forget all that was read: the provider is on other tables from now on, as in a test."""
         self._follower.start_anew()
 
     @property
@@ -520,7 +521,10 @@ class EventHandler:
             self._showing.tell(error)
             return self._after_error
         # What callbacks raised was told one by one.
-        return self._after_error if pulled.is_outage else self._idle
+        if pulled.is_outage:
+            return self._after_error
+        due = self._follower.pull.seconds_until_due()
+        return self._idle if due is None else min(self._idle, due)
 
 
 def create_handler(

@@ -20,6 +20,7 @@ __all__ = ["handed_out", "is_immutable"]
 ValueT = TypeVar("ValueT")
 
 #: A datetime is a date, a bool an int.
+_FREQUENT: Final = frozenset({str, int, float, bool, type(None)})
 _ATOMS: Final = (str, int, float, complex, bytes, type(None), date, time, timedelta, Decimal, UUID, Enum)
 
 
@@ -44,14 +45,18 @@ def handed_out(value: ValueT) -> ValueT:
 def is_immutable(value: object) -> bool:
     """Whether nothing in a value can be changed in place: atoms, and what is frozen through and through."""
     kind: Any = type(value)
-    if issubclass(kind, _ATOMS):
+    if kind in _FREQUENT or issubclass(kind, _ATOMS):
         return True
     if kind in (tuple, frozenset):
         return all(map(is_immutable, value))  # type: ignore[call-overload]
     names = _frozen_fields(kind)
     if names is None:
         return False
-    return all(is_immutable(getattr(value, name)) for name in names)
+    for name in names:
+        part = getattr(value, name)
+        if type(part) not in _FREQUENT and not is_immutable(part):
+            return False
+    return True
 
 
 @lru_cache(maxsize=1000)

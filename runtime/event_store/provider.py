@@ -105,7 +105,12 @@ class Provider(Protocol):
         """Blank all commits of an aggregate, and append ``closing`` behind them; how many were blanked.
 
         Keys, versions and types stay, so that nobody appends to what was erased; bodies, states, users,
-        metadata, large objects and records of commands go. Safe to repeat after a failure.
+        metadata, append ids, large objects and records of commands go. Safe to repeat after a failure: what
+        was done already is not done again, and nothing follows a commit that closes.
+
+        Args:
+            key: Whose commits.
+            closing: Who erases them, and when. Its version becomes the one behind the last.
         """
         ...
 

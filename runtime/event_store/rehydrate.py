@@ -132,13 +132,14 @@ class Rehydrator(Generic[EventT, StateT]):
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            for number, stored in enumerate(commit.events, commit.first):
-                if number <= version:
-                    continue
-                if until is not None and number > until:
-                    break
-                state = next_state(state, read(stored, key, number), meta_in(commit, number))
-                version = number
+            number = commit.first
+            for stored in commit.events:
+                if number > version:
+                    if until is not None and number > until:
+                        break
+                    state = next_state(state, read(stored, key, number), meta_in(commit, number))
+                    version = number
+                number += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:

@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from runtime import clock
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, VersionError
+from runtime.errors import (
+    ConfigurationError,
+    CorruptRowError,
+    FieldProblem,
+    InvalidInputError,
+    VersionError,
+)
 from runtime.event_store.appender import Appender
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
 from runtime.event_store.checks import check_version, guarded_versions
@@ -181,8 +187,9 @@ class AggregateRepository(Generic[EventT, StateT]):
         """Erase an aggregate for good: what was said goes, and who said it; its id is never used again.
 
         Keys, versions and the names of the events stay. From the first write on nobody appends to it or loads
-        it. In DynamoDB it needs the right to update rows, which no function of the stack has:
-        ``grants.erase``. Interrupted, it is called again, and goes on. An id that is not used yet is closed.
+        it. In DynamoDB it needs the right to update rows, ``grants.erase``, which no function of the stack
+        has; where events are in a bucket, ``grants.collect`` of that as well. Interrupted, it is called
+        again, and goes on. Handlers are told by `EventHandler.handle_erased`.
 
         Args:
             aggregate_id: Its id.
@@ -190,7 +197,7 @@ class AggregateRepository(Generic[EventT, StateT]):
             source: Which code erases, for the row that closes it.
 
         Returns:
-            How many appends were blanked by this call.
+            How many appends were blanked by this call: 0 for an id that was never used, which stays unused.
 
         Raises:
             InvalidInputError: An argument cannot be used.
@@ -199,6 +206,8 @@ class AggregateRepository(Generic[EventT, StateT]):
             StoreUnavailableError: The store is busy or out of reach; ``written`` says whether it was begun.
         """
         key = self.key_of(aggregate_id, tenant, write=True)
+        if not _is_used(self.context.provider, key):
+            return 0
         user_id, metadata = gathered(source, None)
         closing = Commit(
             key=key,
@@ -277,6 +286,13 @@ class AggregateRepository(Generic[EventT, StateT]):
 
 def _digest(command_id: str, events: Sequence[StoredEvent]) -> str:
     return fingerprint(command_id, "append", [(stored.type, stored.body) for stored in events])
+
+
+def _is_used(provider: Provider, key: Key) -> bool:
+    try:
+        return any(True for _ in provider.read_back(key, likely=1))
+    except CorruptRowError:  # it cannot be read, and is there
+        return True
 
 
 def _ids(provider: ListsAggregates, stream: str, tenant: str) -> Iterator[str]:

@@ -275,7 +275,7 @@ def test_an_expected_version_is_not_retried(provider: WatchedProvider) -> None:
 class _Silent(WatchedProvider):
     """Cannot tell who was faster."""
 
-    def append(self, *args: object, **kwargs: object) -> None:  # type: ignore[override]
+    def append(self, *args: object, **kwargs: object) -> None:
         try:
             super().append(*args, **kwargs)  # type: ignore[arg-type]
         except AppendRefusedError as refused:
@@ -378,6 +378,14 @@ def test_a_command_id_of_another_command_is_refused(blog: Blog) -> None:
             blog.user_commands("u1", other, command_id="k-1")
         assert reused.value.code == "command-id-reused"
     assert len(versions(blog)) == 1
+
+
+def test_a_command_may_be_told_by_what_its_caller_says(blog: Blog) -> None:
+    first = blog.user_commands("u1", ANN, command_id="k-1", content=["sent"])
+    again = CreateUser(name="Ann, as a default made it later")
+    assert blog.user_commands("u1", again, command_id="k-1", content=["sent"]) == first
+    with pytest.raises(CommandReusedError):
+        blog.user_commands("u1", ANN, command_id="k-1", content=["sent", "more"])
 
 
 def test_another_command_that_says_the_same_is_another_one(blog: Blog) -> None:

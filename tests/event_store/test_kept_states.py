@@ -161,7 +161,7 @@ def test_a_state_that_todays_class_does_not_accept_is_folded_anew() -> None:
 
     provider = WatchedProvider()
     toggled(Blog(provider, users=kept_user), 3)
-    other = create_aggregate(
+    other: Aggregate[UserEvent, Other] = create_aggregate(
         stream="users",
         events=[UserCreated, UserDisabled, UserEnabled],
         create=create,

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import clock
+from runtime import Settings, clock
 from runtime.errors import (
     AggregateErasedError,
     CommandReusedError,
     ConfigurationError,
+    CorruptRowError,
     CorruptStreamError,
+    ForbiddenError,
     GapError,
     InvalidInputError,
     StoreUnavailableError,
@@ -24,6 +26,7 @@ from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit, StoredEvent
 from runtime.event_store.loaded import Loaded
 from runtime.event_store.recorded import RecordedEvent
+from runtime.identity.context import InvokeContext, use_invoke_context
 from tests.event_store.blog import (
     Blog,
     Post,
@@ -148,6 +151,43 @@ def test_the_ids_of_a_tenant_are_listed(blog: Blog) -> None:
     assert sorted(blog.users.ids()) == sorted(names)
     assert list(blog.users.ids(tenant="Other")) == ["u1"]
     assert list(blog.posts.ids(tenant="other")) == []
+
+
+def test_an_aggregate_is_erased_for_good(blog: Blog) -> None:
+    write(blog)
+    write(blog, "u2")
+    me = InvokeContext(claims={"sub": "ann", "custom:tenant": "acme"}, request_id="r-1")
+    with use_invoke_context(me, Settings()):
+        assert blog.users.erase("u1") == len(EVENTS)
+        with pytest.raises(ForbiddenError):
+            blog.users.erase("u2", tenant="beta")
+    *blanked, closing = blog.provider.read(Key("users", "u1", "acme"))
+    assert all(found.is_erased and not found.user_id for found in blanked)
+    assert (closing.closes, closing.user_id, closing.metadata) == (True, "ann", {"correlation": "r-1"})
+    for _ in range(2):
+        with pytest.raises(AggregateErasedError):
+            blog.users.get_aggregate("u1")
+        assert blog.users.erase("u1") == 0
+    assert blog.users.get_aggregate("u2").exists
+
+
+def test_an_id_that_nobody_has_used_stays_unused_when_it_is_erased(blog: Blog) -> None:
+    assert blog.users.erase("u1") == 0
+    assert not blog.users.get_aggregate("u1").exists
+    assert write(blog)
+
+
+def test_what_cannot_be_read_is_erased_all_the_same(
+    blog: Blog, provider: WatchedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(blog)
+
+    def damaged(*_: Any, **__: Any) -> Any:
+        message = "the last commit is no JSON"
+        raise CorruptRowError(message)
+
+    monkeypatch.setattr(type(provider), "read_back", damaged)
+    assert blog.users.erase("u1") > 0
 
 
 def test_a_provider_that_lists_nothing_says_so() -> None:

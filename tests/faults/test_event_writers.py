@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
+from runtime import clock
 from runtime.event_store.large_events import LargeEvents
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.event_store.providers.storage import EventStorage
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.local import Emulator
     from runtime.event_store.provider import Provider
+    from runtime.store.port import Store
 
 _WRITERS = 16
 _ELSEWHERE = 2  # processes, beside this one, in the complete form
@@ -63,8 +65,9 @@ def test_one_winner_for_each_version_in_memory(monkeypatch: pytest.MonkeyPatch) 
     appends = scaled(320, 1000)
     store = LossyStore(MemoryStore(), _SEED)
     tables = EventTables(events="events", sync="sync")
-    large: Any = LargeEvents(MemoryBucket(lambda: None), "events", 100_000)  # type: ignore[arg-type, return-value]
-    provider = StoreProvider(lambda: EventStorage(store, tables, large))  # type: ignore[arg-type]
+    large = LargeEvents(MemoryBucket(clock.now), "events", 100_000)
+    storage = EventStorage(cast("Store", store), tables, large)
+    provider = StoreProvider(lambda: storage)
     orders = _orders(_names(0, _WRITERS), appends)
     _check(provider, orders, compete(provider, orders), appends)
     assert store.lost > appends // 12

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.event_store.address import Key
 from runtime.event_store.feed.cursors import CursorKey
-from tests.operations.blog import ERROR, TEXT, Blog, post_with
+from tests.operations.blog import ERROR, TEXT, Blog, TextChanged, post_with
 
 if TYPE_CHECKING:
     from tests.support.clock import AdvancedClock
@@ -147,8 +147,10 @@ def test_what_is_nothing_to_a_handler_does_not_put_it_behind(blog: Blog) -> None
     handler.handle(blog.post, "created", lambda *_: None)
     blog.module = type(blog.module)("blog", blog.domain, handlers=[handler])
     blog.module.use(resources=blog.resources)
-    blog.write(changes=3)
+    written = blog.write(changes=3)
     handler.run_once()
+    assert blog.operate("behind")["behind"] == []
+    blog.domain[blog.post].append(written, TextChanged(text=TEXT))
     assert blog.operate("behind")["behind"] == []
     blog.write("p2", changes=1)
     (entry,) = blog.operate("behind")["behind"]
@@ -284,6 +286,8 @@ def test_a_page_that_fails_comes_again(blog: Blog) -> None:
     [
         ("redrive", {"pk": PK}, "handler: must be a text, got nothing"),
         ("redrive", {"pk": PK, "handler": "posts-model@x"}, "such as posts-model@2, got 'posts-model@x'"),
+        ("redrive", {"pk": PK, "handler": "posts-model@0"}, "such as posts-model@2, got 'posts-model@0'"),
+        ("drop", {"pk": PK, "handler": "old-model@\u0663"}, "such as posts-model@2, got"),
         ("redrive", {"pk": PK, "handler": "posts-model", "sk": "A1"}, "sk: is no argument of redrive"),
         ("redrive", {"pk": PK, "handler": "posts-model"}, "posts-model has seen no version"),
         ("skip", {"pk": "p1", "handler": "posts-model"}, "pk: must be stream#id#tenant"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -134,7 +135,11 @@ class Follower:
 
     def _first(self) -> Registration:
         """The registration of a handler that is started now for the first time."""
-        position = end_of(self._provider(), self._streams) if self._options.tail_stream else ""
+        position = ""
+        if self._options.tail_stream:
+            # Without a pull index nobody can pull, so that the position is nobody's; the time says the same.
+            with suppress(ConfigurationError):
+                position = end_of(self._provider(), self._streams)
         return Registration(started_at=clock.now(), position=position)
 
     def forget(self) -> None:
@@ -156,7 +161,8 @@ class Follower:
     def begin_generation(self) -> int:
         """Begin the next generation; see `EventHandler.build`."""
         self.refuse_reaction("build")
-        building = self.generations.change(lambda found: found.begin(self.name, clock.now())).building
+        begun = self.generations.change(lambda found: found.begin(self.name, clock.now()), self._first)
+        building = begun.building
         assert building is not None  # noqa: S101 - it has just been begun
         return building
 

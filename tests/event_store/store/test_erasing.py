@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,7 +29,7 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def filled() -> Lab:
     """An aggregate with all that there can be of one, and one beside it."""
     lab = Lab(feed=True, aggregates=True, limit=4096)
-    more = {"user_id": WHO, "metadata": {"source": WHO}, "state": {"name": WHO}, "fold": "1"}
+    more: dict[str, Any] = {"user_id": WHO, "metadata": {"source": WHO}, "state": {"name": WHO}, "fold": "1"}
     texts = [WHO, WHO + "word " * 400, WHO + noise(6000)]
     for version, text in enumerate(texts, 1):
         made = commit(version, body={"text": text}, must_keep_state=True, **more)

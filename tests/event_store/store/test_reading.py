@@ -94,7 +94,7 @@ def test_what_each_read_costs() -> None:
         (lambda: list(lab.provider.read_back(KEY, until=4)), 1),
         (lambda: list(lab.provider.read(KEY, after=5, until=5)), 0),
     ):
-        read()  # type: ignore[no-untyped-call]
+        read()
         assert lab.calls() == ["query"] * calls
 
 

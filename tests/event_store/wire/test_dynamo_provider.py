@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from runtime.event_store.provider import Provider
 
 
-#: What a test that listens to notices has in its code.
-_LISTENING = {"_notices", "notices", "threading"}
+#: What a test that listens to notices, or scans, has in its code.
+_OF_ALL = {"_notices", "notices", "threading", "_everything", "_segment"}
 
 
 class _OnDynamoDb(ProviderContract):
@@ -32,8 +32,8 @@ class _OnDynamoDb(ProviderContract):
     def _resources(
         self, emulator: Emulator, event_tables: tuple[str, str], request: pytest.FixtureRequest
     ) -> None:
-        if _LISTENING.intersection(request.function.__code__.co_names):
-            # It would hear of what all others have left, one entry a page.
+        if _OF_ALL.intersection(request.function.__code__.co_names):
+            # It would come across what all others have left, row by row.
             event_tables = make_event_tables(emulator)
         self._made = TestResources(emulator, event_settings(emulator, event_tables))
 
