@@ -114,6 +114,11 @@ def commit_row(
         whole = row | {EVENTS: text}
         if item_size(whole) <= min(limit, _WRITE_UNIT):
             return whole  # most rows: nothing can be saved
+    return _fitted(commit, row, text, limit, off_load)
+
+
+def _fitted(commit: Commit, row: Row, text: str, limit: int, off_load: Callable[[str], str]) -> Row:
+    """A row with its events, and with the state where that costs nothing or must be kept."""
     size = item_size(row)
     state = _NO_STATE
     if commit.fold is not None:
@@ -221,7 +226,7 @@ def _commit(row: Row, text: str | None) -> Commit:
     events = () if text is None or closes else events_of(text)
     meta, state = row.get("meta"), row.get("state")
     found = Commit(
-        key=Key.of_pk(row["pk"]),
+        key=_key_of(row["pk"]),
         first=int(sk),
         events=events,
         append_id=row.get("append", ""),
@@ -237,6 +242,9 @@ def _commit(row: Row, text: str | None) -> Commit:
         msg = f"it has {len(events)} events and the last version {row[LAST]}"
         raise ValueError(msg)
     return found
+
+
+_key_of: Final = lru_cache(maxsize=1000)(Key.of_pk)  # an aggregate's rows come together
 
 
 def _time(text: str) -> datetime:
