@@ -99,6 +99,13 @@ class SqlCursors:
             ReadModelUnavailableError: The database is busy or out of reach.
             StoreRefusedError: It refuses.
         """
+        try:
+            self._create_tables()
+        except IntegrityError:
+            # PostgreSQL says so to one of two that make them at once; the other one has made them now.
+            self._create_tables()
+
+    def _create_tables(self) -> None:
         with self._connect() as connection, connection.begin():
             self.metadata.create_all(connection, [self._tables.cursors, self._tables.handlers])
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
 from runtime.event_store.aggregate import Aggregate, create_aggregate
@@ -419,6 +419,24 @@ def test_tables_that_are_not_there_are_named(engine: Engine) -> None:
     cursors = SqlCursors(engine, prefix="nowhere_")
     with pytest.raises((StoreRefusedError, ReadModelUnavailableError), match="database of the cursors"):
         cursors.read_handler("view")
+
+
+def test_two_processes_may_make_the_tables_at_once(
+    cursors: SqlCursors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL says to one of them that the name of the table's type is taken."""
+    create_all, calls = cursors.metadata.create_all, []
+
+    def taken(*given: Any) -> None:
+        calls.append(given)
+        if len(calls) == 1:
+            own = Exception("duplicate key value violates unique constraint pg_type_typname_nsp_index")
+            raise IntegrityError(None, None, own)
+        create_all(*given)
+
+    monkeypatch.setattr(cursors.metadata, "create_all", taken)
+    cursors.create_tables()
+    assert len(calls) == 2
 
 
 def test_texts_that_databases_do_not_take_are_kept_all_the_same(lab: Lab, view: Counter) -> None:
