@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
+
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +37,7 @@ def modules_text(scope: Construct, modules: Mapping[str, Mapping[str, Any]]) -> 
 
     """
     literal = raw_text(modules)
-    if not Token.is_unresolved(literal):
+    if not is_unresolved(literal):
         return literal
     return Stack.of(scope).to_json_string({name: in_short(of) for name, of in modules.items()})
 

@@ -115,7 +115,7 @@ class _EnoughForStreams:
                 "cqrs:starvedStreams",
                 f"reserved_concurrency is {reserved}, and {len(factors)} streams make {needed} calls or more "
                 "at the same time (parallelization_factor times shards, of which each table has some): "
-                f"commands wait for each other; reserve at least {needed}, or leave it out",
+                f"records wait for each other; reserve at least {needed}, or leave it out",
             )
 
 

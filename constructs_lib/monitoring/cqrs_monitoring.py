@@ -32,6 +32,7 @@ from constructs_lib.monitoring.watched_parts import WatchedParts
 from constructs_lib.pipeline.event_processing import EventProcessing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import check_length
+from constructs_lib.props.prop_types import named
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.event_store_table import EventStoreTable
@@ -122,6 +123,8 @@ class CqrsMonitoring(Construct):
         self.thresholds = thresholds or AlarmThresholds()
         self.metrics = ServiceMetrics(app_name=app_name, env_name=env_name)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
+        _check_kinds("tables", tables, (CqrsTable, EventStoreTable))
+        _check_kinds("streams", streams, (StreamProcessing, EventProcessing))
         parts = WatchedParts(
             metrics=self.metrics,
             notifications=notifications,
@@ -255,6 +258,16 @@ def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watch
         yield from table_alarms(table, thresholds)
     for events in parts.event_tables:
         yield from event_table_alarms(events, thresholds)
+
+
+def _check_kinds(prop: str, given: Sequence[Construct], kinds: tuple[type[Construct], ...]) -> None:
+    """Refuse what is of no kind that is watched: it would be passed over."""
+    for number, part in enumerate(given):
+        if not isinstance(part, kinds):
+            wanted = " or ".join(named(kind.__name__) for kind in kinds)
+            path, kind = part.node.path, named(type(part).__name__)
+            msg = f"{prop}[{number}] must be {wanted}, got {path}, {kind}; leave it out"
+            raise InvalidPropsError(msg)
 
 
 def _topic(given: sns.ITopic | None, notifications: Notifications | None) -> sns.ITopic:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Token
-
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.pipeline.table_stream import TableStream
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.props.tokens import is_unresolved
+from constructs_lib.tables.event_store_table import EventStoreTable
+from constructs_lib.tables.module_tables import check_kind
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from constructs import Construct
-
-    from constructs_lib.tables.event_store_table import EventStoreTable
 
 __all__ = ["EventProcessing"]
 
@@ -37,7 +36,9 @@ class EventProcessing(TableStream):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         table: The module whose events are handled. It has to be said of it that it has ``handlers``.
-        function: Function that handles them: a `CqrsApp` of the runtime.
+        function: Function that handles them: a `CqrsApp` of the runtime. One of your own gets its rights, and
+            is told of the module, by ``table.connect(function, rights=["handle"])``; "append" as well, where
+            its handlers execute commands.
         batch_size: Most records of one call, from 1 to 10000. Defaults to 100.
         max_batching_window: How long to wait for a fuller batch, up to 5 minutes: what an aggregate has in
             one batch costs one write of its cursor. Defaults to not at all.
@@ -77,6 +78,7 @@ class EventProcessing(TableStream):
         enabled: bool = True,
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
+        check_kind("table", table, EventStoreTable, "StreamProcessing")
         if not table.has_handlers:
             msg = (
                 f"table must have handlers, got {table.node.path} without: the function would be told that "
@@ -102,5 +104,5 @@ class EventProcessing(TableStream):
             enabled=enabled,
             removal_policy=removal_policy,
         )
-        if Token.is_unresolved(parallelization_factor) or parallelization_factor > 1:
+        if is_unresolved(parallelization_factor) or parallelization_factor > 1:
             table.claim_turns()

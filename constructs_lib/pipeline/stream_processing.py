@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from constructs_lib.pipeline.table_stream import TableStream
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.module_tables import check_kind
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from constructs import Construct
-
-    from constructs_lib.tables.cqrs_table import CqrsTable
 
 __all__ = ["StreamProcessing"]
 
@@ -75,6 +75,7 @@ class StreamProcessing(TableStream):
         enabled: bool = True,
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
+        check_kind("table", table, CqrsTable, "EventProcessing")
         super().__init__(
             scope,
             construct_id,

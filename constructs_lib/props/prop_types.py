@@ -20,7 +20,7 @@ from constructs_lib.props.tokens import is_unresolved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["check_types"]
+__all__ = ["check_types", "named"]
 
 _LONGEST_VALUE: Final = 80
 _TEXT: Final = (str, bytes, bytearray)
@@ -133,8 +133,11 @@ _SAID: Final = {
 
 def _said(node: ast.expr) -> str:
     name = _name(node)
-    if name in _SAID:
-        return _SAID[name]
+    return _SAID.get(name) or named(name)
+
+
+def named(name: str) -> str:
+    """Give the name of a class with its article."""
     return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_dataclass
+from constructs_lib.tables.event_store_table import EventStoreTable
+from constructs_lib.tables.module_tables import check_kind
 from constructs_lib.tables.naming import check_module_name
 from constructs_lib.tables.table_options import TableOptions
-
-if TYPE_CHECKING:
-    from constructs_lib.tables.event_store_table import EventStoreTable
 
 __all__ = ["EventModule"]
 
@@ -64,6 +63,7 @@ class EventModule:
                 )
                 raise InvalidPropsError(msg)
         elif self.table is not None:
+            check_kind("table", self.table, EventStoreTable, "CqrsModule")
             refuse_props_of_brought(
                 "table",
                 handlers=self.handlers,

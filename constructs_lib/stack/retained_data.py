@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Stack, Token
-
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.imported_names import (
     check_bucket_name,
@@ -17,6 +15,7 @@ from constructs_lib.props.imported_names import (
 )
 from constructs_lib.props.lookups import is_known
 from constructs_lib.props.strict_props import strict_dataclass
+from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.stack.cqrs_module import CqrsModule
 from constructs_lib.stack.event_module import EventModule
 from constructs_lib.tables.module_tables import ModuleTables
@@ -25,6 +24,8 @@ from runtime import contract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from aws_cdk import Stack
 
 __all__ = ["RetainedData"]
 
@@ -153,7 +154,7 @@ class RetainedData:
         """
         self._check_streams(stack, "command_table_streams", modules, CqrsModule)
         self._check_streams(stack, "events_table_streams", modules, EventModule)
-        if (key := self.encryption_key_arn) is not None and not Token.is_unresolved(key):
+        if (key := self.encryption_key_arn) is not None and not is_unresolved(key):
             hint = "a key serves the tables and buckets"
             self._check_place(stack, "encryption_key_arn", key, hint, account_may_differ=True)
         has_no_bucket = self.attributes_bucket_name is None and made["attributes_bucket_name"]
@@ -216,6 +217,6 @@ class RetainedData:
         for what, theirs, ours in (("region", region, stack.region), ("account", account, stack.account)):
             if account_may_differ and what == "account":
                 continue
-            if not Token.is_unresolved(ours) and theirs != ours:
+            if not is_unresolved(ours) and theirs != ours:
                 msg = f"{name} must be of the {what} {ours}, got one of {theirs}; {hint} of its own {what}"
                 raise InvalidPropsError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.tables.table_rights import Place, Right, allow_rights
 from runtime import contract
 
@@ -72,7 +73,17 @@ class EventStoreTableGrants:
         """Let ``grantee`` run event handlers outside of Lambda: `handle`, and ask what is new.
 
         That is what ``pull_index`` is for.
+
+        Raises:
+            InvalidPropsError: The tables have no such index.
+
         """
+        if self._feed is None:
+            msg = (
+                f"pull needs the index {contract.FEED_INDEX}, got {self._events.table.node.path} without it; "
+                "give that EventStoreTable pull_index=True"
+            )
+            raise InvalidPropsError(msg)
         return allow_rights(grantee, self._pull())
 
     def rebuild(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -119,10 +130,10 @@ class EventStoreTableGrants:
         Args:
             grantee: Who.
             handlers: Whether the module has handlers: `repair`, `rebuild`, and for reactions that run again
-                `append`.
+                `append`. Without, what handlers have left that are gone may still be dropped.
 
         """
-        of_handlers = [*self._repair(), *self._rebuild(), *self._append()] if handlers else []
+        of_handlers = [*self._repair(), *self._rebuild(), *self._append()] if handlers else self._drop()
         return allow_rights(grantee, [*self._inspect(), *of_handlers])
 
     def _append(self) -> list[Right]:
@@ -158,6 +169,9 @@ class EventStoreTableGrants:
     def _repair(self) -> list[Right]:
         # Whoever comes meanwhile leaves word on the cursor's row: nothing of the events is checked.
         return self._handle()
+
+    def _drop(self) -> list[Right]:
+        return [Right(self._cursors, ("dynamodb:BatchGetItem", _UPDATE), writes=True)]
 
     def _erase(self) -> list[Right]:
         # A handler's progress goes on: it is told of the erasure like of an event.

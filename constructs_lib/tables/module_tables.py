@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aws_cdk import Token
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
@@ -15,6 +14,8 @@ from constructs_lib.props.checks import check_removal_policy, refuse_props_of_br
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.imported_names import check_stream_arn
 from constructs_lib.props.lookups import is_known
+from constructs_lib.props.prop_types import named
+from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.tables import naming
 from runtime.contract import Env
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from constructs_lib.functions.function_elsewhere import FunctionElsewhere
     from constructs_lib.parts import ServiceFunctions
 
-__all__ = ["ModuleTables", "changed", "check_stream_of", "throttled"]
+__all__ = ["ModuleTables", "changed", "check_kind", "check_stream_of", "throttled"]
 
 
 class ModuleTables(Construct):
@@ -179,6 +180,27 @@ class ModuleTables(Construct):
             own.set_variable(Env.APP_NAME, self._service.app_name)
 
 
+def check_kind(prop: str, tables: object, kind: type[ModuleTables], for_others: str) -> None:
+    """Refuse tables of a module of the other kind.
+
+    Args:
+        prop: Name of the property that brought them.
+        tables: The tables.
+        kind: What they have to be.
+        for_others: What takes those of the other kind.
+
+    Raises:
+        InvalidPropsError: They are no such tables.
+
+    """
+    if isinstance(tables, kind):
+        return
+    path = tables.node.path if isinstance(tables, Construct) else "it"
+    hint = f"; {named(for_others)} is for it" if isinstance(tables, ModuleTables) else ""
+    msg = f"{prop} must be {named(kind.__name__)}, got {path}, {named(type(tables).__name__)}{hint}"
+    raise InvalidPropsError(msg)
+
+
 def check_stream_of(prop: str, what: str, table_name: str, stream_arn: str | None) -> None:
     """Refuse the stream of another table, whose rows would be lost in this module.
 
@@ -226,7 +248,7 @@ def _module_name(construct_id: str, module_name: str | None) -> str:
     if module_name is None:
         naming.check_module_name("construct_id in lower case", construct_id.lower())
         return construct_id.lower()
-    if Token.is_unresolved(module_name):
+    if is_unresolved(module_name):
         msg = f"module_name must be known at synthesis, got {module_name!r}; write it as a literal"
         raise InvalidPropsError(msg)
     naming.check_module_name("module_name", module_name)

@@ -132,6 +132,7 @@ class Commands(Generic[EventT, StateT]):
         tenant: str | None = None,
         expected_version: int | None = None,
         command_id: str | None = None,
+        content: object | None = None,
         retry: Retry | None = None,
     ) -> Loaded[StateT]:
         """Load an aggregate, let the command's handler decide, and append what it says: two calls, in a row.
@@ -148,6 +149,8 @@ class Commands(Generic[EventT, StateT]):
             expected_version: Version that the aggregate must have. Default: any.
             command_id: Makes a repeated command return what the first one did, for a day, also where it would
                 be refused now. It takes a second row and a transaction. Default: each call counts.
+            content: What tells the command from others under its id. Default: what it says: of a pydantic
+                model the fields that were set, of anything else all fields, with what defaults have made.
             retry: How often to decide when others are faster. Default: that of the commands. With
                 ``expected_version`` there is one attempt.
 
@@ -178,7 +181,9 @@ class Commands(Generic[EventT, StateT]):
             get_command_source(key.stream, "Commands", kind),
             expected_version,
             command_id,
-            "" if command_id is None else fingerprint(command_id, kind, command),
+            ""
+            if command_id is None
+            else fingerprint(command_id, kind, command if content is None else content),
         )
         return self._until_done(call, self._retry if retry is None else retry)
 
@@ -275,8 +280,9 @@ def create_commands(
         repository: The aggregates: ``domain[user]``.
         retry: How often a command is decided when others are faster. Default: once.
         guard_reads: Whether the aggregates that a handler reads through the domain are checked, in the
-            append's own transaction, not to have moved: at most 99, at two write units each. A handler that
-            reads no others pays nothing. False admits write skew: two commands that each read what the other
+            append's own transaction, not to have moved: at most 99, at two write units each. What a thread
+            reads that a handler starts is seen in a copy of its context alone. A handler that reads no
+            others pays nothing. False admits write skew: two commands that each read what the other
             one changes may both succeed.
 
     Raises:

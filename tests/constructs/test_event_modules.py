@@ -11,6 +11,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
 from constructs_lib import (
@@ -19,6 +20,7 @@ from constructs_lib import (
     CqrsModule,
     CqrsMonitoring,
     CqrsStack,
+    CqrsTable,
     EventModule,
     EventProcessing,
     EventStoreTable,
@@ -447,6 +449,17 @@ def test_a_module_that_contradicts_its_tables_is_refused(stack: cdk.Stack) -> No
         EventModule("log", table=blog)
 
 
+def test_a_module_with_tables_of_the_other_kind_is_refused(stack: cdk.Stack) -> None:
+    events: Any = EventStoreTable(stack, "Blog")
+    commands: Any = CqrsTable(stack, "Order")
+    message = "table must be a CqrsTable, got Test/Blog, an EventStoreTable; an EventModule is for it"
+    with pytest.raises(InvalidPropsError, match=message):
+        CqrsModule("blog", table=events)
+    message = "table must be an EventStoreTable, got Test/Order, a CqrsTable; a CqrsModule is for it"
+    with pytest.raises(InvalidPropsError, match=message):
+        EventModule("order", table=commands)
+
+
 class TestComposed:
     """The parts in a stack of one's own."""
 
@@ -502,6 +515,18 @@ class TestComposed:
             projector=FunctionOptions(vpc=vpc),
         )
         assert "cqrs:operatorOutsideVpc" in warnings_of(stack)
+
+    def test_what_is_no_part_is_not_passed_over_in_silence(self, stack: cdk.Stack) -> None:
+        blog: Any = EventStoreTable(stack, "Blog", handlers=True)
+        topic = sns.Topic(stack, "Topic")
+        message = r"tables\[1\] must be a CqrsTable or an EventStoreTable, got Test/Blog/Events, a TableV2"
+        with pytest.raises(InvalidPropsError, match=message):
+            CqrsMonitoring(
+                stack, "Tables", app_name="shop", alarm_topic=topic, tables=[blog, blog.events_table]
+            )
+        message = r"streams\[0\] must be a StreamProcessing or an EventProcessing, got Test/Blog, an Event"
+        with pytest.raises(InvalidPropsError, match=message):
+            CqrsMonitoring(stack, "Streams", app_name="shop", alarm_topic=topic, streams=[blog])
 
     def test_a_function_of_ones_own_follows_events_outside_of_lambda(self, stack: cdk.Stack) -> None:
         """A process elsewhere has a role of its own."""

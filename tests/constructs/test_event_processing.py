@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk.assertions import Template
 
-from constructs_lib import EventProcessing, EventStoreTable, InvalidPropsError
+from constructs_lib import CqrsTable, EventProcessing, EventStoreTable, InvalidPropsError, StreamProcessing
 from tests.constructs.conftest import new_app, permissions, stable, warnings_of
 from tests.constructs.functions import new_function
 
@@ -106,6 +106,17 @@ def test_a_module_without_handlers_is_refused(stack: cdk.Stack) -> None:
     blog = EventStoreTable(stack, "Blog")
     with pytest.raises(InvalidPropsError, match="table must have handlers, got Test/Blog without"):
         EventProcessing(stack, "Stream", table=blog, function=new_function(stack))
+
+
+def test_tables_of_commands_are_refused(stack: cdk.Stack) -> None:
+    orders: Any = CqrsTable(stack, "Orders")
+    message = "table must be an EventStoreTable, got Test/Orders, a CqrsTable; a StreamProcessing is for it"
+    with pytest.raises(InvalidPropsError, match=message):
+        EventProcessing(stack, "Stream", table=orders, function=new_function(stack))
+    blog: Any = EventStoreTable(stack, "Blog", handlers=True)
+    message = "table must be a CqrsTable, got Test/Blog, an EventStoreTable; an EventProcessing is for it"
+    with pytest.raises(InvalidPropsError, match=message):
+        StreamProcessing(stack, "Commands", table=blog, function=new_function(stack, "Other"))
 
 
 def test_a_table_without_a_stream_is_refused(stack: cdk.Stack) -> None:

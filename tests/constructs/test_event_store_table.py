@@ -157,6 +157,14 @@ def test_an_intent_allows_exactly(stack: cdk.Stack, intent: str) -> None:
     assert {_named(name): actions for name, actions in permissions(stack).items()} == INTENTS[intent]
 
 
+def test_a_pull_without_its_index_is_refused(stack: cdk.Stack) -> None:
+    blog = EventStoreTable(stack, "Blog")
+    with pytest.raises(Invalid, match="pull needs the index feed, got Test/Blog/Events without it"):
+        blog.grants.pull(role(stack))
+    with pytest.raises(Invalid, match="pull needs the index feed"):
+        blog.connect(new_function(stack), rights=["pull"])
+
+
 def test_every_intent_was_looked_at_and_none_allows_to_delete_a_commit() -> None:
     assert set(INTENTS) == {name for name in vars(EventStoreTableGrants) if not name.startswith("_")}
     changing = {name for name, allowed in INTENTS.items() if UPDATE in allowed["Events"]}
@@ -183,7 +191,9 @@ def test_rights_of_a_service_depend_on_whether_there_are_handlers(
             )
     assert found["Role"] == {"Events": APPEND, "Sync": CURSORS if handlers else LOOK_UP}
     assert (PUT in found["Operator"]["Events"]) is handlers
-    assert (UPDATE in found["Operator"]["Sync"]) is handlers
+    # Without handlers, too: those that there were may be parked, and dropped.
+    assert UPDATE in found["Operator"]["Sync"]
+    assert (PUT in found["Operator"]["Sync"]) is handlers
     assert SCAN in found["Operator"]["Events"]
     assert api is not operator
 

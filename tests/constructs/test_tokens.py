@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import jsii
 import pytest
 
+import constructs_lib
+from constructs_lib.props import tokens
 from constructs_lib.props.tokens import is_unresolved
 
 VALUES: dict[str, Any] = {
@@ -39,3 +42,9 @@ def test_a_token_is_what_the_cdk_says_is_one(value: Any) -> None:
 def test_what_cannot_be_one_asks_nobody(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsii, "sinvoke", lambda *_, **__: pytest.fail("the CDK was asked"))
     assert not is_unresolved(value)
+
+
+def test_nobody_else_asks_the_cdk() -> None:
+    files = Path(constructs_lib.__file__).parent.rglob("*.py")
+    asking = [file for file in files if "Token.is_unresolved(" in file.read_text(encoding="utf-8")]
+    assert asking == [Path(tokens.__file__)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,6 @@ from runtime import (
 )
 from runtime.contract import FEED_INDEX, FunctionKind
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit
 from runtime.event_store.event_module import EventModule
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import EventVersions
@@ -244,13 +242,20 @@ def test_inspect(bank: Bank) -> None:
     assert bank.used() == granted("inspect")
 
 
+def test_what_a_handler_has_left_is_dropped(bank: Bank) -> None:
+    """Also where the module has no handlers any more: the operator function then gets this much."""
+    key = park(bank)
+    app = CqrsApp(modules=[EventModule(MODULE, bank.domain)], resources=bank.resources)
+    answer = app({"operation": "drop", "module": MODULE, "pk": key.pk, "handler": "view@1"}, None)
+    assert answer["parkedVersion"] == 1
+    assert bank.used() == {"sync": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}}
+
+
 def test_erase(bank: Bank) -> None:
     bank.commands.execute("a", Open(), command_id="once")
     bank.append("a")
     bank.used()
-    key = Key("accounts", "a", "t")
-    closing = Commit(key=key, first=1, events=(), append_id="end", at=datetime.now(UTC), closes=True)
-    assert bank.domain.provider.erase(key, closing) == len("ab")
+    assert bank.domain[account].erase("a") == len("ab")
     assert bank.used() == granted("erase")
 
 

@@ -380,6 +380,14 @@ def test_a_command_id_of_another_command_is_refused(blog: Blog) -> None:
     assert len(versions(blog)) == 1
 
 
+def test_a_command_may_be_told_by_what_its_caller_says(blog: Blog) -> None:
+    first = blog.user_commands("u1", ANN, command_id="k-1", content=["sent"])
+    again = CreateUser(name="Ann, as a default made it later")
+    assert blog.user_commands("u1", again, command_id="k-1", content=["sent"]) == first
+    with pytest.raises(CommandReusedError):
+        blog.user_commands("u1", ANN, command_id="k-1", content=["sent", "more"])
+
+
 def test_another_command_that_says_the_same_is_another_one(blog: Blog) -> None:
     class EnableUser(BaseModel):
         pass
@@ -391,6 +399,29 @@ def test_another_command_that_says_the_same_is_another_one(blog: Blog) -> None:
     blog.user_commands("u1", EnableUser(), command_id="k-1")
     with pytest.raises(CommandReusedError):
         blog.user_commands("u1", DisableUser(), command_id="k-1")
+
+
+def test_a_command_of_any_class_is_known_by_what_it_says(blog: Blog) -> None:
+    class Rename:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    @blog.user_commands.on(Rename)
+    def rename(command: Rename, _current: Loaded[User]) -> UserEvent:
+        return UserCreated(name=command.name)
+
+    first = blog.user_commands("u1", Rename("Bob"), command_id="c-1")
+    assert blog.user_commands("u1", Rename("Bob"), command_id="c-1") == first
+    with pytest.raises(CommandReusedError):
+        blog.user_commands("u1", Rename("Eve"), command_id="c-1")
+
+
+def test_a_command_that_holds_itself_has_no_id(blog: Blog, provider: WatchedProvider) -> None:
+    command = CreateUser.model_construct(name=[])
+    command.name.append(command)  # type: ignore[attr-defined]
+    with pytest.raises(InvalidInputError, match="command: holds itself"):
+        blog.user_commands("u1", command, command_id="c-1")
+    assert provider.appended == []
 
 
 def test_a_command_id_is_of_its_aggregate_and_tenant_alone(blog: Blog) -> None:
@@ -427,6 +458,14 @@ class _Recording(WatchedProvider):
         if command is not None:
             self.records.append(command)
         super().append(commits, unmoved=unmoved, command=command)
+
+
+def test_a_reaction_to_an_aggregate_with_the_longest_id_has_a_command_id() -> None:
+    blog = Blog()
+    longest = "x" * (2048 - len("users##acme"))
+    blog.user_commands(longest, ANN)
+    meta = next(iter(blog.users.events(longest))).meta
+    assert blog.user_commands("u2", ANN, command_id=meta.command_id_for("h" * 100)).version == 1
 
 
 def test_the_command_ids_of_reactions_are_kept() -> None:

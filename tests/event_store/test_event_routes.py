@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel, Field
@@ -22,6 +23,7 @@ from runtime.event_store.commit import Commit
 from runtime.event_store.domain import Domain, create_domain
 from runtime.event_store.event import Event, event_type
 from runtime.event_store.providers.memory_provider import MemoryProvider
+from runtime.identity.context import require_invoke_context
 from tests.support.http_events import REQUEST_ID, http_event
 
 if TYPE_CHECKING:
@@ -85,6 +87,20 @@ class Crash(BaseModel):
     pass
 
 
+class Sign(BaseModel):
+    text: str = Field(default_factory=lambda: uuid4().hex)
+
+
+@dataclass
+class Seal:
+    place: str = ""
+    text: str = field(default_factory=lambda: uuid4().hex)
+
+
+class Greet(BaseModel):
+    other: str
+
+
 user: Aggregate[UserEvent, User] = create_aggregate(
     stream="users", events=[UserCreated, UserDisabled, NotesWritten], create=User, fold=fold
 )
@@ -111,6 +127,16 @@ def commands_of(domain: Domain) -> Commands[UserEvent, User]:
     @commands.on(WriteNotes)
     def write(command: WriteNotes, _current: Loaded[User]) -> Sequence[UserEvent]:
         return [NotesWritten(notes=command.notes)] * command.times
+
+    @commands.on(Sign)
+    @commands.on(Seal)
+    def sign(command: Sign | Seal, _current: Loaded[User]) -> UserEvent:
+        return NotesWritten(notes=[command.text])
+
+    @commands.on(Greet)
+    def greet(command: Greet, _current: Loaded[User]) -> UserEvent:
+        name = domain[user].get_aggregate(command.other).state.full_name
+        return NotesWritten(notes=[f"Hello {name}"])
 
     @commands.on(Crash)
     def crash(_command: Crash, _current: Loaded[User]) -> None:
@@ -245,6 +271,29 @@ def test_a_command_that_needs_nothing_needs_no_body(there: Site) -> None:
     assert there.stored() == ["created", "disabled"]
 
 
+def test_what_a_default_makes_is_made_for_each_command(there: Site) -> None:
+    assert [there("POST", "/users/ann/sign").json["version"] for _ in range(2)] == [2, 3]
+    _, first, second = there.provider.read(Key("users", "ann", "acme"))
+    assert first.events[0].body != second.events[0].body
+
+
+def test_a_default_may_ask_for_the_request() -> None:
+    class Claim(BaseModel):
+        text: str = Field(default_factory=lambda: str(require_invoke_context().request_id))
+
+    domain = create_domain(MemoryProvider(), user)
+    commands = create_commands(domain[user])
+
+    @commands.on(Claim)
+    def claim(command: Claim, _current: Loaded[User]) -> UserEvent:
+        return NotesWritten(notes=[command.text])
+
+    api = HttpApi([event_routes(commands, prefix="/users")], settings=Settings())
+    claims = {"sub": "u1", "custom:tenant": "acme"}
+    assert Answer(api.handle(http_event("POST", "/users/ann/claim", claims=claims), None)).status == 200
+    assert domain[user].get_aggregate("ann", tenant="acme").state.last_note == REQUEST_ID
+
+
 def test_what_the_domain_refuses_is_422_with_its_code(there: Site) -> None:
     answer = there("POST", "/users/ann/create-user", body={"name": "Ann"})
     assert (answer.status, answer.kind, answer.json["detail"]) == (422, "user-exists", "this user exists")
@@ -288,6 +337,35 @@ def test_somebody_else_who_was_faster_is_409(there: Site, monkeypatch: pytest.Mo
     assert there.stored() == ["created", "notes"]
     monkeypatch.setattr(there.provider, "append", overtaken)
     assert there("POST", "/users/ann/disable-user", headers={"if-match": '"2"'}).status == 412
+
+
+def test_a_condition_is_about_the_aggregate_of_the_path(there: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert there("POST", "/users/bob/create-user", body={"name": "Bob"}).status == 200
+    append = there.provider.append
+
+    def overtaken(commits: Sequence[Commit], **more: Any) -> None:
+        monkeypatch.undo()
+        assert there("POST", "/users/bob/write-notes", body={"notes": ["faster"]}).status == 200
+        append(commits, **more)
+
+    monkeypatch.setattr(there.provider, "append", overtaken)
+    answer = there("POST", "/users/ann/greet", body={"other": "bob"}, headers={"if-match": '"1"'})
+    # Ann is at that version: it is Bob who has moved, whom the command only reads.
+    assert (answer.status, answer.kind, answer.json["written"]) == (409, "version-conflict", "nothing")
+    assert there.stored() == ["created"]
+
+
+@pytest.mark.parametrize("body", [{"place": "here"}, {}, None])
+@pytest.mark.parametrize("command", ["seal", "sign"])
+def test_a_repeat_is_told_by_what_was_sent_not_by_what_defaults_make(
+    there: Site, command: str, body: Any
+) -> None:
+    key = {"idempotency-key": "k-1"}
+    first, again = (there("POST", f"/users/ann/{command}", body=body, headers=key) for _ in range(2))
+    assert (first.status, again.status, again.json) == (200, 200, first.json)
+    other = there("POST", f"/users/ann/{command}", body={"text": "another"}, headers=key)
+    assert (other.status, other.kind) == (422, "command-id-reused")
+    assert there.stored() == ["created", "notes"]
 
 
 def test_a_repeated_key_is_one_command_of_its_user(site: Site) -> None:
@@ -409,7 +487,7 @@ def test_roles_are_asked_for() -> None:
 
 
 def test_commands_may_be_left_out_and_called_otherwise() -> None:
-    site = Site(without=[Crash], names={CreateUser: "create"})
+    site = Site(without=[Crash, Greet, Seal, Sign], names={CreateUser: "create"})
     paths = site("GET", "/openapi.json").json["paths"]
     assert {path for path, found in paths.items() if "post" in found} == {
         "/users/{id}/create",

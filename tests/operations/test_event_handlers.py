@@ -286,6 +286,8 @@ def test_a_page_that_fails_comes_again(blog: Blog) -> None:
     [
         ("redrive", {"pk": PK}, "handler: must be a text, got nothing"),
         ("redrive", {"pk": PK, "handler": "posts-model@x"}, "such as posts-model@2, got 'posts-model@x'"),
+        ("redrive", {"pk": PK, "handler": "posts-model@0"}, "such as posts-model@2, got 'posts-model@0'"),
+        ("drop", {"pk": PK, "handler": "old-model@\u0663"}, "such as posts-model@2, got"),
         ("redrive", {"pk": PK, "handler": "posts-model", "sk": "A1"}, "sk: is no argument of redrive"),
         ("redrive", {"pk": PK, "handler": "posts-model"}, "posts-model has seen no version"),
         ("skip", {"pk": "p1", "handler": "posts-model"}, "pk: must be stream#id#tenant"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.errors import StoreUnavailableError
 from runtime.event_store.commit import StoredEvent
 from runtime.store.port import Delete
 from runtime.store.values import Place
@@ -196,6 +197,33 @@ def test_a_fold_that_raises_is_found(blog: Blog) -> None:
     blog.deploy(post_with(raising))
     assert problems(blog) == [(PK, 1, "RuntimeError")]
     assert TEXT not in json.dumps(blog.operate("verifyEvents"))
+    blog.append(StoredEvent("changed", {"text": TEXT}), first=3)
+    shown = blog.operate("show", pk=PK, raw=True)
+    assert (shown["state"], shown["problem"]) == (None, "the fold raised RuntimeError: mend the fold")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"pk": PK}])
+def test_a_store_that_is_out_of_reach_is_nothing_wrong_with_what_is_stored(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
+) -> None:
+    blog.write()
+
+    def busy(*_: Any, **__: Any) -> Any:
+        service = "DynamoDB"
+        raise StoreUnavailableError(service, "throttled")
+
+    monkeypatch.setattr(blog.domain.provider, "read", busy)
+    assert "DynamoDB is busy or out of reach" in error_of(blog.operate("verifyEvents", **arguments))
+    monkeypatch.setattr(type(blog.domain[blog.post]), "get_aggregate", busy)
+    assert "DynamoDB is busy or out of reach" in error_of(blog.operate("show", pk=PK, raw=True))
+
+
+def test_a_tenant_is_compared_in_lower_case(blog: Blog) -> None:
+    """As everywhere: the claim of a token may be written otherwise."""
+    blog.write()
+    assert blog.operate("listEvents", pk="posts#p1#ACME")["pk"] == PK
+    (found,) = blog.operate("listAggregates", tenant="Acme")["aggregates"]
+    assert found["pk"] == PK
 
 
 @pytest.mark.parametrize(

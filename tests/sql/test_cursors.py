@@ -85,8 +85,8 @@ class Counter(View):
 
 @pytest.fixture
 def cursors(engine: Engine) -> Iterator[SqlCursors]:
-    """Of an engine with room for one connection, as functions have it."""
-    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=5)
+    """Of an engine with one connection, as functions have it, which nobody waits for: turns take turns."""
+    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0)
     made = SqlCursors(one)
     made.metadata.drop_all(one)
     _METADATA.drop_all(one)
@@ -333,7 +333,7 @@ def test_turns_at_once_change_the_read_model_once(engine: Engine, lab: Lab) -> N
     """Several processes, each with its own connections: whoever is second finds it done."""
     engines = [create_engine(engine.url) for _ in range(4)]
     views = [Counter(SqlCursors(one)) for one in engines]
-    for _ in range(scaled(3, 50)):
+    for _ in range(scaled(3, 20)):
         lab.append(KEY, "a", "b")
         with ThreadPoolExecutor(len(views)) as pool:
             turns = [pool.submit(come_to_the_end, lab, view) for view in views]

@@ -123,26 +123,32 @@ def _function(endpoint: EventEndpoint, command: type[Any]) -> Callable[..., Any]
         return _done(endpoint, id, body)
 
     def with_any_body(id: str, body: object = None) -> Response[AggregateReceipt]:  # noqa: A002
-        return _done(endpoint, id, nothing if body is None else body)
+        # Made for this request: a default may be an id, or the time.
+        return _done(endpoint, id, adapter.validate_python({}) if body is None else body)
 
-    nothing = _of_nothing(command)
-    function: Callable[..., Any] = with_body if nothing is None else with_any_body
+    adapter = TypeAdapter(command)
+    function: Callable[..., Any] = with_any_body if _takes_nothing(adapter) else with_body
     function.__annotations__["body"] = Annotated[command, Body()]  # known only now
     return function
 
 
-def _of_nothing(command: type[Any]) -> Any:  # noqa: ANN401 - a command
-    """The command that an empty object is; None where something has to be said."""
+def _takes_nothing(adapter: TypeAdapter[Any]) -> bool:
+    """Whether an empty object is a command; not where something has to be said."""
     try:
-        return TypeAdapter(command).validate_python({})
+        adapter.validate_python({})
     except ValidationError:
-        return None
+        return False
+    except Exception:  # noqa: BLE001 - whatever a default raises that asks for the request: there is none yet
+        return True
+    return True
 
 
 def _done(endpoint: EventEndpoint, aggregate_id: str, command: object) -> Response[AggregateReceipt]:
     caller = endpoint.caller()
-    expected = _expected(caller.headers)
     tenant, command_id = tenant_of_request(write=True), caller.publish_id
+    with named_as_sent():
+        key = endpoint.repository.key_of(aggregate_id, tenant, write=True)
+    expected = _expected(caller.headers, key.pk)
     with named_as_sent(), expected:
         endpoint.check_reachable(aggregate_id)
         is_latest = expected.version == VERSION_LATEST
@@ -154,6 +160,8 @@ def _done(endpoint: EventEndpoint, aggregate_id: str, command: object) -> Respon
             tenant=tenant,
             expected_version=None if is_latest else expected.version,
             command_id=command_id,
+            # What was sent, not what was made of it: what a default makes is another at each call.
+            content=None if caller.sent is None else (caller.sent.content,),
         )
     headers = {
         "ETag": entity_tag(loaded.version),
@@ -163,11 +171,11 @@ def _done(endpoint: EventEndpoint, aggregate_id: str, command: object) -> Respon
     return Response(HTTPStatus.OK, content_type="application/json", body=receipt, headers=headers)
 
 
-def _expected(headers: Mapping[str, str]) -> Expected:
-    """The version that the caller decides on, where they say one."""
+def _expected(headers: Mapping[str, str], pk: str) -> Expected:
+    """The version of the aggregate that the caller decides on, where they say one."""
     if "if-match" not in headers and "if-none-match" not in headers:
         return Expected(VERSION_LATEST, conditional=False)
-    return Expected.of(headers, None)
+    return dataclasses.replace(Expected.of(headers, None), pk=pk)
 
 
 def _check_there(endpoint: EventEndpoint, aggregate_id: str) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime.entry.operator.cursors import cursor_fields
 from runtime.entry.operator.events.handlers import live_generation
 from runtime.entry.operator.events.pages import page_of
-from runtime.entry.operator.events.stored import key_of, not_found
+from runtime.entry.operator.events.stored import IN_WHAT_IS_STORED, key_of, not_found
 from runtime.entry.operator.sizes import fitting
-from runtime.errors import CqrsError, FieldProblem, InvalidInputError
+from runtime.errors import AggregateErasedError, CqrsError, FieldProblem, InvalidInputError
 from runtime.event_store.feed.cursors import CursorKey, StoreCursors
 from runtime.event_store.loaded import Loaded
 from runtime.model.json_text import dumps
@@ -199,6 +199,10 @@ def _raw(module: EventModule, key: Key) -> dict[str, Any]:
         return {"state": None, "problem": f"no aggregate of the domain has the stream {key.stream!r}"}
     try:
         loaded = module.domain[aggregate].get_aggregate(key.aggregate_id, tenant=key.tenant)
-    except CqrsError as error:
+    except (*IN_WHAT_IS_STORED, AggregateErasedError) as error:
         return {"state": None, "problem": str(error)}
+    except CqrsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the fold raises, whose text may quote the event
+        return {"state": None, "problem": f"the fold raised {type(error).__name__}: mend the fold"}
     return {"state": json.loads(dumps(loaded.state)), "problem": None}

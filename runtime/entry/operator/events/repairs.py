@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["drop", "redrive", "skip"]
 
+_GENERATION: Final = re.compile(r"[1-9][0-9]{0,9}")
 #: How long a drop has the turn at most.
 _SECONDS: Final = 10.0
 
@@ -88,7 +90,7 @@ def _parts(name: str) -> tuple[str, int | None]:
     handler, separator, generation = name.rpartition("@")
     if not separator:
         return name, None
-    if not generation.isdecimal() or not handler:
+    if not _GENERATION.fullmatch(generation) or not handler:
         message = f"must be a handler's name, or with a generation such as posts-model@2, got {name!r}"
         raise InvalidInputError([FieldProblem("handler", message)])
     return handler, int(generation)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime.entry.operator.events.pages import page_of
 from runtime.entry.operator.sizes import fitting
-from runtime.errors import CqrsError, FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.errors import (
+    CorruptRowError,
+    FieldProblem,
+    InvalidInputError,
+    ItemNotFoundError,
+    NewerSchemaError,
+    UpcastError,
+)
 from runtime.event_store.address import Key
+from runtime.model.keys import lower_case_tenant
 from runtime.store.codec import isoformat
 
 if TYPE_CHECKING:
@@ -17,7 +25,10 @@ if TYPE_CHECKING:
     from runtime.event_store.commit import Commit
     from runtime.event_store.event_module import EventModule
 
-__all__ = ["list_aggregates", "list_events", "show_event"]
+__all__ = ["IN_WHAT_IS_STORED", "list_aggregates", "list_events", "show_event"]
+
+IN_WHAT_IS_STORED: Final = (CorruptRowError, NewerSchemaError, UpcastError)
+"""Errors that say what is wrong with what is stored. Any other, as that of a busy store, says nothing."""
 
 
 def list_aggregates(module: EventModule, arguments: Arguments) -> dict[str, Any]:
@@ -26,6 +37,7 @@ def list_aggregates(module: EventModule, arguments: Arguments) -> dict[str, Any]
     One call, and one more for the last aggregate of a page, which may go on behind it.
     """
     tenant = arguments.optional_text("tenant")
+    tenant = None if tenant is None else lower_case_tenant(tenant)
     page = page_of(module, arguments)
     found = {commit.key: commit for commit in page.commits}
     if found and page.token is not None:
@@ -85,8 +97,9 @@ def show_event(module: EventModule, arguments: Arguments) -> dict[str, Any]:
 
 
 def key_of(arguments: Arguments) -> Key:
-    """The aggregate that ``pk`` names: ``stream#id#tenant``."""
-    return Key.of_pk(arguments.text("pk"))
+    """The aggregate that ``pk`` names, ``stream#id#tenant``, with the tenant as it is stored."""
+    key = Key.of_pk(arguments.text("pk"))
+    return key._replace(tenant=lower_case_tenant(key.tenant))
 
 
 def not_found() -> ItemNotFoundError:
@@ -117,6 +130,6 @@ def _problem(module: EventModule, commit: Commit, version: int) -> str | None:
         return None
     try:
         aggregate.types.read(commit.events[version - commit.first], commit.key, version)
-    except CqrsError as error:
+    except IN_WHAT_IS_STORED as error:
         return str(error)
     return None

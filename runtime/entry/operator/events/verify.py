@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.entry.operator.events.pages import page_of
-from runtime.entry.operator.events.stored import key_of, not_found, unknown_stream
+from runtime.entry.operator.events.stored import IN_WHAT_IS_STORED, key_of, not_found, unknown_stream
 from runtime.entry.operator.sizes import fitting
-from runtime.errors import CqrsError
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
@@ -75,10 +74,10 @@ class _Found:
             for commit in module.domain.provider.read(key):
                 self.commits += 1
                 self._take(fold, commit)
-        except CqrsError as error:  # commits are missing, or an event is not read
+        except IN_WHAT_IS_STORED as error:  # commits are missing, or an event is not read
             self._note(key, fold.version + 1, error, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever the fold raises, whose text may quote the event
-            self._note(key, fold.version + 1, error, "the fold raised it: mend the fold")
+        except _FoldError as error:
+            self._note(key, fold.version + 1, error.raised, "the fold raised it: mend the fold")
         self.aggregates += 1
         self.erased += fold.is_erased
         return self.commits > before or bool(self.problems)
@@ -99,6 +98,14 @@ class _Found:
         self.problems.append({"pk": key.pk, "version": version, "kind": kind, "problem": problem})
 
 
+class _FoldError(Exception):
+    """Whatever a fold has raised, whose text may quote the event."""
+
+    def __init__(self, raised: Exception) -> None:
+        super().__init__()
+        self.raised = raised
+
+
 @dataclass(slots=True)
 class _Fold:
     """An aggregate on the way through its commits, by today's code."""
@@ -112,7 +119,10 @@ class _Fold:
         """Fold the events of a commit."""
         for version, stored in enumerate(commit.events, commit.first):
             event = self.aggregate.types.read(stored, commit.key, version)
-            self.state = self.aggregate.next_state(self.state, event, meta_in(commit, version))
+            try:
+                self.state = self.aggregate.next_state(self.state, event, meta_in(commit, version))
+            except Exception as error:
+                raise _FoldError(error) from error
             self.version = version
 
     def has_stamp_of(self, commit: Commit) -> bool:
