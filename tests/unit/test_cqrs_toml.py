@@ -193,7 +193,7 @@ def test_a_module_of_events_has_keys_of_its_own(tmp_path: Path) -> None:
         ),
         (
             '[modules.blog]\nkind = "events"\ndata_sync = true',
-            "'data_sync' is no key; there is kind, handlers, pull_index, aggregates_index, module, routes",
+            "[modules.blog] 'data_sync' is no key; there is kind, handlers, pull_index, aggregates_index,",
         ),
         ("[modules.blog]\nhandlers = true", "[modules.blog] 'handlers' is no key; there is kind, processing"),
         (
