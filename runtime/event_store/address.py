@@ -55,17 +55,10 @@ class Key(NamedTuple):
         Raises:
             InvalidInputError: The id or the tenant is no text, empty or too long, or the tenant has a ``#``.
         """
-        problems = [
-            FieldProblem(name, f"must be text and not empty, got {value!r}")
-            for name, value in (("aggregate_id", aggregate_id), ("tenant", tenant))
-            if not isinstance(value, str) or not value
-        ]
-        if isinstance(tenant, str) and KEY_SEPARATOR in tenant:
-            problems.append(FieldProblem("tenant", f"must have no {KEY_SEPARATOR} in it, got {tenant!r}"))
-        if problems:
-            raise InvalidInputError(problems)
-        assert isinstance(aggregate_id, str)  # noqa: S101 - checked above
-        assert isinstance(tenant, str)  # noqa: S101
+        if not (isinstance(aggregate_id, str) and isinstance(tenant, str)) or (
+            not aggregate_id or not tenant or KEY_SEPARATOR in tenant
+        ):
+            raise InvalidInputError(_problems(aggregate_id, tenant))
         key = cls(stream, aggregate_id, lower_case_tenant(tenant))
         try:
             check_new_key(key.pk, "0")
@@ -74,6 +67,17 @@ class Key(NamedTuple):
                 [FieldProblem("aggregate_id", problem.message) for problem in error.problems]
             ) from None
         return key
+
+
+def _problems(aggregate_id: object, tenant: object) -> list[FieldProblem]:
+    problems = [
+        FieldProblem(name, f"must be text and not empty, got {value!r}")
+        for name, value in (("aggregate_id", aggregate_id), ("tenant", tenant))
+        if not isinstance(value, str) or not value
+    ]
+    if isinstance(tenant, str) and KEY_SEPARATOR in tenant:
+        problems.append(FieldProblem("tenant", f"must have no {KEY_SEPARATOR} in it, got {tenant!r}"))
+    return problems
 
 
 def check_stream_name(stream: object) -> str:

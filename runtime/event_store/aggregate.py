@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.address import check_stream_name
 from runtime.event_store.event_types import EventTypes
+from runtime.event_store.json_form import json_form
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from runtime.event_store.recorded import EventMeta
 
 __all__ = ["Aggregate", "Change", "Persist", "Upcaster", "create_aggregate"]
@@ -135,6 +138,7 @@ class Aggregate(Generic[EventT, StateT]):
 
         Raises:
             ValueError: It cannot be kept: it has no JSON form, or would be read again as something else.
+            ConfigurationError: Its class has no JSON form at all.
         """
         text = self._state_type.dump_json(state, by_alias=True, warnings="error")
         if self._state_type.validate_json(text) != state:
@@ -147,17 +151,20 @@ class Aggregate(Generic[EventT, StateT]):
 
         Raises:
             ValueError: Today's class does not accept it.
+            ConfigurationError: The class has no JSON form.
         """
+        validate = self._state_type.validate_json
         try:
-            return self._state_type.validate_json(to_json(kept))
-        except ValidationError as error:
-            msg = f"a kept state of {self.stream!r} is not accepted any more ({error.error_count()} problems)"
+            return validate(to_json(kept))
+        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+            msg = f"a kept state of {self.stream!r} is not accepted any more ({type(error).__name__})"
             raise ValueError(msg) from None
 
     @cached_property
     def _state_type(self) -> TypeAdapter[StateT]:
         given = None if self.persist is None else self.persist.state
-        return TypeAdapter(type(self.create()) if given is None else given)
+        kind = type(self.create()) if given is None else given
+        return json_form(kind, f"the state of {self.stream!r}")
 
 
 def _is_record(value: object) -> bool:
@@ -192,7 +199,7 @@ def create_aggregate(
 
     Raises:
         ConfigurationError: Two events have one name, something is no event, the stream cannot be called
-            that, or an upcaster is for an event that the aggregate has not.
+            that, or an upcaster is no function, or for an event that the aggregate has not.
     """
     try:
         check_stream_name(stream)
@@ -202,4 +209,4 @@ def create_aggregate(
         if not callable(function):
             msg = f"{name} of the aggregate {stream!r} must be a function, got {type(function).__name__}"
             raise ConfigurationError(msg)
-    return Aggregate(stream, EventTypes(stream, events, dict(upcasters or {})), create, fold, persist)
+    return Aggregate(stream, EventTypes(stream, events, upcasters or {}), create, fold, persist)

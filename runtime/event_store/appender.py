@@ -57,11 +57,12 @@ class Appender(Generic[EventT, StateT]):
         return self._states.handed_out(loaded)
 
     def appendable(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
-        """What an append goes on: ``loaded``, or what is stored where it was made by hand.
+        """What an append goes on: ``loaded``, or what is stored where the provider has not told it.
 
         Raises:
             InvalidInputError: It is of the past or of another kind of aggregate, or was never read.
-            VersionError: It was made by hand, and is not what is stored; `GapError` where it is beyond that.
+            VersionError: It was made by hand, or is another provider's, and is not what is stored; `GapError`
+                where it is beyond that.
             ForbiddenError: The caller may not write there.
         """
         check_current("loaded", loaded)
@@ -69,7 +70,7 @@ class Appender(Generic[EventT, StateT]):
             message = f"must be an aggregate of {self._aggregate.stream!r}, got {loaded.key.pk}"
             raise InvalidInputError([FieldProblem("loaded", message)])
         check_access(loaded.key, write=True)
-        if loaded.is_proof:
+        if loaded.is_proof_for(self._context.provider):
             return loaded
         stored = self._states.load(loaded.key)
         self.check_expected(loaded.version, stored)

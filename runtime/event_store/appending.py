@@ -15,7 +15,7 @@ from runtime.errors import (
     VersionError,
 )
 from runtime.event_store.commit import Commit, new_append_id
-from runtime.event_store.loaded import Loaded
+from runtime.event_store.loaded import Loaded, go_on_proof_of
 from runtime.event_store.metadata import event_meta, gathered, meta_in
 from runtime.event_store.recorded import RecordedEvent
 from runtime.log import logger
@@ -99,8 +99,8 @@ def prepared(
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
     )
-    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True)
-    return Prepared(commit, after)
+    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
+    return Prepared(commit, go_on_proof_of(loaded, after))
 
 
 def _kept(

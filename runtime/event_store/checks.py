@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
+from runtime.event_store.address import Key
 from runtime.event_store.loaded import Loaded
 from runtime.event_store.rehydrate import last_version
 from runtime.event_store.tenants import check_access
@@ -12,7 +13,6 @@ from runtime.event_store.tenants import check_access
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runtime.event_store.address import Key
     from runtime.event_store.provider import Provider
 
 __all__ = ["check_current", "check_version", "guarded_versions"]
@@ -33,7 +33,8 @@ def check_current(field: str, loaded: object) -> None:
     """Refuse what was not read as it is now.
 
     Raises:
-        InvalidInputError: It is no `Loaded`, or one of the past.
+        InvalidInputError: It is no `Loaded`, or one of the past; or it was made by hand, with a key or a
+            version that none has.
     """
     if not isinstance(loaded, Loaded):
         message = f"must be what get_aggregate, append or a command returned, got {type(loaded).__name__}"
@@ -44,6 +45,12 @@ def check_current(field: str, loaded: object) -> None:
             "at_time, or is what a repeated command once made; read it again, as it is now"
         )
         raise InvalidInputError([FieldProblem(field, message)])
+    check_version(f"{field}.version", loaded.version)
+    key = loaded.key
+    # Under another spelling of its tenant there would be another aggregate, which nobody finds again.
+    if not isinstance(key, Key) or Key.checked(*key) != key:
+        message = f"must have a Key with its tenant in lower case, got {key!r}"
+        raise InvalidInputError([FieldProblem(f"{field}.key", message)])
 
 
 def guarded_versions(
@@ -52,20 +59,21 @@ def guarded_versions(
     """The versions that guarded aggregates must still have, without those that are appended to.
 
     Args:
-        provider: Where they are: what was made by hand is compared with what is stored.
+        provider: Where they are: what it has not told itself is compared with what is stored.
         guards: The aggregates, as they were read.
         appended: What the append goes on: it proves by itself that these have not moved.
 
     Raises:
         InvalidInputError: One is of the past, or given at two versions.
-        VersionError: One was made by hand, and is not what is stored; `GapError` where it is beyond that.
+        VersionError: One was made by hand, or is another provider's, and is not what is stored; `GapError`
+            where it is beyond that.
         ForbiddenError: The caller may not read it.
     """
     versions = dict(appended)
     for guard in guards:
         check_current("guards", guard)
         check_access(guard.key, write=False)
-        if not guard.is_proof:
+        if not guard.is_proof_for(provider):
             _check_told(guard, last_version(provider, guard.key))
         if versions.setdefault(guard.key, guard.version) != guard.version:
             message = f"{guard.key.pk} is given at two versions, {versions[guard.key]} and {guard.version}"

@@ -43,8 +43,15 @@ def fingerprint(command_id: str, kind: str, content: Any) -> str:  # noqa: ANN40
         command_id: The id.
         kind: What is done: the name of the command's class.
         content: What the command says.
+
+    Raises:
+        InvalidInputError: It holds itself, so what it says has no end.
     """
-    text = json.dumps([kind, plain(content)], separators=(",", ":"))
+    try:
+        text = json.dumps([kind, plain(content)], separators=(",", ":"))
+    except RecursionError:
+        message = "holds itself, or is nested too deep, so it can have no command id"
+        raise InvalidInputError([FieldProblem("command", message)]) from None
     return hmac.new(command_id.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
 

@@ -27,7 +27,7 @@ __all__ = ["COMMAND_PREFIX", "command_in", "command_place_key", "command_put", "
 
 COMMAND_PREFIX: Final = "command#"
 _SECONDS_KEPT: Final = 24 * 60 * 60
-_MAX_ID: Final = 2048
+_MAX_ID: Final = 2300  # a reaction's has a handler, a partition key and a version in it
 _DIGITS: Final = 32
 
 

@@ -280,8 +280,9 @@ def create_commands(
         repository: The aggregates: ``domain[user]``.
         retry: How often a command is decided when others are faster. Default: once.
         guard_reads: Whether the aggregates that a handler reads through the domain are checked, in the
-            append's own transaction, not to have moved: at most 99, at two write units each. A handler that
-            reads no others pays nothing. False admits write skew: two commands that each read what the other
+            append's own transaction, not to have moved: at most 99, at two write units each. What a thread
+            reads that a handler starts is seen in a copy of its context alone. A handler that reads no
+            others pays nothing. False admits write skew: two commands that each read what the other
             one changes may both succeed.
 
     Raises:

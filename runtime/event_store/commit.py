@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandRecord", "Commit", "Notice", "StoredEvent", "new_append_id"]
 
-_APPEND_ID_BYTES = 12
+_APPEND_ID_BYTES = 12  # a multiple of three: nothing is padded
 
 
 def new_append_id() -> str:
@@ -23,7 +24,7 @@ def new_append_id() -> str:
     It is only ever compared with that of a rival for the same version, and each character is paid for
     whenever the commit is read.
     """
-    return secrets.token_urlsafe(_APPEND_ID_BYTES)
+    return urlsafe_b64encode(os.urandom(_APPEND_ID_BYTES)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,27 @@ class StoredEvent:
         type: The name that it is stored under.
         body: What it says, as JSON values.
         schema: How many upcasters its type had when it was appended.
+        text: The body as JSON text, where it is at hand; a copy with another body has none.
     """
 
     type: str
     body: Mapping[str, Any]
     schema: int = 0
+    text: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of_text(cls, type: str, body: Mapping[str, Any], schema: int, text: str) -> StoredEvent:  # noqa: A002 - as the attribute
+        """An event whose body is at hand as JSON text, too: who needs that does not write it anew.
+
+        Args:
+            type: The name that it is stored under.
+            body: What it says.
+            schema: How many upcasters its type had.
+            text: The body as JSON, as short as can be: `from_json` makes ``body`` of it.
+        """
+        found = cls(type, body, schema)
+        object.__setattr__(found, "text", text)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +94,7 @@ class Commit:
     @property
     def last(self) -> int:
         """Version of the last event."""
-        return self.first + max(len(self.events), 1) - 1
+        return self.first + (len(self.events) or 1) - 1
 
     @property
     def types(self) -> tuple[str, ...]:

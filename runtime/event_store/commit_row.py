@@ -20,16 +20,18 @@ can say.
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NoReturn
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+
+from pydantic_core import from_json
 
 from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
 from runtime.event_store.commit import Commit
-from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text
+from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text, metadata_json
 from runtime.model.keys import KEY_SEPARATOR
 from runtime.store.codec import opened, sealed
 from runtime.store.item_size import item_size
@@ -37,7 +39,7 @@ from runtime.store.item_size import item_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.store.values import Row
+    from runtime.store.values import Row, Value
 
 __all__ = [
     "BEHIND_COMMITS",
@@ -103,52 +105,85 @@ def commit_row(
         InvalidInputError: The commit cannot be stored; the message names the field.
     """
     check_commit(commit)
+    row = _columns_besides(commit, more or {})
+    if commit.closes:
+        return row | {_CLOSES: True}
+    row["types"] = _types(frozenset([event.type for event in commit.events]))
+    text = events_json(commit.events)
+    if commit.fold is None:
+        whole = row | {EVENTS: text}
+        if item_size(whole) <= min(limit, _WRITE_UNIT):
+            return whole  # most rows: nothing can be saved
+    size = item_size(row)
+    state = _NO_STATE
+    if commit.fold is not None:
+        state = _part({"state": json_text(commit.state, "state"), "fold": commit.fold})
+    forms = _forms(text, size + state.size)
+    events = _cheapest(forms, size)
+    if size + events.size > limit:
+        events = _part({EVENTS: off_load(text)})
+        forms = (events,)
+        if size + events.size > limit:
+            message = (
+                f"takes {size} bytes besides the events, and {limit} fit; shorten it, or append fewer types"
+            )
+            raise InvalidInputError([FieldProblem("metadata", message)])
+    if state is not _NO_STATE:
+        # Whatever fits into the unit that the events have begun costs nothing.
+        paid = limit if commit.must_keep_state else _units(size + events.size) * _WRITE_UNIT
+        with_state = _cheapest(forms, size + state.size)
+        if size + state.size + with_state.size <= min(paid, limit):
+            return row | with_state.columns | state.columns
+    return row | events.columns
+
+
+def _columns_besides(commit: Commit, more: Mapping[str, str]) -> Row:
+    """The columns of a commit's row besides its events and its state."""
     row: Row = {
         "pk": commit.key.pk,
         "sk": place_key(commit.first),
         LAST: commit.last,
         "at": time_text(commit.at),
         "append": commit.append_id,
-        **(more or {}),
+        **more,
     }
     if commit.user_id is not None:
         row["by"] = commit.user_id
     if commit.metadata:
-        row["meta"] = json_text(dict(commit.metadata), "metadata")
-    if commit.closes:
-        return row | {_CLOSES: True}
-    row["types"] = sealed(set(commit.types), path="types")
-    size = item_size(row)
-    text = events_json(commit.events)
-    state: Row = {}
-    if commit.fold is not None:
-        state = {"state": json_text(commit.state, "state"), "fold": commit.fold}
-    forms = _forms(text, size + item_size(state))
-    events = min(forms, key=lambda form: _units(size + item_size(form)))  # the first of equal ones: text
-    if size + item_size(events) > limit:
-        events = {EVENTS: off_load(text)}
-        forms = [events]
-        if size + item_size(events) > limit:
-            message = (
-                f"takes {size} bytes besides the events, and {limit} fit; shorten it, or append fewer types"
-            )
-            raise InvalidInputError([FieldProblem("metadata", message)])
-    if state:
-        # Whatever fits into the unit that the events have begun costs nothing.
-        paid = limit if commit.must_keep_state else _units(size + item_size(events)) * _WRITE_UNIT
-        size += item_size(state)
-        with_state = min(forms, key=lambda form: _units(size + item_size(form)))
-        if size + item_size(with_state) <= min(paid, limit):
-            return row | with_state | state
-    return row | events
+        row["meta"] = metadata_json(commit.metadata)
+    return row
 
 
-def _forms(text: str, others: int) -> list[Row]:
+class _Part(NamedTuple):
+    """Columns of a row, and the bytes that they take."""
+
+    columns: Row
+    size: int
+
+
+_NO_STATE: Final = _Part({}, 0)
+
+
+def _part(columns: Row) -> _Part:
+    return _Part(columns, item_size(columns))
+
+
+def _forms(text: str, others: int) -> tuple[_Part, ...]:
     """How events may stand in a row: as text, and deflated where that may save a write unit."""
-    plain: Row = {EVENTS: text}
-    if _units(others + item_size(plain)) == 1:
-        return [plain]
-    return [plain, {_ZIPPED: sealed(zlib.compress(text.encode(), _LEVEL), path=EVENTS)}]
+    plain = _part({EVENTS: text})
+    if _units(others + plain.size) == 1:
+        return (plain,)
+    return plain, _part({_ZIPPED: sealed(zlib.compress(text.encode(), _LEVEL), path=EVENTS)})
+
+
+def _cheapest(forms: tuple[_Part, ...], others: int) -> _Part:
+    """The form that takes the fewest write units; the first of equal ones: text."""
+    return forms[0] if len(forms) == 1 else min(forms, key=lambda form: _units(others + form.size))
+
+
+@lru_cache(maxsize=1000)  # a program has few types, and appends the same ones together
+def _types(names: frozenset[str]) -> Value:
+    return sealed(names, path="types")
 
 
 def commit_in(row: Row, text: str | None = None) -> Commit:
@@ -180,9 +215,11 @@ def _commit(row: Row, text: str | None) -> Commit:
     if not _SORT_KEY.fullmatch(sk):
         msg = "its sort key is no version in ten digits"
         raise ValueError(msg)
-    closes = is_closing(row)
-    events = () if closes else events_of(events_text(row) if text is None else text)
-    state = row.get("state")
+    closes = _CLOSES in row
+    if text is None and not closes:
+        text = events_text(row)
+    events = () if text is None or closes else events_of(text)
+    meta, state = row.get("meta"), row.get("state")
     found = Commit(
         key=Key.of_pk(row["pk"]),
         first=int(sk),
@@ -190,8 +227,8 @@ def _commit(row: Row, text: str | None) -> Commit:
         append_id=row.get("append", ""),
         at=datetime.fromisoformat(row["at"]),
         user_id=row.get("by"),
-        metadata=json.loads(row["meta"]) if "meta" in row else {},
-        state=None if state is None else json.loads(state),
+        metadata={} if meta is None else from_json(meta),
+        state=None if state is None else from_json(state),
         fold=row.get("fold"),
         is_erased=ERASED_AT in row,
         closes=closes,
@@ -238,7 +275,8 @@ def time_text(moment: datetime) -> str:
     >>> time_text(datetime(2026, 1, 2, 3, 4, 5, 6789, UTC))
     '2026-01-02T03:04:05.006789Z'
     """
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{utc.isoformat(timespec='microseconds')[: -len('+00:00')]}Z"
 
 
 def _units(size: int) -> int:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable
 
 __all__ = ["Event", "HasEventType", "event_type", "name_of"]
@@ -28,7 +29,8 @@ class Event(BaseModel):
         ...     name: str
 
     Args (of the class statement):
-        type: The name. Default: that of the class.
+        type: The name. Default: that of the class; of a generic event, ``Changed[int]``, the name of
+            ``Changed`` with ``[int]`` behind it.
         aliases: Names that it was stored under before.
     """
 
@@ -44,8 +46,14 @@ class Event(BaseModel):
         **kwargs: Any,  # noqa: ANN401 - pydantic's own
     ) -> None:
         super().__init_subclass__(**kwargs)
+        _, is_parametrized, parameters = cls.__name__.partition("[")
+        if type is None and is_parametrized:
+            # Pydantic makes the class of `Changed[int]`: its name goes by the one that Changed was given.
+            base: builtins.type[Event] = cls.__mro__[1]
+            type = f"{base.event_type}[{parameters}"  # noqa: A001
+            aliases = tuple(f"{alias}[{parameters}" for alias in base.event_aliases)
         cls.event_type = cls.__name__ if type is None else type
-        cls.event_aliases = tuple(aliases)
+        cls.event_aliases = _names(cls, aliases)
 
 
 @runtime_checkable
@@ -70,7 +78,7 @@ def event_type(name: str, *, aliases: tuple[str, ...] = ()) -> Callable[[type[Cl
         aliases: Names that it was stored under before.
 
     Raises:
-        ConfigurationError: What it decorates is no dataclass.
+        ConfigurationError: What it decorates is no dataclass, or the aliases are no names.
     """
 
     def mark(cls: type[ClassT]) -> type[ClassT]:
@@ -78,10 +86,18 @@ def event_type(name: str, *, aliases: tuple[str, ...] = ()) -> Callable[[type[Cl
             msg = f"@event_type({name!r}) must stand above @dataclass, and {cls.__name__} is no dataclass yet"
             raise ConfigurationError(msg)
         cls.event_type = name  # type: ignore[attr-defined]
-        cls.event_aliases = tuple(aliases)  # type: ignore[attr-defined]
+        cls.event_aliases = _names(cls, aliases)  # type: ignore[attr-defined]
         return cls
 
     return mark
+
+
+def _names(cls: type, aliases: object) -> tuple[str, ...]:
+    """Aliases, if they are names; a single text would be as many as it has letters."""
+    if isinstance(aliases, tuple | list) and all(isinstance(name, str) and name for name in aliases):
+        return tuple(aliases)
+    msg = f"aliases of {cls.__name__} must be names that are not empty, such as ('old',), got {aliases!r}"
+    raise ConfigurationError(msg)
 
 
 def name_of(event: type | object) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
 from runtime.event_store.commit import StoredEvent
 from runtime.event_store.event import HasEventType, name_of
+from runtime.event_store.json_form import json_form
 from runtime.event_store.upcasting import upcast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable
+
+    from pydantic import TypeAdapter
 
     from runtime.event_store.address import Key
 
@@ -44,9 +48,10 @@ class EventTypes:
         upcasters: Mapping[str, Sequence[Callable[[dict[str, Any]], dict[str, Any]]]],
     ) -> None:
         self._stream = stream
+        _check_upcasters(stream, upcasters)
         self._types: dict[str, _EventType] = {}
         self._of_class: dict[type[Any], _EventType] = {}
-        for cls in classes:
+        for cls in _listed(stream, classes):
             self._add(cls, upcasters)
         if not self._of_class:
             msg = f"the aggregate {stream!r} has no events; list their classes in events=[...]"
@@ -65,7 +70,13 @@ class EventTypes:
             )
             raise ConfigurationError(msg)
         name = name_of(cls)
-        # What is inherited is another class's name: two classes would be stored alike.
+        if "event_type" not in vars(cls):
+            other = next(base.__name__ for base in cls.__mro__ if "event_type" in vars(base))
+            msg = (
+                f"the aggregate {self._stream!r} lists {cls.__name__}, which has the name {name!r} from "
+                f'{other}: put @event_type("...") above it, so that it has one of its own'
+            )
+            raise ConfigurationError(msg)
         if len(name) > _MAX_NAME or cls in self._of_class:
             msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice, or its name is too long"
             raise ConfigurationError(msg)
@@ -102,6 +113,7 @@ class EventTypes:
         Raises:
             InvalidInputError: It is an event of another aggregate, cannot be stored, or would not be read
                 again as what it is.
+            ConfigurationError: Its class has no JSON form.
         """
         found = self._of_class.get(type(event))
         if found is None:
@@ -110,17 +122,25 @@ class EventTypes:
                 f"({', '.join(cls.__name__ for cls in self._of_class)}), got {type(event).__name__}"
             )
             raise InvalidInputError([FieldProblem("events", message)])
+        write, validate = found.to_json, found.validate_json
         try:
-            text = found.written(event)
-            again = found.validate_json(text)
+            text = write(event, by_alias=True, warnings="error")
+            again = validate(text)
         except PydanticSerializationError as error:
             raise InvalidInputError(_unwritable(f"events.{found.name}", error)) from None
         except ValidationError as error:
             raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
+        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+            message = f"cannot be read again ({type(error).__name__})"
+            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
         if again != event:
             message = "would be read again as something else; give its fields types that say what they hold"
             raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
-        return StoredEvent(found.name, from_json(text), len(found.upcasters)), again
+        body, schema = from_json(text), found.schema
+        if b"NaN" in text or b"Infinity" in text:
+            # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
+            return StoredEvent(found.name, body, schema), again
+        return StoredEvent.of_text(found.name, body, schema, text.decode()), again
 
     def read(self, stored: StoredEvent, key: Key, version: int) -> Any:  # noqa: ANN401 - one of the classes
         """The event in what is stored.
@@ -128,6 +148,7 @@ class EventTypes:
         Raises:
             UnreadableEventError: Nothing in this code reads it: its name is unknown, its schema is newer, an
                 upcaster failed, or the class does not accept it.
+            ConfigurationError: The class has no JSON form.
         """
         found = self._types.get(stored.type)
         if found is None:
@@ -137,18 +158,22 @@ class EventTypes:
                 "that it became"
             )
             raise UnreadableEventError(msg)
-        body = stored.body
-        if stored.schema != len(found.upcasters):
-            body = upcast(stored, found.name, found.upcasters, _where(key, version))
+        text: str | bytes | None = stored.text
+        if stored.schema != found.schema:
+            text = to_json(upcast(stored, found.name, found.upcasters, _where(key, version)))
+        validate = found.validate_json
         try:
-            return found.validate_json(to_json(body))
+            return validate(to_json(stored.body) if text is None else text)
         except ValidationError as error:
-            problems = "; ".join(f"{p.field}: {p.message}" for p in _problems(found.name, error))
-            msg = (
-                f"{_where(key, version)} ({stored.type}) is not accepted by {found.cls.__name__}: "
-                f"{problems}; add an upcaster"
-            )
-            raise UnreadableEventError(msg) from None
+            problems = _kinds(found.name, error)
+        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+            problems = f"{found.name}: {type(error).__name__}"
+        # Not chained: what a class says may quote the event.
+        msg = (
+            f"{_where(key, version)} ({stored.type}) is not accepted by {found.cls.__name__}: {problems}; "
+            "add an upcaster"
+        )
+        raise UnreadableEventError(msg)
 
 
 class _EventType:
@@ -158,23 +183,48 @@ class _EventType:
         self.cls = cls
         self.name = name
         self.upcasters = upcasters
+        self.schema = len(upcasters)
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
         """Made when the first one is read or written: a function may have many and use few."""
-        return TypeAdapter(self.cls)
+        return json_form(self.cls, f"the event {self.cls.__name__}")
 
     @cached_property
-    def validate_json(self) -> Callable[[bytes], Any]:
+    def validate_json(self) -> Callable[[str | bytes], Any]:
         """Makes the event of its JSON text."""
         return self._adapter.validator.validate_json
 
     @cached_property
-    def _to_json(self) -> Callable[..., bytes]:
+    def to_json(self) -> Callable[..., bytes]:
+        """Makes the JSON text of the event."""
         return self._adapter.serializer.to_json
 
-    def written(self, event: object) -> bytes:
-        return self._to_json(event, by_alias=True, warnings="error")
+
+def _check_upcasters(stream: str, upcasters: Any) -> None:  # noqa: ANN401 - whatever somebody has given
+    if not isinstance(upcasters, Mapping):
+        msg = (
+            f"upcasters of the aggregate {stream!r} must be a mapping of lists by the names of events, got "
+            f"{type(upcasters).__name__}"
+        )
+        raise ConfigurationError(msg)
+    for name, steps in upcasters.items():
+        if not isinstance(steps, Sequence) or not all(map(callable, steps)):
+            msg = (
+                f"upcasters of {name!r} of the aggregate {stream!r} must be a list of functions, got "
+                f"{steps!r}"
+            )
+            raise ConfigurationError(msg)
+
+
+def _listed(stream: str, classes: Any) -> Iterable[type[Any]]:  # noqa: ANN401 - as above
+    if isinstance(classes, type) or not isinstance(classes, Iterable):
+        msg = (
+            f"events of the aggregate {stream!r} must be a list of classes, [Created, Closed], got "
+            f"{classes!r}"
+        )
+        raise ConfigurationError(msg)
+    return classes
 
 
 def _where(key: Key, version: int) -> str:
@@ -192,3 +242,9 @@ def _problems(prefix: str, error: ValidationError) -> list[FieldProblem]:
     """What a model has to say, by field, and nothing of the values."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [FieldProblem(".".join((prefix, *map(str, one["loc"]))), one["msg"]) for one in found]
+
+
+def _kinds(prefix: str, error: ValidationError) -> str:
+    """What is wrong with a stored event, for logs: fields and kinds; texts, and keys within, may quote it."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join((prefix, *map(str, one['loc'][:1])))}: {one['type']}" for one in found)

@@ -238,7 +238,8 @@ class EventHandler:
             Whether the run has ended. A callback that stops its own handler gets False: its run goes on to
             its end.
         """
-        return self._poller.stop(timeout)
+        # The thread may wait for a run in which this is called, and so must not be waited for.
+        return self._poller.stop(0 if self._follower.pull.is_run_here() else timeout)
 
     def reset(self) -> None:
         """Forget the position in memory: the next run reads it again, and goes on there.
@@ -323,8 +324,8 @@ class EventHandler:
             tried again, a little later each time.
 
         Raises:
-            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile; or
-                this is a reaction.
+            BadRequestError: The generation was begun less than a minute ago; it was retired meanwhile;
+                ``resume_from`` is of another scan; or this is a reaction.
             InvalidInputError: An argument is out of range.
         """
         self._follower.refuse_reaction("rebuild")

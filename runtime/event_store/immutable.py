@@ -13,30 +13,50 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from runtime.errors import ConfigurationError
+
 __all__ = ["handed_out", "is_immutable"]
 
 ValueT = TypeVar("ValueT")
 
 #: A datetime is a date, a bool an int.
+_FREQUENT: Final = frozenset({str, int, float, bool, type(None)})
 _ATOMS: Final = (str, int, float, complex, bytes, type(None), date, time, timedelta, Decimal, UUID, Enum)
 
 
 def handed_out(value: ValueT) -> ValueT:
-    """A value that whoever gets it may change: itself where nobody can, otherwise a deep copy."""
-    return value if is_immutable(value) else copy.deepcopy(value)
+    """A value that whoever gets it may change: itself where nobody can, otherwise a deep copy.
+
+    Raises:
+        ConfigurationError: It cannot be copied.
+    """
+    if is_immutable(value):
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        msg = (
+            f"a state of the class {type(value).__name__} cannot be copied ({type(error).__name__}); use "
+            "values that can be, or such as never change"
+        )
+        raise ConfigurationError(msg) from error
 
 
 def is_immutable(value: object) -> bool:
     """Whether nothing in a value can be changed in place: atoms, and what is frozen through and through."""
     kind: Any = type(value)
-    if issubclass(kind, _ATOMS):
+    if kind in _FREQUENT or issubclass(kind, _ATOMS):
         return True
     if kind in (tuple, frozenset):
         return all(map(is_immutable, value))  # type: ignore[call-overload]
     names = _frozen_fields(kind)
     if names is None:
         return False
-    return all(is_immutable(getattr(value, name)) for name in names)
+    for name in names:
+        part = getattr(value, name)
+        if type(part) not in _FREQUENT and not is_immutable(part):
+            return False
+    return True
 
 
 @lru_cache(maxsize=1000)

@@ -43,13 +43,18 @@ class LargeEvents:
         # Without a bucket a row may have as much as DynamoDB takes.
         self.limit = MAX_ITEM_BYTES if bucket.name is None else min(limit, MAX_ITEM_BYTES)
 
+    @property
+    def has_bucket(self) -> bool:
+        """Whether there is anywhere to put them."""
+        return self._bucket.name is not None
+
     def off_load(self, key: Key, text: str) -> str:
         """Put events into the bucket, and return what stands for them in the row. One call.
 
         Raises:
             ConfigurationError: There is no bucket.
         """
-        if self._bucket.name is None:
+        if not self.has_bucket:
             msg = "the events of one append are too large for a row, and S3_BUCKET_NAME is not set"
             raise ConfigurationError(msg)
         content = text.encode()
@@ -60,7 +65,7 @@ class LargeEvents:
         """The events that are in the bucket, with one call; None where they are in the row.
 
         Raises:
-            CorruptRowError: The bucket has no such object.
+            CorruptRowError: The bucket has no such object, or it is damaged.
         """
         key = object_key_in(row.get(EVENTS))
         if key is None:
@@ -69,7 +74,11 @@ class LargeEvents:
         if found is None:
             msg = f"the events of {row['pk']} {row['sk']} are not in the bucket; restore {key}"
             raise CorruptRowError(msg)
-        return found[0].decode()
+        try:
+            return found[0].decode()
+        except UnicodeDecodeError:
+            msg = f"the events of {row['pk']} {row['sk']} are no text in the bucket; restore {key}"
+            raise CorruptRowError(msg) from None
 
     def delete_all(self, pk: str) -> int:
         """Delete all objects of an aggregate, referred to or not; how many there were."""
@@ -96,7 +105,7 @@ class LargeEvents:
         Raises:
             ConfigurationError: There is no bucket.
         """
-        if self._bucket.name is None:
+        if not self.has_bucket:
             msg = "S3_BUCKET_NAME is not set, so there are no large events to collect"
             raise ConfigurationError(msg)
         return collect_unreferenced(

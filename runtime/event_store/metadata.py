@@ -126,12 +126,19 @@ def meta_in(commit: Commit, version: int) -> EventMeta:
         commit: The commit.
         version: Number of the event; the commit has it.
     """
-    stored = commit.events[version - commit.first]
-    return event_meta(
-        commit.key,
+    stream, aggregate_id, tenant = commit.key
+    get = commit.metadata.get
+    # Not by way of `event_meta`: it is done for each event that is read.
+    return EventMeta(
+        stream,
+        aggregate_id,
         version,
-        stored.type,
-        at=commit.at,
-        user_id=commit.user_id,
-        metadata=commit.metadata,
+        tenant,
+        commit.at,
+        commit.events[version - commit.first].type,
+        commit.user_id,
+        get("correlation"),
+        get("causation"),
+        get("command"),
+        get("source"),
     )

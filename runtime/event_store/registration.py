@@ -114,6 +114,20 @@ class Registration:
             raise BadRequestError(msg)
         return self.building
 
+    def check_begun(self, name: str, segment: int, total_segments: int) -> None:
+        """Refuse to go on with a segment whose first page was not shown in the present scan.
+
+        Raises:
+            BadRequestError: A token of an earlier scan would leave out what is in front of it.
+        """
+        if total_segments != self.total_segments or segment not in self.segments:
+            generation = self.live if self.building is None else self.building
+            msg = (
+                f"{name}: no page of segment {segment} of {total_segments} was shown to generation "
+                f"{generation} before; begin without resume_from"
+            )
+            raise BadRequestError(msg)
+
     def scanned(self, segment: int, total_segments: int, page: Segment, *, is_first: bool) -> Registration:
         """Note a page of a scan. Another number of segments is another scan.
 

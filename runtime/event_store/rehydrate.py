@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runtime.errors import AggregateErasedError, CorruptStreamError
 from runtime.event_store.immutable import handed_out, is_immutable
-from runtime.event_store.loaded import Loaded
+from runtime.event_store.loaded import Loaded, go_on_proof_of, proven
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.provider import Provider
 
-__all__ = ["Rehydrator", "last_version"]
+__all__ = ["Rehydrator", "last_seen", "last_version"]
 
 EventT = TypeVar("EventT")
 StateT = TypeVar("StateT")
@@ -47,22 +47,39 @@ class Rehydrator(Generic[EventT, StateT]):
         """
         cache = self._context.cache
         if cache is None:
-            return self._load_after(key, None)
+            return self._load(key)
+        known = cache.get(key)
         try:
-            found = self._load_after(key, cache.get(key))
+            found = None if known is None else self._brought_up_to_date(known)
+            if found is None:
+                cache.drop(key)
+                found = self._load(key)
         except AggregateErasedError:
             cache.drop(key)  # what was erased stays nowhere
             raise
         cache.put(found)
         return found
 
-    def _load_after(self, key: Key, known: Loaded[StateT] | None) -> Loaded[StateT]:
-        provider = self._context.provider
-        if known is not None:
-            return self.follow(known, provider.read(key, after=known.version))
+    def _load(self, key: Key) -> Loaded[StateT]:
         if self._aggregate.persist is None:
-            return self.follow(self._unwritten(key), provider.read(key))
+            return self.follow(self._unwritten(key), self._context.provider.read(key))
         return self._from_kept(key, None)
+
+    def _brought_up_to_date(self, known: Loaded[StateT]) -> Loaded[StateT] | None:
+        """What is known and what is newer, with one call where that is one append at most.
+
+        Returns:
+            The aggregate; None where what is known is no beginning of what is stored, as after the table was
+            restored.
+        """
+        newer: list[Commit] = []
+        version = 0
+        for commit in self._context.provider.read_back(known.key, likely=2):
+            if commit.last <= known.version:
+                version = commit.last
+                break
+            newer.append(commit)
+        return self.follow(known, reversed(newer)) if version == known.version else None
 
     def load_at(self, key: Key, version: int) -> Loaded[StateT]:
         """An aggregate as it was, which nobody may append to.
@@ -77,7 +94,8 @@ class Rehydrator(Generic[EventT, StateT]):
             found = self.follow(self._unwritten(key), provider.read(key, until=version), until=version)
         else:
             found = self._from_kept(key, version)
-        return Loaded(key, found.version, found.state, is_past=True, persisted=found.persisted, is_proof=True)
+        past = Loaded(key, found.version, found.state, is_past=True, persisted=found.persisted)
+        return go_on_proof_of(found, past)
 
     def version_at(self, key: Key, time: datetime) -> int:
         """The version that an aggregate had come to at a time; 0 before its first event."""
@@ -114,27 +132,27 @@ class Rehydrator(Generic[EventT, StateT]):
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            for number, stored in enumerate(commit.events, commit.first):
-                if number <= version:
-                    continue
-                if until is not None and number > until:
-                    break
-                state = next_state(state, read(stored, key, number), meta_in(commit, number))
-                version = number
+            number = commit.first
+            for stored in commit.events:
+                if number > version:
+                    if until is not None and number > until:
+                        break
+                    state = next_state(state, read(stored, key, number), meta_in(commit, number))
+                    version = number
+                number += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
-        return Loaded(
-            key, version, state, persisted=loaded.persisted, commits_since_kept=since, is_proof=True
-        )
+        found = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
+        return go_on_proof_of(loaded, found)
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""
         own = loaded.folded
         if is_immutable(own):
             return loaded
-        return Loaded(
+        copied = Loaded(
             loaded.key,
             loaded.version,
             handed_out(own),
@@ -142,12 +160,13 @@ class Rehydrator(Generic[EventT, StateT]):
             loaded.persisted,
             loaded.commits_since_kept,
             _own=own,
-            is_proof=loaded.is_proof,
         )
+        return go_on_proof_of(loaded, copied)
 
     def _unwritten(self, key: Key) -> Loaded[StateT]:
         since = None if self._aggregate.persist is None else 0
-        return Loaded(key, 0, self._aggregate.create(), commits_since_kept=since, is_proof=True)
+        unwritten = Loaded(key, 0, self._aggregate.create(), commits_since_kept=since)
+        return proven(unwritten, self._context.provider)
 
     def _from_kept(self, key: Key, until: int | None) -> Loaded[StateT]:
         """Back to the newest kept state of today's fold, then forward from there."""
@@ -171,9 +190,8 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        return Loaded(
-            commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0, is_proof=True
-        )
+        kept = Loaded(commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0)
+        return proven(kept, self._context.provider)
 
 
 def last_version(provider: Provider, key: Key) -> int:
@@ -185,6 +203,21 @@ def last_version(provider: Provider, key: Key) -> int:
     for commit in provider.read_back(key, likely=1):
         _refuse_erased(commit)
         return commit.last
+    return 0
+
+
+def last_seen(provider: Provider, key: Key, version: int) -> int:
+    """The version to guard, where nothing was found behind ``version``: the last one.
+
+    Where something has come behind ``version`` since, that was not seen: then the version that it stands
+    behind, so that the guard fails.
+
+    Raises:
+        AggregateErasedError: It was erased.
+    """
+    for commit in provider.read_back(key, likely=1):
+        _refuse_erased(commit)
+        return commit.last if commit.last <= version else commit.first - 1
     return 0
 
 

@@ -6,16 +6,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from runtime import clock
-from runtime.errors import ConfigurationError, CorruptRowError, FieldProblem, InvalidInputError
+from runtime.errors import (
+    ConfigurationError,
+    CorruptRowError,
+    FieldProblem,
+    InvalidInputError,
+    VersionError,
+)
 from runtime.event_store.appender import Appender
 from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
 from runtime.event_store.checks import check_version, guarded_versions
 from runtime.event_store.command_ids import check_command_id, fingerprint
 from runtime.event_store.commit import Commit, new_append_id
-from runtime.event_store.guards import note_read
+from runtime.event_store.guards import current_decision, note_read
 from runtime.event_store.metadata import gathered
 from runtime.event_store.provider import AppendRefusedError, ListsAggregates
-from runtime.event_store.rehydrate import Rehydrator, last_version
+from runtime.event_store.rehydrate import Rehydrator, last_seen, last_version
 from runtime.event_store.tenants import key_of, tenant_of
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.aggregate import Aggregate
+    from runtime.event_store.commit import StoredEvent
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.loaded import Loaded
     from runtime.event_store.provider import Provider
@@ -84,11 +91,10 @@ class AggregateRepository(Generic[EventT, StateT]):
             loaded = self._states.load(key)
             note_read(self.context.provider, key, loaded.version)
             return self._states.handed_out(loaded)
-        loaded = self._states.load_at(key, self._past_version(key, at_version, at_time))
-        if at_version is not None and loaded.version < at_version:
-            message = f"must be at most {loaded.version}, which {key.pk} has come to, got {at_version}"
-            raise InvalidInputError([FieldProblem("at_version", message)])
-        return loaded
+        version = self._past_version(key, at_version, at_time)
+        if at_time is not None and at_time > clock.now():
+            note_read(self.context.provider, key, version)  # what comes until then belongs to it
+        return self._states.load_at(key, version)
 
     def events(
         self, aggregate_id: str, *, after: int = 0, until: int | None = None, tenant: str | None = None
@@ -149,16 +155,25 @@ class AggregateRepository(Generic[EventT, StateT]):
         """
         check_command_id(command_id)
         appender = self.appender
-        loaded = appender.appendable(loaded)
         what = as_events(events)
+        try:
+            loaded = appender.appendable(loaded)
+        except VersionError:
+            # A version that was told, which this very call may have passed when it was made before.
+            if command_id is None or not what:
+                raise
+            stored = [self.aggregate.types.stored(event)[0] for event in what]
+            done = appender.done_before(appender.load(loaded.key), command_id, _digest(command_id, stored))
+            if done is None:
+                raise
+            return done
         if not what:
             return loaded
         ready = prepared(self.aggregate, loaded, what, command_id=command_id, source=source)
         unmoved = guarded_versions(self.context.provider, guards, {loaded.key: loaded.version})
         record = None
         if command_id is not None:
-            said = [(stored.type, stored.body) for stored in ready.commit.events]
-            record = appender.record_of(ready, command_id, fingerprint(command_id, "append", said))
+            record = appender.record_of(ready, command_id, _digest(command_id, ready.commit.events))
         try:
             return appender.send(ready, unmoved, record)
         except AppendRefusedError as refused:
@@ -167,6 +182,48 @@ class AggregateRepository(Generic[EventT, StateT]):
                 if done is not None:
                     return done
             raise conflict(self.context, refused, {loaded.key: loaded.version, **unmoved}) from None
+
+    def erase(self, aggregate_id: str, *, tenant: str | None = None, source: str | None = None) -> int:
+        """Erase an aggregate for good: what was said goes, and who said it; its id is never used again.
+
+        Keys, versions and the names of the events stay. From the first write on nobody appends to it or loads
+        it. In DynamoDB it needs the right to update rows, ``grants.erase``, which no function of the stack
+        has; where events are in a bucket, ``grants.collect`` of that as well. Interrupted, it is called
+        again, and goes on. Handlers are told by `EventHandler.handle_erased`.
+
+        Args:
+            aggregate_id: Its id.
+            tenant: Whose it is.
+            source: Which code erases, for the row that closes it.
+
+        Returns:
+            How many appends were blanked by this call: 0 for an id that was never used, which stays unused.
+
+        Raises:
+            InvalidInputError: An argument cannot be used.
+            ForbiddenError: The caller may not write there.
+            ContentionError: Others appended to it all the time; nothing was erased.
+            StoreUnavailableError: The store is busy or out of reach; ``written`` says whether it was begun.
+        """
+        key = self.key_of(aggregate_id, tenant, write=True)
+        if not _is_used(self.context.provider, key):
+            return 0
+        user_id, metadata = gathered(source, None)
+        closing = Commit(
+            key=key,
+            first=1,
+            events=(),
+            append_id=new_append_id(),
+            at=clock.now(),
+            user_id=user_id,
+            metadata=metadata,
+            closes=True,
+        )
+        try:
+            return self.context.provider.erase(key, closing)
+        finally:
+            if self.context.cache is not None:
+                self.context.cache.drop(key)
 
     def ids(self, *, tenant: str | None = None) -> Iterator[str]:
         """Ids of the aggregates of a tenant, in no order to count on; those that were erased are left out.
@@ -191,51 +248,6 @@ class AggregateRepository(Generic[EventT, StateT]):
             raise ConfigurationError(msg)
         return _ids(provider, stream, whose)
 
-    def erase(self, aggregate_id: str, *, tenant: str | None = None) -> int:
-        """Blank everything that was ever said of an aggregate, for good, and tell handlers.
-
-        Bodies, kept states, users, metadata, large objects and records of commands go. Keys, versions and
-        names of events stay, and one more version closes it: nobody appends to it any more.
-        Handlers are told by `EventHandler.handle_erased`. Safe to repeat after a failure.
-
-        In DynamoDB it takes ``EventStoreTable.grants.erase``, which no function of a stack has; where events
-        are in a bucket, ``AttributesBucket.grants.collect`` as well.
-
-        Args:
-            aggregate_id: Its id.
-            tenant: Whose it is.
-
-        Returns:
-            How many appends were blanked: 0 for an id that was never used, which stays unused, and for an
-            aggregate that was erased before.
-
-        Raises:
-            InvalidInputError: An argument cannot be used.
-            ForbiddenError: The caller may not write there.
-            ContentionError: Others appended for as long as this call tried; nothing was erased.
-            StoreUnavailableError: The store is busy or out of reach.
-        """
-        key = self.key_of(aggregate_id, tenant, write=True)
-        provider, cache = self.context.provider, self.context.cache
-        if not _is_used(provider, key):
-            return 0
-        user_id, metadata = gathered(None, None)
-        closing = Commit(
-            key=key,
-            first=1,
-            events=(),
-            append_id=new_append_id(),
-            at=clock.now(),
-            user_id=user_id,
-            metadata=metadata,
-            closes=True,
-        )
-        try:
-            return provider.erase(key, closing)
-        finally:
-            if cache is not None:
-                cache.drop(key)
-
     def key_of(self, aggregate_id: str, tenant: str | None, *, write: bool) -> Key:
         """The key of an aggregate that a call names; see `tenants.key_of`."""
         return key_of(self.aggregate.stream, aggregate_id, tenant, self.context.default_tenant, write=write)
@@ -244,6 +256,11 @@ class AggregateRepository(Generic[EventT, StateT]):
         if at_time is None:
             assert at_version is not None  # noqa: S101 - one of them is given
             check_version("at_version", at_version)
+            # Also because the past of what is being erased may still be there.
+            last = last_version(self.context.provider, key)
+            if at_version > last:
+                message = f"must be at most {last}, which {key.pk} has come to, got {at_version}"
+                raise InvalidInputError([FieldProblem("at_version", message)])
             return at_version
         if at_version is not None:
             message = "cannot be given together with at_version"
@@ -261,10 +278,14 @@ class AggregateRepository(Generic[EventT, StateT]):
             for recorded in recorded_in(self.aggregate, commit, after=after, until=until):
                 version = recorded.meta.version
                 yield recorded
-        if until is None or version < until:
+        if current_decision() is not None and (until is None or version < until):
             # It was read to its end. Whoever stops earlier has seen what never changes.
             is_known = version > after or after == 0
-            note_read(provider, key, version if is_known else last_version(provider, key))
+            note_read(provider, key, version if is_known else last_seen(provider, key, after))
+
+
+def _digest(command_id: str, events: Sequence[StoredEvent]) -> str:
+    return fingerprint(command_id, "append", [(stored.type, stored.body) for stored in events])
 
 
 def _is_used(provider: Provider, key: Key) -> bool:

@@ -49,6 +49,7 @@ class Transaction:
         self._guards: list[Loaded[Any]] = []
         self._after: dict[Key, Loaded[Any]] | None = None
         self._is_open = False
+        self._was_entered = False
 
     def append(
         self,
@@ -112,10 +113,10 @@ class Transaction:
         return self._after.get(loaded.key, loaded)
 
     def __enter__(self) -> Self:
-        if self._is_open or self._after is not None:
+        if self._was_entered:  # also where its block has failed: what that was to append must stay away
             msg = "a transaction is for one with block; call domain.transaction() for each"
             raise ConfigurationError(msg)
-        self._is_open = True
+        self._is_open = self._was_entered = True
         return self
 
     def __exit__(

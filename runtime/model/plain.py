@@ -52,4 +52,6 @@ def _fields(value: Any) -> Mapping[Any, Any] | None:  # noqa: ANN401 - see `plai
         return {name: getattr(value, name) for name in value.model_fields_set}
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
+    if getattr(type(value), "__repr__", None) is object.__repr__:  # it tells where an object is, and not what
+        return getattr(value, "__dict__", None)
     return None

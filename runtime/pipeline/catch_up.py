@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from runtime.pipeline.turn_row import TurnRow
     from runtime.store.port import Check
 
-__all__ = ["Outcome", "Turn", "Versions", "catch_up"]
+__all__ = ["RESERVE", "Outcome", "Turn", "Versions", "catch_up"]
 
 FoundT = TypeVar("FoundT")
 
 _MAX_ROUNDS: Final = 50
-#: What a turn leaves unused of its function's time: enough to write down how far it has come.
-_RESERVE: Final = 3.0
+RESERVE: Final = 3.0
+"""Seconds that a turn leaves unused of its function's time: enough to write down how far it has come."""
 #: How long a turn that failed is kept for the same execution to try again; its retries are faster.
 _HOLD: Final = 300.0
 
@@ -195,7 +195,7 @@ class Turn(Generic[FoundT]):
             PreviousVersionPending: The time is up. What the handler has seen is noted.
             Exception: Whatever the handler raises; the turn is over then.
         """
-        ends = clock.seconds() + max(self._seconds() - _RESERVE, 1.0)
+        ends = clock.seconds() + max(self._seconds() - RESERVE, 1.0)
         self._done, self._is_open = done, True
         while True:
             for number, found in self.versions.behind(done or 0, last):
@@ -219,6 +219,20 @@ class Turn(Generic[FoundT]):
         if self._is_open:
             self._is_open = False
             self.row.let_go(self._held, self._done, resume=self._resume(self._done))
+
+    def fail(self, version: int, error: Exception) -> None:
+        """Note that what comes next cannot be shown at all: it is not the handler that has failed.
+
+        Args:
+            version: Version that the doorbell rang for: it is what counts as failed where the handler has
+                seen nothing of the aggregate.
+            error: Why.
+        """
+        done = self._done if self._is_open else None
+        behind = self.cursor.version if done is None else done
+        failed = version if behind is None else behind + 1
+        self._is_open = False
+        self.row.fail(self._held, done, failed, error, resume=self._resume(done))
 
     def _show(self, found: FoundT, version: int, done: int | None, *, hold: bool) -> None:
         try:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from uuid import uuid4
 
+from runtime import clock
 from runtime.errors import BadRequestError, ContentionError, ItemNotFoundError
 from runtime.log import logger
 from runtime.model.cursor import TurnLostError, error_text
-from runtime.pipeline.catch_up import Turn, Versions
+from runtime.pipeline.catch_up import RESERVE, Turn, Versions
 
 if TYPE_CHECKING:
     from runtime.model.cursor import Cursor
@@ -93,6 +94,10 @@ class _OvertakenError(Exception):
     """The aggregate has moved on while the handler caught up."""
 
 
+class _TimeIsUpError(Exception):
+    """The function has no time left for what comes next. What the handler has seen is noted."""
+
+
 class _FailedError(Exception):
     """The handler fails, and is parked again."""
 
@@ -124,7 +129,8 @@ class Repair(Generic[FoundT]):
         Raises:
             ItemNotFoundError: See `check_parked`.
             BadRequestError: See `check_parked`.
-            ContentionError: Somebody else is at work on it. It stays parked.
+            ContentionError: Somebody else is at work on it, or there is more to see than there is time for.
+                It stays parked, and what it has seen is noted.
         """
         to_skip: int | None = None
         for attempt in range(self._most_rounds):
@@ -144,6 +150,9 @@ class Repair(Generic[FoundT]):
                     continue
                 except TurnLostError:
                     break
+                except _TimeIsUpError:
+                    msg = f"{self._name} has more versions to see than there is time for; repeat the call"
+                    raise ContentionError(msg) from None
                 except _FailedError as failure:
                     return self._outcome(failure.version, failure.error)
                 finally:
@@ -176,8 +185,13 @@ class Repair(Generic[FoundT]):
         first = self._first(cursor, parked)
         # A repair that broke off may have shown versions of which nobody has been told yet.
         begin = min(parked, first)
+        is_through = True
+        ends = clock.seconds() + max(clock.seconds_left() - RESERVE, 1.0)
         try:
             for version, found in versions.behind(first - 1, last):
+                if clock.seconds() > ends:
+                    is_through = False
+                    break
                 last = max(last, version)
                 if version == to_skip == parked and version not in self._done:
                     error = (cursor.parked_error or "")[:_MAX_SKIPPED_ERROR]
@@ -194,6 +208,9 @@ class Repair(Generic[FoundT]):
             row.park_again(turn.token, done, failure.version, failure.error, resume=resume)
             raise
         self._settle(turn, begin, done)
+        if not is_through:
+            row.let_go(turn.token, done, resume=None if done is None else versions.resume(done))
+            raise _TimeIsUpError
         last = max(last, cursor.version or 0)
         if not row.unpark(turn.token, last, unmoved):
             row.let_go(turn.token, last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Insert, Update, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SqlCursorRow", "translated"]
 
+_DATABASE: Final = "the database of the cursors"
 _AS_READ = ("version", "parkedVersion", "claim", "claimUntil", "wanted")
 _AS_CLAIMED = ("version", "parkedVersion", "claim", "claimUntil")
 
@@ -74,7 +75,8 @@ class SqlCursorRow(CursorWrites):
             ConfigurationError: The callback has ended the transaction.
         """
         connection, transaction = self._begin()
-        savepoint = connection.begin_nested()
+        with translated():
+            savepoint = connection.begin_nested()
         try:
             with self._use(connection):
                 yield
@@ -88,7 +90,8 @@ class SqlCursorRow(CursorWrites):
                 "rollback to it, or raise"
             )
             raise ConfigurationError(msg)
-        savepoint.commit()
+        with translated():
+            savepoint.commit()
 
     def _begin(self) -> tuple[Connection, RootTransaction]:
         if self._turn is not None:
@@ -220,7 +223,7 @@ class SqlCursorRow(CursorWrites):
             with translated():
                 is_done = _changes_one(connection, write)
                 if is_done:
-                    transaction.commit()
+                    self._commit(connection, transaction)
                 else:
                     self._take(self._found(connection))
             if is_done:
@@ -230,6 +233,24 @@ class SqlCursorRow(CursorWrites):
             row = {**self._whose, **(self._row or {}), **columns}
             self._take({name: value for name, value in row.items() if name not in remove})
         return is_done
+
+    def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
+        """Commit what the turn has done. Where that fails, all of it is undone.
+
+        Raises:
+            StoreRefusedError: A constraint that is checked at the end does not hold.
+        """
+        try:
+            transaction.commit()
+        except IntegrityError as error:
+            # SQLite leaves the transaction open, which SQLAlchemy takes for ended: the next would commit it.
+            connection.connection.rollback()
+            self.close()
+            # Not to be taken for a row that somebody else has made: the callbacks' work is gone.
+            raise StoreRefusedError(_DATABASE, type(error).__name__) from error
+        except SQLAlchemyError:
+            self.close()
+            raise
 
     def _found(self, connection: Connection) -> Mapping[str, Any] | None:
         row = connection.execute(select(self._table).where(self._mine())).one_or_none()
@@ -262,7 +283,6 @@ def translated() -> Iterator[None]:
     except SQLAlchemyError as error:
         kind = type(error).__name__
         if is_unavailable(error):
-            msg = f"the database of the cursors is busy or out of reach ({kind})"
+            msg = f"{_DATABASE} is busy or out of reach ({kind})"
             raise ReadModelUnavailableError(msg) from error
-        what = "the database of the cursors"
-        raise StoreRefusedError(what, kind) from error
+        raise StoreRefusedError(_DATABASE, kind) from error

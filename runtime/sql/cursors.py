@@ -7,9 +7,10 @@ import json
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from sqlalchemy import QueuePool, insert, select, update
+from sqlalchemy import AssertionPool, QueuePool, StaticPool, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import (
@@ -23,7 +24,7 @@ from runtime.sql.cursor_row import SqlCursorRow, translated
 from runtime.sql.cursor_tables import CursorTables, columns_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection, Engine, MetaData
 
@@ -76,7 +77,8 @@ class SqlCursors:
     must not ask the engine for one of its own.
 
     Args:
-        engine: The engine of the read model's database.
+        engine: The engine of the read model's database, or what gives it when it is first needed, such as
+            `engine_from_environment`: then importing the handler asks nothing of its environment.
         prefix: What the names of the two tables begin with. Default: "cqrs_".
         metadata: What the tables belong to, such as the ``metadata`` of a declarative base, so that its
             migrations make them. Default: one of their own; see `create_tables`.
@@ -85,12 +87,25 @@ class SqlCursors:
         metadata: What the tables belong to.
     """
 
-    def __init__(self, engine: Engine, *, prefix: str = "cqrs_", metadata: MetaData | None = None) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        engine: Engine | Callable[[], Engine],
+        *,
+        prefix: str = "cqrs_",
+        metadata: MetaData | None = None,
+    ) -> None:
+        self._given = engine
         self._tables = CursorTables(prefix, metadata)
         self._current: ContextVar[Connection | None] = ContextVar("connection", default=None)
-        self._permits = threading.Semaphore(_size_of(engine))
         self.metadata = self._tables.metadata
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._given() if callable(self._given) else self._given
+
+    @cached_property
+    def _permits(self) -> threading.Semaphore:
+        return threading.Semaphore(_size_of(self._engine))
 
     def create_tables(self) -> None:
         """Make the two tables, where they are not there yet.
@@ -206,6 +221,8 @@ class SqlCursors:
 def _size_of(engine: Engine) -> int:
     """How many connections an engine has at a time."""
     pool = engine.pool
+    if isinstance(pool, StaticPool | AssertionPool):
+        return 1  # whoever asks gets the same one
     if not isinstance(pool, QueuePool):
         return 1_000_000
     overflow: int = getattr(pool, "_max_overflow", 0)

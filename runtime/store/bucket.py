@@ -86,7 +86,9 @@ def object_key_in(text: object) -> str | None:
 
     The bucket in a reference is the one of its time, and may have been renamed since; the key is what counts.
     """
-    match = _OBJECT.fullmatch(text) if isinstance(text, str) else None
+    if not isinstance(text, str) or not text.startswith(REFERENCE_PREFIX):
+        return None
+    match = _OBJECT.fullmatch(text)
     return None if match is None else match[1]
 
 

@@ -145,6 +145,9 @@ class Scenario(Generic[EventT, StateT]):
         if outcome.refusal is None or (code is not None and outcome.refusal.code != code):
             wanted = "expected a refusal" if code is None else f"expected a refusal with the code {code!r}"
             raise AssertionError(_told(outcome, wanted, "", _what_was(outcome, found))) from outcome.refusal
+        if found:
+            what = f"it has appended as well{_listed(found)}"
+            raise AssertionError(_told(outcome, "expected a refusal and nothing else", "", what))
         return self
 
     def then_state(self, state: StateT) -> Self:

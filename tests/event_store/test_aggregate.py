@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from runtime.errors import ConfigurationError, InvalidInputError, UnreadableEventError
 from runtime.event_store.address import Key
@@ -29,6 +30,7 @@ from tests.event_store.blog import (
     UserCreated,
     UserDisabled,
     UserEnabled,
+    UserEvent,
     fold_post,
     fold_user,
     post,
@@ -37,6 +39,8 @@ from tests.event_store.blog import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ValueT = TypeVar("ValueT")
 
 KEY = Key("users", "u1", "acme")
 META = EventMeta(
@@ -66,6 +70,22 @@ def test_the_name_is_by_default_that_of_the_class() -> None:
         pass
 
     assert name_of(Renamed) == "Renamed"
+
+
+class Changed(Event, Generic[ValueT], type="changed", aliases=("moved",)):
+    to: ValueT
+
+
+def test_what_is_made_of_a_generic_event_has_a_name_made_of_its_name() -> None:
+    assert (name_of(Changed), name_of(Changed[int]), name_of(Changed[str])) == (
+        "changed",
+        "changed[int]",
+        "changed[str]",
+    )
+    types = EventTypes("s", [Changed[int], Changed[str]], {})
+    stored, _ = types.stored(Changed[int](to=1))
+    assert stored == StoredEvent("changed[int]", {"to": 1})
+    assert types.read(StoredEvent("moved[str]", {"to": "x"}), KEY, 1) == Changed[str](to="x")
 
 
 def test_event_type_stands_above_dataclass() -> None:
@@ -237,6 +257,83 @@ def test_what_cannot_be_read_is_told_with_what_to_do(stored: StoredEvent, messag
     assert "4711" not in str(unreadable.value)
 
 
+class Checked(Event):
+    name: str
+    by_email: dict[str, int] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def check(cls, name: str) -> str:
+        if name == "Ann-Secret":
+            raise LookupError(name)
+        if "Secret" in name:
+            msg = f"{name} is none of ours"
+            raise ValueError(msg)
+        return name
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"name": "Ann-Secret"}, r"not accepted by Checked: Checked: LookupError; add an upcaster"),
+        ({"name": "Secret"}, r"not accepted by Checked: Checked\.name: value_error; add an upcaster"),
+        ({"name": "x", "by_email": {"Secret": "no"}}, r"Checked\.by_email: int_parsing; add an upcaster"),
+    ],
+)
+def test_what_a_class_says_of_a_stored_event_is_not_told(body: dict[str, Any], message: str) -> None:
+    types = EventTypes("s", [Checked], {})
+    with pytest.raises(UnreadableEventError, match=message) as unreadable:
+        types.read(StoredEvent("Checked", body), KEY, 7)
+    assert "Secret" not in str(unreadable.value)
+    assert unreadable.value.__cause__ is None
+
+
+def test_a_class_that_fails_to_read_what_was_written_is_no_reason_for_its_own_error() -> None:
+    with pytest.raises(InvalidInputError, match=r"events\.Checked: cannot be read again \(LookupError\)"):
+        EventTypes("s", [Checked], {}).stored(Checked.model_construct(name="Ann-Secret"))
+
+
+@event_type("texted")
+@dataclass(frozen=True)
+class Texted:
+    text: str
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"events\.texted"):
+        EventTypes("s", [Texted], {}).stored(Texted("\ud800"))
+
+
+class Opaque:
+    pass
+
+
+@event_type("opened")
+@dataclass(frozen=True)
+class Opened:
+    what: Opaque
+
+
+def test_a_class_of_events_or_states_that_has_no_json_form_is_told_as_such() -> None:
+    with pytest.raises(ConfigurationError, match=r"Opened.*has a field.*no JSON form"):
+        EventTypes("s", [Opened], {}).stored(Opened(Opaque()))
+    with pytest.raises(ConfigurationError, match=r"Opened.*has a field.*no JSON form"):
+        EventTypes("s", [Opened], {}).read(StoredEvent("opened", {}), KEY, 1)
+    aggregate: Any = create_aggregate(
+        stream="s",
+        events=[UserCreated],
+        create=Opaque,
+        fold=lambda _event, state, _meta: state,
+        persist=Persist("1"),
+    )
+    repository = create_domain(MemoryProvider(), aggregate, default_tenant="acme")[aggregate]
+    with pytest.raises(ConfigurationError, match=r"state of 's'.*no JSON form"):
+        aggregate.kept(Opaque())
+    # Without kept states it works all the same.
+    repository.append(repository.get_aggregate("1"), UserCreated(name="Ann"))
+    assert repository.get_aggregate("1").version == 1
+
+
 # Aggregates that cannot be
 
 
@@ -257,6 +354,11 @@ class Child(UserCreated, type="archived"):
     pass
 
 
+@dataclass(frozen=True)
+class Heir(PostArchived):
+    pass
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -272,9 +374,18 @@ class Child(UserCreated, type="archived"):
         ({"events": []}, "has no events; list their classes"),
         ({"events": [Nothing]}, r"lists <class .*Nothing'>, which is no event: inherit it from Event"),
         ({"events": [NoName]}, "which is no event"),
+        ({"events": [Heir]}, "Heir, which has the name 'postArchived' from PostArchived.*one of its own"),
         ({"events": [Event]}, "Event is no event"),
         ({"events": [UserCreated(name="x")]}, "which is no event"),
         ({"upcasters": {"renamed": []}}, r"upcasters for \['renamed'\], which are none of its events"),
+        (
+            {"upcasters": {"created": dict}},
+            "upcasters of 'created' .* must be a list of functions, got <class 'dict'>",
+        ),
+        ({"upcasters": {"created": [7]}}, "upcasters of 'created' .* must be a list of functions, got .7."),
+        ({"upcasters": [dict]}, "upcasters of the aggregate 'users' must be a mapping"),
+        ({"events": UserEvent}, "events of the aggregate 'users' must be a list of classes"),
+        ({"events": UserCreated}, "events of the aggregate 'users' must be a list of classes"),
         ({"create": User()}, "create of the aggregate 'users' must be a function, got User"),
         ({"fold": None}, "fold of the aggregate 'users' must be a function, got NoneType"),
     ],
@@ -283,6 +394,21 @@ def test_an_aggregate_that_cannot_be_is_refused(changes: dict[str, Any], message
     arguments = {"stream": "users", "events": [UserCreated], "create": User, "fold": fold_user, **changes}
     with pytest.raises(ConfigurationError, match=message):
         create_aggregate(**arguments)
+
+
+def test_aliases_are_several_names() -> None:
+    aliases: Any = "old"
+    with pytest.raises(
+        ConfigurationError, match=r"aliases of Renamed must be .*such as \('old',\), got 'old'"
+    ):
+
+        class Renamed(Event, aliases=aliases):
+            pass
+
+    with pytest.raises(ConfigurationError, match=r"aliases of NoName must be .*got 'old'"):
+        event_type("new", aliases=aliases)(NoName)
+    with pytest.raises(ConfigurationError, match=r"aliases of NoName must be .*got \('',\)"):
+        event_type("new", aliases=("",))(NoName)
 
 
 # Folds
@@ -443,6 +569,11 @@ class Secretive(Frozen):
 def test_only_what_is_frozen_through_and_through_is_shared(value: object, expected: bool) -> None:  # noqa: FBT001
     assert is_immutable(value) is expected
     assert (handed_out(value) is value) is expected
+
+
+def test_a_state_that_cannot_be_copied_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"a state of the class dict cannot be copied \(TypeError\)"):
+        handed_out({"lock": Lock()})
 
 
 def test_a_public_state_of_a_frozen_class_is_shared() -> None:

@@ -401,6 +401,29 @@ def test_another_command_that_says_the_same_is_another_one(blog: Blog) -> None:
         blog.user_commands("u1", DisableUser(), command_id="k-1")
 
 
+def test_a_command_of_any_class_is_known_by_what_it_says(blog: Blog) -> None:
+    class Rename:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    @blog.user_commands.on(Rename)
+    def rename(command: Rename, _current: Loaded[User]) -> UserEvent:
+        return UserCreated(name=command.name)
+
+    first = blog.user_commands("u1", Rename("Bob"), command_id="c-1")
+    assert blog.user_commands("u1", Rename("Bob"), command_id="c-1") == first
+    with pytest.raises(CommandReusedError):
+        blog.user_commands("u1", Rename("Eve"), command_id="c-1")
+
+
+def test_a_command_that_holds_itself_has_no_id(blog: Blog, provider: WatchedProvider) -> None:
+    command = CreateUser.model_construct(name=[])
+    command.name.append(command)  # type: ignore[attr-defined]
+    with pytest.raises(InvalidInputError, match="command: holds itself"):
+        blog.user_commands("u1", command, command_id="c-1")
+    assert provider.appended == []
+
+
 def test_a_command_id_is_of_its_aggregate_and_tenant_alone(blog: Blog) -> None:
     blog.user_commands("u1", ANN, command_id="k-1")
     assert blog.user_commands("u2", CreateUser(name="Bob"), command_id="k-1").version == 1

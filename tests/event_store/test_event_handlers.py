@@ -51,6 +51,25 @@ def told(blog: Blog) -> list[tuple[str, str, str, str | None]]:
 # --- to the letter ----------------------------------------------------------------------------
 
 
+def test_a_run_does_not_end_before_all_is_handled_however_long_one_aggregate_takes(
+    blog: Blog, time: Clock
+) -> None:
+    """A turn takes a minute at most; a run takes as many of them as there is to see."""
+    blog.users(*["a"] * 9, "b")
+    seen: list[int] = []
+    handler = blog.domain.create_handler("h", [user])
+
+    def slow(_id: str, _event: object, meta: EventMeta) -> None:
+        time.advance(seconds=25)
+        seen.append(meta.version)
+
+    handler.handle(user, UserCreated, slow)
+    handler.handle(user, UserDisabled, slow)
+    assert handler.run_once() == Run(fetched=10, handled=10)
+    assert sorted(seen) == [1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert handler.get_position() == "10"
+
+
 def test_hooks_fire_for_each_page_and_once_more_for_the_empty_one(blog: Blog) -> None:
     blog.users("a", "b", "c", "d", "e", "f", "g", "h")
     blog.posts("p")

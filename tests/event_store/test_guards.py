@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runtime import clock
 from runtime.errors import AggregateErasedError, CommandError, InvalidInputError, VersionError
 from runtime.event_store.commands import Retry
+from runtime.event_store.commit import Commit
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from tests.event_store.blog import (
     ArchivePost,
@@ -109,6 +114,73 @@ def test_so_are_those_behind_which_there_was_nothing(provider: WatchedProvider, 
 
     with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
         blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_what_comes_while_nothing_is_found_is_not_taken_for_what_was_seen(
+    provider: WatchedProvider, after: int
+) -> None:
+    blog = Blog(provider)
+    blog.user_commands("u1", CreateUser(name="Ann"))
+    provider.before_last_version += [lambda: blog.user_commands("u1", ToggleUser(9))]
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        assert not list(blog.users.events("u1", after=after))
+        return PostArchived()
+
+    with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_behind_an_erased_one_there_is_not_just_nothing(provider: WatchedProvider, after: int) -> None:
+    blog = Blog(provider)
+    ann = blog.user_commands("u1", CreateUser(name="Ann"))
+    closing = Commit(key=ann.key, first=2, events=(), append_id="x", at=clock.now(), closes=True)
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        assert not list(blog.users.events("u1", after=after))
+        return PostArchived()
+
+    provider.before_last_version += [lambda: provider.erase(ann.key, closing)]
+    with pytest.raises(AggregateErasedError):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+def test_what_a_thread_reads_in_a_copy_of_the_handlers_context_is_guarded(provider: WatchedProvider) -> None:
+    blog = ready(provider)
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(copy_context().run, blog.users.get_aggregate, "u1").result().exists
+        return PostArchived()
+
+    with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+def test_a_time_that_is_still_to_come_is_no_past(provider: WatchedProvider) -> None:
+    blog = ready(provider)
+
+    @blog.post_commands.on(ArchivePost)
+    def archive(_command: ArchivePost, _current: Loaded[Post]) -> PostEvent:
+        tomorrow = clock.now() + timedelta(days=1)
+        assert blog.users.get_aggregate("u1", at_time=tomorrow).state.enabled
+        return PostArchived()
+
+    with pytest.raises(VersionError, match="users#u1#acme has moved past version 1"):
+        blog.post_commands("p1", ArchivePost(user_id="u1"))
+
+
+def test_who_decides_nothing_pays_for_no_guard(provider: WatchedProvider) -> None:
+    blog = Blog(provider)
+    blog.user_commands("u1", CreateUser(name="Ann"))
+    provider.counted()
+    assert not list(blog.users.events("u1", after=1))
+    assert provider.counted() == {"read": 1}
 
 
 def test_the_past_never_moves_so_it_is_not_guarded(provider: WatchedProvider) -> None:

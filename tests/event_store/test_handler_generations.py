@@ -328,6 +328,28 @@ def test_a_page_of_something_else_is_refused(blog: Blog) -> None:
         handler.rebuild(resume_from="page:nonsense")
 
 
+@pytest.mark.usefixtures("small_pages")
+def test_a_page_of_an_earlier_scan_does_not_make_a_new_one_look_full(blog: Blog, time: Clock) -> None:
+    """Who goes on with an old token would leave out what is in front of it, and could switch all the same."""
+    blog.posts("p", "q", "r", "s")
+    Tables(handler := blog.domain.create_handler("h", [post]))
+    handler.build()
+    time.advance(minutes=1)
+    token = handler.rebuild().resume_token
+    assert token
+    handler.retire(2)
+    handler.build()
+    time.advance(minutes=1)
+    with pytest.raises(
+        BadRequestError, match="h: no page of segment 0 of 1 was shown to generation 3 before; begin without"
+    ):
+        handler.rebuild(resume_from=token)
+    handler.rebuild()
+    with pytest.raises(BadRequestError, match="no page of segment 0 of 2 was shown"):
+        handler.rebuild(total_segments=2, resume_from=token)
+    assert handler.rebuild(resume_from=token).generation == 3
+
+
 def test_of_what_was_never_started_nothing_is_known(blog: Blog) -> None:
     handler = blog.domain.create_handler("h", [post])
     assert (handler.registration, handler.generation) == (None, 1)

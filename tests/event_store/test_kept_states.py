@@ -4,13 +4,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.aggregate import Persist, create_aggregate
 from runtime.event_store.domain import create_domain
 from runtime.event_store.event import Event
 from runtime.event_store.state_cache import StateCache
+from runtime.store.port import Delete
+from runtime.store.values import Place
 from tests.event_store.blog import (
     Blog,
     CreateUser,
@@ -171,6 +173,26 @@ def test_a_state_that_todays_class_does_not_accept_is_folded_anew() -> None:
     assert (loaded.state, loaded.persisted) == (Other(name="Ann", rights=2, must=1), None)
 
 
+def test_so_is_one_that_todays_class_fails_on() -> None:
+    class Other(User):
+        @field_validator("name")
+        @classmethod
+        def check(cls, name: str) -> str:
+            raise LookupError(name)
+
+    provider = WatchedProvider()
+    toggled(Blog(provider, users=kept_user), 3)
+    other = create_aggregate(
+        stream="users",
+        events=[UserCreated, UserDisabled, UserEnabled],
+        create=Other,
+        fold=lambda event, state, _meta: {"enabled": not state.enabled},  # noqa: ARG005 - the same for each
+        persist=Persist("1"),
+    )
+    loaded = create_domain(provider, other, default_tenant="acme")[other].get_aggregate("u1")
+    assert (loaded.version, loaded.persisted) == (3, None)
+
+
 class Opened(Event):
     pass
 
@@ -239,11 +261,32 @@ def test_what_is_cached_needs_only_newer_events() -> None:
     assert blog.users.get_aggregate("u1").state is not folded.state
 
 
-class _Generous(WatchedProvider):
-    """Begins with the commit that the last known event is in, as a provider of somebody else may."""
+@pytest.mark.parametrize("page_size", [1, 1000])
+@pytest.mark.parametrize("newer", [0, 1, 9])
+def test_what_is_cached_is_brought_up_to_date_with_a_read_back(newer: int, page_size: int) -> None:
+    provider = WatchedProvider(page_size=page_size)
+    blog = Blog(provider, cache=2)
+    toggled(blog, 5)
+    other = Blog(provider)
+    for _ in range(newer):
+        other.user_commands("u1", ToggleUser(2))
+    provider.counted()
+    loaded = blog.users.get_aggregate("u1")
+    assert provider.counted() == {"read_back": 1}
+    assert loaded == other.users.get_aggregate("u1")
+    assert loaded.version == 5 + 2 * newer
 
-    def read(self, key: Key, *, after: int = 0, until: int | None = None) -> Iterator[Commit]:
-        return super().read(key, after=max(0, after - 1), until=until)
+
+def test_a_cached_state_that_is_ahead_of_what_is_stored_is_forgotten() -> None:
+    provider = WatchedProvider()
+    blog = Blog(provider, cache=2)
+    toggled(blog, 5)
+    provider.storage.store.write(  # as after a table was restored
+        *(Delete(place=Place("events", "users#u1#acme", f"{version:010d}")) for version in (4, 5))
+    )
+    assert blog.users.get_aggregate("u1").version == 3
+    assert blog.user_commands("u1", ToggleUser()).version == 4
+    assert [one.meta.version for one in blog.users.events("u1")] == [1, 2, 3, 4]
 
 
 def test_what_is_known_already_is_not_folded_twice() -> None:
@@ -253,7 +296,7 @@ def test_what_is_known_already_is_not_folded_twice() -> None:
         folded.append(meta.version)
         return kept_user.fold(event, state, meta)
 
-    blog = Blog(_Generous(), users=replace(kept_user, fold=fold, persist=None), cache=2)
+    blog = Blog(users=replace(kept_user, fold=fold, persist=None), cache=2)
     done = toggled(blog, 3)
     folded.clear()
     assert blog.users.get_aggregate("u1") == done
@@ -282,17 +325,21 @@ def test_a_cache_holds_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     blog = Blog(provider, cache=2)
     for name in ("u1", "u2", "u3"):
         blog.user_commands(name, CreateUser(name=name))
-    asked: list[tuple[str, int]] = []
-    read = provider.read
+    asked: list[tuple[str, str]] = []
 
-    def watched(key: Key, *, after: int = 0, until: int | None = None) -> Iterator[Commit]:
-        asked.append((key.aggregate_id, after))
-        return read(key, after=after, until=until)
+    def watched(operation: str, read: Any) -> Any:
+        def reading(key: Key, **options: Any) -> Iterator[Commit]:
+            asked.append((key.aggregate_id, operation))
+            found: Iterator[Commit] = read(key, **options)
+            return found
 
-    monkeypatch.setattr(provider, "read", watched)
+        return reading
+
+    for operation in ("read", "read_back"):
+        monkeypatch.setattr(provider, operation, watched(operation, getattr(provider, operation)))
     for name in ("u3", "u2", "u1"):
         assert blog.users.get_aggregate(name).state.name == name
-    assert asked == [("u3", 1), ("u2", 1), ("u1", 0)]
+    assert asked == [("u3", "read_back"), ("u2", "read_back"), ("u1", "read")]
 
 
 def test_a_cached_aggregate_of_one_tenant_is_not_anothers() -> None:

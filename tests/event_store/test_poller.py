@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from runtime.event_store.feed.poller import Poller
 
 
@@ -113,3 +115,28 @@ def test_nobody_has_to_wait_for_it() -> None:
     assert stepped.wait(5)
     poller.stop(5)
     assert daemons == [True]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_one_whose_thread_was_ended_by_its_step_is_not_running_and_can_be_started() -> None:
+    """As by ``sys.exit`` in a callback, which ends a thread without a word."""
+    may_end, second = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def step() -> float:
+        if not ended:
+            ended.append(True)
+            assert may_end.wait(5)
+            raise SystemExit
+        second.set()
+        return 3600
+
+    poller = Poller("ends early", step)
+    poller.start()
+    (thread,) = (one for one in threading.enumerate() if one.name == "ends early")
+    may_end.set()
+    thread.join(5)
+    assert not poller.is_running
+    poller.start()
+    assert second.wait(5)
+    assert poller.stop(5)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -307,6 +309,75 @@ def test_a_version_that_was_guessed_right_goes_on_what_is_stored(blog: Blog) -> 
     assert blog.posts.append(hi, PostArchived(), guards=[by_hand(8)]).version == 1
 
 
+def test_what_another_provider_has_is_no_proof(provider: WatchedProvider, blog: Blog) -> None:
+    elsewhere = Blog()
+    write(elsewhere)
+    foreign, hi = elsewhere.users.get_aggregate("u1"), blog.posts.get_aggregate("p1")
+
+    def in_a_transaction() -> None:
+        with blog.domain.transaction() as both:
+            both.append(blog.users, foreign, UserEnabled())
+
+    for refused in (
+        lambda: blog.users.append(foreign, UserEnabled()),
+        lambda: blog.posts.append(hi, PostArchived(), guards=[foreign]),
+        in_a_transaction,
+    ):
+        with pytest.raises(GapError, match="users#u1#acme has come to version 0, and version 7 was expected"):
+            refused()
+    assert provider.appended == []
+
+
+def test_what_was_changed_is_no_proof(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    bob = blog.users.get_aggregate("u1")
+    eve = replace(bob, state=User(name="Eve"))
+    assert blog.users.append(eve, UserEnabled()).state == User(name="Bob", enabled=True)
+    appended = len(provider.appended)
+    with pytest.raises(GapError, match="has come to version 8, and version 9 was expected"):
+        blog.users.append(replace(bob, version=9), UserEnabled())
+    assert len(provider.appended) == appended
+
+
+def test_a_copy_is_a_proof_as_long_as_it_stays_in_its_process(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    bob = blog.users.get_aggregate("u1")
+    provider.counted()
+    assert blog.users.append(deepcopy(bob), UserEnabled()).version == 8
+    assert provider.counted() == {"append": 1}
+    kept = pickle.loads(pickle.dumps(blog.users.get_aggregate("u1")))  # noqa: S301
+    assert kept == blog.users.get_aggregate("u1")
+    assert blog.users.append(kept, UserEnabled()).version == 9
+
+
+@pytest.mark.parametrize(
+    "key", [Key("users", "u1", "ACME"), Key("users", "u1", "a#acme"), Key("users", "", "acme")]
+)
+def test_a_key_that_was_made_by_hand_is_one_that_a_call_would_make(
+    blog: Blog, provider: WatchedProvider, key: Key
+) -> None:
+    loaded = Loaded(key, 0, User())
+    hi = blog.posts.get_aggregate("p1")
+    for refused in (
+        lambda: blog.users.append(loaded, UserEnabled()),
+        lambda: blog.posts.append(hi, PostArchived(), guards=[loaded]),
+    ):
+        with pytest.raises(InvalidInputError):
+            refused()
+    assert provider.appended == []
+
+
+def test_a_repeated_append_to_a_version_that_was_told_returns_what_the_first_one_did(blog: Blog) -> None:
+    write(blog)
+    first = blog.users.append(by_hand(7), UserEnabled(), command_id="c-1")
+    again = blog.users.append(by_hand(7), UserEnabled(), command_id="c-1")
+    assert again == first
+    with pytest.raises(CommandReusedError):
+        blog.users.append(by_hand(7), UserDisabled(), command_id="c-1")
+    with pytest.raises(VersionError, match="past version 7"):
+        blog.users.append(by_hand(7), UserEnabled(), command_id="c-2")
+
+
 def test_an_event_that_cannot_be_read_again_is_refused(blog: Blog, provider: WatchedProvider) -> None:
     event = UserCreated.model_construct(name=7)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=r"events.created.name"):
@@ -397,6 +468,44 @@ def test_an_erased_aggregate_is_gone_for_good(
             AggregateErasedError, match="users#u1#acme was erased; its id cannot be used again"
         ):
             refused()
+
+
+def test_an_aggregate_is_erased_by_its_id(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    assert blog.users.erase("u1", source="script") == 4
+    with pytest.raises(AggregateErasedError):
+        blog.users.get_aggregate("u1")
+    *blanked, last = provider.read(Key("users", "u1", "acme"))
+    assert [(commit.last, commit.is_erased) for commit in blanked] == [
+        (1, True),
+        (4, True),
+        (5, True),
+        (7, True),
+    ]
+    assert (last.first, last.closes, last.metadata) == (8, True, {"source": "script"})
+    assert blog.users.erase("u1") == 0
+    with pytest.raises(InvalidInputError, match="aggregate_id"):
+        blog.users.erase("")
+
+
+def test_what_was_erased_here_stays_in_no_cache(provider: WatchedProvider) -> None:
+    blog = Blog(provider, cache=10)
+    write(blog)
+    key = blog.users.get_aggregate("u1").key
+    blog.users.erase("u1")
+    assert blog.domain.context.cache is not None
+    assert blog.domain.context.cache.get(key) is None
+
+
+def test_half_way_erased_it_has_no_past(blog: Blog, provider: WatchedProvider) -> None:
+    write(blog)
+    key = blog.users.get_aggregate("u1").key
+    closing = Commit(key=key, first=8, events=(), append_id="x", at=clock.now(), closes=True)
+    provider.append([closing])  # and then whoever erases it was interrupted
+    for past in ({"at_version": 0}, {"at_version": 1}, {"at_version": 7}, {"at_time": clock.now()}):
+        arguments: dict[str, Any] = past
+        with pytest.raises(AggregateErasedError):
+            blog.users.get_aggregate("u1", **arguments)
 
 
 def test_what_was_erased_stays_in_no_cache(provider: WatchedProvider) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
+from runtime.errors import CommandError, ConfigurationError, InvalidInputError, StoreUnavailableError
 from runtime.event_store.aggregate import Persist, create_aggregate
 from runtime.event_store.commands import create_commands
 from runtime.event_store.domain import create_domain
@@ -28,6 +28,7 @@ from tests.event_store.blog import (
     UserCreated,
     UserDisabled,
     UserEnabled,
+    UserEvent,
     kept_user,
     user,
 )
@@ -282,3 +283,16 @@ def test_kept_states_are_checked_in_each_scenario() -> None:
     Scenario(blog.post_commands).given(HI).when(ArchivePost(user_id="u1")).then_state(
         Post(user_id="u1", content="hi", archived=True)
     )
+
+
+def test_what_is_refused_behind_an_append_has_appended_all_the_same() -> None:
+    blog = Blog()
+
+    @blog.user_commands.on(DisableUser)
+    def disable(_command: DisableUser, current: Loaded[User]) -> UserEvent:
+        blog.users.append(current, UserDisabled())
+        message = "no"
+        raise CommandError(message, code="no")
+
+    with pytest.raises(AssertionError, match="and nothing else"):
+        Scenario(blog.user_commands).given(UserCreated(name="Ann")).when(DisableUser()).then_refused("no")

@@ -53,6 +53,25 @@ def test_no_wait_of_the_thread_is_longer_than_until_it_is_stopped(handler: Event
     assert handler.stop(timeout=5)
 
 
+def test_a_callback_of_another_run_that_stops_its_own_handler_does_not_wait_for_itself(
+    blog: Blog, handler: EventHandler
+) -> None:
+    """The thread waits for the run to end, which would wait for the thread."""
+    stopped: list[bool] = []
+
+    def stop(*_: object) -> None:
+        handler.start(idle=3600)
+        stopped.append(handler.stop())
+
+    handler.handle(user, UserCreated, stop)
+    blog.users("a")
+    run = threading.Thread(target=handler.run_once, daemon=True)
+    run.start()
+    run.join(5)
+    assert stopped == [False]
+    assert handler.stop(timeout=5)
+
+
 def test_what_fails_is_told_and_waits_while_the_others_go_on(blog: Blog, handler: EventHandler) -> None:
     seen = Seen(handler)
     seen.broken = {"a@1"}

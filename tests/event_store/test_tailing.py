@@ -112,6 +112,29 @@ def test_fed_by_a_stream_it_begins_with_the_earliest_event_of_its_first_batch(
     assert handler.since == first
 
 
+@pytest.mark.parametrize("first", ["catch_up", "build", "rebuild"])
+def test_without_a_pull_index_whoever_does_not_pull_starts_it_all_the_same(
+    blog: Blog, time: Clock, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    def refuses(*_: object) -> None:
+        message = "the events table has no pull index"
+        raise ConfigurationError(message)
+
+    blog.users("a", "b")
+    time.advance(seconds=1)
+    seen = Seen(handler := blog.domain.create_handler("h", [user], tail_stream=True))
+    monkeypatch.setattr(blog.provider, "notices", refuses)
+    if first == "catch_up":
+        handler.catch_up(user, "a")
+    else:
+        getattr(handler, first)()
+    blog.users("a")
+    assert handler.catch_up(user, "a").handled == 1
+    assert seen == ["a@2"]
+    with pytest.raises(ConfigurationError, match="no pull index"):
+        handler.run_once()
+
+
 def test_one_that_always_tails_begins_behind_what_is_there_in_each_process(blog: Blog, time: Clock) -> None:
     seen = Seen(handler := blog.domain.create_handler("h", [user], always_tail_stream=True))
     handler.run_once()

@@ -57,6 +57,7 @@ def calls(blog: Blog, tenant: str | None) -> list[Callable[[], object]]:
         lambda: blog.users.get_aggregate("u1", tenant=tenant, at_version=0),
         lambda: blog.users.events("u1", tenant=tenant),
         lambda: blog.users.ids(tenant=tenant),
+        lambda: blog.users.erase("u1", tenant=tenant),
         lambda: blog.user_commands("u1", ANN, tenant=tenant),
     ]
 

@@ -200,3 +200,19 @@ def test_a_transaction_is_one_block(blog: Blog) -> None:
         both.guard(ann)
     with pytest.raises(ConfigurationError, match=r"call domain\.transaction\(\) for each"):
         both.__enter__()
+
+
+def test_a_block_that_failed_is_not_sent_by_a_later_one(blog: Blog, provider: WatchedProvider) -> None:
+    ann = blog.users.get_aggregate("u1")
+    both = blog.domain.transaction()
+
+    def run() -> None:
+        with both:
+            both.append(blog.users, ann, UserDisabled())
+            list(blog.users.events("u1", after=-1))
+
+    with pytest.raises(InvalidInputError, match="after"):
+        run()
+    with pytest.raises(ConfigurationError, match=r"call domain\.transaction\(\) for each"):
+        both.__enter__()
+    assert provider.appended == []

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 
 class WatchedProvider(MemoryProvider):
-    """Counts calls. What is in ``before_append`` is called before the next append, each once."""
+    """Counts calls. What is in ``before_append`` is called before the next append, each once.
+
+    So is what is in ``before_last_version``, before the last version is looked up.
+    """
 
     def __init__(self, *, page_size: int = 1000) -> None:
         self.calls: Counter[str] = Counter()
         self.before_append: list[Callable[[], object]] = []
+        self.before_last_version: list[Callable[[], object]] = []
         self.appended: list[Commit] = []
         super().__init__(page_size=page_size)
 
@@ -41,6 +45,8 @@ class WatchedProvider(MemoryProvider):
         return super().read(key, after=after, until=until)
 
     def read_back(self, key: Key, *, until: int | None = None, likely: int = 4) -> Iterator[Commit]:
+        if likely == 1 and self.before_last_version:
+            self.before_last_version.pop(0)()
         self.calls["read_back"] += 1
         return super().read_back(key, until=until, likely=likely)
 

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import (
     Column,
+    Connection,
+    ForeignKey,
     Integer,
     MetaData,
+    NestedTransaction,
     RootTransaction,
+    StaticPool,
     String,
     Table,
     create_engine,
+    event,
     insert,
     select,
     update,
 )
+from sqlalchemy.exc import OperationalError
 
 from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
 from runtime.event_store.aggregate import Aggregate, create_aggregate
@@ -36,7 +42,7 @@ from tests.support.clock import CLOCK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
     from runtime.event_store.commit import Commit
     from runtime.event_store.feed.cursors import Cursors
@@ -78,8 +84,8 @@ class Counter(View):
 
 @pytest.fixture
 def cursors(engine: Engine) -> Iterator[SqlCursors]:
-    """Of an engine with room for one connection, as functions have it."""
-    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=5)
+    """Of an engine with one connection, as functions have it, which nobody waits for: turns take turns."""
+    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0)
     made = SqlCursors(one)
     made.metadata.drop_all(one)
     _METADATA.drop_all(one)
@@ -209,6 +215,83 @@ def test_a_statement_that_fails_is_undone_alone(engine: Engine, lab: Lab, view: 
     assert (counts(engine), lab.cursor().version) == ({KEY.pk: 1}, 1)
 
 
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_what_the_database_refuses_at_the_commit_is_undone_counted_and_parked(
+    engine: Engine, *, exclusive: bool
+) -> None:
+    """A constraint that is checked at the end: the callbacks have worked, and the turn has not."""
+    one = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=5)
+    if engine.dialect.name == "sqlite":
+        event.listen(one, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
+    metadata = MetaData()
+    Table("event_owners", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
+    owner = ForeignKey("event_owners.id", deferrable=True, initially="DEFERRED")
+    owned = Table(
+        "event_owned", metadata, Column("version", Integer, primary_key=True), Column("owner", owner)
+    )
+    metadata.drop_all(one)
+    metadata.create_all(one)
+    sql = SqlCursors(one)
+    sql.metadata.drop_all(one)
+    sql.create_tables()
+    view = View()
+    view.exclusive = exclusive
+    view.before = lambda _commit, version: sql.connection().execute(
+        insert(owned).values(version=version, owner=7)
+    )
+    protocol: Cursors = sql
+    lab = Lab(view, cursors=protocol)
+    lab.append()
+    lab.append()
+    with CLOCK:
+        assert lab.deliver(lab.all_records) == ["1", "2"]
+        assert lab.cursor().version is None
+        for _ in range(11):
+            CLOCK.advance(61)
+            lab.deliver(lab.all_records)
+        assert [pk for pk, _ in lab.parked] == [KEY.pk]
+    view.before = lambda _commit, _version: None
+    done = lab.repair()
+    assert (done.done, done.parked_version, lab.cursor().version) == ((1, 2), None, 2)
+    one.dispose()
+
+
+def test_a_database_that_is_gone_when_a_callback_begins_or_ends_is_named(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.append()
+
+    def fail(*_: object) -> None:
+        gone = Exception("server closed the connection")
+        raise OperationalError(None, None, gone)
+
+    for kind, what in ((Connection, "begin_nested"), (NestedTransaction, "commit")):
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, what, fail)
+            with pytest.raises(ReadModelUnavailableError, match="busy or out of reach"):
+                lab.turn()
+    assert lab.turn().outcome is Outcome.DONE
+
+
+def test_a_pool_of_one_connection_for_all_threads_is_used_by_one_at_a_time() -> None:
+    """As of a database in memory: two turns in one transaction would undo, or commit, each other's work."""
+    one = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    _METADATA.create_all(one)
+    sql = SqlCursors(one)
+    sql.create_tables()
+    view = Counter(sql)
+    protocol: Cursors = sql
+    lab = Lab(view, cursors=protocol)
+    for number in range(12):
+        lab.append(key(number), "a", "b")
+    view.fails = lambda commit, version: version == 2 and commit.key == key(5)
+    assert lab.deliver(lab.all_records) == ["6"]
+    view.fails = lambda _commit, _version: False
+    assert lab.deliver(lab.all_records) == []
+    assert counts(one) == {key(number).pk: 2 for number in range(12)}
+    one.dispose()
+
+
 def test_what_fails_is_counted_parked_and_redriven(engine: Engine, lab: Lab, view: Counter) -> None:
     lab.append()
     lab.append()
@@ -249,7 +332,7 @@ def test_turns_at_once_change_the_read_model_once(engine: Engine, lab: Lab) -> N
     """Several processes, each with its own connections: whoever is second finds it done."""
     engines = [create_engine(engine.url) for _ in range(4)]
     views = [Counter(SqlCursors(one)) for one in engines]
-    for _ in range(scaled(3, 50)):
+    for _ in range(scaled(3, 20)):
         lab.append(KEY, "a", "b")
         with ThreadPoolExecutor(len(views)) as pool:
             turns = [pool.submit(come_to_the_end, lab, view) for view in views]

@@ -76,7 +76,7 @@ class _Look:
         return [
             Sighting("commit", lambda: self._commit(pk, version)),
             Sighting("list", lambda: self._listed(post, title, version)),
-            Sighting("SQL", lambda: self._post(post, is_archived=title is None)),
+            Sighting("SQL", lambda: self._post(post, is_there=title is not None)),
             Sighting("cursor", lambda: self._cursor(pk, version)),
         ]
 
@@ -102,11 +102,11 @@ class _Look:
         row = self._traces.sql_row("author", self._client.tenant, user)
         return f"author {row['id']}: {row['name']}" if row else None
 
-    def _post(self, post: str, *, is_archived: bool) -> str | None:
+    def _post(self, post: str, *, is_there: bool) -> str | None:
         row = self._traces.sql_row("post", self._client.tenant, post)
-        if row is None or row["is_archived"] != is_archived:
+        if (row is not None) != is_there:
             return None
-        return f"post {row['id']}: {row['title']!r} by {row['user_id']}{', archived' if is_archived else ''}"
+        return f"post {row['id']}: {row['title']!r} by {row['user_id']}" if row else "the row is gone"
 
     def _listed(self, post: str, title: str | None, version: int) -> str | None:
         """Read your writes: the list waits until the read model shows what was done."""

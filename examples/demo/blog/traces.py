@@ -28,21 +28,21 @@ class Traces:
 
     def commit(self, pk: str, version: int) -> dict[str, Any] | None:
         """A commit of an aggregate, or None."""
-        return self._row("BlogEventsTableName", pk, f"{version:010d}")
+        found = self._dynamodb.get_item(
+            TableName=self._outputs["BlogEventsTableName"],
+            Key={"pk": {"S": pk}, "sk": {"S": f"{version:010d}"}},
+            ConsistentRead=True,
+        ).get("Item")
+        decode = TypeDeserializer().deserialize
+        return {name: decode(value) for name, value in found.items()} if found else None
 
     def cursor(self, pk: str, handler: str) -> dict[str, Any] | None:
-        """Where a handler is with an aggregate, or None."""
-        return self._row("BlogSyncTableName", pk, f"{handler}@1#")
+        """Where a handler is with an aggregate, or None: in the database that it fills."""
+        statement = "SELECT version FROM cqrs_event_cursors WHERE pk = %s AND handler = %s"
+        return self._sql.execute(statement, [pk, handler]).fetchone()
 
     def sql_row(self, table: str, tenant: str, row_id: str) -> dict[str, Any] | None:
         """A row in PostgreSQL, or None."""
         statement = psycopg.sql.SQL("SELECT * FROM {} WHERE tenant = %s AND id = %s")
         found = self._sql.execute(statement.format(psycopg.sql.Identifier(table)), [tenant, row_id])
         return found.fetchone()
-
-    def _row(self, output: str, pk: str, sk: str) -> dict[str, Any] | None:
-        found = self._dynamodb.get_item(
-            TableName=self._outputs[output], Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
-        ).get("Item")
-        decode = TypeDeserializer().deserialize
-        return {name: decode(value) for name, value in found.items()} if found else None

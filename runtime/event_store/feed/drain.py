@@ -15,11 +15,14 @@ from uuid import uuid4
 from runtime.errors import (
     BadRequestError,
     ContentionError,
+    CorruptRowError,
     CorruptStreamError,
     CqrsError,
     PreviousVersionPending,
+    StoreRefusedError,
 )
 from runtime.log import error_fields, logger
+from runtime.model.cursor import TurnLostError
 from runtime.pipeline.catch_up import Outcome, Turn, catch_up
 from runtime.pipeline.repairing import Repair, check_parked
 
@@ -50,9 +53,11 @@ class Drained:
         handled: Events that the handler's callbacks have seen now.
         passed_over: Events that failed, and were passed over.
         seen: Commits that the turn went over, and the version that it began behind.
-        error: What the handler raised at last, or None.
+        error: What the handler raised at last, or why nothing more of the aggregate can be shown; or None.
+        is_told: Whether the provider was told of that: it is what a callback raised.
         failed_at: When it did, by the monotonic clock; 0 where it did not.
         succeeded_at: When the last call began in which it succeeded, by the monotonic clock; 0 without one.
+        has_failed_before: Whether the row said already, when the turn began, that the same event had failed.
     """
 
     whose: CursorKey
@@ -62,8 +67,10 @@ class Drained:
     passed_over: int = 0
     seen: tuple[Commit, ...] = ()
     error: Exception | None = None
+    is_told: bool = False
     failed_at: float = 0.0
     succeeded_at: float = 0.0
+    has_failed_before: bool = False
 
     @property
     def comes_again(self) -> bool:
@@ -85,6 +92,8 @@ def drain(
 ) -> Drained:
     """Bring a handler to ``version`` of an aggregate, or beyond.
 
+    An aggregate that has lost commits, or has one that nobody can read, fails as if its next event did.
+
     Where the commits at hand go on behind the cursor: no read, and one write however many events that are;
     two where the turn is claimed. Nothing where the handler has seen the version, or is parked.
 
@@ -99,9 +108,8 @@ def drain(
         owner: Who takes it. Default: somebody new.
 
     Raises:
-        CorruptStreamError: The aggregate has not come to the version, or commits of it are missing.
-        CqrsError: The store of the events or of the cursors is out of reach, or refuses. What was shown by
-            then is noted where that can be done.
+        CqrsError: The store of the events or of the cursors is out of reach. What was shown by then is noted
+            where that can be done.
     """
     versions = EventVersions(provider, handler, whose, row, commits)
     is_exclusive = handler.exclusive if exclusive is None else exclusive
@@ -115,14 +123,18 @@ def drain(
     outcome: Outcome | None = None
     try:
         outcome = catch_up(turn, version)
-        if versions.ends and row.cursor.parked_version is not None:
+        if row.cursor.parked_version is not None and versions.ends():
             outcome = _released(handler, versions)
     except PreviousVersionPending as error:
         logger.info("event handler has more to see", handler=handler.name, **error_fields(error))
     except Exception as error:
         if error is not versions.error:
-            _let_go(turn)
-            raise
+            if not isinstance(error, CorruptRowError | StoreRefusedError):
+                _let_go(turn)
+                raise
+            # Trying again does not help, and whatever holds up its records would hold up others'.
+            versions.fail(error)
+            _note(turn, version, error)
     finally:
         row.close()
     return versions.drained(outcome)
@@ -144,6 +156,16 @@ def _let_go(turn: Turn[tuple[Commit, int]]) -> None:
         turn.let_go()
     except CqrsError as problem:
         logger.warning("turn not let go", handler=turn.name, error=type(problem).__name__)
+
+
+def _note(turn: Turn[tuple[Commit, int]], version: int, error: Exception) -> None:
+    logger.error("events cannot be shown", handler=turn.name, **error_fields(error))
+    # Where a database refuses what callbacks have written, its own words say what it does not take.
+    own = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    try:
+        turn.fail(version, own)
+    except (CqrsError, TurnLostError) as problem:
+        logger.warning("failure not noted", handler=turn.name, error=type(problem).__name__)
 
 
 class _PassedOverError(Exception):
@@ -181,7 +203,13 @@ class EventVersions:
         self._seen: list[Commit] = []
         self._handled = self._passed_over = 0
         self._failed_at = self._succeeded_at = 0.0
+        self._failed_before = row.cursor.failed_version
+        self._is_told = False
         self.error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Take note of why nothing more can be shown."""
+        self.error, self._failed_at = error, time.monotonic()
 
     def drained(self, outcome: Outcome | None) -> Drained:
         """What came of it all."""
@@ -193,14 +221,19 @@ class EventVersions:
             passed_over=self._passed_over,
             seen=tuple(self._seen),
             error=self.error,
+            is_told=self._is_told,
             failed_at=self._failed_at,
             succeeded_at=self._succeeded_at,
+            has_failed_before=self._failed_before is not None
+            and self._failed_before == self._row.cursor.failed_version,
         )
 
-    @property
     def ends(self) -> bool:
-        """Whether the doorbells say that the aggregate was erased."""
-        return any(commit.closes for commit in self._at_hand.values())
+        """Whether the aggregate was erased: one read where the doorbells have brought nothing along."""
+        if self._at_hand:
+            return any(commit.closes for commit in self._at_hand.values())
+        newest = next(iter(self._provider.read_back(self._whose.key, likely=1)), None)
+        return newest is not None and newest.closes
 
     @property
     def row(self) -> TurnRow:
@@ -301,7 +334,8 @@ class EventVersions:
         try:
             worked = self._handler.show(commit, version, generation=self._whose.generation)
         except Exception as error:
-            self.error, self._failed_at = error, time.monotonic()
+            self.fail(error)
+            self._is_told = True
             raise
         if worked is False:
             raise _PassedOverError  # what the callback has written goes with it

@@ -36,10 +36,11 @@ def park_what_fails(
     """Count the failures in a batch, and park what has failed often enough, and for a minute at least.
 
     A failure is counted where it is the event's own, as far as can be told: the handler has succeeded for
-    another aggregate in a call that began later; or, unless the error says that something is out of reach
-    (`runtime.unavailable`), fewer than three aggregates were tried, or a failure of the same event was
-    counted before. Anything else is taken for an outage of the read model: nothing is counted, and the
-    records come again. An outage that begins in the middle of a batch is one, too.
+    another aggregate in a call that began after the event had failed, now or in an earlier batch; or, unless
+    the error says that something is out of reach (`runtime.unavailable`), fewer than three aggregates were
+    tried, or a failure of the same event was counted before. Anything else is taken for an outage of the read
+    model: nothing is counted, and the records come again. An outage that begins in the middle of a batch is
+    one, too.
 
     Args:
         batch: What came of the aggregates that one handler and generation was shown, side by side.
@@ -60,7 +61,11 @@ def park_what_fails(
             continue
         now = clock.seconds()
         since = now if cursor.failed_since is None else cursor.failed_since
-        others_succeed = any(other.succeeded_at >= one.failed_at for other in tried if other is not one)
+        # Calls side by side begin at once: where an event failed before, all of this batch began after that.
+        failed_at = 0.0 if one.has_failed_before else one.failed_at
+        others_succeed = any(
+            other.succeeded_at and other.succeeded_at >= failed_at for other in tried if other is not one
+        )
         is_own = others_succeed or now - since >= _LONGEST_OUTAGE
         if not is_own and (is_unavailable(error) or not (is_small or cursor.attempts)):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -134,7 +135,11 @@ class Follower:
 
     def _first(self) -> Registration:
         """The registration of a handler that is started now for the first time."""
-        position = end_of(self._provider(), self._streams) if self._options.tail_stream else ""
+        position = ""
+        if self._options.tail_stream:
+            # Without a pull index nobody can pull, so that the position is nobody's; the time says the same.
+            with suppress(ConfigurationError):
+                position = end_of(self._provider(), self._streams)
         return Registration(started_at=clock.now(), position=position)
 
     def forget(self) -> None:

@@ -28,8 +28,8 @@ class Poller:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started, and not stopped since."""
-        return self._thread is not None and not self._stopped.is_set()
+        """Whether it was started, and not stopped since, nor ended by what it does, as ``sys.exit`` does."""
+        return self._thread is not None and self._thread.is_alive() and not self._stopped.is_set()
 
     def start(self) -> None:
         """Begin. One that has begun goes on."""

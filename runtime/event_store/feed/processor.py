@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runtime import clock, metrics
+from runtime.errors import CorruptRowError
 from runtime.event_store.address import Key
 from runtime.event_store.commit_row import LAST, is_closing, types_in
 from runtime.event_store.feed.cursors import CursorKey
@@ -90,13 +91,11 @@ class EventProcessor:
         One read of the cursors for each 100 aggregates, handlers and generations; and what `drain` takes.
 
         Returns:
-            The partial batch response: the records that have to be delivered again.
-
-        Raises:
-            CqrsError: The cursors cannot be read: the whole batch has to be delivered again.
+            The partial batch response: the records that have to be delivered again. Where a handler's cursors
+            are out of reach, those that ring for it: the others have nothing to do with that.
         """
         rung = read_doorbells(records, self._doorbell)
-        turns = self._turns(rung.bells)
+        turns, waiting = self._turns(rung.bells)
         answers = side_by_side(lambda key: self._answer(rung.bells[key], turns[key]), [*turns])
         drained = [one for answer in answers for one in answer.drained]
         self._measure(drained)
@@ -104,6 +103,7 @@ class EventProcessor:
         # A record comes again as long as one of the handlers needs it.
         again = {one.whose.key for one in drained if one.comes_again and one.whose not in parked}
         again |= {key for key, answer in zip(turns, answers, strict=True) if answer.has_failed}
+        again |= waiting
         return response(rung, again)
 
     def _doorbell(self, record: Mapping[str, Any]) -> tuple[Key, Row] | None:
@@ -116,40 +116,55 @@ class EventProcessor:
         row = image_row(change["NewImage"])
         return Key.of_pk(row["pk"]), row
 
-    def _turns(self, bells: Mapping[Key, Sequence[Row]]) -> dict[Key, list[_Turn]]:
-        """The turns that handlers are to take; none where no handler has anything to do."""
-        versions: dict[tuple[int, Key], int] = {}
+    def _turns(self, bells: Mapping[Key, Sequence[Row]]) -> tuple[dict[Key, list[_Turn]], set[Key]]:
+        """The turns that handlers are to take, and those that wait as cursors are out of reach."""
+        versions: dict[int, dict[Key, int]] = defaultdict(dict)
         at: dict[int, str] = {}
         for key, rows in bells.items():
             for row in rows:
                 types = None if is_closing(row) else types_in(row)
                 for number, handler in enumerate(self._handlers):
                     if handler.minds(key.stream, types):
-                        versions[number, key] = max(row[LAST], versions.get((number, key), 0))
+                        mine = versions[number]
+                        mine[key] = max(row[LAST], mine.get(key, 0))
                         at[number] = min(row["at"], at.get(number, row["at"]))
-        generations = {
-            number: self._handlers[number].generations(datetime.fromisoformat(first))
-            for number, first in at.items()
-        }
-        wanted: dict[int, dict[CursorKey, int]] = defaultdict(dict)
-        for (number, key), version in versions.items():
-            for generation in generations[number]:
-                wanted[number][CursorKey(self._handlers[number].name, generation, key)] = version
+        wanted: dict[int, dict[CursorKey, int]] = {}
+        for number, mine in versions.items():
+            handler = self._handlers[number]
+            try:
+                generations = handler.generations(datetime.fromisoformat(at[number]))
+            except Exception as error:  # noqa: BLE001 - the handlers have nothing to do with each other
+                logger.error("generations not read", handler=handler.name, **error_fields(error))
+            else:
+                wanted[number] = {
+                    CursorKey(handler.name, generation, key): version
+                    for key, version in mine.items()
+                    for generation in generations
+                }
+        found = self._rows(wanted)
         turns: dict[Key, list[_Turn]] = defaultdict(list)
-        for number, row_of in self._rows(wanted).items():
+        for number, row_of in found.items():
             for whose, cursor in row_of.items():
                 turn = _Turn(self._handlers[number], whose, wanted[number][whose], cursor)
                 turns[whose.key].append(turn)
-        return turns
+        return turns, {key for number, mine in versions.items() if number not in found for key in mine}
 
     def _rows(self, wanted: Mapping[int, Mapping[CursorKey, int]]) -> dict[int, dict[CursorKey, TurnRow]]:
-        """The cursors, by handler. Handlers that keep theirs in one place are read together."""
+        """The cursors, by handler; without those that are out of reach.
+
+        Handlers that keep theirs in one place are read together.
+        """
         places: dict[Cursors, list[int]] = defaultdict(list)
         for number in wanted:
             places[self._handlers[number].cursors()].append(number)
         found: dict[int, dict[CursorKey, TurnRow]] = {}
         for cursors, numbers in places.items():
-            rows = cursors.rows([whose for number in numbers for whose in wanted[number]])
+            try:
+                rows = cursors.rows([whose for number in numbers for whose in wanted[number]])
+            except Exception as error:  # noqa: BLE001 - others may keep theirs elsewhere
+                names = ", ".join(self._handlers[number].name for number in numbers)
+                logger.error("cursors not read", handlers=names, **error_fields(error))
+                continue
             for number in numbers:
                 found[number] = {whose: rows[whose] for whose in wanted[number]}
         return found
@@ -157,12 +172,16 @@ class EventProcessor:
     def _answer(self, rows: Sequence[Row], turns: Sequence[_Turn]) -> _Answer:
         """Let the handlers take their turns at one aggregate, one after the other."""
         drained: list[Drained] = []
+        commits: list[Commit] = []
         has_failed = False
-        try:
-            commits = [self._commit_in(row) for row in rows]
-        except Exception as error:  # noqa: BLE001 - out of reach, or unreadable: it comes again
-            logger.error("commit not read", **error_fields(error))
-            return _Answer((), has_failed=True)
+        for row in rows:
+            try:
+                commits.append(self._commit_in(row))
+            except CorruptRowError:  # whoever gets there reads it once more, and fails at it
+                logger.warning("commit not readable")
+            except Exception as error:  # noqa: BLE001 - out of reach: it comes again
+                logger.error("commit not read", **error_fields(error))
+                return _Answer((), has_failed=True)
         for turn in turns:
             try:
                 one = drain(

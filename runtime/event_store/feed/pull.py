@@ -46,6 +46,7 @@ class Bell:
         first: Version that the first commit begins with which rang it; None where that is not known.
         is_again: Whether it has rung before, and was left open.
         due: When to ring it again, by the monotonic clock; 0 for the next run.
+        goes_on: Whether the turn's time was up while all was well: it goes on in the same run.
     """
 
     key: Key
@@ -57,6 +58,7 @@ class Bell:
     first: int | None = None
     is_again: bool = False
     due: float = 0.0
+    goes_on: bool = False
 
     @property
     def whose(self) -> tuple[Key, int]:
@@ -203,8 +205,9 @@ class Pull:
                 before()
                 page, is_last = self._page(again, retry_after)
                 after(page.run)
-                total, error, again = total + page.run, error or page.error, []
-                if is_last or page.is_outage:
+                total, error = total + page.run, error or page.error
+                again = [bell for bell in self._open.values() if bell.goes_on]
+                if page.is_outage or (is_last and not again):
                     return Pulled(total, error, page.is_outage)
 
     def seconds_until_due(self) -> float | None:
@@ -219,7 +222,7 @@ class Pull:
         Raises:
             BadRequestError: The run in progress is the caller's own.
         """
-        if self._holder == threading.get_ident():
+        if self.is_run_here():
             msg = f"handler {self._name}: a callback or a hook must not run, move or reset its own handler"
             raise BadRequestError(msg)
         with self._turn:
@@ -228,6 +231,10 @@ class Pull:
                 yield
             finally:
                 self._holder = None
+
+    def is_run_here(self) -> bool:
+        """Whether this thread is in a run: a callback or a hook asks."""
+        return self._holder == threading.get_ident()
 
     def position(self) -> str:
         """Where the next run goes on; empty for the beginning."""
@@ -271,6 +278,7 @@ class Pull:
             if rung.is_open:
                 # What somebody else has the turn at is looked at with each run.
                 bell.due = 0.0 if rung.error is None else time.monotonic() + retry_after
+                bell.goes_on = rung.error is None and rung.run.handled > 0
                 self._open[bell.whose] = bell
             else:
                 self._open.pop(bell.whose, None)
@@ -340,8 +348,10 @@ class Pull:
                 left_behind += bell.events or 0
                 continue
             rung = self._ringer.ring(bell)
-            if bell.events is not None and not bell.is_again:
-                rung = replace(rung, run=replace(rung.run, fetched=bell.events))
+            if bell.events is not None and (bell.goes_on or not bell.is_again):
+                # What it tells of is counted where it rings first.
+                fetched = 0 if bell.goes_on else bell.events
+                rung = replace(rung, run=replace(rung.run, fetched=fetched))
             if rung.is_open:
                 # It may wait for long, and more may come behind it: what it has to show is read then.
                 bell.commits, bell.is_again = [], True

@@ -95,12 +95,13 @@ class Rebuild:
 
         Raises:
             BadRequestError: The generation was begun so shortly ago that a function may not know of it yet;
-                or it was given up.
+                it was given up; or ``resume_from`` is of another scan.
             InvalidInputError: An argument is out of range.
         """
         start = _start(resume_from)
         self._generations.registered(self._first)
-        generation = self._generations.fresh().check_scan(self._name, clock.now())
+        found = self._generations.fresh()
+        generation = found.check_scan(self._name, clock.now())
         here = f"{_PAGE_OF}{start or ''}"
         tries = self._tries.pop(f"{generation}/{total_segments}/{segment}/{here}", 0)
         if tries:
@@ -108,6 +109,8 @@ class Rebuild:
         commits, after = self._provider().everything(
             self._streams, segment=segment, total_segments=total_segments, start=start, limit=_LIMIT
         )
+        if resume_from is not None:
+            found.check_begun(self._name, segment, total_segments)
         bells, aggregates = self._bells(commits, generation)
         rungs = self._ring(self._ringer(generation), bells)
         failed = sum(rung.is_open for rung in rungs)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from runtime.backoff import back_off
 from runtime.contract import NO_MODULE
-from runtime.errors import ContentionError, CorruptRowError
+from runtime.errors import ContentionError
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
@@ -83,19 +83,16 @@ class HandlerRinger:
     def ring(self, bell: Bell) -> Rung:
         """Show the handler what it has not seen of one aggregate, up to the bell's version at least.
 
-        An aggregate that has lost commits fails alone, as if one of its events did.
-
         Raises:
-            CqrsError: A store is out of reach, or refuses.
+            CqrsError: A store is out of reach.
         """
         whose = self._whose(bell.key, bell.generation)
         row = self._rows.get(whose) or self._read([whose])[whose]
         handler = self._from_where_it_begins(bell.first, row, bell.positions)
-        try:
-            return _rung(drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits))
-        except CorruptRowError as error:
-            self._tell(error)
-            return Rung(Run(failed=1), error, is_open=True)
+        one = drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits)
+        if one.error is not None and not one.is_told:
+            self._tell(one.error)
+        return _rung(one)
 
     def settle(self, rungs: Sequence[Rung]) -> list[Rung]:
         """Count what has failed side by side, unless it looks like an outage: what came of it with that.

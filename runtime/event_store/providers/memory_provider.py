@@ -11,7 +11,7 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.commit import Notice
 from runtime.event_store.commit_row import LAST
 from runtime.event_store.large_events import LargeEvents
-from runtime.event_store.providers.storage import EventStorage
+from runtime.event_store.providers.remembering import RememberingStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.model.keys import KEY_SEPARATOR
 from runtime.settings import EventTables
@@ -51,7 +51,7 @@ class MemoryProvider(StoreProvider):
     def __init__(self, commits: Iterable[Commit] = (), *, page_size: int = 1000) -> None:
         self._memory = MemoryStore(clock=clock.seconds)
         large = LargeEvents(MemoryBucket(clock.now), _TABLES.events, _ROW_LIMIT)
-        storage = EventStorage(self._memory, _TABLES, large)
+        storage = self._remembered = RememberingStorage(self._memory, _TABLES, large)
         super().__init__(lambda: storage, page_size=page_size)
         self._log: list[tuple[int, Row]] = []
         self._numbers: dict[Place, int] = {}
@@ -85,6 +85,7 @@ class MemoryProvider(StoreProvider):
         if change.place.table != _TABLES.events or row is None or LAST not in row:
             return  # no commit: the record of a command
         if change.old is not None:  # it was blanked, and what it said must not be told any more
+            self._remembered.forget(row)
             number = self._numbers[change.place]
             self._log[number] = (self._log[number][0], row)
             return

@@ -6,6 +6,7 @@ missing, it is asked for again, once; what is missing then is gone.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Key as Column
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from runtime.event_store.address import Key
     from runtime.event_store.commit import Commit
     from runtime.event_store.providers.storage import EventStorage
+    from runtime.store.values import Row
 
 __all__ = ["Reader"]
 
 #: The second page of a read back has so many times the commits of the first one.
 _GROWTH: Final = 4
+_PARTITION_KEY: Final = Column("pk")
+_SORT_KEY: Final = Column("sk")
+_WHOLE: Final = _SORT_KEY.between(place_key(1), BEHIND_COMMITS)
 
 
 class Reader:
@@ -95,13 +100,13 @@ class Reader:
             last = missing = behind - 1
 
     def _between(self, first: int, last: int) -> Iterator[Commit]:
-        until = BEHIND_COMMITS if last >= MAX_EVENT_VERSION else place_key(last)
-        return self._pages(Column("sk").between(place_key(first), until), (), descending=False)
+        if first == 1 and last >= MAX_EVENT_VERSION:
+            return self._commits(_WHOLE, (), descending=False)  # most reads
+        return self._commits(_SORT_KEY.between(place_key(first), _end(last)), (), descending=False)
 
     def _back_from(self, last: int, likely: int) -> Iterator[Commit]:
-        until = BEHIND_COMMITS if last >= MAX_EVENT_VERSION else place_key(last)
         limits = (max(likely, 1), max(likely, 1) * _GROWTH)
-        return self._pages(Column("sk").lte(until), limits, descending=True)
+        return self._commits(_SORT_KEY.lte(_end(last)), limits, descending=True)
 
     def _around(self, version: int) -> Commit | None:
         """The commit that a version and the one behind it are in; None where there is none."""
@@ -109,28 +114,35 @@ class Reader:
             return commit if commit.last > version else None
         return None
 
-    def _pages(
+    def _commits(
         self, condition: ConditionBase, limits: tuple[int, ...], *, descending: bool
     ) -> Iterator[Commit]:
         """Commits under a condition on the sort key; the first pages have at most so many as ``limits``."""
+        pages = self._pages(condition, limits, descending=descending)
+        return map(self._storage.commit, chain.from_iterable(pages))
+
+    def _pages(
+        self, condition: ConditionBase, limits: tuple[int, ...], *, descending: bool
+    ) -> Iterator[list[Row]]:
         storage, start = self._storage, None
+        whole = _PARTITION_KEY.eq(self._key.pk) & condition
         sizes = iter(limits)
         while True:
             page = storage.store.query(
                 storage.tables.events,
-                Column("pk").eq(self._key.pk) & condition,
+                whole,
                 start=start,
                 limit=self._limit(next(sizes, None)),
                 descending=descending,
             )
-            yield from map(storage.commit, page.rows)
+            yield page.rows
             start = page.next
             if start is None:
                 return
 
     def _limit(self, size: int | None) -> int | None:
-        sizes = [one for one in (size, self._page_size) if one is not None]
-        return min(sizes, default=None)
+        most = self._page_size
+        return size if most is None else most if size is None else min(size, most)
 
     def _overlap(self, found: Commit) -> CorruptStreamError:
         msg = (
@@ -143,3 +155,8 @@ class Reader:
         what = f"version {missing}" if missing == found - 1 else f"versions {missing} to {found - 1}"
         msg = f"{self._key.pk} has no {what}, and a later one; restore the rows that are gone"
         return CorruptStreamError(msg)
+
+
+def _end(last: int) -> str:
+    """The last sort key that a commit can have whose first event is no later than a version."""
+    return BEHIND_COMMITS if last >= MAX_EVENT_VERSION else place_key(last)

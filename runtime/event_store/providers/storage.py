@@ -51,8 +51,12 @@ class EventStorage:
     tables: EventTables
     large: LargeEvents
 
-    def row(self, commit: Commit) -> Row:
+    def row(self, commit: Commit, *, most: int | None = None) -> Row:
         """The row of a commit. One call where its events go to the bucket.
+
+        Args:
+            commit: The commit.
+            most: Bytes that the row may have. Default: what any row may.
 
         Raises:
             InvalidInputError: The commit cannot be stored; the message names the field.
@@ -66,7 +70,7 @@ class EventStorage:
             more[AGGREGATES_COLUMN] = aggregates_value(commit.key)
         return commit_row(
             commit,
-            limit=self.large.limit,
+            limit=self.large.limit if most is None else min(most, self.large.limit),
             more=more,
             off_load=lambda text: self.large.off_load(commit.key, text),
         )

@@ -69,6 +69,7 @@ class View:
         self.fails: Callable[[Commit, int], bool] = lambda _commit, _version: False
         self.error: type[Exception] = RuntimeError
         self.before: Callable[[Commit, int], object] = lambda _commit, _version: None
+        self.on_shown: Callable[[Commit, int], object] = lambda _commit, _version: None
         self._lock = threading.Lock()
 
     def cursors(self) -> Cursors:
@@ -96,6 +97,7 @@ class View:
         assert commit.events[version - commit.first].type in self.types
         with self._lock:
             self.shown.append((generation, commit.key.pk, version))
+        self.on_shown(commit, version)
         return True
 
     def versions(self, whose: Key = KEY, generation: int = 1) -> list[int]:

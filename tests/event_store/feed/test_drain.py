@@ -226,9 +226,10 @@ def test_what_was_shown_is_noted_where_the_store_fails_then(
 
 def test_a_version_that_is_not_there_is_no_success(lab: Lab) -> None:
     lab.append()
-    with pytest.raises(CorruptStreamError, match="has come to version 3, and ends at 1; restore"):
-        lab.turn(version=3)
-    assert lab.cursor().version == 1
+    drained = lab.turn(version=3)
+    assert "has come to version 3, and ends at 1; restore" in str(drained.error)
+    assert (drained.outcome, drained.is_told, drained.comes_again) == (None, False, True)
+    assert (lab.cursor().version, lab.cursor().failed_version) == (1, 2)
 
 
 def test_a_commit_that_is_gone_is_not_passed_over(lab: Lab) -> None:
@@ -236,9 +237,19 @@ def test_a_commit_that_is_gone_is_not_passed_over(lab: Lab) -> None:
         lab.append()
     lab.turn(version=1, commits=lab.provider.read(KEY, until=1))
     lab.memory.write(Delete(place=Place(TABLES.events, KEY.pk, "0000000002")))
-    with pytest.raises(CorruptStreamError):
-        lab.turn()
+    assert isinstance(lab.turn().error, CorruptStreamError)
     assert lab.view.versions() == [1]
+    assert (lab.cursor().version, lab.cursor().failed_version) == (1, 2)
+
+
+def test_what_was_shown_before_a_commit_that_is_gone_is_noted(lab: Lab) -> None:
+    for _ in range(3):
+        lab.append()
+    lab.memory.write(Delete(place=Place(TABLES.events, KEY.pk, "0000000003")))
+    assert isinstance(lab.turn(version=3).error, CorruptStreamError)
+    cursor = lab.cursor()
+    assert (cursor.version, cursor.failed_version, cursor.claim) == (2, 3, None)
+    assert (cursor.failed_error or "").startswith("CorruptStreamError: users#u1#acme has come to version 3")
 
 
 def test_a_handler_that_begins_at_a_time_passes_over_what_is_older(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,7 +55,32 @@ def test_an_event_that_fails_stops_its_own_aggregate_only(lab: Lab) -> None:
     failed = lab.deliver()
     assert failed == ["3", "4"]  # both records of the aggregate
     assert [lab.view.versions(key(number)) for number in (1, 2, 3)] == [[1, 2], [], [1, 2]]
-    assert lab.cursor(key(2)).attempts == 1
+    assert lab.cursor(key(2)).failed_version == 1  # whether it was counted is for other tests
+
+
+def test_an_event_is_parked_though_other_aggregates_always_succeed_just_before_it_fails(lab: Lab) -> None:
+    """Calls side by side begin at once, so that in no batch anything succeeds in a call that began later."""
+    lab.append(key(1))
+    poisoned = lab.records.pop()
+    done = threading.Semaphore(0)
+
+    def fails(commit: Commit, _version: int) -> bool:
+        if commit.key != key(1):
+            return False
+        assert done.acquire(timeout=10)
+        assert done.acquire(timeout=10)
+        return True
+
+    lab.view.fails = fails
+    lab.view.on_shown = lambda _commit, _version: done.release()
+    for number in range(12):
+        CLOCK.advance(10)
+        lab.append(key(2 * number + 2))
+        lab.append(key(2 * number + 3))
+        failed = lab.deliver([poisoned, *lab.records])
+        lab.records.clear()
+    assert failed == []
+    assert lab.parked == [(key(1).pk, 1)]
 
 
 def test_ten_failures_and_a_minute_park(lab: Lab) -> None:
@@ -276,6 +302,40 @@ def test_what_met_a_parked_handler_before_a_redrive_began_is_not_left_behind(lab
         patch.setattr(type(row), "claim", before_claim)
         assert lab.repair().done == (1, 2, 3)
     assert met == [Outcome.PARKED]
+
+
+def test_a_handler_that_is_parked_hears_of_an_erasure_though_the_doorbell_brings_nothing_along(
+    lab: Lab,
+) -> None:
+    """As the pull index does, and whoever catches up."""
+    lab.append()
+    park(lab, 1)
+    heal(lab)
+    assert lab.turn().outcome is Outcome.PARKED
+    lab.erase()
+    assert lab.turn().outcome is Outcome.DONE
+    assert (lab.view.erased, lab.view.versions(), lab.cursor().parked_version) == ([KEY.pk], [], None)
+
+
+def test_a_redrive_that_has_more_to_show_than_time_notes_how_far_it_has_come(lab: Lab) -> None:
+    """Else a function would show the same again each time, and never come to the end."""
+    for _ in range(4):
+        lab.append()
+    park(lab, 1)
+    heal(lab)
+    lab.append(KEY, "a", "b")
+    lab.view.before = lambda _commit, _version: CLOCK.advance(30)
+    with pytest.raises(ContentionError, match="view has more versions to see than there is time for; repeat"):
+        lab.repair()
+    cursor = lab.cursor()
+    assert (lab.view.versions(), cursor.version, cursor.parked_version, cursor.claim) == (
+        [1, 2, 3, 4],
+        4,
+        1,
+        None,
+    )
+    assert lab.repair().done == (5, 6)
+    assert (lab.view.versions(), lab.cursor().parked_version) == ([1, 2, 3, 4, 5, 6], None)
 
 
 def test_two_redrives_at_once_do_not_overlap(lab: Lab) -> None:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime.errors import StoreUnavailableError
+from runtime import clock
+from runtime.errors import ReadModelUnavailableError, StoreUnavailableError
 from runtime.event_store.commit import CommandRecord, Commit, StoredEvent
 from runtime.event_store.feed.cursors import StoreCursors
 from runtime.pipeline.catch_up import Outcome
+from runtime.store.memory import MemoryStore
+from runtime.store.port import Set
+from runtime.store.values import Place
 from tests.event_store.feed.counting import CountingStore
 from tests.event_store.feed.lab import KEY, TABLES, Lab, View, key
+from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -168,8 +173,25 @@ def test_a_commit_that_cannot_be_read_stops_its_own_aggregate() -> None:
     lab.append(key(1))
     lab.append(key(2))
     lab.records[0]["dynamodb"]["NewImage"]["events"] = {"S": "no JSON"}
-    assert lab.deliver() == ["1"]
+    lab.memory.write(Set(place=Place(TABLES.events, key(1).pk, "0000000001"), columns={"events": "no JSON"}))
+    lab.records.pop()
+    assert lab.deliver(lab.records) == ["1"]
     assert lab.view.versions(key(2)) == [1]
+    with CLOCK:
+        for _ in range(11):
+            CLOCK.advance(10)
+            failed = lab.deliver(lab.records)
+        # Lambda would hold up all that comes behind it, for as long as it keeps the record.
+        assert (failed, lab.parked) == ([], [(key(1).pk, 1)])
+        assert (lab.cursor(key(1)).parked_error or "").startswith("CorruptRowError")
+
+
+def test_a_commit_that_only_the_record_has_wrong_is_read() -> None:
+    lab = Lab()
+    lab.append(key(1))
+    lab.records[0]["dynamodb"]["NewImage"]["events"] = {"S": "no JSON"}
+    assert lab.deliver() == []
+    assert lab.view.versions(key(1)) == [1]
 
 
 def test_a_store_that_fails_for_one_aggregate_stops_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +212,38 @@ def test_a_store_that_fails_for_one_aggregate_stops_that_one(monkeypatch: pytest
     monkeypatch.undo()
     assert lab.deliver(lab.all_records) == []
     assert lab.view.versions(key(1)) == [1, 1]  # at least once
+
+
+@pytest.mark.parametrize("what", ["rows", "generations"])
+def test_cursors_that_are_out_of_reach_stop_the_handler_that_has_them_there(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    one, two = View("one"), View("two", types=["b"])
+    lab = Lab(one, two)
+    rows = StoreCursors.rows
+    elsewhere = StoreCursors(MemoryStore(clock=clock.seconds), TABLES.sync)
+    one.kept_in = elsewhere
+    lab.append(key(1), "a", "b")
+    lab.append(key(2), "b")
+    lab.append(key(3), "other")
+
+    def fails(*_: object) -> None:
+        message = "the database of the cursors is busy or out of reach"
+        raise ReadModelUnavailableError(message)
+
+    with monkeypatch.context() as patch:
+        if what == "rows":
+            patch.setattr(
+                StoreCursors,
+                "rows",
+                lambda self, wanted: fails() if self is elsewhere else rows(self, wanted),
+            )
+        else:
+            patch.setattr(one, "generations", fails)
+        assert sorted(lab.deliver(lab.all_records)) == ["1", "2"]
+    assert (two.versions(key(1)), two.versions(key(2)), one.shown) == ([2], [1], [])
+    assert lab.deliver(lab.all_records) == []
+    assert (one.versions(key(1)), one.versions(key(2)), len(two.shown)) == ([1, 2], [1], 2)
 
 
 def test_several_invocations_at_once_do_not_overlap_where_turns_are_claimed() -> None:

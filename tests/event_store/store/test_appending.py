@@ -208,6 +208,24 @@ def test_a_record_is_forgotten_after_a_day_and_its_place_taken(
     assert lab.provider.command(KEY, "c-1") == again
 
 
+def test_a_record_that_expires_while_it_is_in_the_way_is_in_nobodys_way(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_000.0
+    monkeypatch.setattr("runtime.clock._source", lambda: now)
+    lab.provider.append([commit(1)], command=record())
+    now += 24 * 60 * 60
+
+    def go_on(_call: Call) -> None:
+        nonlocal now
+        now += 1
+
+    lab.wire.before = go_on
+    again = replace(record(), first=2, last=2)
+    lab.provider.append([commit(2)], command=again)
+    assert lab.provider.command(KEY, "c-1") == again
+
+
 def test_a_record_that_is_kept_has_no_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_800_000_000.0
     monkeypatch.setattr("runtime.clock._source", lambda: now)
@@ -221,7 +239,7 @@ def test_a_record_that_is_kept_has_no_end(lab: Lab, monkeypatch: pytest.MonkeyPa
     assert (refused.value.moved, refused.value.command) == ({}, kept)
 
 
-@pytest.mark.parametrize("command_id", ["", "x" * 2049, "\ud800", 7])
+@pytest.mark.parametrize("command_id", ["", "x" * 2301, "\ud800", 7])
 def test_a_command_id_that_cannot_be_one_is_refused(lab: Lab, command_id: Any) -> None:
     with pytest.raises(InvalidInputError, match="command_id"):
         lab.provider.append([commit(1)], command=record(command_id))

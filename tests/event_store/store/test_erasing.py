@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runtime import clock
 from runtime.errors import ContentionError, StoreUnavailableError
 from runtime.event_store.commit import StoredEvent
 from runtime.event_store.provider import AppendRefusedError
@@ -86,8 +87,10 @@ def test_interrupted_anywhere_it_is_done_by_the_next_call() -> None:
                 raise StoreUnavailableError(*("the store", "out of reach"))
 
         lab.wire.before = interrupt
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(StoreUnavailableError) as interrupted:
             lab.provider.erase(KEY, closing())
+        is_closed = any(row.get("closes") for row in lab.rows())
+        assert interrupted.value.written == ("something" if is_closed else "nothing")
         lab.wire.before = lambda _call: None
         lab.provider.erase(KEY, closing())
         assert WHO not in everything(lab)
@@ -120,6 +123,20 @@ def test_what_is_appended_meanwhile_is_erased_too() -> None:
 
     lab.wire.before = interfere
     assert lab.provider.erase(KEY, closing()) == 5
+    assert WHO not in everything(lab)
+
+
+def test_a_record_that_expires_meanwhile_is_forgotten_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = filled()
+    now = clock.seconds() + 2 * 24 * 60 * 60
+    monkeypatch.setattr("runtime.clock._source", lambda: now)
+
+    def expire(call: Call) -> None:
+        if call.writes and str(getattr(call.writes[0], "place", "")).find("command#") > 0:
+            lab.memory.expire()
+
+    lab.wire.before = expire
+    assert lab.provider.erase(KEY, closing()) == 4
     assert WHO not in everything(lab)
 
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import Settings
-from runtime.errors import ConfigurationError, CorruptRowError
+from runtime.errors import ConfigurationError, CorruptRowError, InvalidInputError
 from runtime.event_store.large_events import LargeEvents
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
+from runtime.model.keys import DetailKey
 from runtime.store.codec import sealed
 from runtime.store.memory import MemoryStore
 from runtime.store.port import Set
 from runtime.store.values import Place
 from runtime.testing.clients import MemoryResources
 from runtime.testing.clock import Clock
-from tests.event_store.store.lab import EVENTS, KEY, Lab, NoBucket, closing, commit
+from tests.event_store.store.lab import EVENTS, KEY, Lab, NoBucket, closing, commit, record
 from tests.event_store.store.test_commit_row import noise
 
 if TYPE_CHECKING:
@@ -170,3 +171,37 @@ def test_the_settings_of_a_deployment_say_what_is_large_and_where_it_goes() -> N
 
 def test_a_row_may_never_be_larger_than_dynamodb_takes() -> None:
     assert LargeEvents(Lab().bucket, EVENTS, 10**9).limit == 400 * 1024
+
+
+def test_many_commits_that_are_large_together_fit_into_one_transaction() -> None:
+    lab = Lab()
+    keys = [KEY._replace(aggregate_id=f"{number}") for number in range(60)]
+    body = {"text": noise(95_000)}
+    appended = [commit(1, key=key, body=body) for key in keys]
+    lab.provider.append(appended, unmoved={KEY: 0}, command=record())
+    assert [list(lab.provider.read(key)) for key in keys] == [[one] for one in appended]
+    assert len(list(lab.bucket.objects(""))) == len(keys)
+
+
+def test_few_that_are_not_stay_in_their_rows() -> None:
+    lab = Lab()
+    keys = [KEY._replace(aggregate_id=f"{number}") for number in range(3)]
+    lab.provider.append([commit(1, key=key, body={"text": noise(95_000)}) for key in keys])
+    assert not list(lab.bucket.objects(""))
+
+
+def test_without_a_bucket_what_is_too_large_for_one_transaction_is_refused() -> None:
+    lab = Lab(bucket=NoBucket())
+    keys = [KEY._replace(aggregate_id=f"{number}") for number in range(14)]
+    body = {"text": noise(390_000)}
+    with pytest.raises(InvalidInputError, match=r"take \d+ bytes of one transaction, and 4 MB are allowed"):
+        lab.provider.append([commit(1, key=key, body=body) for key in keys])
+    assert not lab.rows()
+
+
+def test_an_object_that_is_no_text_is_told_with_its_key(lab: Lab) -> None:
+    lab.append(1, body={"text": noise(6000)})
+    (found,) = lab.bucket.objects("")
+    lab.bucket.put(found.key, b"\xff", "application/json", DetailKey(KEY.pk, ""))
+    with pytest.raises(CorruptRowError, match=found.key):
+        list(lab.provider.read(KEY))

@@ -105,7 +105,7 @@ class Histories(RuleBasedStateMachine):
 
 def test_histories() -> None:
     with CLOCK:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Histories,
             settings=settings(
                 max_examples=scaled(25, 300),

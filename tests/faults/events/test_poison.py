@@ -9,7 +9,7 @@ from tests.faults.events.world import check_seen
 from tests.faults.scale import scaled
 from tests.support.clock import CLOCK
 
-AGGREGATES = scaled(20, 100)
+AGGREGATES = scaled(20, 40)
 
 
 @pytest.mark.parametrize("exclusive", [False, True])

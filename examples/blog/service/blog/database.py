@@ -7,9 +7,9 @@ from datetime import datetime  # noqa: TC003 - SQLAlchemy reads the annotations
 from sqlalchemy import DateTime, create_engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from runtime.sql import engine_from_environment
+from runtime.sql import SqlCursors, engine_from_environment
 
-__all__ = ["AuthorRow", "PostRow", "create_tables", "engine"]
+__all__ = ["AuthorRow", "PostRow", "create_tables", "cursors", "engine"]
 
 #: The engine of this process, made on first use from the variable ``DATABASE_URL``.
 engine = engine_from_environment
@@ -30,7 +30,7 @@ class AuthorRow(Base):
 
 
 class PostRow(Base):
-    """A post, as readers see it. An archived one stays: a repeated event must not bring it back."""
+    """A post, as readers see it. Archived ones are gone."""
 
     __tablename__ = "post"
 
@@ -40,7 +40,10 @@ class PostRow(Base):
     title: Mapped[str]
     content: Mapped[str]
     written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    is_archived: Mapped[bool] = mapped_column(default=False)
+
+
+#: Where handlers are with each aggregate: two more tables of the same database.
+cursors = SqlCursors(engine, metadata=Base.metadata)
 
 
 def create_tables(url: str) -> None:

@@ -29,13 +29,12 @@ class PostList(CqrsModel):
 
 
 def list_posts(tenant: str, *, limit: int, start_after: str | None) -> PostList:
-    """One page of a tenant's posts, by id. Archived ones are left out."""
+    """One page of a tenant's posts, by id."""
     author = and_(AuthorRow.tenant == PostRow.tenant, AuthorRow.id == PostRow.user_id)
     query = (
         select(PostRow.id, PostRow.title, AuthorRow.name.label("author"), PostRow.written_at)
         .join(AuthorRow, author, isouter=True)
-        .where(PostRow.tenant == tenant, PostRow.is_archived.is_(False))
-        .where(PostRow.id > (start_after or ""))
+        .where(PostRow.tenant == tenant, PostRow.id > (start_after or ""))
         .order_by(PostRow.id)
         .limit(limit + 1)
     )

@@ -1,17 +1,17 @@
 """Keeps the SQL tables in step with what has happened.
 
-An event may be shown again, and nothing is promised of the order between a post and its author. So each
-callback leaves the same rows however often it is called, and the list of posts joins what has arrived.
+What a callback writes is committed together with the handler's cursor, so each event changes the tables
+exactly once. Nothing is promised of the order between a post and its author: the list of posts joins what
+has arrived.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, insert
 
-from blog.database import AuthorRow, PostRow, engine
+from blog.database import AuthorRow, PostRow, cursors
 from blog.domain import domain
 from blog.posts import PostArchived, PostWritten, post
 from blog.users import UserRegistered, user
@@ -21,43 +21,42 @@ if TYPE_CHECKING:
 
 __all__ = ["posts_model"]
 
-posts_model = domain.create_handler("posts-model", [post, user])
+posts_model = domain.create_handler("posts-model", [post, user], cursors=cursors)
 
 
 @posts_model.handle(user, UserRegistered)
 def add_author(aggregate_id: str, event: UserRegistered, meta: EventMeta) -> None:
     """Show a user's name beside their posts."""
-    with Session(engine()) as session, session.begin():
-        session.merge(AuthorRow(tenant=meta.tenant, id=aggregate_id, name=event.name))
+    row = insert(AuthorRow).values(tenant=meta.tenant, id=aggregate_id, name=event.name)
+    cursors.connection().execute(row)
 
 
 @posts_model.handle(post, PostWritten)
 def add_post(aggregate_id: str, event: PostWritten, meta: EventMeta) -> None:
-    """Show a post, once."""
-    with Session(engine()) as session, session.begin():
-        if session.get(PostRow, (meta.tenant, aggregate_id)) is None:
-            session.add(
-                PostRow(
-                    tenant=meta.tenant,
-                    id=aggregate_id,
-                    user_id=event.user_id,
-                    title=event.title,
-                    content=event.content,
-                    written_at=meta.timestamp,
-                )
-            )
+    """Show a post."""
+    row = insert(PostRow).values(
+        tenant=meta.tenant,
+        id=aggregate_id,
+        user_id=event.user_id,
+        title=event.title,
+        content=event.content,
+        written_at=meta.timestamp,
+    )
+    cursors.connection().execute(row)
 
 
 @posts_model.handle(post, PostArchived)
 def hide_post(aggregate_id: str, _event: PostArchived, meta: EventMeta) -> None:
     """Show a post no more."""
-    this = (PostRow.tenant == meta.tenant, PostRow.id == aggregate_id)
-    with engine().begin() as connection:
-        connection.execute(update(PostRow).where(*this).values(is_archived=True))
+    _remove(aggregate_id, meta.tenant)
 
 
 @posts_model.handle_erased(post)
 def remove_post(aggregate_id: str, meta: EventMeta) -> None:
     """Keep nothing of a post that was erased."""
-    with engine().begin() as connection:
-        connection.execute(delete(PostRow).where(PostRow.tenant == meta.tenant, PostRow.id == aggregate_id))
+    _remove(aggregate_id, meta.tenant)
+
+
+def _remove(post_id: str, tenant: str) -> None:
+    row = delete(PostRow).where(PostRow.tenant == tenant, PostRow.id == post_id)
+    cursors.connection().execute(row)
