@@ -300,6 +300,16 @@ def test_what_the_domain_refuses_is_422_with_its_code(there: Site) -> None:
     assert answer.json["written"] == "nothing"
 
 
+def test_a_mistake_of_the_code_is_none_of_the_clients(there: Site) -> None:
+    @there.commands.on(Crash)
+    def wrong(_command: Crash, _current: Loaded[User]) -> UserEvent:
+        return User("Ann")  # type: ignore[return-value]
+
+    answer = there("POST", "/users/ann/crash")
+    assert (answer.status, answer.json["title"]) == (500, "Internal Server Error")
+    assert there.stored() == ["created"]
+
+
 def test_what_crashes_tells_nothing(there: Site) -> None:
     answer = there("POST", "/users/ann/crash")
     assert (answer.status, answer.json["title"]) == (500, "Internal Server Error")
