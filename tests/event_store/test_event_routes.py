@@ -129,8 +129,11 @@ def commands_of(domain: Domain) -> Commands[UserEvent, User]:
         return [NotesWritten(notes=command.notes)] * command.times
 
     @commands.on(Sign)
+    def sign(command: Sign, _current: Loaded[User]) -> UserEvent:
+        return NotesWritten(notes=[command.text])
+
     @commands.on(Seal)
-    def sign(command: Sign | Seal, _current: Loaded[User]) -> UserEvent:
+    def seal(command: Seal, _current: Loaded[User]) -> UserEvent:
         return NotesWritten(notes=[command.text])
 
     @commands.on(Greet)
