@@ -225,9 +225,9 @@ def _commit(row: Row, text: str | None) -> Commit:
         first=int(sk),
         events=events,
         append_id=row.get("append", ""),
-        at=datetime.fromisoformat(row["at"]),
+        at=_time(row["at"]),
         user_id=row.get("by"),
-        metadata={} if meta is None else from_json(meta),
+        metadata={} if meta is None else _metadata(meta),
         state=None if state is None else from_json(state),
         fold=row.get("fold"),
         is_erased=ERASED_AT in row,
@@ -236,6 +236,22 @@ def _commit(row: Row, text: str | None) -> Commit:
     if found.last != row[LAST] or not (events or closes):
         msg = f"it has {len(events)} events and the last version {row[LAST]}"
         raise ValueError(msg)
+    return found
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        msg = "its time has no time zone"
+        raise ValueError(msg)
+    return found
+
+
+def _metadata(text: str) -> dict[str, str]:
+    found = from_json(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        msg = "its metadata are no texts by names"
+        raise TypeError(msg)
     return found
 
 

@@ -162,12 +162,12 @@ class EventTypes:
                 "that it became"
             )
             raise UnreadableEventError(msg)
-        text: str | bytes | None = stored.text
+        text, body = stored.text, stored.body
         if stored.schema != found.schema:
-            text = to_json(upcast(stored, found.name, found.upcasters, _where(key, version)))
+            text, body = None, upcast(stored, found.name, found.upcasters, _where(key, version))
         validate = found.validate_json
         try:
-            return validate(to_json(stored.body) if text is None else text)
+            return validate(to_json(body) if text is None else text)
         except ValidationError as error:
             problems = _kinds(found.name, error)
         except Exception as error:  # noqa: BLE001 - whatever the user's class raises

@@ -243,6 +243,10 @@ def test_what_is_stored_is_not_changed_by_an_upcaster() -> None:
             r"the upcaster 0 of 'created' raised KeyError for event 7.*; mend it",
         ),
         (
+            StoredEvent("created", {"n": object()}),
+            r"not accepted by UserCreated: created: PydanticSerializationError; add an upcaster",
+        ),
+        (
             StoredEvent("created", {"n": None}),
             r"the upcaster 0 of 'created' must return a dict, got NoneType",
         ),

@@ -463,6 +463,14 @@ class _Recording(WatchedProvider):
         super().append(commits, unmoved=unmoved, command=command)
 
 
+def test_a_reaction_to_an_aggregate_with_the_longest_id_has_a_command_id() -> None:
+    blog = Blog()
+    longest = "x" * (2048 - len("users##acme"))
+    blog.user_commands(longest, ANN)
+    meta = next(iter(blog.users.events(longest))).meta
+    assert blog.user_commands("u2", ANN, command_id=meta.command_id_for("h" * 100)).version == 1
+
+
 def test_the_command_ids_of_reactions_are_kept() -> None:
     provider = _Recording()
     blog = Blog(provider)
