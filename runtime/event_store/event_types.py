@@ -97,6 +97,10 @@ class EventTypes:
         """The classes, as they were listed."""
         return tuple(self._of_class)
 
+    def has(self, cls: type[Any]) -> bool:
+        """Whether a class is one of them."""
+        return cls in self._of_class
+
     def names_of(self, cls: type[Any]) -> frozenset[str]:
         """All names that events of a class are, or were, stored under; none for another aggregate's class."""
         found = self._of_class.get(cls)
