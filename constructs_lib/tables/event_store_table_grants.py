@@ -164,7 +164,6 @@ class EventStoreTableGrants:
     def _inspect(self) -> list[Right]:
         return [
             Right(self._events, (_QUERY, "dynamodb:Scan", "dynamodb:DescribeTable")),
-            *([Right(self._aggregates, (_QUERY,))] if self._aggregates else []),
             Right(self._cursors, (_GET, "dynamodb:BatchGetItem", "dynamodb:Scan")),
         ]
 

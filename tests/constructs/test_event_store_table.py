@@ -138,16 +138,12 @@ INTENTS: dict[str, dict[str, set[str]]] = {
     "handle": {"Events": {QUERY}, "Sync": CURSORS},
     "pull": {"Events": {QUERY}, "Events/index/feed": {QUERY}, "Sync": CURSORS},
     "rebuild": {"Events": {QUERY, SCAN}, "Sync": CURSORS},
-    "inspect": {"Events": {QUERY, SCAN, "dynamodb:DescribeTable"}, LISTED: {QUERY}, "Sync": LOOK_UP | {SCAN}},
+    "inspect": {"Events": {QUERY, SCAN, "dynamodb:DescribeTable"}, "Sync": LOOK_UP | {SCAN}},
     "repair": {"Events": {QUERY}, "Sync": CURSORS},
     "erase": {"Events": {QUERY, PUT, UPDATE}},
     "serve": {"Events": APPEND, LISTED: {QUERY}, "Sync": LOOK_UP},
     "project": {"Events": APPEND, "Sync": CURSORS},
-    "operate": {
-        "Events": APPEND | {SCAN, "dynamodb:DescribeTable"},
-        LISTED: {QUERY},
-        "Sync": CURSORS | {SCAN},
-    },
+    "operate": {"Events": APPEND | {SCAN, "dynamodb:DescribeTable"}, "Sync": CURSORS | {SCAN}},
 }
 
 

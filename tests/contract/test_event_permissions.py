@@ -15,7 +15,7 @@ from runtime import (
     create_commands,
     create_domain,
 )
-from runtime.contract import FEED_INDEX, FunctionKind
+from runtime.contract import AGGREGATES_INDEX, FEED_INDEX, FunctionKind
 from runtime.event_store.address import Key
 from runtime.event_store.event_module import EventModule
 from runtime.event_store.feed.cursors import CursorKey
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tests.contract.test_permissions import Used
 
 FEED = f"events/index/{FEED_INDEX}"
+AGGREGATES = f"events/index/{AGGREGATES_INDEX}"
 
 
 class Opened(Event, type="opened"):
@@ -129,11 +130,11 @@ def bank(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Bank:
 
 
 def granted(intent: str) -> Used:
-    return allowed(EventStoreTable, intent, pull_index=True)
+    return allowed(EventStoreTable, intent, pull_index=True, aggregates_index=True)
 
 
 def together(*parts: Used) -> Used:
-    return summed(*parts, kinds=("events", "sync", FEED))
+    return summed(*parts, kinds=("events", "sync", FEED, AGGREGATES))
 
 
 def test_append(bank: Bank) -> None:
@@ -154,6 +155,7 @@ def test_read(bank: Bank) -> None:
     accounts = bank.domain[account]
     accounts.get_aggregate("a", at_version=1)
     assert list(accounts.events("a"))
+    assert list(accounts.ids()) == ["a"]
     assert not bank.handler.has_seen(account, loaded)
     assert bank.used() == granted("read")
 
