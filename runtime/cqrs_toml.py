@@ -29,7 +29,7 @@ FILE_NAME: Final = "cqrs.toml"
 _TABLE: Final = "modules"
 _KEYS: Final = {
     KIND_COMMANDS: ("kind", "processing", "data_sync", "module", "routes"),
-    KIND_EVENTS: ("kind", "handlers", "pull_index", "module", "routes"),
+    KIND_EVENTS: ("kind", "handlers", "pull_index", "aggregates_index", "module", "routes"),
 }
 _PATH: Final = re.compile(r"\.?[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _PATH_HINT: Final = (
@@ -70,6 +70,7 @@ class DeclaredEventModule:
         name: The module's name.
         handlers: Whether it has event handlers that a function of the stack runs.
         pull_index: Whether processes outside of Lambda read its events.
+        aggregates_index: Whether the aggregates of a tenant can be listed.
         module: Where its ``EventModule`` is imported from, see `DeclaredModule`.
         routes: Where its routes are imported from, likewise.
     """
@@ -77,6 +78,7 @@ class DeclaredEventModule:
     name: str
     handlers: bool = False
     pull_index: bool = False
+    aggregates_index: bool = False
     module: str
     routes: tuple[str, ...]
 
@@ -140,6 +142,7 @@ class _File:
                 name=name,
                 handlers=self._flag(where, table, "handlers"),
                 pull_index=self._flag(where, table, "pull_index"),
+                aggregates_index=self._flag(where, table, "aggregates_index"),
                 module=module,
                 routes=paths,
             )

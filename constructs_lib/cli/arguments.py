@@ -178,7 +178,7 @@ def _add_handlers(action: Callable[[str, str], argparse.ArgumentParser]) -> None
     listing = action("list", "the handlers, their generations, and how far a rebuild is")
     _add_module(listing)
     build = action("build", "begin a new generation of a read model beside the live one")
-    rebuild = action("rebuild", "show all events to the generation that is being built")
+    rebuild = action("rebuild", "show all events to the generation that is being built, or to the live one")
     switch = action("switch", "make the generation that was built the live one")
     retire = action("retire", "stop feeding the generation that was live before, or give up a build")
     for parser in (build, rebuild, switch, retire):

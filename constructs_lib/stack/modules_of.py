@@ -49,7 +49,12 @@ def modules_of(folder: str | Path) -> list[CqrsModule | EventModule]:
     return [
         CqrsModule(module.name, processing=Processing(module.processing), data_sync=module.data_sync)
         if isinstance(module, DeclaredModule)
-        else EventModule(module.name, handlers=module.handlers, pull_index=module.pull_index)
+        else EventModule(
+            module.name,
+            handlers=module.handlers,
+            pull_index=module.pull_index,
+            aggregates_index=module.aggregates_index,
+        )
         for module in declared
     ]
 
@@ -88,13 +93,14 @@ def _described(module: CqrsModule | EventModule) -> str:
 
 
 def _of_events(module: EventModule) -> list[str]:
-    pull_index = module.pull_index
+    pull_index, aggregates_index = module.pull_index, module.aggregates_index
     if isinstance(module.table, EventStoreTable):
-        pull_index = module.table.has_pull_index
+        pull_index, aggregates_index = module.table.has_pull_index, module.table.has_aggregates_index
     return [
         KIND_EVENTS,
         *(["handlers"] if module.has_handlers else []),
         *(["pull_index"] if pull_index else []),
+        *(["aggregates_index"] if aggregates_index else []),
     ]
 
 

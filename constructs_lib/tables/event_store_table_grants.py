@@ -54,7 +54,9 @@ class EventStoreTableGrants:
     def append(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` load aggregates and append to them: everything that a command does.
 
-        There is no permission to change or to delete what was appended.
+        There is no permission to update or to delete what was appended. That nobody puts another row in its
+        place is for the library to see to, whose every append is on the condition that the version is free:
+        AWS has no permission for that.
         """
         return allow_rights(grantee, self._append())
 

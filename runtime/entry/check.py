@@ -104,7 +104,11 @@ def _problems_of_events(
             "to the EventModule, or take handlers away"
         )
     if isinstance(declared, DeclaredEventModule):
-        pairs = (("handlers", declared.handlers, "handlers"), ("pull_index", declared.pull_index, "feed"))
+        pairs = (
+            ("handlers", declared.handlers, "handlers"),
+            ("pull_index", declared.pull_index, "feed"),
+            ("aggregates_index", declared.aggregates_index, "aggregates"),
+        )
         for key, said, told in pairs:
             if said != bool(entry.get(told)):
                 in_file = f"{key} = {str(said).lower()} in {FILE_NAME}"

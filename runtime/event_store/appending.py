@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from runtime import clock
 from runtime.errors import (
@@ -38,8 +37,7 @@ MAX_AGGREGATES: Final = 100
 """How many aggregates one transaction may be about; the id of a command counts as one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared(Generic[StateT]):
+class Prepared(NamedTuple, Generic[StateT]):
     """An append that is ready to be sent.
 
     Attributes:

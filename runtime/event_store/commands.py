@@ -163,7 +163,8 @@ class Commands(Generic[EventT, StateT]):
                 carries what they appended. `GapError`: the expected version lies beyond the last one.
             CommandReusedError: The command id was used for another command.
             InvalidInputError: The command has no handler, no tenant is known, an argument cannot be used, or
-                the handler returned something else than events of the aggregate.
+                an event cannot be stored.
+            ConfigurationError: The handler returned something else than events of the aggregate.
             ForbiddenError: The caller may not write there.
             AggregateErasedError: The aggregate was erased.
             StoreUnavailableError: The store is busy or out of reach.
@@ -177,6 +178,7 @@ class Commands(Generic[EventT, StateT]):
         kind = type(command).__name__
         call: _Call[EventT, StateT] = _Call(
             key,
+            kind,
             lambda current: handler(command, current),
             get_command_source(key.stream, "Commands", kind),
             expected_version,
@@ -221,6 +223,7 @@ class Commands(Generic[EventT, StateT]):
             return done
         if not events:
             return self._done_before(call, loaded) or appender.handed_out(loaded)
+        self._check_returned(call, events)
         ready = prepared(repository.aggregate, loaded, events, command_id=call.command_id, source=call.source)
         guards = decision.reads if self._guard_reads else {}
         record = None
@@ -230,6 +233,18 @@ class Commands(Generic[EventT, StateT]):
             return appender.send(ready, guards, record)
         except AppendRefusedError as refused:
             return _Lost(refused, {call.key: loaded.version, **guards})
+
+    def _check_returned(self, call: _Call[EventT, StateT], events: tuple[EventT, ...]) -> None:
+        """Refuse what is no event of the aggregate: a mistake of the code, not of who sent the command."""
+        aggregate = self.repository.aggregate
+        for event in events:
+            if not aggregate.types.has(type(event)):
+                names = ", ".join(cls.__name__ for cls in aggregate.types.classes)
+                msg = (
+                    f"the handler of {call.kind} must return events of the aggregate {aggregate.stream!r} "
+                    f"({names}), got {type(event).__name__}"
+                )
+                raise ConfigurationError(msg)
 
     def _done_before(
         self, call: _Call[EventT, StateT], loaded: Loaded[StateT], found: CommandRecord | None = None
@@ -254,6 +269,7 @@ class _Call(NamedTuple, Generic[EventT, StateT]):
     """One command to one aggregate."""
 
     key: Key
+    kind: str
     decide: Callable[[Loaded[StateT]], EventT | Sequence[EventT] | None]
     source: str
     expected_version: int | None

@@ -145,23 +145,26 @@ def _compact(text: str) -> list[StoredEvent]:
     """
     found: list[StoredEvent] = []
     at = 0
-    is_as_written = True
-    while is_as_written:
-        is_as_written = text[at : at + 2] == ("," if found else "[") + "["
+    while True:
+        if text[at : at + 2] != ("," if found else "[") + "[":
+            raise _written_otherwise()
         name, at = _PARSE(text, at + 2)
         begin = at + 1
         body, end = _PARSE(text, begin)
-        is_as_written &= text[at] == ","
-        schema, at = _PARSE(text, end + 1) if text[end] == "," else (0, end)
-        is_as_written &= text[at] == "]"
+        schema, behind = _PARSE(text, end + 1) if text[end] == "," else (0, end)
+        if text[at] != "," or text[behind] != "]":
+            raise _written_otherwise()
         found.append(_checked(name, body, schema, text[begin:end]))
-        at += 1
+        at = behind + 1
         if text[at] == "]":
             break
-    if not is_as_written or at + 1 != len(text):
-        msg = "the events are written in another way"
-        raise ValueError(msg)
+    if at + 1 != len(text):
+        raise _written_otherwise()
     return found
+
+
+def _written_otherwise() -> ValueError:
+    return ValueError("the events are not written as `events_json` does")
 
 
 def _event(stored: Any) -> StoredEvent:  # noqa: ANN401 - JSON

@@ -114,6 +114,11 @@ def commit_row(
         whole = row | {EVENTS: text}
         if item_size(whole) <= min(limit, _WRITE_UNIT):
             return whole  # most rows: nothing can be saved
+    return _fitted(commit, row, text, limit, off_load)
+
+
+def _fitted(commit: Commit, row: Row, text: str, limit: int, off_load: Callable[[str], str]) -> Row:
+    """A row with its events, and with the state where that costs nothing or must be kept."""
     size = item_size(row)
     state = _NO_STATE
     if commit.fold is not None:
@@ -221,13 +226,13 @@ def _commit(row: Row, text: str | None) -> Commit:
     events = () if text is None or closes else events_of(text)
     meta, state = row.get("meta"), row.get("state")
     found = Commit(
-        key=Key.of_pk(row["pk"]),
+        key=_key_of(row["pk"]),
         first=int(sk),
         events=events,
         append_id=row.get("append", ""),
-        at=datetime.fromisoformat(row["at"]),
+        at=_time(row["at"]),
         user_id=row.get("by"),
-        metadata={} if meta is None else from_json(meta),
+        metadata={} if meta is None else _metadata(meta),
         state=None if state is None else from_json(state),
         fold=row.get("fold"),
         is_erased=ERASED_AT in row,
@@ -236,6 +241,25 @@ def _commit(row: Row, text: str | None) -> Commit:
     if found.last != row[LAST] or not (events or closes):
         msg = f"it has {len(events)} events and the last version {row[LAST]}"
         raise ValueError(msg)
+    return found
+
+
+_key_of: Final = lru_cache(maxsize=1000)(Key.of_pk)  # an aggregate's rows come together
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        msg = "its time has no time zone"
+        raise ValueError(msg)
+    return found
+
+
+def _metadata(text: str) -> dict[str, str]:
+    found = from_json(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        msg = "its metadata are no texts by names"
+        raise TypeError(msg)
     return found
 
 

@@ -90,7 +90,8 @@ class Domain:
                 Default: the event is tried again, and stays in front of its own aggregate.
             attempts: So often one event fails, over a minute at least, before its aggregate is parked.
                 Default: 10.
-            exclusive: Never two turns at a time at one aggregate, at one more write unit a turn. Default: two
+            exclusive: Never two turns at a time at one aggregate, at one more write unit a turn. No callback
+                may take longer than a minute then: so long a turn is kept for whoever has it. Default: two
                 may overlap where several processes or several invocations work on one aggregate.
             reaction: It executes commands: it has one generation, is left out of rebuilds, and the ids of its
                 commands do not expire.

@@ -97,6 +97,10 @@ class EventTypes:
         """The classes, as they were listed."""
         return tuple(self._of_class)
 
+    def has(self, cls: type[Any]) -> bool:
+        """Whether a class is one of them."""
+        return cls in self._of_class
+
     def names_of(self, cls: type[Any]) -> frozenset[str]:
         """All names that events of a class are, or were, stored under; none for another aggregate's class."""
         found = self._of_class.get(cls)
@@ -158,12 +162,12 @@ class EventTypes:
                 "that it became"
             )
             raise UnreadableEventError(msg)
-        text: str | bytes | None = stored.text
+        text, body = stored.text, stored.body
         if stored.schema != found.schema:
-            text = to_json(upcast(stored, found.name, found.upcasters, _where(key, version)))
+            text, body = None, upcast(stored, found.name, found.upcasters, _where(key, version))
         validate = found.validate_json
         try:
-            return validate(to_json(stored.body) if text is None else text)
+            return validate(to_json(body) if text is None else text)
         except ValidationError as error:
             problems = _kinds(found.name, error)
         except Exception as error:  # noqa: BLE001 - whatever the user's class raises

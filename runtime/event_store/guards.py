@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Decision", "current_decision", "deciding", "note_read", "outside_of_decisions"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A command that is being decided.
 
     Attributes:
@@ -29,7 +27,7 @@ class Decision:
 
     key: Key
     provider: Provider
-    reads: dict[Key, int] = field(default_factory=dict)
+    reads: dict[Key, int]
 
 
 _decision: ContextVar[Decision | None] = ContextVar("decision", default=None)
@@ -49,7 +47,7 @@ class deciding:  # noqa: N801 - it is called as a function is
     __slots__ = ("_decided", "_token")
 
     def __init__(self, key: Key, provider: Provider) -> None:
-        self._decided = Decision(key, provider)
+        self._decided = Decision(key, provider, {})
 
     def __enter__(self) -> Decision:
         self._token: Token[Decision | None] = _decision.set(self._decided)

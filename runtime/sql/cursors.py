@@ -96,7 +96,8 @@ class SqlCursors:
     ) -> None:
         self._given = engine
         self._tables = CursorTables(prefix, metadata)
-        self._current: ContextVar[Connection | None] = ContextVar("connection", default=None)
+        #: With the thread that it is for: contexts are copied into others, and outlive the turn there.
+        self._current: ContextVar[tuple[int, Connection] | None] = ContextVar("connection", default=None)
         self.metadata = self._tables.metadata
 
     @cached_property
@@ -114,6 +115,13 @@ class SqlCursors:
             ReadModelUnavailableError: The database is busy or out of reach.
             StoreRefusedError: It refuses.
         """
+        try:
+            self._create_tables()
+        except IntegrityError:
+            # PostgreSQL says so to one of two that make them at once; the other one has made them now.
+            self._create_tables()
+
+    def _create_tables(self) -> None:
         with self._connect() as connection, connection.begin():
             self.metadata.create_all(connection, [self._tables.cursors, self._tables.handlers])
 
@@ -121,9 +129,10 @@ class SqlCursors:
         """The connection of the callback that is running: what it writes is committed with the cursor.
 
         Raises:
-            ConfigurationError: No callback is running of a handler that keeps its cursors here.
+            ConfigurationError: No callback is running, in this thread, of a handler that keeps its cursors
+                here.
         """
-        connection = self._current.get()
+        connection = self._own()
         if connection is None:
             msg = (
                 "SqlCursors.connection() is for callbacks of a handler that is made with cursors=, of the "
@@ -139,7 +148,7 @@ class SqlCursors:
         ids = [one["id"] for one in columns.values()]
         found: dict[str, Mapping[str, Any]] = {}
         if ids:
-            with self._connect() as connection:
+            with self._reading() as connection:
                 for start in range(0, len(ids), _PAGE):
                     some = select(table).where(table.c.id.in_(ids[start : start + _PAGE]))
                     for row in connection.execute(some):
@@ -153,7 +162,7 @@ class SqlCursors:
     def read_handler(self, name: str) -> dict[str, Any] | None:
         """What is known of a handler as a whole; None where nothing is."""
         table = self._tables.handlers
-        with self._connect() as connection:
+        with self._reading() as connection:
             text = connection.execute(
                 select(table.c.columns).where(table.c.name == name)
             ).scalar_one_or_none()
@@ -190,12 +199,30 @@ class SqlCursors:
             return CursorPage((), 0, None)
         table = self._tables.cursors
         some = select(table).where(table.c.parkedVersion.is_not(None), table.c.id > (resume_from or ""))
-        with self._connect() as connection:
+        with self._reading() as connection:
             found = [
                 columns_in(table, row) for row in connection.execute(some.order_by(table.c.id).limit(limit))
             ]
         token = found[-1]["id"] if len(found) == limit else None
         return CursorPage(tuple(map(_kept, found)), len(found), token)
+
+    def _own(self) -> Connection | None:
+        """The connection of the callback that this thread is in; None outside of one."""
+        current = self._current.get()
+        if current is None or current[0] != threading.get_ident() or current[1].closed:
+            return None
+        return current[1]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection to read with: in a callback that of its turn, since there may be no other one."""
+        own = self._own()
+        if own is None:
+            with self._connect() as connection:
+                yield connection
+        else:
+            with translated():
+                yield own
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
@@ -211,7 +238,7 @@ class SqlCursors:
 
     @contextmanager
     def _use(self, connection: Connection) -> Iterator[None]:
-        token = self._current.set(connection)
+        token = self._current.set((threading.get_ident(), connection))
         try:
             yield
         finally:

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from runtime.contract import (
     AGGREGATES_COLUMN,
@@ -280,8 +280,7 @@ class MemoryStore:
         return (pk, sk), tuple(projected)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     """A row as it stands in a table. It is never changed, but replaced."""
 
     row: Row

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runtime.testing.other_class import other_class
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -68,10 +70,18 @@ def _kept(aggregate: Aggregate[Any, Any], state: Any, what: str) -> Any:  # noqa
     if aggregate.persist is None:
         return None
     try:
-        return aggregate.kept(state)
+        kept = aggregate.kept(state)
     except ValueError as error:
         msg = f"the aggregate {aggregate.stream!r}: {what} cannot be kept: {error}\n  {state!r}"
         raise AssertionError(msg) from None
+    difference = other_class(state, aggregate.restored(kept), "it")
+    if difference is not None:
+        msg = (
+            f"the aggregate {aggregate.stream!r}: {what} cannot be kept: {difference}; give it a type that "
+            f"says what it holds\n  {state!r}"
+        )
+        raise AssertionError(msg)
+    return kept
 
 
 def _expect_same(aggregate: Aggregate[Any, Any], found: object, expected: object, message: str) -> None:

@@ -121,6 +121,7 @@ handlers = true
 [modules.audit]
 kind = "events"
 pull_index = true
+aggregates_index = true
 """
 
 
@@ -130,15 +131,16 @@ def test_modules_of_events_are_declared_in_the_same_file(tmp_path: Path, stack: 
     assert [order, blog, audit] == [
         CqrsModule("order"),
         EventModule("blog", handlers=True),
-        EventModule("audit", pull_index=True),
+        EventModule("audit", pull_index=True, aggregates_index=True),
     ]
     check_declared(tmp_path, "main.app", [order, blog, audit])
-    tables = EventStoreTable(stack, "Audit", pull_index=True)
+    tables = EventStoreTable(stack, "Audit", pull_index=True, aggregates_index=True)
     check_declared(tmp_path, "main.app", [order, blog, EventModule("audit", table=tables)])
-    for other in (CqrsModule("audit"), EventModule("audit"), EventModule("audit", handlers=True)):
+    others = (CqrsModule("audit"), EventModule("audit"), EventModule("audit", handlers=True))
+    for other in (*others, EventModule("audit", pull_index=True)):
         with pytest.raises(
             InvalidPropsError,
-            match=r"the file says audit \(events, pull_index\), blog \(events, handlers\), order;",
+            match=r"the file says audit \(events, pull_index, aggregates_index\), blog \(events, handlers\)",
         ):
             check_declared(tmp_path, "main.app", [order, blog, other])
 

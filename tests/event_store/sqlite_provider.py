@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -200,26 +200,26 @@ class SqliteProvider:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, of this thread's connection; whatever goes wrong in it undoes all of it."""
+        """One transaction, with a connection of its own; whatever goes wrong in it undoes all of it."""
+        current: sqlite3.Connection | None = getattr(self._local, "database", None)
+        if current is not None:  # of this thread, around this one
+            yield current
+            return
         try:
-            if not hasattr(self._local, "database"):
-                self._local.database = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-                self._local.database.row_factory = sqlite3.Row
-            database: sqlite3.Connection = self._local.database
-            if database.in_transaction:
-                yield database
-                return
-            database.execute("begin immediate")
+            with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as database:
+                database.row_factory = sqlite3.Row
+                database.execute("begin immediate")
+                self._local.database = database
+                try:
+                    yield database
+                except BaseException:
+                    database.execute("rollback")
+                    raise
+                finally:
+                    self._local.database = None
+                database.execute("commit")
         except sqlite3.Error as error:
             raise StoreUnavailableError("SQLite", type(error).__name__) from error
-        try:
-            yield database
-            database.execute("commit")
-        except BaseException as error:
-            database.execute("rollback")
-            if isinstance(error, sqlite3.Error):
-                raise StoreUnavailableError("SQLite", type(error).__name__) from error
-            raise
 
     def _has_done(self, database: sqlite3.Connection, commits: Sequence[Commit]) -> bool:
         """Whether an earlier call, whose answer was lost, has done all of it."""

@@ -15,6 +15,7 @@ from runtime.errors import ConfigurationError, InvalidInputError, UnreadableEven
 from runtime.event_store.address import Key
 from runtime.event_store.aggregate import Aggregate, Persist, create_aggregate
 from runtime.event_store.commit import StoredEvent
+from runtime.event_store.commit_json import events_json
 from runtime.event_store.domain import create_domain
 from runtime.event_store.event import Event, event_type, name_of
 from runtime.event_store.event_types import EventTypes
@@ -160,6 +161,21 @@ def test_what_would_be_read_again_as_something_else_is_refused(value: object) ->
         EventTypes("s", [Loose], {}).stored(Loose(value=value))
 
 
+class Boundless(Event):
+    value: float
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+
+def test_a_number_that_json_has_not_is_never_stored() -> None:
+    types = EventTypes("s", [Boundless], {})
+    stored, _ = types.stored(Boundless(value=1.5))
+    assert stored.text == '{"value":1.5}'
+    stored, _ = types.stored(Boundless(value=float("inf")))
+    with pytest.raises(InvalidInputError, match="JSON values"):
+        events_json([stored])
+
+
 def test_the_fold_sees_an_event_as_it_will_be_read_again() -> None:
     class Name(str):
         __slots__ = ()
@@ -241,6 +257,10 @@ def test_what_is_stored_is_not_changed_by_an_upcaster() -> None:
         (
             StoredEvent("created", {"boom": 1}),
             r"the upcaster 0 of 'created' raised KeyError for event 7.*; mend it",
+        ),
+        (
+            StoredEvent("created", {"n": object()}),
+            r"not accepted by UserCreated: created: PydanticSerializationError; add an upcaster",
         ),
         (
             StoredEvent("created", {"n": None}),

@@ -155,14 +155,17 @@ def test_create_commands_takes_a_repository() -> None:
 
 
 @pytest.mark.parametrize("returned", [PostArchived(), [UserEnabled(), PostArchived()], "created", [None]])
-def test_an_event_of_another_aggregate_is_refused_and_nothing_is_appended(
+def test_a_handler_that_returns_no_event_of_the_aggregate_is_a_mistake_of_the_code(
     blog: Blog, returned: object
 ) -> None:
     @blog.user_commands.on(ToggleUser)
     def toggle(_command: ToggleUser, _current: Loaded[User]) -> UserEvent:
         return returned  # type: ignore[return-value]
 
-    with pytest.raises(InvalidInputError, match=r"must be an event of the aggregate 'users' .*UserCreated"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"the handler of ToggleUser must return events of the aggregate 'users' \(UserCreated, .*, got",
+    ):
         blog.user_commands("u1", ToggleUser())
     assert versions(blog) == []
 
@@ -458,6 +461,14 @@ class _Recording(WatchedProvider):
         if command is not None:
             self.records.append(command)
         super().append(commits, unmoved=unmoved, command=command)
+
+
+def test_a_reaction_to_an_aggregate_with_the_longest_id_has_a_command_id() -> None:
+    blog = Blog()
+    longest = "x" * (2048 - len("users##acme"))
+    blog.user_commands(longest, ANN)
+    meta = next(iter(blog.users.events(longest))).meta
+    assert blog.user_commands("u2", ANN, command_id=meta.command_id_for("h" * 100)).version == 1
 
 
 def test_the_command_ids_of_reactions_are_kept() -> None:

@@ -311,12 +311,15 @@ def test_a_function_that_runs_no_handlers_imports_none(bank: Bank) -> None:
 
 
 def test_what_the_file_says_is_compared(bank: Bank) -> None:
-    table = DeclaredEventModule(name="bank", module=".bank:module", routes=(), pull_index=True)
+    table = DeclaredEventModule(
+        name="bank", module=".bank:module", routes=(), pull_index=True, aggregates_index=True
+    )
     settings = Settings(modules=DEPLOYED)
     found = check({}, {"bank": table}, settings, event_modules={"bank": bank.module})["problems"]
     assert found == [
         "module 'bank' has handlers = false in cqrs.toml, and handlers=True in the stack",
         "module 'bank' has pull_index = true in cqrs.toml, and pull_index=False in the stack",
+        "module 'bank' has aggregates_index = true in cqrs.toml, and aggregates_index=False in the stack",
     ]
 
 

@@ -129,8 +129,11 @@ def commands_of(domain: Domain) -> Commands[UserEvent, User]:
         return [NotesWritten(notes=command.notes)] * command.times
 
     @commands.on(Sign)
+    def sign(command: Sign, _current: Loaded[User]) -> UserEvent:
+        return NotesWritten(notes=[command.text])
+
     @commands.on(Seal)
-    def sign(command: Sign | Seal, _current: Loaded[User]) -> UserEvent:
+    def seal(command: Seal, _current: Loaded[User]) -> UserEvent:
         return NotesWritten(notes=[command.text])
 
     @commands.on(Greet)
@@ -298,6 +301,16 @@ def test_what_the_domain_refuses_is_422_with_its_code(there: Site) -> None:
     answer = there("POST", "/users/ann/create-user", body={"name": "Ann"})
     assert (answer.status, answer.kind, answer.json["detail"]) == (422, "user-exists", "this user exists")
     assert answer.json["written"] == "nothing"
+
+
+def test_a_mistake_of_the_code_is_none_of_the_clients(there: Site) -> None:
+    @there.commands.on(Crash)
+    def wrong(_command: Crash, _current: Loaded[User]) -> UserEvent:
+        return User("Ann")  # type: ignore[return-value]
+
+    answer = there("POST", "/users/ann/crash")
+    assert (answer.status, answer.json["title"]) == (500, "Internal Server Error")
+    assert there.stored() == ["created"]
 
 
 def test_what_crashes_tells_nothing(there: Site) -> None:

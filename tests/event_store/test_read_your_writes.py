@@ -156,6 +156,23 @@ def test_catching_up_shows_what_is_missing_of_one_aggregate_here_and_now(
     assert seen == ["a@1", "a@2", "b@1"]
 
 
+def test_catching_up_goes_on_to_the_end_however_long_it_takes(
+    blog: Blog, handler: EventHandler, time: Clock
+) -> None:
+    """A turn takes a minute at most, and may have to be taken again."""
+    seen = Seen(handler)
+    blog.users(*["a"] * 50)
+    watched = seen.append
+
+    def slow(what: str) -> None:
+        time.advance(seconds=25)
+        watched(what)
+
+    seen.append = slow  # type: ignore[method-assign]
+    assert handler.catch_up(user, "a").handled == 50
+    assert seen == [f"a@{version}" for version in range(1, 51)]
+
+
 def test_what_a_callback_raises_passes_through_and_is_tried_again(blog: Blog, handler: EventHandler) -> None:
     seen = Seen(handler)
     seen.broken = {"a@2"}

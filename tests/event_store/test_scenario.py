@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -283,6 +285,47 @@ def test_kept_states_are_checked_in_each_scenario() -> None:
     Scenario(blog.post_commands).given(HI).when(ArchivePost(user_id="u1")).then_state(
         Post(user_id="u1", content="hi", archived=True)
     )
+
+
+class Standing(StrEnum):
+    GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Rated:
+    standing: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    amount: float = 0
+    marks: tuple[Standing, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"standing": Standing.GOOD}, r"standing is a Standing, and is read again as a str"),
+        ({"counts": defaultdict(int)}, r"counts is a defaultdict, and is read again as a dict"),
+        ({"counts": {"a": True}}, r"counts\['a'\] is a bool, and is read again as a int"),
+        ({"marks": (Standing.GOOD,), "amount": 1}, None),
+    ],
+)
+def test_a_state_that_is_read_again_as_its_equal_of_another_class_is_told(
+    change: dict[str, Any], message: str | None
+) -> None:
+    rated = create_aggregate(
+        stream="users",
+        events=[UserCreated],
+        create=Rated,
+        fold=lambda _event, _state, _meta: change,
+        persist=Persist("1"),
+    )
+    commands = create_commands(create_domain(WatchedProvider(), rated)[rated])
+    commands.on(CreateUser)(lambda _command, _current: UserCreated(name="Ann"))
+    scenario = Scenario(commands)
+    if message is None:
+        scenario.when(CreateUser(name="Ann")).then(UserCreated(name="Ann"))
+        return
+    with pytest.raises(AssertionError, match=message):
+        scenario.when(CreateUser(name="Ann"))
 
 
 def test_what_is_refused_behind_an_append_has_appended_all_the_same() -> None:

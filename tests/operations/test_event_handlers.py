@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.event_store.address import Key
+from runtime.event_store.event_module import EventModule
 from runtime.event_store.feed.cursors import CursorKey
 from tests.operations.blog import ERROR, TEXT, Blog, TextChanged, post_with
 
@@ -91,6 +92,18 @@ def test_a_handler_that_was_dropped_goes_on_where_it_was_if_it_comes_back(blog: 
     blog.deploy(blog.post, handlers=["posts-model", "old-model"])
     blog.feed("old-model")
     assert blog.seen == [("old-model", 1, "p1", 3)]
+
+
+def test_a_handler_that_another_process_runs_goes_on_once_it_was_dropped(blog: Blog) -> None:
+    """The service knows nothing of it, and so cannot redrive it."""
+    blog.write(changes=1)
+    blog.park("p1", 1)
+    theirs = blog.handlers["posts-model"]
+    assert theirs.catch_up(blog.post, "p1", tenant="acme").parked == 1
+    blog.module = EventModule("blog", blog.domain)
+    assert blog.operate("drop", pk=PK, handler="posts-model@1")["parkedVersion"] == 1
+    assert theirs.catch_up(blog.post, "p1", tenant="acme").handled == 2
+    assert [version for *_, version in blog.seen] == [1, 2]
 
 
 def test_what_somebody_works_on_is_not_dropped(blog: Blog) -> None:

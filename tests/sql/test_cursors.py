@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
 from runtime.event_store.aggregate import Aggregate, create_aggregate
@@ -419,6 +420,59 @@ def test_tables_that_are_not_there_are_named(engine: Engine) -> None:
     cursors = SqlCursors(engine, prefix="nowhere_")
     with pytest.raises((StoreRefusedError, ReadModelUnavailableError), match="database of the cursors"):
         cursors.read_handler("view")
+
+
+def test_a_callback_may_ask_for_the_generation_though_the_pool_has_one_connection(
+    cursors: SqlCursors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.sql.cursors._WAIT", 0.1)
+    domain = create_domain(MemoryProvider(), account, default_tenant="acme")
+    commands = create_commands(domain[account])
+    commands.on(Rename)(lambda command, _current: Named(name=command.name))
+    model = domain.create_handler("names", [account], cursors=cursors)
+    found: list[int] = []
+
+    @model.handle(account, Named)
+    def look(_aggregate_id: str, _event: Named, _meta: EventMeta) -> None:
+        CLOCK.advance(31)  # what was read of the handler is too old
+        found.append(model.generation)
+
+    commands.execute("a1", Rename(name="Ann"))
+    with CLOCK:
+        assert model.run_once().handled == 1
+    assert found == [1]
+
+
+def test_the_connection_of_a_turn_is_no_other_threads(lab: Lab, view: Counter) -> None:
+    """A bus, for one, calls its handlers in the context of whoever has dispatched."""
+    refused: list[BaseException | None] = []
+
+    def elsewhere(_commit: Commit, _version: int) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            refused.append(pool.submit(copy_context().run, view.sql.connection).exception())
+
+    view.after = elsewhere
+    lab.append()
+    assert lab.turn().outcome is Outcome.DONE
+    assert isinstance(refused[0], ConfigurationError)
+
+
+def test_two_processes_may_make_the_tables_at_once(
+    cursors: SqlCursors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL says to one of them that the name of the table's type is taken."""
+    create_all, calls = cursors.metadata.create_all, []
+
+    def taken(*given: Any) -> None:
+        calls.append(given)
+        if len(calls) == 1:
+            own = Exception("duplicate key value violates unique constraint pg_type_typname_nsp_index")
+            raise IntegrityError(None, None, own)
+        create_all(*given)
+
+    monkeypatch.setattr(cursors.metadata, "create_all", taken)
+    cursors.create_tables()
+    assert len(calls) == 2
 
 
 def test_texts_that_databases_do_not_take_are_kept_all_the_same(lab: Lab, view: Counter) -> None:

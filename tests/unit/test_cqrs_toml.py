@@ -144,6 +144,7 @@ def test_a_module_of_events_has_keys_of_its_own(tmp_path: Path) -> None:
         kind = "events"
         handlers = true
         pull_index = true
+        aggregates_index = true
         module = ".audit:audit"
         routes = []
     """
@@ -153,7 +154,7 @@ def test_a_module_of_events_has_keys_of_its_own(tmp_path: Path) -> None:
         name="blog", module=".modules.blog:module", routes=(".modules.blog:routes",)
     )
     assert audit == DeclaredEventModule(
-        name="audit", handlers=True, pull_index=True, module=".audit:audit", routes=()
+        name="audit", handlers=True, pull_index=True, aggregates_index=True, module=".audit:audit", routes=()
     )
 
 
@@ -192,7 +193,7 @@ def test_a_module_of_events_has_keys_of_its_own(tmp_path: Path) -> None:
         ),
         (
             '[modules.blog]\nkind = "events"\ndata_sync = true',
-            "[modules.blog] 'data_sync' is no key; there is kind, handlers, pull_index, module, routes",
+            "[modules.blog] 'data_sync' is no key; there is kind, handlers, pull_index, aggregates_index,",
         ),
         ("[modules.blog]\nhandlers = true", "[modules.blog] 'handlers' is no key; there is kind, processing"),
         (

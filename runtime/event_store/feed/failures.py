@@ -22,6 +22,8 @@ OUTAGE_FROM: Final = 3
 """Where so many aggregates are tried, and none succeeds, it is not the events' fault."""
 
 _PARKED_AFTER: Final = 60
+#: What is only busy takes some and refuses others: an event waits longer for its turn before it is given up.
+_PARKED_AFTER_BUSY: Final = 300
 #: An outage holds the stream no longer than this, in seconds: what Lambda drops after six hours would be
 #: behind, and nobody would know.
 _LONGEST_OUTAGE: Final = 5 * 3600
@@ -34,6 +36,8 @@ def park_what_fails(
     on_parked: Callable[[CursorKey, int, Exception], None] | None = None,
 ) -> set[CursorKey]:
     """Count the failures in a batch, and park what has failed often enough, and for a minute at least.
+
+    For five minutes, where the error says that something is busy or out of reach.
 
     A failure is counted where it is the event's own, as far as can be told: the handler has succeeded for
     another aggregate in a call that began after the event had failed, now or in an earlier batch; or, unless
@@ -70,7 +74,8 @@ def park_what_fails(
         if not is_own and (is_unavailable(error) or not (is_small or cursor.attempts)):
             continue
         try:
-            if cursor.attempts + 1 < attempts or now - since < _PARKED_AFTER:
+            shortest = _PARKED_AFTER_BUSY if is_unavailable(error) else _PARKED_AFTER
+            if cursor.attempts + 1 < attempts or now - since < shortest:
                 one.row.count()
                 continue
             is_parked = one.row.park(cursor.failed_version, error_text(error))

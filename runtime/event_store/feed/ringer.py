@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from runtime import clock
 from runtime.backoff import back_off
 from runtime.contract import NO_MODULE
 from runtime.errors import ContentionError
@@ -16,7 +17,7 @@ from runtime.event_store.feed.failures import park_what_fails
 from runtime.event_store.feed.pull import Rung
 from runtime.event_store.feed.showing import at_position
 from runtime.event_store.run import Run
-from runtime.pipeline.catch_up import Outcome
+from runtime.pipeline.catch_up import RESERVE, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -123,16 +124,21 @@ class HandlerRinger:
         last = next(iter(self._provider().read_back(key, likely=1)), None)
         if last is None:
             return Rung(Run())
-        owner = f"reader-{uuid4().hex}"
-        for attempt in range(_MAX_ROUNDS):
+        owner, total, attempt = f"reader-{uuid4().hex}", Run(), 0
+        while attempt < _MAX_ROUNDS:
             whose = self._whose(key, *self._generations())
             row = self._read([whose])[whose]
             handler = self._from_where_it_begins(None, row)
             one = drain(self._provider(), handler, whose, last.last, row, exclusive=True, owner=owner)
+            rung = _rung(one)
             if one.outcome in {Outcome.DONE, Outcome.PARKED} or one.error is not None:
-                (rung,) = self.settle([_rung(one)])
-                return rung
+                (rung,) = self.settle([rung])
+                return replace(rung, run=total + rung.run)
+            total += rung.run
+            if one.outcome is None and one.handled and clock.seconds_left() > RESERVE:
+                continue  # the time of its turn was up, and it takes another one
             back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
+            attempt += 1
         msg = f"somebody else shows {self._handler.name} the events of {key.pk}; repeat the call"
         raise ContentionError(msg)
 

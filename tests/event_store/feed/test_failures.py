@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,6 +177,40 @@ def test_an_error_that_says_so_is_an_outage_for_one_aggregate_too(lab: Lab, erro
         CLOCK.advance(60)
         assert lab.deliver(lab.all_records) == ["1"]
     assert (lab.cursor().attempts, lab.parked) == (0, [])
+
+
+def test_a_read_model_that_is_only_busy_parks_nothing(lab: Lab) -> None:
+    """It takes one of many, again and again: that others succeed does not say that these never will."""
+    numbers = range(1, 21)
+    for number in numbers:
+        lab.append(key(number))
+    tries: Counter[str] = Counter()
+
+    def fails(commit: Commit, _version: int) -> bool:
+        tries[commit.key.pk] += 1
+        return key(tries[commit.key.pk]) != commit.key
+
+    lab.view.fails = fails
+    lab.view.error = TimeoutError
+    assert lab.retry(pause=10) == len(numbers)
+    assert lab.parked == []
+    assert sorted(pk for _, pk, _ in lab.view.shown) == sorted(key(number).pk for number in numbers)
+
+
+def test_an_event_that_always_takes_too_long_is_parked_in_the_end(lab: Lab) -> None:
+    lab.append(key(1))
+    poisoned = lab.records.pop()
+    lab.view.fails = lambda commit, _version: commit.key == key(1)
+    lab.view.error = TimeoutError
+    began = CLOCK.ahead
+    for number in range(2, 100):
+        lab.append(key(number))
+        if not lab.deliver([poisoned, *lab.records]):
+            break
+        lab.records.clear()
+        CLOCK.advance(10)
+    assert lab.parked == [(key(1).pk, 1)]
+    assert 300 <= CLOCK.ahead - began < 400
 
 
 def test_an_outage_that_begins_in_the_middle_of_a_batch_parks_nothing(lab: Lab) -> None:
