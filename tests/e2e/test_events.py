@@ -177,7 +177,6 @@ def test_what_fails_is_parked_and_healed(
     (healed,) = cqrs("redrive", pk, *ONE, "--json").document["results"]
     assert (healed["done"], healed["parkedVersion"]) == ([1], None)
     assert shelves.seen("catalogue", book) == [1]
-    assert cqrs("redrive", pk, *ONE, "--json", code=4).document["error"]["type"] == "BadRequestError"
 
 
 def test_what_can_never_pass_is_skipped(shelves: Shelves, cqrs: Program, book: str) -> None:
@@ -216,23 +215,15 @@ def test_operators_see_what_is_stored(shelves: Shelves, cqrs: Program, book: str
     shown = cqrs("events", "show", pk, "1", *words).document
     assert shown["body"] == {"title": "Emma", "text": "", "fails": 0}
     assert shown["problem"] is None
-    for key in (pk, shelves.pk(f"{book}large")):
-        (verified,) = cqrs("events", "verify", key, *words).document["modules"]
-        assert (verified["aggregates"], verified["events"], verified["problemsTotal"]) == (1, 1, 0)
+    (verified,) = cqrs("events", "verify", shelves.pk(f"{book}large"), *words).document["modules"]
+    assert (verified["aggregates"], verified["events"], verified["problemsTotal"]) == (1, 1, 0)
     (whole,) = cqrs("events", "verify", *words).document["modules"]
     assert (whole["aggregates"] >= 2, whole["problems"]) == (True, [])
 
 
 def test_a_read_model_is_built_anew(shelves: Shelves, cqrs: Program, book: str) -> None:
-    def handler() -> dict[str, Any]:
-        listed = cqrs("handlers", "list", "--module", MODULE, "--json").document["handlers"]
-        assert {one["handler"] for one in listed} == {"catalogue", "ledger", "loans", "board"}
-        (found,) = [one for one in listed if one["handler"] == "ledger"]
-        return {name: found[name] for name in ("live", "building", "retiring")}
-
     shelves.acquire(book)
     shelves.wait_until_seen("ledger 1", book, 1)
-    assert handler() == {"live": 1, "building": None, "retiring": None}
     assert cqrs("handlers", "build", "ledger", "--json").document["building"] == 2
     early = cqrs("handlers", "rebuild", "ledger", "--json", code=4).document["error"]
     assert "scan in" in early["message"]
@@ -243,10 +234,13 @@ def test_a_read_model_is_built_anew(shelves: Shelves, cqrs: Program, book: str) 
     assert shelves.seen("ledger 2", book) == [1]
     assert cqrs("handlers", "switch", "ledger", "--json").document["live"] == 2
     assert cqrs("handlers", "retire", "ledger", "--json").document["retiring"] is None
-    assert handler() == {"live": 2, "building": None, "retiring": None}
+    listed = {
+        one["handler"]: one
+        for one in cqrs("handlers", "list", "--module", MODULE, "--json").document["handlers"]
+    }
+    assert set(listed) == {"catalogue", "ledger", "loans", "board"}
+    assert [listed["ledger"][name] for name in ("live", "building", "retiring")] == [2, None, None]
     assert shelves.seen("ledger 1", book) == [1]
-    refused = cqrs("handlers", "build", "loans", "--json", code=4).document["error"]
-    assert "reaction" in refused["message"]
 
 
 def test_a_service_is_done_with_an_event_before_the_invocation_ends(
