@@ -30,7 +30,7 @@ class Example:
         name: Its folder in `examples`.
         title: What it is.
         stack: Name of its stack.
-        app: Its CDK app, relative to the repository; None for what ``cdk.json`` says.
+        app: Its CDK app, relative to the repository.
         code: The root of its functions' code.
         tables: Where its SQL tables are, for people.
         path: Path that ``curl`` lists.
@@ -40,7 +40,7 @@ class Example:
     name: str
     title: str
     stack: str
-    app: str | None
+    app: str
     code: Path
     tables: str
     path: str
@@ -66,7 +66,7 @@ EXAMPLES: Final = {
             name="todo",
             title="A CQRS service, on an AWS of your own",
             stack="Todo",
-            app=None,
+            app="app.py",
             code=_EXAMPLES / "todo",
             tables="with the table todo",
             path="/todos",

@@ -78,7 +78,7 @@ def make_place(screen: Screen, example: Example, *, port: int | None) -> Iterato
         with screen.step("cdk deploy") as step:
             cdk = CdkCli(
                 aws,
-                **({} if example.app is None else {"app": example.app}),
+                app=example.app,
                 cwd=_ROOT,
                 context={"database_url": postgres.uri(), "throwaway": "true", "env_name": "local"},
                 on_line=lambda line: step.progress(_progress_of(line)),
