@@ -19,8 +19,9 @@ __all__ = ["handed_out", "is_immutable"]
 
 ValueT = TypeVar("ValueT")
 
-#: A datetime is a date, a bool an int.
+#: Most values have one of these types: they are looked up before the others are searched.
 _FREQUENT: Final = frozenset({str, int, float, bool, type(None)})
+#: A datetime is a date, a bool an int.
 _ATOMS: Final = (str, int, float, complex, bytes, type(None), date, time, timedelta, Decimal, UUID, Enum)
 
 

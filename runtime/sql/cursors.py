@@ -7,7 +7,6 @@ import json
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sqlalchemy import AssertionPool, QueuePool, StaticPool, insert, select, update
@@ -95,18 +94,28 @@ class SqlCursors:
         metadata: MetaData | None = None,
     ) -> None:
         self._given = engine
+        self._lock = threading.Lock()
+        self._opened: tuple[Engine, threading.Semaphore] | None = None
         self._tables = CursorTables(prefix, metadata)
         #: With the thread that it is for: contexts are copied into others, and outlive the turn there.
         self._current: ContextVar[tuple[int, Connection] | None] = ContextVar("connection", default=None)
         self.metadata = self._tables.metadata
 
-    @cached_property
+    @property
     def _engine(self) -> Engine:
-        return self._given() if callable(self._given) else self._given
+        return self._made()[0]
 
-    @cached_property
+    @property
     def _permits(self) -> threading.Semaphore:
-        return threading.Semaphore(_size_of(self._engine))
+        return self._made()[1]
+
+    def _made(self) -> tuple[Engine, threading.Semaphore]:
+        """The engine, and a permit for each of its connections: once, whichever thread comes first."""
+        with self._lock:
+            if self._opened is None:
+                engine = self._given() if callable(self._given) else self._given
+                self._opened = engine, threading.Semaphore(_size_of(engine))
+            return self._opened
 
     def create_tables(self) -> None:
         """Make the two tables, where they are not there yet.
