@@ -2,13 +2,14 @@
 
 PYTHON      ?= python3
 DEMO        ?= examples.demo
+EXAMPLE     ?= todo
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # What shows that the oldest versions do: each construct once, the whole service, HTTP, the write path.
 OLD_TESTS   := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
     tests/constructs/test_service_compliance.py tests/unit/http/test_api.py \
     tests/runtime/test_command_service.py tests/runtime/test_repository.py
 FAULTS      := tests/pipeline tests/faults tests/operations tests/security tests/models tests/sql tests/unit tests/e2e \
-    tests/local tests/runtime tests/examples
+    tests/local tests/runtime tests/examples tests/event_store
 
 BIN := .venv/bin
 UV  := $(BIN)/uv
@@ -21,6 +22,7 @@ CLI      := node_modules/.package-lock.json
 LOCAL    := .venv/.local-aws
 LAYERS   := .venv/.layers
 OLDEST   := .venv-oldest/.packages
+COMPILED := .venv/.compiled
 READY    := $(PACKAGES) $(PROJECT) $(CLI) $(LOCAL) $(LAYERS) $(OLDEST)
 
 # Runs a command, and shows what it printed only when it fails.
@@ -45,21 +47,21 @@ help: ## Show this list
 	@echo '  PYTHON       the interpreter to build .venv from; now $(PYTHON)'
 	@echo '  PYTEST_ARGS  what pytest is given; now $(PYTEST_ARGS)'
 
-setup: $(READY) ## Install everything into .venv, node_modules and .local-aws; what follows needs no network
+setup: $(READY) $(COMPILED) ## Install everything into .venv, node_modules and .local-aws; what follows needs no network
 	@echo 'Ready: make demo, make test'
 
 demo: $(READY) ## Deploy the example to an AWS on this machine and send it commands; KEEP=1 leaves it running
-	@KEEP='$(KEEP)' $(BIN)/python -m $(DEMO)
+	@KEEP='$(KEEP)' EXAMPLE='$(EXAMPLE)' $(BIN)/python -m $(DEMO)
 
 test: lint ## Run lint, types, every test, and a choice of them with the oldest versions
 	@$(MAKE) --no-print-directory --jobs 2 types pytest oldest
 
 # Beside the type checker, which takes one processor a minute where it knows nothing of the last run.
-pytest: $(READY)
+pytest: $(READY) $(COMPILED)
 	@echo '==> pytest $(PYTEST_ARGS)'
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-unit: $(READY) ## Run the tests that deploy nothing
+unit: $(READY) $(COMPILED) ## Run the tests that deploy nothing
 	@echo '==> pytest'
 	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/local $(PYTEST_ARGS)
 
@@ -68,7 +70,7 @@ oldest: $(OLDEST) ## Run a choice of tests with the oldest versions that pyproje
 	@.venv-oldest/bin/python -m pytest -q -p no:cacheprovider -m 'not newest' \
 	    -k 'not dynamodb and not recommended and not minimal' $(OLD_TESTS)
 
-faults: $(READY) ## Run the fault harness and the attacks in full; `make test` runs a short form of them
+faults: $(READY) $(COMPILED) ## Run the fault harness and the attacks in full; `make test` runs a short form of them
 	@echo '==> pytest $(FAULTS), in full'
 	@CQRS_FAULTS=complete $(BIN)/python -m pytest $(FAULTS) $(PYTEST_ARGS)
 
@@ -148,4 +150,11 @@ $(LOCAL): constructs_lib/local/requirements.txt $(PROJECT)
 $(LAYERS): constructs_lib/layers/runtime-requirements.txt examples/todo/requirements.txt examples/product/requirements.txt $(PROJECT) $(CLI)
 	@echo '==> Lambda layers'
 	@$(call quietly,$(BIN)/python tools/fill-layer-cache)
+	@touch $@
+
+# One process compiles what each process of the tests imports: three at once would each compile all of it.
+# Where that fails, pytest says why.
+$(COMPILED): $(PACKAGES) $(PROJECT)
+	@echo '==> Compiled modules'
+	@$(BIN)/python -m pytest --collect-only -q -p no:syrupy -p no:cacheprovider >/dev/null 2>&1 || true
 	@touch $@

@@ -25,6 +25,7 @@ from .parts import ServiceFunctions as ServiceFunctions
 from .pipeline.command_workflow import CommandWorkflow as CommandWorkflow
 from .pipeline.command_workflow import CommandWorkflowGrants as CommandWorkflowGrants
 from .pipeline.command_workflow import WorkflowType as WorkflowType
+from .pipeline.event_processing import EventProcessing as EventProcessing
 from .pipeline.failed_records import FailedRecords as FailedRecords
 from .pipeline.failed_records import FailedRecordsGrants as FailedRecordsGrants
 from .pipeline.healing import Healing as Healing
@@ -32,12 +33,15 @@ from .pipeline.retry_policy import RetryPolicy as RetryPolicy
 from .pipeline.stream_processing import StreamProcessing as StreamProcessing
 from .stack.cqrs_module import CqrsModule as CqrsModule
 from .stack.cqrs_stack import CqrsStack as CqrsStack
+from .stack.event_module import EventModule as EventModule
 from .stack.modules_of import modules_of as modules_of
 from .stack.retained_data import RetainedData as RetainedData
 from .tables.attributes_bucket import AttributesBucket as AttributesBucket
 from .tables.attributes_bucket import AttributesBucketGrants as AttributesBucketGrants
 from .tables.cqrs_table import CqrsTable as CqrsTable
 from .tables.cqrs_table_grants import CqrsTableGrants as CqrsTableGrants
+from .tables.event_store_table import EventStoreTable as EventStoreTable
+from .tables.event_store_table_grants import EventStoreTableGrants as EventStoreTableGrants
 from .tables.master_data_table import MasterDataTable as MasterDataTable
 from .tables.master_data_table import MasterDataTableGrants as MasterDataTableGrants
 from .tables.processing import Processing as Processing

@@ -65,6 +65,10 @@ class ServiceFunctions(Protocol):
     def operator(self) -> lambda_.IFunction:
         """Repairs what the others did not finish."""
 
+    @property
+    def projector(self) -> lambda_.IFunction | None:
+        """Runs event handlers; None where no module has any."""
+
     def data_access(self, function: lambda_.IFunction) -> DataAccess:
         """How ``function`` reaches what tenants keep."""
 

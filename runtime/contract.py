@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 __all__ = [
+    "AGGREGATES_COLUMN",
+    "AGGREGATES_INDEX",
     "CHECK_FUNCTION",
     "CHECK_OPERATION",
     "COMMAND_SUFFIX",
@@ -17,8 +19,19 @@ __all__ = [
     "DIGEST_MARK",
     "DIGEST_TAG",
     "ENV_NAME_PATTERN",
+    "EVENTS_SUFFIX",
+    "EVENT_STREAM_FILTER",
+    "FEED_COLUMN",
+    "FEED_INDEX",
+    "FEED_PROJECTED",
+    "FEED_SLICES",
+    "FEED_SORT_KEY",
+    "HANDLER_ROWS",
     "HEAL_OPERATION",
     "HISTORY_SUFFIX",
+    "KINDS",
+    "KIND_COMMANDS",
+    "KIND_EVENTS",
     "MASTER_DATA_NAME",
     "METRIC_MODULE",
     "METRIC_NAMESPACE",
@@ -63,12 +76,20 @@ COMMAND_SUFFIX: Final = "command"
 DATA_SUFFIX: Final = "data"
 HISTORY_SUFFIX: Final = "history"
 SYNC_SUFFIX: Final = "sync"
+EVENTS_SUFFIX: Final = "events"
 SESSION_NAME: Final = "session"
 MASTER_DATA_NAME: Final = "master-data"
 
 MODE_WORKFLOW: Final = "workflow"
 MODE_INLINE: Final = "inline"
 MODES: Final = (MODE_WORKFLOW, MODE_INLINE)
+
+#: What a module keeps: whole states, each command the next one, or the events that make a state. In
+#: `Env.MODULES` a module of events is `{"kind": "events", "handlers": true, "events": "name of a table"}`,
+#: or, where the tables have the conventional names, what it has in words: `"events handlers"`.
+KIND_COMMANDS: Final = "commands"
+KIND_EVENTS: Final = "events"
+KINDS: Final = (KIND_COMMANDS, KIND_EVENTS)
 
 #: What a module may be called: the name is in those of tables, and in code.
 MODULE_NAME_PATTERN: Final = "[a-z][a-z0-9_-]*"
@@ -80,6 +101,33 @@ STREAM_FILTER: Final[dict[str, Any]] = {
     "eventName": ["INSERT"],
     "dynamodb": {"NewImage": {"syncMode": {"S": [{"exists": False}]}}},
 }
+
+#: Which records of an events table's stream tell of a commit: the other rows of that table, which remember
+#: the ids of commands, have no append id. Commits are only ever inserted; what is erased is blanked, which is
+#: no news, and gets a commit that closes it. `exists` has to sit on the leaf, as above.
+EVENT_STREAM_FILTER: Final[dict[str, Any]] = {
+    "eventName": ["INSERT"],
+    "dynamodb": {"NewImage": {"last": {"N": [{"exists": True}]}, "append": {"S": [{"exists": True}]}}},
+}
+
+#: How a process outside of Lambda finds what is new in an events table, where there is the index of this
+#: name. Each commit then has the two columns: the number of a slice in decimal, from "0" to one below
+#: `FEED_SLICES`, so that no single partition of the index takes all writes, and the time, by which a slice is
+#: sorted. Beside the keys the index has what tells whether a commit is worth reading.
+FEED_INDEX: Final = "feed"
+FEED_COLUMN: Final = "feed"
+FEED_SORT_KEY: Final = "feedAt"
+FEED_SLICES: Final = 16
+FEED_PROJECTED: Final = ("last", "types")
+
+#: How the aggregates of a tenant are listed, where there is the index of this name: the first commit of each
+#: has the column, `{stream}#{tenant}`, and the index is sorted by the commit's partition key.
+AGGREGATES_INDEX: Final = "aggregates"
+AGGREGATES_COLUMN: Final = "aggregates"
+
+#: Partition key, in a sync table, of the rows that are about an event handler itself, and no aggregate of a
+#: tenant: which of its generations is the live one.
+HANDLER_ROWS: Final = "$handler"
 
 #: How unfinished work is found without looking at what is finished. A command has the column
 #: from its publish until its final status, and the index of this name over the command table
@@ -185,6 +233,8 @@ class FunctionKind:
     WORKER: Final = "worker"
     NOTIFIER: Final = "notifier"
     OPERATOR: Final = "operator"
+    #: Runs event handlers. A stack has it where one of its modules has some.
+    PROJECTOR: Final = "projector"
 
 
 class Action:
@@ -221,6 +271,14 @@ class Metric:
     HEALS: Final = "Heals"
     NOTIFICATIONS_LOST: Final = "NotificationsLost"
     COMMAND_LAG: Final = "CommandLag"
+    EVENTS_APPENDED: Final = "EventsAppended"
+    #: Appends that were refused, as somebody else was faster.
+    APPEND_CONFLICTS: Final = "AppendConflicts"
+    #: Events that handlers were shown and took.
+    EVENTS_HANDLED: Final = "EventsHandled"
+    #: Milliseconds from the append of an event until a handler has taken it.
+    EVENT_LAG: Final = "EventLag"
+    EVENT_HANDLERS_PARKED: Final = "EventHandlersParked"
 
 
 def metric_service(env_name: str | None, app_name: str | None) -> str:

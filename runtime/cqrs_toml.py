@@ -11,16 +11,26 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
-from runtime.contract import MODE_WORKFLOW, MODES, MODULE_NAME_PATTERN
+from runtime.contract import KIND_COMMANDS, KIND_EVENTS, KINDS, MODE_WORKFLOW, MODES, MODULE_NAME_PATTERN
 
-__all__ = ["FILE_NAME", "DeclarationError", "DeclaredModule", "read_modules"]
+__all__ = [
+    "FILE_NAME",
+    "DeclarationError",
+    "Declared",
+    "DeclaredEventModule",
+    "DeclaredModule",
+    "read_modules",
+]
 
 FILE_NAME: Final = "cqrs.toml"
 
 _TABLE: Final = "modules"
-_KEYS: Final = ("processing", "data_sync", "module", "routes")
+_KEYS: Final = {
+    KIND_COMMANDS: ("kind", "processing", "data_sync", "module", "routes"),
+    KIND_EVENTS: ("kind", "handlers", "pull_index", "aggregates_index", "module", "routes"),
+}
 _PATH: Final = re.compile(r"\.?[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _PATH_HINT: Final = (
     'written "package.module:name", with a dot in front for what stands beside the file: '
@@ -34,7 +44,7 @@ class DeclarationError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredModule:
-    """One table of the file.
+    """One table of the file: a module of commands.
 
     Attributes:
         name: The module's name.
@@ -52,7 +62,31 @@ class DeclaredModule:
     routes: tuple[str, ...]
 
 
-def read_modules(folder: str | Path) -> tuple[DeclaredModule, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredEventModule:
+    """One table of the file: a module of events.
+
+    Attributes:
+        name: The module's name.
+        handlers: Whether it has event handlers that a function of the stack runs.
+        pull_index: Whether processes outside of Lambda read its events.
+        aggregates_index: Whether the aggregates of a tenant can be listed.
+        module: Where its ``EventModule`` is imported from, see `DeclaredModule`.
+        routes: Where its routes are imported from, likewise.
+    """
+
+    name: str
+    handlers: bool = False
+    pull_index: bool = False
+    aggregates_index: bool = False
+    module: str
+    routes: tuple[str, ...]
+
+
+Declared: TypeAlias = DeclaredModule | DeclaredEventModule
+
+
+def read_modules(folder: str | Path) -> tuple[Declared, ...]:
     """The modules that ``cqrs.toml`` in a folder declares, in its order.
 
     Args:
@@ -77,7 +111,7 @@ def read_modules(folder: str | Path) -> tuple[DeclaredModule, ...]:
 class _File:
     path: Path
 
-    def modules(self, content: dict[str, Any]) -> tuple[DeclaredModule, ...]:
+    def modules(self, content: dict[str, Any]) -> tuple[Declared, ...]:
         for key in content:
             self._check_key("", key, (_TABLE,))
         tables = content.get(_TABLE)
@@ -85,33 +119,49 @@ class _File:
             self._refuse("", f"must have a table for each module, such as [modules.order], got {tables!r}")
         return tuple(self._module(name, table) for name, table in tables.items())
 
-    def _module(self, name: str, table: object) -> DeclaredModule:
+    def _module(self, name: str, table: object) -> Declared:
         where = f"[{_TABLE}.{name}]"
         if not re.fullmatch(MODULE_NAME_PATTERN, name):
             self._refuse(where, f"the name must match {MODULE_NAME_PATTERN}, got {name!r}")
         if not isinstance(table, dict):
             self._refuse(f"[{_TABLE}]", f"{name} must be a table, got {table!r}; write {where}")
+        kind = table.get("kind", KIND_COMMANDS)
+        if kind not in KINDS:
+            self._refuse(where, f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         for key in table:
-            self._check_key(where, key, _KEYS)
+            self._check_key(where, key, _KEYS[kind])
+        file = name.replace("-", "_")
+        module = self._import_path(where, "module", table.get("module", f".modules.{file}:module"))
+        routes = table.get("routes", f".modules.{file}:routes")
+        paths = tuple(
+            self._import_path(where, "routes", path)
+            for path in (routes if isinstance(routes, list) else [routes])
+        )
+        if kind == KIND_EVENTS:
+            return DeclaredEventModule(
+                name=name,
+                handlers=self._flag(where, table, "handlers"),
+                pull_index=self._flag(where, table, "pull_index"),
+                aggregates_index=self._flag(where, table, "aggregates_index"),
+                module=module,
+                routes=paths,
+            )
         processing = table.get("processing", MODE_WORKFLOW)
         if processing not in MODES:
             self._refuse(where, f"processing must be one of {', '.join(MODES)}, got {processing!r}")
-        data_sync = table.get("data_sync", False)
-        if not isinstance(data_sync, bool):
-            self._refuse(where, f"data_sync must be true or false, got {data_sync!r}")
-        file = name.replace("-", "_")
-        module = table.get("module", f".modules.{file}:module")
-        routes = table.get("routes", f".modules.{file}:routes")
         return DeclaredModule(
             name=name,
             processing=processing,
-            data_sync=data_sync,
-            module=self._import_path(where, "module", module),
-            routes=tuple(
-                self._import_path(where, "routes", path)
-                for path in (routes if isinstance(routes, list) else [routes])
-            ),
+            data_sync=self._flag(where, table, "data_sync"),
+            module=module,
+            routes=paths,
         )
+
+    def _flag(self, where: str, table: dict[str, Any], key: str) -> bool:
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            self._refuse(where, f"{key} must be true or false, got {value!r}")
+        return value
 
     def _import_path(self, where: str, key: str, value: object) -> str:
         if not isinstance(value, str) or not _PATH.fullmatch(value):

@@ -11,15 +11,24 @@ CqrsError
 ├── ItemNotFoundError           404
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
+│   └── EventHandlersPendingError    stored, but the event's handlers have not ended in time
 ├── PublishIdReusedError        422  the publish id belongs to another call
 ├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
 │   └── ContentionError         503  others were faster for as long as this call tried
 ├── ReadModelUnavailableError   503  a handler's store is out of reach: tried again for longer
+├── ReadModelBehindError        503  a handler has not seen what a reader wants to see
 ├── OutcomeUnknownError         503  no answer came: it may have been written
 ├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
-│   └── UnreadableRowError           today's model does not accept a stored row: `problems`
+│   ├── UnreadableRowError           today's model does not accept a stored row: `problems`
+│   ├── UnreadableEventError         nothing in this code reads a stored event
+│   └── CorruptStreamError           commits of an aggregate are missing
 ├── NewerSchemaError         503  the row was written by a newer release than this code
+├── CommandError                422  a command is refused for a reason of the domain: `code`
+│   ├── VersionError            409  somebody else appended first: `winner` (also a VersionConflictError)
+│   │   └── GapError            409  the expected version lies beyond the last one
+│   └── CommandReusedError      422  the command id belongs to another command
+├── AggregateErasedError        410  the aggregate was erased: its events are blanked for good
 ├── UpcastError                      an upcaster failed on a stored row
 ├── RuleFailedError                  a rule or command of the service did not come to a decision
 ├── DeliveryError                    a message, push or e-mail could not be handed over
@@ -31,21 +40,27 @@ CqrsError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AggregateErasedError",
     "BadRequestError",
     "BatchDeliveryError",
+    "CommandError",
+    "CommandReusedError",
     "ConfigurationError",
     "ContentionError",
     "CorruptRowError",
+    "CorruptStreamError",
     "CqrsError",
     "DeliveryError",
+    "EventHandlersPendingError",
     "FieldProblem",
     "ForbiddenError",
+    "GapError",
     "HandlersPendingError",
     "InvalidInputError",
     "InvalidVersionError",
@@ -55,6 +70,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PreviousVersionPending",
     "PublishIdReusedError",
+    "ReadModelBehindError",
     "ReadModelUnavailableError",
     "RuleFailedError",
     "RuleViolationError",
@@ -62,9 +78,11 @@ __all__ = [
     "StoreUnavailableError",
     "UnknownEventError",
     "UnknownTriggerError",
+    "UnreadableEventError",
     "UnreadableRowError",
     "UpcastError",
     "VersionConflictError",
+    "VersionError",
 ]
 
 
@@ -98,7 +116,7 @@ class CqrsError(Exception):
 
     status: ClassVar[int] = 500
     """HTTP status code that the error becomes."""
-    code: ClassVar[str] = "internal-error"
+    code: str = "internal-error"
     """Stable, machine-readable name; the last segment of a problem document's ``type``."""
     written: Literal["nothing", "everything", "something", "unknown"] = "nothing"
     """What the call had written when it failed. After "unknown", repeat it with the same publish id."""
@@ -225,6 +243,25 @@ class HandlersPendingError(CqrsError):
         self.is_handed_over = is_handed_over
 
 
+class EventHandlersPendingError(HandlersPendingError, TimeoutError):
+    """A dispatched event is stored, and its handlers have not ended in the time that they were given.
+
+    They go on. To dispatch the event again stores nothing, and calls them again.
+
+    Attributes:
+        version: The version that the event is stored as.
+        handlers: Names of the handlers that have not ended.
+    """
+
+    def __init__(self, pk: str, version: int, handlers: Sequence[str]) -> None:
+        CqrsError.__init__(
+            self, f"{pk} is stored as version {version}, and still being handled by {', '.join(handlers)}"
+        )
+        self.version = version
+        self.handlers = tuple(handlers)
+        self.is_handed_over = True
+
+
 class PublishIdReusedError(CqrsError):
     """The publish id was used by another call: other content, another user or another operation.
 
@@ -267,6 +304,31 @@ class ReadModelUnavailableError(CqrsError):
 
     status = 503
     code = "unavailable"
+
+
+class ReadModelBehindError(CqrsError):
+    """A handler has not seen the version of an aggregate that a reader wants its read model to have.
+
+    Attributes:
+        handler: Name of the handler.
+        version: The version that was wanted.
+        parked_version: The version that the handler gave up at: an operator has to look at it, and waiting
+            longer does not help. None where it is only behind: the same call may succeed later.
+    """
+
+    status = 503
+    code = "read-model-behind"
+
+    def __init__(self, handler: str, pk: str, version: int, parked_version: int | None = None) -> None:
+        why = (
+            "try again"
+            if parked_version is None
+            else f"it is parked at version {parked_version}; redrive it when what failed is mended"
+        )
+        super().__init__(f"{handler} has not seen version {version} of {pk} yet; {why}")
+        self.handler = handler
+        self.version = version
+        self.parked_version = parked_version
 
 
 class OutcomeUnknownError(CqrsError):
@@ -344,6 +406,18 @@ class UnreadableRowError(CorruptRowError):
         self.others = tuple(others)
 
 
+class UnreadableEventError(CorruptRowError):
+    """Nothing in this code reads a stored event: its name or schema is unknown, or its class refuses it."""
+
+    code = "unreadable-event"
+
+
+class CorruptStreamError(CorruptRowError):
+    """Commits of an aggregate are missing, so they make no state. Restore the rows that are gone."""
+
+    code = "corrupt-stream"
+
+
 class NewerSchemaError(CqrsError):
     """A row has a newer schema than this code knows: an old release beside, or after, a newer one.
 
@@ -373,6 +447,84 @@ class UpcastError(CqrsError):
             f"for the row {pk} {sk}"
         )
         self.schema = schema
+
+
+class CommandError(CqrsError):
+    """A command is refused for a reason of the domain. Nothing was appended.
+
+    Command handlers raise it; over HTTP it is 422, and ``code`` the problem's type.
+
+    Args:
+        message: Why, for people.
+        code: Why, for programs. Default: "command-rejected".
+    """
+
+    status = 422
+    code = "command-rejected"
+
+    def __init__(self, message: str, code: str = "command-rejected") -> None:
+        CqrsError.__init__(self, message)  # `VersionError` has another base, which takes other arguments
+        self.message = message
+        self.code = code
+
+
+class VersionError(CommandError, VersionConflictError):
+    """Somebody else appended to the aggregate first. Nothing was appended.
+
+    Attributes:
+        winner: What they appended directly behind the version that was expected, as `RecordedEvent`;
+            empty where the provider cannot tell.
+        version: The version that was expected.
+    """
+
+    status = 409
+
+    def __init__(self, pk: str, version: int, winner: Sequence[Any] = (), message: str | None = None) -> None:
+        text = message or f"version conflict: {pk} has moved past version {version}; read it again and retry"
+        # Not `CommandError.__init__`, which would call that of the other base.
+        CqrsError.__init__(self, text)
+        self.message, self.code = text, "version-conflict"
+        self.pk = pk
+        self.sk = ""
+        self.version = version
+        self.winner = tuple(winner)
+
+
+class GapError(VersionError):
+    """The version that was expected lies beyond the last one. Nothing was appended.
+
+    Attributes:
+        last: The version that the aggregate has come to.
+    """
+
+    def __init__(self, pk: str, version: int, last: int) -> None:
+        super().__init__(
+            pk,
+            version,
+            message=f"{pk} has come to version {last}, and version {version} was expected; read it again",
+        )
+        self.last = last
+
+
+class CommandReusedError(CommandError):
+    """The command id was used before, for another command to the aggregate. Nothing was appended."""
+
+    def __init__(self, pk: str) -> None:
+        super().__init__(
+            f"the command id (over HTTP: the Idempotency-Key) was used for another command to {pk}; "
+            "give each command an id of its own",
+            "command-id-reused",
+        )
+
+
+class AggregateErasedError(CqrsError):
+    """The aggregate was erased: its events are blanked, and it takes no new ones. Nothing was written."""
+
+    status = 410
+    code = "aggregate-erased"
+
+    def __init__(self, pk: str) -> None:
+        super().__init__(f"{pk} was erased; its id cannot be used again")
 
 
 class RuleFailedError(CqrsError):

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "APPEND_CONFLICTS",
     "COMMANDS_APPLIED",
     "COMMANDS_FAILED",
     "COMMANDS_HEALED",
     "COMMANDS_PUBLISHED",
     "COMMAND_LAG",
+    "EVENTS_APPENDED",
+    "EVENTS_HANDLED",
+    "EVENT_HANDLERS_PARKED",
+    "EVENT_LAG",
     "HANDLERS_PARKED",
     "HEALS",
     "NAMESPACE",
@@ -46,6 +51,11 @@ HANDLERS_PARKED: Final = Metric.HANDLERS_PARKED
 HEALS: Final = Metric.HEALS
 RECORDS_FAILED: Final = Metric.RECORDS_FAILED
 NOTIFICATIONS_LOST: Final = Metric.NOTIFICATIONS_LOST
+EVENTS_APPENDED: Final = Metric.EVENTS_APPENDED
+APPEND_CONFLICTS: Final = Metric.APPEND_CONFLICTS
+EVENTS_HANDLED: Final = Metric.EVENTS_HANDLED
+EVENT_LAG: Final = Metric.EVENT_LAG
+EVENT_HANDLERS_PARKED: Final = Metric.EVENT_HANDLERS_PARKED
 
 #: What a count was for, beside the metrics and not a dimension of them; a few are enough.
 _CORRELATION: Final = ("request_id", "execution_id")

@@ -13,7 +13,11 @@ from runtime.contract import (
     COMMAND_SUFFIX,
     DATA_SUFFIX,
     ENV_NAME_PATTERN,
+    EVENTS_SUFFIX,
     HISTORY_SUFFIX,
+    KIND_COMMANDS,
+    KIND_EVENTS,
+    KINDS,
     MASTER_DATA_NAME,
     MODE_WORKFLOW,
     MODES,
@@ -27,7 +31,7 @@ from runtime.errors import ConfigurationError, ModuleMismatchError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ModuleTables", "Settings"]
+__all__ = ["EventTables", "ModuleTables", "Settings"]
 
 _TABLE_KEYS: Final = {
     "command": COMMAND_SUFFIX,
@@ -36,7 +40,12 @@ _TABLE_KEYS: Final = {
     "sync_table": SYNC_SUFFIX,
 }
 _OPEN_INDEX_KEY: Final = "open"
-_MODULE_KEYS: Final = {*_TABLE_KEYS, "mode", "sync", _OPEN_INDEX_KEY}
+_EVENT_TABLE_KEYS: Final = {"events": EVENTS_SUFFIX, "sync_table": SYNC_SUFFIX}
+_FLAGS_OF_EVENTS: Final = ("handlers", "feed", "aggregates", "exclusive")
+_KEYS_OF_KIND: Final[dict[str, set[str]]] = {
+    KIND_COMMANDS: {"kind", *_TABLE_KEYS, "mode", "sync", _OPEN_INDEX_KEY},
+    KIND_EVENTS: {"kind", *_EVENT_TABLE_KEYS, *_FLAGS_OF_EVENTS},
+}
 _DEFAULT_ATTRIBUTE_LIMIT: Final = 100 * 1024
 _DEFAULT_BODY_LIMIT: Final = 100 * 1024
 _DEFAULT_ITEM_LIMIT: Final = 1024**2
@@ -63,6 +72,30 @@ class ModuleTables:
     mode: str
     has_sync_table: bool
     has_open_index: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTables:
+    """Physical table names of one module of events, and what the deployment says of it.
+
+    Attributes:
+        events: Name of the table that holds the commits.
+        sync: Name of the table that holds the handlers' cursors.
+        has_handlers: Whether the stack has a function that runs the module's handlers.
+        has_feed_index: Whether the events table has the index that tells processes outside of Lambda what
+            is new, see `runtime.contract.FEED_INDEX`.
+        has_aggregates_index: Whether it has the index of a tenant's aggregates, see
+            `runtime.contract.AGGREGATES_INDEX`.
+        is_exclusive: Whether several invocations may work on one aggregate at a time, so that every handler
+            has to claim its turns.
+    """
+
+    events: str
+    sync: str
+    has_handlers: bool = False
+    has_feed_index: bool = False
+    has_aggregates_index: bool = False
+    is_exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +194,7 @@ class Settings:
             ConfigurationError: A name follows the convention but ``NODE_ENV`` or ``APP_NAME`` is
                 missing.
         """
-        if self.modules is not None and module not in self.modules:
-            msg = f"{Env.MODULES} does not name the module {module!r}; deployed are {sorted(self.modules)}"
-            raise ModuleMismatchError(module, msg)
-        given: Mapping[str, Any] = self.modules[module] if self.modules is not None else {"sync": True}
+        given = self._module(module, KIND_COMMANDS, {"sync": True})
         has_sync_table = bool(given.get("sync"))
         names = {
             key: given.get(key) or self._conventional(f"{module}-{suffix}")
@@ -181,6 +211,44 @@ class Settings:
             # The constructs give a table of their own making the index, and the conventional name.
             has_open_index=bool(given.get(_OPEN_INDEX_KEY, "command" not in given)),
         )
+
+    def event_tables_of(self, module: str) -> EventTables:
+        """Table names of ``module``, which keeps events: those given in `Env.MODULES`, else by convention.
+
+        Without `Env.MODULES` every module is taken to have handlers, and its events table both indexes: a
+        commit that is not in the index would be missed by whoever reads that.
+
+        Raises:
+            ModuleMismatchError: The module is not deployed, or keeps commands.
+            ConfigurationError: A name follows the convention but ``NODE_ENV`` or ``APP_NAME`` is
+                missing.
+        """
+        given = self._module(module, KIND_EVENTS, {"handlers": True, "feed": True, "aggregates": True})
+        names = {
+            key: given.get(key) or self._conventional(f"{module}-{suffix}")
+            for key, suffix in _EVENT_TABLE_KEYS.items()
+        }
+        return EventTables(
+            events=names["events"],
+            sync=names["sync_table"],
+            has_handlers=bool(given.get("handlers")),
+            has_feed_index=bool(given.get("feed")),
+            has_aggregates_index=bool(given.get("aggregates")),
+            is_exclusive=bool(given.get("exclusive")),
+        )
+
+    def _module(self, module: str, kind: str, assumed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the deployment says of a module; ``assumed`` where nothing says what is deployed."""
+        if self.modules is None:
+            return assumed
+        if module not in self.modules:
+            msg = f"{Env.MODULES} does not name the module {module!r}; deployed are {sorted(self.modules)}"
+            raise ModuleMismatchError(module, msg)
+        given = self.modules[module]
+        if (deployed := given.get("kind", KIND_COMMANDS)) != kind:
+            msg = f"module {module!r} is deployed as one of {deployed}, and the code has it as one of {kind}"
+            raise ModuleMismatchError(module, msg)
+        return given
 
     @property
     def session_table(self) -> str:
@@ -237,6 +305,14 @@ def _names(text: str | None, default: str) -> tuple[str, ...]:
     return names or (default,)
 
 
+def _in_full(module: dict[str, Any] | str) -> dict[str, Any]:
+    """What is said of a module, also where it is said in words; see `runtime.contract.KIND_EVENTS`."""
+    if isinstance(module, dict):
+        return module
+    kind, *flags = module.split() or [""]
+    return {"kind": kind, **dict.fromkeys(flags, True)}
+
+
 def _read_modules(text: str | None, problems: list[str]) -> dict[str, dict[str, Any]] | None:
     if not text:
         return None
@@ -245,11 +321,16 @@ def _read_modules(text: str | None, problems: list[str]) -> dict[str, dict[str, 
     except ValueError as error:
         problems.append(f"{Env.MODULES} must be a JSON object, got {error}")
         return None
-    if not isinstance(modules, dict) or not all(isinstance(m, dict) for m in modules.values()):
+    if not isinstance(modules, dict) or not all(isinstance(m, dict | str) for m in modules.values()):
         problems.append(f"{Env.MODULES} must map module names to objects, got {text!r}")
         return None
+    modules = {name: _in_full(module) for name, module in modules.items()}
     for name, module in modules.items():
-        if unknown := set(module) - _MODULE_KEYS:
+        kind = module.get("kind", KIND_COMMANDS)
+        if kind not in KINDS:
+            problems.append(f"{Env.MODULES}.{name}.kind must be one of {KINDS}, got {kind!r}")
+            continue
+        if unknown := set(module) - _KEYS_OF_KIND[kind]:
             problems.append(f"{Env.MODULES}.{name} has unknown keys {sorted(unknown)}")
         if module.get("mode", MODE_WORKFLOW) not in MODES:
             problems.append(f"{Env.MODULES}.{name}.mode must be one of {MODES}, got {module['mode']!r}")

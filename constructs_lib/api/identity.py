@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration, RemovalPolicy, Stack, Token
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
@@ -23,6 +23,7 @@ from constructs_lib.props.environments import check_region_is_known
 from constructs_lib.props.imported_names import check_user_pool_id
 from constructs_lib.props.lookups import is_known
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.props.tokens import is_unresolved
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Identity(Construct):
         """
         check_user_pool_id("user_pool_id", user_pool_id)
         region, here = user_pool_id.rpartition("_")[0], Stack.of(scope).region
-        known = is_known(user_pool_id) and not Token.is_unresolved(here)
+        known = is_known(user_pool_id) and not is_unresolved(here)
         if user_pool_client_id is None and known and region != here:
             msg = (
                 f"user_pool_client_id must be given for a pool of another Region, got None for "

@@ -13,7 +13,7 @@ from constructs_lib.cli.options import text, url, whole_number
 from constructs_lib.cli.walk import MOST_SEGMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["parse"]
 
@@ -22,10 +22,25 @@ Operate a CQRS service: see what is parked, lagging or lost, and repair it.
 The service's operator function does the work; you need the permission to call it."""
 _LONGEST_SECONDS = 10**9
 _LARGEST_PAGE = 1000
+_LARGEST_VERSION = 9_999_999_999
 _LONGEST_LIST = 1_000_000
 #: Options that may stand before and after the command, and their defaults.
 _GLOBAL: dict[str, Any] = dict.fromkeys(
-    ("stack", "function", "region", "profile", "endpoint_url", "module", "segments", "list", "page_size")
+    (
+        "stack",
+        "function",
+        "region",
+        "profile",
+        "endpoint_url",
+        "module",
+        "segments",
+        "list",
+        "page_size",
+        "after",
+        "stream",
+        "tenant",
+        "generation",
+    )
 ) | {"json": False, "debug": False, "dry_run": False, "resume": [], "handler": None}
 
 
@@ -54,12 +69,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"cqrs {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
 
-    def command(name: str, summary: str) -> argparse.ArgumentParser:
-        # A shortened option may become ambiguous in a later release, and break somebody's script.
-        return commands.add_parser(
-            name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
-        )
-
+    command = _adder(commands, shared)
     _add_status(command("status", "what is parked, behind, lagging, dead-lettered or failed, on one screen"))
     show = command("show", "the timeline of an aggregate: versions, handlers, executions")
     _add_key(show)
@@ -99,8 +109,89 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     replay.add_argument("--only", choices=["records", "notifications"], help="one of the two")
     _add_dry_run(replay)
     _add_list(replay)
-    defaults = {"pk": None, "sk": None, "all": False, "older_than": None, **_GLOBAL}
-    return parser.parse_args(words, argparse.Namespace(**defaults))
+    _add_events(_group(commands, shared, "events", "what modules of events have stored"))
+    _add_handlers(
+        _group(
+            commands, shared, "handlers", "event handlers: their generations, and building read models anew"
+        )
+    )
+    defaults = {"pk": None, "sk": None, "all": False, "older_than": None, "action": None, **_GLOBAL}
+    options = parser.parse_args(words, argparse.Namespace(**defaults))
+    if options.action is not None:
+        options.command = f"{options.command} {options.action}"
+    return options
+
+
+def _adder(
+    commands: argparse._SubParsersAction[Any], shared: _Parser
+) -> Callable[[str, str], argparse.ArgumentParser]:
+    """Give a function that adds a command, by its name and what it does."""
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        # A shortened option may become ambiguous in a later release, and break somebody's script.
+        parser: argparse.ArgumentParser = commands.add_parser(
+            name, help=summary, description=f"{summary}.", parents=[shared], allow_abbrev=False
+        )
+        return parser
+
+    return add
+
+
+def _group(
+    commands: argparse._SubParsersAction[Any], shared: _Parser, name: str, summary: str
+) -> Callable[[str, str], argparse.ArgumentParser]:
+    """Add a command that others stand behind; gives a function that adds those."""
+    parser = _adder(commands, shared)(name, summary)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
+    return _adder(actions, shared)
+
+
+def _add_events(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    listing = action("list", "the events of an aggregate, or without one the aggregates")
+    _add_pk(listing, optional=True)
+    _add_module(listing)
+    listing.add_argument(
+        "--after",
+        type=whole_number(0, _LARGEST_VERSION),
+        metavar="VERSION",
+        help="begin behind this version of the aggregate",
+    )
+    listing.add_argument("--tenant", type=text, metavar="CODE", help="aggregates of this tenant only")
+    _add_stream(listing)
+    _add_pages(listing)
+    _add_list(listing)
+    show = action("show", "one event: what it says, and what is known of it")
+    _add_pk(show)
+    show.add_argument(
+        "event_version", metavar="VERSION", type=whole_number(1, _LARGEST_VERSION), help="its number"
+    )
+    _add_module(show)
+    verify = action("verify", "whether commits are missing, events are read, and kept states are right")
+    _add_pk(verify, optional=True)
+    _add_module(verify)
+    _add_stream(verify)
+    _add_pages(verify)
+    _add_list(verify)
+
+
+def _add_handlers(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    listing = action("list", "the handlers, their generations, and how far a rebuild is")
+    _add_module(listing)
+    build = action("build", "begin a new generation of a read model beside the live one")
+    rebuild = action("rebuild", "show all events to the generation that is being built, or to the live one")
+    switch = action("switch", "make the generation that was built the live one")
+    retire = action("retire", "stop feeding the generation that was live before, or give up a build")
+    for parser in (build, rebuild, switch, retire):
+        parser.add_argument("handler", metavar="HANDLER", type=text, help="name of the handler")
+        _add_module(parser)
+    _add_segments(rebuild)
+    _add_resume(rebuild)
+    retire.add_argument(
+        "--generation",
+        type=whole_number(1, _LARGEST_VERSION),
+        metavar="N",
+        help="which one (default: the one that was live before)",
+    )
 
 
 def _shared() -> _Parser:
@@ -145,9 +236,30 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_key(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    _add_pk(parser, optional=optional)
+    parser.add_argument(
+        "sk",
+        metavar="SK",
+        type=text,
+        nargs="?",
+        default=argparse.SUPPRESS,
+        help="its sort key, without a version; none for an aggregate of events",
+    )
+
+
+def _add_pk(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     more: dict[str, Any] = {"nargs": "?", "default": argparse.SUPPRESS} if optional else {}
-    parser.add_argument("pk", metavar="PK", type=text, help="partition key of the aggregate", **more)
-    parser.add_argument("sk", metavar="SK", type=text, help="its sort key, without a version", **more)
+    parser.add_argument(
+        "pk",
+        metavar="PK",
+        type=text,
+        help="partition key of the aggregate; of events: stream#id#tenant",
+        **more,
+    )
+
+
+def _add_stream(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stream", type=text, metavar="NAME", help="aggregates of this stream only")
 
 
 def _add_repair(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +270,10 @@ def _add_repair(parser: argparse.ArgumentParser) -> None:
 
 def _add_walk(parser: argparse.ArgumentParser) -> None:
     _add_dry_run(parser)
+    _add_pages(parser)
+
+
+def _add_pages(parser: argparse.ArgumentParser) -> None:
     _add_segments(parser)
     parser.add_argument(
         "--page-size",
@@ -165,6 +281,10 @@ def _add_walk(parser: argparse.ArgumentParser) -> None:
         metavar="ROWS",
         help="rows that one call works on (default: 100, and 1000 in a dry run)",
     )
+    _add_resume(parser)
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="append",

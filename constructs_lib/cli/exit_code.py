@@ -20,8 +20,8 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.FINE: "fine",
-    ExitCode.ATTENTION: "something needs attention: status found something, a handler was parked again, "
-    "a part could not be repaired or was not taken",
+    ExitCode.ATTENTION: "something needs attention: status or a check found something, a handler was parked "
+    "again, a part could not be repaired or was not taken",
     ExitCode.USAGE: "wrong usage; nothing was done",
     ExitCode.UNREACHABLE: "AWS could not be reached, or did not allow it",
     ExitCode.REFUSED: "not found, refused by the service, or failed in it",

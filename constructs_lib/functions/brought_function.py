@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import jsii
-from aws_cdk import Annotations, Aspects, IAspect, Stack, Token
+from aws_cdk import Annotations, Aspects, IAspect, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.modules_text import modules_text
 from constructs_lib.props.acknowledge import flat
 from constructs_lib.props.known_properties import known_properties
 from constructs_lib.tables.naming import table_name, table_name_prefix
@@ -31,7 +31,7 @@ _ID: Final = "CqrsVariables"
 #: What says for which service a function works, and as what.
 _OF_ONE_SERVICE: Final = (Env.NODE_ENV, Env.APP_NAME, Env.FUNCTION)
 #: The tables of a module, by the names of its settings and the ends of the tables' names.
-_TABLES: Final = ("command", "data", "history")
+_TABLES: Final = ("command", "data", "history", "events")
 
 
 class BroughtFunction(Construct):
@@ -123,9 +123,7 @@ class BroughtFunction(Construct):
         """
         self._check_tables(name, settings, tables or {})
         self._modules[name] = settings
-        literal = json.dumps(self._modules, separators=(",", ":"))
-        text = Stack.of(self).to_json_string(self._modules) if Token.is_unresolved(literal) else literal
-        self.set_variable(Env.MODULES, text)
+        self.set_variable(Env.MODULES, modules_text(self, self._modules))
 
     def _check_tables(self, module: str, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Compare names: a service leaves out those of its convention, another part refers to them."""

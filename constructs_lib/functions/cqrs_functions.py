@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, Stack
@@ -17,6 +16,7 @@ from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in, original_of
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
 from constructs_lib.functions.function_options import TIMEOUTS, FunctionOptions
+from constructs_lib.functions.modules_text import modules_text, raw_text
 from constructs_lib.functions.secret_grants import allow_secret
 from constructs_lib.functions.tenant_sessions import TenantSessions
 from constructs_lib.parts import DataAccess
@@ -26,7 +26,7 @@ from constructs_lib.quotas.environment import check_environment, may_be_too_larg
 from constructs_lib.quotas.role_policies import FEW_MODULES, check_policies
 from constructs_lib.tables.naming import check_env_name
 from constructs_lib.tables.session_table import session_minutes
-from runtime.contract import Env, FunctionKind, metric_service
+from runtime.contract import HANDLER_ROWS, Env, FunctionKind, metric_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from constructs_lib.parts import Part
     from constructs_lib.tables.attributes_bucket import AttributesBucket
     from constructs_lib.tables.cqrs_table import CqrsTable
+    from constructs_lib.tables.event_store_table import EventStoreTable
     from constructs_lib.tables.master_data_table import MasterDataTable
     from constructs_lib.tables.session_table import SessionTable
 
@@ -57,14 +58,15 @@ _OTHER_NAME: Final = (
 
 
 class CqrsFunctions(Construct):
-    """The functions api, stream, worker, notifier and operator, from one code asset.
+    """The functions api, stream, worker, notifier and operator, and projector, from one code asset.
 
     Each has its own role and environment: api publishes and reads, stream starts the
     processing, worker applies commands and runs data sync handlers, notifier tells
-    clients. None may do what another one does for it. The code's own needs, such as variables,
-    packages and secrets, are given to all of them, as all of them import it. operator is for
-    people and for the schedule of `Healing`: it repairs what all tenants have, and needs what worker
-    needs, such as a way to its database.
+    clients; projector, which is there where a module has event handlers, runs them. None may do what
+    another one does for it. The code's own needs, such as variables, packages and secrets, are given to
+    all of them, as all of them import it. operator is for people and for the schedule of `Healing`: it
+    repairs what all tenants have, and needs what worker and projector need, such as a way to their
+    database.
 
     Example:
         >>> functions = CqrsFunctions(
@@ -82,7 +84,7 @@ class CqrsFunctions(Construct):
         app_name: Name of the service; the second part of conventional table names.
         env_name: Name of the environment, such as "prod" or "pr-42"; the first part of those
             names. Defaults to "dev".
-        tables: The modules' tables. What is given here, and in the next six, is connected at
+        tables: The modules' tables, of both kinds. What is given here, and in the next six, is connected at
             once; every other part connects itself: ``workflow.connect(functions)``. Defaults to
             none.
         notifications: Topics and queue. Defaults to none: nobody is told of a status.
@@ -110,6 +112,9 @@ class CqrsFunctions(Construct):
             default size.
         notifier: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
+        projector: An existing function, or the size of a new one, to run event handlers. Defaults to a
+            new one of the default size where one of ``tables`` has event handlers, else to none. Tables with
+            handlers that are connected later need it.
         operator: An existing function, or the size of a new one. Defaults to a new one of the
             default size. Where worker is in a VPC, it belongs there too: it runs the same handlers.
             Existing ones get their permissions and variables here, other than those
@@ -146,7 +151,7 @@ class CqrsFunctions(Construct):
         handler: str = "main.app",
         app_name: str,
         env_name: str = "dev",
-        tables: Sequence[CqrsTable] = (),
+        tables: Sequence[CqrsTable | EventStoreTable] = (),
         notifications: Notifications | None = None,
         session_table: SessionTable | None = None,
         read_your_writes: Duration | None = None,
@@ -163,6 +168,7 @@ class CqrsFunctions(Construct):
         worker: FunctionOptions | lambda_.IFunction | None = None,
         notifier: FunctionOptions | lambda_.IFunction | None = None,
         operator: FunctionOptions | lambda_.IFunction | None = None,
+        projector: FunctionOptions | lambda_.IFunction | None = None,
         architecture: lambda_.Architecture | None = None,
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays | None = None,
@@ -205,7 +211,7 @@ class CqrsFunctions(Construct):
         self._told: dict[int, BroughtFunction | FunctionElsewhere] = {}
         self._made: dict[int, CqrsFunction] = {}
         self._used: dict[str, lambda_.IFunction] = {}
-        kinds = [_path(given) for given in (api, stream, worker, notifier, operator)]
+        kinds = [_path(given) for given in (api, stream, worker, notifier, operator, projector)]
 
         def function(kind: str, given: FunctionOptions | lambda_.IFunction | None) -> lambda_.IFunction:
             if given is not None and not isinstance(given, FunctionOptions):
@@ -238,18 +244,22 @@ class CqrsFunctions(Construct):
         self.worker = function(FunctionKind.WORKER, worker)
         self.notifier = function(FunctionKind.NOTIFIER, notifier)
         self.operator = function(FunctionKind.OPERATOR, operator)
+        has_handlers = any(getattr(table, "has_handlers", False) for table in tables)
+        #: Runs event handlers; None where no module has any.
+        self.projector = function(FunctionKind.PROJECTOR, projector) if projector or has_handlers else None
         everybody = {
             FunctionKind.API: self.api,
             FunctionKind.STREAM: self.stream,
             FunctionKind.WORKER: self.worker,
             FunctionKind.NOTIFIER: self.notifier,
             FunctionKind.OPERATOR: self.operator,
+            **({FunctionKind.PROJECTOR: self.projector} if self.projector else {}),
         }
         #: The functions that were made here, by kind: all but those that were brought along.
         self.made = {kind: made for kind, made in everybody.items() if id(made) in self._made}
         #: The layers of these functions.
         self.layers = shared.layers
-        self._warn_if_only_worker_is_in_vpc(operator)
+        self._warn_if_operator_is_outside_vpc(operator)
         if tenant_sessions:
             self._refuse_role_of_api_elsewhere()
         self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None
@@ -298,7 +308,7 @@ class CqrsFunctions(Construct):
             InvalidPropsError: Variables are too large, or a role has too many policies.
 
         """
-        if may_be_too_large({**self._environment, Env.MODULES: json.dumps(self._modules)}):
+        if may_be_too_large({**self._environment, Env.MODULES: raw_text(self._modules)}):
             for made in self._made.values():
                 check_environment(made.function)
         if len(self._modules) > FEW_MODULES:
@@ -347,24 +357,24 @@ class CqrsFunctions(Construct):
                 function.add_environment(variable, value)
 
     def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
-        """Tell every function of a module; `CqrsTable.connect` does it.
+        """Tell every function of a module; `CqrsTable.connect` and `EventStoreTable.connect` do it.
 
         Args:
             name: The module.
-            settings: How it is processed, and its tables: `CqrsTable.module_settings_in`.
+            settings: What it is, and its tables: ``module_settings_in`` of these.
 
         Raises:
             InvalidPropsError: Other tables are connected as those of this module.
 
         """
-        if self._modules.get(name, settings) != settings:
+        if _tables_in(self._modules.get(name, settings)) != _tables_in(settings):
             msg = (
-                f"tables must belong to different modules, got two CqrsTables of the module {name!r}; give "
+                f"tables must belong to different modules, got two constructs for the module {name!r}; give "
                 "one of them another module_name"
             )
             raise InvalidPropsError(msg)
         self._modules[name] = settings
-        text = Stack.of(self).to_json_string(self._modules)
+        text = modules_text(self, self._modules)
         for function in self._everybody:
             if (told := self._told.get(id(function))) is not None:
                 told.add_module(name, settings)
@@ -387,7 +397,8 @@ class CqrsFunctions(Construct):
     @property
     def _everybody(self) -> tuple[lambda_.IFunction, ...]:
         """All functions: each imports the service's code."""
-        return (self.api, self.stream, self.worker, self.notifier, self.operator)
+        everybody = (self.api, self.stream, self.worker, self.notifier, self.operator)
+        return (*everybody, self.projector) if self.projector else everybody
 
     def _given_function(
         self, kind: str, given: lambda_.IFunction, environment: Mapping[str, str]
@@ -406,14 +417,16 @@ class CqrsFunctions(Construct):
                     told.set_variable(variable, value)
         return self._used[given.node.path]
 
-    def _warn_if_only_worker_is_in_vpc(self, operator: FunctionOptions | lambda_.IFunction | None) -> None:
+    def _warn_if_operator_is_outside_vpc(self, operator: FunctionOptions | lambda_.IFunction | None) -> None:
         """What handlers reach there, the operator has to reach as well: it runs them again."""
         if isinstance(operator, FunctionOptions) and operator.vpc is False:
             return
-        if self.worker.is_bound_to_vpc and not self.operator.is_bound_to_vpc:
+        of_projector = self.projector is not None and self.projector.is_bound_to_vpc
+        if (self.worker.is_bound_to_vpc or of_projector) and not self.operator.is_bound_to_vpc:
+            who = "worker" if self.worker.is_bound_to_vpc else "projector"
             Annotations.of(self).add_warning_v2(
                 "cqrs:operatorOutsideVpc",
-                "worker runs in a VPC and operator does not, though it runs the same handlers when they are "
+                f"{who} runs in a VPC and operator does not, though it runs the same handlers when they are "
                 "repaired; give operator=FunctionOptions(vpc=...), or vpc=False if they need nothing there",
             )
 
@@ -424,6 +437,7 @@ class CqrsFunctions(Construct):
             "worker": self.worker,
             "notifier": self.notifier,
             "operator": self.operator,
+            **({"projector": self.projector} if self.projector else {}),
         }
         for name, other in others.items():
             if self._has_role_of_api(other):
@@ -452,11 +466,20 @@ class CqrsFunctions(Construct):
         # Which tenants are common is what the function is told.
         codes = environment.get(Env.COMMON_TENANT_CODES, "").split(",")
         common = [code.strip().lower() for code in codes if code.strip()] or ["common"]
-        sessions = TenantSessions(self, "TenantSessions", function=self.api, common_tenant_codes=common)
+        # Which generation of an event handler is the live one is asked by readers of every tenant.
+        keys = [HANDLER_ROWS] if self.projector else []
+        sessions = TenantSessions(
+            self, "TenantSessions", function=self.api, common_tenant_codes=common, common_keys=keys
+        )
         self.set_variable(Env.TENANT_ROLE_ARN, sessions.role.role_arn, self.api)
         if (made := self._made.get(id(self.api))) is not None:
             made.assumes(sessions.role)
         return sessions
+
+
+def _tables_in(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Which tables a module has: not how calls about them take turns, which a later part may change."""
+    return {name: value for name, value in settings.items() if name != "exclusive"}
 
 
 def _path(given: FunctionOptions | lambda_.IFunction | None) -> str | None:

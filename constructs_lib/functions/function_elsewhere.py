@@ -11,6 +11,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction
+from constructs_lib.functions.modules_text import modules_text
 from constructs_lib.functions.stack_circle import note_user
 from constructs_lib.props.environments import check_environment, is_made_here
 from constructs_lib.props.stack_order import deployed_with, must_wait, waits_for
@@ -107,6 +108,8 @@ def _is_at_home(function: lambda_.IFunction, scope: Construct) -> bool:
 
 def original_of(function: lambda_.IFunction) -> lambda_.IFunction:
     """Give the function that ``function`` stands for: itself, unless it is of another stack."""
+    if isinstance(function, lambda_.Function):  # made, not imported, as all that stand for others are
+        return function
     holder = function.node.scope
     return holder.original if isinstance(holder, FunctionElsewhere) else function
 
@@ -178,7 +181,7 @@ class FunctionElsewhere(Construct):
         if self._is_of_this_stack or stack.resolve(settings) == settings:
             self._told.add_module(name, settings, tables)
         elif not self._told.sets(Env.MODULES):
-            self._leave_to_people(Env.MODULES, stack.to_json_string(self._modules))
+            self._leave_to_people(Env.MODULES, modules_text(self, self._modules))
 
     @property
     def _is_of_this_stack(self) -> bool:

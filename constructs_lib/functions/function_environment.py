@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Token
+from aws_cdk import Annotations
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.tokens import is_unresolved
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def warn_of_passwords(scope: Construct, environment: Mapping[str, str], env_name
     Not at the stage ``local``, whose databases are made for a test.
     """
     for name, value in environment.items() if env_name != _LOCAL else ():
-        if not Token.is_unresolved(value) and _PASSWORD.search(value):
+        if not is_unresolved(value) and _PASSWORD.search(value):
             Annotations.of(scope).add_warning_v2(
                 "cqrs:plainPassword",
                 f"the variable {name} has a password in it, which the template shows; "

@@ -24,6 +24,7 @@ TIMEOUTS: Final = {
     FunctionKind.WORKER: Duration.minutes(1),
     FunctionKind.NOTIFIER: Duration.seconds(30),
     FunctionKind.OPERATOR: Duration.minutes(15),
+    FunctionKind.PROJECTOR: Duration.minutes(1),
 }
 
 
@@ -39,7 +40,7 @@ class FunctionOptions:
     Attributes:
         memory_size: Memory in MiB, from 128 to 10240; CPU grows with it. Defaults to 512.
         timeout: How long one call may take. Defaults to 29 seconds for api, as API Gateway
-            waits for 30 seconds, 1 minute for stream and worker, 30 seconds
+            waits for 30 seconds, 1 minute for stream, worker and projector, 30 seconds
             for notifier, and 15 minutes for operator.
         reserved_concurrency: Calls at the same time that are set aside for, and are the
             limit of, the function: what comes beyond it waits, or fails. Defaults to the

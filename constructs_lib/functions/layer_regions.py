@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Arn, ArnFormat, Stack, Token
+from aws_cdk import Arn, ArnFormat, Stack
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment, is_made_here
 from constructs_lib.props.lookups import is_known
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def check_layer_regions(function: Construct, layers: Sequence[lambda_.ILayerVers
         if is_made_here(layer):
             check_environment("layers", layer, function, hint=_HINT)
         there = _region_of(layer)
-        if there != here and not Token.is_unresolved(here) and not Token.is_unresolved(there):
+        if there != here and not is_unresolved(here) and not is_unresolved(there):
             msg = (
                 f"layers must be of the function's Region, {here}, got {layer.node.path} of {there}; {_HINT}"
             )

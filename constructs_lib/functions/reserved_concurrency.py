@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import jsii
-from aws_cdk import Annotations, Aspects, IAspect, Token
+from aws_cdk import Annotations, Aspects, IAspect
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.function_elsewhere import original_of
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -24,7 +25,7 @@ _STREAMS: Final = "CqrsStreams"
 
 def warn_if_switched_off(function: lambda_.Function, reserved: int | None) -> None:
     """Warn of a function that nobody can call."""
-    if reserved == 0 and not Token.is_unresolved(reserved):
+    if reserved == 0 and not is_unresolved(reserved):
         Annotations.of(function).add_warning_v2(
             "cqrs:switchedOff",
             "reserved_concurrency is 0, so that every call of the function is refused: requests fail, "
@@ -114,7 +115,7 @@ class _EnoughForStreams:
                 "cqrs:starvedStreams",
                 f"reserved_concurrency is {reserved}, and {len(factors)} streams make {needed} calls or more "
                 "at the same time (parallelization_factor times shards, of which each table has some): "
-                f"commands wait for each other; reserve at least {needed}, or leave it out",
+                f"records wait for each other; reserve at least {needed}, or leave it out",
             )
 
 
@@ -124,4 +125,4 @@ def _reserved(function: lambda_.IFunction) -> int | None:
     if not isinstance(resource, lambda_.CfnFunction):
         return None
     reserved = resource.reserved_concurrent_executions
-    return None if reserved is None or Token.is_unresolved(reserved) else int(reserved)
+    return None if reserved is None or is_unresolved(reserved) else int(reserved)

@@ -52,9 +52,11 @@ class TenantSessions(Construct):
             has the role's ARN as the variable ``TENANT_ROLE_ARN``.
         common_tenant_codes: Tenants whose data every tenant may read, in lower case. Defaults to
             "common".
+        common_keys: Partition keys of rows that are about no tenant, and that every tenant may read. Defaults
+            to none.
 
     Raises:
-        InvalidPropsError: The function has no role that is known, or a common tenant has characters
+        InvalidPropsError: The function has no role that is known, or a common tenant or key has characters
             that mean something in a policy.
 
     """
@@ -67,6 +69,7 @@ class TenantSessions(Construct):
         *,
         function: lambda_.IFunction,
         common_tenant_codes: Sequence[str] = ("common",),
+        common_keys: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         merge_statements(self)
@@ -76,6 +79,10 @@ class TenantSessions(Construct):
                     "common_tenant_codes must be letters, digits and _ . - in lower case, 64 at most, "
                     f"got {code!r}; rename the tenant, or leave it out"
                 )
+                raise InvalidPropsError(msg)
+        for key in common_keys:
+            if re.search(r"[*?]|\$\{", key):
+                msg = f"common_keys must have no *, ? or ${{, got {key!r}; leave it out"
                 raise InvalidPropsError(msg)
         if function.role is None:
             msg = (
@@ -96,7 +103,7 @@ class TenantSessions(Construct):
         iam.Grant.add_to_principal(
             grantee=function.role, actions=["sts:TagSession"], resource_arns=[self.role.role_arn]
         )
-        for statement in _denials(common_tenant_codes):
+        for statement in _denials(common_tenant_codes, common_keys):
             self.role.add_to_policy(statement)
         acknowledge(self.role, OF_ONE_ROLE, *of_compliance_packs(NO_INLINE))
         acknowledge(
@@ -121,10 +128,10 @@ class TenantSessions(Construct):
         check_policies(self.role)
 
 
-def _denials(common: Sequence[str]) -> list[iam.PolicyStatement]:
+def _denials(common: Sequence[str], keys: Sequence[str]) -> list[iam.PolicyStatement]:
     """What a session may not do, whatever the role is granted."""
     own = [f"*#{_TENANT}"]
-    readable = [*own, *(f"*#{code}" for code in common)]
+    readable = [*own, *(f"*#{code}" for code in common), *keys]
     writes = [f"dynamodb:{name}" for name in _WRITES]
     return [
         _deny("NothingWithoutATenant", ["*"], {"Null": {f"aws:PrincipalTag/{TENANT_TAG}": "true"}}),

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jsii
-from aws_cdk import Annotations, Aspects, IAspect, Stack, Token
+from aws_cdk import Annotations, Aspects, IAspect, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -166,7 +168,7 @@ class EndpointCheck:
         if endpoint.vpc_endpoint_type == "Interface":
             return _answers_to_the_public_name(endpoint)
         routed = endpoint.route_table_ids
-        if not routed or Token.is_unresolved(routed):
+        if not routed or is_unresolved(routed):
             return True
         tables = [subnet.route_table.route_table_id for subnet in self._network.subnets]
         # Of a subnet that was imported, the table may not be known.

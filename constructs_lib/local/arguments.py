@@ -144,7 +144,7 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=text,
         metavar="FUNCTION",
-        help="api, stream, worker, notifier, operator, or a part of a name (default: all)",
+        help="api, stream, worker, notifier, operator, projector, or a part of a name (default: all)",
     )
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what comes, until Ctrl-C")
     parser.add_argument(

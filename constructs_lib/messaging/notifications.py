@@ -232,10 +232,11 @@ class Notifications(Construct):
         )
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
-        """Let whatever applies commands publish their status, worker raise alarms, and operator replay.
+        """Let whatever applies commands publish their status, whatever parks raise alarms, operator replay.
 
-        A function of your own may publish statuses, as a synchronous publish does. The consumer of the
-        queue is not connected by this: see `add_consumer`.
+        What parks is worker, and projector where there is one. A function of your own may publish statuses,
+        as a synchronous publish does. The consumer of the queue is not connected by this: see
+        `add_consumer`.
         """
         if is_own_function(functions):
             check_environment("topic", self.topic, functions, account_may_differ=True)
@@ -251,9 +252,11 @@ class Notifications(Construct):
             functions.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn, applier)
 
         functions.for_each_applier(give)
-        worker, operator = functions.worker, functions.operator
-        self.grants.raise_alarm(worker)
-        functions.set_variable(Env.SNS_ALARM_TOPIC_ARN, self.alarm_topic.topic_arn, worker)
+        operator = functions.operator
+        # They park what they give up.
+        for parks in (functions.worker, *([functions.projector] if functions.projector else [])):
+            self.grants.raise_alarm(parks)
+            functions.set_variable(Env.SNS_ALARM_TOPIC_ARN, self.alarm_topic.topic_arn, parks)
         self.grants.replay(operator)
         functions.set_variable(Env.NOTIFICATION_QUEUE_URL, self.queue.queue_url, operator)
         functions.set_variable(Env.DEAD_LETTER_QUEUE_URL, self.dead_letter_queue.queue_url, operator)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration, Token
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_sqs as sqs
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.function_elsewhere import original_of, timeout_of
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -36,7 +37,7 @@ def check_visibility(queue: sqs.IQueue, function: lambda_.IFunction) -> None:
     if known is None or known.is_unresolved() or not isinstance(resource, sqs.CfnQueue):
         return
     hidden = _SQS_DEFAULT if resource.visibility_timeout is None else resource.visibility_timeout
-    if not Token.is_unresolved(hidden) and hidden < known.to_seconds():
+    if not is_unresolved(hidden) and hidden < known.to_seconds():
         needed = _TIMEOUTS_HIDDEN * known.to_seconds()
         msg = (
             f"queue must hide a message for as long as {function.node.path} may take, {known.to_seconds():g} "

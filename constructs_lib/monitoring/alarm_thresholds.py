@@ -31,6 +31,8 @@ _COUNTS: Final = (
 )
 _DURATIONS: Final = {
     "stream_lag": (Duration.seconds(1), Duration.hours(24), "the stream forgets after 24 hours"),
+    "event_stream_lag": (Duration.seconds(1), Duration.hours(24), "the stream forgets after 24 hours"),
+    "event_lag": (Duration.millis(1), Duration.hours(24), "1 minute is the default"),
     "command_lag": (Duration.millis(1), Duration.hours(24), "1 minute is the default"),
     "oldest_notification": (Duration.seconds(1), Duration.days(14), "a queue keeps messages for 14 days"),
     "api_latency": (Duration.millis(1), Duration.seconds(30), "API Gateway waits for 30 seconds at most"),
@@ -53,8 +55,10 @@ class AlarmThresholds:
         >>> CqrsStack(app, "Shop", ..., monitoring=AlarmThresholds(api_latency=Duration.seconds(1)))
 
     Attributes:
-        stream_lag: Age of the stream's records when their batch is done or failed. Defaults
-            to 5 minutes.
+        stream_lag: Age of the records of the command tables' streams when their batch is done or failed.
+            Defaults to 5 minutes.
+        event_stream_lag: The same of the events tables' streams. A read model that is out of reach holds
+            them up. Defaults to 1 minute.
         records_set_aside: Stream records in 5 minutes that were given up and are in the
             bucket of failed records, or lost. Defaults to 1.
         executions_failed: Executions in 5 minutes that failed. Defaults to 1.
@@ -66,9 +70,12 @@ class AlarmThresholds:
         heals_missed: Times in a row, from 2 to 10, that the service should have looked for unfinished
             commands by itself and did not come to the end of it. Where it does not look at all, CloudWatch
             takes some periods more. Defaults to 3.
-        handlers_parked: Handlers of a module in 5 minutes that gave a command up. Defaults to 1.
+        handlers_parked: Handlers of a module in 5 minutes that gave a command, or an event, up. Defaults
+            to 1.
         command_lag: 99th percentile of the time from publish to applied, by module, in 2
             of 3 periods of 5 minutes. Defaults to 1 minute.
+        event_lag: 99th percentile of the time from append to handled, by module, in 2 of 3 periods of 5
+            minutes. Defaults to 1 minute.
         dead_letters: Messages in the dead-letter queue. Defaults to 1.
         oldest_notification: Age of the oldest notification that waits. Defaults to 15
             minutes, which is longer than one that keeps failing needs to be set aside.
@@ -91,6 +98,7 @@ class AlarmThresholds:
     """
 
     stream_lag: Duration | None = field(default_factory=_default(Duration.minutes(5)))
+    event_stream_lag: Duration | None = field(default_factory=_default(Duration.minutes(1)))
     records_set_aside: int | None = 1
     executions_failed: int | None = 1
     executions_timed_out: int | None = 1
@@ -99,6 +107,7 @@ class AlarmThresholds:
     heals_missed: int | None = 3
     handlers_parked: int | None = 1
     command_lag: Duration | None = field(default_factory=_default(Duration.minutes(1)))
+    event_lag: Duration | None = field(default_factory=_default(Duration.minutes(1)))
     dead_letters: int | None = 1
     oldest_notification: Duration | None = field(default_factory=_default(Duration.minutes(15)))
     notifications_lost: int | None = 1

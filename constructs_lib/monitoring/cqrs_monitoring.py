@@ -12,6 +12,11 @@ from constructs import Construct
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
 from constructs_lib.monitoring.dashboard import new_dashboard
+from constructs_lib.monitoring.event_alarms import (
+    event_module_alarms,
+    event_stream_alarms,
+    event_table_alarms,
+)
 from constructs_lib.monitoring.front_alarms import api_alarms, table_alarms
 from constructs_lib.monitoring.function_alarms import function_alarms
 from constructs_lib.monitoring.messaging_alarms import messaging_alarms
@@ -24,8 +29,13 @@ from constructs_lib.monitoring.pipeline_alarms import (
 from constructs_lib.monitoring.service_metrics import ServiceMetrics
 from constructs_lib.monitoring.watched import Watched
 from constructs_lib.monitoring.watched_parts import WatchedParts
+from constructs_lib.pipeline.event_processing import EventProcessing
+from constructs_lib.pipeline.stream_processing import StreamProcessing
 from constructs_lib.props.checks import check_length
+from constructs_lib.props.prop_types import named
 from constructs_lib.props.strict_props import strict_props
+from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.event_store_table import EventStoreTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +47,6 @@ if TYPE_CHECKING:
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
     from constructs_lib.pipeline.healing import Healing
-    from constructs_lib.pipeline.stream_processing import StreamProcessing
-    from constructs_lib.tables.cqrs_table import CqrsTable
 
 __all__ = ["CqrsMonitoring"]
 
@@ -70,9 +78,9 @@ class CqrsMonitoring(Construct):
             none.
         alarm_topic: An existing topic for the alarms, whose key lets CloudWatch use it.
             Defaults to that of ``notifications``.
-        tables: The modules to watch: throttles, and what the functions tell of each. Defaults
+        tables: The modules to watch, of both kinds: throttles, and what the functions tell of each. Defaults
             to none.
-        streams: From where the commands come, for lag and records that were set aside. Defaults
+        streams: From where commands, and events, come, for lag and records that were set aside. Defaults
             to none.
         workflow: Executions to watch. Defaults to none.
         functions: Functions to watch, by a name that says what each is for. Defaults to none.
@@ -99,8 +107,8 @@ class CqrsMonitoring(Construct):
         env_name: str = "dev",
         notifications: Notifications | None = None,
         alarm_topic: sns.ITopic | None = None,
-        tables: Sequence[CqrsTable] = (),
-        streams: Sequence[StreamProcessing] = (),
+        tables: Sequence[CqrsTable | EventStoreTable] = (),
+        streams: Sequence[StreamProcessing | EventProcessing] = (),
         workflow: CommandWorkflow | None = None,
         functions: Mapping[str, lambda_.IFunction] | None = None,
         api: CqrsApi | None = None,
@@ -111,14 +119,19 @@ class CqrsMonitoring(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.alarm_topic = _topic(alarm_topic, notifications)
+        self._notify = actions.SnsAction(self.alarm_topic)
         self.thresholds = thresholds or AlarmThresholds()
         self.metrics = ServiceMetrics(app_name=app_name, env_name=env_name)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
+        _check_kinds("tables", tables, (CqrsTable, EventStoreTable))
+        _check_kinds("streams", streams, (StreamProcessing, EventProcessing))
         parts = WatchedParts(
             metrics=self.metrics,
             notifications=notifications,
-            tables=tuple(tables),
-            streams=tuple(streams),
+            tables=tuple(table for table in tables if isinstance(table, CqrsTable)),
+            streams=tuple(stream for stream in streams if isinstance(stream, StreamProcessing)),
+            event_tables=tuple(table for table in tables if isinstance(table, EventStoreTable)),
+            event_streams=tuple(stream for stream in streams if isinstance(stream, EventProcessing)),
             workflow=workflow,
             functions=dict(functions or {}),
             api=api,
@@ -200,10 +213,9 @@ class CqrsMonitoring(Construct):
             treat_missing_data=_Missing.BREACHING if watched.is_heartbeat else _Missing.NOT_BREACHING,
             alarm_description=description,
         )
-        action = actions.SnsAction(self.alarm_topic)
-        alarm.add_alarm_action(action)
+        alarm.add_alarm_action(self._notify)
         if watched.is_state:
-            alarm.add_ok_action(action)
+            alarm.add_ok_action(self._notify)
         self.alarms[watched.name] = alarm
         return alarm
 
@@ -227,10 +239,13 @@ class _Nests:
 
 def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watched]:
     yield from stream_alarms(parts.streams, thresholds)
+    yield from event_stream_alarms(parts.event_streams, thresholds)
     if parts.workflow is not None:
         yield from workflow_alarms(parts.workflow, thresholds)
     for table in parts.tables:
         yield from module_alarms(table, parts.metrics, thresholds)
+    for events in parts.event_tables:
+        yield from event_module_alarms(events, parts.metrics, thresholds)
     if parts.healing is not None:
         yield from healing_alarms(parts.healing, parts.metrics, thresholds)
     if parts.notifications is not None:
@@ -241,6 +256,18 @@ def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watch
         yield from function_alarms(name, function, thresholds)
     for table in parts.tables:
         yield from table_alarms(table, thresholds)
+    for events in parts.event_tables:
+        yield from event_table_alarms(events, thresholds)
+
+
+def _check_kinds(prop: str, given: Sequence[Construct], kinds: tuple[type[Construct], ...]) -> None:
+    """Refuse what is of no kind that is watched: it would be passed over."""
+    for number, part in enumerate(given):
+        if not isinstance(part, kinds):
+            wanted = " or ".join(named(kind.__name__) for kind in kinds)
+            path, kind = part.node.path, named(type(part).__name__)
+            msg = f"{prop}[{number}] must be {wanted}, got {path}, {kind}; leave it out"
+            raise InvalidPropsError(msg)
 
 
 def _topic(given: sns.ITopic | None, notifications: Notifications | None) -> sns.ITopic:

@@ -65,6 +65,7 @@ def _rows(parts: WatchedParts) -> list[list[Graph]]:
     return [
         _commands(parts),
         _pipeline(parts),
+        _events(parts),
         _api(parts.api) if parts.api else [],
         _functions(parts),
         _tables(parts),
@@ -101,15 +102,14 @@ def _commands(parts: WatchedParts) -> list[Graph]:
 
 def _pipeline(parts: WatchedParts) -> list[Graph]:
     graphs: list[Graph] = []
+    set_aside = (*parts.streams, *parts.event_streams)
     if parts.streams:
         ages = {
             stream.function.node.addr: stream.metric_iterator_age(period=FIVE_MINUTES)
             for stream in parts.streams
         }
         aside = [
-            sum_of(
-                label, [getattr(stream, f"metric_{what}")(period=FIVE_MINUTES) for stream in parts.streams]
-            )
+            sum_of(label, [getattr(stream, f"metric_{what}")(period=FIVE_MINUTES) for stream in set_aside])
             for label, what in (("in the bucket", "set_aside"), ("dropped", "dropped"))
         ]
         failed = parts.metrics.of_module(Metric.RECORDS_FAILED).with_(label="tried again")
@@ -129,6 +129,38 @@ def _executions(workflow: CommandWorkflow) -> list[cloudwatch.IMetric]:
         machine.metric_failed(period=FIVE_MINUTES, label="failed"),
         machine.metric_timed_out(period=FIVE_MINUTES, label="timed out"),
         machine.metric_throttled(period=FIVE_MINUTES, label="throttled"),
+    ]
+
+
+def _events(parts: WatchedParts) -> list[Graph]:
+    if not parts.event_tables:
+        return []
+
+    def of_modules(metric: str, statistic: str = "Sum") -> list[cloudwatch.IMetric]:
+        return [
+            parts.metrics.of_module(metric, table.module_name, statistic=statistic).with_(
+                label=table.module_name
+            )
+            for table in parts.event_tables
+        ]
+
+    totals = [
+        sum_of(label, of_modules(metric))
+        for label, metric in (
+            ("appended", Metric.EVENTS_APPENDED),
+            ("handled", Metric.EVENTS_HANDLED),
+            ("appends refused", Metric.APPEND_CONFLICTS),
+            ("handlers parked", Metric.EVENT_HANDLERS_PARKED),
+        )
+    ]
+    ages = {
+        stream.function.node.addr: stream.metric_iterator_age(period=FIVE_MINUTES)
+        for stream in parts.event_streams
+    }
+    return [
+        ("Events", totals),
+        ("From append to handled, p99 (ms)", of_modules(Metric.EVENT_LAG, "p99") if ages else []),
+        ("Age of the stream of events (ms)", list(ages.values())),
     ]
 
 
@@ -159,10 +191,20 @@ def _tables(parts: WatchedParts) -> list[Graph]:
         for table in parts.tables
         for what in ("commands", "data", "reads", "history")
     ]
+    throttled += [
+        getattr(table, f"metric_throttled_{what}")().with_(label=f"{table.module_name} {what}")
+        for table in parts.event_tables
+        for what in ("appends", "reads", "cursors")
+    ]
     written = [
         kind.metric("ConsumedWriteCapacityUnits", statistic="Sum", label=f"{table.module_name} {name}")
         for table in parts.tables
         for name, kind in (("command", table.command_table), ("data", table.data_table))
+    ]
+    written += [
+        kind.metric("ConsumedWriteCapacityUnits", statistic="Sum", label=f"{table.module_name} {name}")
+        for table in parts.event_tables
+        for name, kind in (("events", table.events_table), ("sync", table.sync_table))
     ]
     return [("Tables: throttled", throttled), ("Tables: write units", written)]
 

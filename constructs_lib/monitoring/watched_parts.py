@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.monitoring.service_metrics import ServiceMetrics
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
+    from constructs_lib.pipeline.event_processing import EventProcessing
     from constructs_lib.pipeline.healing import Healing
     from constructs_lib.pipeline.stream_processing import StreamProcessing
     from constructs_lib.tables.cqrs_table import CqrsTable
+    from constructs_lib.tables.event_store_table import EventStoreTable
 
 __all__ = ["WatchedParts"]
 
@@ -29,6 +31,8 @@ class WatchedParts:
     notifications: Notifications | None
     tables: tuple[CqrsTable, ...]
     streams: tuple[StreamProcessing, ...]
+    event_tables: tuple[EventStoreTable, ...]
+    event_streams: tuple[EventProcessing, ...]
     workflow: CommandWorkflow | None
     functions: Mapping[str, lambda_.IFunction]
     api: CqrsApi | None
@@ -38,4 +42,5 @@ class WatchedParts:
     def is_empty(self) -> bool:
         """Whether there is nothing to watch."""
         one = self.notifications or self.workflow or self.api or self.healing
-        return not (one or self.tables or self.streams or self.functions)
+        of_modules = self.tables or self.streams or self.event_tables or self.event_streams
+        return not (one or of_modules or self.functions)

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
-import jsii
-from aws_cdk import Duration, Names, RemovalPolicy, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
-from constructs import Construct
-
-from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS, as_used_in
-from constructs_lib.functions.mapping_rights import give_before
-from constructs_lib.functions.reserved_concurrency import note_stream
-from constructs_lib.pipeline.failed_records import FailedRecords
-from constructs_lib.props.acknowledge import acknowledge_wildcard
-from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
-from constructs_lib.props.environments import check_environment
-from constructs_lib.props.grants import allow_key
+from constructs_lib.pipeline.table_stream import TableStream
 from constructs_lib.props.strict_props import strict_props
-from constructs_lib.tables.brought_table import check_stream
+from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.module_tables import check_kind
 from runtime import contract
 
 if TYPE_CHECKING:
-    from constructs_lib.tables.cqrs_table import CqrsTable
+    from aws_cdk import Duration, RemovalPolicy
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_s3 as s3
+    from constructs import Construct
 
 __all__ = ["StreamProcessing"]
 
-_LONGEST_WINDOW: Final = Duration.minutes(5)
-_LONGEST_AGE: Final = Duration.days(7)
 
-
-class StreamProcessing(Construct):
+class StreamProcessing(TableStream):
     """An event source mapping that hands new asynchronous commands to a function.
 
     Only inserts without ``syncMode`` reach the function. A record that keeps failing does
@@ -90,152 +75,23 @@ class StreamProcessing(Construct):
         enabled: bool = True,
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
-        super().__init__(scope, construct_id)
-        max_record_age = max_record_age or Duration.hours(6)
-        _check_limits(batch_size, parallelization_factor, retry_attempts)
-        check_duration(
-            "max_batching_window",
-            max_batching_window,
-            minimum=Duration.seconds(0),
-            maximum=_LONGEST_WINDOW,
-            hint="leave it out not to wait",
-        )
-        check_duration(
-            "max_record_age",
-            max_record_age,
-            minimum=Duration.minutes(1),
-            maximum=_LONGEST_AGE,
-            hint="the stream itself forgets after 24 hours",
-        )
-        if on_failure_bucket is not None:
-            refuse_props_of_brought("on_failure_bucket", removal_policy=removal_policy)
-        check_stream(table.command_table)
-        stream_arn = table.command_table.table_stream_arn
-        if stream_arn is None:
-            msg = (
-                f"table must have a stream on its command table, got {table.node.path} without one; "
-                "import it with its stream, CqrsTable.from_table_names(command_table_stream_arn=...), "
-                "which must tell new images"
-            )
-            raise InvalidPropsError(msg)
-        self.on_failure_bucket: s3.IBucket = (
-            on_failure_bucket
-            or FailedRecords(
-                self,
-                "FailedRecords",
-                auto_delete_objects=removal_policy is RemovalPolicy.DESTROY,
-                removal_policy=removal_policy,
-            ).bucket
-        )
-        check_environment("function", function, self, hint=WHERE_IT_RUNS)
-        check_environment("table", table.command_table, self)
-        check_environment("on_failure_bucket", self.on_failure_bucket, function, account_may_differ=True)
-        self.module_name = table.module_name
-        beside_function = _is_nested_in(Stack.of(self), Stack.of(function))
-        used = function if beside_function else as_used_in(self, "Function", "function", function)
-        self.function = used
-        rights = [table.command_table.grant_stream_read(used)]
-        note_stream(function, parallelization_factor)
-        self.event_source_mapping = lambda_.EventSourceMapping(
-            # A nested stack that needs a function whose role needs a table of the nested stack: a circle.
-            cast("Construct", function) if beside_function else self,
-            Names.unique_resource_name(self) if beside_function else "Mapping",
-            target=used,
-            event_source_arn=stream_arn,
-            # LATEST would miss what is written while the mapping is being made.
-            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-            filters=[lambda_.FilterCriteria.filter(contract.STREAM_FILTER)],
+        check_kind("table", table, CqrsTable, "EventProcessing")
+        super().__init__(
+            scope,
+            construct_id,
+            module=table,
+            table=table.command_table,
+            what="command table",
+            import_it="CqrsTable.from_table_names(command_table_stream_arn=...)",
+            pattern=contract.STREAM_FILTER,
+            function=function,
             batch_size=batch_size,
             max_batching_window=max_batching_window,
             parallelization_factor=parallelization_factor,
             bisect_batch_on_error=bisect_batch_on_error,
-            report_batch_item_failures=True,
             retry_attempts=retry_attempts,
             max_record_age=max_record_age,
-            on_failure=_KeepWholeRecord(self.on_failure_bucket, rights),
-            support_s3_on_failure_destination=True,
-            metrics_config=lambda_.MetricsConfig(metrics=[lambda_.MetricType.EVENT_COUNT]),
+            on_failure_bucket=on_failure_bucket,
             enabled=enabled,
+            removal_policy=removal_policy,
         )
-        give_before(self.event_source_mapping, used, rights)
-
-    def metric_iterator_age(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
-        """Age of the last record of a batch when it is done, in milliseconds, at most over ``period``.
-
-        Lambda tells it by function: of all streams that this one's function reads.
-
-        Args:
-            period: Length of a period. Defaults to 5 minutes.
-
-        """
-        return self.function.metric("IteratorAge", statistic="Maximum", period=period)
-
-    def metric_set_aside(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
-        """Records that were given up and are in the bucket, summed over ``period`` (5 minutes)."""
-        return self._metric("OnFailureDestinationDeliveredEventCount", period)
-
-    def metric_dropped(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
-        """Records that were given up and did not reach the bucket, summed over ``period`` (5 minutes)."""
-        return self._metric("DroppedEventCount", period)
-
-    def _metric(self, name: str, period: Duration | None) -> cloudwatch.IMetric:
-        return cloudwatch.Metric(
-            namespace="AWS/Lambda",
-            metric_name=name,
-            dimensions_map={"EventSourceMappingUUID": self.event_source_mapping.event_source_mapping_id},
-            statistic="Sum",
-            period=period,
-        )
-
-
-def _is_nested_in(stack: Stack, other: Stack) -> bool:
-    """Whether ``other`` nests ``stack``, at any depth."""
-    parent = stack.nested_stack_parent
-    return parent is not None and (parent is other or _is_nested_in(parent, other))
-
-
-@jsii.implements(lambda_.IEventSourceDlq)
-class _KeepWholeRecord:
-    """A bucket as the destination of failed batches: a queue or topic would get only a pointer.
-
-    CDK's own destination lets the function read, delete and tag every object too. What this one
-    grants is added to ``rights``.
-    """
-
-    def __init__(self, bucket: s3.IBucket, rights: list[iam.Grant]) -> None:
-        self._bucket = bucket
-        self._rights = rights
-
-    def bind(
-        self,
-        target: lambda_.IEventSourceMapping,  # noqa: ARG002 - jsii asks for these names
-        target_handler: lambda_.IFunction,
-    ) -> lambda_.DlqDestinationConfig:
-        objects = self._bucket.arn_for_objects("*")
-
-        def allow(action: str, resource: str) -> iam.Grant:
-            return iam.Grant.add_to_principal(
-                grantee=target_handler, actions=[action], resource_arns=[resource]
-            )
-
-        self._rights += [
-            allow("s3:PutObject", objects),
-            allow("s3:ListBucket", self._bucket.bucket_arn),
-            *allow_key(target_handler, self._bucket.encryption_key, "kms:GenerateDataKey"),
-        ]
-        acknowledge_wildcard(target_handler, objects, "Lambda makes the names of the records' objects")
-        return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
-
-
-def _check_limits(batch_size: int, parallelization_factor: int, retry_attempts: int) -> None:
-    check_range("batch_size", batch_size, minimum=1, maximum=10_000, hint="100 is a good default")
-    check_range(
-        "parallelization_factor",
-        parallelization_factor,
-        minimum=1,
-        maximum=10,
-        hint="order is kept per item at any factor",
-    )
-    check_range(
-        "retry_attempts", retry_attempts, minimum=0, maximum=10_000, hint="without a limit one record blocks"
-    )

@@ -11,6 +11,8 @@ from constructs import Construct
 from constructs_lib.props.nag_metadata import acknowledge_in_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
 
@@ -28,11 +30,21 @@ def acknowledge(construct: IConstruct, reason: str, *finding_ids: str) -> None:
         acknowledge_in_metadata(construct, reason, *finding_ids)
         return
     validations = cdk.Validations.of(construct)
-    for finding_id in finding_ids:
+    acknowledged = [cdk.Acknowledgment(id=finding_id, reason=reason) for finding_id in finding_ids]
+    try:
+        validations.acknowledge(*acknowledged)
+    except RuntimeError:  # up to CDK 2.269 an id with an ARN in it is refused, which cdk-nag's are
+        _acknowledge_each(construct, validations, acknowledged)
+
+
+def _acknowledge_each(
+    construct: IConstruct, validations: cdk.Validations, acknowledged: Iterable[cdk.Acknowledgment]
+) -> None:
+    for one in acknowledged:
         try:
-            validations.acknowledge(cdk.Acknowledgment(id=finding_id, reason=reason))
-        except RuntimeError:  # up to CDK 2.269 an id with an ARN in it is refused, which cdk-nag's are
-            construct.node.add_metadata(cdk.Validations.ACKNOWLEDGED_RULES_METADATA_KEY, {finding_id: reason})
+            validations.acknowledge(one)
+        except RuntimeError:
+            construct.node.add_metadata(cdk.Validations.ACKNOWLEDGED_RULES_METADATA_KEY, {one.id: one.reason})
 
 
 def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import RemovalPolicy, Stack, Token
+from aws_cdk import RemovalPolicy, Stack
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.lookups import is_known
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -63,7 +64,7 @@ def check_range(
         InvalidPropsError: ``value`` is outside the range.
 
     """
-    if value is None or Token.is_unresolved(value):
+    if value is None or is_unresolved(value):
         return
     if value < minimum or (maximum is not None and value > maximum):
         allowed = f"at least {minimum:g}" if maximum is None else f"from {minimum:g} to {maximum:g}"
@@ -122,7 +123,7 @@ def check_length(
         InvalidPropsError: ``value`` is longer.
 
     """
-    if value is None or Token.is_unresolved(value):
+    if value is None or is_unresolved(value):
         return
     length = len(value.encode() if unit == "bytes" else value)
     if length > longest:
@@ -230,7 +231,7 @@ def check_table_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
 
     """
     check_key(scope, encryption_key)
-    if encryption_key is not None and Token.is_unresolved(Stack.of(scope).region):
+    if encryption_key is not None and is_unresolved(Stack.of(scope).region):
         msg = (
             f"encryption_key needs a stack with a known region, got {_shown(encryption_key)} in a stack "
             "without one; give the stack env=Environment(region=...)"

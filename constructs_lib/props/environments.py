@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from aws_cdk import Resource, Stack, Stage, Token
+from aws_cdk import Resource, Stack, Stage
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from aws_cdk import IResource
@@ -48,10 +49,11 @@ def check_environment(
         InvalidPropsError: They are in different accounts, Regions or stages.
 
     """
+    is_ours, theirs, owner = is_made_here(brought), Stack.of(brought), Stack.of(user)
+    if is_ours and theirs is owner and is_made_here(user):
+        return  # what one stack makes is in one place; to ask for that takes the most of a synthesis
     _check_stage(name, brought, user)
     there, here = _place(brought), _place(user)
-    owner = Stack.of(user)
-    is_ours = is_made_here(brought)
     other_account = _differ(there[0], here[0]) and (is_ours or not account_may_differ)
     other_region = _differ(there[1], here[1]) and not region_may_differ
     if other_account or other_region:
@@ -60,7 +62,6 @@ def check_environment(
             f"got {brought.node.path} in {_said(there)}; {hint}"
         )
         raise InvalidPropsError(msg)
-    theirs = Stack.of(brought)
     if is_ours and _knows(theirs) != _knows(owner):
         msg = (
             f"{name} must be of a stack with the same env as {owner.node.path}, {_said(here)}, "
@@ -115,13 +116,13 @@ def _place(construct: IConstruct) -> tuple[str, str]:
 
 
 def _differ(theirs: str, ours: str) -> bool:
-    return not Token.is_unresolved(theirs) and not Token.is_unresolved(ours) and theirs != ours
+    return not is_unresolved(theirs) and not is_unresolved(ours) and theirs != ours
 
 
 def _knows(stack: Stack) -> tuple[bool, bool]:
-    return not Token.is_unresolved(stack.account), not Token.is_unresolved(stack.region)
+    return not is_unresolved(stack.account), not is_unresolved(stack.region)
 
 
 def _said(place: tuple[str, str]) -> str:
-    account, region = ("unknown" if Token.is_unresolved(value) else value for value in place)
+    account, region = ("unknown" if is_unresolved(value) else value for value in place)
     return f"{account}/{region}"

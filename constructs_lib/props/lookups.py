@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Token
+from constructs_lib.props.tokens import is_unresolved
 
 __all__ = ["is_known", "is_stand_in"]
 
@@ -19,4 +19,4 @@ def is_stand_in(value: object) -> bool:
 
 def is_known(value: object) -> bool:
     """Whether a value is what it is: neither a token, nor a stand-in."""
-    return not Token.is_unresolved(value) and not is_stand_in(value)
+    return not is_unresolved(value) and not is_stand_in(value)

@@ -12,14 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["check_types"]
+__all__ = ["check_types", "named"]
 
 _LONGEST_VALUE: Final = 80
 _TEXT: Final = (str, bytes, bytearray)
@@ -101,7 +102,7 @@ def _members(node: ast.expr, value: object) -> list[tuple[str, ast.expr, object]
 
 def _is_whole_number(value: object) -> bool:
     if isinstance(value, float):  # a number that is known at deployment is one, too
-        return value.is_integer() or bool(Token.is_unresolved(value))
+        return value.is_integer() or is_unresolved(value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -132,8 +133,11 @@ _SAID: Final = {
 
 def _said(node: ast.expr) -> str:
     name = _name(node)
-    if name in _SAID:
-        return _SAID[name]
+    return _SAID.get(name) or named(name)
+
+
+def named(name: str) -> str:
+    """Give the name of a class with its article."""
     return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Aws, Stack, Token
+from aws_cdk import Annotations, Aws, Stack
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.props.checks import check_key
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -58,7 +59,7 @@ def let_topics_use(scope: Construct, key: kms.IKey | None, *topics: sns.ITopic) 
     named = {topic.env.account for topic in topics}
     for account in (stack.account, *sorted(named - {stack.account})):
         is_own = account == stack.account
-        if Token.is_unresolved(account) and not is_own:
+        if is_unresolved(account) and not is_own:
             continue  # not known: taken for this one
         _allow(
             scope,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from constructs import Construct, IConstruct
@@ -40,7 +41,7 @@ def take_name(
         InvalidPropsError: Something else in the app, of the same kind, account and region, has it.
 
     """
-    if Token.is_unresolved(name):
+    if is_unresolved(name):
         return
     stack = Stack.of(scope)
     place = (_known(stack.account), region or _known(stack.region))
@@ -60,4 +61,4 @@ def take_name(
 
 
 def _known(value: str) -> str | None:
-    return None if Token.is_unresolved(value) else value
+    return None if is_unresolved(value) else value

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.quotas.resolved import properties_of
 from runtime.contract import Env
 
@@ -51,7 +52,7 @@ def check_environment(function: lambda_.Function) -> None:
     """
     variables = _variables(function)
     stack_name = Stack.of(function).stack_name
-    known = len(stack_name) if not Token.is_unresolved(stack_name) else _LONGEST_STACK_NAME
+    known = len(stack_name) if not is_unresolved(stack_name) else _LONGEST_STACK_NAME
     sizes = {name: _size(name, value, known) for name, value in variables.items()}
     total = sum(sizes.values()) + 1  # the braces, and one comma less than variables
     if total > MOST_BYTES:

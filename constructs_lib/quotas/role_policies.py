@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Stack
@@ -42,14 +43,14 @@ def check_policies(role: iam.Role) -> None:
         InvalidPropsError: There are, or will be, more.
 
     """
-    count = _given(role) + _made(role) + coming_policies(role)
-    if count <= MOST_POLICIES:
+    number = _given(role) + _made(role) + coming_policies(role)
+    if number <= MOST_POLICIES:
         return
     quota = role.node.try_get_context(QUOTA_CONTEXT)
     most = MOST_POLICIES if quota is None else int(quota)
-    if count > most:
+    if number > most:
         msg = (
-            f"{role.node.path} must have at most {most} managed policies, got {count}: what it may do does "
+            f"{role.node.path} must have at most {most} managed policies, got {number}: what it may do does "
             "not fit into fewer; split the service by module, ask AWS for a higher quota of 'managed "
             f'policies attached to an IAM role\' and give it in cdk.json as the context "{QUOTA_CONTEXT}", '
             f'or, where ARNs have fewer than {_ARN} characters, give their length as "{_ARN_CONTEXT}"'
@@ -68,7 +69,9 @@ def coming_policies(role: iam.Role) -> int:
 
 
 def _made(role: iam.Role) -> int:
-    return sum(child.node.id.startswith(_OVERFLOW) for child in role.node.children)
+    """Give the number of managed policies that the CDK has made: it counts them from 1."""
+    node = role.node
+    return next(number for number in count() if node.try_find_child(f"{_OVERFLOW}{number + 1}") is None)
 
 
 def _given(role: iam.Role) -> int:

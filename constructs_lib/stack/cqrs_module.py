@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import refuse_props_of_brought
 from constructs_lib.props.strict_props import strict_dataclass
+from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.module_tables import check_kind
 from constructs_lib.tables.naming import check_module_name
 from constructs_lib.tables.processing import Processing
 from constructs_lib.tables.table_options import TableOptions
-
-if TYPE_CHECKING:
-    from constructs_lib.tables.cqrs_table import CqrsTable
 
 __all__ = ["CqrsModule"]
 
@@ -49,6 +47,7 @@ class CqrsModule:
         """Refuse names and combinations that cannot be deployed."""
         check_module_name("name", self.name)
         if self.table is not None and not isinstance(self.table, TableOptions):
+            check_kind("table", self.table, CqrsTable, "EventModule")
             inline = self.processing if self.processing is not Processing.WORKFLOW else None
             refuse_props_of_brought("table", processing=inline, data_sync=self.data_sync)
             if self.table.module_name != self.name:

@@ -16,6 +16,7 @@ from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.functions.code_check import CodeCheck
 from constructs_lib.functions.cqrs_functions import CqrsFunctions
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.functions.function_options import FunctionOptions
 from constructs_lib.functions.gateway_timeout import check_api_timeout
 from constructs_lib.layers.dependencies_layer import DependenciesLayer
 from constructs_lib.layers.runtime_layer import RuntimeLayer
@@ -23,6 +24,7 @@ from constructs_lib.messaging.notifications import Notifications
 from constructs_lib.messaging.realtime_api import DEFAULT_CROSS_TENANT_ROLES, RealtimeApi
 from constructs_lib.monitoring.cqrs_monitoring import CqrsMonitoring
 from constructs_lib.pipeline.command_workflow import CommandWorkflow, WorkflowType
+from constructs_lib.pipeline.event_processing import EventProcessing
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.pipeline.healing import Healing
 from constructs_lib.pipeline.stream_processing import StreamProcessing
@@ -32,6 +34,8 @@ from constructs_lib.props.taken_names import take_name
 from constructs_lib.quotas.at_synth import check_at_synth
 from constructs_lib.quotas.role_policies import FEW_MODULES
 from constructs_lib.quotas.stack_size import MOST_OUTPUTS
+from constructs_lib.stack.cqrs_module import CqrsModule
+from constructs_lib.stack.event_module import EventModule
 from constructs_lib.stack.modules_of import check_declared
 from constructs_lib.stack.names import check_names, check_stack_texts, output_prefix
 from constructs_lib.stack.quotas import check_stack
@@ -41,6 +45,7 @@ from constructs_lib.stack.taken_back import TakenBack
 from constructs_lib.tables import naming
 from constructs_lib.tables.attributes_bucket import AttributesBucket
 from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.event_store_table import EventStoreTable
 from constructs_lib.tables.master_data_table import MasterDataTable
 from constructs_lib.tables.session_table import SessionTable
 from runtime.contract import Claim, Env, metric_service
@@ -55,10 +60,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_kms as kms
 
-    from constructs_lib.functions.function_options import FunctionOptions
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
     from constructs_lib.parts import Part
-    from constructs_lib.stack.cqrs_module import CqrsModule
 
 __all__ = ["CqrsStack"]
 
@@ -86,7 +89,7 @@ class CqrsStack(Stack):
         env_name: Name of the environment, such as "prod" or "pr-42"; the first part of those
             names. "local" is for databases that are made for a test: no warning of passwords in
             ``environment``. Defaults to "dev".
-        modules: The service's modules.
+        modules: The service's modules, of commands (`CqrsModule`) and of events (`EventModule`).
         code: Folder with the Lambda code, zip file of it, or the code. A relative path is relative to
             the working directory. Of a folder is left out what has no business in Lambda: hidden
             files, caches, tests, virtual environments, ``node_modules``, ``cdk.out``.
@@ -151,6 +154,8 @@ class CqrsStack(Stack):
             default size.
         notifier: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
+        projector: An existing function, or the size of a new one, where a module has event handlers, which
+            it runs. Defaults to a new one of the default size.
         operator: An existing function, or the size of a new one. Defaults to a new one of the
             default size. Existing ones get their permissions and variables, other than those that
             they set themselves; code, layers and network are their own.
@@ -206,7 +211,7 @@ class CqrsStack(Stack):
         *,
         app_name: str,
         env_name: str = "dev",
-        modules: Sequence[CqrsModule],
+        modules: Sequence[CqrsModule | EventModule],
         code: str | Path | lambda_.Code,
         handler: str = "main.app",
         dependencies: str | Path | None = None,
@@ -238,6 +243,7 @@ class CqrsStack(Stack):
         worker: FunctionOptions | lambda_.IFunction | None = None,
         notifier: FunctionOptions | lambda_.IFunction | None = None,
         operator: FunctionOptions | lambda_.IFunction | None = None,
+        projector: FunctionOptions | lambda_.IFunction | None = None,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
@@ -296,6 +302,7 @@ class CqrsStack(Stack):
             read_your_writes=read_your_writes,
             nested_alarms=nested_alarms,
             monitoring=monitoring,
+            projector=projector,
         )
         check_table_key(self, encryption_key)
         check_api_timeout(api)
@@ -316,7 +323,9 @@ class CqrsStack(Stack):
             security_groups=security_groups,
             encryption_key=encryption_key,
         )
-        self.tables = {module.name: self._table_of(module) for module in modules}
+        self.tables = {m.name: self._table_of(m) for m in modules if isinstance(m, CqrsModule)}
+        #: The tables of the modules of events.
+        self.event_tables = {m.name: self._event_table_of(m) for m in modules if isinstance(m, EventModule)}
         self.session_table = session_table
         if session_table is None and read_your_writes is not None:
             self.session_table = self._new_session_table(read_your_writes)
@@ -352,6 +361,7 @@ class CqrsStack(Stack):
             worker=worker,
             notifier=notifier,
             operator=operator,
+            projector=self._projector(projector),
         )
         self.workflow = CommandWorkflow(
             self,
@@ -367,6 +377,7 @@ class CqrsStack(Stack):
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
         parts: list[Part | None] = [
             *self.tables.values(),
+            *self.event_tables.values(),
             self.notifications,
             self.master_data_table,
             self.session_table,
@@ -381,17 +392,8 @@ class CqrsStack(Stack):
             if part is not None:
                 part.connect(self.functions)
         self.notifications.add_consumer(self.functions.notifier)
-        streams = Construct(self, "Streams")
-        self.streams = {
-            name: StreamProcessing(
-                streams,
-                name,
-                table=table,
-                function=self.functions.stream,
-                on_failure_bucket=self.failed_records.bucket,
-            )
-            for name, table in self.tables.items()
-        }
+        #: What feeds the functions stream and, of the modules with event handlers, projector.
+        self.streams, self.event_streams = self._new_streams()
         self.api = CqrsApi(
             self,
             "Api",
@@ -430,7 +432,7 @@ class CqrsStack(Stack):
 
     def _check_parts(
         self,
-        modules: Sequence[CqrsModule],
+        modules: Sequence[CqrsModule | EventModule],
         *,
         identity: Identity | None,
         authorizer: apigatewayv2.IHttpRouteAuthorizer | None,
@@ -446,12 +448,19 @@ class CqrsStack(Stack):
         read_your_writes: Duration | None,
         nested_alarms: bool,
         monitoring: AlarmThresholds | bool,
+        projector: FunctionOptions | lambda_.IFunction | None,
     ) -> None:
         """Refuse what would configure, or stand beside, a part that is brought along or left out."""
         if nested_alarms and monitoring is False:
             msg = (
                 "nested_alarms needs alarms, got True beside monitoring=False; leave nested_alarms out where "
                 "there is no monitoring"
+            )
+            raise InvalidPropsError(msg)
+        if projector is not None and not any(getattr(module, "has_handlers", False) for module in modules):
+            msg = (
+                "projector needs a module with event handlers, got it without such a module; leave it out, "
+                "or say EventModule(..., handlers=True)"
             )
             raise InvalidPropsError(msg)
         if identity is not None:
@@ -500,7 +509,23 @@ class CqrsStack(Stack):
             **self._of_new_tables(module),
         )
 
-    def _of_new_tables(self, module: CqrsModule) -> dict[str, Any]:
+    def _event_table_of(self, module: EventModule) -> EventStoreTable:
+        if isinstance(module.table, EventStoreTable):
+            return module.table
+        retained = self._taken_back.event_tables_of(module)
+        return EventStoreTable(
+            self,
+            module.name,
+            module_name=module.name,
+            handlers=module.handlers,
+            pull_index=module.pull_index,
+            aggregates_index=module.aggregates_index,
+            **retained,
+            **(module.table.given() if module.table else {}),
+            **({} if retained else self._of_new_tables(module)),
+        )
+
+    def _of_new_tables(self, module: CqrsModule | EventModule) -> dict[str, Any]:
         """The properties that no table has which is there already."""
         prefix = naming.table_name_prefix(self._env_name, self._app_name, module.name)
         return {
@@ -508,6 +533,32 @@ class CqrsStack(Stack):
             "encryption_key": self._encryption_key,
             "removal_policy": self._removal_policy,
         }
+
+    def _projector(
+        self, given: FunctionOptions | lambda_.IFunction | None
+    ) -> FunctionOptions | lambda_.IFunction | None:
+        """Give the function that runs event handlers, where there are any."""
+        has_handlers = any(table.has_handlers for table in self.event_tables.values())
+        return given or (FunctionOptions() if has_handlers else None)
+
+    def _new_streams(self) -> tuple[dict[str, StreamProcessing], dict[str, EventProcessing]]:
+        streams, bucket = Construct(self, "Streams"), self.failed_records.bucket
+        function, projector = self.functions.stream, self.functions.projector
+        return (
+            {
+                name: StreamProcessing(
+                    streams, name, table=table, function=function, on_failure_bucket=bucket
+                )
+                for name, table in self.tables.items()
+            },
+            {
+                name: EventProcessing(
+                    streams, name, table=table, function=projector, on_failure_bucket=bucket
+                )
+                for name, table in self.event_tables.items()
+                if table.has_handlers and projector is not None
+            },
+        )
 
     def _new_attributes_bucket(self) -> AttributesBucket:
         if (bucket := self._taken_back.attributes_bucket) is not None:
@@ -613,14 +664,15 @@ class CqrsStack(Stack):
             app_name=self._app_name,
             env_name=self._env_name,
             notifications=self.notifications,
-            tables=list(self.tables.values()),
-            streams=list(self.streams.values()),
+            tables=[*self.tables.values(), *self.event_tables.values()],
+            streams=[*self.streams.values(), *self.event_streams.values()],
             workflow=self.workflow,
             functions={
                 "api": functions.api,
                 "stream": functions.stream,
                 "worker": functions.worker,
                 "notifier": functions.notifier,
+                **({"projector": functions.projector} if functions.projector else {}),
             },
             api=self.api,
             healing=self.healing,
@@ -631,7 +683,7 @@ class CqrsStack(Stack):
     def _check_quotas(self) -> None:
         """Refuse what is larger than AWS takes; what is added later, at synthesis."""
         self.functions.check_quotas()
-        if len(self.tables) > FEW_MODULES:
+        if len(self.tables) + len(self.event_tables) > FEW_MODULES:
             self._check_stack(whole=False)
         check_at_synth(self, lambda: self._check_stack(whole=True))
 
@@ -683,6 +735,10 @@ class CqrsStack(Stack):
             outputs[f"{prefix}HistoryTableName"] = table.history_table.table_name
             if table.sync_table is not None:
                 outputs[f"{prefix}SyncTableName"] = table.sync_table.table_name
+        for name, events in self.event_tables.items():
+            prefix = output_prefix(name)
+            outputs[f"{prefix}EventsTableName"] = events.events_table.table_name
+            outputs[f"{prefix}SyncTableName"] = events.sync_table.table_name
         return outputs
 
 

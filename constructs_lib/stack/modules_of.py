@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.stack.cqrs_module import CqrsModule
+from constructs_lib.stack.event_module import EventModule
 from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.event_store_table import EventStoreTable
 from constructs_lib.tables.processing import Processing
-from runtime.cqrs_toml import FILE_NAME, DeclarationError, read_modules
+from runtime.contract import KIND_EVENTS
+from runtime.cqrs_toml import FILE_NAME, DeclarationError, DeclaredModule, read_modules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["check_declared", "modules_of"]
 
 
-def modules_of(folder: str | Path) -> list[CqrsModule]:
-    """Read the modules that ``cqrs.toml`` declares. None of the service's code is imported.
+def modules_of(folder: str | Path) -> list[CqrsModule | EventModule]:
+    """Read the modules that ``cqrs.toml`` declares, of both kinds. None of the service's code is imported.
 
     The code reads the same file, by ``CqrsApp.of(__name__)``: what is declared there is deployed and
     served.
@@ -45,11 +48,20 @@ def modules_of(folder: str | Path) -> list[CqrsModule]:
         raise InvalidPropsError(str(error)) from error
     return [
         CqrsModule(module.name, processing=Processing(module.processing), data_sync=module.data_sync)
+        if isinstance(module, DeclaredModule)
+        else EventModule(
+            module.name,
+            handlers=module.handlers,
+            pull_index=module.pull_index,
+            aggregates_index=module.aggregates_index,
+        )
         for module in declared
     ]
 
 
-def check_declared(code: str | Path | lambda_.Code, handler: str, modules: Sequence[CqrsModule]) -> None:
+def check_declared(
+    code: str | Path | lambda_.Code, handler: str, modules: Sequence[CqrsModule | EventModule]
+) -> None:
     """Refuse modules that are not those of ``cqrs.toml`` beside the handler's file, where there is one.
 
     Raises:
@@ -70,14 +82,31 @@ def check_declared(code: str | Path | lambda_.Code, handler: str, modules: Seque
         raise InvalidPropsError(msg)
 
 
-def _shown(modules: Sequence[CqrsModule]) -> list[str]:
-    return sorted(_described(module) for module in modules)
+def _shown(modules: Sequence[CqrsModule | EventModule]) -> list[str]:
+    return sorted(f"{module.name}{_described(module)}" for module in modules)
 
 
-def _described(module: CqrsModule) -> str:
+def _described(module: CqrsModule | EventModule) -> str:
+    """What the file, too, says of a module, in brackets."""
+    details = _of_events(module) if isinstance(module, EventModule) else _of_commands(module)
+    return f" ({', '.join(details)})" if details else ""
+
+
+def _of_events(module: EventModule) -> list[str]:
+    pull_index, aggregates_index = module.pull_index, module.aggregates_index
+    if isinstance(module.table, EventStoreTable):
+        pull_index, aggregates_index = module.table.has_pull_index, module.table.has_aggregates_index
+    return [
+        KIND_EVENTS,
+        *(["handlers"] if module.has_handlers else []),
+        *(["pull_index"] if pull_index else []),
+        *(["aggregates_index"] if aggregates_index else []),
+    ]
+
+
+def _of_commands(module: CqrsModule) -> list[str]:
     processing, data_sync = module.processing, module.data_sync
     if isinstance(module.table, CqrsTable):
         processing, data_sync = module.table.processing, module.table.sync_table is not None
     details = [*([processing.value] if processing is not Processing.WORKFLOW else [])]
-    details += ["data_sync"] if data_sync else []
-    return f"{module.name} ({', '.join(details)})" if details else module.name
+    return details + (["data_sync"] if data_sync else [])

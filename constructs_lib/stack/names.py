@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_length, check_pattern
 from constructs_lib.tables import naming
-from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.tables.module_tables import ModuleTables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from constructs_lib.stack.cqrs_module import CqrsModule
+    from constructs_lib.stack.event_module import EventModule
 
 __all__ = ["check_names", "check_stack_texts", "output_prefix"]
 
@@ -27,7 +28,7 @@ def output_prefix(module_name: str) -> str:
     return "".join(part.capitalize() for part in module_name.replace("_", "-").split("-"))
 
 
-def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule]) -> None:
+def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule | EventModule]) -> None:
     """Refuse names that tables, outputs and the runtime could not have.
 
     Raises:
@@ -40,14 +41,14 @@ def check_names(app_name: str, env_name: str, modules: Sequence[CqrsModule]) -> 
         msg = "modules must name at least one module, got none; pass [CqrsModule('order')]"
         raise InvalidPropsError(msg)
     for module in modules:
-        if not isinstance(module.table, CqrsTable):
+        if not isinstance(module.table, ModuleTables):
             _check_table_names(env_name, app_name, module.name)
     seen: dict[str, str] = {}
     for module in modules:
-        other = seen.setdefault(output_prefix(module.name), module.name)
-        if other is not module.name or list(modules).count(module) > 1:
+        if (other := seen.get(output_prefix(module.name))) is not None:
             msg = f"modules must have different names, got {other!r} and {module.name!r}; rename one"
             raise InvalidPropsError(msg)
+        seen[output_prefix(module.name)] = module.name
 
 
 def check_stack_texts(description: str | None, tags: Mapping[str, str] | None) -> None:

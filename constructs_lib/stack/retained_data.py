@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Stack, Token
-
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.imported_names import (
     check_bucket_name,
@@ -17,18 +15,26 @@ from constructs_lib.props.imported_names import (
 )
 from constructs_lib.props.lookups import is_known
 from constructs_lib.props.strict_props import strict_dataclass
-from constructs_lib.tables.cqrs_table import CqrsTable
+from constructs_lib.props.tokens import is_unresolved
+from constructs_lib.stack.cqrs_module import CqrsModule
+from constructs_lib.stack.event_module import EventModule
+from constructs_lib.tables.module_tables import ModuleTables
 from constructs_lib.tables.table_options import TableOptions
 from runtime import contract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from constructs_lib.stack.cqrs_module import CqrsModule
+    from aws_cdk import Stack
 
 __all__ = ["RetainedData"]
 
 
+#: What names tables by their streams, and how those are called.
+_STREAMS: Final = {
+    "command_table_streams": contract.COMMAND_SUFFIX,
+    "events_table_streams": contract.EVENTS_SUFFIX,
+}
 #: What a sync table may have.
 _OF_SYNC_TABLE: Final = ("point_in_time_recovery_days", "contributor_insights")
 
@@ -55,8 +61,10 @@ class RetainedData:
             table keeps its stream, and nobody but AWS knows the name of it (``aws dynamodb
             describe-table``, ``LatestStreamArn``). The other tables of the module are those whose
             names begin as that of its command table. Defaults to none.
-        without_sync_table: Those of these modules that had no data sync handlers and now have: their
-            sync tables are new. Defaults to none.
+        events_table_streams: The same of modules of events: the ARN of the stream of each one's events table.
+            Defaults to none.
+        without_sync_table: Those of the modules of commands that had no data sync handlers and now have:
+            their sync tables are new. Defaults to none.
         session_table_name: Name of the session table, the former stack's output ``SessionTableName``.
             Defaults to a new table.
         master_data_table_name: Name of the table with settings by tenant, its output
@@ -77,6 +85,7 @@ class RetainedData:
     """
 
     command_table_streams: Mapping[str, str] = field(default_factory=dict)
+    events_table_streams: Mapping[str, str] = field(default_factory=dict)
     without_sync_table: Sequence[str] = ()
     session_table_name: str | None = None
     master_data_table_name: str | None = None
@@ -87,12 +96,13 @@ class RetainedData:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be the name of anything."""
-        for module, arn in self.command_table_streams.items():
-            name = f"command_table_streams[{module!r}]"
-            if not is_known(arn):
-                msg = f"{name} must be known at synthesis, got {arn}; write it as a literal"
-                raise InvalidPropsError(msg)
-            check_stream_arn(name, arn, suffix=f"-{contract.COMMAND_SUFFIX}")
+        for prop, suffix in _STREAMS.items():
+            for module, arn in getattr(self, prop).items():
+                name = f"{prop}[{module!r}]"
+                if not is_known(arn):
+                    msg = f"{name} must be known at synthesis, got {arn}; write it as a literal"
+                    raise InvalidPropsError(msg)
+                check_stream_arn(name, arn, suffix=f"-{suffix}")
         for module in self.without_sync_table:
             if module not in self.command_table_streams:
                 msg = (
@@ -108,6 +118,7 @@ class RetainedData:
         check_key_arn("encryption_key_arn", self.encryption_key_arn)
         encrypted = (
             self.command_table_streams,
+            self.events_table_streams,
             self.session_table_name,
             self.master_data_table_name,
             self.attributes_bucket_name,
@@ -124,7 +135,7 @@ class RetainedData:
     def check(
         self,
         stack: Stack,
-        modules: Sequence[CqrsModule],
+        modules: Sequence[CqrsModule | EventModule],
         **made: object,
     ) -> None:
         """Refuse what the stack has no use for, or cannot reach.
@@ -141,26 +152,16 @@ class RetainedData:
                 another region or account, or tables are given without their bucket.
 
         """
-        known = {module.name: module for module in modules}
-        for name, arn in self.command_table_streams.items():
-            if name not in known:
-                msg = (
-                    f"command_table_streams must name modules of the stack, got {name!r}; "
-                    f"it has {', '.join(known)}"
-                )
-                raise InvalidPropsError(msg)
-            if isinstance(known[name].table, CqrsTable):
-                msg = f"command_table_streams has {name!r}, which CqrsModule(table=...) brings; give one"
-                raise InvalidPropsError(msg)
-            self._check_options(known[name])
-            self._check_place(stack, f"command_table_streams[{name!r}]", arn, "a table serves the functions")
-        if (key := self.encryption_key_arn) is not None and not Token.is_unresolved(key):
+        self._check_streams(stack, "command_table_streams", modules, CqrsModule)
+        self._check_streams(stack, "events_table_streams", modules, EventModule)
+        if (key := self.encryption_key_arn) is not None and not is_unresolved(key):
             hint = "a key serves the tables and buckets"
             self._check_place(stack, "encryption_key_arn", key, hint, account_may_differ=True)
         has_no_bucket = self.attributes_bucket_name is None and made["attributes_bucket_name"]
-        if self.command_table_streams and has_no_bucket:
+        streams = next((prop for prop in _STREAMS if getattr(self, prop)), None)
+        if streams is not None and has_no_bucket:
             msg = (
-                "attributes_bucket_name must be given with command_table_streams, got None; rows refer to "
+                f"attributes_bucket_name must be given with {streams}, got None; rows refer to "
                 "objects in that bucket, and answer 500 without it: give its name, or the bucket as "
                 "attributes_bucket of the stack"
             )
@@ -174,10 +175,33 @@ class RetainedData:
                 )
                 raise InvalidPropsError(msg)
 
-    def _check_options(self, module: CqrsModule) -> None:
+    def _check_streams(
+        self,
+        stack: Stack,
+        prop: str,
+        modules: Sequence[CqrsModule | EventModule],
+        kind: type[CqrsModule | EventModule],
+    ) -> None:
+        """Refuse tables of modules that the stack has not, or has as another kind, or that are brought."""
+        known = {module.name: module for module in modules if isinstance(module, kind)}
+        for name, arn in getattr(self, prop).items():
+            if name not in known:
+                has = f"it has {', '.join(known)}" if known else f"it has no {kind.__name__}"
+                msg = f"{prop} must name modules of the stack, got {name!r}; {has}"
+                raise InvalidPropsError(msg)
+            if isinstance(known[name].table, ModuleTables):
+                msg = f"{prop} has {name!r}, which {kind.__name__}(table=...) brings; give one"
+                raise InvalidPropsError(msg)
+            self._check_options(known[name])
+            self._check_place(stack, f"{prop}[{name!r}]", arn, "a table serves the functions")
+
+    def _check_options(self, module: CqrsModule | EventModule) -> None:
         """Refuse options of tables that are there already; a sync table may be new and have its own."""
         given = module.table.given() if isinstance(module.table, TableOptions) else {}
-        of_new = _OF_SYNC_TABLE if module.data_sync and module.name in self.without_sync_table else ()
+        has_new = (
+            isinstance(module, CqrsModule) and module.data_sync and module.name in self.without_sync_table
+        )
+        of_new = _OF_SYNC_TABLE if has_new else ()
         if useless := [name for name in given if name not in of_new]:
             msg = (
                 f"retained takes the tables of {module.name!r} back, for which TableOptions have no effect, "
@@ -193,6 +217,6 @@ class RetainedData:
         for what, theirs, ours in (("region", region, stack.region), ("account", account, stack.account)):
             if account_may_differ and what == "account":
                 continue
-            if not Token.is_unresolved(ours) and theirs != ours:
+            if not is_unresolved(ours) and theirs != ours:
                 msg = f"{name} must be of the {what} {ours}, got one of {theirs}; {hint} of its own {what}"
                 raise InvalidPropsError(msg)

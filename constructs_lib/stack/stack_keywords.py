@@ -6,11 +6,12 @@ import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_pattern
 from constructs_lib.props.imported_names import check_topic_arn
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def stack_keywords(
     check_pattern("stack_name", stack_name, _STACK_NAME, hint="use letters, digits and '-'")
     for number, arn in enumerate(notification_arns or ()):
         name = f"notification_arns[{number}]"
-        if Token.is_unresolved(arn):
+        if is_unresolved(arn):
             msg = f"{name} must be known at synthesis, got a token; write the ARN as a literal"
             raise InvalidPropsError(msg)
         check_topic_arn(name, arn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
@@ -15,11 +15,10 @@ from runtime import contract
 
 if TYPE_CHECKING:
     from constructs_lib.stack.cqrs_module import CqrsModule
+    from constructs_lib.stack.event_module import EventModule
     from constructs_lib.stack.retained_data import RetainedData
 
 __all__ = ["TakenBack"]
-
-_COMMAND: Final = f"-{contract.COMMAND_SUFFIX}"
 
 
 class TakenBack(Construct):
@@ -52,24 +51,33 @@ class TakenBack(Construct):
         stream = self._data.command_table_streams.get(module.name)
         if stream is None:
             return {}
-        command, _, _ = stream.partition("/stream/")
-        prefix = command.removesuffix(_COMMAND)
-        scope = Construct(self, module.name)
         kinds = [contract.DATA_SUFFIX, contract.HISTORY_SUFFIX]
         if module.data_sync and module.name not in self._data.without_sync_table:
             kinds.append(contract.SYNC_SUFFIX)
+        return self._of_module(module.name, stream, contract.COMMAND_SUFFIX, kinds)
 
-        def table(kind: str, *, stream_arn: str | None = None) -> dynamodb.ITableV2:
-            return dynamodb.TableV2.from_table_attributes(
+    def event_tables_of(self, module: EventModule) -> dict[str, Any]:
+        """The same of a module of events, for `EventStoreTable`."""
+        stream = self._data.events_table_streams.get(module.name)
+        if stream is None:
+            return {}
+        return self._of_module(module.name, stream, contract.EVENTS_SUFFIX, [contract.SYNC_SUFFIX])
+
+    def _of_module(self, name: str, stream_arn: str, streamed: str, others: list[str]) -> dict[str, Any]:
+        """Tables whose names begin as that of the one with the stream."""
+        arn, _, _ = stream_arn.partition("/stream/")
+        prefix = arn.removesuffix(f"-{streamed}")
+        scope = Construct(self, name)
+        return {
+            f"{kind}_table": dynamodb.TableV2.from_table_attributes(
                 scope,
                 kind.capitalize(),
                 table_arn=f"{prefix}-{kind}",
-                table_stream_arn=stream_arn,
+                table_stream_arn=stream_arn if kind == streamed else None,
                 encryption_key=self._key,
             )
-
-        tables = {f"{kind}_table": table(kind) for kind in kinds}
-        return {"command_table": table(contract.COMMAND_SUFFIX, stream_arn=stream), **tables}
+            for kind in (streamed, *others)
+        }
 
     def _table(self, construct_id: str, name: str | None) -> dynamodb.ITableV2 | None:
         if name is None:

@@ -128,7 +128,8 @@ class AttributesBucket(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let api put large attributes here, and worker and operator read them.
 
-        A function of your own may do both, for all tenants.
+        So does projector with large events, and both it and operator then put them here as well, as an event
+        handler may execute commands. A function of your own may do both, for all tenants.
         """
         if is_own_function(functions):
             check_environment("bucket", self.bucket, functions, account_may_differ=True)
@@ -142,8 +143,13 @@ class AttributesBucket(Construct):
         if api.common_objects:
             self.grants.read(api.grantee, *api.common_objects)
         self.grants.read(functions.worker)
-        self.grants.read(functions.operator)
-        users = (functions.api, functions.worker, functions.operator)
+        users = [functions.api, functions.worker, functions.operator]
+        if functions.projector is None:
+            self.grants.read(functions.operator)
+        else:
+            users.append(functions.projector)
+            for function in (functions.operator, functions.projector):
+                self.grants.read_write(function)
         functions.set_variable(Env.S3_BUCKET_NAME, self.bucket.bucket_name, *users)
 
     def _new_bucket(

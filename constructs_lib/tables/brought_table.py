@@ -17,10 +17,9 @@ from runtime import contract
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["check_distinct", "check_keys", "check_open_index", "check_stream", "has_ttl"]
+__all__ = ["check_distinct", "check_index", "check_keys", "check_stream", "has_ttl"]
 
 _KEY: Final = {"HASH": contract.PARTITION_KEY, "RANGE": contract.SORT_KEY}
-_OPEN: Final = {"HASH": contract.OPEN_COLUMN, "RANGE": contract.OPEN_SORT_KEY}
 _NEW_IMAGES: Final = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
 
 
@@ -65,8 +64,15 @@ def check_distinct(tables: Mapping[str, dynamodb.ITableV2 | None]) -> None:
                 raise InvalidPropsError(msg)
 
 
-def check_open_index(table: dynamodb.ITableV2) -> None:
-    """Refuse a command table without the index over what is under way, which it is said to have.
+def check_index(prop: str, what: str, table: dynamodb.ITableV2, index: str, key: tuple[str, str]) -> None:
+    """Refuse a table without an index that it is said to have.
+
+    Args:
+        prop: Name of the property that says so.
+        what: The table in words.
+        table: The table.
+        index: Name of the index.
+        key: Its partition key and its sort key, both strings.
 
     Raises:
         InvalidPropsError: It has no such index, or one with another key.
@@ -75,20 +81,23 @@ def check_open_index(table: dynamodb.ITableV2) -> None:
     if (known := _known(table)) is None:
         return
     indexes = known.get("globalSecondaryIndexes") or []
-    index = next((given for given in indexes if given.get("indexName") == contract.OPEN_INDEX), None)
-    found = None if index is None else _key(known, index)
-    if found != _strings(_OPEN):
-        got = f"no index {contract.OPEN_INDEX!r}" if found is None else f"one of {_said(found)}"
+    made = next((given for given in indexes if given.get("indexName") == index), None)
+    found = None if made is None else _key(known, made)
+    if found != _strings({"HASH": key[0], "RANGE": key[1]}):
+        got = f"no index {index!r}" if found is None else f"one of {_said(found)}"
         msg = (
-            f"command_table_has_open_index needs the index {contract.OPEN_INDEX!r} with the key "
-            f"{contract.OPEN_COLUMN} and {contract.OPEN_SORT_KEY}, both strings, got {got} of "
-            f"{table.node.path}; add it to the table, or leave the property out"
+            f"{prop} needs the index {index!r} with the key {key[0]} and {key[1]}, both strings, got {got} "
+            f"of {table.node.path}; add it to the {what}, or leave the property out"
         )
         raise InvalidPropsError(msg)
 
 
-def check_stream(table: dynamodb.ITableV2) -> None:
-    """Refuse a command table whose stream does not tell new images.
+def check_stream(table: dynamodb.ITableV2, what: str) -> None:
+    """Refuse a table whose stream does not tell new images.
+
+    Args:
+        table: The table.
+        what: The table in words, such as "command table".
 
     Raises:
         InvalidPropsError: It has no stream, or one of keys or old images only.
@@ -99,7 +108,7 @@ def check_stream(table: dynamodb.ITableV2) -> None:
     view = (known.get("streamSpecification") or {}).get("streamViewType")
     if view not in _NEW_IMAGES:
         msg = (
-            f"table must have a stream of new images on its command table, got {view or 'no stream'} of "
+            f"table must have a stream of new images on its {what}, got {view or 'no stream'} of "
             f"{table.node.path}; give that table dynamo_stream=StreamViewType.NEW_IMAGE "
             "(stream=... for dynamodb.Table)"
         )

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from aws_cdk import Annotations, RemovalPolicy, Token
+from aws_cdk import Annotations, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
-from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.functions.brought_function import is_own_function
-from constructs_lib.functions.function_elsewhere import FunctionElsewhere, own_function
 from constructs_lib.props.checks import (
     check_range,
     check_removal_policy,
     check_table_key,
     refuse_props_of_brought,
 )
-from constructs_lib.props.environments import BY_NAME, check_environment
-from constructs_lib.props.imported_names import check_stream_arn, check_table_name
-from constructs_lib.props.lookups import is_known
+from constructs_lib.props.imported_names import check_table_name
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
-from constructs_lib.tables.brought_table import check_distinct, check_keys, check_open_index, has_ttl
+from constructs_lib.tables.brought_table import check_distinct, check_index, check_keys, has_ttl
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
 from constructs_lib.tables.imported_table import imported_table
+from constructs_lib.tables.indexes import open_index
+from constructs_lib.tables.module_tables import ModuleTables, changed, check_stream_of, throttled
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
 from constructs_lib.tables.processing import Processing
 from constructs_lib.tables.table_extras import TableExtras, as_struct, check_replicas, check_warm_throughput
 from runtime import contract
-from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,23 +36,14 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
 
-    from constructs_lib.functions.brought_function import BroughtFunction
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["CqrsTable"]
 
-_RIGHTS: Final = tuple(name for name in vars(CqrsTableGrants) if not name.startswith("_"))
-#: The settings of a module that are names of tables, and how those end.
-_SUFFIXES: Final = {
-    "command": "command",
-    "data": "data",
-    "history": "history",
-    "sync_table": contract.SYNC_SUFFIX,
-}
 
-
-class CqrsTable(Construct):
+class CqrsTable(ModuleTables):
     """The DynamoDB tables that together hold one module: one kind of aggregate.
 
     Commands are appended to ``command_table``, whose stream starts their processing, and
@@ -121,6 +108,19 @@ class CqrsTable(Construct):
 
     """
 
+    _SUFFIXES: ClassVar[Mapping[str, str]] = {
+        "command": contract.COMMAND_SUFFIX,
+        "data": contract.DATA_SUFFIX,
+        "history": contract.HISTORY_SUFFIX,
+        "sync_table": contract.SYNC_SUFFIX,
+    }
+    _RIGHTS: ClassVar[tuple[str, ...]] = tuple(n for n in vars(CqrsTableGrants) if not n.startswith("_"))
+    _USUAL_RIGHTS: ClassVar[tuple[str, ...]] = ("publish", "read")
+    _TWICE: ClassVar[str] = "two services would process each command twice"
+    _BROUGHT_BY: ClassVar[str] = "command_table, data_table and history_table"
+
+    grants: CqrsTableGrants
+
     @strict_props
     def __init__(
         self,
@@ -146,10 +146,8 @@ class CqrsTable(Construct):
         kinesis_stream: kinesis.IStream | None = None,
         warm_throughput: dynamodb.WarmThroughput | None = None,
     ) -> None:
-        super().__init__(scope, construct_id)
-        self.module_name = _module_name(construct_id, module_name)
+        super().__init__(scope, construct_id, module_name, table_name_prefix)
         self.processing = Processing(processing)
-        naming.check_table_name_prefix(table_name_prefix)
         check_range(
             "max_write_request_units", max_write_request_units, minimum=1, hint="leave it out for no ceiling"
         )
@@ -193,20 +191,15 @@ class CqrsTable(Construct):
         self._check_brought(given, has_open_index=command_table_has_open_index)
         if all(table is not None for table in brought):
             refuse_props_of_brought(
-                "command_table, data_table and history_table",
+                self._BROUGHT_BY,
                 table_name_prefix=table_name_prefix,
                 encryption_key=encryption_key,
-                point_in_time_recovery_days=_changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
-                removal_policy=_changed(removal_policy, RemovalPolicy.RETAIN),
+                point_in_time_recovery_days=changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
+                removal_policy=changed(removal_policy, RemovalPolicy.RETAIN),
                 contributor_insights=contributor_insights,
             )
         self.has_open_index = command_table is None or command_table_has_open_index
         self._warn()
-        self._service: ServiceFunctions | None = None
-        self._own: list[BroughtFunction | FunctionElsewhere] = []
-        self._prefix = table_name_prefix
-        self._made: set[str] = set()
-        self._new_tables: list[dynamodb.TableV2] = []
         self._recovery_days = point_in_time_recovery_days
         self._removal_policy = removal_policy
         self._encryption_key = encryption_key
@@ -291,7 +284,7 @@ class CqrsTable(Construct):
                 msg = f"{prop} must be given without table_name_prefix, got neither; give one of the two"
                 raise InvalidPropsError(msg)
             check_table_name(prop, name)
-            _check_stream_of(name, stream_arn)
+            check_stream_of("command_table_stream_arn", "command table", name, stream_arn)
             return imported_table(
                 scope,
                 f"Imported{construct_id}{suffix.capitalize()}",
@@ -340,14 +333,7 @@ class CqrsTable(Construct):
             app_name: The functions' APP_NAME.
 
         """
-        convention = naming.table_name_prefix(env_name, app_name, self.module_name)
-        made = self._made if self._prefix == convention else ()
-        by_name = {name: naming.table_name(convention, suffix) for name, suffix in _SUFFIXES.items()}
-        settings = {
-            name: value
-            for name, value in self.module_settings.items()
-            if name not in made and value != by_name.get(name)
-        }
+        settings = self._without_usual_names(env_name=env_name, app_name=app_name)
         if "command" not in settings:
             # A command table of that name is taken to have the index.
             settings.pop("open", None)
@@ -379,98 +365,41 @@ class CqrsTable(Construct):
                 function of your own knows another service, or a module of this name with other tables.
 
         """
-        if is_own_function(functions):
-            self._check_where(functions)
-            self._connect_own(
-                own_function(self, functions), ("publish", "read") if rights is None else rights
-            )
-            return
-        if rights is not None:
-            msg = f"rights are for a function of your own, got {rights!r} for a service's; leave them out"
-            raise InvalidPropsError(msg)
-        if self._service is not None and self._service is not functions:
-            msg = (
-                f"tables must be of one service, got {functions.api.node.path} for {self.node.path} beside "
-                f"{self._service.api.node.path}; two services would process each command twice: let the "
-                "other one ask the API, or connect a function of yours: table.connect(my_function)"
-            )
-            raise InvalidPropsError(msg)
-        self._service = functions
-        for earlier in self._own:
-            self._tell_service(earlier)
-        self._check_where(functions.api)
-        settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
-        functions.add_module(self.module_name, settings)
-        is_inline = self.processing is Processing.INLINE
-        # A synchronous publish applies the command in the same transaction.
-        self.grants.serve(functions.data_access(functions.api).grantee)
-        # Also where the stream function applies: executions that began before it did go on.
-        self.grants.apply(functions.worker)
-        self.grants.operate(functions.operator)
-        if is_inline:
-            self.grants.apply(functions.stream)
-            functions.add_applier(functions.stream)
+        self._connect(functions, rights)
 
-    def _check_where(self, function: lambda_.IFunction) -> None:
-        tables = {
+    def _tables(self) -> Mapping[str, dynamodb.ITableV2 | None]:
+        return {
             "command_table": self.command_table,
             "data_table": self.data_table,
             "history_table": self.history_table,
             "sync_table": self.sync_table,
         }
-        for name, table in tables.items():
-            if table is not None:
-                check_environment(name, table, function, hint=BY_NAME)
 
-    def _connect_own(self, own: BroughtFunction | FunctionElsewhere, rights: Sequence[str]) -> None:
-        for right in [rights] if isinstance(rights, str) else rights:
-            if right not in _RIGHTS:
-                msg = f"rights must be names among {', '.join(_RIGHTS)}, got {right!r}; give a list of them"
-                raise InvalidPropsError(msg)
-            getattr(self.grants, right)(own.function)
-        # All names: the function may be of another service, or of none.
-        names = {name: naming.table_name(self._prefix, name) for name in self._made} if self._prefix else {}
-        own.add_module(self.module_name, self.module_settings, names)
-        self._own.append(own)
-        self._tell_service(own)
-
-    def _tell_service(self, own: BroughtFunction | FunctionElsewhere) -> None:
-        """Tell a function which service counts what it does."""
-        if self._service is not None:
-            own.set_variable(Env.NODE_ENV, self._service.env_name)
-            own.set_variable(Env.APP_NAME, self._service.app_name)
-
-    def apply_removal_policy(self, policy: RemovalPolicy) -> None:
-        """Decide anew what happens to the new tables when they leave the stack; protection follows.
-
-        Args:
-            policy: RETAIN, RETAIN_ON_UPDATE_OR_DELETE or DESTROY, as for the property ``removal_policy``.
-
-        Raises:
-            InvalidPropsError: It is another one, or all tables were brought along.
-
-        """
-        check_removal_policy("policy", policy)
-        if not self._new_tables:
-            refuse_props_of_brought("command_table, data_table and history_table", policy=policy)
-        for table in self._new_tables:
-            table.apply_removal_policy(policy)
+    def _allow_service(self, functions: ServiceFunctions) -> None:
+        # A synchronous publish applies the command in the same transaction.
+        self.grants.serve(functions.data_access(functions.api).grantee)
+        # Also where the stream function applies: executions that began before it did go on.
+        self.grants.apply(functions.worker)
+        self.grants.operate(functions.operator)
+        if self.processing is Processing.INLINE:
+            self.grants.apply(functions.stream)
+            functions.add_applier(functions.stream)
 
     def metric_throttled_commands(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the command table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.command_table, "Write", period)
+        return throttled(self.command_table, "Write", period)
 
     def metric_throttled_data(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the data table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.data_table, "Write", period)
+        return throttled(self.data_table, "Write", period)
 
     def metric_throttled_reads(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Reads of the data table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.data_table, "Read", period)
+        return throttled(self.data_table, "Read", period)
 
     def metric_throttled_history(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Writes to the history table that were throttled, summed over ``period`` (5 minutes)."""
-        return _throttled(self.history_table, "Write", period)
+        return throttled(self.history_table, "Write", period)
 
     def _warn(self) -> None:
         if not self.has_open_index:
@@ -488,7 +417,13 @@ class CqrsTable(Construct):
             if table is not None:
                 check_keys(name, table)
         if (commands := tables["command_table"]) is not None and has_open_index:
-            check_open_index(commands)
+            check_index(
+                "command_table_has_open_index",
+                "table",
+                commands,
+                contract.OPEN_INDEX,
+                (contract.OPEN_COLUMN, contract.OPEN_SORT_KEY),
+            )
         # Cursors never expire.
         kept = [
             name
@@ -527,43 +462,8 @@ class CqrsTable(Construct):
             recovery_days=self._recovery_days,
             billing=billing,
             stream=stream,
-            has_open_index=has_open_index,
+            indexes=[open_index(extras)] if has_open_index else [],
             extras=extras,
         )
         self._new_tables.append(table)
         return table
-
-
-def _check_stream_of(table_name: str, stream_arn: str | None) -> None:
-    """Refuse the stream of another table, whose commands would be lost in this module."""
-    check_stream_arn("command_table_stream_arn", stream_arn)
-    if stream_arn is None or not is_known(stream_arn) or not is_known(table_name):
-        return
-    if f":table/{table_name}/stream/" not in stream_arn:
-        msg = (
-            f"command_table_stream_arn must be of the command table {table_name!r}, got {stream_arn!r}; "
-            "'aws dynamodb describe-table' calls it LatestStreamArn"
-        )
-        raise InvalidPropsError(msg)
-
-
-def _throttled(table: dynamodb.ITableV2, kind: str, period: Duration | None) -> cloudwatch.IMetric:
-    # One metric for all operations, transactions and batches included. ThrottledRequests is
-    # one for each operation, and counts a batch only when all of it is throttled.
-    return table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=period)
-
-
-def _module_name(construct_id: str, module_name: str | None) -> str:
-    if module_name is None:
-        naming.check_module_name("construct_id in lower case", construct_id.lower())
-        return construct_id.lower()
-    if Token.is_unresolved(module_name):
-        msg = f"module_name must be known at synthesis, got {module_name!r}; write it as a literal"
-        raise InvalidPropsError(msg)
-    naming.check_module_name("module_name", module_name)
-    return module_name
-
-
-def _changed(value: object, default: object) -> object | None:
-    """Give None for a property that has its default: it configures nothing."""
-    return None if value == default else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -20,6 +20,8 @@ from constructs_lib.tables.table_extras import NO_EXTRAS, TableExtras
 from runtime import contract
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
@@ -45,7 +47,7 @@ def new_table(
     recovery_days: int | None,
     billing: dynamodb.Billing | None = None,
     stream: dynamodb.StreamViewType | None = None,
-    has_open_index: bool = False,
+    indexes: Sequence[dynamodb.GlobalSecondaryIndexPropsV2] = (),
     extras: TableExtras = NO_EXTRAS,
 ) -> dynamodb.TableV2:
     """Make a table that is on-demand, encrypted, and with the policy RETAIN protected from deletion.
@@ -61,7 +63,7 @@ def new_table(
         recovery_days: How far back the table can be restored, in days. None: not at all.
         billing: Defaults to on-demand without a ceiling.
         stream: What its stream tells. Defaults to no stream.
-        has_open_index: Whether there is an index over the commands that are under way.
+        indexes: Its indexes. Defaults to none.
         extras: What it has beside the usual. Defaults to nothing.
 
     Raises:
@@ -83,7 +85,7 @@ def new_table(
         time_to_live_attribute=contract.TTL_ATTRIBUTE if expires else None,
         billing=billing or dynamodb.Billing.on_demand(),
         dynamo_stream=stream,
-        global_secondary_indexes=[_open_index(extras)] if has_open_index else None,
+        global_secondary_indexes=[*indexes] or None,
         encryption=(
             dynamodb.TableEncryptionV2.customer_managed_key(encryption_key, extras.replica_key_arns)
             if encryption_key
@@ -158,18 +160,4 @@ def brought_or_new_table(
         removal_policy=removal_policy,
         expires=expires,
         recovery_days=recovery_days,
-    )
-
-
-def _open_index(extras: TableExtras) -> dynamodb.GlobalSecondaryIndexPropsV2:
-    """Give the index over what is under way: only rows with its partition key are in it."""
-    text = dynamodb.AttributeType.STRING
-    warm: dict[str, Any] = {"warm_throughput": extras.warm_throughput} if extras.warm_throughput else {}
-    return dynamodb.GlobalSecondaryIndexPropsV2(
-        index_name=contract.OPEN_INDEX,
-        partition_key=dynamodb.Attribute(name=contract.OPEN_COLUMN, type=text),
-        sort_key=dynamodb.Attribute(name=contract.OPEN_SORT_KEY, type=text),
-        projection_type=dynamodb.ProjectionType.KEYS_ONLY,
-        # An index that is not ready holds up the writes to its table.
-        **warm,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_range
+from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,14 +80,14 @@ def check_replicas(
     """
     own = Stack.of(scope).region
     regions = [replica.region for replica in replicas]
-    if regions and Token.is_unresolved(own):
+    if regions and is_unresolved(own):
         msg = (
             f"replicas needs a stack with a known region, got {regions} in a stack without one; "
             "give the stack env=Environment(region=...)"
         )
         raise InvalidPropsError(msg)
     for number, region in enumerate(regions):
-        if region == own or region in regions[:number] or Token.is_unresolved(region):
+        if region == own or region in regions[:number] or is_unresolved(region):
             msg = (
                 f"replicas must be other Regions than the stack's, {own}, each of them once, got {regions}; "
                 f"leave {region!r} out"

@@ -7,19 +7,21 @@ import errno
 import os
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from constructs_lib.local import LocalAwsError, PortTakenError
 from constructs_lib.local.cdk import find_cdk
 from examples.demo.client import Client
 from examples.demo.errors import DemoError
+from examples.demo.example import EXAMPLES, example_named
 from examples.demo.keep import keep_running
 from examples.demo.place import make_place
 from examples.demo.screen import Screen
-from examples.demo.story import tell
 from examples.demo.summary import summarize
-from examples.demo.traces import Traces
+
+if TYPE_CHECKING:
+    from examples.demo.example import Example
 
 __all__ = ["run"]
 
@@ -34,7 +36,7 @@ def run() -> int:
     """
     options = _options()
     try:
-        _show(Screen(), port=options.port, keep=options.keep)
+        _show(Screen(), example_named(options.example), port=options.port, keep=options.keep)
     except PortTakenError as error:
         return _failed(f"port {error.port} is taken; stop what listens there, or use another: PORT=8000")
     except (DemoError, LocalAwsError) as error:
@@ -46,18 +48,17 @@ def run() -> int:
     return 0
 
 
-def _show(screen: Screen, *, port: int | None, keep: bool) -> None:
+def _show(screen: Screen, example: Example, *, port: int | None, keep: bool) -> None:
     started = time.monotonic()
     # What is missing is said before anything is started.
     find_cdk(Path(__file__).parent)
-    screen.heading("A CQRS service, on an AWS of your own")
-    with make_place(screen, port=port) as place:
+    screen.heading(example.title)
+    with make_place(screen, example, port=port) as place:
         with screen.step("Make a user and sign in") as step:
             client = Client(place)
             step.result = f"{client.email}, tenant {client.tenant}"
-        with closing(Traces(place)) as traces:
-            chapters = tell(screen, client, traces)
-            summarize(screen, chapters, traces, place.invocations(), time.monotonic() - started)
+        story = example.tell(screen, client, place)
+        summarize(screen, story, place.invocations(), time.monotonic() - started)
         if keep:
             keep_running(screen, place, client)
         else:
@@ -70,7 +71,12 @@ def _show(screen: Screen, *, port: int | None, keep: bool) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m examples.demo",
-        description="Deploys the example to an AWS on this machine and sends it commands.",
+        description="Deploys an example to an AWS on this machine and sends it commands.",
+    )
+    parser.add_argument(
+        "--example",
+        default=os.environ.get("EXAMPLE") or "todo",
+        help=f"which one, also the variable EXAMPLE: {', '.join(EXAMPLES)} (default: todo)",
     )
     parser.add_argument(
         "--keep",

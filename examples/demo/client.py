@@ -52,10 +52,10 @@ class Client:
         self._token = sign_in(self._place.aws, outputs["UserPoolId"], outputs["UserPoolClientId"], _ANN)
         return self._token
 
-    def send(self, method: str, path: str, body: Any = None) -> Answer:  # noqa: ANN401 - any JSON
-        """Send one request, with the token."""
+    def send(self, method: str, path: str, body: Any = None, **more: str) -> Answer:  # noqa: ANN401 - any JSON
+        """Send one request, with the token and ``more`` headers."""
         connection = HTTPConnection(self._url.hostname or "", self._url.port, timeout=30)
-        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json", **more}
         sent_at = time.monotonic()
         try:
             text = None if body is None else json.dumps(body)

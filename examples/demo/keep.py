@@ -26,15 +26,15 @@ def keep_running(screen: Screen, place: Place, client: Client) -> None:
     """Say how to reach everything, and keep the token fresh until Ctrl-C."""
     headers = place.aws.run_folder / "headers.txt"
     write_headers(headers, client.sign_in())
-    url = quote(f"{place.api_url}/todos")  # it has a $ in it
-    body = '{"attributes": {"title": "Try it"}}'
+    path, body = place.example.create
+    create, find = (quote(f"{place.api_url}{each}") for each in (path, place.example.path))  # with a $ in it
     screen.heading("It keeps running. Ctrl-C stops it and removes everything")
     for name, text in (
         ("API", place.api_url),
         ("AWS", f"export {' '.join(f'{name}={place.aws.environment[name]}' for name in _FOR_THE_AWS_CLI)}"),
         ("SQL", place.database_url),
-        ("create", f"curl -H @{quote(str(headers))} {url} -d {quote(body)}"),
-        ("list", f"curl -H @{quote(str(headers))} {url}"),
+        ("create", f"curl -H @{quote(str(headers))} {create} -d {quote(body)}"),
+        ("list", f"curl -H @{quote(str(headers))} {find}"),
     ):
         screen.console.print(f"  [dim]{name:<7}[/dim]{escape(text)}", soft_wrap=True)
     screen.say(f"  [dim]The token of {client.email} in that file is renewed while this runs.[/dim]")

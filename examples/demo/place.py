@@ -15,12 +15,12 @@ from constructs_lib.local.service.deployed import stacks_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from examples.demo.example import Example
     from examples.demo.screen import Screen
 
 __all__ = ["Place", "make_place"]
 
 _ROOT = Path(__file__).parents[2]
-_STACK = "Todo"
 _EVENT = re.compile(r"\|\s*(\d+/\d+)\s*\|.*\|\s*(AWS::\S+)")
 
 
@@ -29,12 +29,14 @@ class Place:
     """Where the service runs.
 
     Attributes:
+        example: The service.
         aws: The emulator.
         outputs: Outputs of the stack.
         database_url: The SQL database.
         api_url: Base URL of the HTTP API, without a slash at the end.
     """
 
+    example: Example
     aws: Emulator
     outputs: dict[str, str]
     database_url: str
@@ -55,7 +57,7 @@ class Place:
 
 
 @contextmanager
-def make_place(screen: Screen, *, port: int | None) -> Iterator[Place]:
+def make_place(screen: Screen, example: Example, *, port: int | None) -> Iterator[Place]:
     """Start everything and deploy; everything is gone after the ``with`` block.
 
     Raises:
@@ -67,29 +69,24 @@ def make_place(screen: Screen, *, port: int | None) -> Iterator[Place]:
             step.result = aws.endpoint_url
         with screen.step("Start PostgreSQL") as step:
             postgres = running.enter_context(Postgres())
-            _create_tables(postgres.uri())
-            step.result = "with the table todo"
+            sys.path.insert(0, str(example.code))
+            example.create_tables(postgres.uri())
+            step.result = example.tables
         with screen.step("cdk bootstrap") as step:
             CdkCli(aws, cwd=_ROOT).bootstrap()
             step.result = f"aws://{aws.account}/{aws.region}"
         with screen.step("cdk deploy") as step:
             cdk = CdkCli(
                 aws,
+                app=example.app,
                 cwd=_ROOT,
                 context={"database_url": postgres.uri(), "throwaway": "true", "env_name": "local"},
                 on_line=lambda line: step.progress(_progress_of(line)),
             )
-            outputs = cdk.deploy(_STACK)[_STACK]
-            (api,) = [api for stack in stacks_of(aws) if stack.name == _STACK for api in stack.apis]
-            step.result = f"stack {_STACK}: {_count_resources(aws)} resources"
-        yield Place(aws, outputs, postgres.uri(), api.url)
-
-
-def _create_tables(url: str) -> None:
-    sys.path.insert(0, str(_ROOT / "examples" / "todo"))
-    from todo.database import create_tables  # noqa: PLC0415 - importable from here on
-
-    create_tables(url)
+            outputs = cdk.deploy(example.stack)[example.stack]
+            (api,) = [api for stack in stacks_of(aws) if stack.name == example.stack for api in stack.apis]
+            step.result = f"stack {example.stack}: {_count_resources(aws, example.stack)} resources"
+        yield Place(example, aws, outputs, postgres.uri(), api.url)
 
 
 def _progress_of(line: str) -> str:
@@ -98,6 +95,6 @@ def _progress_of(line: str) -> str:
     return f"{event[1]}  {event[2]}" if event else line.strip()
 
 
-def _count_resources(aws: Emulator) -> int:
-    pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=_STACK)
+def _count_resources(aws: Emulator, stack: str) -> int:
+    pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     return sum(len(page["StackResourceSummaries"]) for page in pages)

@@ -30,7 +30,7 @@ from runtime import clock
 from runtime.aws_errors import RETRY_AFTER_SECONDS, translated
 from runtime.contract import DIGEST_TAG, TENANT_TAG, Env
 from runtime.errors import ConfigurationError, ForbiddenError
-from runtime.store.attributes import digest_of
+from runtime.store.bucket import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,22 +7,17 @@ list the bucket, to read and delete its objects, and to query the module's table
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from runtime import clock
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
+from runtime.errors import ConfigurationError
 from runtime.pipeline.versions import version_rows
-from runtime.store.attributes import object_prefix, table_prefix
+from runtime.store.unreferenced import Collected, collect_unreferenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from runtime.model.keys import DetailKey
     from runtime.module_context import HasContext, ModuleContext
@@ -30,21 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Collected", "collect_large_attributes"]
 
 _DAY: Final = timedelta(days=1)
-# The folder of an aggregate, and a name made of content. Objects of other writers are named otherwise.
-_OWN: Final = re.compile(r"(.*/[^/]+/[0-9a-f]{32}/)[0-9a-f]{64}\.json", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What a collection did.
-
-    Attributes:
-        deleted: Objects that were deleted, or would have been in a dry run.
-        kept: Objects that a row refers to, that are young, or whose aggregate is unknown.
-    """
-
-    deleted: int
-    kept: int
 
 
 def collect_large_attributes(
@@ -71,46 +51,18 @@ def collect_large_attributes(
         InvalidInputError: ``older_than`` is negative.
         ConfigurationError: There is no attributes bucket.
     """
-    if older_than < timedelta(0):
-        raise InvalidInputError([FieldProblem("older_than", f"must not be negative, got {older_than}")])
     context = module.context
     if context.large_attributes.bucket is None:
         msg = "S3_BUCKET_NAME is not set, so there are no large attributes to collect"
         raise ConfigurationError(msg)
-    cutoff = clock.now() - older_than
-    found = deleted = 0
-    objects = context.large_attributes.objects(table_prefix(context.tables.command))
-    for folder, group in groupby(objects, key=lambda entry: _folder(entry.key)):
-        entries = list(group)
-        found += len(entries)
-        old = [entry.key for entry in entries if entry.modified <= cutoff]
-        for key in _unreferenced(context, folder, old):
-            if dry_run or _delete(context, key, cutoff):
-                deleted += 1
-                if on_object:
-                    on_object(key)
-    return Collected(deleted, found - deleted)
-
-
-def _unreferenced(context: ModuleContext, folder: str | None, keys: list[str]) -> list[str]:
-    """Those of ``keys``, all in one folder, that no row of its aggregate refers to."""
-    if folder is None or not keys:
-        return []
-    head = context.large_attributes.head(keys[0])
-    aggregate = head.aggregate if head else None
-    if aggregate is None or object_prefix(context.tables.command, *aggregate) != folder:
-        return []
-    referenced = _referenced(context, aggregate)
-    return [key for key in keys if key not in referenced]
-
-
-def _delete(context: ModuleContext, key: str, cutoff: datetime) -> bool:
-    """Delete an object, unless it was published again since it was listed, or is gone."""
-    head = context.large_attributes.head(key)
-    if head is None or head.modified > cutoff:
-        return False
-    context.large_attributes.delete([key])
-    return True
+    return collect_unreferenced(
+        context.large_attributes,
+        context.tables.command,
+        lambda aggregate: _referenced(context, aggregate),
+        older_than=older_than,
+        dry_run=dry_run,
+        on_object=on_object,
+    )
 
 
 def _referenced(context: ModuleContext, aggregate: DetailKey) -> set[str | None]:
@@ -126,8 +78,3 @@ def _referenced(context: ModuleContext, aggregate: DetailKey) -> set[str | None]
     data = context.store.query(context.tables.data, data_key, columns=columns, only=only).rows
     history = version_rows(context, context.tables.history, aggregate, columns=columns, only=only)
     return {context.large_attributes.object_key_of(row) for row in (*commands, *data, *history)}
-
-
-def _folder(key: str) -> str | None:
-    match = _OWN.fullmatch(key)
-    return match[1] if match else None

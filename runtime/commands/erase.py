@@ -24,7 +24,7 @@ from runtime.model.status import HANDLERS_STARTED
 from runtime.pipeline.cursors import Cursor
 from runtime.pipeline.versions import version_rows
 from runtime.queries.sessions import SessionService
-from runtime.store.attributes import object_prefix
+from runtime.store.bucket import object_prefix
 from runtime.store.codec import isoformat
 from runtime.store.port import ConditionFailedError, Delete, Set
 from runtime.store.values import Place

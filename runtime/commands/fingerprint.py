@@ -10,23 +10,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
-from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel
 
 from runtime.model.models import CommandInputModel
+from runtime.model.plain import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runtime.identity.context import InvokeContext
 
 __all__ = ["fingerprint", "said_in"]
-
-#: As many digits as DynamoDB has; the default context of decimals rounds to 28.
-_EVERY_DIGIT: Final = Context(prec=38, traps=[])
 
 
 def fingerprint(
@@ -54,7 +50,7 @@ def fingerprint(
         said = told
     elif context.sent is not None and context.is_own(publish_id):
         said = context.sent.digest
-    text = json.dumps([operation, user_id, _plain(said)], separators=(",", ":"))
+    text = json.dumps([operation, user_id, plain(said)], separators=(",", ":"))
     return hmac.new(publish_id.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -78,38 +74,3 @@ def said_in(
 def _names(command: Mapping[str, Any]) -> set[str]:
     known = CommandInputModel.model_fields
     return {name for name, field in known.items() if name in command or field.alias in command}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a call may say
-    """A value as JSON that is the same for equal values, and for no others."""
-    found: Any
-    if value is None or isinstance(value, bool):
-        found = value
-    elif isinstance(value, str):
-        found = str(value)
-    elif isinstance(value, int | float | Decimal):
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        found = ["number", str(number.normalize(_EVERY_DIGIT))]
-    elif isinstance(value, SecretStr | SecretBytes):
-        found = ["secret", _plain(value.get_secret_value())]
-    elif isinstance(value, AbstractSet):
-        found = ["set", sorted(json.dumps(_plain(inner)) for inner in value)]
-    elif isinstance(value, list | tuple):
-        found = ["list", *(_plain(inner) for inner in value)]
-    elif (inside := _fields(value)) is not None:
-        pairs = [[_plain(name), _plain(inner)] for name, inner in inside.items()]
-        found = ["object", *sorted(pairs, key=lambda pair: json.dumps(pair[0]))]
-    else:
-        found = ["other", repr(value)]
-    return found
-
-
-def _fields(value: Any) -> Mapping[Any, Any] | None:  # noqa: ANN401 - see `_plain`
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, BaseModel):
-        # What was taken though no field is known by its name is in the set of fields, too.
-        return {name: getattr(value, name) for name in value.model_fields_set}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
+from runtime.background import flush_background
 from runtime.clients.resources import Resources
 from runtime.clock import use_deadline
-from runtime.contract import CHECK_OPERATION, Env, FunctionKind
+from runtime.contract import CHECK_OPERATION, KIND_EVENTS, Env, FunctionKind
 from runtime.entry.trigger import TriggerSource, source_of
 from runtime.entry.trigger_routes import TriggerRoutes
 from runtime.errors import ConfigurationError, UnknownTriggerError
@@ -16,7 +17,7 @@ from runtime.log import logger
 from runtime.model.handler_registry import check_decorated, check_latecomers, count_decorated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -24,25 +25,29 @@ if TYPE_CHECKING:
     from runtime.entry.declared import DeclaredService
     from runtime.entry.http.api import HttpApi
     from runtime.entry.operator.operator import Operator
+    from runtime.entry.projector import Projector
     from runtime.entry.queue import NotificationQueue
     from runtime.entry.record_router import RecordRouter
     from runtime.entry.stream import StreamProcessor
     from runtime.entry.worker import Worker
+    from runtime.event_store.event_module import EventModule
     from runtime.module import CommandModule
 
 __all__ = ["CqrsApp"]
+
+_Module = TypeVar("_Module")
 
 
 class CqrsApp(TriggerRoutes):
     """The function handler of an app: called with whatever Lambda delivers, it routes by the source.
 
     HTTP requests go to the routes, records of a command table's stream to the pipeline, tasks of
-    its state machine to the worker, notifications to their handlers, operators' requests to
-    their operations; everything else to the functions that are registered for it, see
-    `TriggerRoutes`. All functions of a stack share one app; each imports only what its own
-    triggers need, and takes nothing that is for another one: whoever may call the worker, say, and
-    makes up an HTTP request with claims in it, is refused. Where ``CQRS_FUNCTION`` does not say what
-    a function is for, it takes everything but operations.
+    its state machine to the worker, records of an events table's stream to the event handlers,
+    notifications to their handlers, operators' requests to their operations; everything else to the
+    functions that are registered for it, see `TriggerRoutes`. All functions of a stack share one app;
+    each imports only what its own triggers need, and takes nothing that is for another one: whoever may
+    call the worker, say, and makes up an HTTP request with claims in it, is refused. Where
+    ``CQRS_FUNCTION`` does not say what a function is for, it takes everything but operations.
 
     Example:
         >>> app = CqrsApp(modules=[todo], routes="todo.routes:router")
@@ -50,7 +55,7 @@ class CqrsApp(TriggerRoutes):
         The handler of the functions is then ``main.app``.
 
     Args:
-        modules: The app's modules.
+        modules: The app's modules, of commands and of events.
         routes: Powertools routers, or where to import them, or functions that make them, from:
             ``"package.module:name"``. An import path keeps the routes out of the functions that serve
             no HTTP; a function does so for routes that stand in one file with their module.
@@ -71,22 +76,25 @@ class CqrsApp(TriggerRoutes):
     def __init__(
         self,
         *,
-        modules: Sequence[CommandModule[Any]],
+        modules: Sequence[CommandModule[Any] | EventModule],
         routes: Router | str | Sequence[Router | str] = (),
         openapi: bool = True,
         notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
         resources: Resources | None = None,
     ) -> None:
         super().__init__()
-        self.modules = {module.table_name: module for module in modules}
-        if len(self.modules) != len(modules):
-            msg = f"two modules have the same name in {[module.table_name for module in modules]}"
+        of_events, of_commands = _by_kind(modules)
+        self.modules = {module.table_name: module for module in of_commands}
+        self.event_modules = {module.name: module for module in of_events}
+        if len({**self.modules, **self.event_modules}) != len(modules):
+            names = [*(module.table_name for module in of_commands), *(module.name for module in of_events)]
+            msg = f"two modules have the same name in {names}"
             raise ConfigurationError(msg)
         self._routes = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
         self._openapi = openapi
         self._notification_handlers = notification_handlers
         self._given_resources = resources
-        for module in modules:
+        for module in of_commands:
             module.add_decorated_handlers()
         check_decorated(self.modules)
         self._decorated = count_decorated()
@@ -145,19 +153,23 @@ class CqrsApp(TriggerRoutes):
         return app
 
     @property
+    def _all_modules(self) -> list[CommandModule[Any] | EventModule]:
+        return [*self.modules.values(), *self.event_modules.values()]
+
+    @property
     def resources(self) -> Resources:
         """Settings and clients that the app works with."""
-        if self._given_resources is None and self.modules:
-            return next(iter(self.modules.values())).resources
+        if self._given_resources is None and self._all_modules:
+            return self._all_modules[0].resources
         self._given_resources = self._given_resources or Resources()
         return self._given_resources
 
     def use(self, resources: Resources) -> None:
         """Let the app and its modules work with something else, such as what `runtime.testing` makes."""
-        for module in self.modules.values():
+        for module in self._all_modules:
             module.use(resources=resources)
         self._given_resources = resources
-        for name in ("_http", "_command_tables", "_records", "_stream", "_worker", "_queue", "_operator"):
+        for name in _MADE_OF_RESOURCES:
             self.__dict__.pop(name, None)
 
     def __call__(self, event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's types
@@ -173,7 +185,10 @@ class CqrsApp(TriggerRoutes):
         source = source_of(event)
         try:
             with _deadline_of(context):
-                return self._handle(source, event, context)
+                try:
+                    return self._handle(source, event, context)
+                finally:
+                    flush_background()
         except Exception as error:
             from runtime.entry.hidden_error import hidden, is_shown  # noqa: PLC0415
 
@@ -224,24 +239,36 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.check import check  # noqa: PLC0415 - once in a deployment
 
         declared = self._service.tables if self._service else {}
-        return check(self.modules, declared, self.resources.settings)
+        return check(self.modules, declared, self.resources.settings, event_modules=self.event_modules)
 
     @cached_property
     def _command_tables(self) -> dict[str, CommandModule[Any]]:
-        """Those of modules that cannot work are left out, and told of: the others go on."""
-        tables = {}
-        for module in self.modules.values():
-            try:
-                tables[module.tables.command] = module
-            except ConfigurationError as error:
-                logger.error("module not deployed", reason=str(error))
-        return tables
+        return _deployed(self.modules.values(), lambda module: module.tables.command)
+
+    @cached_property
+    def _event_tables(self) -> dict[str, EventModule]:
+        return _deployed(self.event_modules.values(), lambda module: module.tables.events)
 
     @cached_property
     def _records(self) -> RecordRouter:
         from runtime.entry.record_router import RecordRouter  # noqa: PLC0415
 
-        return RecordRouter(self, lambda: self._command_tables, lambda: self._stream, lambda: self._queue)
+        return RecordRouter(self, self._processor_of, lambda: self._queue)
+
+    def _processor_of(self, table: str, *, is_routed: bool) -> StreamProcessor | Projector | None:
+        """What handles the stream of a table; None for one that the app has a route for.
+
+        Raises:
+            ConfigurationError: There is a route for a table that the app handles itself.
+        """
+        is_of_events = table in self._event_tables
+        if is_routed:
+            if is_of_events or table in self._command_tables:
+                what = "an events table" if is_of_events else "a command table"
+                msg = f"{table} is {what}, which the app handles itself; remove on_stream"
+                raise ConfigurationError(msg)
+            return None
+        return self._projector if is_of_events or self._own_kind() == FunctionKind.PROJECTOR else self._stream
 
     @cached_property
     def _stream(self) -> StreamProcessor:
@@ -249,6 +276,13 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.stream import StreamProcessor  # noqa: PLC0415
 
         return StreamProcessor(self._command_tables)
+
+    @cached_property
+    def _projector(self) -> Projector:
+        self._check_kind(FunctionKind.PROJECTOR, "records of an events table's stream are")
+        from runtime.entry.projector import Projector  # noqa: PLC0415
+
+        return Projector(self._event_tables)
 
     @cached_property
     def _worker(self) -> Worker:
@@ -270,7 +304,7 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.operator.operator import Operator  # noqa: PLC0415
         from runtime.entry.operator.scope import Scope  # noqa: PLC0415
 
-        return Operator(Scope(self.modules, self.resources))
+        return Operator(Scope(self.modules, self.resources, self.event_modules))
 
     def _own_kind(self) -> str | None:
         return self.resources.settings.function
@@ -312,6 +346,50 @@ class CqrsApp(TriggerRoutes):
                 _ = self._records, self._queue
             case FunctionKind.OPERATOR:
                 _ = self._operator
+            case FunctionKind.PROJECTOR:
+                _ = self._records, self._projector
+                for of_events in self.event_modules.values():
+                    with suppress(ConfigurationError):  # `check` tells of it, and so does each record
+                        _ = of_events.handlers
+
+
+#: What `CqrsApp.use` has made anew.
+_MADE_OF_RESOURCES: Final = (
+    "_http",
+    "_command_tables",
+    "_event_tables",
+    "_records",
+    "_stream",
+    "_projector",
+    "_worker",
+    "_queue",
+    "_operator",
+)
+
+
+def _by_kind(
+    modules: Sequence[CommandModule[Any] | EventModule],
+) -> tuple[list[EventModule], list[CommandModule[Any]]]:
+    """Part the modules without importing what one of the kinds is made of."""
+    events: list[EventModule] = []
+    commands: list[CommandModule[Any]] = []
+    for module in modules:
+        if getattr(module, "kind", None) == KIND_EVENTS:
+            events.append(cast("EventModule", module))
+        else:
+            commands.append(cast("CommandModule[Any]", module))
+    return events, commands
+
+
+def _deployed(modules: Iterable[_Module], table_of: Callable[[_Module], str]) -> dict[str, _Module]:
+    """Modules by the name of a table; those that cannot work are left out, and told of: the others go on."""
+    tables = {}
+    for module in modules:
+        try:
+            tables[table_of(module)] = module
+        except ConfigurationError as error:
+            logger.error("module not deployed", reason=str(error))
+    return tables
 
 
 def _deadline_of(context: Any) -> AbstractContextManager[None]:  # noqa: ANN401 - Lambda's own

@@ -6,9 +6,16 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from runtime.cqrs_toml import FILE_NAME, DeclarationError, DeclaredModule, read_modules
+from runtime.contract import KIND_EVENTS
+from runtime.cqrs_toml import (
+    FILE_NAME,
+    DeclarationError,
+    DeclaredEventModule,
+    DeclaredModule,
+    read_modules,
+)
 from runtime.errors import ConfigurationError
 from runtime.imports import imported
 from runtime.module import CommandModule
@@ -16,6 +23,9 @@ from runtime.module import CommandModule
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
+
+    from runtime.cqrs_toml import Declared
+    from runtime.event_store.event_module import EventModule
 
 __all__ = ["DeclaredService"]
 
@@ -33,8 +43,8 @@ class DeclaredService:
     """
 
     file: Path
-    tables: Mapping[str, DeclaredModule]
-    modules: tuple[CommandModule[Any], ...]
+    tables: Mapping[str, Declared]
+    modules: tuple[CommandModule[Any] | EventModule, ...]
     routes: Mapping[str, str]
 
     @classmethod
@@ -75,21 +85,35 @@ class DeclaredService:
         Raises:
             ConfigurationError: The file says of a module's handlers what is not so.
         """
-        for module in self.modules:
-            table = self.tables[module.table_name]
-            names = [reference.name for reference in module.handlers]
-            if names and not table.data_sync:
-                _refuse(
-                    self.file,
-                    table,
-                    f"data_sync is false, but the module has {names}; write data_sync = true",
-                )
-            if table.data_sync and not names:
-                message = (
-                    "data_sync is true, but the module has no data sync handlers; give it some, import the "
-                    "file of decorated ones before the app is made, or write data_sync = false"
-                )
-                _refuse(self.file, table, message)
+        for module, table in zip(self.modules, self.tables.values(), strict=True):
+            # Each is what its table says, or it would have been refused.
+            if isinstance(module, CommandModule) and isinstance(table, DeclaredModule):
+                self._check_commands(module, table)
+            elif isinstance(table, DeclaredEventModule):
+                self._check_events(cast("EventModule", module), table)
+
+    def _check_commands(self, module: CommandModule[Any], table: DeclaredModule) -> None:
+        names = [reference.name for reference in module.handlers]
+        if names and not table.data_sync:
+            message = f"data_sync is false, but the module has {names}; write data_sync = true"
+            _refuse(self.file, table, message)
+        if table.data_sync and not names:
+            message = (
+                "data_sync is true, but the module has no data sync handlers; give it some, import the "
+                "file of decorated ones before the app is made, or write data_sync = false"
+            )
+            _refuse(self.file, table, message)
+
+    def _check_events(self, module: EventModule, table: DeclaredEventModule) -> None:
+        names = list(module.handler_names)
+        if names and not table.handlers:
+            _refuse(self.file, table, f"handlers is false, but the module has {names}; write handlers = true")
+        if table.handlers and not names:
+            message = (
+                "handlers is true, but the module has no event handlers; give them to the EventModule, or "
+                "write handlers = false"
+            )
+            _refuse(self.file, table, message)
 
 
 def _place_of(name: str) -> tuple[Path, str]:
@@ -125,19 +149,25 @@ def _absolute(path: str, package: str) -> str:
     return f"{package}{path}" if package else path.removeprefix(".")
 
 
-def _module(file: Path, table: DeclaredModule, path: str) -> CommandModule[Any]:
+def _module(file: Path, table: Declared, path: str) -> CommandModule[Any] | EventModule:
+    of_events = isinstance(table, DeclaredEventModule)
+    what = "an EventModule" if of_events else "a CommandModule"
     try:
-        found = imported(path, "a CommandModule")
+        found = imported(path, what)
     except ConfigurationError as error:
         _refuse(file, table, f"module = {table.module!r}: {error}", error)
-    if not isinstance(found, CommandModule):
-        _refuse(file, table, f"module = {table.module!r}: is no CommandModule, but {type(found).__name__}")
-    if found.table_name != table.name:
-        message = f"module = {table.module!r}: is the module {found.table_name!r}; give both the same name"
-        _refuse(file, table, message)
-    return found
+    # By its kind: the event store is imported by services that have events.
+    fits = getattr(found, "kind", None) == KIND_EVENTS if of_events else isinstance(found, CommandModule)
+    if not fits:
+        kind = what.partition(" ")[2]
+        _refuse(file, table, f"module = {table.module!r}: is no {kind}, but {type(found).__name__}")
+    name = found.name if of_events else found.table_name
+    if name != table.name:
+        _refuse(file, table, f"module = {table.module!r}: is the module {name!r}; give both the same name")
+    module: CommandModule[Any] | EventModule = found
+    return module
 
 
-def _refuse(file: Path, table: DeclaredModule, message: str, cause: Exception | None = None) -> NoReturn:
+def _refuse(file: Path, table: Declared, message: str, cause: Exception | None = None) -> NoReturn:
     msg = f"{file}: [modules.{table.name}] {message}"
     raise ConfigurationError(msg) from cause

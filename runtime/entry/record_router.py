@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.entry.batches import batch_response, process_in_order, process_messages
 from runtime.entry.trigger import TriggerSource, name_in_arn, source_arn
-from runtime.errors import ConfigurationError, UnknownTriggerError
+from runtime.errors import UnknownTriggerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from runtime.entry.queue import NotificationQueue
-    from runtime.entry.stream import StreamProcessor
     from runtime.entry.trigger_routes import TriggerRoutes
 
     Record = dict[str, Any]
 
-__all__ = ["RecordRouter"]
+__all__ = ["Processor", "RecordRouter"]
+
+
+class Processor(Protocol):
+    """What handles the stream of one of the app's own tables."""
+
+    def process(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Handle a batch; the partial batch response."""
+
+
+class ProcessorOf(Protocol):
+    """Finds what handles the stream of a table."""
+
+    def __call__(self, table: str, *, is_routed: bool) -> Processor | None:
+        """None where the records go to the route that the app has for the table."""
 
 
 class RecordRouter:
@@ -25,21 +38,18 @@ class RecordRouter:
 
     Args:
         routes: The routes of the app's own triggers.
-        command_tables: Names the tables whose streams are the app's own.
-        stream: Makes the processor of these streams.
+        processor_of: Finds what handles the stream of one of the app's own tables.
         queue: Makes the handler of the notification queue.
     """
 
     def __init__(
         self,
         routes: TriggerRoutes,
-        command_tables: Callable[[], Container[str]],
-        stream: Callable[[], StreamProcessor],
+        processor_of: ProcessorOf,
         queue: Callable[[], NotificationQueue],
     ) -> None:
         self._routes = routes
-        self._command_tables = command_tables
-        self._stream = stream
+        self._processor_of = processor_of
         self._queue = queue
 
     def process(self, source: TriggerSource, records: Sequence[Record]) -> dict[str, Any] | None:
@@ -71,14 +81,13 @@ class RecordRouter:
             route(record)
 
     def _process_stream(self, records: Sequence[Record]) -> dict[str, Any]:
-        """All records of a batch are of one stream: a command table's, or another one."""
+        """All records of a batch are of one stream: of one of the app's own tables, or another one."""
         source = TriggerSource.DYNAMODB_STREAM
-        table = source_arn(records[0])
-        if self._routes.route_of(source, table) is None:
-            return self._stream().process(records)
-        if name_in_arn(table) in self._command_tables():
-            msg = f"{name_in_arn(table)} is a command table, which the app handles itself; remove on_stream"
-            raise ConfigurationError(msg)
+        arn = source_arn(records[0])
+        is_routed = self._routes.route_of(source, arn) is not None
+        processor = self._processor_of(name_in_arn(arn), is_routed=is_routed)
+        if processor is not None:
+            return processor.process(records)
         return batch_response(process_in_order(records, lambda record: self._handle(source, record)))
 
     def _handle(self, source: TriggerSource, record: Record) -> None:

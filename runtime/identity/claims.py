@@ -72,31 +72,47 @@ def identity_of(claims: Mapping[str, Any]) -> Identity:
             Cognito's access tokens pass as well; they say what an app may do for a user, and not
             which tenant and roles the user has. Malformed groups are none: they open nothing.
     """
-    if claims.get(Claim.USE) == Claim.USE_ACCESS:
+    said = (
+        claims.get(Claim.USE),
+        claims.get(CLAIM_USER),
+        claims.get(CLAIM_TENANT),
+        claims.get(CLAIM_ROLES),
+        claims.get(CLAIM_GROUPS),
+    )
+    try:
+        return _remembered(*said)
+    except TypeError:  # a claim is a list or an object
+        return _identity(*said)
+
+
+def _identity(use: object, user: object, tenant: object, roles: object, groups: object) -> Identity:
+    if use == Claim.USE_ACCESS:
         msg = "this is an access token, which names neither tenant nor roles; send the ID token"
         raise ForbiddenError(msg)
-    tenant = _text(claims, CLAIM_TENANT)
+    code = _text(tenant, CLAIM_TENANT)
     return Identity(
-        user_id=_text(claims, CLAIM_USER),
-        tenant_code=lower_case_tenant(tenant) if tenant else None,
-        roles=_roles(_text(claims, CLAIM_ROLES)),
-        groups=_groups(claims.get(CLAIM_GROUPS)),
+        user_id=_text(user, CLAIM_USER),
+        tenant_code=lower_case_tenant(code) if code else None,
+        roles=_roles(_text(roles, CLAIM_ROLES)),
+        groups=_groups(groups),
     )
+
+
+#: Each call of a request asks several times, and a user's requests come with the same texts.
+_remembered: Final = lru_cache(_identity)
 
 
 def _names_in(pairs: tuple[tuple[str, str], ...], tenant_code: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for tenant, name in pairs if name and tenant in {"", tenant_code}))
 
 
-def _text(claims: Mapping[str, Any], name: str) -> str | None:
-    value = claims.get(name)
+def _text(value: object, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value or None
     msg = f"the claim {name} must be text"
     raise ForbiddenError(msg)
 
 
-@lru_cache  # each call of a request asks, and a user's requests come with the same text
 def _roles(claim: str | None) -> tuple[tuple[str, str], ...]:
     if claim is None:
         return ()

@@ -32,6 +32,11 @@ class Sent:
         self._headers = headers
 
     @cached_property
+    def content(self) -> Any:  # noqa: ANN401 - any JSON
+        """The body, in a form that JSON can say: the same for all that say the same. None without one."""
+        return _body(self._event)
+
+    @cached_property
     def digest(self) -> str:
         """Of the method, path, query, telling headers and body. JSON counts as what it says."""
         event = self._event
@@ -42,7 +47,7 @@ class Sent:
             event.get("rawPath"),
             event.get("queryStringParameters") or event.get("rawQueryString") or "",
             [self._headers.get(name) for name in _TELLING],
-            _body(event),
+            self.content,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -80,7 +80,7 @@ def crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> b
 
 def _may(tenant: str, context: InvokeContext, settings: Settings, *, write: bool) -> bool:
     identity = identity_of(context.claims)
-    is_common = tenant in {lower_case_tenant(code) for code in settings.common_tenant_codes}
+    is_common = tenant in map(lower_case_tenant, settings.common_tenant_codes)
     # A tenant from the header alone is the caller's own claim: it needs a role, or to be common. And
     # who acts in another tenant is no ordinary user of their own one meanwhile: a role that they
     # have only there would open what is here.
@@ -93,4 +93,5 @@ def _may(tenant: str, context: InvokeContext, settings: Settings, *, write: bool
 
 
 def _tenant_of(context: InvokeContext, identity: Identity) -> str | None:
-    return lower_case_tenant(context.headers.get(HEADER_TENANT_CODE) or "") or identity.tenant_code
+    named = context.headers.get(HEADER_TENANT_CODE)
+    return (lower_case_tenant(named) if named else None) or identity.tenant_code

@@ -129,6 +129,8 @@ def lower_case_tenant(tenant: str) -> str:
     >>> lower_case_tenant("Acme")
     'acme'
     """
+    if tenant.isascii():
+        return tenant.lower()
     return _LETTERS.sub(lambda part: part[0].lower(), tenant)
 
 
@@ -156,6 +158,10 @@ def check_new_key(pk: str, sk: str) -> None:
 
 
 def _check_key(pk: str, sk: str, max_sk_bytes: int) -> None:
+    if pk.isascii() and sk.isascii():  # most keys: a character is a byte
+        are_short = 0 < len(pk) <= _MAX_PK_BYTES and 0 < len(sk) <= max_sk_bytes
+        if are_short and (VER_SEPARATOR not in sk or not _SUFFIX.search(sk)):
+            return
     problems = [*_length_problems("pk", pk, _MAX_PK_BYTES), *_length_problems("sk", sk, max_sk_bytes)]
     if _SUFFIX.search(sk):
         problems.append(

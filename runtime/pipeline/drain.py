@@ -1,26 +1,20 @@
-"""Drain: let one handler see every version of one aggregate that it has not seen, in order.
+"""Drain: let one data sync handler see every command of one aggregate that it has not seen, in order.
 
-A doorbell says that the aggregate has come to a version; the cursor says what the handler has
-done. Whoever hears the doorbell takes the turn, shows what is missing, and lets the turn go. Turns
-never overlap: who comes while one is taken leaves the version on the cursor's row, and whoever
-has the turn goes on to it before letting go. So a burst of versions is one turn.
+How that is done is in `runtime.pipeline.catch_up`. Here is what a version is: a command, of the
+life of the aggregate that the turn is about, which the handler is shown as its model.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr
 
-from runtime import clock
-from runtime.errors import CqrsError, PreviousVersionPending
-from runtime.log import logger
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import LIFE, PUBLISH_ID, is_deleted, is_of_life, is_same_life, life_of, version_of
 from runtime.model.status import FINISHED
-from runtime.pipeline.cursors import CursorRow, TurnLostError
+from runtime.pipeline.catch_up import Outcome, Turn, catch_up
+from runtime.pipeline.cursors import CursorRow
 from runtime.pipeline.transactions import is_command
 from runtime.store.port import Check
 
@@ -30,31 +24,11 @@ if TYPE_CHECKING:
     from runtime.model.handlers import HandlerReference
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
-    from runtime.pipeline.cursors import Cursor
-    from runtime.store.values import Row
+    from runtime.store.values import Place, Row
 
-__all__ = ["MOVED_ON", "Outcome", "Turn", "drain", "is_late", "read_commands", "unmoved"]
-
-MOVED_ON: Final = "data row"
-"""Label of the check that no later version was applied."""
+__all__ = ["CommandVersions", "Outcome", "drain", "is_late", "read_commands", "unmoved"]
 
 _WINDOW: Final = 25
-_MAX_ROUNDS: Final = 50
-#: What a turn leaves unused of its function's time: enough to write down how far it has come.
-_RESERVE: Final = 3.0
-#: How long a turn that failed is kept for the same execution to try again; its retries are faster.
-_HOLD: Final = 300.0
-
-
-class Outcome(StrEnum):
-    """How a call of `drain` ended."""
-
-    DONE = "done"
-    """The handler has seen the version."""
-    PARKED = "parked"
-    """The handler is parked at this version or an earlier one."""
-    LEFT = "left"
-    """Somebody else has the turn, and will come to the version."""
 
 
 def drain(
@@ -91,40 +65,28 @@ def drain(
             handler has seen all. Call again: what it has seen is noted.
         Exception: Whatever the handler raises; the cursor keeps it.
     """
-    turn = Turn(context, reference, key, owner, shown)
-    command = turn.read(version, command)
-    for _ in range(_MAX_ROUNDS):
-        cursor = turn.cursor
-        if command is None or turn.is_late(command):
-            return Outcome.DONE
-        if cursor.has_seen(version) and not (turn.is_to_try_again() or cursor.is_abandoned()):
-            return Outcome.DONE
-        if publish_id is not None and command.get(PUBLISH_ID) != publish_id:
-            return Outcome.DONE
-        if cursor.parked_version is not None:
-            return Outcome.PARKED
-        if turn.is_free():
-            if turn.claim(command):
-                return turn.run(version, command, hold=hold)
-        elif turn.is_of_earlier_try():
-            msg = f"an earlier try of {reference.name} may still be at work"
-            raise PreviousVersionPending(msg)
-        elif turn.row.leave(version):
-            return Outcome.LEFT
-        turn.reread()
-    msg = f"others were faster at the cursor of {reference.name} for as long as this call tried"
-    raise PreviousVersionPending(msg)
+    versions = CommandVersions(context, reference, key, shown=shown, publish_id=publish_id)
+    if (command := versions.read(version, command)) is not None:
+        versions.known = {version: command}
+    return catch_up(Turn(reference.name, owner, versions), version, hold=hold)
 
 
-class Turn:
-    """One handler's turn at one aggregate.
+class CommandVersions:
+    """The commands of one aggregate, as one handler is to see them. Begin with `read` or `read_state`.
 
     Args:
         context: Module of the aggregate.
         reference: The handler.
         key: Key of the aggregate.
-        owner: See `drain`.
         shown: See `drain`.
+        publish_id: See `drain`.
+
+    Attributes:
+        row: The handler's cursor row.
+        data: The data row, or None without one.
+        of: A row of the life that is to be seen.
+        known: Commands that need not be read, by version.
+        shown: The commands that the handler has seen.
     """
 
     row: CursorRow
@@ -134,177 +96,110 @@ class Turn:
         context: ModuleContext,
         reference: HandlerReference,
         key: DetailKey,
-        owner: str,
+        *,
         shown: list[Row] | None = None,
+        publish_id: str | None = None,
     ) -> None:
         self._context = context
-        self._store = context.store
         self._reference = reference
         self._key = key
-        self._owner = owner
-        self.token = f"{owner}/{uuid4().hex}"
-        self.shown: list[Row] = [] if shown is None else shown
+        self._publish_id = publish_id
+        self._command: Row | None = None
         self.data: Row | None = None
-
-    @property
-    def cursor(self) -> Cursor:
-        """Where the handler was when its row was read last."""
-        return self.row.cursor
+        self.of: Row | None = None
+        self.known: dict[int, Row] = {}
+        self.shown: list[Row] = [] if shown is None else shown
 
     def read(self, version: int, command: Row | None = None) -> Row | None:
         """Read the cursor, the data row and the command, in one call; the command, if it exists."""
-        cursor = self._context.cursor_place(self._key, self._reference.name)
         data, own = self._context.data_place(self._key), self._context.command_place(self._key, version)
-        places = [cursor, *([data] if self._context.keeps_data else []), *([] if command else [own])]
-        rows = self._store.batch_get(places)
+        rows = self._read([*([data] if self._context.keeps_data else []), *([] if command else [own])])
         self.data = rows.get(data)
-        command = command or rows.get(own)
-        life = life_of(command, self.data)
-        self.row = CursorRow(self._store, cursor, life, rows.get(cursor))
-        return command
+        self._command = self.of = command or rows.get(own)
+        self._take(rows, life_of(self.of, self.data))
+        return self._command
 
     def read_state(self) -> Row | None:
         """Read the cursor and the data row, in one call; the data row, if it exists."""
-        cursor = self._context.cursor_place(self._key, self._reference.name)
         place = self._context.data_place(self._key)
-        rows = self._store.batch_get([cursor, place])
-        self.data = rows.get(place)
-        self.row = CursorRow(self._store, cursor, life_of(self.data), rows.get(cursor))
+        rows = self._read([place])
+        self.data = self.of = rows.get(place)
+        self._take(rows, life_of(self.data))
         return self.data
+
+    def _read(self, places: list[Place]) -> dict[Place, Row]:
+        cursor = self._context.cursor_place(self._key, self._reference.name)
+        return self._context.store.batch_get([cursor, *places])
+
+    def _take(self, rows: dict[Place, Row], life: str | None) -> None:
+        cursor = self._context.cursor_place(self._key, self._reference.name)
+        self.row = CursorRow(self._context.store, cursor, life, rows.get(cursor))
+
+    @property
+    def witness(self) -> Check:
+        """That the command exists, or the state where the turn is about that."""
+        if self._command is None:
+            place = self._context.data_place(self._key)
+            return Check(place=place, condition=Attr("pk").exists(), label="witness")
+        place = self._context.command_place(self._key, get_sort_key_version(self._command["sk"]))
+        return Check(place=place, condition=is_command(self._command), label="witness")
+
+    @property
+    def last(self) -> int:
+        """Version of the data row, in the life of the command."""
+        is_mine = self.data and self._command and is_of_life(self._command, self.data)
+        return version_of(self.data) if is_mine else 0
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a repair is told of later versions: by the check of `unmoved`."""
+        return True
+
+    def is_over(self) -> bool:
+        """Whether the command is gone, late, or another life's than the doorbell's."""
+        command = self._command
+        if command is None or self._publish_id not in {None, command.get(PUBLISH_ID)}:
+            return True
+        return self.is_late(command)
 
     def is_late(self, command: Row) -> bool:
         """Whether a command is of an earlier life than the aggregate's present one, or its last one."""
         return is_late(self._context, self._key, command, self.data, self.row)
 
-    def reread(self) -> None:
-        """Read the cursor anew."""
-        self.row.read()
+    def behind(self, done: int, last: int) -> Iterator[tuple[int, Row | None]]:
+        """The commands behind a version; None for one that is gone, or of another life."""
+        for version, found in read_commands(self._context, self._key, done + 1, last, self.known):
+            yield version, found if found is not None and is_same_life(found, self.of) else None
 
-    def is_free(self) -> bool:
-        """Whether the turn can be taken: nobody has it, or the same owner was to try again."""
-        cursor = self.cursor
-        if not cursor.is_claimed() or cursor.claim == self.token:
-            return True
-        return self.is_to_try_again()
-
-    def is_to_try_again(self) -> bool:
-        """Whether the handler failed in an earlier try of the same owner, who has kept the turn."""
-        return self.cursor.failed_version is not None and self._is_own(self.cursor)
-
-    def is_of_earlier_try(self) -> bool:
-        """Whether an earlier try of the same owner has the turn, and may still be at work."""
-        return self._is_own(self.cursor)
-
-    def claim(self, command: Row | None) -> bool:
-        """Take the turn, for as long as the function has left; False when somebody was faster.
-
-        Args:
-            command: The command that the turn is about; None for the state in the data row.
-        """
-        if self.cursor.claim == self.token:
-            return True  # it was taken, and the answer got lost
-        if command is not None:
-            place = self._context.command_place(self._key, get_sort_key_version(command["sk"]))
-            witness = Check(place=place, condition=is_command(command), label="witness")
-        else:
-            witness = Check(
-                place=self._context.data_place(self._key), condition=Attr("pk").exists(), label="witness"
-            )
-        return self.row.claim(self.token, clock.seconds_left(), witness)
-
-    def run(self, version: int, command: Row, *, hold: bool) -> Outcome:
-        """Show what the handler has not seen, then let the turn go."""
-        cursor = self.cursor
-        last = max(version, cursor.wanted or 0, cursor.failed_version or 0, self._applied_version(command))
-        done = self.cursor.version
-        if done is None:
-            done = self.first_version(last, {version: command} if version == last else None) - 1 or None
-        try:
-            return self.show_up_to(done, last, command, known={version: command}, hold=hold)
-        except TurnLostError:
-            # Slower than it said, or the aggregate was erased: whoever has the turn now goes by the row.
-            logger.warning("turn lost", handler=self._reference.name)
-            return Outcome.LEFT
-
-    def show_up_to(
-        self,
-        done: int | None,
-        last: int,
-        command: Row,
-        *,
-        known: dict[int, Row] | None = None,
-        hold: bool = False,
-    ) -> Outcome:
-        """Show the handler what is behind ``done``, up to ``last`` and what others want meanwhile.
-
-        Args:
-            done: Last version that the handler has seen.
-            last: Last version to show.
-            command: A row of the life that the turn is about.
-            known: Commands that need not be read.
-            hold: See `drain`.
-
-        Raises:
-            TurnLostError: The turn took longer than it was claimed for.
-            PreviousVersionPending: The time is up. What the handler has seen is noted.
-            Exception: Whatever the handler raises; the turn is over then.
-        """
-        ends = clock.seconds() + max(clock.seconds_left() - _RESERVE, 1.0)
-        while True:
-            for number, found in self.commands((done or 0) + 1, last, known):
-                if clock.seconds() > ends:
-                    # Somebody may want even more than ``last``; they find the turn free.
-                    self.row.let_go(self.token, done)
-                    msg = f"{self._reference.name} has more versions to see than there is time for"
-                    raise PreviousVersionPending(msg)
-                if found is not None and is_same_life(found, command):
-                    self._show(found, number, done, hold=hold)
-                done = number
-            if self.row.release(self.token, done or last):
-                return Outcome.DONE
-            last = max(last, self.cursor.wanted or 0)
-
-    def commands(
-        self, first: int, last: int, known: dict[int, Row] | None = None
-    ) -> Iterator[tuple[int, Row | None]]:
-        """The commands of these versions; None for one that is gone."""
-        return read_commands(self._context, self._key, first, last, known)
-
-    def up(self, command: Row) -> None:
+    def show(self, found: Row) -> None:
         """Show the handler one command.
 
         Raises:
             Exception: Whatever it raises.
         """
+        self.up(found)
+        self.shown.append(found)
+
+    def up(self, row: Row) -> None:
+        """Show the handler one command, or the state."""
         rows = self._context.rows
         # Of what is deleted a read model wants the key: it must go, whatever the model has become.
-        shown = rows.any_command(command) if is_deleted(command) else rows.command(command)
-        self._reference.handler.up(shown)
-        self.shown.append(command)
+        self._reference.handler.up(rows.any_command(row) if is_deleted(row) else rows.command(row))
 
-    def _show(self, command: Row, version: int, done: int | None, *, hold: bool) -> None:
-        try:
-            self.up(command)
-        except Exception as error:
-            try:
-                self.row.fail(self.token, done, version, error, _HOLD if hold else 0)
-            except CqrsError as problem:  # the handler's own error is the one that counts
-                logger.warning("failure not noted", error=type(problem).__name__)
-            raise
+    def resume(self, version: int) -> int | None:  # noqa: ARG002 - a command is a version of its own
+        """Nothing: a command is never in the middle of a commit."""
+        return None
 
-    def first_version(self, last: int, known: dict[int, Row] | None = None) -> int:
+    def first(self, last: int) -> int:
         """First version for a handler that is new to the aggregate.
 
         It starts behind the last command that was finished without it; single ones that are
         gone are passed over.
-
-        Args:
-            last: The last version that it may be shown.
-            known: Commands that need not be read.
         """
+        known = {last: self.known[last]} if last in self.known else None
         first = last
         for end in range(last, 0, -_WINDOW):
-            rows = dict(self.commands(max(1, end - _WINDOW + 1), end, known))
+            rows = dict(read_commands(self._context, self._key, max(1, end - _WINDOW + 1), end, known))
             for version in sorted(rows, reverse=True):
                 row = rows[version]
                 if row is None:
@@ -315,12 +210,6 @@ class Turn:
             if not any(rows.values()):
                 break  # expired, and so finished
         return first
-
-    def _applied_version(self, command: Row) -> int:
-        return version_of(self.data) if self.data and is_of_life(command, self.data) else 0
-
-    def _is_own(self, cursor: Cursor) -> bool:
-        return (cursor.claim or "").startswith(f"{self._owner}/")
 
 
 def is_late(context: ModuleContext, key: DetailKey, command: Row, data: Row | None, row: CursorRow) -> bool:
@@ -353,7 +242,7 @@ def unmoved(context: ModuleContext, key: DetailKey, data: Row) -> Check:
     same_version = Attr("version").eq(version) if version else Attr("version").not_exists()
     same_life = Attr(LIFE).eq(life) if life is not None else Attr(LIFE).not_exists()
     same = same_version & same_life
-    return Check(place=context.data_place(key), condition=same, label=MOVED_ON)
+    return Check(place=context.data_place(key), condition=same, label="data row")
 
 
 def read_commands(

@@ -10,9 +10,9 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.log import error_fields, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.model.rows import version_of
-from runtime.pipeline.drain import Turn, unmoved
+from runtime.pipeline.catch_up import Turn
+from runtime.pipeline.drain import CommandVersions, unmoved
 from runtime.pipeline.finish import finish_all, finish_failed
-from runtime.store.port import ConditionFailedError
 from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
@@ -132,38 +132,38 @@ def _feed(context: ModuleContext, reference: HandlerReference, key: DetailKey) -
     is showing it at this moment is left to them.
     """
     for _ in range(_MAX_ROUNDS):
-        turn = Turn(context, reference, key, f"resync-{uuid4().hex}")
-        state = turn.read_state()
+        versions = CommandVersions(context, reference, key)
+        turn = Turn(reference.name, f"resync-{uuid4().hex}", versions)
+        state = versions.read_state()
         if state is None or not turn.is_free() or (turn.cursor.version or 0) > version_of(state):
             return
-        if turn.claim(None) and _show(context, turn, key, state):
+        if turn.claim() and _show(context, turn, versions, key, state):
             return
 
 
-def _show(context: ModuleContext, turn: Turn, key: DetailKey, state: Row) -> bool:
+def _show(
+    context: ModuleContext, turn: Turn[Row], versions: CommandVersions, key: DetailKey, state: Row
+) -> bool:
     """Show the state, and let the turn go; False when a later one met a parked handler meanwhile."""
     cursor, version = turn.cursor, version_of(state)
     done = cursor.version
-    if cursor.parked_version is None and (behind := _behind(turn, version)) is not None:
+    if cursor.parked_version is None and (behind := _behind(versions, version)) is not None:
         # Under way: the handler is to see each of them, and then needs no second look.
         try:
-            turn.show_up_to(behind or None, version, state)
+            turn.show_up_to(behind or None, version)
         finally:
-            finish_all(context, turn.shown)
+            finish_all(context, versions.shown)
         return True
     try:
-        turn.up(state | {"sk": add_sort_key_version(key.sk, version)})
+        versions.up(state | {"sk": add_sort_key_version(key.sk, version)})
     except Exception as error:
-        turn.row.fail(turn.token, done, version, error, 0)
+        turn.row.fail(turn.token, done, version, error)
         raise
     if cursor.parked_version is None:
-        turn.shown.clear()  # the state is no command
-        turn.show_up_to(version, version, state)
-        finish_all(context, turn.shown)
+        turn.show_up_to(version, version)
+        finish_all(context, versions.shown)
         return True
-    try:
-        context.store.write(turn.row.unparking(turn.token, version), unmoved(context, key, state))
-    except ConditionFailedError:
+    if not turn.row.unpark(turn.token, version, unmoved(context, key, state)):
         turn.row.let_go(turn.token, done)
         return False
     # The state has everything in it that the parked handler had not seen.
@@ -171,12 +171,13 @@ def _show(context: ModuleContext, turn: Turn, key: DetailKey, state: Row) -> boo
     return True
 
 
-def _behind(turn: Turn, version: int) -> int | None:
+def _behind(versions: CommandVersions, version: int) -> int | None:
     """Last version that the handler has seen, where others are under way to it; 0 for none of them."""
-    if turn.cursor.version is not None:
-        return turn.cursor.version if turn.cursor.version < version else None
+    cursor = versions.row.cursor
+    if cursor.version is not None:
+        return cursor.version if cursor.version < version else None
     # New to the aggregate: because its first versions are under way, or because it is a new handler.
-    first = turn.first_version(version)
+    first = versions.first(version)
     return first - 1 if first < version else None
 
 

@@ -7,6 +7,7 @@ runtime's layer has neither. Import it where it is used, in handlers and queries
 from __future__ import annotations
 
 from runtime.sql.columns import CqrsColumns
+from runtime.sql.cursors import SqlCursors
 from runtime.sql.engine import engine_from_environment
 from runtime.sql.read_model import SqlReadModel
 from runtime.sql.search import ALL_TENANTS, search
@@ -17,6 +18,7 @@ from runtime.sql.writes import delete, upsert
 __all__ = [
     "ALL_TENANTS",
     "CqrsColumns",
+    "SqlCursors",
     "SqlReadModel",
     "UtcDateTime",
     "delete",

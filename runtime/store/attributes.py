@@ -14,50 +14,32 @@ to another object.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, RootModel
 
-from runtime.aws_errors import error_code, translated
-from runtime.contract import DIGEST_LENGTH, DIGEST_MARK, OBJECTS_FOLDER, Env
+from runtime.contract import Env
 from runtime.errors import ConfigurationError, CorruptRowError, FieldProblem, InvalidInputError
-from runtime.model.keys import DetailKey, get_tenant_code, remove_sort_key_version
+from runtime.model.keys import DetailKey, remove_sort_key_version
 from runtime.store.answer_size import MOST_GROWTH, answer_size
 from runtime.store.attribute_json import JSON_TYPE, dump, load
+from runtime.store.bucket import S3Bucket, object_key_in, object_name, object_prefix, table_prefix
 from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator
 
     from mypy_boto3_s3 import S3Client
 
     from runtime.settings import Settings
+    from runtime.store.bucket import Bucket, ObjectHead, StoredObject
     from runtime.store.values import Row
 
-__all__ = [
-    "LargeAttributes",
-    "ObjectHead",
-    "StoredObject",
-    "aggregate_of",
-    "digest_of",
-    "object_prefix",
-    "reference_of",
-    "table_prefix",
-]
+__all__ = ["LargeAttributes", "reference_of"]
 
-_SERVICE: Final = "S3"
-_SCHEME: Final = "s3://"
-# Where the library, and the reference system, keep objects: nowhere else is one looked for.
-_OBJECT: Final = re.compile(rf"s3://[^/]*/({OBJECTS_FOLDER}/[^/]+/(.+))", re.DOTALL)
 _FILE: Final = re.compile(r"(@[0-9]+)?/[^/]+", re.DOTALL)
-_NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 # What a command grows by on its way to a data or history row: cpk, csk and the author columns
 # of the first version. Keys are at most 3 KB, ids and addresses are short.
 _GROWTH: Final = 8 * 1024
@@ -66,40 +48,6 @@ _MAX_ROW: Final = MAX_ITEM_BYTES - _GROWTH
 _REFERENCE: Final = 512
 
 _HEAD: Final = "$head#"  # see `runtime.module_context.HEAD`
-_PLAIN: Final = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
-_PK, _SK = "cqrs-pk", "cqrs-sk"
-# S3 takes 2 KB of metadata, names included.
-_MAX_METADATA: Final = 2048 - len(_PK) - len(_SK)
-
-
-def digest_of(text: str) -> str:
-    """What stands for a text in the names of objects: 32 hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
-
-
-def table_prefix(table: str) -> str:
-    """Where the objects of a command table are."""
-    return f"{OBJECTS_FOLDER}/{table}/"
-
-
-def object_prefix(table: str, pk: str, sk: str) -> str:
-    """Where the objects of one aggregate are, whatever characters its key has."""
-    tenant = get_tenant_code(pk) or "none"
-    if not _PLAIN.fullmatch(tenant):
-        tenant = f"{DIGEST_MARK}{digest_of(tenant)}"
-    digest = digest_of(f"{pk}\0{sk}")
-    return f"{table_prefix(table)}{tenant}/{digest}/"
-
-
-def aggregate_of(metadata: Mapping[str, str]) -> DetailKey | None:
-    """The aggregate in an object's metadata, or None when it does not tell."""
-    if _PK not in metadata or _SK not in metadata:
-        return None
-    try:
-        pk, sk = (base64.urlsafe_b64decode(metadata[name]).decode() for name in (_PK, _SK))
-    except ValueError:
-        return None  # of another writer
-    return DetailKey(pk, sk)
 
 
 def reference_of(row: Row) -> str | None:
@@ -108,32 +56,11 @@ def reference_of(row: Row) -> str | None:
     For rows of a module whose attributes are an object; see `LargeAttributes.object_key_of`.
     """
     text = row.get("attributes")
-    return text if isinstance(text, str) and _OBJECT.fullmatch(text) else None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """An object in the bucket, as a listing has it."""
-
-    key: str
-    modified: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectHead:
-    """What is known of an object without its content.
-
-    Attributes:
-        modified: When it was written last.
-        aggregate: Whose attributes it has; None where it does not tell.
-    """
-
-    modified: datetime
-    aggregate: DetailKey | None
+    return None if object_key_in(text) is None else text
 
 
 class LargeAttributes:
-    """The attributes bucket: the one place that speaks to S3 about it.
+    """The attributes of rows in the attributes bucket.
 
     Every method that calls S3 raises `StoreUnavailableError` where S3 is busy or out of reach,
     and `StoreRefusedError` where it will not do what is asked.
@@ -151,21 +78,19 @@ class LargeAttributes:
         attributes: Any = dict,  # noqa: ANN401 - a type
     ) -> None:
         self._settings = settings
-        self._make_client = s3
+        self._bucket: Bucket = S3Bucket(settings.bucket_name, s3)
         self._may_be_text = not _is_object(attributes)
 
     def of_type(self, attributes: Any) -> LargeAttributes:  # noqa: ANN401 - a type
         """The same bucket, for a module with this type of attributes."""
-        return LargeAttributes(self._settings, lambda: self._s3, attributes)
-
-    @cached_property
-    def _s3(self) -> S3Client:
-        return self._make_client()
+        found = copy(self)
+        vars(found)["_may_be_text"] = not _is_object(attributes)
+        return found
 
     @property
     def bucket(self) -> str | None:
         """Name of the bucket, or None where the deployment has none."""
-        return self._settings.bucket_name
+        return self._bucket.name
 
     def off_load(self, table: str, row: Row, base: Row | None = None) -> Row:
         """``row``, with its attributes moved to the bucket when it is too large with them.
@@ -199,20 +124,9 @@ class LargeAttributes:
             msg = "the attributes are too large for a row, and S3_BUCKET_NAME is not set"
             raise ConfigurationError(msg)
         content, content_type = dump(attributes)
-        pk, sk = row["pk"], remove_sort_key_version(row["sk"])
-        key = f"{object_prefix(table, pk, sk)}{hashlib.sha256(content).hexdigest()}.json"
-        try:
-            # Also when it is there already: a young object is safe from being collected.
-            self._s3.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=content,
-                ContentType=content_type,
-                Metadata=_metadata(pk, sk),
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, _SERVICE) from error
-        return row | {"attributes": f"{_SCHEME}{self.bucket}/{key}"}
+        key = DetailKey(row["pk"], remove_sort_key_version(row["sk"]))
+        name = f"{object_prefix(table, *key)}{object_name(content)}"
+        return row | {"attributes": self._bucket.put(name, content, content_type, key)}
 
     def _check_size(self, row: Row, base: Row | None) -> None:
         """Refuse attributes that have become too large, however many requests that took."""
@@ -228,16 +142,11 @@ class LargeAttributes:
             raise InvalidInputError([FieldProblem("attributes", message)])
 
     def object_key_of(self, row: Row) -> str | None:
-        """Key of the object with a row's attributes, or None when they are in the row.
-
-        The bucket in a reference is the one of its time, and may have been renamed since; the key
-        is what counts.
-        """
-        text = row.get("attributes")
-        match = _OBJECT.fullmatch(text) if isinstance(text, str) else None
-        if match is None or (self._may_be_text and not _is_own(match[2], row)):
+        """Key of the object with a row's attributes, or None when they are in the row."""
+        key = object_key_in(row.get("attributes"))
+        if key is None or (self._may_be_text and not _is_own(key.split("/", 2)[2], row)):
             return None
-        return match[1]
+        return key
 
     def check_text(self, attributes: object, key: tuple[str, str]) -> None:
         """Refuse a text of a user's that would be taken for a reference.
@@ -263,57 +172,24 @@ class LargeAttributes:
         key = self.object_key_of(row)
         if key is None:
             return row
-        bucket = row["attributes"].removeprefix(_SCHEME).partition("/")[0]
-        try:
-            found = self._s3.get_object(Bucket=self.bucket or bucket, Key=key)
-            content = found["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            if error_code(error) not in _NOT_THERE:
-                raise translated(error, _SERVICE) from error
+        found = self._bucket.get(row["attributes"])
+        if found is None:
             msg = f"the attributes of {row['pk']} {row['sk']} are not in the bucket; restore {key}"
-            raise CorruptRowError(msg) from error
-        return row | {"attributes": load(content, found.get("ContentType", JSON_TYPE))}
+            raise CorruptRowError(msg)
+        content, content_type = found
+        return row | {"attributes": load(content, content_type or JSON_TYPE)}
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects whose keys begin with ``prefix``, in the order of their keys.
-
-        One call for each thousand of them. Where there is no bucket there are none.
-        """
-        if self.bucket is None:
-            return
-        pages = self._s3.get_paginator("list_objects_v2")
-        try:
-            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
-                for found in page.get("Contents", ()):
-                    yield StoredObject(found["Key"], found["LastModified"])
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, _SERVICE) from error
+        """See `Bucket.objects`."""
+        return self._bucket.objects(prefix)
 
     def head(self, key: str) -> ObjectHead | None:
-        """What is known of an object, or None when it is not there, or there is no bucket."""
-        if self.bucket is None:
-            return None
-        try:
-            found = self._s3.head_object(Bucket=self.bucket, Key=key)
-        except (ClientError, BotoCoreError) as error:
-            if error_code(error) not in _NOT_THERE:
-                raise translated(error, _SERVICE) from error
-            return None
-        return ObjectHead(found["LastModified"], aggregate_of(found["Metadata"]))
+        """See `Bucket.head`."""
+        return self._bucket.head(key)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects, one call each. One that is not there is no error.
-
-        After an error some may be deleted; doing it again is harmless. Where there is no bucket
-        there is nothing to delete.
-        """
-        if self.bucket is None:
-            return
-        for key in keys:
-            try:
-                self._s3.delete_object(Bucket=self.bucket, Key=key)
-            except (ClientError, BotoCoreError) as error:
-                raise translated(error, _SERVICE) from error
+        """See `Bucket.delete`."""
+        self._bucket.delete(keys)
 
 
 def _is_object(attributes: Any) -> bool:  # noqa: ANN401 - a type
@@ -345,9 +221,3 @@ def _is_own(path: str, row: Row) -> bool:
         ):
             return True
     return False
-
-
-def _metadata(pk: str, sk: str) -> dict[str, str]:
-    """Whose object it is, in ASCII. Keys too long for S3's metadata are left out."""
-    found = {name: base64.urlsafe_b64encode(part.encode()).decode() for name, part in ((_PK, pk), (_SK, sk))}
-    return found if sum(map(len, found.values())) <= _MAX_METADATA else {}

@@ -63,11 +63,10 @@ def predicate(condition: ConditionBase) -> _Predicate:  # noqa: C901, PLR0911 - 
             inner = predicate(values[0])
             return lambda row: not inner(row)
         case "attribute_exists":
-            subject = _operand(values[0])
-            return lambda row: subject(row) is not None
+            return _exists(values[0])
         case "attribute_not_exists":
-            subject = _operand(values[0])
-            return lambda row: subject(row) is None
+            is_there = _exists(values[0])
+            return lambda row: not is_there(row)
         case "IN":
             return _is_in(_operand(values[0]), list(values[1]))
         case "BETWEEN":
@@ -94,6 +93,14 @@ def columns_of(condition: ConditionBase) -> set[str]:
         elif isinstance(value, AttributeBase):
             found.add(_STEP.findall(value.name)[0])
     return found
+
+
+def _exists(subject: AttributeBase) -> _Predicate:
+    path = subject.name
+    if _is_column(path):
+        return lambda row: path in row
+    read = _column(path)
+    return lambda row: read(row) is not None
 
 
 def _compares(name: str, subject: _Operand, other: _Operand, literal: _Comparable | None) -> _Predicate:
@@ -194,7 +201,7 @@ def _literal(value: Any) -> _Comparable | None:  # noqa: ANN401 - a condition's
 
 
 def _column(path: str) -> _Operand:
-    if "." not in path and "[" not in path:
+    if _is_column(path):
         return lambda row: _comparable(encoded_value(row[path])) if path in row else None
     first, *rest = _STEP.findall(path)
 
@@ -205,6 +212,11 @@ def _column(path: str) -> _Operand:
         return _comparable(wire) if wire else None
 
     return read
+
+
+def _is_column(path: str) -> bool:
+    """Whether a path leads to a column itself, and not into one."""
+    return "." not in path and "[" not in path
 
 
 def _part(wire: Mapping[str, Any], step: str) -> Any:  # noqa: ANN401 - a wire value, or None

@@ -170,13 +170,20 @@ class DynamoDbStore:
             "Delete": self._client.delete_item,
         }
         kind, request = _request(write)
+        # Once for all, as in a transaction.
         self._attempts.begin()
-        try:
-            return operation[kind](**request, **more)
-        except Exception as error:  # what signs an attempt may raise any
-            if error_code(error) == f"{_CONDITION_FAILED}Exception":
-                raise ConditionFailedError({write.label: _old(error.response)}) from error  # type: ignore[attr-defined]
-            self._attempts.fail(error)
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                return operation[kind](**request, **more)
+            except Exception as error:  # what signs an attempt may raise any
+                code = error_code(error)
+                if code == f"{_CONDITION_FAILED}Exception":
+                    raise ConditionFailedError({write.label: _old(error.response)}) from error  # type: ignore[attr-defined]
+                # A transaction has the row: it is over in a moment.
+                if code != "TransactionConflictException":
+                    self._attempts.fail(error)
+                self._wait(attempt)
+        raise AssertionError  # the last attempt fails, or returns
 
     def _transact(self, writes: Sequence[Write]) -> None:
         items = [{kind: request} for kind, request in map(_request, writes)]
@@ -196,12 +203,16 @@ class DynamoDbStore:
                     raise ConditionFailedError(failed) from error
                 if not codes or not all(code == "None" or code in _CONTENTION for code in codes):
                     self._attempts.fail(error)
-                if attempt == _MAX_ATTEMPTS - 1:
-                    msg = "other transactions were on the same rows for as long as this one tried; try again"
-                    self._attempts.fail(ContentionError(msg))
-                back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
+                self._wait(attempt)
             else:
                 return
+
+    def _wait(self, attempt: int) -> None:
+        """Wait for the transactions that have the same rows, or give up."""
+        if attempt == _MAX_ATTEMPTS - 1:
+            msg = "other transactions were on the same rows for as long as this one tried; try again"
+            self._attempts.fail(ContentionError(msg))
+        back_off(attempt, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
 
     @staticmethod
     def _read(call: Callable[..., Any], **request: Any) -> Any:  # noqa: ANN401 - boto3's

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.store.codec import encoded_value, folded
+from runtime.store.values import Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runtime.store.values import Row, Value
 
@@ -25,18 +26,30 @@ _SIGN_AND_EXPONENT: Final = 2
 
 def item_size(row: Row) -> int:
     """Bytes of a row, rounded up where DynamoDB only approximates."""
-    return sum(_text(name) + _column(value) for name, value in row.items())
+    size = 0
+    texts = [*row]
+    for value in row.values():
+        if isinstance(value, str):  # most columns
+            texts.append(value)
+        else:
+            size += _column(value)
+    return size + _texts(texts)
 
 
 def _column(value: Value) -> int:
-    if isinstance(value, str):  # most columns
-        return _text(value)
-    size: int = folded(encoded_value(value), _SIZES)
+    if type(value) is int:
+        return _number(str(value))
+    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    size: int = folded(wire, _SIZES)
     return size
 
 
+def _texts(texts: Iterable[str]) -> int:
+    return _text("".join(texts))
+
+
 def _text(text: str) -> int:
-    return len(text.encode())
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _number(text: str) -> int:
@@ -53,9 +66,9 @@ _SIZES: Final[Mapping[str, Callable[[Any], int]]] = {
     "B": len,
     "BOOL": _one,
     "NULL": _one,
-    "M": lambda sizes: _CONTAINER + len(sizes) + sum(map(_text, sizes)) + sum(sizes.values()),
+    "M": lambda sizes: _CONTAINER + len(sizes) + _texts(sizes) + sum(sizes.values()),
     "L": lambda sizes: _CONTAINER + len(sizes) + sum(sizes),
-    "SS": lambda texts: sum(map(_text, texts)),
+    "SS": _texts,
     "NS": lambda texts: sum(map(_number, texts)),
     "BS": lambda parts: sum(map(len, parts)),
 }

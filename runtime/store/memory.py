@@ -15,16 +15,27 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
-from boto3.dynamodb.conditions import Key
-
+from runtime.contract import (
+    AGGREGATES_COLUMN,
+    AGGREGATES_INDEX,
+    FEED_COLUMN,
+    FEED_INDEX,
+    FEED_PROJECTED,
+    FEED_SORT_KEY,
+    OPEN_COLUMN,
+    OPEN_INDEX,
+    OPEN_SORT_KEY,
+    PARTITION_KEY,
+)
 from runtime.errors import StoreRefusedError
-from runtime.store.codec import decoded, encoded, folded
+from runtime.store.codec import decoded_value, encoded_value, folded
 from runtime.store.conditions import InvalidConditionError, columns_of, predicate
 from runtime.store.item_size import MAX_ITEM_BYTES, item_size
 from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
-from runtime.store.values import Place
+from runtime.store.sort_keys import partition_in
+from runtime.store.values import Place, Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +43,8 @@ if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.store.port import Write
-    from runtime.store.values import Row
+    from runtime.store.sort_keys import SortKeys
+    from runtime.store.values import Row, Value
 
 __all__ = ["Change", "MemoryStore"]
 
@@ -43,13 +55,20 @@ _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 _MAX_PAGE_BYTES: Final = 1024 * 1024
 _MAX_LEVELS: Final = 32
 _MAX_DIGITS: Final = 38
+_FEW_DIGITS: Final = 10**_MAX_DIGITS
 _EXACT: Final = Context(prec=600)
 _SMALLEST: Final = Decimal("1E-130")
 _LARGEST: Final = Decimal("9.9999999999999999999999999999999999999E+125")
 _HASHES: Final = 2**32
 _KEY: Final = ("pk", "sk")
-_SORT_KEY_OPERATORS: Final = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
-_OPEN: Final = MappingProxyType({"open": ("open", "createdAt")})
+#: Those that tables of a deployment may have.
+_INDEXES: Final = MappingProxyType(
+    {
+        OPEN_INDEX: (OPEN_COLUMN, OPEN_SORT_KEY),
+        FEED_INDEX: (FEED_COLUMN, FEED_SORT_KEY, *FEED_PROJECTED),
+        AGGREGATES_INDEX: (AGGREGATES_COLUMN, PARTITION_KEY),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +91,16 @@ class MemoryStore:
 
     Args:
         indexes: Global secondary indexes of every table: the columns that are an index's
-            partition key and sort key, by its name. A row is in an index where it has text in
-            both; of a row, an index holds its keys alone.
+            partition key and sort key, by its name, and further ones that it holds. A row is in an
+            index where it has text in both keys; of a row, an index holds its keys, and those.
+            Default: those that tables of a deployment may have.
         tables: Names of the tables that exist. Default: each one does.
         clock: Seconds since 1970, for `expire`. Default: the time of day.
     """
 
     def __init__(
         self,
-        indexes: Mapping[str, tuple[str, str]] = _OPEN,
+        indexes: Mapping[str, tuple[str, ...]] = _INDEXES,
         *,
         tables: Iterable[str] | None = None,
         clock: Callable[[], float] = time.time,
@@ -123,10 +143,11 @@ class MemoryStore:
         only: ConditionBase | None = None,
     ) -> Page:
         """See `Store.query`."""
-        names = self._index_key(index)
-        pk, is_wanted = _partition(key, names)
-        page = _PageRequest(start, limit, columns, only)
-        if index is not None and (unknown := set(columns or ()) - {*_KEY, *names}):
+        names, projected = (_KEY, ()) if index is None else self._index(index)
+        pk, wanted = _partition(key, names)
+        _check_page(start, limit, columns)
+        passes = None if only is None else _predicate(only)
+        if index is not None and (unknown := set(columns or ()) - {*_KEY, *names, *projected}):
             _refuse(f"the index {index} does not hold {sorted(unknown)}")
         if only is not None and (keys := columns_of(only) & set(names)):
             _refuse(f"a filter cannot be on {sorted(keys)}, the key of what is queried")
@@ -135,17 +156,10 @@ class MemoryStore:
             _refuse("the starting key is none of this query")
         with self._lock:
             found = self._table(table)
-            rows = found.partition(pk) if index is None else found.index(names, pk)
-        wanted = [stored for stored in rows if is_wanted(stored.row)]
-        if descending:
-            wanted.reverse()
-        if start is not None:
-            after = _position(start, order)
-            is_later = operator.lt if descending else operator.gt
-            wanted = [stored for stored in wanted if is_later(_position(stored.row, order), after)]
-        looked_at, is_last = page.cut(wanted)
+            rows = found.partition(pk) if index is None else found.index(names, projected, pk)
+            looked_at, is_last = _cut(rows.wanted(wanted, start, limit, descending=descending), limit)
         last = None if is_last else {name: looked_at[-1].row[name] for name in {*order, names[0]}}
-        return Page(page.shown(looked_at), last)
+        return Page(_shown(looked_at, columns, passes), last)
 
     def scan(
         self,
@@ -161,14 +175,15 @@ class MemoryStore:
         """See `Store.scan`."""
         if not 0 <= segment < total_segments:
             _refuse(f"there is no segment {segment} of {total_segments}")
-        page = _PageRequest(start, limit, columns, only)
+        _check_page(start, limit, columns)
+        passes = None if only is None else _predicate(only)
         if start is not None and set(start) != set(_KEY):
             _refuse("the starting key is none of this table")
         with self._lock:
             rows = self._table(table).segment(segment, total_segments, start)
-        looked_at, is_last = page.cut(rows)
+        looked_at, is_last = _cut(rows[:limit], limit)
         last = None if is_last else {name: looked_at[-1].row[name] for name in _KEY}
-        return ScannedPage(page.shown(looked_at), len(looked_at), last)
+        return ScannedPage(_shown(looked_at, columns, passes), len(looked_at), last)
 
     def write(self, *writes: Write) -> None:
         """See `Store.write`."""
@@ -226,16 +241,17 @@ class MemoryStore:
     def _commit(self, writes: Sequence[Write]) -> list[_Stored | None]:
         prepared = _prepared(writes)
         with self._lock:
-            before = [self._table(one.place.table).get(one.place) for one in prepared]
-            failed = {
-                one.write.label: dict(stored.row) if stored else None
-                for one, stored in zip(prepared, before, strict=True)
-                if not one.holds(stored.row if stored else {})
-            }
+            before: list[_Stored | None] = []
+            failed: dict[str, Row | None] = {}
+            for one in prepared:
+                stored = self._table(one.place.table).get(one.place)
+                before.append(stored)
+                if one.holds is not None and not one.holds(stored.row if stored else {}):
+                    failed[one.write.label] = stored.row.copy() if stored else None
             if failed:
                 raise ConditionFailedError(failed)
             after = [one.after(stored) for one, stored in zip(prepared, before, strict=True)]
-            if sum(stored.size for stored in after if stored) > _MAX_TRANSACTION_BYTES:
+            if len(after) > 1 and sum(map(_size_of, filter(None, after))) > _MAX_TRANSACTION_BYTES:
                 _refuse("the transaction is larger than 4 MB")
             for one, stored in zip(prepared, after, strict=True):
                 if not isinstance(one.write, Check):
@@ -248,23 +264,23 @@ class MemoryStore:
         if old == new:
             return  # a stream does not report it either
         for listener in self._listeners:
-            listener(Change(place, dict(old) if old else None, dict(new) if new else None))
+            listener(Change(place, old.copy() if old else None, new.copy() if new else None))
 
     def _table(self, name: str) -> _Table:
         if self._known is not None and name not in self._known:
             _refuse(f"ResourceNotFoundException: there is no table {name!r}")
-        return self._tables.setdefault(name, _Table())
+        table = self._tables.get(name)
+        return self._tables.setdefault(name, _Table()) if table is None else table
 
-    def _index_key(self, index: str | None) -> tuple[str, str]:
-        if index is None:
-            return _KEY
+    def _index(self, index: str) -> tuple[tuple[str, str], tuple[str, ...]]:
+        """The key of an index, and what else it holds of a row."""
         if index not in self._indexes:
             _refuse(f"there is no index {index!r}")
-        return self._indexes[index]
+        pk, sk, *projected = self._indexes[index]
+        return (pk, sk), tuple(projected)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     """A row as it stands in a table. It is never changed, but replaced."""
 
     row: Row
@@ -292,15 +308,54 @@ class _Partition:
     def __iter__(self) -> Iterator[_Stored]:
         return (self.rows[sk] for sk in self.sort_keys)
 
+    def wanted(
+        self, sort_keys: SortKeys, start: Row | None, limit: int | None, *, descending: bool
+    ) -> list[_Stored]:
+        """The rows with these sort keys, from a starting key on, in the order of a query."""
+        keys, rows = self.sort_keys, self.rows
+        after = None if start is None else start["sk"]
+        window = sort_keys.window(keys, keys, after, limit, descending=descending)
+        return [rows[keys[number]] for number in window]
+
     def replace(self, sk: str, after: _Stored | None) -> _Stored | None:
         before = self.rows.pop(sk, None)
         if before is None and after is not None:
-            insort(self.sort_keys, sk)
+            if self.sort_keys and self.sort_keys[-1] < sk:  # what has a time or a version in it
+                self.sort_keys.append(sk)
+            else:
+                insort(self.sort_keys, sk)
         elif before is not None and after is None:
             del self.sort_keys[bisect_left(self.sort_keys, sk)]
         if after is not None:
             self.rows[sk] = after
         return before
+
+
+class _IndexPartition:
+    """What an index has of one of its partition keys, in order: several rows may have one sort key.
+
+    Args:
+        order: The columns that it goes by.
+        rows: The rows.
+    """
+
+    def __init__(self, order: tuple[str, ...], rows: Iterable[_Stored]) -> None:
+        self._order = order
+        self._rows = sorted(rows, key=lambda stored: _position(stored.row, order))
+
+    def wanted(
+        self, sort_keys: SortKeys, start: Row | None, limit: int | None, *, descending: bool
+    ) -> list[_Stored]:
+        """See `_Partition.wanted`."""
+        places = [_position(stored.row, self._order) for stored in self._rows]
+        after = None if start is None else _position(start, self._order)
+        keys = [sk for sk, *_ in places]
+        window = sort_keys.window(keys, places, after, limit, descending=descending)
+        return [self._rows[number] for number in window]
+
+
+_size_of: Final = operator.attrgetter("size")
+_NOTHING: Final = _Partition()
 
 
 class _Table:
@@ -319,18 +374,18 @@ class _Table:
     def rows(self) -> Iterator[_Stored]:
         return (stored for partition in self._partitions.values() for stored in partition)
 
-    def partition(self, pk: str) -> list[_Stored]:
-        return list(self._partitions.get(pk, ()))
+    def partition(self, pk: str) -> _Partition:
+        return self._partitions.get(pk, _NOTHING)
 
-    def index(self, names: tuple[str, str], pk: str) -> list[_Stored]:
-        found = [
+    def index(self, names: tuple[str, str], projected: tuple[str, ...], pk: str) -> _IndexPartition:
+        found = (
             stored
             for stored in self.rows()
             if stored.row.get(names[0]) == pk and isinstance(stored.row.get(names[1]), str)
-        ]
-        held = {*_KEY, *names}
-        found.sort(key=lambda stored: _position(stored.row, (names[1], *_KEY)))
-        return [_Stored({n: v for n, v in s.row.items() if n in held}, s.size) for s in found]
+        )
+        held = {*_KEY, *names, *projected}
+        shown = (_Stored({n: v for n, v in s.row.items() if n in held}, s.size) for s in found)
+        return _IndexPartition((names[1], *_KEY), shown)
 
     def segment(self, segment: int, total_segments: int, start: Row | None) -> list[_Stored]:
         first, last = (_HASHES * part // total_segments for part in (segment, segment + 1))
@@ -363,27 +418,27 @@ class _Table:
 class _Prepared:
     """A write that DynamoDB would take, unless the row that it makes is too large."""
 
+    __slots__ = ("_whole", "holds", "place", "write")
+
     def __init__(self, write: Write) -> None:
         self.write = write
-        self.holds = _predicate(write.condition)
+        self.holds = None if write.condition is None else _predicate(write.condition)
         self._whole: _Stored | None = None
-        match write:
-            case Put():
-                self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
-            case Set():
-                self.place = write.place
-                _check_set(write)
-            case _:
-                self.place = write.place
-        _check_key(self.place)
         if isinstance(write, Put):
+            self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
+            _check_key(self.place)
             self._whole = _Stored.of(write.row)
+            return
+        self.place = write.place
+        if isinstance(write, Set):
+            _check_set(write)
+        _check_key(self.place)
 
     def after(self, before: _Stored | None) -> _Stored | None:
         """What stands there after the write."""
+        if self._whole is not None:
+            return self._whole
         match self.write:
-            case Put():
-                return self._whole
             case Set():
                 row: Row = {"pk": self.place.pk, "sk": self.place.sk} | (before.row if before else {})
                 row.update(self.write.columns)
@@ -392,57 +447,49 @@ class _Prepared:
                 return _Stored.of(row)
             case Delete():
                 return None
-            case Check():
+            case _:
                 return before
 
 
-class _PageRequest:
-    """What one page of a query or a scan is to have."""
+def _check_page(start: Row | None, limit: int | None, columns: Sequence[str] | None) -> None:
+    if limit is not None and limit < 1:
+        _refuse(f"a page has at least 1 row, got the limit {limit}")
+    if columns is not None and (not columns or len(set(columns)) < len(columns)):
+        _refuse("the columns to return must be named, and each one once")
+    if start is not None and not all(isinstance(value, str) for value in start.values()):
+        _refuse("the starting key must be text")
 
-    def __init__(
-        self,
-        start: Row | None,
-        limit: int | None,
-        columns: Sequence[str] | None,
-        only: ConditionBase | None,
-    ) -> None:
-        if limit is not None and limit < 1:
-            _refuse(f"a page has at least 1 row, got the limit {limit}")
-        if columns is not None and (not columns or len(set(columns)) < len(columns)):
-            _refuse("the columns to return must be named, and each one once")
-        if start is not None and not all(isinstance(value, str) for value in start.values()):
-            _refuse("the starting key must be text")
-        self._limit = limit
-        self._columns = columns
-        self._passes = _predicate(only)
 
-    def cut(self, rows: Sequence[_Stored]) -> tuple[Sequence[_Stored], bool]:
-        """The rows that are looked at, and whether they are the last ones.
+def _cut(rows: list[_Stored], limit: int | None) -> tuple[list[_Stored], bool]:
+    """What fits into a page of the first rows, at most ``limit``, and whether they are the last ones.
 
-        As in DynamoDB, a page that its limit ends is not known to be the last one.
-        """
+    As in DynamoDB, a page that its limit ends is not known to be the last one.
+    """
+    if sum(map(_size_of, rows)) > _MAX_PAGE_BYTES:
         size = 0
         for number, stored in enumerate(rows):
             size += stored.size
-            if number == self._limit or (number and size > _MAX_PAGE_BYTES):
+            if number and size > _MAX_PAGE_BYTES:
                 return rows[:number], False
-        return rows, len(rows) != self._limit
+    return rows, len(rows) != limit
 
-    def shown(self, rows: Iterable[_Stored]) -> list[Row]:
-        """What is returned of the rows that were looked at."""
-        wanted = self._columns
-        return [
-            {name: value for name, value in stored.row.items() if wanted is None or name in wanted}
-            for stored in rows
-            if self._passes(stored.row)
-        ]
+
+def _shown(
+    rows: Iterable[_Stored], columns: Sequence[str] | None, passes: Callable[[Row], bool] | None
+) -> list[Row]:
+    """What is returned of the rows that were looked at."""
+    if passes is not None:
+        rows = [stored for stored in rows if passes(stored.row)]
+    if columns is None:
+        return [stored.row.copy() for stored in rows]
+    return [{name: value for name, value in s.row.items() if name in columns} for s in rows]
 
 
 def _prepared(writes: Sequence[Write]) -> list[_Prepared]:
     if len(writes) > _MAX_WRITES:
         _refuse(f"a transaction has at most {_MAX_WRITES} writes, got {len(writes)}")
     prepared = [_Prepared(write) for write in writes]
-    if len({one.place for one in prepared}) < len(prepared):
+    if len(prepared) > 1 and len({one.place for one in prepared}) < len(prepared):
         _refuse("a transaction has at most one write on a row")
     return prepared
 
@@ -458,43 +505,32 @@ def _check_set(write: Set) -> None:
 
 
 def _check_key(place: Place) -> None:
-    for name, value, most in (("pk", place.pk, _MAX_PK_BYTES), ("sk", place.sk, _MAX_SK_BYTES)):
-        if not isinstance(value, str) or not value:
-            _refuse(f"{name} must be text that is not empty, got {value!r}")
-        try:
-            size = len(value.encode())
-        except UnicodeEncodeError:
-            _refuse(f"{name} is no Unicode text")
-        if size > most:
-            _refuse(f"{name} has {size} bytes, and {most} are allowed")
+    _check_part("pk", place.pk, _MAX_PK_BYTES)
+    _check_part("sk", place.sk, _MAX_SK_BYTES)
 
 
-def _partition(key: ConditionBase, names: tuple[str, str]) -> tuple[str, Callable[[Row], bool]]:
-    """The partition key that a query is about, and which of its rows it wants."""
-    expression = key.get_expression()
-    parts = list(expression["values"]) if expression["operator"] == "AND" else [key]
-    pk: Any = None
-    on_sort_key: ConditionBase | None = None
-    for part in parts:
-        inner = part.get_expression()
-        subject, *values = inner["values"]
-        if not isinstance(subject, Key):
-            _refuse("the condition of a query is on Key(...), joined with & at most once")
-        if subject.name == names[0] and inner["operator"] == "=" and pk is None:
-            (pk,) = values
-        elif subject.name == names[1] and inner["operator"] in _SORT_KEY_OPERATORS and on_sort_key is None:
-            if "" in values:
-                _refuse(f"{names[1]} is never empty")
-            on_sort_key = part
-        else:
-            _refuse(f"a query cannot ask for {subject.name} {inner['operator']}")
-    _check_key(Place("", pk, "-"))
-    return pk, _predicate(on_sort_key)
+def _check_part(name: str, value: str, most: int) -> None:
+    if not isinstance(value, str) or not value:
+        _refuse(f"{name} must be text that is not empty, got {value!r}")
+    try:
+        size = len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        _refuse(f"{name} is no Unicode text")
+    if size > most:
+        _refuse(f"{name} has {size} bytes, and {most} are allowed")
 
 
-def _predicate(condition: ConditionBase | None) -> Callable[[Row], bool]:
-    if condition is None:
-        return lambda _row: True
+def _partition(key: ConditionBase, names: tuple[str, str]) -> tuple[str, SortKeys]:
+    """The partition key that a query is about, and which of its sort keys it wants."""
+    try:
+        pk, wanted = partition_in(key, names)
+    except InvalidConditionError as error:
+        _refuse(str(error))
+    _check_part("pk", pk, _MAX_PK_BYTES)
+    return pk, wanted
+
+
+def _predicate(condition: ConditionBase) -> Callable[[Row], bool]:
     try:
         return predicate(condition)
     except InvalidConditionError as error:
@@ -515,10 +551,20 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
 
 def _kept(row: Row) -> Row:
     """A row as DynamoDB gives it back. It shares nothing that could be changed."""
-    item = encoded(row)
-    if any(folded(wire, _LEVELS) > _MAX_LEVELS for wire in item.values()):
+    return {
+        name: value if type(value) is str and value.isascii() else _kept_value(value)  # most columns
+        for name, value in row.items()
+    }
+
+
+def _kept_value(value: Value) -> Value:
+    if type(value) is int and abs(value) < _FEW_DIGITS:
+        return value
+    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    has_levels = "M" in wire or "L" in wire
+    if has_levels and folded(wire, _LEVELS) > _MAX_LEVELS:
         _refuse(f"a value is nested more than {_MAX_LEVELS} levels deep")
-    return decoded({name: folded(wire, _KEPT) for name, wire in item.items()})
+    return decoded_value(folded(wire, _KEPT))
 
 
 def _kept_number(text: str) -> str:
@@ -536,7 +582,8 @@ def _kept_number(text: str) -> str:
 
 def _kept_text(text: str) -> str:
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         _refuse("a text is no Unicode text")
     return text

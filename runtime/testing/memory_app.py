@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary
 
-from runtime.contract import MODE_WORKFLOW, NOTIFICATION_ACTIONS
+from runtime.contract import KIND_EVENTS, MODE_WORKFLOW, NOTIFICATION_ACTIONS
 from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.model.handlers import HandlerReference
@@ -51,6 +51,11 @@ _PREFIX: Final = "local-test"
 _RYW_SECONDS: Final = 300
 #: How often a record of the stream, and a message of the queue, is delivered before it is given up.
 _TRIES: Final = 4
+#: How long Lambda waits, in seconds, until it sends records again whose function has failed, and how old a
+#: record of an events table gets.
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+_OLDEST_RECORD: Final = 6 * 3600.0
 
 #: The HTTP side of an app by its settings, which reads the annotations of all routes when it is made.
 _served: WeakKeyDictionary[CqrsApp, tuple[Settings, Any]] = WeakKeyDictionary()
@@ -126,7 +131,11 @@ class MemoryApp:
         self._numbers, self._requests = count(1), count(1)
         self._before: list[tuple[Any, dict[str, Any]]] = []
         self._replaced: list[tuple[HandlerReference, DataSyncHandler | None]] = []
-        self._before += [(one, dict(vars(one))) for one in (app, *app.modules.values(), *resources)]
+        modules = [*app.modules.values(), *app.event_modules.values()]
+        self._before += [(one, dict(vars(one))) for one in (app, *modules, *resources)]
+        # A provider works on the tables of this app until it is closed.
+        providers = [module.domain.context.own_provider for module in app.event_modules.values()]
+        self._before += [(one, dict(vars(one))) for one in providers if hasattr(one, "use")]
         self.clock.start()
         app.use(self.resources)
         settings_then, http = _served.get(app, (None, None))
@@ -135,6 +144,8 @@ class MemoryApp:
         for other in resources:
             self.resources.take_over(other)
         self._command_tables = {module.tables.command for module in app.modules.values()}
+        fed = [module for module in app.event_modules.values() if module.handler_names]
+        self._event_tables = {module.tables.events for module in fed}
         self.handlers = self._watched_handlers()
         self._own = OwnTriggers(app, self.resources, self.clock, self.dead_letters)
         self.store.on_change(self._on_change)
@@ -165,6 +176,8 @@ class MemoryApp:
         for module in self.app.modules.values():
             with suppress(ConfigurationError):  # the environment has changed since
                 module.use()  # the services that it had given out before have been here meanwhile
+        for of_events in self.app.event_modules.values():
+            of_events.use()  # and so have its handlers
         self.clock.stop()
 
     # Who asks
@@ -285,19 +298,22 @@ class MemoryApp:
 
     @property
     def under_way(self) -> list[str]:
-        """Keys of the commands that the stream is still to deliver, as ``pk sk``."""
+        """Keys of the commands, and commits, that streams are still to deliver, as ``pk sk``."""
         return [
-            f"{record.row['pk']} {record.row['sk']}" for record in self._stream if _is_command(record.row)
+            f"{record.row['pk']} {record.row['sk']}"
+            for record in self._stream
+            if record.table in self._event_tables or _is_command(record.row)
         ]
 
     def deliver(self, times: int = 1, *, shuffled: bool | int = False, lose: Collection[str] = ()) -> None:
-        """Do all that follows from what was published, until nothing is under way.
+        """Do all that follows from what was published and appended, until nothing is under way.
 
         The stream function gets each command's record, the state machine runs, handlers are called
-        and notifications passed on. What the app or the test has sent to a queue, topic, bucket or bus
-        that has a route of the app goes there; what fails there four times, or three times where it is
-        no queue, is in ``dead_letters``. A retry of the pipeline waits for its time, on the clock of the
-        test; so the clock has moved on after a handler that fails.
+        and notifications passed on; event handlers get the record of each commit. What the app or the test
+        has sent to a queue, topic, bucket or bus that has a route of the app goes there; what fails there
+        four times, or three times where it is no queue, is in ``dead_letters``. A retry of the pipeline
+        waits for its time, on the clock of the test, and so does one of an event; so the clock has moved on
+        after a handler that fails.
 
         Args:
             times: How often each record of the stream is delivered.
@@ -344,9 +360,13 @@ class MemoryApp:
         Args:
             module: Name of the module.
             kind: ``command``, for the commands without what the library notes beside them;
-                ``data``, ``history``, or ``sync`` for the handlers' cursors.
+                ``data``, ``history``, or ``sync`` for the handlers' cursors. Of a module of events:
+                ``events``, for the commits, or ``sync``.
         """
-        table: str = getattr(self.app.modules[module].tables, kind)
+        if module in self.app.event_modules:
+            table = getattr(self.app.event_modules[module].tables, kind)
+            return [opened_row(row) for row in self.store.rows(table) if kind != "events" or "append" in row]
+        table = getattr(self.app.modules[module].tables, kind)
         rows = self.store.rows(table)
         return [opened_row(row) for row in rows if kind != "command" or _is_command(row)]
 
@@ -393,11 +413,16 @@ class MemoryApp:
         return found
 
     def _on_change(self, change: Change) -> None:
-        """Keep what the filter of the stream lets through; see `runtime.contract.STREAM_FILTER`."""
-        if change.place.table not in self._command_tables or change.old is not None or change.new is None:
+        """Keep what the filter of the stream lets through.
+
+        See `runtime.contract.STREAM_FILTER` and `runtime.contract.EVENT_STREAM_FILTER`.
+        """
+        row, table = change.new, change.place.table
+        if row is None or change.old is not None:
             return
-        if "syncMode" not in change.new:
-            self._stream.append(_Record(change.place.table, change.new))
+        is_command = table in self._command_tables and "syncMode" not in row
+        if is_command or (table in self._event_tables and "append" in row):
+            self._stream.append(_Record(table, row))
 
     def _ring(self, record: _Record) -> None:
         event = {
@@ -406,7 +431,20 @@ class MemoryApp:
             "eventSourceARN": f"arn:aws:dynamodb:{_ACCOUNT}:table/{record.table}/stream/2026",
             "dynamodb": {"NewImage": _image(record.row), "SequenceNumber": str(next(self._numbers))},
         }
-        self._deliver_record(event, record.row)
+        if record.table in self._event_tables:
+            self._deliver_commit(event, record.row)
+        else:
+            self._deliver_record(event, record.row)
+
+    def _deliver_commit(self, record: dict[str, Any], row: Row) -> None:
+        """Deliver a record until the function takes it, or parks what fails, or it is too old."""
+        waited, wait = 0.0, _FIRST_WAIT
+        while self._call({"Records": [record]})["batchItemFailures"]:
+            if waited >= _OLDEST_RECORD:
+                self.dead_letters.append(row)
+                return
+            self.clock.advance(seconds=wait)
+            waited, wait = waited + wait, min(2 * wait, _LONGEST_WAIT)
 
     def _deliver_record(self, record: dict[str, Any], content: Any) -> None:  # noqa: ANN401
         """Deliver a record until the function takes it, or the tries are used up."""
@@ -461,9 +499,13 @@ def _settings(app: CqrsApp, modes: Mapping[str, str], changes: Mapping[str, Any]
     if unknown := set(modes) - set(app.modules):
         msg = f"the app has no modules {sorted(unknown)}"
         raise ConfigurationError(msg)
-    modules = {
+    modules: dict[str, dict[str, Any]] = {
         name: {"sync": bool(module.handlers), "open": True, "mode": modes.get(name, MODE_WORKFLOW)}
         for name, module in app.modules.items()
+    }
+    modules |= {
+        name: {"kind": KIND_EVENTS, "handlers": bool(module.handler_names), "feed": True, "aggregates": True}
+        for name, module in app.event_modules.items()
     }
     defaults: dict[str, Any] = {
         "node_env": "local",

@@ -32,7 +32,11 @@ _TOO_LONG: Final = 30
 
 
 class TwoTables(NamedTuple):
-    """Names of two empty tables, each with the index ``open`` of the columns ``open`` and ``createdAt``."""
+    """Names of two empty tables, each with two indexes.
+
+    ``open`` is on the columns ``open`` and ``createdAt``, and holds keys alone; ``feed`` is on ``feed`` and
+    ``feedAt``, and holds ``last`` and ``types``, too.
+    """
 
     first: str
     second: str
@@ -610,6 +614,18 @@ class StoreContract:
         assert [row["sk"] for row in before.rows] == ["1", "2"]
         named = store.query(table, Key("open").eq("o"), index="open", columns=["sk"], descending=True)
         assert named.rows == [{"sk": "3"}, {"sk": "2"}, {"sk": "1"}]
+
+    def test_an_index_may_hold_further_columns(self, store: Store, table: str) -> None:
+        held: Row = {"feed": "7", "feedAt": "t1", "last": 3, "types": _sealed({"a", "b"})}
+        _put(store, table, "1", **held, text="s")
+        _put(store, table, "2", feed="7", feedAt="t2")
+        _put(store, table, "3", feed="8", feedAt="t1")
+        condition = Key("feed").eq("7") & Key("feedAt").gte("t1")
+        found = store.query(table, condition, index="feed", consistent=False)
+        assert found.rows == [_row("1", **held), _row("2", feed="7", feedAt="t2")]
+        columns = ["sk", "last", "types"]
+        named = store.query(table, Key("feed").eq("7"), index="feed", columns=columns, descending=True)
+        assert named.rows == [{"sk": "2"}, {"sk": "1", "last": 3, "types": held["types"]}]
 
     def test_a_row_leaves_the_index_with_its_column(self, store: Store, table: str) -> None:
         place = _put(store, table, open="o", createdAt="t")

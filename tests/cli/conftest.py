@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.service import SOURCE
+from tests.operations.conftest import later
 from tests.support.functions import Function
 from tests.support.program import Program
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from constructs_lib.local import Emulator
+
+
+__all__ = ["later"]
 
 
 @pytest.fixture(scope="session")

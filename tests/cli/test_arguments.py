@@ -8,6 +8,10 @@ from constructs_lib.cli.arguments import parse
 from constructs_lib.cli.errors import UsageError
 
 MOST = {"status", "show", "redrive", "skip", "drop", "reconcile", "resync", "replay-dlq"}
+OF_EVENTS = {
+    "events list", "events show PK 7", "events verify", "handlers list", "handlers build posts-model",
+    "handlers rebuild posts-model", "handlers switch posts-model", "handlers retire posts-model",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -17,7 +21,7 @@ MOST = {"status", "show", "redrive", "skip", "drop", "reconcile", "resync", "rep
         ("heal", "'heal'"),
         ("status --jsn", "--jsn"),
         ("status --js", "--js"),
-        ("show PK", "SK"),
+        ("show", "PK"),
         ("redrive --handler", "--handler"),
         ("drop PK SK", "--handler"),
         ("reconcile --segments 0", "--segments: must be a whole number from 1 to 64, got '0'"),
@@ -81,3 +85,11 @@ def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         parse([command, "--help"])
     assert f"usage: cqrs {command}" in capsys.readouterr().out
+
+
+def test_commands_of_two_words_have_them_as_well() -> None:
+    expected: dict[str, Any] = {"module": None, "dry_run": False, "resume": [], "segments": None}
+    for line in OF_EVENTS:
+        options = vars(parse(line.split()))
+        assert {name: options[name] for name in expected} == expected, line
+        assert line.startswith(options["command"])

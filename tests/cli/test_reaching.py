@@ -95,7 +95,7 @@ WRONG = """\
 4 | redrive P S --module order --handler X | handler: must be one of Names, Totals, got 'X'
 4 | redrive P crash --module order --handler X | KeyError: 'no such thing'); its log has the details
 4 | redrive P none --module order --handler X | is it the operator function?
-2 | redrive P | PK and SK: name the aggregate, or give --all
+2 | redrive | PK and SK: name the aggregate, or give --all
 2 | redrive P S --all | --all: leave out PK and SK
 4 | redrive --all --handler X | --handler: no module that was chosen has the handler 'X'
 2 | skip P S --module order --handler X | --yes: a version that is skipped never reaches the handler

@@ -40,10 +40,14 @@ COSTS = Path(__file__).parents[2] / "docs" / "costs.md"
 STATEFUL = {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::SQS::Queue"}
 
 
+def with_code(folder: Path) -> Path:
+    (folder / "main.py").write_text("app = None\n", encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    (tmp_path / "main.py").write_text("app = None\n", encoding="utf-8")
-    return tmp_path
+    return with_code(tmp_path)
 
 
 def shop(app: cdk.App, folder: Path, **props: Any) -> CqrsStack:
@@ -61,15 +65,27 @@ def shop(app: cdk.App, folder: Path, **props: Any) -> CqrsStack:
     )
 
 
+@pytest.fixture(scope="module")
+def minimal(tmp_path_factory: pytest.TempPathFactory) -> CqrsStack:
+    """A stack with nothing but what it must be given; for tests that only read it."""
+    return shop(new_app(), with_code(tmp_path_factory.mktemp("minimal")))
+
+
+@pytest.fixture(scope="module")
+def in_production(tmp_path_factory: pytest.TempPathFactory) -> CqrsStack:
+    """One of each kind of table, under the names of production; for tests that only read it."""
+    folder, modules = with_code(tmp_path_factory.mktemp("prod")), [CqrsModule("order", data_sync=True)]
+    return shop(new_app(), folder, env_name="prod", modules=modules, master_data=True)
+
+
 def resources(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = Template.from_stack(stack).to_json()["Resources"]
     return found
 
 
-def test_minimal(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
-    stack = shop(app, code)
-    assert stable(stack) == template_snapshot
-    assert warnings_of(stack) == []
+def test_minimal(minimal: CqrsStack, template_snapshot: SnapshotAssertion) -> None:
+    assert stable(minimal) == template_snapshot
+    assert warnings_of(minimal) == []
 
 
 def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAssertion) -> None:
@@ -110,10 +126,8 @@ def test_everything(app: cdk.App, code: Path, template_snapshot: SnapshotAsserti
     }
 
 
-def test_logical_ids_of_what_holds_data_are_a_contract(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code, modules=[CqrsModule("order", data_sync=True)], master_data=True)
-    resources = Template.from_stack(stack).to_json()
-    assert {name for name, r in resources["Resources"].items() if r["Type"] in STATEFUL} == {
+def test_logical_ids_of_what_holds_data_are_a_contract(in_production: CqrsStack) -> None:
+    assert {name for name, r in resources(in_production).items() if r["Type"] in STATEFUL} == {
         "AttributesBucket656950E7",
         "FailedRecordsDEC8AD7E",
         "IdentityUserPool96FE3B9B",
@@ -129,10 +143,12 @@ def test_logical_ids_of_what_holds_data_are_a_contract(app: cdk.App, code: Path)
 
 
 @pytest.mark.parametrize("flags", [True, False], ids=["recommended flags", "no flags"])
-def test_by_default_nothing_that_holds_data_is_deleted(code: Path, *, flags: bool) -> None:
-    template = Template.from_stack(shop(new_app(flags=flags), code)).to_json()
+def test_by_default_nothing_that_holds_data_is_deleted(
+    minimal: CqrsStack, code: Path, *, flags: bool
+) -> None:
+    stack = minimal if flags else shop(new_app(flags=False), code)
     kinds = STATEFUL - {"AWS::SQS::Queue"}
-    policies = {r["Type"]: r.get("DeletionPolicy") for r in template["Resources"].values()}
+    policies = {r["Type"]: r.get("DeletionPolicy") for r in resources(stack).values()}
     assert {kind: policies[kind] for kind in kinds} == dict.fromkeys(kinds, "Retain")
 
 
@@ -174,9 +190,8 @@ def test_outputs_of_tables_can_be_left_out_and_those_of_others_are_counted_at_sy
         app.synth()
 
 
-def test_tables_have_the_names_that_the_runtime_assumes(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code, env_name="prod", modules=[CqrsModule("order", data_sync=True)])
-    template = Template.from_stack(stack)
+def test_tables_have_the_names_that_the_runtime_assumes(in_production: CqrsStack) -> None:
+    template = Template.from_stack(in_production)
     variables = next(
         f["Properties"]["Environment"]["Variables"]
         for name, f in template.find_resources("AWS::Lambda::Function").items()
@@ -189,7 +204,9 @@ def test_tables_have_the_names_that_the_runtime_assumes(app: cdk.App, code: Path
     deployed = {
         t["Properties"]["TableName"] for t in template.find_resources("AWS::DynamoDB::GlobalTable").values()
     }
-    assert deployed == {tables.command, tables.data, tables.history, tables.sync, settings.session_table}
+    master_data = Settings(node_env="prod", app_name="shop").master_data_table
+    of_the_module = {tables.command, tables.data, tables.history, tables.sync}
+    assert deployed == {*of_the_module, settings.session_table, master_data}
 
 
 def test_read_your_writes_can_be_switched_off(app: cdk.App, code: Path) -> None:
@@ -198,21 +215,13 @@ def test_read_your_writes_can_be_switched_off(app: cdk.App, code: Path) -> None:
     assert Env.SESSION_TABLE_NAME not in json.dumps(Template.from_stack(stack).to_json())
 
 
-def test_a_table_with_settings_is_made_on_demand_only(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code)
-    assert stack.master_data_table is None
-    assert "MasterData" not in json.dumps(Template.from_stack(stack).to_json())
+def test_a_table_with_settings_is_made_on_demand_only(minimal: CqrsStack) -> None:
+    assert minimal.master_data_table is None
+    assert "MasterData" not in json.dumps(Template.from_stack(minimal).to_json())
 
 
-def test_a_table_with_settings_has_the_conventional_name(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code, env_name="prod", master_data=True)
-    settings = Settings(node_env="prod", app_name="shop")
-    tables = Template.from_stack(stack).find_resources("AWS::DynamoDB::GlobalTable").values()
-    assert settings.master_data_table in {table["Properties"]["TableName"] for table in tables}
-
-
-def test_a_service_is_watched_by_default(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code, env_name="prod", modules=[CqrsModule("order", data_sync=True)])
+def test_a_service_is_watched_by_default(in_production: CqrsStack) -> None:
+    stack = in_production
     assert stack.monitoring is not None
     assert stack.monitoring.alarm_topic is stack.notifications.alarm_topic
     # Nothing that can be watched was forgotten.
@@ -231,10 +240,9 @@ def test_thresholds_are_props_and_monitoring_can_be_left_out(app: cdk.App, code:
     assert not [r for r in resources(without).values() if "CloudWatch" in r["Type"]]
 
 
-def test_unfinished_commands_are_healed_by_default(app: cdk.App, code: Path) -> None:
-    stack = shop(app, code)
-    assert stack.healing is not None
-    (rule,) = (r["Properties"] for r in resources(stack).values() if r["Type"] == "AWS::Events::Rule")
+def test_unfinished_commands_are_healed_by_default(minimal: CqrsStack) -> None:
+    assert minimal.healing is not None
+    (rule,) = (r["Properties"] for r in resources(minimal).values() if r["Type"] == "AWS::Events::Rule")
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
     assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].startswith("FunctionsOperatorFunction")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsModule, CqrsStack, Processing
+from constructs_lib import CqrsModule, CqrsStack, EventModule, Processing
 from runtime.contract import Action, Env, FunctionKind
 from runtime.settings import Settings
 from tests.constructs.conftest import new_app
@@ -37,7 +37,11 @@ def constants(names: type) -> set[str]:
 
 def template(folder: Path) -> Template:
     (folder / "main.py").write_text("app = None\n", encoding="utf-8")
-    modules = [CqrsModule("order", data_sync=True), CqrsModule("note", processing=Processing.INLINE)]
+    modules: list[CqrsModule | EventModule] = [
+        CqrsModule("order", data_sync=True),
+        CqrsModule("note", processing=Processing.INLINE),
+        EventModule("blog", handlers=True),
+    ]
     stack = CqrsStack(
         new_app(),
         "Shop",
@@ -70,6 +74,7 @@ def test_the_runtime_reads_what_the_constructs_set(tmp_path: Path) -> None:
         }
         settings = Settings.from_environment(deployed)
         assert settings.function in constants(FunctionKind)
+        assert settings.event_tables_of("blog").has_handlers
         assert settings.tables_of("order").has_sync_table
         assert not settings.tables_of("note").has_sync_table
         assert (settings.tables_of("order").mode, settings.tables_of("note").mode) == ("workflow", "inline")

@@ -8,7 +8,16 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib import CqrsModule, CqrsStack, CqrsTable, InvalidPropsError, Processing, modules_of
+from constructs_lib import (
+    CqrsModule,
+    CqrsStack,
+    CqrsTable,
+    EventModule,
+    EventStoreTable,
+    InvalidPropsError,
+    Processing,
+    modules_of,
+)
 from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.stack.modules_of import check_declared
 
@@ -100,6 +109,40 @@ def test_tables_that_were_brought_along_are_compared_as_they_are(folder: Path, s
     check_declared(folder, "main.app", [brought(data_sync=True), MODULES[1]])
     with pytest.raises(InvalidPropsError, match="got order, order-note"):
         check_declared(folder, "main.app", [brought(), MODULES[1]])
+
+
+EVENTS = """
+[modules.order]
+
+[modules.blog]
+kind = "events"
+handlers = true
+
+[modules.audit]
+kind = "events"
+pull_index = true
+aggregates_index = true
+"""
+
+
+def test_modules_of_events_are_declared_in_the_same_file(tmp_path: Path, stack: cdk.Stack) -> None:
+    (tmp_path / "cqrs.toml").write_text(EVENTS, encoding="utf-8")
+    order, blog, audit = modules_of(tmp_path)
+    assert [order, blog, audit] == [
+        CqrsModule("order"),
+        EventModule("blog", handlers=True),
+        EventModule("audit", pull_index=True, aggregates_index=True),
+    ]
+    check_declared(tmp_path, "main.app", [order, blog, audit])
+    tables = EventStoreTable(stack, "Audit", pull_index=True, aggregates_index=True)
+    check_declared(tmp_path, "main.app", [order, blog, EventModule("audit", table=tables)])
+    others = (CqrsModule("audit"), EventModule("audit"), EventModule("audit", handlers=True))
+    for other in (*others, EventModule("audit", pull_index=True)):
+        with pytest.raises(
+            InvalidPropsError,
+            match=r"the file says audit \(events, pull_index, aggregates_index\), blog \(events, handlers\)",
+        ):
+            check_declared(tmp_path, "main.app", [order, blog, other])
 
 
 @pytest.mark.parametrize(

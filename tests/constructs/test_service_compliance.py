@@ -17,7 +17,7 @@ from cdk_nag import (
     ServerlessChecks,
 )
 
-from constructs_lib import CqrsModule, CqrsStack, Processing, WorkflowType
+from constructs_lib import CqrsModule, CqrsStack, EventModule, Processing, WorkflowType
 from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING, warnings_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
         app = cdk.App(context=context)
         for pack in (AwsSolutionsChecks, ServerlessChecks):
             cdk.Aspects.of(app).add(pack(verbose=True, reports=False))
-    modules = [CqrsModule("order")]
+    modules: list[CqrsModule | EventModule] = [CqrsModule("order")]
     env, key = None, None
     if everything and flags:
         # These packs ask for a key of one's own wherever there can be one; without the flags CDK warns
@@ -49,7 +49,11 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
             PCIDSS321Checks(app, verbose=True),
         )
         key = kms.Key(cdk.Stack(app, "Keys", env=env), "Key", enable_key_rotation=True)
-        modules = [CqrsModule("order", data_sync=True), CqrsModule("note", processing=Processing.INLINE)]
+        modules = [
+            CqrsModule("order", data_sync=True),
+            CqrsModule("note", processing=Processing.INLINE),
+            EventModule("blog", handlers=True, pull_index=True),
+        ]
     stack = CqrsStack(
         app,
         "Shop",

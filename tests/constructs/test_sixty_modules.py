@@ -12,8 +12,9 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 
-from constructs_lib import CqrsModule, CqrsStack, InvalidPropsError
-from constructs_lib.quotas.stack_size import MOST_BYTES, check_template_size
+from constructs_lib import CqrsModule, CqrsStack, EventModule, InvalidPropsError
+from constructs_lib.quotas.role_policies import coming_policies
+from constructs_lib.quotas.stack_size import MOST_BYTES, StackSize, check_template_size
 from tests.constructs.conftest import new_app
 from tests.constructs.functions import CODE
 
@@ -61,6 +62,30 @@ def test_they_fit(service: Service) -> None:
     (api,) = (f for f in service.of("AWS::Lambda::Function") if f["Description"] == "shop dev: api")
     told = json.loads(api["Environment"]["Variables"]["CQRS_MODULES"])
     assert told == {name: {"sync": True} for name in MODULES}
+
+
+def test_as_many_modules_of_events_fit() -> None:
+    stack = CqrsStack(
+        new_app(flags=False),
+        "Shop",
+        app_name="shop",
+        modules=[EventModule(name, handlers=True, pull_index=True) for name in MODULES],
+        code=CODE,
+        handler="index.handler",
+        python_runtime=lambda_.Runtime.PYTHON_3_13,
+        runtime_layer=lambda_.LayerVersion.from_layer_version_arn(
+            cdk.Stack(), "Layer", "arn:aws:lambda:eu-west-1:111111111111:layer:runtime:1"
+        ),
+        alarm_emails=["on-call@example.com"],
+        monitoring=False,
+    )
+    # That it was made is the proof: what is too large is refused. Some room is left for what is added.
+    assert len(StackSize.of(stack).resources) < 300
+    assert max(coming_policies(role) for role in stack.functions.roles) <= 5
+    api = stack.functions.api
+    assert isinstance(api, lambda_.Function)
+    api.add_environment("MINE", "x" * 800)
+    stack.functions.check_quotas()
 
 
 def test_outputs_of_tables_are_left_out_where_they_would_be_too_many(service: Service) -> None:

@@ -7,7 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from constructs_lib import AttributesBucket, CqrsTable, MasterDataTable, SessionTable
+from constructs_lib import AttributesBucket, CqrsTable, EventStoreTable, MasterDataTable, SessionTable
 from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING
 
 
@@ -27,6 +27,9 @@ def test_the_storage_has_no_open_finding(checked_app: cdk.App, *, own_key: bool)
     orders = CqrsTable(stack, "Orders", data_sync=True, encryption_key=key)
     orders.grants.publish(role)
     orders.grants.replay(role)
+    blog = EventStoreTable(stack, "Blog", handlers=True, pull_index=True, encryption_key=key)
+    blog.grants.operate(role)
+    blog.grants.pull(role)
     SessionTable(stack, "Sessions", encryption_key=key).grants.track(role)
     MasterDataTable(stack, "MasterData", encryption_key=key).grants.write(role)
     AttributesBucket(stack, "Attributes", encryption_key=key).grants.read_write(role)

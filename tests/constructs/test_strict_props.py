@@ -33,6 +33,8 @@ TYPOS = {
     "CqrsStack": ("module", "modules"),
     "CqrsTable": ("datasync", "data_sync"),
     "DependenciesLayer": ("requirement", "requirements"),
+    "EventProcessing": ("batchsize", "batch_size"),
+    "EventStoreTable": ("pullindex", "pull_index"),
     "FailedRecords": ("bukket", "bucket"),
     "Healing": ("heal_evry", "heal_every"),
     "Identity": ("selfsign_up", "self_sign_up"),

@@ -76,7 +76,7 @@ def test_names_that_cloudformation_makes_or_learns_are_free(app: cdk.App) -> Non
 def test_a_module_is_connected_once(stack: cdk.Stack) -> None:
     first, second = (CqrsTable(stack, name, module_name="order") for name in ("First", "Second"))
     functions = CqrsFunctions(stack, "Functions", code=CODE, app_name="shop", tables=[first])
-    with pytest.raises(InvalidPropsError, match=r"got two CqrsTables of the module 'order'; give"):
+    with pytest.raises(InvalidPropsError, match=r"got two constructs for the module 'order'; give"):
         second.connect(functions)
     other = CqrsFunctions(cdk.Stack(stack, "Other"), "Functions", code=CODE, app_name="other")
     with pytest.raises(

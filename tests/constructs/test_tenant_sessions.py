@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from constructs_lib import CqrsFunctions, CqrsModule, CqrsStack, InvalidPropsError, Processing, TenantSessions
 from runtime.contract import DIGEST_TAG, TENANT_TAG, Env
-from runtime.store.attributes import digest_of, object_prefix
+from runtime.store.bucket import digest_of, object_prefix
 from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import imported_function, new_function
 

@@ -18,6 +18,8 @@ from constructs_lib import (
     CqrsFunction,
     CqrsFunctions,
     CqrsTable,
+    EventProcessing,
+    EventStoreTable,
     FunctionDefaults,
     FunctionOptions,
     Identity,
@@ -179,15 +181,19 @@ def test_an_operator_that_cannot_reach_what_handlers_reach_is_warned_of(
 def everything(stack: cdk.Stack) -> CqrsFunctions:
     """A service in subnets without a way out."""
     vpc = ec2.Vpc(stack, "Vpc", nat_gateways=0, max_azs=2)
-    made = functions(stack, vpc=vpc, tenant_sessions=True)
+    made = functions(stack, vpc=vpc, tenant_sessions=True, projector=FunctionOptions())
+    blog = EventStoreTable(stack, "Blog", handlers=True)
     orders = CqrsTable(stack, "Order", data_sync=True)
     notes = CqrsTable(stack, "Note", processing=Processing.INLINE)
     notifications = Notifications(stack, "Notifications", alarm_emails=["on-call@example.com"])
     realtime = RealtimeApi(stack, "Realtime", identity=Identity(stack, "Identity"))
     workflow = CommandWorkflow(stack, "Workflow", worker=made.worker)
-    for part in (orders, notes, notifications, AttributesBucket(stack, "Attributes"), workflow, realtime):
+    attributes = AttributesBucket(stack, "Attributes")
+    for part in (orders, notes, blog, notifications, attributes, workflow, realtime):
         part.connect(made)
     StreamProcessing(stack, "Orders", table=orders, function=made.stream)
+    assert made.projector is not None
+    EventProcessing(stack, "Posts", table=blog, function=made.projector)
     notifications.add_consumer(made.notifier)
     return made
 
@@ -201,6 +207,7 @@ def test_the_endpoints_that_each_function_needs_are_said(stack: cdk.Stack, every
         "Worker": ["DynamoDb", "S3", "Sns", "SecretsManager"],
         "Notifier": ["SecretsManager"],
         "Operator": ["DynamoDb", "S3", "StepFunctions", "Sns", "Sqs", "SecretsManager"],
+        "Projector": ["DynamoDb", "S3", "Sns", "SecretsManager"],
     }
     (text,) = said(stack, "cqrs:noVpcEndpoint")
     assert "AppSync Events" in text
@@ -228,6 +235,7 @@ def test_endpoints_that_are_there_are_not_asked_for(stack: cdk.Stack, everything
         "Stream": ["Sns"],
         "Worker": ["S3", "Sns", "SecretsManager"],
         "Operator": ["S3", "Sns"],
+        "Projector": ["S3", "Sns"],
     }
 
 

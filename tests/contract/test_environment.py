@@ -10,7 +10,16 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
-from constructs_lib import CommandWorkflow, CqrsModule, CqrsStack, CqrsTable, Processing
+from constructs_lib import (
+    CommandWorkflow,
+    CqrsModule,
+    CqrsStack,
+    CqrsTable,
+    EventModule,
+    EventProcessing,
+    EventStoreTable,
+    Processing,
+)
 from constructs_lib.pipeline.command_workflow_definition import PREVIOUS_VERSION_PENDING
 from runtime import PreviousVersionPending, Settings, errors
 from runtime.contract import UNAVAILABLE_ERRORS, Action, Env, FunctionKind
@@ -28,6 +37,7 @@ FUNCTIONS = [
     FunctionKind.WORKER,
     FunctionKind.NOTIFIER,
     FunctionKind.OPERATOR,
+    FunctionKind.PROJECTOR,
 ]
 
 
@@ -48,6 +58,7 @@ def template() -> dict[str, Any]:
     app = new_app()
     stack = cdk.Stack(app, "Else")
     elsewhere = CqrsTable(stack, "Invoice", data_sync=True)
+    audit = EventStoreTable(stack, "Audit", handlers=True)
     shop = CqrsStack(
         app,
         STACK,
@@ -56,6 +67,8 @@ def template() -> dict[str, Any]:
             CqrsModule("order", data_sync=True),
             CqrsModule("log", processing=Processing.INLINE),
             CqrsModule("invoice", table=elsewhere),
+            EventModule("blog", pull_index=True, aggregates_index=True),
+            EventModule("audit", table=audit),
         ],
         code=lambda_.Code.from_inline("app = None"),
         master_data=True,
@@ -63,6 +76,9 @@ def template() -> dict[str, Any]:
         tenant_sessions=True,
         handler="index.app",
     )
+    projector = shop.functions.projector
+    assert projector is not None
+    EventProcessing(shop, "Wide", table=audit, function=projector, parallelization_factor=2)
     document: dict[str, Any] = Template.from_stack(shop).to_json()
     return document
 
@@ -127,7 +143,14 @@ def test_the_tables_that_a_function_computes_are_the_deployed_ones(
     }
     order, log = settings.tables_of("order"), settings.tables_of("log")
     expected = {order.command, order.data, order.history, order.sync, log.command, log.data, log.history}
+    blog, audit = settings.event_tables_of("blog"), settings.event_tables_of("audit")
+    expected |= {blog.events, blog.sync}
     assert deployed == expected | {"dev-shop-session", "dev-shop-master-data"}
+    assert (blog.has_handlers, blog.has_feed_index, blog.has_aggregates_index) == (False, True, True)
+    assert (audit.has_handlers, audit.has_feed_index, audit.has_aggregates_index) == (True, False, False)
+    assert (blog.is_exclusive, audit.is_exclusive) == (False, True)
+    assert "AuditEvents" in audit.events
+    assert "AuditSync" in audit.sync
     assert (order.mode, order.has_sync_table) == ("workflow", True)
     assert (log.mode, log.has_sync_table) == ("inline", False)
     invoice = settings.tables_of("invoice")

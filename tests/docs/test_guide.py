@@ -17,6 +17,7 @@ GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(GUIDE.glob("*.md"))
 GUIDE_PAGES = {
     "commands",
+    "dispatch",
     "handlers",
     "history",
     "http",
@@ -29,6 +30,7 @@ GUIDE_PAGES = {
     "retention",
     "schema-evolution",
     "sql",
+    "states-or-events",
     "tenants",
     "your-account",
 }

@@ -74,3 +74,12 @@ def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
     search = os.pathsep.join([str(ROOT / "examples" / "todo"), str(ROOT)])
     output = run([sys.executable, "-m", "pytest", "-q", "test_todo.py"], tmp_path, PYTHONPATH=search)
     assert "1 passed" in output
+
+
+def test_the_example_of_events_holds() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- events-example -->\n```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert block
+    names: dict[str, object] = {}
+    exec(block[1], names)  # noqa: S102 - that is what it is for
+    assert names["user"]

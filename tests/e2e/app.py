@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 
-from constructs_lib import CqrsModule, CqrsStack, Processing, RetainedData, WorkflowType
+from constructs_lib import CqrsModule, CqrsStack, EventModule, Processing, RetainedData, WorkflowType
 
 app = cdk.App(builtin_cloud_formation_validation=False)  # which takes seconds
 x86 = app.node.try_get_context("architecture") == "x86_64"
@@ -26,6 +26,7 @@ stack = CqrsStack(
         CqrsModule("note", processing=Processing.INLINE if is_switched else Processing.WORKFLOW),
         CqrsModule("memo", processing=Processing.WORKFLOW if is_switched else Processing.INLINE),
         CqrsModule("task", data_sync=True),
+        EventModule("library", handlers=True, pull_index=True, aggregates_index=True),
     ],
     code=Path(__file__).parent / "service",
     environment={"STORE_FILE": app.node.get_context("store_file")},

@@ -297,14 +297,23 @@ class Deployment:
         assert "FunctionError" not in answer, body
         return body
 
+    def check(self, kind: str) -> dict[str, Any]:
+        """What a function answers to the question of a deployment: whether its code has the modules."""
+        answer = self.emulator.client("lambda").invoke(
+            FunctionName=self._function(kind)["FunctionArn"], Payload=json.dumps({"operation": "check"})
+        )
+        body: dict[str, Any] = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, body
+        return body
+
     @contextmanager
-    def stream_held(self, module: str) -> Iterator[None]:
-        """Hold the module's stream back for the duration of a ``with`` block."""
-        self._update_mapping(module, Enabled=False)
+    def stream_held(self, module: str, kind: str = "command") -> Iterator[None]:
+        """Hold the stream of a table of the module back for the duration of a ``with`` block."""
+        self._update_mapping(module, kind, Enabled=False)
         try:
             yield
         finally:
-            self._update_mapping(module, Enabled=True)
+            self._update_mapping(module, kind, Enabled=True)
 
     @contextmanager
     def stream_lost(self, module: str, sk: str) -> Iterator[None]:
@@ -314,20 +323,20 @@ class Deployment:
             module: The module.
             sk: Sort key of the last command that is published in the block.
         """
-        self._update_mapping(module, Enabled=False)
+        self._update_mapping(module, "command", Enabled=False)
         try:
             yield
             # The last record has to be older than what the stream remembers from now on.
             published = time.monotonic()
             wait_until(lambda: time.monotonic() > published + RECORD_AGE + 1)
-            self._update_mapping(module, MaximumRecordAgeInSeconds=RECORD_AGE, Enabled=True)
+            self._update_mapping(module, "command", MaximumRecordAgeInSeconds=RECORD_AGE, Enabled=True)
             wait_until(lambda: f'"{sk}@' in json.dumps(self.failed_records()), seconds=30)
         finally:
-            self._update_mapping(module, MaximumRecordAgeInSeconds=6 * 3600, Enabled=True)
+            self._update_mapping(module, "command", MaximumRecordAgeInSeconds=6 * 3600, Enabled=True)
 
-    def _update_mapping(self, module: str, **changes: Any) -> None:
+    def _update_mapping(self, module: str, kind: str, **changes: Any) -> None:
         client = self.emulator.client("lambda")
-        name = f"/{self.table(module, 'command')}/stream/"
+        name = f"/{self.table(module, kind)}/stream/"
         mappings = client.list_event_source_mappings()["EventSourceMappings"]
         (mapping,) = [m["UUID"] for m in mappings if name in m["EventSourceArn"]]
         client.update_event_source_mapping(UUID=mapping, **changes)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.shelves import Shelves
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.e2e.deployment import Deployment
 
@@ -83,10 +84,34 @@ def test_every_module_tells_how_long_its_commands_wait(deployment: Deployment, s
     assert all(0 <= value < 600_000 for values in lags.values() for value in values)
 
 
-def test_the_alarm_of_a_parked_handler_rings(deployment: Deployment, sk: str) -> None:
+def test_a_module_of_events_tells_how_long_they_wait(deployment: Deployment, sk: str) -> None:
+    Shelves(deployment).acquire(sk)
+    (watched,) = (series for series in alarms(deployment) if series[1] == "EventLag")
+    assert dict(watched[2])["module"] == "library"
+    lags = wait_until(lambda: dict(written(deployment, "EventLag")), every=0.2)
+    assert set(lags) == {watched}
+    assert all(0 <= value < 600_000 for values in lags.values() for value in values)
+
+
+def park_a_command(deployment: Deployment, sk: str) -> None:
     deployment.publish("task", sk, attributes={"fails": 1000})
     deployment.wait_for("task", f"{sk}@1", "sync_data:FAILED")
-    found = wait_until(lambda: dict(written(deployment, "HandlersParked")), every=0.2)
+
+
+def park_an_event(deployment: Deployment, sk: str) -> None:
+    shelves = Shelves(deployment)
+    shelves.acquire(sk, fails=1000)
+    shelves.wait_until_parked(sk)
+
+
+@pytest.mark.parametrize(
+    ("counted", "park"), [("HandlersParked", park_a_command), ("EventHandlersParked", park_an_event)]
+)
+def test_the_alarm_of_a_parked_handler_rings(
+    deployment: Deployment, sk: str, counted: str, park: Callable[[Deployment, str], None]
+) -> None:
+    park(deployment, sk)
+    found = wait_until(lambda: dict(written(deployment, counted)), every=0.2)
     ((namespace, metric, dimensions),) = found
     alarm = alarms(deployment)[namespace, metric, dimensions]
     assert "cqrs redrive" in alarm["AlarmDescription"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.e2e.deployment import command, pk
+from tests.e2e.shelves import LARGE, Shelves
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.deployment import Deployment
 
-FUNCTIONS = ("Api", "Stream", "Worker", "Notifier", "Operator")
+FUNCTIONS = ("Api", "Stream", "Worker", "Notifier", "Operator", "Projector")
 
 #: Allowed, and not seen in a call of the function: action, function (* for all), resource, and why.
 BY_LAMBDA = "Lambda itself does it with the function's role; the emulator does it with the account's key"
@@ -34,12 +35,18 @@ REASONED = {
     ("logs:PutLogEvents", "*", "*"): BY_LAMBDA,
     ("xray:PutTraceSegments", "*", "*"): "tracing is the Lambda service's, which the emulator has not",
     ("xray:PutTelemetryRecords", "*", "*"): "tracing is the Lambda service's, which the emulator has not",
-    ("dynamodb:DescribeStream", "Stream", "*/stream/*"): BY_LAMBDA,
-    ("dynamodb:GetRecords", "Stream", "*/stream/*"): BY_LAMBDA,
-    ("dynamodb:GetShardIterator", "Stream", "*/stream/*"): BY_LAMBDA,
-    ("dynamodb:ListStreams", "Stream", "*/stream/*"): BY_LAMBDA,
-    ("s3:PutObject", "Stream", "*failedrecords*"): BY_LAMBDA,
-    ("s3:ListBucket", "Stream", "*failedrecords*"): BY_LAMBDA,
+    **{
+        (action, function, resource): BY_LAMBDA
+        for function in ("Stream", "Projector")
+        for action, resource in (
+            ("dynamodb:DescribeStream", "*/stream/*"),
+            ("dynamodb:GetRecords", "*/stream/*"),
+            ("dynamodb:GetShardIterator", "*/stream/*"),
+            ("dynamodb:ListStreams", "*/stream/*"),
+            ("s3:PutObject", "*failedrecords*"),
+            ("s3:ListBucket", "*failedrecords*"),
+        )
+    },
     ("sqs:*", "*", "*"): BY_LAMBDA,
     ("kms:Decrypt", "*", "*"): BY_SNS,
     ("kms:GenerateDataKey", "*", "*"): BY_SNS,
@@ -69,8 +76,24 @@ REASONED = {
         "Operator",
         "*attributesbucket*",
     ): "a repaired handler sees large attributes",
+    **{
+        (action, function, resource): why
+        for function in ("Projector", "Operator")
+        for action, resource, why in (
+            (
+                "dynamodb:GetItem",
+                "*-events",
+                "a refused command of a reaction may have been done before",
+            ),
+            ("s3:PutObject", "*attributesbucket*", "a reaction may append what no row has room for"),
+        )
+    },
 }
 
+#: What a test attempts on a table of events, and is refused.
+ATTEMPTS = {("Api", "dynamodb:UpdateItem"), ("Api", "dynamodb:DeleteItem")}
+#: What no function may do to a commit: that a version is followed by the next one rests on that.
+CHANGES = {"UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLUpdate", "PartiQLDelete", "PartiQLInsert"}
 #: The only ones that may be given for every resource: they take none.
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
@@ -109,8 +132,14 @@ def used(deployment: Deployment) -> set[Right]:
         for decision in deployment.emulator.iam_decisions()
         if (role := decision["principal"].split("/")[1]) in names
     ]
-    assert [(name, decision) for name, decision in decisions if not decision["allowed"]] == []
-    return {Right(name, decision["action"], decision["resource"]) for name, decision in decisions}
+    calls = {True: set[Right](), False: set[Right]()}
+    for name, decision in decisions:
+        calls[decision["allowed"]].add(Right(name, decision["action"], decision["resource"]))
+    events = f"*:table/{deployment.table('library', 'events')}"
+    assert not {
+        call for call in calls[False] if not (call[:2] in ATTEMPTS and fnmatchcase(call.resource, events))
+    }
+    return calls[True]
 
 
 def roles(deployment: Deployment) -> dict[str, str]:
@@ -188,6 +217,43 @@ def data_version(deployment: Deployment, module: str, sk: str) -> Any:
     return (deployment.row(module, "data", sk) or {}).get("version")
 
 
+def take_the_tour_of_events(deployment: Deployment, sk: str) -> None:
+    shelves = Shelves(deployment)
+    shelves.do(f"readers/{sk}/join", {"idempotency-key": sk}, name="Ann")
+    shelves.do(f"readers/{sk}/join", {"idempotency-key": sk}, name="Ann")
+    shelves.acquire(sk, pages=LARGE)
+    shelves.do(f"books/{sk}/lend-book", reader=sk, dies=1)
+    shelves.wait_until_seen("catalogue", sk, 1, 2)
+    wait_until(lambda: shelves.cursor(shelves.pk(sk), "loans@1").get("version") == 2, seconds=30)
+    notice = {"version": 1, "notice": {"text": "Closed"}}
+    deployment.request("POST", f"/notices/{sk}", json=notice)
+    deployment.request("GET", "/catalogue", headers={"min-version": f"{sk}@2"})
+    deployment.request("GET", f"/books/{sk}/events")
+    deployment.request("GET", "/inventory")
+    shelves.acquire(f"{sk}poison", fails=1000)
+    shelves.wait_until_parked(f"{sk}poison")
+
+
+def take_the_operators_tour_of_events(deployment: Deployment, sk: str) -> None:
+    shelves = Shelves(deployment)
+    shelves.acquire(sk, fails=1000)
+    shelves.wait_until_parked(sk)
+    module = {"module": "library"}
+    for operation in ("parked", "behind", "listAggregates", "listHandlers", "verifyEvents"):
+        deployment.operate(operation, **module)
+    parked = {**module, "pk": shelves.pk(sk), "handler": "catalogue"}
+    deployment.operate("redrive", **parked)
+    deployment.operate("skip", **parked)
+    # A reaction that runs again executes its command in the operator function.
+    shelves.do(f"readers/{sk}/join", name="Ann")
+    shelves.do(f"books/{sk}/lend-book", reader=sk, fails=1000)
+    shelves.wait_until_parked(sk, "loans@1")
+    deployment.heal(f"loans {shelves.pk(sk)}@2")
+    assert deployment.operate("redrive", **parked | {"handler": "loans"})["done"] == [2]
+    assert len(shelves.commits(shelves.pk(sk, "readers"))) == 2
+    deployment.operate("rebuildHandler", **module, handler="catalogue")
+
+
 def take_the_operators_tour(deployment: Deployment, sk: str) -> None:
     deployment.operate("modules")
     deployment.operate("health")
@@ -243,6 +309,8 @@ def put_dead_letter(deployment: Deployment, sk: str) -> None:
 def test_each_role_allows_what_its_function_calls_and_nothing_else(deployment: Deployment, sk: str) -> None:
     take_the_tour(deployment, sk)
     take_the_operators_tour(deployment, f"{sk}o")
+    take_the_tour_of_events(deployment, f"{sk}e")
+    take_the_operators_tour_of_events(deployment, f"{sk}p")
     rights, calls = granted(deployment), used(deployment)
     assert {right.function for right in rights} == set(FUNCTIONS)
     uncovered = {
@@ -261,3 +329,19 @@ def test_each_role_allows_what_its_function_calls_and_nothing_else(deployment: D
     everywhere = {right.action for right in rights if right.resource == "*"}
     assert everywhere <= WITHOUT_RESOURCE
     assert not any("*" in right.action for right in rights)
+
+
+def test_no_function_may_change_or_delete_a_commit(deployment: Deployment, sk: str) -> None:
+    table = f":table/{deployment.table('library', 'events')}"
+    rights = [right for right in granted(deployment) if table in right.resource]
+    assert {right.function for right in rights} == {"Api", "Projector", "Operator"}
+    assert not {right.action.removeprefix("dynamodb:") for right in rights} & CHANGES
+    # What is not allowed is refused.
+    shelves = Shelves(deployment)
+    shelves.acquire(sk)
+    (before,) = shelves.commits(shelves.pk(sk))
+    key = {"pk": before["pk"], "sk": before["sk"]}
+    for operation in ("update_item", "delete_item"):
+        body = {"operation": operation, "table": deployment.table("library", "events"), **key}
+        assert deployment.post("/tamper", body).json() == {"error": "AccessDeniedException"}
+    assert shelves.commits(shelves.pk(sk)) == [before]

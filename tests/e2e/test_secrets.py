@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.shelves import Shelves
 from tests.support.polling import wait_until
 from tests.support.secrets import Secrets
 
@@ -101,6 +102,24 @@ def poison(deployment: Deployment, sk: str, secrets: Secrets) -> dict[str, Any]:
     return row
 
 
+def tell_of_books(deployment: Deployment, sk: str, secrets: Secrets) -> tuple[list[str], dict[str, Any]]:
+    """The same of events: what the refused commands were answered, and the cursor of what failed for good."""
+    shelves = Shelves(deployment)
+    shelves.acquire(sk, title=secrets["event"], fails=1000)
+    cursor = shelves.wait_until_parked(sk)  # until then the shard waits
+    refused = [
+        shelves.do(f"books/{sk}/acquire-book", title=secrets["refused command"]),
+        shelves.do(f"books/{sk}/acquire-book", title=[secrets["wrong command"]]),
+        shelves.do(f"books/{sk}/lend-book", {"if-match": secrets["no version"]}, reader=sk),
+        shelves.do(f"books/{sk}/lend-book", reader=secrets["no reader"]),
+    ]
+    assert [answer.status_code for answer in refused] == [422, 400, 400, 422]
+    notice = {"version": 1, "notice": {"text": secrets["dispatched"], "fails": 1}}
+    assert deployment.request("POST", f"/notices/{sk}", json=notice).status_code == 200
+    shelves.wait_until_seen("board", sk, 1)
+    return [answer.text for answer in refused], cursor
+
+
 def spoil(deployment: Deployment, sk: str, secrets: Secrets) -> None:
     """A row that cannot be read: the error quotes it."""
     with deployment.stream_held("note"):
@@ -130,7 +149,9 @@ def test_what_users_send_stays_out_of_sight(deployment: Deployment, sk: str, sec
         row = poison(deployment, f"{sk}p", secrets)
         spoil(deployment, f"{sk}s", secrets)
         queue(deployment, secrets)
-        wait_until(lambda: len(alarms.bodies()) >= 2)
+        of_books, cursor = tell_of_books(deployment, f"{sk}b", secrets)
+        answers += of_books
+        wait_until(lambda: len(alarms.bodies()) >= 3)
         messages = [json.dumps(body) for body in (*inbox.bodies(), *alarms.bodies())]
     lines = log_lines(deployment)
     executions = [text for end in ("", "p", "s") for text in histories(deployment, f"{sk}{end}")]
@@ -146,6 +167,9 @@ def test_what_users_send_stays_out_of_sight(deployment: Deployment, sk: str, sec
     assert any("CommandsApplied" in line and "_aws" in line for line in lines)
     assert any("RuntimeError" in text for text in executions)
     assert any("FlakyStore is parked: RuntimeError" in text for text in messages)
+    assert any("catalogue is parked: RuntimeError" in text for text in messages)
+    assert any("event handler failed" in line for line in lines)
     # The one place where the text of an error is kept is the row beside the data.
     assert row["parkedError"].startswith(f"RuntimeError: try 4 of {sk}p@1 fails: {secrets['handler']}")
     assert not {"failedError", "failedVersion"} & set(row)
+    assert cursor["parkedError"].endswith(f" fails: {secrets['event']}")

@@ -95,6 +95,24 @@ def test_the_demo_shows_every_trace_of_every_command_and_can_be_kept(tmp_path: P
         assert not Path(headers.removeprefix("@")).exists()
 
 
+def test_the_blogs_demo_shows_what_became_of_every_command(tmp_path: Path) -> None:
+    with demo(tmp_path, EXAMPLE="blog") as running:
+        running.wait_for("Nothing is left running", seconds=170)
+        assert running.end() == ""
+        assert running.process.returncode == 0
+        parts = re.split(r"^(Register|Write|Archive|Again|What happened)\b", running.text, flags=re.MULTILINE)
+    chapters = dict(zip(parts[1::2], parts[2::2], strict=True))
+    seen = {title: set(re.findall(r"✓  (\w+)", text)) for title, text in chapters.items()}
+    assert seen["Register"] == {"commit", "SQL", "cursor", "reaction"}
+    assert seen["Write"] == seen["Archive"] == {"commit", "list", "SQL", "cursor"}
+    for title in ("Register", "Write", "Archive"):
+        assert re.search(r"200 OK: version \d", chapters[title])
+    assert "because of users#ann#acme@1" in re.sub(r"\s+", " ", chapters["Register"])
+    assert "422: there is a post with this id" in chapters["Again"]
+    assert "3 commands decided" in chapters["What happened"]
+    assert "1 refused: nothing was appended" in chapters["What happened"]
+
+
 def test_ctrl_c_ends_it_without_a_trace(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
         running.wait_for("… cdk bootstrap", seconds=60)

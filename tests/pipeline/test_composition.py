@@ -55,7 +55,7 @@ def test_the_context_cannot_be_changed(lab: Lab) -> None:
         lab.context.name = "other"
 
 
-def test_the_environments_resources_have_one_caller() -> None:
+def test_only_what_a_service_makes_itself_asks_for_the_environments_resources() -> None:
     found = subprocess.run(
         ["git", "grep", "-n", "default_resources()", "--", "runtime"],  # noqa: S607 - git is on the path
         cwd=ROOT,
@@ -64,5 +64,9 @@ def test_the_environments_resources_have_one_caller() -> None:
         check=True,
     ).stdout.splitlines()
     calls = [line for line in found if "def default_resources" not in line]
-    assert len(calls) == 1
-    assert calls[0].startswith("runtime/module.py")
+    assert {call.partition(":")[0] for call in calls} == {
+        "runtime/module.py",
+        "runtime/event_store/event_module.py",
+        "runtime/event_store/providers/dynamo_provider.py",
+    }
+    assert len(calls) == 3

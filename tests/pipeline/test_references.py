@@ -11,7 +11,7 @@ from pydantic import BaseModel, RootModel, model_serializer, model_validator
 
 from runtime import CommandModule, InvalidInputError, collect_large_attributes, erase
 from runtime.model.keys import DetailKey
-from runtime.store.attributes import object_prefix
+from runtime.store.bucket import object_prefix
 from tests.faults.scale import scaled
 from tests.pipeline.lab import Lab
 

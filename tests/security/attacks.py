@@ -242,9 +242,9 @@ def attacks(request: Request, kind: str, victim: str, own: str, sk: str) -> Iter
         yield name, request.plus(headers=headers)
     for name, query in _query(kind, victim, sk):
         yield name, request.plus(query=query)
-    if "sk" in request.values:
+    for parameter in {"sk", "id"} & set(request.values):
         for name, text in _in_path(kind, victim, sk):
-            yield f"path: {name}", request.plus(sk=text)
+            yield f"path: {name}", request.plus(**{parameter: text})
     if request.bodies:
         for name, fields in _fields(kind, victim, own, sk):
             yield f"body: {name}", request.with_fields(**fields)

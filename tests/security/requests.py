@@ -67,7 +67,7 @@ class Request:
 
 def friendly(target: Target, route: Route, sk: str, tenant: str, module: str = "note") -> Request:
     """A request that ``route`` takes from a user of ``tenant`` who has the item ``sk``."""
-    named = {"sk": quote(sk, safe=""), "version": "1", "name": module}
+    named = {"sk": quote(sk, safe=""), "id": quote(sk, safe=""), "version": "1", "name": module}
     parameters = {(found["in"], found["name"]) for found in route.operation.get("parameters", ())}
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
@@ -111,7 +111,7 @@ def _body(target: Target, route: Route, sk: str, tenant: str, module: str, *, co
 
 def _object(schema: dict[str, Any], pk: str, sk: str, *, conditional: bool) -> dict[str, Any]:
     properties, required = schema["properties"], schema.get("required", [])
-    values = {"pk": pk, "sk": sk, **_VALUES}
+    values = {"pk": pk, "sk": sk, **_VALUES, "text": "mine"}
     if conditional:
         values.pop("version")
     assert set(required) <= set(values), f"teach the tests a value of {set(required) - set(values)}"

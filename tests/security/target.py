@@ -24,6 +24,8 @@ from runtime.store.memory import MemoryStore
 from runtime.testing.clients import MemoryResources
 from runtime.testing.clock import Clock
 from tests.faults.scale import COMPLETE
+from tests.security.posts import MODULE as EVENTS
+from tests.security.posts import Posts
 from tests.support.gateway import Gateway
 from tests.support.service import make_tables
 
@@ -50,7 +52,12 @@ SERVICE = Path(__file__).parents[1] / "e2e" / "service"
 MODULES = ("note", "memo", "task", "order")
 WITH_HANDLERS = ("task", "order")
 KINDS = ("command", "data", "history", "sync")
-TABLES = (*(f"{module}-{kind}" for module in MODULES for kind in KINDS), "session")
+TABLES = (
+    *(f"{module}-{kind}" for module in MODULES for kind in KINDS),
+    f"{EVENTS}-events",
+    f"{EVENTS}-sync",
+    "session",
+)
 #: In every value of the items that nobody else may see.
 MARKER = "planted-4f1c"
 #: A role for every tenant.
@@ -145,8 +152,9 @@ class _InMemory:
 class Target:
     """The app, and a look at its tables that goes past it."""
 
-    def __init__(self, app: CqrsApp, tables: _Tables) -> None:
+    def __init__(self, app: CqrsApp, posts: Posts, tables: _Tables) -> None:
         self.app = app
+        self.posts = posts
         self._tables = tables
         document = self.send("GET", "/openapi.json", claims_of("x"))
         self.document: dict[str, Any] = document.json
@@ -198,10 +206,17 @@ def claims_of(tenant: str | None, *roles: dict[str, str], user: str = "eve") -> 
 
 
 def plant(
-    target: Target, tenant: str, *sort_keys: str, marker: str = MARKER, modules: Sequence[str] = MODULES
+    target: Target,
+    tenant: str,
+    *sort_keys: str,
+    marker: str = MARKER,
+    modules: Sequence[str] = (*MODULES, EVENTS),
 ) -> None:
     """Items of a tenant in every module: in every value the marker, three versions, one more pending."""
     owner = InvokeContext(claims=claims_of(tenant, ADMIN, user=f"owner-{marker}"))
+    if EVENTS in modules:
+        for aggregate_id in sort_keys:
+            target.posts.plant(owner, tenant, aggregate_id, marker)
     for module in [found for name, found in target.app.modules.items() if name in modules]:
         for sk in sort_keys:
             state = {
@@ -247,7 +262,10 @@ def running(emulator: Callable[[], Emulator], store: Path) -> Iterator[Target]:
             Env.APP_NAME: app_name,
             Env.RYW_SESSION_TTL_MINUTES: "5",
             Env.S3_BUCKET_NAME: f"{prefix}-attributes",
-            Env.MODULES: json.dumps({module: {"sync": module in WITH_HANDLERS} for module in MODULES}),
+            Env.MODULES: json.dumps(
+                {module: {"sync": module in WITH_HANDLERS} for module in MODULES}
+                | {EVENTS: {"kind": "events"}}
+            ),
             "STORE_FILE": str(store),
         }.items():
             patch.setenv(name, value)
@@ -263,12 +281,14 @@ def running(emulator: Callable[[], Emulator], store: Path) -> Iterator[Target]:
             return {"items": listing.items, "total": len(listing.items)}
 
         routes = module_routes(order, prefix="/orders", type="ORDER", search=search)
+        posts = Posts()
         app = CqrsApp(
-            modules=[*service.app.modules.values(), order], routes=["routes:router", "routes:notes", routes]
+            modules=[*service.app.modules.values(), order, posts.module],
+            routes=["routes:router", "routes:notes", routes, posts.routes()],
         )
         if isinstance(tables, _InMemory):
             app.use(tables.resources())
-        yield Target(app, tables)
+        yield Target(app, posts, tables)
         for name in files:
             sys.modules.pop(name, None)
     default_resources.cache_clear()

@@ -30,7 +30,7 @@ BEARER = "eyJhbGciOiJSUzI1NiJ9.planted-bearer-token.signature"
 #: An answer is not longer than a page of what was sent.
 LONGEST = 2_000_000
 #: Values of path parameters for which there is something.
-THERE: dict[str, Any] = {"sk": "A1", "version": 1, "name": "note"}
+THERE: dict[str, Any] = {"sk": "A1", "id": "A1", "version": 1, "name": "note"}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -12,6 +12,7 @@ import pytest
 from runtime.entry.http.module_routes import _NAMES as ROUTE_NAMES
 from tests.faults.scale import scaled
 from tests.security.attacks import attacks, look_alikes, malformed_claims
+from tests.security.posts import STREAM
 from tests.security.requests import friendly
 from tests.security.target import ADMIN, MARKER, MODULES, UNLISTED, claims_of, plant
 
@@ -71,7 +72,7 @@ def own_of(key: tuple[str, str, str]) -> str:
 
 def run(target: Target, route: Route, claims: Any, own: str, module: str, *, part: int, step: int) -> int:
     """Every ``step``-th attack on a route; how many requests that were."""
-    kind = "ORDER" if route.path.startswith("/orders") else module.upper()
+    kind = {"orders": "ORDER", "posts": STREAM}.get(route.path.split("/")[1], module.upper())
     there, not_there = (
         list(attacks(friendly(target, route, sk, own, module), kind, VICTIM, own, sk))
         for sk in (THERE, NOT_THERE)
@@ -167,6 +168,7 @@ def test_the_owner_gets_what_the_attacks_are_after(target: Target) -> None:
         "/orders/{sk}/history",
         "/orders/{sk}/history/{version}",
     }
+    assert {path for path in showing if path.startswith("/posts")} == {"/posts/{id}", "/posts/{id}/events"}
     assert "/{name}/read" in showing
 
 
@@ -264,4 +266,6 @@ def test_every_route_is_attacked(target: Target) -> None:
     names = {route.operation["operationId"] for route in target.routes}
     made = {f"order_{name}" for name in ROUTE_NAMES}
     assert made <= names
+    of_events = {f"{STREAM}_{name}" for name in ("get", "events", "write-post", "clear-post")}
+    assert of_events <= names
     assert {path for _, path in UNLISTED} & {route.path for route in target.routes} == set()

@@ -36,7 +36,7 @@ from runtime import (
 from runtime.aws_errors import error_code
 from runtime.clients.tenant_sessions import use_tenant
 from runtime.contract import DIGEST_TAG, TENANT_TAG, Env, FunctionKind
-from runtime.store.attributes import digest_of
+from runtime.store.bucket import digest_of
 from runtime.store.codec import opened, row_of
 from runtime.store.port import Check, Delete, Put, Set
 from runtime.store.values import Place

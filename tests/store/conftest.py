@@ -48,7 +48,7 @@ def shared_client(make_client: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def tables(shared_client: Any) -> Iterator[TwoTables]:
-    """Two tables of DynamoDB, each with the index of what is under way."""
+    """Two tables of DynamoDB, each with the index of what is under way, and the one of what is new."""
     names = TwoTables(*(f"{number}-{uuid.uuid4().hex}" for number in ("first", "second")))
     for name in names:
         shared_client.create_table(
@@ -60,7 +60,7 @@ def tables(shared_client: Any) -> Iterator[TwoTables]:
             ],
             AttributeDefinitions=[
                 {"AttributeName": column, "AttributeType": "S"}
-                for column in ("pk", "sk", "open", "createdAt")
+                for column in ("pk", "sk", "open", "createdAt", "feed", "feedAt")
             ],
             GlobalSecondaryIndexes=[
                 {
@@ -70,7 +70,15 @@ def tables(shared_client: Any) -> Iterator[TwoTables]:
                         {"AttributeName": "createdAt", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
+                },
+                {
+                    "IndexName": "feed",
+                    "KeySchema": [
+                        {"AttributeName": "feed", "KeyType": "HASH"},
+                        {"AttributeName": "feedAt", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["last", "types"]},
+                },
             ],
         )
     yield names

@@ -420,3 +420,37 @@ def test_every_failure_is_one_of_ours(store: DynamoDbStore, table: str, wire: Wi
         for writes in writes_to(table):
             with pytest.raises(CqrsError, match=code):
                 store.write(*writes)
+
+
+# A single write in the way of a transaction
+
+
+@pytest.mark.parametrize("kind", range(3), ids=["put", "set", "delete"])
+def test_a_write_waits_for_the_transaction_that_has_its_row(
+    store: DynamoDbStore, table: str, wire: Wire, kind: int
+) -> None:
+    early, conflict = first(3), refusal("TransactionConflictException")
+    wire.answer(lambda call: conflict(call) if early(call) else None)
+    store.write(*writes_to(table)[kind])
+    assert len(wire.calls) == 4
+
+
+def test_a_write_that_transactions_have_for_too_long_has_written_nothing(
+    store: DynamoDbStore, table: str, wire: Wire
+) -> None:
+    wire.answer(refusal("TransactionConflictException"))
+    with pytest.raises(ContentionError) as raised:
+        store.update(Set(place=Place(table, "p", "a"), columns={"n": 1}))
+    assert raised.value.written == "nothing"
+    wire.answer(lambda _call: None)
+    assert store.get(Place(table, "p", "a")) is None
+
+
+def test_a_write_in_the_way_of_a_transaction_after_a_lost_answer_may_have_been_done(
+    store: DynamoDbStore, table: str, wire: Wire
+) -> None:
+    lost = first()
+    wire.lose_answers(lost)
+    wire.answer(lambda call: refusal("TransactionConflictException")(call) if len(wire.calls) > 1 else None)
+    with pytest.raises(OutcomeUnknownError):
+        store.write(Put(table=table, row=ROW))

@@ -173,3 +173,10 @@ def test_a_transaction_has_4_mb_at_most() -> None:
     with pytest.raises(StoreRefusedError, match="4 MB"):
         store.write(*(Put(table="t", row=row) for row in rows))
     assert store.rows("t") == []
+
+
+def test_an_index_holds_no_other_columns() -> None:
+    store = MemoryStore()
+    store.write(Put(table="t", row={"pk": "p", "sk": "a", "feed": "1", "feedAt": "t", "text": "s"}))
+    with pytest.raises(StoreRefusedError, match="does not hold"):
+        store.query("t", Key("feed").eq("1"), index="feed", columns=["text"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime import ConfigurationError, CqrsApp
-from runtime.cqrs_toml import DeclarationError, DeclaredModule, read_modules
+from runtime.cqrs_toml import DeclarationError, DeclaredEventModule, DeclaredModule, read_modules
 from runtime.model import handler_registry
 from runtime.testing import MemoryApp
 from tests.support.http_events import http_event
@@ -126,9 +126,36 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         routes = []
     """
     order, bill = read_modules(write(tmp_path, cqrs_toml=toml))
+    assert isinstance(order, DeclaredModule)
     assert (order.processing, order.data_sync, order.module) == ("inline", True, "shop.orders:orders")
     assert order.routes == ("shop.routes:router", ".admin:router")
     assert (bill.name, bill.routes) == ("bill", ())
+
+
+def test_a_module_of_events_has_keys_of_its_own(tmp_path: Path) -> None:
+    toml = """
+        [modules.order]
+        kind = "commands"
+
+        [modules.blog]
+        kind = "events"
+
+        [modules.audit]
+        kind = "events"
+        handlers = true
+        pull_index = true
+        aggregates_index = true
+        module = ".audit:audit"
+        routes = []
+    """
+    order, blog, audit = read_modules(write(tmp_path, cqrs_toml=toml))
+    assert isinstance(order, DeclaredModule)
+    assert blog == DeclaredEventModule(
+        name="blog", module=".modules.blog:module", routes=(".modules.blog:routes",)
+    )
+    assert audit == DeclaredEventModule(
+        name="audit", handlers=True, pull_index=True, aggregates_index=True, module=".audit:audit", routes=()
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +172,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         ),
         (
             "[modules.order]\ncolour = 1",
-            "[modules.order] 'colour' is no key; there is processing, data_sync, module, routes",
+            "[modules.order] 'colour' is no key; there is kind, processing, data_sync, module, routes",
         ),
         ('[modules.order]\ndata_sync = "yes"', "[modules.order] data_sync must be true or false, got 'yes'"),
         (
@@ -159,6 +186,19 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         (
             '[modules.order]\nmodule = "orders.py"',
             "[modules.order] module must be an import path, got 'orders.py'",
+        ),
+        (
+            '[modules.blog]\nkind = "event"',
+            "[modules.blog] kind must be one of commands, events, got 'event'",
+        ),
+        (
+            '[modules.blog]\nkind = "events"\ndata_sync = true',
+            "[modules.blog] 'data_sync' is no key; there is kind, handlers, pull_index, aggregates_index,",
+        ),
+        ("[modules.blog]\nhandlers = true", "[modules.blog] 'handlers' is no key; there is kind, processing"),
+        (
+            '[modules.blog]\nkind = "events"\npull_index = 1',
+            "[modules.blog] pull_index must be true or false, got 1",
         ),
         ("[modules.order]\nroutes = false", "[modules.order] routes must be an import path, got False"),
         ("[modules.order]\nroutes = [1]", "[modules.order] routes must be an import path, got 1"),
@@ -180,6 +220,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_an_editor_of_windows_may_mark_the_encoding(tmp_path: Path) -> None:
     (tmp_path / "cqrs.toml").write_text("[modules.order]\r\ndata_sync = true\r\n", encoding="utf-8-sig")
     (order,) = read_modules(tmp_path)
+    assert isinstance(order, DeclaredModule)
     assert (order.name, order.data_sync) == ("order", True)
 
 

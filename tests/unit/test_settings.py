@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from runtime import ConfigurationError, Settings
+from runtime import ConfigurationError, ModuleMismatchError, Settings
 from runtime.contract import MODE_INLINE
+from runtime.settings import EventTables
 
 BASE = {"NODE_ENV": "dev", "APP_NAME": "shop"}
 
@@ -61,6 +62,57 @@ def test_a_module_that_is_not_deployed_is_named() -> None:
         settings.tables_of("oder")
 
 
+def test_tables_of_events_follow_the_convention_too() -> None:
+    modules = '{"blog": {"kind": "events"}, "audit": {"kind": "events", "events": "E", "sync_table": "S"}}'
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": modules})
+    assert settings.event_tables_of("blog") == EventTables(
+        events="dev-shop-blog-events", sync="dev-shop-blog-sync"
+    )
+    audit = settings.event_tables_of("audit")
+    assert (audit.events, audit.sync) == ("E", "S")
+
+
+def test_what_a_deployment_says_of_events() -> None:
+    said = '"handlers": true, "feed": true, "aggregates": true, "exclusive": true'
+    modules = f'{{"blog": {{"kind": "events", {said}}}}}'
+    tables = Settings.from_environment(BASE | {"CQRS_MODULES": modules}).event_tables_of("blog")
+    assert tables.has_handlers
+    assert tables.has_feed_index
+    assert tables.has_aggregates_index
+    assert tables.is_exclusive
+
+
+def test_a_module_of_events_may_be_told_in_words() -> None:
+    modules = '{"blog": "events handlers feed", "audit": "events", "order": {}}'
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": modules})
+    assert settings.modules == {
+        "blog": {"kind": "events", "handlers": True, "feed": True},
+        "audit": {"kind": "events"},
+        "order": {},
+    }
+
+
+def test_where_nothing_says_what_is_deployed_no_event_is_kept_from_an_index() -> None:
+    tables = Settings.from_environment(BASE).event_tables_of("blog")
+    assert (tables.events, tables.sync) == ("dev-shop-blog-events", "dev-shop-blog-sync")
+    assert (tables.has_handlers, tables.has_feed_index, tables.has_aggregates_index) == (True, True, True)
+    assert not tables.is_exclusive
+
+
+def test_a_module_is_of_one_kind() -> None:
+    modules = '{"blog": {"kind": "events"}, "order": {}, "bill": {"kind": "commands"}}'
+    settings = Settings.from_environment(BASE | {"CQRS_MODULES": modules})
+    message = "'blog' is deployed as one of events, and the code has it as one of commands"
+    with pytest.raises(ModuleMismatchError, match=message):
+        settings.tables_of("blog")
+    for name in ("order", "bill"):
+        assert settings.tables_of(name).mode == "workflow"
+        with pytest.raises(ModuleMismatchError, match="as one of commands, and the code has it as one of ev"):
+            settings.event_tables_of(name)
+    with pytest.raises(ModuleMismatchError, match="does not name the module 'blok'"):
+        settings.event_tables_of("blok")
+
+
 @pytest.mark.parametrize("missing", ["NODE_ENV", "APP_NAME"])
 def test_a_name_that_cannot_be_derived_says_what_is_missing(missing: str) -> None:
     settings = Settings.from_environment({k: v for k, v in BASE.items() if k != missing})
@@ -81,6 +133,12 @@ def test_tables_that_are_all_given_need_no_convention() -> None:
         ({"CQRS_MODULES": "[]"}, "CQRS_MODULES must map module names"),
         ({"CQRS_MODULES": '{"a": {"mode": "fast"}}'}, "CQRS_MODULES.a.mode must be one of"),
         ({"CQRS_MODULES": '{"a": {"comand": "x"}}'}, "CQRS_MODULES.a has unknown keys"),
+        ({"CQRS_MODULES": '{"a": {"kind": "event"}}'}, "CQRS_MODULES.a.kind must be one of ('commands', 'ev"),
+        ({"CQRS_MODULES": '{"a": {"kind": "events", "mode": "inline"}}'}, "a has unknown keys ['mode']"),
+        ({"CQRS_MODULES": '{"a": "events sync"}'}, "CQRS_MODULES.a has unknown keys ['sync']"),
+        ({"CQRS_MODULES": '{"a": ""}'}, "CQRS_MODULES.a.kind must be one of ('commands', 'events'), got ''"),
+        ({"CQRS_MODULES": '{"a": 1}'}, "CQRS_MODULES must map module names"),
+        ({"CQRS_MODULES": '{"a": {"handlers": true}}'}, "CQRS_MODULES.a has unknown keys ['handlers']"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constructs_lib.cli.commands.events import list_events, show_event, verify_events
+from constructs_lib.cli.commands.handlers import (
+    build_handler,
+    list_handlers,
+    rebuild_handler,
+    retire_handler,
+    switch_handler,
+)
 from constructs_lib.cli.commands.repair import drop, redrive, skip
 from constructs_lib.cli.commands.replay import replay
 from constructs_lib.cli.commands.show import show
@@ -26,6 +34,14 @@ _COMMANDS: Mapping[str, Callable[[Context], Result]] = {
     "reconcile": reconcile,
     "resync": resync,
     "replay-dlq": replay,
+    "events list": list_events,
+    "events show": show_event,
+    "events verify": verify_events,
+    "handlers list": list_handlers,
+    "handlers build": build_handler,
+    "handlers rebuild": rebuild_handler,
+    "handlers switch": switch_handler,
+    "handlers retire": retire_handler,
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from constructs_lib.cli.context import Result
 from constructs_lib.cli.errors import RefusedError, UsageError
-from constructs_lib.cli.modules import chosen_modules, one_module
+from constructs_lib.cli.modules import chosen_modules, one_module, plain_name
 from constructs_lib.cli.progress import progress
 from constructs_lib.cli.screen import Line, Table, brief, say
 from constructs_lib.cli.walk import MANY, Walk, positions, scan
@@ -32,7 +32,7 @@ class _Target:
 
     module: str
     pk: str
-    sk: str
+    sk: str | None
     handler: str
 
 
@@ -44,7 +44,7 @@ def redrive(context: Context) -> Result:
         raise UsageError(message)
     if options.all:
         return _redrive_all(context)
-    if options.sk is None:
+    if options.pk is None:
         message = "PK and SK: name the aggregate, or give --all; see cqrs redrive --help"
         raise UsageError(message)
     return _repair_one(context, "redrive")
@@ -95,7 +95,8 @@ def _only_handler(context: Context, module: str) -> str:
 def _confirm(context: Context, target: _Target) -> None:
     """Ask on the terminal; what was not confirmed is not done."""
     planned = context.operator.ask("skip", **asdict(target), dryRun=True)
-    say(f"{target.handler} will never get version {planned['skipped']} of {target.pk} {target.sk}.")
+    whose = target.pk if target.sk is None else f"{target.pk} {target.sk}"
+    say(f"{target.handler} will never get version {planned['skipped']} of {whose}.")
     say(f"It failed there with: {planned['error']}")
     sys.stderr.write("Skip it? [y/N] ")
     sys.stderr.flush()
@@ -136,7 +137,7 @@ def _find(context: Context) -> list[_Target]:
     """Every parked handler of the chosen modules; of one handler, where one is named."""
     options = context.options
     modules = [module for module in chosen_modules(context) if module.handlers]
-    if options.handler and not any(options.handler in module.handlers for module in modules):
+    if options.handler and not any(plain_name(options.handler) in module.handlers for module in modules):
         message = f"--handler: no module that was chosen has the handler {options.handler!r}"
         raise RefusedError(message)
     found: list[_Target] = []
@@ -147,7 +148,8 @@ def _find(context: Context) -> list[_Target]:
             _Target(position.module, entry["pk"], entry["sk"], entry["handler"])
             for entry in page["parked"]
             # One that is gone cannot run: `cqrs status` lists it, and `cqrs drop` is for it.
-            if (position.module, entry["handler"]) in known and options.handler in {None, entry["handler"]}
+            if (position.module, plain_name(entry["handler"])) in known
+            and options.handler in {None, entry["handler"], plain_name(entry["handler"])}
         )
         return f"{len(found)} parked"
 

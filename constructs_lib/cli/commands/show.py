@@ -23,6 +23,8 @@ def show(context: Context) -> Result:
     module = one_module(context)
     raw = {"raw": True} if options.raw else {}  # an older release does not know it
     found = context.operator.ask("show", module=module, pk=options.pk, sk=options.sk, **raw)
+    if "commits" in found:
+        return Result({"module": module, **found}, _of_events(module, found))
     parts: list[Line | Table] = [
         Line(f"{module}  {found['pk']}  {found['sk']}", "bold"),
         Line(_state(found["data"], found["versions"])),
@@ -37,6 +39,39 @@ def show(context: Context) -> Result:
     if found["executions"]:
         parts.append(_executions(found["executions"]))
     return Result({"module": module, **found}, parts)
+
+
+def _of_events(module: str, found: dict[str, Any]) -> list[Line | Table]:
+    """An aggregate of a module that keeps events."""
+    state = "erased" if found["isErased"] else f"at version {found['version']}"
+    parts: list[Line | Table] = [Line(f"{module}  {found['pk']}", "bold"), Line(state), Line()]
+    if found.get("problem"):
+        parts += [Line(f"Today's code makes no state of it: {found['problem']}", "bold yellow"), Line()]
+    elif "state" in found:
+        text = json.dumps(found["state"], ensure_ascii=False, indent=2)
+        parts += [*(Line(line) for line in text.splitlines()), Line()]
+    columns = ["versions", "events", "state kept", "at", "by", "source", "caused by"]
+    rows = [
+        [
+            _versions_of(entry),
+            "erased" if entry["isErased"] else ", ".join(entry["types"]),
+            _yes(entry["keepsState"]),
+            entry["at"],
+            entry["by"],
+            entry["source"],
+            entry["causation"],
+        ]
+        for entry in found["commits"]
+    ]
+    parts.append(Table(columns, rows, "Appends"))
+    if earlier := found["earlier"]:
+        parts.append(Line(f"… and {earlier} earlier events; cqrs events list has them"))
+    return [*parts, _cursors(found["cursors"])] if found["cursors"] else parts
+
+
+def _versions_of(commit: dict[str, Any]) -> str:
+    first, last = commit["first"], commit["last"]
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _state(data: dict[str, Any] | None, versions: Sequence[dict[str, Any]]) -> str:

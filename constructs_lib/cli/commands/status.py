@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from constructs_lib.cli.commands.status_screen import status_parts
 from constructs_lib.cli.context import Result
 from constructs_lib.cli.exit_code import ExitCode
-from constructs_lib.cli.modules import chosen_modules
+from constructs_lib.cli.modules import COMMANDS, EVENTS, chosen_modules, plain_name
 from constructs_lib.cli.walk import MANY, positions, scan
 
 if TYPE_CHECKING:
@@ -50,7 +50,16 @@ class _Looked:
             lists["lagging"].add(page["found"])
         elif operation == "parked":
             handlers = self.module.handlers
-            lists["parked"].add([entry for entry in page["parked"] if entry["handler"] in handlers])
+            known = [entry for entry in page["parked"] if plain_name(entry["handler"]) in handlers]
+            lists["parked"].add(known)
+            if self.module.kind == EVENTS:  # of commands, those are among the ones that are behind
+                gone = [
+                    {**_without(entry, "parkedAt", "error"), "latestVersion": None}
+                    for entry in page["parked"]
+                    if plain_name(entry["handler"]) not in handlers
+                ]
+                lists["gone"].add(gone)
+                self.gone_parked += len(gone)
         else:
             gone = [_without(entry, "isGone") for entry in page["behind"] if entry["isGone"]]
             others = [_without(entry, "isGone") for entry in page["behind"] if not entry["isGone"]]
@@ -71,8 +80,8 @@ class _Looked:
         return document | {"goneParked": self.gone_parked if self.lists else None}
 
 
-def _without(entry: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != name}
+def _without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in names}
 
 
 def status(context: Context) -> Result:
@@ -107,10 +116,11 @@ def _look(context: Context, looked: list[_Looked]) -> bool:
 
     modules = [entry.module for entry in looked]
     start = [
-        *positions("parked", [module for module in modules if module.handlers], options.segments),
-        # Of every module: one may have had handlers.
-        *positions("behind", modules, options.segments),
-        *positions("reconcile", modules, options.segments),
+        # Of events, also of a module without handlers: one may have had some that are parked.
+        *positions("parked", [m for m in modules if m.handlers or m.kind == EVENTS], options.segments),
+        # Of commands, of every module: see above.
+        *positions("behind", [m for m in modules if m.handlers or m.kind == COMMANDS], options.segments),
+        *positions("reconcile", [m for m in modules if m.kind == COMMANDS], options.segments),
     ]
     arguments = {
         "parked": {"limit": MANY},

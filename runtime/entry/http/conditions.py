@@ -76,10 +76,13 @@ class Expected:
     Attributes:
         version: 0 to create, N to build on version N, -1 for whatever is the latest.
         conditional: Whether a header said it.
+        pk: Key of the aggregate that it is the version of; a conflict over another one, which the write
+            depends on, stays what it is. None: there is no other one.
     """
 
     version: int
     conditional: bool
+    pk: str | None = None
 
     @classmethod
     def of(cls, headers: Mapping[str, str], version: int | None) -> Expected:
@@ -127,8 +130,13 @@ class Expected:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.conditional and isinstance(error, VersionConflictError | InvalidVersionError):
+        if self.conditional and self._is_about(error):
             raise _failed() from error
+
+    def _is_about(self, error: BaseException | None) -> bool:
+        if isinstance(error, VersionConflictError):
+            return self.pk is None or error.pk == self.pk
+        return isinstance(error, InvalidVersionError)
 
 
 def _version_in(header: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from datetime import timedelta
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from runtime.entry.http.module_commands import check_commands, command_routes
 from runtime.entry.http.module_endpoint import ModuleEndpoint
 from runtime.entry.http.module_reads import read_routes, search_route
 from runtime.entry.http.module_writes import write_routes
-from runtime.entry.http.openapi_document import OF_A_MODULE
+from runtime.entry.http.route_table import add_route, prefix_problems
 from runtime.errors import ConfigurationError
 from runtime.identity.context import ROLE_SYSTEM_ADMIN
 from runtime.identity.guard import guarded
@@ -148,7 +147,14 @@ def module_routes(
     router = Router()
     for route in routes:
         if route.name in wanted:
-            _add(router, endpoint, route)
+            add_route(
+                router,
+                route,
+                _guarded(endpoint, route),
+                owner=module.table_name,
+                prefix=prefix,
+                summary=route.summary or _SUMMARIES[route.name],
+            )
     return router
 
 
@@ -160,31 +166,6 @@ def _with_ttl(ttl: bool | Collection[str]) -> frozenset[str]:  # noqa: FBT001 - 
         msg = f"ttl must be a flag, or names among {', '.join(_WITH_TTL)}, got {ttl!r}"
         raise ConfigurationError(msg)
     return frozenset(ttl)
-
-
-def _add(router: Router, endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> None:
-    name = endpoint.module.table_name
-    place = re.sub(r"\W+", "_", endpoint.prefix).strip("_")
-    responses: dict[int, Any] = {
-        status: {"description": text} | ({"content": {"application/json": {"model": model}}} if model else {})
-        for status, (text, model) in route.responses.items()
-    }
-    router.route(
-        endpoint.prefix + route.path,
-        route.method,
-        summary=route.summary or _SUMMARIES[route.name],
-        responses=responses,
-        tags=[name],
-        operation_id=f"{name}_{route.name} {endpoint.prefix}",  # no two have it; the document has a nicer one
-        openapi_extensions={
-            OF_A_MODULE: {
-                "operationIds": [f"{name}_{route.name}", f"{name}_{place}_{route.name}"],
-                "problems": {str(status): text for status, text in route.problems.items()},
-                "headers": list(route.headers),
-                "hasTag": route.has_tag,
-            }
-        },
-    )(_guarded(endpoint, route))
 
 
 def _guarded(endpoint: ModuleEndpoint[Any], route: ModuleRoute) -> Callable[..., Any]:
@@ -209,10 +190,7 @@ def _check(  # noqa: PLR0917 - the arguments of `module_routes`
     search: Search | None,
     problems: list[str],
 ) -> None:
-    if not prefix.startswith("/") or prefix.endswith("/") or "<" in prefix:
-        problems.append(
-            f"prefix must begin with a slash and not end with one, got {prefix!r}; write '/orders'"
-        )
+    problems += prefix_problems(prefix, "/orders")
     if not kind or kind.endswith("#"):
         problems.append(f"type must be the kind of the items, such as 'ORDER', got {kind!r}")
     if bulk_limit < 1:

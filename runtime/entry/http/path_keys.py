@@ -1,4 +1,4 @@
-"""Which sort keys a path leads to, on whatever way the request comes."""
+"""Which sort keys and ids a path leads to, on whatever way the request comes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-__all__ = ["decoded_path", "why_unreachable"]
+__all__ = ["decoded_path", "why_unreachable", "why_unreachable_id"]
 
 # What follows the prefix in the paths of other routes.
 _TAKEN: Final = re.compile(r"(bulk|search|resync)|(.*/)?history(/[^/]*)?", re.DOTALL)
@@ -30,10 +30,16 @@ _REASONS: Final = {
 
 def why_unreachable(sk: str) -> str | None:
     """Why a client who escapes ``sk`` in a path may reach another item, or none; None if they reach it."""
-    for pattern in (_TAKEN, _DOTS):
-        if pattern.fullmatch(sk):
-            return _REASONS[pattern]
-    return next((_REASONS[pattern] for pattern in (_MISREAD, _CONTROL) if pattern.search(sk)), None)
+    if _TAKEN.fullmatch(sk):
+        return _REASONS[_TAKEN]
+    return why_unreachable_id(sk)
+
+
+def why_unreachable_id(part: str) -> str | None:
+    """The same of an id, behind which the words of the API's paths stand."""
+    if _DOTS.fullmatch(part):
+        return _REASONS[_DOTS]
+    return next((_REASONS[pattern] for pattern in (_MISREAD, _CONTROL) if pattern.search(part)), None)
 
 
 def decoded_path(path: str) -> str:

@@ -15,13 +15,17 @@ from runtime.entry.http.crash import log_crash
 from runtime.entry.http.json_format import dumps
 from runtime.entry.http.unavailable import is_unavailable
 from runtime.errors import (
+    AggregateErasedError,
+    CommandReusedError,
     CqrsError,
     FieldProblem,
+    GapError,
     HandlersPendingError,
     InvalidInputError,
     ModuleMismatchError,
     NewerSchemaError,
     OutcomeUnknownError,
+    ReadModelBehindError,
     RuleViolationError,
     StoreUnavailableError,
     UnreadableRowError,
@@ -97,12 +101,14 @@ class Problem:
             return "Error"
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:  # noqa: PLR0911 - one return a kind
     """What the caller is told about ``error``; what they must not be told goes to the log."""
     match error:
         case RequestValidationError():
             problems = [_field_problem(found) for found in error.errors()]
             return problem_of(InvalidInputError(problems))
+        case ReadModelBehindError():
+            return _behind(error)
         case CqrsError() if (detail := _detail(error)) is not None:
             if isinstance(error, ModuleMismatchError):  # its text is ours, and names no value
                 logger.error("request failed", reason=str(error))
@@ -121,6 +127,21 @@ def problem_of(error: Exception) -> Problem:
         return _unavailable("unavailable", "unknown")
     written = error.written if isinstance(error, CqrsError) else None
     return Problem(status=HTTPStatus.INTERNAL_SERVER_ERROR, written=written)
+
+
+def _behind(error: ReadModelBehindError) -> Problem:
+    """What is told of a read model that does not show a version yet. It is no error of the service's."""
+    why = "try again"
+    if error.parked_version is not None:
+        logger.warning("read model is parked", handler=error.handler, parked_version=error.parked_version)
+        why = "somebody has to look at it"
+    return Problem(
+        status=error.status,
+        code=error.code,
+        detail=f"the read model does not show version {error.version} yet; {why}",
+        written=error.written,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def _unavailable(code: str, written: str) -> Problem:
@@ -145,12 +166,18 @@ def _detail(error: CqrsError) -> str | None:  # noqa: PLR0911 - one return a kin
         case InvalidInputError():
             is_rule = isinstance(error, RuleViolationError)
             return "a rule of the service refuses it" if is_rule else "one or more fields are wrong"
+        case GapError():
+            return f"it has only come to version {error.last}; read it and decide again"
         case VersionConflictError():
             return f"there is a later version than {error.version}; read it and decide again"
         case HandlersPendingError():
             return f"version {error.version} is committed, but not in every read model yet; do not repeat it"
         case ModuleMismatchError():
             return f"the module {error.module!r} is not deployed as the code needs it"
+        case CommandReusedError():
+            return "the Idempotency-Key was used for another command; give each command a key of its own"
+        case AggregateErasedError():
+            return "it was erased, and its id cannot be used again"
         case UnreadableRowError():
             return "what is stored does not fit the model of today; it can still be deleted"
         case NewerSchemaError():

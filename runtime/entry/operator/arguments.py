@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.model.keys import MAX_VERSION
 from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
@@ -98,17 +99,36 @@ class Arguments:
             _refuse("limit", f"must be 1 to {_MAX_PAGE}, got {_shown(value)}")
         return int(value)
 
+    def version(self, name: str, *, default: int | None = None) -> int:
+        """A version: a number from 0, or from 1 where it is needed."""
+        value = self._values.get(name, default)
+        least = 1 if default is None else 0
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_VERSION:
+            _refuse(name, f"must be {least} to {MAX_VERSION}, got {_shown(value)}")
+        return value
+
+    def optional_number(self, name: str) -> int | None:
+        """A number from 1, or None where it is left out."""
+        return None if self._values.get(name) is None else self.version(name)
+
     def scan(self) -> Scan:
-        """The page that the arguments of paging ask for."""
+        """The page of a table that the arguments of paging ask for."""
+        return self._page(self.optional_text("resumeToken"))
+
+    def segment(self) -> Scan:
+        """The same of what has resume tokens of its own: the segment, and how much a page may have."""
+        return self._page(None)
+
+    def _page(self, token: str | None) -> Scan:
         return Scan.checked(
             segment=self._values.get("segment", 0),
             total_segments=self._values.get("totalSegments", 1),
-            resume_from=self.optional_text("resumeToken"),
+            resume_from=token,
             limit=self.limit(),
         )
 
 
-def _refuse(name: str, message: str) -> None:
+def _refuse(name: str, message: str) -> NoReturn:
     raise InvalidInputError([FieldProblem(name, message)])
 
 

@@ -18,10 +18,9 @@ from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.log import log_context, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from runtime.entry.operator.scope import Scope
-    from runtime.module import CommandModule
 
 __all__ = ["Operator"]
 
@@ -73,18 +72,32 @@ class Operator:
         """
         name = event[OPERATION]
         # The names alone: keys may be personal data.
-        modules: Mapping[str, CommandModule[Any]] = self._scope.modules
-        module = event.get("module")
-        with log_context(module=module if isinstance(module, str) and module in modules else None):
-            logger.info("operation", operation=name if name in _OPERATIONS else "unknown")
+        module = self._scope.name_of(event.get("module"))
+        with log_context(module=module):
+            logger.info("operation", operation=name if name in _names(self._scope) else "unknown")
             try:
-                return _operation(name).run(self._scope, Arguments(event, _operation(name).arguments))
+                return self._run(name, module, event)
             except CqrsError as error:
                 return {"error": {"type": type(error).__name__, "message": str(error)}}
 
+    def _run(self, name: str, module: str | None, event: Mapping[str, Any]) -> dict[str, Any]:
+        scope = self._scope
+        if module is not None and module in scope.event_modules:
+            from runtime.entry.operator.events.operations import run_on_events  # noqa: PLC0415 - few apps
 
-def _operation(name: str) -> _Operation:
-    if name not in _OPERATIONS:
-        message = f"must be one of {', '.join(sorted(_OPERATIONS))}, got {name[:50]!r}"
-        raise InvalidInputError([FieldProblem(OPERATION, message)])
-    return _OPERATIONS[name]
+            return run_on_events(scope.event_modules[module], event)
+        if name not in _OPERATIONS:
+            message = f"must be one of {', '.join(sorted(_names(scope)))}, got {name[:50]!r}"
+            if name in _names(scope):
+                message = f"{name} is for modules that keep events: {', '.join(sorted(scope.event_modules))}"
+            raise InvalidInputError([FieldProblem(OPERATION, message)])
+        return _OPERATIONS[name].run(scope, Arguments(event, _OPERATIONS[name].arguments))
+
+
+def _names(scope: Scope) -> Collection[str]:
+    """Names of the operations, those on events included where the app keeps some."""
+    if not scope.event_modules:
+        return _OPERATIONS
+    from runtime.entry.operator.events.operations import OPERATIONS  # noqa: PLC0415 - few apps
+
+    return {*_OPERATIONS, *OPERATIONS}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runtime.clients.resources import Resources
+    from runtime.event_store.event_module import EventModule
     from runtime.module import CommandModule
 
 __all__ = ["Scope"]
@@ -19,9 +20,16 @@ class Scope:
     """The app, as an operation sees it.
 
     Attributes:
-        modules: The app's modules by name.
+        modules: The app's modules of commands by name.
         resources: Settings and clients of the function.
+        event_modules: The app's modules of events by name. Default: none.
     """
 
     modules: Mapping[str, CommandModule[Any]]
     resources: Resources
+    event_modules: Mapping[str, EventModule] = field(default_factory=dict)
+
+    def name_of(self, module: object) -> str | None:
+        """The name of a module, if it is one."""
+        is_known = isinstance(module, str) and (module in self.modules or module in self.event_modules)
+        return str(module) if is_known else None

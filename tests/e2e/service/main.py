@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from runtime import CommandModule, CqrsApp
+from library import domain
+
+from runtime import CommandModule, CqrsApp, EventModule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +18,8 @@ STORE_FILE = os.environ["STORE_FILE"]
 note = CommandModule("note")
 memo = CommandModule("memo")
 task = CommandModule("task", data_sync_handlers=["stores:FlakyStore", "stores:SteadyStore"])
+names = ("catalogue", "ledger", "loans", "board")
+library = EventModule("library", domain, handlers=[f"library_handlers:{name}" for name in names])
 
 
 def tell(notification: Mapping[str, Any]) -> None:
@@ -25,8 +29,15 @@ def tell(notification: Mapping[str, Any]) -> None:
 
 
 app = CqrsApp(
-    modules=[note, memo, task],
-    routes=["routes:router", "routes:notes", "tour:router"],
+    modules=[note, memo, task, library],
+    routes=[
+        "library_routes:router",
+        "library_routes:books",
+        "library_routes:readers",
+        "routes:router",
+        "routes:notes",
+        "tour:router",
+    ],
     notification_handlers=[tell],
 )
 app.on_queue("e2e-orders", "orders:take")

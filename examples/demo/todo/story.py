@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from constructs_lib.local.console import seconds_text
-from examples.demo.errors import DemoError
-from examples.demo.watch import Sighting, watch
+from examples.demo.chapters import Request, Story, tell_chapter
+from examples.demo.todo.traces import Traces
+from examples.demo.watch import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from examples.demo.client import Answer, Client
+    from examples.demo.client import Client
+    from examples.demo.place import Place
     from examples.demo.screen import Screen
-    from examples.demo.traces import Traces
 
-__all__ = ["Chapter", "tell"]
+__all__ = ["tell"]
 
 _CODE = "milk"
-_ACCEPTED = 202
+_COLUMNS = ("own write", "data", "SQL", "notification", "execution")
 _NOT_FOUND = 404
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """One command and what became of it.
-
-    Attributes:
-        title: What the user did.
-        answer: What the API answered.
-        sightings: The traces of the command.
-    """
-
-    title: str
-    answer: Answer
-    sightings: Sequence[Sighting]
-
-
-def tell(screen: Screen, client: Client, traces: Traces) -> list[Chapter]:
+def tell(screen: Screen, client: Client, place: Place) -> Story:
     """Send create, update and delete, each once the one before has gone all the way.
 
     Raises:
@@ -50,35 +30,27 @@ def tell(screen: Screen, client: Client, traces: Traces) -> list[Chapter]:
     first = {"title": "Buy milk", "dueDate": "2026-12-24"}
     second = {**first, "title": "Buy oat milk", "priority": "high", "done": True}
     requests = (
-        _Request("Create", "POST", "/todos", {"code": _CODE, "attributes": first}),
-        _Request("Update", "PUT", f"/todos/{_CODE}", {"version": 1, "attributes": second}),
-        _Request("Delete", "DELETE", f"/todos/{_CODE}?version=2"),
+        Request("Create", "POST", "/todos", {"code": _CODE, "attributes": first}),
+        Request("Update", "PUT", f"/todos/{_CODE}", {"version": 1, "attributes": second}),
+        Request("Delete", "DELETE", f"/todos/{_CODE}?version=2"),
     )
-    return [_chapter(screen, client, traces, request) for request in requests]
-
-
-@dataclass(frozen=True)
-class _Request:
-    title: str
-    method: str
-    path: str
-    body: dict[str, Any] | None = None
-
-
-def _chapter(screen: Screen, client: Client, traces: Traces, request: _Request) -> Chapter:
-    screen.heading(f"{request.title}: {request.method} {request.path}")
-    if request.body:
-        screen.say(f"       [dim]{escape(json.dumps(request.body))}[/dim]")
-    answer = client.send(request.method, request.path, request.body)
-    if answer.status != _ACCEPTED:
-        msg = f"{request.method} {request.path} was answered with {answer.status}: {json.dumps(answer.body)}"
-        raise DemoError(msg)
-    took = seconds_text(answer.seconds)
-    screen.say(f"       [green]202 Accepted[/green] after {took}: version {answer.body['version']}")
-    sightings = _sightings(client, traces, answer.body)
-    with screen.watching(sightings) as on_sight:
-        watch(sightings, since=answer.sent_at, on_sight=on_sight)
-    return Chapter(request.title, answer, sightings)
+    with closing(Traces(place)) as traces:
+        chapters = [
+            tell_chapter(
+                screen,
+                client,
+                request,
+                lambda answer: _sightings(client, traces, answer.body),
+                lambda answer: f"202 Accepted: version {answer.body['version']}",
+            )
+            for request in requests
+        ]
+        transitions = sum(traces.transitions.values())
+        said = (
+            f"[bold]{len(chapters)} commands[/bold] accepted, applied in order, and announced.",
+            f"{len(traces.transitions)} executions with {transitions} state transitions.",
+        )
+    return Story(chapters, _COLUMNS, said)
 
 
 def _sightings(client: Client, traces: Traces, published: dict[str, Any]) -> list[Sighting]:

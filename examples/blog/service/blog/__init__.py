@@ -1,0 +1,1 @@
+"""A blog: users and posts, whose events are what is stored."""

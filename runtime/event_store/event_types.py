@@ -1,0 +1,254 @@
+"""The events of one aggregate by the names that they are stored under: how each is written and read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
+from runtime.event_store.commit import StoredEvent
+from runtime.event_store.event import HasEventType, name_of
+from runtime.event_store.json_form import json_form
+from runtime.event_store.upcasting import upcast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import TypeAdapter
+
+    from runtime.event_store.address import Key
+
+__all__ = ["EventTypes"]
+
+_MAX_NAME: Final = 255
+_FIELD_NAME: Final = re.compile(r"field_name='([^']+)'")
+
+
+class EventTypes:
+    """The event classes of one aggregate.
+
+    Args:
+        stream: Name of its stream, for messages.
+        classes: The classes.
+        upcasters: By the name of an event: its bodies from schema 0 to 1, from 1 to 2, and so on.
+
+    Raises:
+        ConfigurationError: A class is no event, two have one name, or an upcaster is for none of them.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        classes: Iterable[type[Any]],
+        upcasters: Mapping[str, Sequence[Callable[[dict[str, Any]], dict[str, Any]]]],
+    ) -> None:
+        self._stream = stream
+        _check_upcasters(stream, upcasters)
+        self._types: dict[str, _EventType] = {}
+        self._of_class: dict[type[Any], _EventType] = {}
+        for cls in _listed(stream, classes):
+            self._add(cls, upcasters)
+        if not self._of_class:
+            msg = f"the aggregate {stream!r} has no events; list their classes in events=[...]"
+            raise ConfigurationError(msg)
+        if unknown := set(upcasters) - {found.name for found in self._of_class.values()}:
+            msg = (
+                f"the aggregate {stream!r} has upcasters for {sorted(unknown)}, which are none of its events"
+            )
+            raise ConfigurationError(msg)
+
+    def _add(self, cls: type[Any], upcasters: Mapping[str, Sequence[Any]]) -> None:
+        if not isinstance(cls, type) or not isinstance(cls, HasEventType):
+            msg = (
+                f"the aggregate {self._stream!r} lists {cls!r}, which is no event: inherit it from Event, "
+                'or put @event_type("...") above its dataclass'
+            )
+            raise ConfigurationError(msg)
+        name = name_of(cls)
+        if "event_type" not in vars(cls):
+            other = next(base.__name__ for base in cls.__mro__ if "event_type" in vars(base))
+            msg = (
+                f"the aggregate {self._stream!r} lists {cls.__name__}, which has the name {name!r} from "
+                f'{other}: put @event_type("...") above it, so that it has one of its own'
+            )
+            raise ConfigurationError(msg)
+        if len(name) > _MAX_NAME or cls in self._of_class:
+            msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice, or its name is too long"
+            raise ConfigurationError(msg)
+        found = _EventType(cls, name, tuple(upcasters.get(name, ())))
+        for each in (name, *cls.event_aliases):
+            if each in self._types:
+                other = self._types[each].cls.__name__
+                msg = (
+                    f"two events of the aggregate {self._stream!r} are stored as {each!r}: {other} and "
+                    f"{cls.__name__}; give one of them another name"
+                )
+                raise ConfigurationError(msg)
+            self._types[each] = found
+        self._of_class[cls] = found
+
+    @property
+    def classes(self) -> tuple[type[Any], ...]:
+        """The classes, as they were listed."""
+        return tuple(self._of_class)
+
+    def has(self, cls: type[Any]) -> bool:
+        """Whether a class is one of them."""
+        return cls in self._of_class
+
+    def names_of(self, cls: type[Any]) -> frozenset[str]:
+        """All names that events of a class are, or were, stored under; none for another aggregate's class."""
+        found = self._of_class.get(cls)
+        return frozenset() if found is None else frozenset((found.name, *cls.event_aliases))
+
+    def class_of(self, name: str) -> type[Any] | None:
+        """The class of what is stored under a name; None where the aggregate has no such event."""
+        found = self._types.get(name)
+        return None if found is None else found.cls
+
+    def stored(self, event: object) -> tuple[StoredEvent, Any]:
+        """An event as it is stored, and as it will be read again.
+
+        Raises:
+            InvalidInputError: It is an event of another aggregate, cannot be stored, or would not be read
+                again as what it is.
+            ConfigurationError: Its class has no JSON form.
+        """
+        found = self._of_class.get(type(event))
+        if found is None:
+            message = (
+                f"must be an event of the aggregate {self._stream!r} "
+                f"({', '.join(cls.__name__ for cls in self._of_class)}), got {type(event).__name__}"
+            )
+            raise InvalidInputError([FieldProblem("events", message)])
+        write, validate = found.to_json, found.validate_json
+        try:
+            text = write(event, by_alias=True, warnings="error")
+            again = validate(text)
+        except PydanticSerializationError as error:
+            raise InvalidInputError(_unwritable(f"events.{found.name}", error)) from None
+        except ValidationError as error:
+            raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
+        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+            message = f"cannot be read again ({type(error).__name__})"
+            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
+        if again != event:
+            message = "would be read again as something else; give its fields types that say what they hold"
+            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
+        body, schema = from_json(text), found.schema
+        if b"NaN" in text or b"Infinity" in text:
+            # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
+            return StoredEvent(found.name, body, schema), again
+        return StoredEvent.of_text(found.name, body, schema, text.decode()), again
+
+    def read(self, stored: StoredEvent, key: Key, version: int) -> Any:  # noqa: ANN401 - one of the classes
+        """The event in what is stored.
+
+        Raises:
+            UnreadableEventError: Nothing in this code reads it: its name is unknown, its schema is newer, an
+                upcaster failed, or the class does not accept it.
+            ConfigurationError: The class has no JSON form.
+        """
+        found = self._types.get(stored.type)
+        if found is None:
+            msg = (
+                f"{_where(key, version)} is stored as {stored.type!r}, which is no event of the aggregate "
+                f"{self._stream!r}: add its class to events=[...], or the name to the aliases of the class "
+                "that it became"
+            )
+            raise UnreadableEventError(msg)
+        text, body = stored.text, stored.body
+        if stored.schema != found.schema:
+            text, body = None, upcast(stored, found.name, found.upcasters, _where(key, version))
+        validate = found.validate_json
+        try:
+            return validate(to_json(body) if text is None else text)
+        except ValidationError as error:
+            problems = _kinds(found.name, error)
+        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+            problems = f"{found.name}: {type(error).__name__}"
+        # Not chained: what a class says may quote the event.
+        msg = (
+            f"{_where(key, version)} ({stored.type}) is not accepted by {found.cls.__name__}: {problems}; "
+            "add an upcaster"
+        )
+        raise UnreadableEventError(msg)
+
+
+class _EventType:
+    def __init__(
+        self, cls: type[Any], name: str, upcasters: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]
+    ) -> None:
+        self.cls = cls
+        self.name = name
+        self.upcasters = upcasters
+        self.schema = len(upcasters)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        """Made when the first one is read or written: a function may have many and use few."""
+        return json_form(self.cls, f"the event {self.cls.__name__}")
+
+    @cached_property
+    def validate_json(self) -> Callable[[str | bytes], Any]:
+        """Makes the event of its JSON text."""
+        return self._adapter.validator.validate_json
+
+    @cached_property
+    def to_json(self) -> Callable[..., bytes]:
+        """Makes the JSON text of the event."""
+        return self._adapter.serializer.to_json
+
+
+def _check_upcasters(stream: str, upcasters: Any) -> None:  # noqa: ANN401 - whatever somebody has given
+    if not isinstance(upcasters, Mapping):
+        msg = (
+            f"upcasters of the aggregate {stream!r} must be a mapping of lists by the names of events, got "
+            f"{type(upcasters).__name__}"
+        )
+        raise ConfigurationError(msg)
+    for name, steps in upcasters.items():
+        if not isinstance(steps, Sequence) or not all(map(callable, steps)):
+            msg = (
+                f"upcasters of {name!r} of the aggregate {stream!r} must be a list of functions, got "
+                f"{steps!r}"
+            )
+            raise ConfigurationError(msg)
+
+
+def _listed(stream: str, classes: Any) -> Iterable[type[Any]]:  # noqa: ANN401 - as above
+    if isinstance(classes, type) or not isinstance(classes, Iterable):
+        msg = (
+            f"events of the aggregate {stream!r} must be a list of classes, [Created, Closed], got "
+            f"{classes!r}"
+        )
+        raise ConfigurationError(msg)
+    return classes
+
+
+def _where(key: Key, version: int) -> str:
+    return f"event {version} of {key.pk}"
+
+
+def _unwritable(prefix: str, error: PydanticSerializationError) -> list[FieldProblem]:
+    """Which fields have no JSON form, and nothing of the values: pydantic's own text quotes them."""
+    message = "cannot be stored: it holds another type than it says, or one without a JSON form"
+    names = _FIELD_NAME.findall(str(error))
+    return [FieldProblem(f"{prefix}.{name}", message) for name in names] or [FieldProblem(prefix, message)]
+
+
+def _problems(prefix: str, error: ValidationError) -> list[FieldProblem]:
+    """What a model has to say, by field, and nothing of the values."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [FieldProblem(".".join((prefix, *map(str, one["loc"]))), one["msg"]) for one in found]
+
+
+def _kinds(prefix: str, error: ValidationError) -> str:
+    """What is wrong with a stored event, for logs: fields and kinds; texts, and keys within, may quote it."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join((prefix, *map(str, one['loc'][:1])))}: {one['type']}" for one in found)

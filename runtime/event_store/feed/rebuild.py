@@ -1,0 +1,165 @@
+"""Rebuilding: a scan of all commits rings for one generation, page by page, beside whatever rings live.
+
+A page is over when everything on it was shown, or is parked. Until then its token comes back, and whoever
+goes on with it rings for what failed once more; what was shown costs one read.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from runtime import clock
+from runtime.backoff import back_off
+from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.event_store.feed.pull import Bell
+from runtime.event_store.registration import Segment
+from runtime.event_store.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from runtime.event_store.address import Key
+    from runtime.event_store.commit import Commit
+    from runtime.event_store.feed.pull import Ringer, Rung
+    from runtime.event_store.generations import Generations
+    from runtime.event_store.provider import Provider
+    from runtime.event_store.registration import Registration
+
+__all__ = ["Rebuild", "Rebuilt"]
+
+_LIMIT: Final = 500
+_THREADS: Final = 8
+_PAGE_OF: Final = "page:"
+#: How long whoever goes on with a page waits in front of it where it failed before, in seconds.
+_FIRST_WAIT: Final = 0.1
+_LONGEST_WAIT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What became of one page of a scan.
+
+    Attributes:
+        generation: The generation that it was for.
+        aggregates: Aggregates on the page.
+        events: Events that a callback was called for.
+        failed: Aggregates that were not shown what is on the page: going on tries them again.
+        parked: Aggregates that the handler has given up on this page.
+        resume_token: Goes on: with the same page where something failed, else behind it. None when the
+            segment is through.
+    """
+
+    generation: int
+    aggregates: int
+    events: int
+    failed: int
+    parked: int
+    resume_token: str | None
+
+
+class Rebuild:
+    """The scans of one handler in this process.
+
+    Args:
+        name: The handler's.
+        streams: Its streams.
+        provider: Gives where the commits are.
+        generations: Its registration.
+        ringer: Makes what shows commits to one generation.
+        first: Makes the registration, where the handler was never started.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        streams: Sequence[str],
+        provider: Callable[[], Provider],
+        generations: Generations,
+        *,
+        ringer: Callable[[int], Ringer],
+        first: Callable[[], Registration],
+    ) -> None:
+        self._name = name
+        self._streams = streams
+        self._provider = provider
+        self._generations = generations
+        self._ringer = ringer
+        self._first = first
+        self._tries: dict[str, int] = {}
+
+    def page(self, segment: int, total_segments: int, resume_from: str | None) -> Rebuilt:
+        """Show one page of a segment.
+
+        Raises:
+            BadRequestError: The generation was begun so shortly ago that a function may not know of it yet;
+                it was given up; or ``resume_from`` is of another scan.
+            InvalidInputError: An argument is out of range.
+        """
+        start = _start(resume_from)
+        self._generations.registered(self._first)
+        found = self._generations.fresh()
+        generation = found.check_scan(self._name, clock.now())
+        here = f"{_PAGE_OF}{start or ''}"
+        tries = self._tries.pop(f"{generation}/{total_segments}/{segment}/{here}", 0)
+        if tries:
+            back_off(tries - 1, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
+        commits, after = self._provider().everything(
+            self._streams, segment=segment, total_segments=total_segments, start=start, limit=_LIMIT
+        )
+        if resume_from is not None:
+            found.check_begun(self._name, segment, total_segments)
+        bells, aggregates = self._bells(commits, generation)
+        rungs = self._ring(self._ringer(generation), bells)
+        failed = sum(rung.is_open for rung in rungs)
+        done = sum((rung.run for rung in rungs), Run())
+        if failed:
+            self._tries[f"{generation}/{total_segments}/{segment}/{here}"] = tries + 1
+        token = here if failed else after and f"{_PAGE_OF}{after}"
+        page = Segment(token, 0 if failed else aggregates, done.handled)
+        self._note(generation, segment, total_segments, page, is_first=not start and not tries)
+        return Rebuilt(generation, aggregates, done.handled, failed, done.parked, token)
+
+    def _bells(self, commits: Iterable[Commit], generation: int) -> tuple[list[Bell], int]:
+        """A bell for each aggregate that has something for the handler, and how many aggregates there are."""
+        ringer = self._ringer(generation)
+        bells: dict[Key, Bell] = {}
+        for commit in commits:
+            bell = bells.setdefault(commit.key, Bell(commit.key, 0, generation))
+            bell.commits.append(commit)
+            if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
+                bell.version = commit.last
+        return [bell for bell in bells.values() if bell.version], len(bells)
+
+    def _ring(self, ringer: Ringer, bells: Sequence[Bell]) -> list[Rung]:
+        ringer.begin(bells)
+        if len(bells) < 2:  # noqa: PLR2004 - one needs no threads
+            rungs = [ringer.ring(bell) for bell in bells]
+        else:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                calls = [pool.submit(copy_context().run, ringer.ring, bell) for bell in bells]
+                rungs = [call.result() for call in calls]
+        return ringer.settle(rungs)
+
+    def _note(
+        self, generation: int, segment: int, total_segments: int, page: Segment, *, is_first: bool
+    ) -> None:
+        def noted(found: Registration) -> Registration:
+            if generation not in found.generations:
+                msg = f"{self._name}: generation {generation} is not fed any more; it was retired meanwhile"
+                raise BadRequestError(msg)
+            return found.scanned(segment, total_segments, page, is_first=is_first)
+
+        self._generations.change(noted)
+
+
+def _start(token: str | None) -> str | None:
+    """Where the provider goes on, as a token of this module says."""
+    if token is None:
+        return None
+    if not isinstance(token, str) or not token.startswith(_PAGE_OF):
+        message = f"must be the resume_token of an earlier page, got {token!r}"
+        raise InvalidInputError([FieldProblem("resume_from", message)])
+    return token.removeprefix(_PAGE_OF) or None

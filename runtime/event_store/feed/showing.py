@@ -1,0 +1,121 @@
+"""Showing a handler one event: its callback is called, and whatever appends in there is told why."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from runtime.event_store.metadata import event_meta, meta_in, reacting_to
+from runtime.event_store.recorded import RecordedEvent
+from runtime.log import error_fields, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runtime.event_store.callbacks import Callbacks
+    from runtime.event_store.commit import Commit
+    from runtime.event_store.provider import Provider
+    from runtime.event_store.recorded import EventMeta
+
+__all__ = ["Showing", "at_position"]
+
+_position: ContextVar[str | None] = ContextVar("position", default=None)
+
+
+@contextmanager
+def at_position(position: str | None) -> Iterator[None]:
+    """Let what the block shows be at a place in the order of all events; None for no such order."""
+    token = _position.set(position)
+    try:
+        yield
+    finally:
+        _position.reset(token)
+
+
+class Showing:
+    """Calls the callbacks of one handler.
+
+    Args:
+        name: The handler's.
+        callbacks: Its callbacks.
+        provider: Gives the provider, whose ``on_error`` is told of what fails.
+        is_reaction: Whether ids of commands that callbacks execute stay for ever.
+        continue_on_error: Whether what fails is passed over.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        callbacks: Callbacks,
+        provider: Callable[[], Provider],
+        *,
+        is_reaction: bool,
+        continue_on_error: bool,
+    ) -> None:
+        self._name = name
+        self._callbacks = callbacks
+        self._provider = provider
+        self._is_reaction = is_reaction
+        self._continue_on_error = continue_on_error
+
+    def minds(self, commit: Commit, version: int) -> bool:
+        """Whether there is a callback for an event of a commit."""
+        return self._callback(commit, version) is not None
+
+    def show(self, commit: Commit, version: int, *, generation: int = 1) -> bool | None:
+        """Show one event of a commit; of one that closes an erased aggregate, that it was erased.
+
+        Args:
+            commit: The commit.
+            version: Number of the event.
+            generation: Of the read model that the call is for.
+
+        Returns:
+            Whether the callback has worked; None where there is none for it.
+
+        Raises:
+            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler
+                passes over what fails. The provider was told.
+        """
+        callback = self._callback(commit, version)
+        if callback is None:
+            return None
+        meta = _meta(commit, version)._replace(generation=generation, position=_position.get())
+        event: RecordedEvent[Any] | None = None
+        try:
+            with at_position(None), reacting_to(meta, keeps_command_ids=self._is_reaction):
+                if commit.closes:
+                    callback(meta.aggregate_id, meta)
+                else:
+                    read = self._callbacks.event_in(commit.events[version - commit.first], meta)
+                    event = RecordedEvent(read, meta)
+                    callback(meta.aggregate_id, read, meta)
+        except Exception as error:
+            self.tell(error, event)
+            if not self._continue_on_error:
+                raise
+            return False
+        return True
+
+    def tell(self, error: Exception, event: RecordedEvent[Any] | None = None) -> None:
+        """Tell the provider what failed. What it raises is logged: it must not hide the error."""
+        streams = ", ".join(self._callbacks.streams)
+        try:
+            self._provider().on_error(error, streams, self._name, event)
+        except Exception as problem:  # noqa: BLE001 - it is the user's code
+            logger.error("on_error failed", handler=self._name, **error_fields(problem))
+
+    def _callback(self, commit: Commit, version: int) -> Callable[..., object] | None:
+        if commit.closes:
+            return self._callbacks.find_erased(commit.key.stream)
+        if commit.is_erased:
+            return None  # what it said is gone
+        return self._callbacks.find(commit.key.stream, commit.events[version - commit.first].type)
+
+
+def _meta(commit: Commit, version: int) -> EventMeta:
+    if not commit.closes:
+        return meta_in(commit, version)
+    # Nobody's event: only whose aggregate it was, and when it went.
+    return event_meta(commit.key, version, "", at=commit.at, user_id=commit.user_id, metadata=commit.metadata)

@@ -1,0 +1,47 @@
+"""Reading all commits of a table, segment by segment."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Final
+
+from boto3.dynamodb.conditions import Attr
+
+from runtime.event_store.commit_row import LAST
+from runtime.model.keys import KEY_SEPARATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.event_store.commit import Commit
+    from runtime.event_store.providers.storage import EventStorage
+    from runtime.store.scan import Scan
+
+__all__ = ["scan"]
+
+#: All of a commit but the state that is kept in it, which is no event.
+_COLUMNS: Final = (
+    "pk",
+    "sk",
+    LAST,
+    "at",
+    "by",
+    "append",
+    "types",
+    "events",
+    "zipped",
+    "meta",
+    "erasedAt",
+    "closes",
+)
+
+
+def scan(storage: EventStorage, streams: Sequence[str], page: Scan) -> tuple[Sequence[Commit], str | None]:
+    """See `Provider.everything`."""
+    if not streams:
+        return (), None
+    # What is no commit has no such column.
+    only = Attr(LAST).exists() & reduce(or_, (Attr("pk").begins_with(f"{s}{KEY_SEPARATOR}") for s in streams))
+    found = page.read(storage.store, storage.tables.events, columns=_COLUMNS, only=only)
+    return [storage.commit(row) for row in found.rows], found.resume_token
