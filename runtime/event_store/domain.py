@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import ConfigurationError
-from runtime.event_store.aggregate import Aggregate
+from runtime.event_store.aggregates.aggregate import Aggregate
+from runtime.event_store.aggregates.repository import AggregateRepository
+from runtime.event_store.aggregates.state_cache import StateCache
+from runtime.event_store.aggregates.transaction import Transaction
 from runtime.event_store.domain_context import DomainContext
-from runtime.event_store.repository import AggregateRepository
-from runtime.event_store.state_cache import StateCache
-from runtime.event_store.transaction import Transaction
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.event_store.bookmark import MemoryBookmark
     from runtime.event_store.feed.cursors import Cursors
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.handlers.bookmark import MemoryBookmark
+    from runtime.event_store.handlers.handler import EventHandler
     from runtime.event_store.provider import Provider
 
 __all__ = ["Domain", "create_domain"]
@@ -102,8 +102,8 @@ class Domain:
             ConfigurationError: No streams, an unknown one, a name that cannot be used or is taken, or
                 ``attempts`` is below 1.
         """
-        from runtime.event_store.handler import create_handler  # noqa: PLC0415 - a writer needs none
-        from runtime.event_store.options import HandlerOptions  # noqa: PLC0415
+        from runtime.event_store.handlers.handler import create_handler  # noqa: PLC0415 - a writer needs none
+        from runtime.event_store.handlers.options import HandlerOptions  # noqa: PLC0415
 
         options = HandlerOptions(
             tail_stream=tail_stream,

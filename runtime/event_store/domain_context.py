@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runtime.event_store.aggregate import Aggregate
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.aggregates.state_cache import StateCache
     from runtime.event_store.provider import Provider
-    from runtime.event_store.state_cache import StateCache
 
 __all__ = ["DomainContext", "use_provider"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from runtime.clients.resources import default_resources
 from runtime.contract import KIND_EVENTS, MODULE_NAME_PATTERN
 from runtime.errors import ConfigurationError, ModuleMismatchError
-from runtime.event_store.commit_row import place_key
+from runtime.event_store.commits.commit_row import place_key
 from runtime.imports import check_import_path, imported
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.event_store.domain import Domain
     from runtime.event_store.feed.cursors import CursorKey
     from runtime.event_store.feed.processor import EventProcessor
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.handlers.handler import EventHandler
     from runtime.settings import EventTables
 
 __all__ = ["EventModule"]
@@ -189,7 +189,7 @@ class EventModule:
             raise ModuleMismatchError(self.name, msg)
 
     def _check(self, handler: object, shown: str) -> EventHandler:
-        from runtime.event_store.handler import EventHandler  # noqa: PLC0415 - of modules with handlers
+        from runtime.event_store.handlers.handler import EventHandler  # noqa: PLC0415 - of modules with handlers
 
         if not isinstance(handler, EventHandler):
             msg = (

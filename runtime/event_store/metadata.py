@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.event_store.guards import outside_of_decisions
-from runtime.event_store.recorded import EventMeta
+from runtime.event_store.aggregates.guards import outside_of_decisions
+from runtime.event_store.events.recorded import EventMeta
 from runtime.identity.context import current_invoke_context
 from runtime.identity.user import user_id_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
 
 __all__ = ["current_event", "event_meta", "gathered", "keeps_command_ids", "meta_in", "reacting_to"]
 

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
-    from runtime.event_store.recorded import RecordedEvent
 
 __all__ = ["AppendRefusedError", "ListsAggregates", "Provider"]
 

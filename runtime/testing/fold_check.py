@@ -9,8 +9,8 @@ from runtime.testing.other_class import other_class
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.recorded import RecordedEvent
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.events.recorded import RecordedEvent
 
 __all__ = ["check_fold"]
 

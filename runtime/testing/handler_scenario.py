@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from runtime import clock
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, new_append_id
+from runtime.event_store.aggregates.repository import AggregateRepository
+from runtime.event_store.commits.commit import Commit, new_append_id
 from runtime.event_store.domain_context import use_provider
+from runtime.event_store.handlers.run import Run
 from runtime.event_store.providers.memory_provider import MemoryProvider
-from runtime.event_store.repository import AggregateRepository
-from runtime.event_store.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Self
 
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.handlers.handler import EventHandler
 
 __all__ = ["HandlerScenario"]
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runtime.errors import CorruptStreamError, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import CommandRecord, Commit, StoredEvent
+from runtime.event_store.commits.commit import CommandRecord, Commit, StoredEvent
 from runtime.event_store.provider import AppendRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from runtime.event_store.commit import Notice
+    from runtime.event_store.commits.commit import Notice
     from runtime.event_store.provider import Provider
 
 __all__ = ["ProviderContract"]

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runtime.errors import CommandError, ConfigurationError, FieldProblem, InvalidInputError
-from runtime.event_store.appending import recorded_in
+from runtime.event_store.aggregates.appending import recorded_in
+from runtime.event_store.aggregates.repository import AggregateRepository
 from runtime.event_store.domain_context import use_provider
 from runtime.event_store.providers.memory_provider import MemoryProvider
-from runtime.event_store.repository import AggregateRepository
 from runtime.identity.claims import CLAIM_TENANT, CLAIM_USER
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.testing.fold_check import check_fold
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commands import Commands
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commands.commands import Commands
 
 __all__ = ["Scenario"]
 

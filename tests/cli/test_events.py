@@ -6,7 +6,7 @@ import pytest
 
 from constructs_lib.cli.resume import Position
 from runtime.entry.operator.scope import Scope
-from runtime.event_store.commit import StoredEvent
+from runtime.event_store.commits.commit import StoredEvent
 from runtime.store.port import Delete
 from runtime.store.values import Place
 from tests.cli.direct import Direct

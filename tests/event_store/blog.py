@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 from pydantic import BaseModel, Field
 
 from runtime.errors import CommandError
-from runtime.event_store.aggregate import Aggregate, Persist, create_aggregate
-from runtime.event_store.commands import Commands, Retry, create_commands
+from runtime.event_store.aggregates.aggregate import Aggregate, Persist, create_aggregate
+from runtime.event_store.commands.commands import Commands, Retry, create_commands
 from runtime.event_store.domain import Domain, create_domain
-from runtime.event_store.event import Event, event_type
+from runtime.event_store.events.event import Event, event_type
 from runtime.event_store.providers.memory_provider import MemoryProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta
     from runtime.event_store.provider import Provider
-    from runtime.event_store.recorded import EventMeta
 
 
 class UserCreated(Event, type="created"):

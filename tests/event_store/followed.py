@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import CommandError
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.commands import Commands, create_commands
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commands.commands import Commands, create_commands
 from runtime.event_store.domain import Domain, create_domain
-from runtime.event_store.event import Event, event_type
+from runtime.event_store.events.event import Event, event_type
 from runtime.event_store.providers.memory_provider import MemoryProvider
 
 if TYPE_CHECKING:
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta, RecordedEvent
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta, RecordedEvent
+    from runtime.event_store.handlers.handler import EventHandler
 
 
 class UserCreated(Event, type="created"):

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import CorruptStreamError, FieldProblem, InvalidInputError, StoreUnavailableError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import CommandRecord, Commit, Notice
-from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text
+from runtime.event_store.commits.commit import CommandRecord, Commit, Notice
+from runtime.event_store.commits.commit_json import check_commit, events_json, events_of, json_text
 from runtime.event_store.feed.cursors import StoreCursors
 from runtime.event_store.provider import AppendRefusedError
 from runtime.store.memory import MemoryStore
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
-    from runtime.event_store.recorded import RecordedEvent
 
 __all__ = ["SqliteProvider"]
 

@@ -13,15 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from runtime.errors import ConfigurationError, InvalidInputError, UnreadableEventError
 from runtime.event_store.address import Key
-from runtime.event_store.aggregate import Aggregate, Persist, create_aggregate
-from runtime.event_store.commit import StoredEvent
-from runtime.event_store.commit_json import events_json
+from runtime.event_store.aggregates.aggregate import Aggregate, Persist, create_aggregate
+from runtime.event_store.aggregates.immutable import handed_out, is_immutable
+from runtime.event_store.commits.commit import StoredEvent
+from runtime.event_store.commits.commit_json import events_json
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event, event_type, name_of
-from runtime.event_store.event_types import EventTypes
-from runtime.event_store.immutable import handed_out, is_immutable
+from runtime.event_store.events.event import Event, event_type, name_of
+from runtime.event_store.events.event_types import EventTypes
+from runtime.event_store.events.recorded import EventMeta
 from runtime.event_store.providers.memory_provider import MemoryProvider
-from runtime.event_store.recorded import EventMeta
 from tests.event_store.blog import (
     Blog,
     Post,

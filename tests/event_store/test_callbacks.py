@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigurationError
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.callbacks import Callbacks
-from runtime.event_store.commit import StoredEvent
-from runtime.event_store.event import Event, event_type
-from runtime.event_store.recorded import EventMeta
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commits.commit import StoredEvent
+from runtime.event_store.events.event import Event, event_type
+from runtime.event_store.events.recorded import EventMeta
+from runtime.event_store.handlers.callbacks import Callbacks
 
 
 class Opened(Event, type="opened", aliases=("begun",)):

@@ -16,7 +16,7 @@ from runtime.errors import (
     VersionConflictError,
     VersionError,
 )
-from runtime.event_store.commands import Retry, create_commands
+from runtime.event_store.commands.commands import Retry, create_commands
 from runtime.event_store.metadata import reacting_to
 from runtime.event_store.provider import AppendRefusedError
 from tests.event_store.blog import (
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord, Commit
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import CommandRecord, Commit
 
 ANN = CreateUser(name="Ann")
 

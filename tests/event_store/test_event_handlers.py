@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.errors import BadRequestError, ConfigurationError, InvalidInputError, UnreadableEventError
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.bookmark import MemoryBookmark
-from runtime.event_store.commit import Commit
-from runtime.event_store.run import Run
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commits.commit import Commit
+from runtime.event_store.handlers.bookmark import MemoryBookmark
+from runtime.event_store.handlers.run import Run
 from runtime.testing.clock import Clock
 from tests.event_store.followed import (
     Blog,
@@ -27,7 +27,7 @@ from tests.event_store.followed import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from runtime.cqrs_toml import DeclaredEventModule
 from runtime.entry.check import check
 from runtime.errors import ReadModelUnavailableError
 from runtime.event_store.event_module import EventModule
-from runtime.event_store.handler import EventHandler
+from runtime.event_store.handlers.handler import EventHandler
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.store.memory import MemoryStore

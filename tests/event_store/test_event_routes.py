@@ -17,11 +17,11 @@ from runtime.entry.http.event_routes import event_routes
 from runtime.entry.http.problems import problem_of
 from runtime.errors import CommandError, GapError, StoreUnavailableError
 from runtime.event_store.address import Key
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.commands import Commands, create_commands
-from runtime.event_store.commit import Commit
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commands.commands import Commands, create_commands
+from runtime.event_store.commits.commit import Commit
 from runtime.event_store.domain import Domain, create_domain
-from runtime.event_store.event import Event, event_type
+from runtime.event_store.events.event import Event, event_type
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.identity.context import require_invoke_context
 from tests.support.http_events import REQUEST_ID, http_event
@@ -29,8 +29,8 @@ from tests.support.http_events import REQUEST_ID, http_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta
 
 
 class UserCreated(Event, type="created"):

@@ -11,13 +11,13 @@ import pytest
 
 from runtime import clock
 from runtime.errors import BadRequestError, ContentionError
-from runtime.event_store.generations import Generations
+from runtime.event_store.handlers.generations import Generations
 from runtime.testing.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runtime.event_store.registration import Registration
+    from runtime.event_store.handlers.registration import Registration
 
 
 class Rows:
@@ -53,7 +53,7 @@ def time() -> Iterator[Clock]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.event_store.generations.back_off", lambda *_, **__: None)
+    monkeypatch.setattr("runtime.event_store.handlers.generations.back_off", lambda *_, **__: None)
 
 
 def test_the_first_start_registers_and_later_ones_find_it(time: Clock) -> None:

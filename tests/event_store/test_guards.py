@@ -9,8 +9,8 @@ import pytest
 
 from runtime import clock
 from runtime.errors import AggregateErasedError, CommandError, InvalidInputError, VersionError
-from runtime.event_store.commands import Retry
-from runtime.event_store.commit import Commit
+from runtime.event_store.commands.commands import Retry
+from runtime.event_store.commits.commit import Commit
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from tests.event_store.blog import (
     ArchivePost,
@@ -29,7 +29,7 @@ from tests.event_store.blog import (
 from tests.event_store.watched import WatchedProvider
 
 if TYPE_CHECKING:
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.loaded import Loaded
 
 HI = CreatePost(user_id="u1", content="hi")
 

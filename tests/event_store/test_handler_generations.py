@@ -9,16 +9,16 @@ import pytest
 
 from runtime.errors import BadRequestError, InvalidInputError
 from runtime.event_store.feed.rebuild import Rebuilt
-from runtime.event_store.registration import Segment
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.registration import Segment
+from runtime.event_store.handlers.run import Run
 from runtime.testing.clock import Clock
 from tests.event_store.followed import Blog, PostArchived, PostCreated, Seen, post, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
 
 
 @pytest.fixture

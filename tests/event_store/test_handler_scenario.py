@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.errors import ConfigurationError, InvalidInputError
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 from runtime.testing.handler_scenario import HandlerScenario
 from tests.event_store.followed import (
     ArchivePost,
@@ -21,8 +21,8 @@ from tests.event_store.followed import (
 )
 
 if TYPE_CHECKING:
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
 
 Seen = list[tuple[str, int]]
 

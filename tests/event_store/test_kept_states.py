@@ -7,10 +7,10 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from runtime.errors import ConfigurationError
-from runtime.event_store.aggregate import Persist, create_aggregate
+from runtime.event_store.aggregates.aggregate import Persist, create_aggregate
+from runtime.event_store.aggregates.state_cache import StateCache
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
-from runtime.event_store.state_cache import StateCache
+from runtime.event_store.events.event import Event
 from runtime.store.port import Delete
 from runtime.store.values import Place
 from tests.event_store.blog import (
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commit import CommandRecord, Commit
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import CommandRecord, Commit
 
 
 class Keeping(WatchedProvider):

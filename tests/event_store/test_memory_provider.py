@@ -13,7 +13,7 @@ import pytest
 pytest.register_assert_rewrite("runtime.testing.provider_contract")
 
 from runtime.event_store.address import Key  # noqa: E402
-from runtime.event_store.commit import Commit, StoredEvent  # noqa: E402
+from runtime.event_store.commits.commit import Commit, StoredEvent  # noqa: E402
 from runtime.event_store.providers.memory_provider import MemoryProvider  # noqa: E402
 from runtime.testing.provider_contract import ProviderContract  # noqa: E402
 

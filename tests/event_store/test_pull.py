@@ -11,9 +11,9 @@ import pytest
 
 from runtime.errors import BadRequestError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, Notice, StoredEvent
+from runtime.event_store.commits.commit import Commit, Notice, StoredEvent
 from runtime.event_store.feed.pull import Bell, Pull, Pulled, Rung, is_outage
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

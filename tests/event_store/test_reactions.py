@@ -16,8 +16,8 @@ from tests.event_store.followed import ArchivePost, Blog, UserDisabled, post, us
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
 
 
 @pytest.fixture

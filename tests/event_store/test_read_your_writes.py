@@ -15,7 +15,7 @@ from runtime.errors import (
     ReadModelBehindError,
 )
 from runtime.event_store.feed.cursors import CursorKey
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 from runtime.identity.claims import CLAIM_TENANT, CLAIM_USER
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.testing.clock import Clock
@@ -24,7 +24,7 @@ from tests.event_store.followed import Blog, Seen, UserCreated, post, user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.handlers.handler import EventHandler
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.errors import BadRequestError
-from runtime.event_store.registration import Registration, Segment
+from runtime.event_store.handlers.registration import Registration, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

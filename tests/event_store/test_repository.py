@@ -23,9 +23,9 @@ from runtime.errors import (
     VersionError,
 )
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, StoredEvent
-from runtime.event_store.loaded import Loaded
-from runtime.event_store.recorded import RecordedEvent
+from runtime.event_store.aggregates.loaded import Loaded
+from runtime.event_store.commits.commit import Commit, StoredEvent
+from runtime.event_store.events.recorded import RecordedEvent
 from runtime.identity.context import InvokeContext, use_invoke_context
 from tests.event_store.blog import (
     Blog,
@@ -45,7 +45,7 @@ from tests.event_store.watched import WatchedProvider
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.aggregate import Aggregate
+    from runtime.event_store.aggregates.aggregate import Aggregate
 
 BEGIN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 EVENTS: list[list[UserEvent]] = [

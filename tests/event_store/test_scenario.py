@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.errors import CommandError, ConfigurationError, InvalidInputError, StoreUnavailableError
-from runtime.event_store.aggregate import Persist, create_aggregate
-from runtime.event_store.commands import create_commands
+from runtime.event_store.aggregates.aggregate import Persist, create_aggregate
+from runtime.event_store.commands.commands import create_commands
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
+from runtime.event_store.events.event import Event
 from runtime.event_store.metadata import current_event
 from runtime.identity.context import current_invoke_context
 from runtime.testing import Scenario
@@ -39,8 +39,8 @@ from tests.event_store.watched import WatchedProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runtime.event_store.commit import Commit
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import Commit
 
 HI = PostCreated(user_id="u1", content="hi")
 

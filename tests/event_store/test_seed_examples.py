@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime import Commands, Domain, EventMeta
-    from runtime.event_store.aggregate import Change
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.aggregates.aggregate import Change
+    from runtime.event_store.handlers.handler import EventHandler
 
 LONG = 20.0
 

@@ -11,14 +11,14 @@ import pytest
 
 from runtime.contract import Env
 from runtime.errors import ConfigurationError, StoreUnavailableError
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 from tests.event_store.followed import Blog, Provider, Seen, UserCreated, user
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.handlers.handler import EventHandler
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.errors import ConfigurationError
-from runtime.event_store.bookmark import MemoryBookmark
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.bookmark import MemoryBookmark
+from runtime.event_store.handlers.run import Run
 from runtime.testing.clock import Clock
 from tests.event_store.followed import Blog, Seen, user
 

@@ -24,7 +24,7 @@ from tests.event_store.watched import WatchedProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.loaded import Loaded
 
 ANN = CreateUser(name="Ann")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import AggregateErasedError, ConfigurationError, InvalidInputError, VersionError
-from runtime.event_store.commit import Commit
+from runtime.event_store.commits.commit import Commit
 from tests.event_store.blog import (
     Blog,
     CreatePost,

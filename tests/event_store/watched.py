@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord, Commit
+    from runtime.event_store.commits.commit import CommandRecord, Commit
 
 
 class WatchedProvider(MemoryProvider):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import clock
 from runtime.errors import OutcomeUnknownError, StoreUnavailableError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, StoredEvent, new_append_id
+from runtime.event_store.commits.commit import Commit, StoredEvent, new_append_id
 from runtime.event_store.provider import AppendRefusedError
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import pytest
 
 from runtime import clock
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.commits.commit import Commit, StoredEvent
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.domain import create_domain
 from runtime.event_store.feed.processor import EventProcessor
-from runtime.event_store.large_events import LargeEvents
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.settings import EventTables
@@ -34,8 +34,8 @@ from tests.faults.scale import scaled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
     from runtime.store.memory import Change
 
 _AGGREGATES: Final = scaled(100, 1000)

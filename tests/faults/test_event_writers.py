@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from runtime import clock
-from runtime.event_store.large_events import LargeEvents
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider

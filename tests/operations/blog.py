@@ -13,11 +13,11 @@ from runtime.contract import Env
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
 from runtime.event_store.address import Key
-from runtime.event_store.aggregate import Aggregate, Persist, create_aggregate
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.aggregates.aggregate import Aggregate, Persist, create_aggregate
+from runtime.event_store.commits.commit import Commit, StoredEvent
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
 from runtime.event_store.event_module import EventModule
+from runtime.event_store.events.event import Event
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.store.memory import MemoryStore
@@ -27,9 +27,9 @@ from runtime.testing.clock import Clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
     from runtime.module import CommandModule
 
 __all__ = ["ERROR", "TEXT", "Blog", "Post", "PostCreated", "TextChanged", "post_with"]

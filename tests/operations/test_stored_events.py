@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import StoreUnavailableError
-from runtime.event_store.commit import StoredEvent
+from runtime.event_store.commits.commit import StoredEvent
 from runtime.store.port import Delete
 from runtime.store.values import Place
 from tests.operations.blog import TEXT, Blog, Post, TextChanged, post_with

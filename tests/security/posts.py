@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from runtime.entry.http.event_routes import event_routes
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.commands import create_commands
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commands.commands import create_commands
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
 from runtime.event_store.event_module import EventModule
+from runtime.event_store.events.event import Event
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.identity.context import use_invoke_context
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
     from runtime import InvokeContext
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta
 
 __all__ = ["MODULE", "STREAM", "Posts"]
 

@@ -27,10 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.commands import create_commands
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commands.commands import create_commands
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
+from runtime.event_store.events.event import Event
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.providers.memory_provider import MemoryProvider
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
+    from runtime.event_store.events.recorded import EventMeta
     from runtime.event_store.feed.cursors import Cursors
-    from runtime.event_store.recorded import EventMeta
 
 _METADATA = MetaData()
 _COUNTS = Table(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select
 
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 from runtime.sql import SqlCursors
 from runtime.testing.clock import Clock
 from tests.event_store.followed import Blog, PostArchived, PostCreated, post
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
 
 _METADATA = MetaData()
 _LOG = Table(

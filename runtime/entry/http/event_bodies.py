@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Uni
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 if TYPE_CHECKING:
-    from runtime.event_store.event_types import EventTypes
+    from runtime.event_store.events.event_types import EventTypes
 
 __all__ = ["AggregateReceipt", "AggregateState", "EventPage", "ShownEvent", "page_of"]
 

@@ -16,9 +16,9 @@ from runtime.identity.tenant import acting_tenant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runtime.event_store.commands import Commands
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.repository import AggregateRepository
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.aggregates.repository import AggregateRepository
+    from runtime.event_store.commands.commands import Commands
     from runtime.identity.context import InvokeContext
 
 __all__ = ["EventEndpoint", "named_as_sent", "not_found", "tenant_of_request"]

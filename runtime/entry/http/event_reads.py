@@ -22,7 +22,7 @@ from runtime.store.answer_size import PAGE_BYTES, answer_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.event_store.recorded import RecordedEvent
+    from runtime.event_store.events.recorded import RecordedEvent
 
 __all__ = ["events_route", "state_route"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from runtime.entry.http.module_endpoint import ModuleRoute
-    from runtime.event_store.commands import Commands
+    from runtime.event_store.commands.commands import Commands
 
 __all__ = ["event_routes"]
 

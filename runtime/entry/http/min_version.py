@@ -10,14 +10,14 @@ from urllib.parse import unquote
 from runtime.entry.http.event_endpoint import named_as_sent, tenant_of_request
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.loaded import Loaded
+from runtime.event_store.aggregates.loaded import Loaded
 from runtime.identity.context import require_invoke_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.handlers.handler import EventHandler
 
 __all__ = ["check_min_version"]
 

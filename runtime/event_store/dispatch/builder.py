@@ -16,7 +16,7 @@ from runtime.event_store.dispatch.event import DomainEvent, problems_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.event_store.aggregate import Upcaster
+    from runtime.event_store.aggregates.aggregate import Upcaster
 
 __all__ = ["EventBuilder"]
 

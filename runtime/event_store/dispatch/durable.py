@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime import clock
 from runtime.errors import ConfigurationError
+from runtime.event_store.aggregates.loaded import Loaded
 from runtime.event_store.dispatch.bus import InstantEventBus
 from runtime.event_store.dispatch.delivery import name_of_handler
 from runtime.event_store.domain import Domain
 from runtime.event_store.domain_context import DomainContext
-from runtime.event_store.handler import EventHandler
-from runtime.event_store.loaded import Loaded
+from runtime.event_store.handlers.handler import EventHandler
+from runtime.event_store.handlers.options import HandlerOptions
 from runtime.event_store.metadata import current_event
-from runtime.event_store.options import HandlerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.dispatch.delivery import Delivery, ServiceHandler
     from runtime.event_store.dispatch.event import DomainEvent
     from runtime.event_store.dispatch.store import ProviderEventStore
     from runtime.event_store.dispatch.stored_events import StoredEvents
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
 
 __all__ = ["DurableEventBus"]
 

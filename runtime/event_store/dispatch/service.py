@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runtime.event_store.dispatch.bus import EventBus
     from runtime.event_store.dispatch.delivery import ServiceHandler
     from runtime.event_store.dispatch.store import EventStore
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
 
 __all__ = ["Dispatched", "Service", "create_service"]
 

@@ -15,22 +15,22 @@ from runtime.errors import (
     VersionError,
 )
 from runtime.event_store.address import check_stream_name
+from runtime.event_store.aggregates.tenants import key_of
 from runtime.event_store.dispatch.stored_events import StoredEvents
+from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import meta_in
 from runtime.event_store.provider import AppendRefusedError
-from runtime.event_store.recorded import RecordedEvent
-from runtime.event_store.tenants import key_of
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.dispatch.builder import EventBuilder
     from runtime.event_store.dispatch.event import DomainEvent
+    from runtime.event_store.events.recorded import EventMeta
     from runtime.event_store.provider import Provider
-    from runtime.event_store.recorded import EventMeta
 
 __all__ = ["EventStore", "ProviderEventStore", "provider_event_store"]
 

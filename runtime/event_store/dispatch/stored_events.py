@@ -15,10 +15,10 @@ from runtime.errors import (
     InvalidInputError,
     UnreadableEventError,
 )
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.commits.commit import Commit, StoredEvent
 from runtime.event_store.dispatch.event import DomainEvent, problems_of
+from runtime.event_store.events.upcasting import upcast
 from runtime.event_store.metadata import gathered
-from runtime.event_store.upcasting import upcast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -29,7 +29,7 @@ from runtime.pipeline.repairing import Repair, check_parked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.cursors import CursorKey
     from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.provider import Provider

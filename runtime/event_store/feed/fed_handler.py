@@ -1,4 +1,4 @@
-"""What the feed needs to know of a handler: `runtime.event_store.handler.EventHandler` is one."""
+"""What the feed needs to know of a handler: `runtime.event_store.handlers.handler.EventHandler` is one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.cursors import Cursors
 
 __all__ = ["FedHandler"]

@@ -15,20 +15,20 @@ from runtime.event_store.feed.rebuild import Rebuild
 from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
 from runtime.event_store.feed.tail import end_of
-from runtime.event_store.registration import Registration
+from runtime.event_store.handlers.registration import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit, Notice
+    from runtime.event_store.commits.commit import Commit, Notice
     from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.memory_progress import MemoryProgress
     from runtime.event_store.feed.pull import Rung
     from runtime.event_store.feed.seen import Seen
-    from runtime.event_store.generations import Generations
-    from runtime.event_store.options import HandlerOptions
+    from runtime.event_store.handlers.generations import Generations
+    from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
 

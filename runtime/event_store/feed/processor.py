@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import clock, metrics
 from runtime.errors import CorruptRowError
 from runtime.event_store.address import Key
-from runtime.event_store.commit_row import LAST, is_closing, types_in
+from runtime.event_store.commits.commit_row import LAST, is_closing, types_in
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
@@ -21,7 +21,7 @@ from runtime.store.codec import image_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.feed.drain import Drained
     from runtime.event_store.feed.fed_handler import FedHandler

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runtime.errors import BadRequestError
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit, Notice
+    from runtime.event_store.commits.commit import Commit, Notice
     from runtime.event_store.feed.drain import Drained
 
 __all__ = ["Bell", "Bookmark", "Pull", "Pulled", "Ringer", "Rung", "is_outage"]

@@ -15,18 +15,18 @@ from runtime import clock
 from runtime.backoff import back_off
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
 from runtime.event_store.feed.pull import Bell
-from runtime.event_store.registration import Segment
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.registration import Segment
+from runtime.event_store.handlers.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.pull import Ringer, Rung
-    from runtime.event_store.generations import Generations
+    from runtime.event_store.handlers.generations import Generations
+    from runtime.event_store.handlers.registration import Registration
     from runtime.event_store.provider import Provider
-    from runtime.event_store.registration import Registration
 
 __all__ = ["Rebuild", "Rebuilt"]
 

@@ -16,7 +16,7 @@ from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
 from runtime.event_store.feed.pull import Rung
 from runtime.event_store.feed.showing import at_position
-from runtime.event_store.run import Run
+from runtime.event_store.handlers.run import Run
 from runtime.pipeline.catch_up import RESERVE, Outcome
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.drain import Drained
     from runtime.event_store.feed.fed_handler import FedHandler
     from runtime.event_store.feed.pull import Bell

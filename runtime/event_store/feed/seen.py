@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
 

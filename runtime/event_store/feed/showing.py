@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
-from runtime.event_store.recorded import RecordedEvent
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runtime.event_store.callbacks import Callbacks
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.callbacks import Callbacks
     from runtime.event_store.provider import Provider
-    from runtime.event_store.recorded import EventMeta
 
 __all__ = ["Showing", "at_position"]
 

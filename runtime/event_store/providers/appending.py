@@ -15,8 +15,8 @@ from runtime.errors import (
     OutcomeUnknownError,
     StoreUnavailableError,
 )
-from runtime.event_store.command_row import command_in, command_put
-from runtime.event_store.commit_row import place_key
+from runtime.event_store.commits.command_row import command_in, command_put
+from runtime.event_store.commits.commit_row import place_key
 from runtime.event_store.provider import AppendRefusedError
 from runtime.store.item_size import item_size
 from runtime.store.port import Check, ConditionFailedError, Put
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord, Commit
+    from runtime.event_store.commits.commit import CommandRecord, Commit
     from runtime.event_store.providers.storage import EventStorage
     from runtime.store.port import Write
     from runtime.store.values import Row

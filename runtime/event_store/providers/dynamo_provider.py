@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime import metrics
 from runtime.clients.resources import default_resources
-from runtime.event_store.large_events import LargeEvents
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord, Commit
+    from runtime.event_store.commits.commit import CommandRecord, Commit
 
 __all__ = ["DynamoProvider"]
 

@@ -21,8 +21,8 @@ from boto3.dynamodb.conditions import Key as Column
 from runtime import clock
 from runtime.contract import AGGREGATES_COLUMN
 from runtime.errors import ContentionError, CorruptRowError, CqrsError
-from runtime.event_store.command_row import COMMAND_PREFIX, forgotten_columns
-from runtime.event_store.commit_row import ERASED_AT, LAST, blank_columns, is_closing, types_in
+from runtime.event_store.commits.command_row import COMMAND_PREFIX, forgotten_columns
+from runtime.event_store.commits.commit_row import ERASED_AT, LAST, blank_columns, is_closing, types_in
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.appending import append
 from runtime.store.port import ConditionFailedError, Set
@@ -31,7 +31,7 @@ from runtime.store.values import Place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.providers.storage import EventStorage
     from runtime.store.values import Row
 

@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Key as Column
 from runtime.contract import AGGREGATES_COLUMN, AGGREGATES_INDEX, PARTITION_KEY
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit_row import aggregates_value, place_key
+from runtime.event_store.commits.commit_row import aggregates_value, place_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import clock
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.event_store.commit import Notice
-from runtime.event_store.commit_row import LAST
-from runtime.event_store.large_events import LargeEvents
+from runtime.event_store.commits.commit import Notice
+from runtime.event_store.commits.commit_row import LAST
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.providers.remembering import RememberingStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.model.keys import KEY_SEPARATOR
@@ -21,7 +21,7 @@ from runtime.store.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.store.memory import Change
     from runtime.store.values import Place, Row
 

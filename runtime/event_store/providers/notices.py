@@ -27,8 +27,8 @@ from runtime import clock
 from runtime.contract import FEED_COLUMN, FEED_INDEX, FEED_PROJECTED, FEED_SLICES, FEED_SORT_KEY
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Notice
-from runtime.event_store.commit_row import LAST, time_text, types_in
+from runtime.event_store.commits.commit import Notice
+from runtime.event_store.commits.commit_row import LAST, time_text, types_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

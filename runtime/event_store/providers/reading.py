@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from boto3.dynamodb.conditions import Key as Column
 
 from runtime.errors import CorruptStreamError
-from runtime.event_store.commit_json import MAX_EVENT_VERSION
-from runtime.event_store.commit_row import BEHIND_COMMITS, place_key
+from runtime.event_store.commits.commit_json import MAX_EVENT_VERSION
+from runtime.event_store.commits.commit_row import BEHIND_COMMITS, place_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.providers.storage import EventStorage
     from runtime.store.values import Row
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runtime.event_store.commit_row import commit_in
+from runtime.event_store.commits.commit_row import commit_in
 from runtime.event_store.providers.storage import EventStorage
 
 if TYPE_CHECKING:
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.store.values import Row
 
 __all__ = ["RememberingStorage"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Attr
 
-from runtime.event_store.commit_row import LAST
+from runtime.event_store.commits.commit_row import LAST
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.providers.storage import EventStorage
     from runtime.store.scan import Scan
 

@@ -11,7 +11,7 @@ from boto3.dynamodb.conditions import Key as Column
 
 from runtime import clock
 from runtime.contract import AGGREGATES_COLUMN, FEED_COLUMN, FEED_SLICES, FEED_SORT_KEY
-from runtime.event_store.commit_row import (
+from runtime.event_store.commits.commit_row import (
     BEHIND_COMMITS,
     EVENTS,
     aggregates_value,
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from boto3.dynamodb.conditions import ConditionBase
 
-    from runtime.event_store.commit import Commit
-    from runtime.event_store.large_events import LargeEvents
+    from runtime.event_store.commits.commit import Commit
+    from runtime.event_store.commits.large_events import LargeEvents
     from runtime.settings import EventTables
     from runtime.store.port import Store
     from runtime.store.values import Row

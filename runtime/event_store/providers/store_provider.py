@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.event_store.command_row import command_in, command_place_key
+from runtime.event_store.commits.command_row import command_in, command_place_key
 from runtime.event_store.providers.appending import append
 from runtime.event_store.providers.erasing import erase
 from runtime.event_store.providers.listing import list_ids
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.providers.storage import EventStorage
-    from runtime.event_store.recorded import RecordedEvent
     from runtime.store.unreferenced import Collected
     from runtime.store.values import Row
 

@@ -22,9 +22,9 @@ from runtime.errors import (
     VersionError,
 )
 from runtime.event_store.address import Key
-from runtime.event_store.aggregate import Aggregate, create_aggregate
-from runtime.event_store.commands import create_commands
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
+from runtime.event_store.commands.commands import create_commands
+from runtime.event_store.commits.commit import Commit, StoredEvent
 from runtime.event_store.dispatch.builder import EventBuilder
 from runtime.event_store.dispatch.bus import InstantEventBus
 from runtime.event_store.dispatch.event import DomainEvent
@@ -32,7 +32,7 @@ from runtime.event_store.dispatch.reducer import rehydrate
 from runtime.event_store.dispatch.service import create_service
 from runtime.event_store.dispatch.store import EventStore, provider_event_store
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
+from runtime.event_store.events.event import Event
 from runtime.event_store.metadata import current_event
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.memory_provider import MemoryProvider
@@ -41,8 +41,8 @@ from runtime.identity.context import InvokeContext, use_invoke_context
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta
 
 
 class Registered(Event, type="UserRegistered"):

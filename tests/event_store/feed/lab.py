@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime import clock
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, StoredEvent
-from runtime.event_store.commit_row import LAST
+from runtime.event_store.commits.commit import Commit, StoredEvent
+from runtime.event_store.commits.commit_row import LAST
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.feed.cursors import CursorKey, StoreCursors
 from runtime.event_store.feed.drain import Drained, EventVersions, drain
 from runtime.event_store.feed.processor import EventProcessor
-from runtime.event_store.large_events import LargeEvents
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.pipeline.repairing import Repair, Repaired

@@ -18,7 +18,7 @@ from tests.support.clock import CLOCK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.model.cursor import KeptCursor
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from runtime import clock
 from runtime.errors import ReadModelUnavailableError, StoreUnavailableError
-from runtime.event_store.commit import CommandRecord, Commit, StoredEvent
+from runtime.event_store.commits.commit import CommandRecord, Commit, StoredEvent
 from runtime.event_store.feed.cursors import StoreCursors
 from runtime.pipeline.catch_up import Outcome
 from runtime.store.memory import MemoryStore

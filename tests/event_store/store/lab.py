@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import clock
 from runtime.event_store.address import Key
-from runtime.event_store.commit import CommandRecord, Commit, StoredEvent
-from runtime.event_store.large_events import LargeEvents
+from runtime.event_store.commits.commit import CommandRecord, Commit, StoredEvent
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.providers.storage import EventStorage
 from runtime.event_store.providers.store_provider import StoreProvider
 from runtime.settings import EventTables

@@ -12,15 +12,15 @@ import pytest
 
 from runtime.errors import ConfigurationError, CorruptRowError, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import StoredEvent
-from runtime.event_store.commit_row import commit_in
+from runtime.event_store.commits.commit import StoredEvent
+from runtime.event_store.commits.commit_row import commit_in
 from runtime.store.codec import encoded, image_row, opened, opened_row, sealed
 from runtime.store.item_size import item_size
 from tests.event_store.store.lab import KEY, Lab, NoBucket, commit, record
 from tests.support.values import event_image
 
 if TYPE_CHECKING:
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.store.values import Row
 
 UNIT = 1024

@@ -8,7 +8,7 @@ import pytest
 
 from runtime import clock
 from runtime.errors import ContentionError, StoreUnavailableError
-from runtime.event_store.commit import StoredEvent
+from runtime.event_store.commits.commit import StoredEvent
 from runtime.event_store.provider import AppendRefusedError
 from runtime.store.codec import opened_row
 from tests.event_store.store.lab import KEY, Lab, closing, commit, record

@@ -10,7 +10,7 @@ import pytest
 
 from runtime import Settings
 from runtime.errors import ConfigurationError, CorruptRowError, InvalidInputError
-from runtime.event_store.large_events import LargeEvents
+from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.provider import AppendRefusedError
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.model.keys import DetailKey
@@ -24,7 +24,7 @@ from tests.event_store.store.lab import EVENTS, KEY, Lab, NoBucket, closing, com
 from tests.event_store.store.test_commit_row import noise
 
 if TYPE_CHECKING:
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
 
 LIMIT = 4096
 NOW = timedelta(0)

@@ -19,7 +19,7 @@ from tests.event_store.store.lab import EVENTS, KEY, Lab, closing, commit  # noq
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.event_store.commit import Notice
+    from runtime.event_store.commits.commit import Notice
     from runtime.event_store.provider import Provider
 
 

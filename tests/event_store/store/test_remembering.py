@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.errors import CorruptRowError
-from runtime.event_store.commit import StoredEvent
-from runtime.event_store.commit_json import events_json, events_of
+from runtime.event_store.commits.commit import StoredEvent
+from runtime.event_store.commits.commit_json import events_json, events_of
 from runtime.event_store.providers.remembering import RememberingStorage
 from tests.event_store.store.lab import KEY, Lab, commit
 

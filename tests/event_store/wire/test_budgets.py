@@ -12,11 +12,11 @@ import pytest
 
 from runtime import clock
 from runtime.event_store.address import Key
-from runtime.event_store.aggregate import Persist, create_aggregate
-from runtime.event_store.commands import Retry, create_commands
-from runtime.event_store.commit import Commit, StoredEvent, new_append_id
+from runtime.event_store.aggregates.aggregate import Persist, create_aggregate
+from runtime.event_store.commands.commands import Retry, create_commands
+from runtime.event_store.commits.commit import Commit, StoredEvent, new_append_id
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import Event
+from runtime.event_store.events.event import Event
 from runtime.event_store.metadata import gathered
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.store.port import Put
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from constructs_lib.local import Emulator
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta
-    from runtime.event_store.repository import AggregateRepository
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.aggregates.repository import AggregateRepository
+    from runtime.event_store.events.recorded import EventMeta
 
 WORDS = (
     *("order", "line", "price", "total", "customer", "street", "city"),

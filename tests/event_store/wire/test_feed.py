@@ -9,7 +9,7 @@ import pytest
 
 from runtime import clock
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.commits.commit import Commit, StoredEvent
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import EventVersions
 from runtime.event_store.feed.processor import EventProcessor

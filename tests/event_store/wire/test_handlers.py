@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from runtime.contract import FEED_SLICES
-from runtime.event_store.aggregate import Aggregate, create_aggregate
+from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
 from runtime.event_store.domain import create_domain
-from runtime.event_store.event import event_type
-from runtime.event_store.run import Run
+from runtime.event_store.events.event import event_type
+from runtime.event_store.handlers.run import Run
 from runtime.testing.clock import Clock
 from tests.event_store.wire.metered import Metered
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from constructs_lib.local import Emulator
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.events.recorded import EventMeta
+    from runtime.event_store.handlers.handler import EventHandler
 
 _AGGREGATES: Final = 6
 BATCH, QUERY, GET, SET, PUT = "BatchGetItem", "Query", "GetItem", "UpdateItem", "PutItem"

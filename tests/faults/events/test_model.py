@@ -22,7 +22,7 @@ from tests.faults.scale import scaled
 from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
 
 AGGREGATES = 2
 ATTEMPTS = 3

@@ -13,7 +13,7 @@ from tests.faults.scale import scaled
 from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
 
 AGGREGATES = scaled(12, 60)
 _HOURS = 4

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runtime import clock
-from runtime.event_store.commit import Commit, StoredEvent
+from runtime.event_store.commits.commit import Commit, StoredEvent
 from runtime.event_store.provider import AppendRefusedError
 from tests.event_store.feed.lab import Lab, View, key
 from tests.faults.events.world import check_seen

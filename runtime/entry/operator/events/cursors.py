@@ -12,8 +12,8 @@ from runtime.entry.operator.events.pages import page_of
 from runtime.entry.operator.events.stored import IN_WHAT_IS_STORED, key_of, not_found
 from runtime.entry.operator.sizes import fitting
 from runtime.errors import AggregateErasedError, CqrsError, FieldProblem, InvalidInputError
+from runtime.event_store.aggregates.loaded import Loaded
 from runtime.event_store.feed.cursors import CursorKey, StoreCursors
-from runtime.event_store.loaded import Loaded
 from runtime.model.json_text import dumps
 from runtime.store.codec import isoformat
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from runtime.entry.operator.arguments import Arguments
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.event_module import EventModule
     from runtime.event_store.feed.cursors import Cursors
-    from runtime.event_store.handler import EventHandler
+    from runtime.event_store.handlers.handler import EventHandler
     from runtime.model.cursor import KeptCursor
     from runtime.pipeline.turn_row import TurnRow
 

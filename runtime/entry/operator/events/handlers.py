@@ -10,8 +10,8 @@ from runtime.store.codec import isoformat
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
     from runtime.event_store.event_module import EventModule
-    from runtime.event_store.handler import EventHandler
-    from runtime.event_store.registration import Registration
+    from runtime.event_store.handlers.handler import EventHandler
+    from runtime.event_store.handlers.registration import Registration
 
 __all__ = [
     "build_handler",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.entry.operator.arguments import Arguments
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.event_module import EventModule
 
 __all__ = ["CommitPage", "page_of"]

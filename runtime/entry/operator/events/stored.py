@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.entry.operator.arguments import Arguments
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.event_module import EventModule
 
 __all__ = ["IN_WHAT_IS_STORED", "list_aggregates", "list_events", "show_event"]

@@ -13,8 +13,8 @@ from runtime.event_store.metadata import meta_in
 if TYPE_CHECKING:
     from runtime.entry.operator.arguments import Arguments
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.event_module import EventModule
 
 __all__ = ["verify"]

@@ -6,7 +6,7 @@ from typing import Final
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.guards import current_decision
+from runtime.event_store.aggregates.guards import current_decision
 from runtime.event_store.metadata import current_event
 from runtime.identity.access import check_tenant
 from runtime.identity.context import current_invoke_context, current_settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runtime.errors import AggregateErasedError, CorruptStreamError
-from runtime.event_store.immutable import handed_out, is_immutable
-from runtime.event_store.loaded import Loaded, go_on_proof_of, proven
+from runtime.event_store.aggregates.immutable import handed_out, is_immutable
+from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of, proven
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.provider import Provider
 

@@ -30,8 +30,14 @@ from pydantic_core import from_json
 
 from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commit import Commit
-from runtime.event_store.commit_json import check_commit, events_json, events_of, json_text, metadata_json
+from runtime.event_store.commits.commit import Commit
+from runtime.event_store.commits.commit_json import (
+    check_commit,
+    events_json,
+    events_of,
+    json_text,
+    metadata_json,
+)
 from runtime.model.keys import KEY_SEPARATOR
 from runtime.store.codec import opened, sealed
 from runtime.store.item_size import item_size

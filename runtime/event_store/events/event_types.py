@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
-from runtime.event_store.commit import StoredEvent
-from runtime.event_store.event import HasEventType, name_of
-from runtime.event_store.json_form import json_form
-from runtime.event_store.upcasting import upcast
+from runtime.event_store.commits.commit import StoredEvent
+from runtime.event_store.events.event import HasEventType, name_of
+from runtime.event_store.events.json_form import json_form
+from runtime.event_store.events.upcasting import upcast
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from runtime.event_store.address import Key
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.aggregates.loaded import Loaded
 
 __all__ = ["StateCache"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runtime.errors import ConfigurationError, CorruptRowError
-from runtime.event_store.commit_row import EVENTS
+from runtime.event_store.commits.commit_row import EVENTS
 from runtime.model.keys import DetailKey
 from runtime.store.bucket import object_key_in, object_name, object_prefix
 from runtime.store.item_size import MAX_ITEM_BYTES

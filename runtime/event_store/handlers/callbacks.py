@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runtime.errors import ConfigurationError
-from runtime.event_store.aggregate import Aggregate
+from runtime.event_store.aggregates.aggregate import Aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runtime.event_store.commit import StoredEvent
-    from runtime.event_store.event_types import EventTypes
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.commits.commit import StoredEvent
+    from runtime.event_store.events.event_types import EventTypes
+    from runtime.event_store.events.recorded import EventMeta
 
 __all__ = ["Callbacks", "ErasedCallback", "EventCallback"]
 

@@ -13,20 +13,20 @@ from runtime.errors import (
     FieldProblem,
     InvalidInputError,
 )
-from runtime.event_store.appending import as_events, conflict, prepared
-from runtime.event_store.checks import check_version
-from runtime.event_store.command_ids import check_command_id, fingerprint
-from runtime.event_store.guards import deciding
-from runtime.event_store.loaded import Loaded
+from runtime.event_store.aggregates.appending import as_events, conflict, prepared
+from runtime.event_store.aggregates.checks import check_version
+from runtime.event_store.aggregates.guards import deciding
+from runtime.event_store.aggregates.loaded import Loaded
+from runtime.event_store.aggregates.repository import AggregateRepository
+from runtime.event_store.commands.command_ids import check_command_id, fingerprint
 from runtime.event_store.provider import AppendRefusedError
-from runtime.event_store.repository import AggregateRepository
 from runtime.identity.context import get_command_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commit import CommandRecord
+    from runtime.event_store.commits.commit import CommandRecord
 
 __all__ = ["CommandHandler", "Commands", "Retry", "create_commands"]
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
-from runtime.event_store.appending import recorded_in, send
-from runtime.event_store.checks import check_current
-from runtime.event_store.command_ids import check_same, record_of
-from runtime.event_store.tenants import check_access
+from runtime.event_store.aggregates.appending import recorded_in, send
+from runtime.event_store.aggregates.checks import check_current
+from runtime.event_store.aggregates.tenants import check_access
+from runtime.event_store.commands.command_ids import check_same, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.appending import Prepared
-    from runtime.event_store.commit import CommandRecord
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.aggregates.appending import Prepared
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.aggregates.rehydrate import Rehydrator
+    from runtime.event_store.commits.commit import CommandRecord
     from runtime.event_store.domain_context import DomainContext
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.provider import AppendRefusedError
-    from runtime.event_store.recorded import RecordedEvent
-    from runtime.event_store.rehydrate import Rehydrator
 
 __all__ = ["Appender"]
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from runtime import clock
 from runtime.backoff import back_off
 from runtime.errors import ContentionError
-from runtime.event_store.registration import SETTLED_AFTER, Registration
+from runtime.event_store.handlers.registration import SETTLED_AFTER, Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,13 +14,13 @@ from pydantic_core import from_json, to_json
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.address import check_stream_name
-from runtime.event_store.event_types import EventTypes
-from runtime.event_store.json_form import json_form
+from runtime.event_store.events.event_types import EventTypes
+from runtime.event_store.events.json_form import json_form
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from runtime.event_store.recorded import EventMeta
+    from runtime.event_store.events.recorded import EventMeta
 
 __all__ = ["Aggregate", "Change", "Persist", "Upcaster", "create_aggregate"]
 

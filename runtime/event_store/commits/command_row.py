@@ -16,7 +16,7 @@ from boto3.dynamodb.conditions import Attr
 
 from runtime import clock
 from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
-from runtime.event_store.commit import CommandRecord
+from runtime.event_store.commits.commit import CommandRecord
 from runtime.store.port import Put
 
 if TYPE_CHECKING:

@@ -13,27 +13,27 @@ from runtime.errors import (
     InvalidInputError,
     VersionError,
 )
-from runtime.event_store.appender import Appender
-from runtime.event_store.appending import as_events, conflict, prepared, recorded_in
-from runtime.event_store.checks import check_version, guarded_versions
-from runtime.event_store.command_ids import check_command_id, fingerprint
-from runtime.event_store.commit import Commit, new_append_id
-from runtime.event_store.guards import current_decision, note_read
+from runtime.event_store.aggregates.appender import Appender
+from runtime.event_store.aggregates.appending import as_events, conflict, prepared, recorded_in
+from runtime.event_store.aggregates.checks import check_version, guarded_versions
+from runtime.event_store.aggregates.guards import current_decision, note_read
+from runtime.event_store.aggregates.rehydrate import Rehydrator, last_seen, last_version
+from runtime.event_store.aggregates.tenants import key_of, tenant_of
+from runtime.event_store.commands.command_ids import check_command_id, fingerprint
+from runtime.event_store.commits.commit import Commit, new_append_id
 from runtime.event_store.metadata import gathered
 from runtime.event_store.provider import AppendRefusedError, ListsAggregates
-from runtime.event_store.rehydrate import Rehydrator, last_seen, last_version
-from runtime.event_store.tenants import key_of, tenant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commit import StoredEvent
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import StoredEvent
     from runtime.event_store.domain_context import DomainContext
-    from runtime.event_store.loaded import Loaded
+    from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.provider import Provider
-    from runtime.event_store.recorded import RecordedEvent
 
 __all__ = ["AggregateRepository"]
 

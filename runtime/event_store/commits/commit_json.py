@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticSerializationError, to_json
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.event_store.commit import StoredEvent
+from runtime.event_store.commits.commit import StoredEvent
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.commits.commit import Commit
 
 __all__ = ["MAX_EVENT_VERSION", "check_commit", "events_json", "events_of", "json_text", "metadata_json"]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
 from runtime.event_store.address import Key
-from runtime.event_store.loaded import Loaded
-from runtime.event_store.rehydrate import last_version
-from runtime.event_store.tenants import check_access
+from runtime.event_store.aggregates.loaded import Loaded
+from runtime.event_store.aggregates.rehydrate import last_version
+from runtime.event_store.aggregates.tenants import check_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

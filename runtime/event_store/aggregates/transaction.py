@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
-from runtime.event_store.appending import conflict, prepared, send
-from runtime.event_store.checks import guarded_versions
+from runtime.event_store.aggregates.appending import conflict, prepared, send
+from runtime.event_store.aggregates.checks import guarded_versions
 from runtime.event_store.provider import AppendRefusedError
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from runtime.event_store.address import Key
-    from runtime.event_store.appending import Prepared
+    from runtime.event_store.aggregates.appending import Prepared
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.aggregates.repository import AggregateRepository
     from runtime.event_store.domain_context import DomainContext
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.repository import AggregateRepository
 
 __all__ = ["Transaction"]
 

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import CommandReusedError, FieldProblem, InvalidInputError
-from runtime.event_store.commit import CommandRecord
+from runtime.event_store.commits.commit import CommandRecord
 from runtime.event_store.metadata import keeps_command_ids
 from runtime.model.plain import plain
 

@@ -13,18 +13,18 @@ from runtime.errors import (
     UnreadableEventError,
     VersionError,
 )
-from runtime.event_store.commit import Commit, new_append_id
-from runtime.event_store.loaded import Loaded, go_on_proof_of
+from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of
+from runtime.event_store.commits.commit import Commit, new_append_id
+from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, gathered, meta_in
-from runtime.event_store.recorded import RecordedEvent
 from runtime.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregate import Aggregate
-    from runtime.event_store.commit import CommandRecord
+    from runtime.event_store.aggregates.aggregate import Aggregate
+    from runtime.event_store.commits.commit import CommandRecord
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.provider import AppendRefusedError
 

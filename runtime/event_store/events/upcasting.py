@@ -10,7 +10,7 @@ from runtime.errors import UnreadableEventError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runtime.event_store.commit import StoredEvent
+    from runtime.event_store.commits.commit import StoredEvent
 
 __all__ = ["upcast"]
 

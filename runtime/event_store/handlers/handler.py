@@ -11,31 +11,31 @@ from runtime.errors import (
     InvalidInputError,
     ReadModelBehindError,
 )
-from runtime.event_store.aggregate import Aggregate
-from runtime.event_store.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
-from runtime.event_store.callbacks import Callbacks
+from runtime.event_store.aggregates.aggregate import Aggregate
+from runtime.event_store.aggregates.tenants import check_access, key_of
 from runtime.event_store.feed.follower import Follower, is_in_lambda
 from runtime.event_store.feed.memory_progress import MemoryProgress
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
-from runtime.event_store.generations import Generations
-from runtime.event_store.tenants import check_access, key_of
+from runtime.event_store.handlers.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
+from runtime.event_store.handlers.callbacks import Callbacks
+from runtime.event_store.handlers.generations import Generations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.callbacks import ErasedCallback, EventCallback
-    from runtime.event_store.commit import Commit
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
-    from runtime.event_store.event_types import EventTypes
+    from runtime.event_store.events.event_types import EventTypes
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.feed.rebuild import Rebuilt
-    from runtime.event_store.loaded import Loaded
-    from runtime.event_store.options import HandlerOptions
-    from runtime.event_store.registration import Registration
-    from runtime.event_store.run import Run
+    from runtime.event_store.handlers.callbacks import ErasedCallback, EventCallback
+    from runtime.event_store.handlers.options import HandlerOptions
+    from runtime.event_store.handlers.registration import Registration
+    from runtime.event_store.handlers.run import Run
 
 __all__ = ["EventHandler", "create_handler"]
 

@@ -1,0 +1,1 @@
+"""Aggregates: what events make of them, how they are loaded, and how they are appended to."""

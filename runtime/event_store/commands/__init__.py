@@ -1,0 +1,1 @@
+"""Commands: what is asked of an aggregate, and what it decides."""

@@ -1,0 +1,1 @@
+"""Commits: the events of one append, as they are stored."""

@@ -1,0 +1,1 @@
+"""Events: what they are, and how each is written and read."""
