@@ -329,8 +329,9 @@ class ProviderContract:
 
         def write(_: int) -> None:
             last = 0
-            while (number := len(won)) < self.appends:
-                commit = _commit(key, last + 1, number % 3 + 1)
+            # Each one tries for the first version, however fast the others are.
+            while last == 0 or len(won) < self.appends:
+                commit = _commit(key, last + 1, len(won) % 3 + 1)
                 try:
                     provider.append([commit])
                 except AppendRefusedError as refused:
