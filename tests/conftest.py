@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from tests.faults.scale import COMPLETE, scaled
+from tests.faults.scale import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,24 +54,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what takes long; snapshots are the templates that the newest CDK writes.
-
-    What `tests/runtime` shows on memory and on DynamoDB, `make test` shows on memory: that both give the
-    same answers is for `tests/store`, and `make faults` does both.
-    """
-    twice = {item for item in items if not COMPLETE and _is_shown_on_memory(item)}
-    if twice:
-        config.hook.pytest_deselected(items=list(twice))
-        items[:] = [item for item in items if item not in twice]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long; snapshots are the templates that the newest CDK writes."""
     for item in items:
         if "snapshot" in getattr(item, "fixturenames", ()):
             item.add_marker("newest")
     items.sort(key=_rank)
-
-
-def _is_shown_on_memory(item: pytest.Item) -> bool:
-    return item.path.parent.name == "runtime" and "[dynamodb" in item.name
 
 
 def _rank(item: pytest.Item) -> int:
