@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["CodeCheck"]
 
 _CODE: Final = Path(__file__).with_name("check_handler.py")
-_OF_THE_CODE: Final = frozenset({"layers", "environment", "vpc", "vpc_subnets", "security_groups"})
+_OF_THE_CODE: Final = frozenset({"layers", "vpc", "vpc_subnets", "security_groups"})
+# Each names a file of a layer or of the code, without which Python would not start.
+_OF_A_LAYER: Final = frozenset({"AWS_LAMBDA_EXEC_WRAPPER", "LD_PRELOAD", "PYTHONHOME", "PYTHONSTARTUP"})
 _TIMEOUT: Final = Duration.minutes(5)
 _DIGITS: Final = 32
 
@@ -56,8 +58,9 @@ class CodeCheck(Construct):
         scope: Parent construct.
         construct_id: Id within ``scope``.
         functions: The functions. Those that were brought along are not called.
-        defaults: What the function that asks has in common with others: Python, processor and logs.
-            It has none of their layers and variables, and is in no VPC. Defaults to
+        defaults: What the function that asks has in common with others: Python, processor, logs, and
+            variables, as a proxy or an endpoint's form concerns it too. It has none of their layers,
+            nor what starts one, such as AWS_LAMBDA_EXEC_WRAPPER, and is in no VPC. Defaults to
             `FunctionDefaults`.
 
     Raises:
@@ -138,7 +141,12 @@ class CodeCheck(Construct):
 def _without_code(defaults: FunctionDefaults) -> FunctionDefaults:
     """What has nothing to do with the service's own code: with that, it might not answer either."""
     kept = {field.name: getattr(defaults, field.name) for field in fields(defaults)}
-    return FunctionDefaults(**{name: value for name, value in kept.items() if name not in _OF_THE_CODE})
+    for name in _OF_THE_CODE:
+        del kept[name]
+    kept["environment"] = {
+        name: value for name, value in defaults.environment.items() if name not in _OF_A_LAYER
+    }
+    return FunctionDefaults(**kept)
 
 
 @jsii.implements(IStringProducer)

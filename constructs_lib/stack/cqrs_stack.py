@@ -408,7 +408,12 @@ class CqrsStack(Stack):
         )
         self.code_check: CodeCheck | None = None
         if check_code and self.functions.made:
-            self.code_check = CodeCheck(self, "CodeCheck", functions=self.functions, defaults=defaults)
+            self.code_check = CodeCheck(
+                self,
+                "CodeCheck",
+                functions=self.functions,
+                defaults=defaults.plus(environment=environment),
+            )
         self._nested_alarms = nested_alarms
         self._is_compact = is_compact
         self.monitoring = (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -59,6 +60,18 @@ def test_minimal(stack: cdk.Stack, template_snapshot: SnapshotAssertion) -> None
     assert len(own) == 5
     (check,) = checks(stack).values()
     assert set(check["Properties"]["Functions"]) == set(KINDS) - {"api"}
+
+
+def test_it_has_the_variables_of_the_others_but_not_what_starts_their_layers(stack: cdk.Stack) -> None:
+    given = {"HTTPS_PROXY": "http://proxy.example.com:3128", "AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}
+    shared = dataclasses.replace(DEFAULTS, environment=given)
+    CodeCheck(stack, "CodeCheck", functions=functions(stack, defaults=shared), defaults=shared)
+    made = Template.from_stack(stack).find_resources("AWS::Lambda::Function")
+    (asking,) = (one for name, one in made.items() if name.startswith("CodeCheckAsking"))
+    assert asking["Properties"]["Environment"]["Variables"] == {
+        "CQRS_FUNCTION": "check",
+        "HTTPS_PROXY": "http://proxy.example.com:3128",
+    }
 
 
 def test_it_may_call_the_functions_that_were_made_and_do_nothing_else(stack: cdk.Stack) -> None:
