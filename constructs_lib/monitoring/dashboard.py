@@ -108,12 +108,14 @@ def _pipeline(parts: WatchedParts) -> list[Graph]:
             stream.function.node.addr: stream.metric_iterator_age(period=FIVE_MINUTES)
             for stream in parts.streams
         }
+        graphs.append(("Age of the stream (ms)", list(ages.values())))
+    if set_aside:
         aside = [
             sum_of(label, [getattr(stream, f"metric_{what}")(period=FIVE_MINUTES) for stream in set_aside])
             for label, what in (("in the bucket", "set_aside"), ("dropped", "dropped"))
         ]
         failed = parts.metrics.of_module(Metric.RECORDS_FAILED).with_(label="tried again")
-        graphs = [("Age of the stream (ms)", list(ages.values())), ("Records that failed", [failed, *aside])]
+        graphs.append(("Records that failed", [failed, *aside]))
     if parts.workflow:
         graphs.append(("Executions", _executions(parts.workflow)))
     if parts.healing:
@@ -210,8 +212,7 @@ def _tables(parts: WatchedParts) -> list[Graph]:
 
 
 def _notifications(parts: WatchedParts, notifications: Notifications) -> list[Graph]:
-    return [
-        ("Dead letters", [notifications.metric_dead_letters()]),
-        ("Oldest notification (s)", [notifications.metric_oldest_message()]),
-        ("Notifications lost", [parts.metrics.of_module(Metric.NOTIFICATIONS_LOST)]),
-    ]
+    lost = ("Notifications lost", [parts.metrics.of_module(Metric.NOTIFICATIONS_LOST)])
+    dead = [notifications.metric_dead_letters()] if notifications.has_dead_letter_queue else []
+    oldest = [] if notifications.alarms_only else [notifications.metric_oldest_message()]
+    return [("Dead letters", dead), ("Oldest notification (s)", oldest), lost]

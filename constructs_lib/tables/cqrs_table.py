@@ -376,6 +376,13 @@ class CqrsTable(ModuleTables):
         }
 
     def _allow_service(self, functions: ServiceFunctions) -> None:
+        if not functions.has_commands:
+            msg = (
+                f"{self.node.path} keeps commands, and {functions.api.node.path} belongs to functions "
+                "without those that process them; give that CqrsFunctions commands=True, or the stack "
+                "CqrsModule(..., table=...) among its modules"
+            )
+            raise InvalidPropsError(msg)
         # A synchronous publish applies the command in the same transaction.
         self.grants.serve(functions.data_access(functions.api).grantee)
         # Also where the stream function applies: executions that began before it did go on.
