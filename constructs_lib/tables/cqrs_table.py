@@ -225,6 +225,7 @@ class CqrsTable(ModuleTables):
             sync_table=self.sync_table,
             has_open_index=self.has_open_index,
         )
+        self._take_tables()
 
     @classmethod
     @strict_props

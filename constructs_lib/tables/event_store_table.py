@@ -93,7 +93,7 @@ class EventStoreTable(ModuleTables):
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, a property
             configures tables that are all brought along, or a table that was brought has another key,
-            lacks an index that it is said to have, or is brought twice.
+            lacks an index that it is said to have, is brought twice, or is of another module.
 
     """
 
@@ -189,6 +189,7 @@ class EventStoreTable(ModuleTables):
             has_pull_index=pull_index,
             has_aggregates_index=aggregates_index,
         )
+        self._take_tables()
 
     @classmethod
     @strict_props

@@ -17,6 +17,7 @@ from constructs_lib.props.lookups import is_known
 from constructs_lib.props.prop_types import named
 from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.tables import naming
+from constructs_lib.tables.used_tables import other_user
 from runtime.contract import Env
 
 if TYPE_CHECKING:
@@ -134,19 +135,43 @@ class ModuleTables(Construct):
         if rights is not None:
             msg = f"rights are for a function of your own, got {rights!r} for a service's; leave them out"
             raise InvalidPropsError(msg)
-        if self._service is not None and self._service is not functions:
-            msg = (
-                f"tables must be of one service, got {functions.api.node.path} for {self.node.path} beside "
-                f"{self._service.api.node.path}; {self._TWICE}: let the other one ask the API, or connect a "
-                "function of yours: table.connect(my_function)"
-            )
-            raise InvalidPropsError(msg)
+        self._check_one_service(functions)
         self._service = functions
         for earlier in self._own:
             self._tell_service(earlier)
         self._check_where(functions.api)
         self._tell_module(functions)
         self._allow_service(functions)
+
+    def _take_tables(self) -> None:
+        """Refuse tables that keep the rows of another module: those of the two would be mixed."""
+        for prop, table in self._tables().items():
+            if table is None:
+                continue
+            other = other_user(table, "rows", self, owner=(self.module_name, prop))
+            if isinstance(other, ModuleTables):
+                msg = (
+                    f"{prop} must be of one module, got {table.node.path} for {self.module_name!r} at "
+                    f"{self.node.path}, which keeps rows of {other.module_name!r} at {other.node.path}: "
+                    "those of the two would be mixed; leave it out for a new table, bring another one, or, "
+                    f"for the same module, give module_name={other.module_name!r}, and each table in its "
+                    "own place"
+                )
+                raise InvalidPropsError(msg)
+
+    def _check_one_service(self, functions: ServiceFunctions) -> None:
+        """Refuse a second service for tables, also by another construct that stands for them."""
+        for prop, table in self._tables().items():
+            if table is None:
+                continue
+            other = other_user(table, "service", functions.api, owner=functions)
+            if other is not None:
+                msg = (
+                    f"tables must be of one service, got {functions.api.node.path} for {self.node.path} "
+                    f"beside {other.node.path}; {prop} is the same, and {self._TWICE}: let the other one ask "
+                    "the API, or connect a function of yours: table.connect(my_function)"
+                )
+                raise InvalidPropsError(msg)
 
     def _tell_module(self, functions: ServiceFunctions) -> None:
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
