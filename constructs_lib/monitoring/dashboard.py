@@ -29,18 +29,21 @@ _HELP: Final = """# {service}
 Red above: read the alarm's description, it names the first step. `cqrs status` tells what is parked or
 behind, `cqrs show PK SK` what happened to one aggregate. When the cause is mended: `cqrs redrive` for parked
 handlers, `cqrs reconcile` for commands that were not applied, `cqrs replay-dlq` for dead letters."""
+_HELP_ON_EVENTS: Final = """# {service}
+Red above: read the alarm's description, it names the first step. `cqrs status` tells what is parked or
+behind, `cqrs show PK` what happened to one aggregate. When the cause is mended: `cqrs redrive` for parked
+handlers, `cqrs replay-dlq` for stream records that were given up, `cqrs handlers rebuild` for whatever a
+handler has not seen."""
 
 
 def new_dashboard(
     scope: Construct, parts: WatchedParts, alarms: Mapping[str, cloudwatch.Alarm]
 ) -> cloudwatch.Dashboard:
     """Make the dashboard ``Dashboard`` of the parts that there are."""
+    is_of_events = parts.event_tables and not parts.tables and not parts.workflow
+    text = (_HELP_ON_EVENTS if is_of_events else _HELP).format(service=parts.metrics.service)
     rows: list[list[cloudwatch.IWidget]] = [
-        [
-            cloudwatch.TextWidget(
-                markdown=_HELP.format(service=parts.metrics.service), width=FULL_WIDTH, height=3
-            )
-        ]
+        [cloudwatch.TextWidget(markdown=text, width=FULL_WIDTH, height=3)]
     ]
     rows[:0] = [[widget] for widget in _states(list(alarms.values()))]
     rows += [made for graphs in _rows(parts) if (made := row(graphs))]

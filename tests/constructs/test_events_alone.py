@@ -108,6 +108,9 @@ def test_what_is_watched_is_what_is_there(alone: Service) -> None:
     assert "client" not in str(lost.alarm_description)
     titles = [widget["properties"].get("title") for widget in dashboard_of(made)]
     assert "Records that failed" in titles
+    (text,) = (widget["properties"]["markdown"] for widget in dashboard_of(made) if widget["type"] == "text")
+    assert "cqrs handlers rebuild" in text
+    assert "reconcile" not in text
     assert not {"Executions", "Dead letters", "Oldest notification (s)", "Commands"} & set(titles)
 
 
