@@ -491,7 +491,9 @@ class CqrsStack(Stack):
                 "there is no monitoring"
             )
             raise InvalidPropsError(msg)
-        if projector is not None and not any(getattr(module, "has_handlers", False) for module in modules):
+        of_commands = has_commands(modules)
+        has_handlers = any(getattr(module, "has_handlers", False) for module in modules)
+        if projector is not None and not has_handlers:
             msg = (
                 "projector needs a module with event handlers, got it without such a module; leave it out, "
                 "or say EventModule(..., handlers=True)"
@@ -509,12 +511,10 @@ class CqrsStack(Stack):
             retained.check(
                 self,
                 modules,
-                session_table_name=has_commands(modules)
-                and read_your_writes is not None
-                and session_table is None,
+                session_table_name=of_commands and read_your_writes is not None and session_table is None,
                 master_data_table_name=master_data is True,
                 attributes_bucket_name=attributes_bucket is None,
-                failed_records_bucket_name=failed_records is None,
+                failed_records_bucket_name=failed_records is None and (of_commands or has_handlers),
                 user_pool_id=identity is None and authorizer is None,
             )
 
@@ -632,9 +632,13 @@ class CqrsStack(Stack):
         )
 
     def _of_service(self, notifications: Notifications) -> Notifications:
-        """Give those that this service has of topics that it may share; where nobody is told, they stay."""
+        """Give those that this service has of topics that it may share: alarms alone where nobody is told."""
         if not self._tells:
-            return notifications
+            if notifications.alarms_only:
+                return notifications
+            return Notifications(
+                self, "Notifications", alarms_only=True, alarm_topic=notifications.alarm_topic
+            )
         # Also of new ones: another stack may share them, and is not their first service then.
         return notifications.for_service(
             self,

@@ -21,6 +21,7 @@ from constructs_lib import (
     FunctionOptions,
     InvalidPropsError,
     Notifications,
+    RetainedData,
     SessionTable,
     WorkflowType,
 )
@@ -28,7 +29,7 @@ from runtime.contract import Env
 from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import CODE, new_function
 from tests.constructs.monitored import dashboard_of
-from tests.constructs.test_event_modules import FUNCTION, Service, shop
+from tests.constructs.test_event_modules import ENV, FUNCTION, Service, shop
 
 if TYPE_CHECKING:
     from constructs_lib import CqrsStack
@@ -229,11 +230,26 @@ def test_what_is_switched_off_anyway_may_be_said(app: cdk.App) -> None:
 def test_a_service_of_events_sends_its_alarms_to_the_topic_of_another_one(app: cdk.App) -> None:
     orders = shop(app, CqrsModule("order"))
     events: CqrsStack = shop_called(app, "Blog", EventModule("blog", handlers=True), orders.notifications)
-    assert events.notifications is orders.notifications
+    assert events.notifications.alarm_topic is orders.notifications.alarm_topic
+    assert events.notifications.alarms_only
     found = Service(events)
     assert (found.of(TOPIC), found.of(QUEUE)) == ({}, {})
     assert Env.SNS_ALARM_TOPIC_ARN in found.variables()["projector"]
     assert Env.NOTIFICATION_QUEUE_URL not in found.variables()["operator"]
+    assert isinstance(events.monitoring, CqrsMonitoring)
+    # The queue and its dead letters are the other service's, which watches them.
+    assert {"OldestNotification", "DeadLetters"}.isdisjoint(events.monitoring.alarms)
+    assert "NotificationsLost" in events.monitoring.alarms
+
+
+@pytest.mark.parametrize(
+    ("name", "handlers"),
+    [("session_table_name", True), ("master_data_table_name", True), ("failed_records_bucket_name", False)],
+)
+def test_what_is_not_made_is_not_taken_back_either(app: cdk.App, name: str, *, handlers: bool) -> None:
+    given: Any = {name: "dev-shop-session"}
+    with pytest.raises(InvalidPropsError, match=f"{name} has no effect on a stack that makes no such part"):
+        shop(app, EventModule("blog", handlers=handlers), retained=RetainedData(**given), env=ENV)
 
 
 def test_a_service_of_commands_needs_more_than_a_topic_for_alarms(app: cdk.App) -> None:
@@ -255,7 +271,6 @@ def shop_called(
         code=CODE,
         handler="index.handler",
         notifications=notifications,
-        monitoring=False,
         check_code=False,
     )
 
