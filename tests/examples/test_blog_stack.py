@@ -24,7 +24,7 @@ def of_type(resources: Resources, kind: str) -> Resources:
 
 def test_the_functions_find_the_app_and_the_database(resources: Resources) -> None:
     found = functions(resources)
-    assert set(found) == {"api", "stream", "worker", "notifier", "projector", "operator"}
+    assert set(found) == {"api", "projector", "operator"}
     assert {one["Handler"] for one in found.values()} == {"blog.main.app"}
     variables = [one["Environment"]["Variables"] for one in found.values()]
     assert {one.get("DATABASE_URL") for one in variables} == {DATABASE}
