@@ -39,7 +39,14 @@ def item_size(row: Row) -> int:
 def _column(value: Value) -> int:
     if type(value) is int:
         return _number(str(value))
-    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    if not isinstance(value, Sealed):
+        return _counted(encoded_value(value))
+    if value.size is None:  # an append counts its row, and again where it is stored
+        value.size = _counted(value.wire)
+    return value.size
+
+
+def _counted(wire: Mapping[str, Any]) -> int:
     size: int = folded(wire, _SIZES)
     return size
 

@@ -13,8 +13,8 @@ from runtime.errors import (
     UnreadableEventError,
     VersionError,
 )
-from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of
-from runtime.event_store.commits.commit import Commit, new_append_id
+from runtime.event_store.aggregates.loaded import advanced
+from runtime.event_store.commits.commit import made_commit, new_append_id
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, gathered, meta_in
 from runtime.log import logger
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.aggregates.aggregate import Aggregate
-    from runtime.event_store.commits.commit import CommandRecord
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import CommandRecord, Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.provider import AppendRefusedError
 
@@ -85,20 +86,19 @@ def prepared(
         state = aggregate.next_state(state, again, meta)
         stored_events.append(stored)
     kept, must_keep, since = _kept(aggregate, state, loaded)
-    commit = Commit(
-        key=key,
-        first=loaded.version + 1,
-        events=tuple(stored_events),
-        append_id=new_append_id(),
-        at=at,
-        user_id=user_id,
-        metadata=metadata,
+    commit = made_commit(
+        key,
+        loaded.version + 1,
+        tuple(stored_events),
+        new_append_id(),
+        at,
+        user_id,
+        metadata,
         state=kept,
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
     )
-    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
-    return Prepared(commit, go_on_proof_of(loaded, after))
+    return Prepared(commit, advanced(loaded, version, state, since))
 
 
 def _kept(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runtime.errors import AggregateErasedError, CorruptStreamError
 from runtime.event_store.aggregates.immutable import handed_out, is_immutable
-from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of, proven
+from runtime.event_store.aggregates.loaded import Loaded, advanced, go_on_proof_of, told
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ class Rehydrator(Generic[EventT, StateT]):
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
-        found = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
-        return go_on_proof_of(loaded, found)
+        return advanced(loaded, version, state, since)
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""
@@ -165,8 +164,7 @@ class Rehydrator(Generic[EventT, StateT]):
 
     def _unwritten(self, key: Key) -> Loaded[StateT]:
         since = None if self._aggregate.persist is None else 0
-        unwritten = Loaded(key, 0, self._aggregate.create(), commits_since_kept=since)
-        return proven(unwritten, self._context.provider)
+        return told(self._context.provider, key, 0, self._aggregate.create(), commits_since_kept=since)
 
     def _from_kept(self, key: Key, until: int | None) -> Loaded[StateT]:
         """Back to the newest kept state of today's fold, then forward from there."""
@@ -190,8 +188,7 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        kept = Loaded(commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0)
-        return proven(kept, self._context.provider)
+        return told(self._context.provider, commit.key, commit.last, state, commit.fold, commits_since_kept=0)
 
 
 def last_version(provider: Provider, key: Key) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.frozen import unfrozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
 
-__all__ = ["CommandRecord", "Commit", "Notice", "StoredEvent", "new_append_id"]
+__all__ = ["CommandRecord", "Commit", "Notice", "StoredEvent", "made_commit", "new_append_id"]
 
 _APPEND_ID_BYTES = 12  # a multiple of three: nothing is padded
 
@@ -53,9 +55,14 @@ class StoredEvent:
             schema: How many upcasters its type had.
             text: The body as JSON, as short as can be: `from_json` makes ``body`` of it.
         """
-        found = cls(type, body, schema)
-        object.__setattr__(found, "text", text)
+        made = _UNFROZEN_EVENT()
+        made.type, made.body, made.schema, made.text = type, body, schema, text
+        made.__class__ = cls
+        found: StoredEvent = made
         return found
+
+
+_UNFROZEN_EVENT: Final = unfrozen(StoredEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,35 @@ class Commit:
     def types(self) -> tuple[str, ...]:
         """The names of the events, in order."""
         return tuple(event.type for event in self.events)
+
+
+_UNFROZEN_COMMIT: Final = unfrozen(Commit)
+
+
+def made_commit(
+    key: Key,
+    first: int,
+    events: tuple[StoredEvent, ...],
+    append_id: str,
+    at: datetime,
+    user_id: str | None,
+    metadata: Mapping[str, str],
+    state: Any = None,  # noqa: ANN401 - JSON
+    fold: str | None = None,
+    *,
+    must_keep_state: bool = False,
+    is_erased: bool = False,
+    closes: bool = False,
+) -> Commit:
+    """A `Commit`, as its class makes it; for each append and each row, see `unfrozen`."""
+    made = _UNFROZEN_COMMIT()
+    made.key, made.first, made.events = key, first, events
+    made.append_id, made.at, made.user_id, made.metadata = append_id, at, user_id, metadata
+    made.state, made.fold, made.must_keep_state = state, fold, must_keep_state
+    made.is_erased, made.closes = is_erased, closes
+    made.__class__ = Commit
+    found: Commit = made
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,7 +119,7 @@ class Reader:
     ) -> Iterator[Commit]:
         """Commits under a condition on the sort key; the first pages have at most so many as ``limits``."""
         pages = self._pages(condition, limits, descending=descending)
-        return map(self._storage.commit, chain.from_iterable(pages))
+        return chain.from_iterable(map(self._storage.commits, pages))
 
     def _pages(
         self, condition: ConditionBase, limits: tuple[int, ...], *, descending: bool
