@@ -32,7 +32,7 @@ from runtime.contract import (
 from runtime.errors import StoreRefusedError
 from runtime.store.codec import decoded_value, encoded_value, folded
 from runtime.store.conditions import InvalidConditionError, columns_of, predicate
-from runtime.store.item_size import MAX_ITEM_BYTES, item_size
+from runtime.store.item_size import MAX_ITEM_BYTES, column_size, text_size
 from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
 from runtime.store.sort_keys import partition_in
 from runtime.store.values import Place, Sealed
@@ -222,7 +222,7 @@ class MemoryStore:
                 if _is_over(stored.row.get("ttl"), moment)
             ]
             for place in over:
-                self._replace(place, None)
+                self._replace(self._tables[place.table], place, None)
         return len(over)
 
     def rows(self, table: str) -> list[Row]:
@@ -242,7 +242,8 @@ class MemoryStore:
         with self._lock:
             failed: dict[str, Row | None] = {}
             for one in prepared:
-                stored = one.before = self._table(one.place.table).get(one.place)
+                one.table = self._table(one.place.table)
+                stored = one.before = one.table.get(one.place)
                 if one.holds is not None and not one.holds(_NO_ROW if stored is None else stored.row):
                     failed[one.write.label] = None if stored is None else stored.row.copy()
             if failed:
@@ -252,11 +253,11 @@ class MemoryStore:
                 _refuse("the transaction is larger than 4 MB")
             for number, one in enumerate(prepared):
                 if not isinstance(one.write, Check):
-                    self._replace(one.place, after[number])
+                    self._replace(one.table, one.place, after[number])
         return after
 
-    def _replace(self, place: Place, after: _Stored | None) -> None:
-        before = self._table(place.table).replace(place, after)
+    def _replace(self, table: _Table, place: Place, after: _Stored | None) -> None:
+        before = table.replace(place, after)
         if not self._listeners:
             return
         old, new = before.row if before else None, after.row if after else None
@@ -287,8 +288,7 @@ class _Stored(NamedTuple):
 
     @classmethod
     def of(cls, row: Row) -> _Stored:
-        kept = _kept(row)
-        size = item_size(kept)
+        kept, size = _kept(row)
         if size > MAX_ITEM_BYTES:
             _refuse(f"the row has {size} bytes, and {MAX_ITEM_BYTES} are allowed")
         return cls(kept, size)
@@ -418,17 +418,20 @@ class _Table:
 class _Prepared:
     """A write that DynamoDB would take, unless the row that it makes is too large."""
 
-    __slots__ = ("_whole", "before", "holds", "place", "write")
+    __slots__ = ("_whole", "before", "holds", "place", "table", "write")
+
+    table: _Table  # it and what stands there are known when it is its turn
+    before: _Stored | None
 
     def __init__(self, write: Write) -> None:
         self.write = write
         self.holds = None if write.condition is None else _predicate(write.condition)
-        self.before: _Stored | None = None  # what stands there: known when it is its turn
         self._whole: _Stored | None = None
         if isinstance(write, Put):
-            self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
+            row = write.row
+            self.place = Place(write.table, row.get("pk", ""), row.get("sk", ""))
             _check_key(self.place)
-            self._whole = _Stored.of(write.row)
+            self._whole = _Stored.of(row)
             return
         self.place = write.place
         if isinstance(write, Set):
@@ -555,13 +558,16 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
     return isinstance(ttl, int | Decimal) and not isinstance(ttl, bool) and ttl < moment
 
 
-def _kept(row: Row) -> Row:
-    """A row as DynamoDB gives it back. It shares nothing that anybody changes."""
-    kept = row.copy()
+def _kept(row: Row) -> tuple[Row, int]:
+    """A row as DynamoDB gives it back, and its size; see `item_size`. It shares nothing that anybody changes."""
+    kept, size = row.copy(), text_size("".join(row))
     for name, value in row.items():
-        if type(value) is not str or not value.isascii():  # most columns are what they were
-            kept[name] = _kept_value(value)
-    return kept
+        if type(value) is str and value.isascii():  # most columns are what they were
+            size += len(value)
+        else:
+            kept[name] = again = _kept_value(value)
+            size += column_size(again)
+    return kept, size
 
 
 def _kept_value(value: Value) -> Value:

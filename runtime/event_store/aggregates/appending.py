@@ -13,8 +13,10 @@ from runtime.errors import (
     UnreadableEventError,
     VersionError,
 )
+from runtime.event_store.aggregates.immutable import is_immutable
 from runtime.event_store.aggregates.loaded import advanced
-from runtime.event_store.commits.commit import made_commit, new_append_id
+from runtime.event_store.commits.commit import Known, made_commit, new_append_id
+from runtime.event_store.events.event import Event
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, gathered, meta_in
 from runtime.log import logger
@@ -54,6 +56,8 @@ def as_events(events: EventT | Sequence[EventT] | None) -> tuple[EventT, ...]:
     """What a command handler returned, as a tuple: none, one or several."""
     if events is None:
         return ()
+    if isinstance(events, Event):  # most: told at once, where the question for a Sequence asks around
+        return (events,)
     if isinstance(events, Sequence) and not isinstance(events, str | bytes):
         return tuple(events)
     return (events,)
@@ -78,13 +82,15 @@ def prepared(
     key, version, state = loaded.key, loaded.version, loaded.folded
     user_id, metadata = gathered(source, command_id)
     at = clock.now()
-    stored_events = []
+    stored_events, read_events, is_lasting = [], [], True
     for event in events:
         stored, again = aggregate.types.stored(event)
         version += 1
         meta = event_meta(key, version, stored.type, at=at, user_id=user_id, metadata=metadata)
         state = aggregate.next_state(state, again, meta)
         stored_events.append(stored)
+        read_events.append((again, meta))
+        is_lasting = is_lasting and is_immutable(again)  # then whoever loads it may have the same one
     kept, must_keep, since = _kept(aggregate, state, loaded)
     commit = made_commit(
         key,
@@ -97,6 +103,7 @@ def prepared(
         state=kept,
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
+        known=Known(aggregate.types, tuple(read_events)) if is_lasting else None,
     )
     return Prepared(commit, advanced(loaded, version, state, since))
 

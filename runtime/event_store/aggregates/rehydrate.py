@@ -122,7 +122,8 @@ class Rehydrator(Generic[EventT, StateT]):
         """
         key, version, state = loaded.key, loaded.version, loaded.folded
         aggregate = self._aggregate
-        read, next_state, since = aggregate.types.read, aggregate.next_state, loaded.commits_since_kept
+        types, next_state, since = aggregate.types, aggregate.next_state, loaded.commits_since_kept
+        read = types.read
         for commit in commits:
             if commit.is_erased or commit.closes:
                 raise AggregateErasedError(key.pk)
@@ -132,14 +133,17 @@ class Rehydrator(Generic[EventT, StateT]):
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            number = commit.first
-            for stored in commit.events:
+            known = None if commit.known is None or commit.known.reader is not types else commit.known.events
+            for number, stored in enumerate(commit.events, commit.first):
                 if number > version:
                     if until is not None and number > until:
                         break
-                    state = next_state(state, read(stored, key, number), meta_in(commit, number))
+                    if known is None:
+                        event, meta = read(stored, key, number), meta_in(commit, number)
+                    else:
+                        event, meta = known[number - commit.first]
+                    state = next_state(state, event, meta)
                     version = number
-                number += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:

@@ -250,6 +250,7 @@ def commit_of_row(commit: Commit, row: Row) -> Commit | None:
         commit.at if commit.at.tzinfo is UTC else commit.at.astimezone(UTC),
         commit.user_id,
         dict(metadata),  # the caller may change theirs
+        known=commit.known,
     )
 
 
