@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.events.event_types import EventTypes
     from runtime.event_store.events.recorded import EventMeta
 
 __all__ = ["CommandRecord", "Commit", "Known", "Notice", "StoredEvent", "made_commit", "new_append_id"]
@@ -73,11 +72,11 @@ class Known(NamedTuple):
     Each event was read from the text that is stored before it was appended, and nobody can change it.
 
     Attributes:
-        reader: The types that have read them; for any other ones they are to be read.
+        reader: The `EventTypes` that have read them; for any other ones they are to be read.
         events: Each event with what is known of it besides.
     """
 
-    reader: EventTypes
+    reader: object
     events: Sequence[tuple[Any, EventMeta]]
 
 

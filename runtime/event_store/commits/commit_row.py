@@ -339,7 +339,16 @@ def time_text(moment: datetime) -> str:
     '2026-01-02T03:04:05.006789Z'
     """
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return f"{utc.isoformat(timespec='microseconds')[: -len('+00:00')]}Z"
+    # Each append asks: `isoformat`, or an f-string, would take twice as long.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+        utc.year,
+        utc.month,
+        utc.day,
+        utc.hour,
+        utc.minute,
+        utc.second,
+        utc.microsecond,
+    )
 
 
 def _units(size: int) -> int:
