@@ -11,11 +11,11 @@ __all__ = ["unfrozen"]
 
 
 def unfrozen(cls: type[Any]) -> Any:  # noqa: ANN401 - a class whose objects become those of another
-    """A twin of a frozen dataclass with slots: its objects are filled like any other, and then given their class.
+    """A twin of a frozen dataclass with slots: its objects are filled like any, and then given their class.
 
-    What dataclasses write as ``__init__`` of a frozen class looks up and calls ``object.__setattr__`` for each
-    field, which takes five times as long as setting it. The function that makes the objects stands beside their
-    class, and sets every field.
+    The ``__init__`` that dataclasses write for a frozen class calls ``object.__setattr__`` for each field,
+    which takes five times as long as setting it. What makes the objects instead stands beside their class,
+    and sets every field.
 
     Example:
         >>> made = _UNFROZEN()

@@ -511,9 +511,9 @@ def _check_set(write: Set) -> None:
 
 def _check_key(place: Place) -> None:
     _, pk, sk = place
-    if type(pk) is str and type(sk) is str and pk.isascii() and sk.isascii():  # most keys, without a call
-        if 0 < len(pk) <= _MAX_PK_BYTES and 0 < len(sk) <= _MAX_SK_BYTES:
-            return
+    are_plain = type(pk) is str and type(sk) is str and pk.isascii() and sk.isascii()
+    if are_plain and 0 < len(pk) <= _MAX_PK_BYTES and 0 < len(sk) <= _MAX_SK_BYTES:
+        return  # most keys
     _check_part("pk", place.pk, _MAX_PK_BYTES)
     _check_part("sk", place.sk, _MAX_SK_BYTES)
 
@@ -559,7 +559,7 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
 
 
 def _kept(row: Row) -> tuple[Row, int]:
-    """A row as DynamoDB gives it back, and its size; see `item_size`. It shares nothing that anybody changes."""
+    """A row as DynamoDB gives it back, which shares nothing that anybody changes; and its `item_size`."""
     kept, size = row.copy(), text_size("".join(row))
     for name, value in row.items():
         if type(value) is str and value.isascii():  # most columns are what they were
@@ -590,10 +590,7 @@ def _is_plain_set(wire: Mapping[str, Any]) -> bool:
     texts = wire.get("SS")
     if not texts or _has_twins(texts):
         return False
-    for text in texts:  # most sets have one
-        if type(text) is not str or not text.isascii():
-            return False
-    return True
+    return all(type(text) is str and text.isascii() for text in texts)
 
 
 def _has_twins(members: Sequence[Any]) -> bool:

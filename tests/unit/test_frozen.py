@@ -32,7 +32,13 @@ def test_a_commit_has_every_field_that_its_class_gives_it() -> None:
         "user_id": "u",
         "metadata": {"source": "s"},
     }
-    more: dict[str, Any] = {"state": 1, "fold": "f", "must_keep_state": True, "is_erased": True, "closes": True}
+    more: dict[str, Any] = {
+        "state": 1,
+        "fold": "f",
+        "must_keep_state": True,
+        "is_erased": True,
+        "closes": True,
+    }
     assert values_of(made_commit(**given)) == values_of(Commit(**given))
     assert values_of(made_commit(**given, **more)) == values_of(Commit(**given, **more))
     known = Known(object(), ())

@@ -111,7 +111,7 @@ def advanced(
     return _made(before.key, version, state, before.persisted, commits_since_kept, before._proof)  # noqa: SLF001 - of the same module
 
 
-def _made(  # noqa: PLR0917 - all that is known
+def _made(  # noqa: PLR0917 - all that is known, and names of arguments cost
     key: Key,
     version: int,
     state: StateT,

@@ -129,7 +129,7 @@ class Commit:
 _UNFROZEN_COMMIT: Final = unfrozen(Commit)
 
 
-def made_commit(
+def made_commit(  # noqa: PLR0917 - each append and each row calls it, and names of arguments cost
     key: Key,
     first: int,
     events: tuple[StoredEvent, ...],

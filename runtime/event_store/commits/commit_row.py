@@ -232,8 +232,8 @@ def commit_of_row(commit: Commit, row: Row) -> Commit | None:
         row: Its row.
 
     Returns:
-        The commit as it will be read, or None where only reading tells: where it keeps a state or is not there
-        to be read as text, or was not made of events with their texts.
+        The commit as it will be read, or None where only reading tells: where it keeps a state, its events
+        are deflated or in the bucket, or were made without their texts.
     """
     events, text = commit.events, row.get(EVENTS)
     if commit.closes or "state" in row or text is None or text[0] != "[":

@@ -1,4 +1,4 @@
-"""A storage that reads no row twice, nor what was just written: for a provider whose rows are in this process."""
+"""A storage that reads no row twice, nor what it has written: for rows that are in this process anyway."""
 
 from __future__ import annotations
 

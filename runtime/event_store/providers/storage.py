@@ -90,11 +90,11 @@ class EventStorage:
     def remember(self, commit: Commit, row: Row) -> None:
         """Note a commit that is about to be appended, in the row that `row` has made of it.
 
-        Here that is nothing: what is stored says what has been appended. `RememberingStorage` saves reading it.
+        That is nothing here: what is stored says what was appended. `RememberingStorage` saves reading it.
         """
 
     def forget(self, row: Row) -> None:
-        """Forget the commit at a row's place: what it says is not to be told any more, or was not appended."""
+        """Forget the commit at a row's place: it is not to be told any more, or was not appended."""
 
     def rows(
         self,
