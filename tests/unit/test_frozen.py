@@ -53,7 +53,7 @@ def test_an_event_with_its_text_has_every_field() -> None:
 
 def test_what_was_loaded_has_every_field() -> None:
     provider = MemoryProvider()
-    made = told(provider, KEY, 2, "state", "1", 4)
+    made = told(provider, KEY, 2, "state", persisted="1", commits_since_kept=4)
     proof = {"_proof": made._proof}  # noqa: SLF001 - what nobody can give
     assert made.is_proof_for(provider)
     by_hand = Loaded(KEY, 2, "state", persisted="1", commits_since_kept=4)

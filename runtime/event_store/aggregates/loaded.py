@@ -97,6 +97,7 @@ def told(
     key: Key,
     version: int,
     state: StateT,
+    *,
     persisted: str | None = None,
     commits_since_kept: int | None = None,
 ) -> Loaded[StateT]:

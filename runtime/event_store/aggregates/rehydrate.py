@@ -192,7 +192,14 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        return told(self._context.provider, commit.key, commit.last, state, commit.fold, commits_since_kept=0)
+        return told(
+            self._context.provider,
+            commit.key,
+            commit.last,
+            state,
+            persisted=commit.fold,
+            commits_since_kept=0,
+        )
 
 
 def last_version(provider: Provider, key: Key) -> int:
