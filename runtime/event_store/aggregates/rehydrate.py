@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runtime.errors import AggregateErasedError, CorruptStreamError
 from runtime.event_store.aggregates.immutable import handed_out, is_immutable
-from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of, proven
+from runtime.event_store.aggregates.loaded import Loaded, advanced, go_on_proof_of, told
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ class Rehydrator(Generic[EventT, StateT]):
         """
         key, version, state = loaded.key, loaded.version, loaded.folded
         aggregate = self._aggregate
-        read, next_state, since = aggregate.types.read, aggregate.next_state, loaded.commits_since_kept
+        types, next_state, since = aggregate.types, aggregate.next_state, loaded.commits_since_kept
+        read = types.read
         for commit in commits:
             if commit.is_erased or commit.closes:
                 raise AggregateErasedError(key.pk)
@@ -132,20 +133,22 @@ class Rehydrator(Generic[EventT, StateT]):
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            number = commit.first
-            for stored in commit.events:
+            known = None if commit.known is None or commit.known.reader is not types else commit.known.events
+            for number, stored in enumerate(commit.events, commit.first):
                 if number > version:
                     if until is not None and number > until:
                         break
-                    state = next_state(state, read(stored, key, number), meta_in(commit, number))
+                    if known is None:
+                        event, meta = read(stored, key, number), meta_in(commit, number)
+                    else:
+                        event, meta = known[number - commit.first]
+                    state = next_state(state, event, meta)
                     version = number
-                number += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
-        found = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
-        return go_on_proof_of(loaded, found)
+        return advanced(loaded, version, state, since)
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""
@@ -165,8 +168,7 @@ class Rehydrator(Generic[EventT, StateT]):
 
     def _unwritten(self, key: Key) -> Loaded[StateT]:
         since = None if self._aggregate.persist is None else 0
-        unwritten = Loaded(key, 0, self._aggregate.create(), commits_since_kept=since)
-        return proven(unwritten, self._context.provider)
+        return told(self._context.provider, key, 0, self._aggregate.create(), commits_since_kept=since)
 
     def _from_kept(self, key: Key, until: int | None) -> Loaded[StateT]:
         """Back to the newest kept state of today's fold, then forward from there."""
@@ -190,8 +192,14 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        kept = Loaded(commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0)
-        return proven(kept, self._context.provider)
+        return told(
+            self._context.provider,
+            commit.key,
+            commit.last,
+            state,
+            persisted=commit.fold,
+            commits_since_kept=0,
+        )
 
 
 def last_version(provider: Provider, key: Key) -> int:
