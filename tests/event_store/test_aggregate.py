@@ -161,6 +161,9 @@ def test_what_would_be_read_again_as_something_else_is_refused(value: object) ->
         EventTypes("s", [Loose], {}).stored(Loose(value=value))
 
 
+async def later(*_: object) -> None: ...
+
+
 class Boundless(Event):
     value: float
 
@@ -408,6 +411,23 @@ class Heir(PostArchived):
         ({"events": UserCreated}, "events of the aggregate 'users' must be a list of classes"),
         ({"create": User()}, "create of the aggregate 'users' must be a function, got User"),
         ({"fold": None}, "fold of the aggregate 'users' must be a function, got NoneType"),
+        (
+            {"fold": later},
+            "fold of the aggregate 'users' must be a plain function, got the coroutine function",
+        ),
+        (
+            {"fold": lambda event: event},
+            r"fold .* is called with \(event, state, meta\), and <lambda>\(event\)",
+        ),
+        ({"create": later}, "create of the aggregate 'users' must be a plain function, got the coroutine"),
+        ({"create": UserCreated}, r"create .* is called with \(\), and UserCreated\(\*, name\) cannot be"),
+        ({"upcasters": {"created": [later]}}, "an upcaster of 'created' .* must be a plain function"),
+        (
+            {"upcasters": {"created": [lambda: {"name": ""}]}},
+            r"an upcaster of 'created' .* is called with \(body\)",
+        ),
+        ({"persist": "1"}, r"persist of the aggregate 'users' must be a Persist\(version=\.\.\.\), got '1'"),
+        ({"stream": "\ud800"}, "a stream's name must be"),
     ],
 )
 def test_an_aggregate_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -429,6 +449,34 @@ def test_aliases_are_several_names() -> None:
         event_type("new", aliases=aliases)(NoName)
     with pytest.raises(ConfigurationError, match=r"aliases of NoName must be .*got \('',\)"):
         event_type("new", aliases=("",))(NoName)
+
+
+@pytest.mark.parametrize(
+    "name", ["", 7, "x" * 256, "\ud800"], ids=["empty", "no text", "too long", "no Unicode"]
+)
+def test_a_name_that_events_cannot_have_is_refused_where_it_is_given(name: Any) -> None:
+    expected = "must be text of 1 to 255 characters, valid Unicode"
+    with pytest.raises(ConfigurationError, match=f"the name of Named {expected}, got "):
+
+        class Named(Event, type=name):
+            pass
+
+    with pytest.raises(ConfigurationError, match=f"the name of NoName {expected}"):
+        event_type(name)(NoName)
+    with pytest.raises(ConfigurationError, match=r"aliases of Other must be .*such as \('old',\)"):
+
+        class Other(Event, aliases=(name,)):
+            pass
+
+
+def test_a_field_must_not_take_the_place_of_what_makes_an_event() -> None:
+    with (
+        pytest.warns(UserWarning, match="shadows an attribute"),
+        pytest.raises(ConfigurationError, match=r"Shadow has a field event_type, .* rename it"),
+    ):
+
+        class Shadow(Event, type="shadow"):
+            event_type: str  # type: ignore[misc]
 
 
 # Folds
@@ -522,6 +570,19 @@ def test_a_domain_has_aggregates() -> None:
     wrong: Any = "users"
     with pytest.raises(ConfigurationError, match="takes what create_aggregate returns, got str"):
         create_domain(MemoryProvider(), wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (None, "NoneType is none, as it has no append, read, "),
+        (user, "Aggregate is none, as it has no append, "),
+        (MemoryProvider, r"MemoryProvider is a class: call it, MemoryProvider\(\.\.\.\)"),
+    ],
+)
+def test_a_domain_is_on_a_provider(wrong: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"create_domain takes a provider.* {message}"):
+        create_domain(wrong, user)
 
 
 def test_an_aggregate_that_the_domain_was_made_without_is_told() -> None:

@@ -16,6 +16,7 @@ from runtime.errors import ConfigurationError
 from runtime.event_store.address import check_stream_name
 from runtime.event_store.events.event_types import EventTypes
 from runtime.event_store.events.json_form import json_form
+from runtime.imports import check_function
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -199,14 +200,16 @@ def create_aggregate(
 
     Raises:
         ConfigurationError: Two events have one name, something is no event, the stream cannot be called
-            that, or an upcaster is no function, or for an event that the aggregate has not.
+            that, ``create``, ``fold`` or an upcaster is no plain function of what it is called with, or an
+            upcaster is for an event that the aggregate has not.
     """
     try:
         check_stream_name(stream)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-    for name, function in (("create", create), ("fold", fold)):
-        if not callable(function):
-            msg = f"{name} of the aggregate {stream!r} must be a function, got {type(function).__name__}"
-            raise ConfigurationError(msg)
+    if persist is not None and not isinstance(persist, Persist):
+        msg = f"persist of the aggregate {stream!r} must be a Persist(version=...), got {persist!r}"
+        raise ConfigurationError(msg)
+    check_function(create, f"create of the aggregate {stream!r}", ())
+    check_function(fold, f"fold of the aggregate {stream!r}", ("event", "state", "meta"))
     return Aggregate(stream, EventTypes(stream, events, upcasters or {}), create, fold, persist)

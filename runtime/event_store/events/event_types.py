@@ -14,7 +14,7 @@ from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, 
 from runtime.event_store.commits.commit import StoredEvent
 from runtime.event_store.events.event import HasEventType, name_of
 from runtime.event_store.events.json_form import json_form
-from runtime.event_store.events.upcasting import upcast
+from runtime.event_store.events.upcasting import check_upcasters, upcast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EventTypes"]
 
-_MAX_NAME: Final = 255
 _FIELD_NAME: Final = re.compile(r"field_name='([^']+)'")
 
 
@@ -77,8 +76,8 @@ class EventTypes:
                 f'{other}: put @event_type("...") above it, so that it has one of its own'
             )
             raise ConfigurationError(msg)
-        if len(name) > _MAX_NAME or cls in self._of_class:
-            msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice, or its name is too long"
+        if cls in self._of_class:
+            msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice"
             raise ConfigurationError(msg)
         found = _EventType(cls, name, tuple(upcasters.get(name, ())))
         for each in (name, *cls.event_aliases):
@@ -119,13 +118,7 @@ class EventTypes:
                 again as what it is.
             ConfigurationError: Its class has no JSON form.
         """
-        found = self._of_class.get(type(event))
-        if found is None:
-            message = (
-                f"must be an event of the aggregate {self._stream!r} "
-                f"({', '.join(cls.__name__ for cls in self._of_class)}), got {type(event).__name__}"
-            )
-            raise InvalidInputError([FieldProblem("events", message)])
+        found = self._type_of(event)
         write, validate = found.to_json, found.validate_json
         try:
             text = write(event, by_alias=True, warnings="error")
@@ -145,6 +138,24 @@ class EventTypes:
             # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
             return StoredEvent(found.name, body, schema), again
         return StoredEvent.of_text(found.name, body, schema, text.decode()), again
+
+    def check(self, event: object) -> None:
+        """Refuse what is no event of the aggregate.
+
+        Raises:
+            InvalidInputError: It is of another aggregate, or no event at all.
+        """
+        self._type_of(event)
+
+    def _type_of(self, event: object) -> _EventType:
+        found = self._of_class.get(type(event))
+        if found is None:
+            message = (
+                f"must be an event of the aggregate {self._stream!r} "
+                f"({', '.join(cls.__name__ for cls in self._of_class)}), got {type(event).__name__}"
+            )
+            raise InvalidInputError([FieldProblem("events", message)])
+        return found
 
     def read(self, stored: StoredEvent, key: Key, version: int) -> Any:  # noqa: ANN401 - one of the classes
         """The event in what is stored.
@@ -213,12 +224,7 @@ def _check_upcasters(stream: str, upcasters: Any) -> None:  # noqa: ANN401 - wha
         )
         raise ConfigurationError(msg)
     for name, steps in upcasters.items():
-        if not isinstance(steps, Sequence) or not all(map(callable, steps)):
-            msg = (
-                f"upcasters of {name!r} of the aggregate {stream!r} must be a list of functions, got "
-                f"{steps!r}"
-            )
-            raise ConfigurationError(msg)
+        check_upcasters(steps, f"{name!r} of the aggregate {stream!r}")
 
 
 def _listed(stream: str, classes: Any) -> Iterable[type[Any]]:  # noqa: ANN401 - as above
