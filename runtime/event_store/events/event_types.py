@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["EventTypes"]
 
 _FIELD_NAME: Final = re.compile(r"field_name='([^']+)'")
+_UNWRITABLE: Final = "cannot be stored: it holds another type than it says, or one without a JSON form"
+_UNREADABLE: Final = "would be read again as something else; give it a type that says what it holds"
+_INCOMPARABLE: Final = (
+    "cannot be compared with what would be read again: two of its class never equal; leave eq=False away"
+)
 
 
 class EventTypes:
@@ -124,15 +131,17 @@ class EventTypes:
             text = write(event, by_alias=True, warnings="error")
             again = validate(text)
         except PydanticSerializationError as error:
-            raise InvalidInputError(_unwritable(f"events.{found.name}", error)) from None
+            names = _FIELD_NAME.findall(str(error)) or found.unwritable_fields(event)
+            raise InvalidInputError(_by_field(found, names, _UNWRITABLE)) from None
         except ValidationError as error:
             raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
         except Exception as error:  # noqa: BLE001 - whatever the user's class raises
             message = f"cannot be read again ({type(error).__name__})"
             raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
         if again != event:
-            message = "would be read again as something else; give its fields types that say what they hold"
-            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
+            names = [name for name in found.fields if getattr(again, name) != getattr(event, name)]
+            message = _UNREADABLE if type(event).__eq__ is not object.__eq__ else _INCOMPARABLE
+            raise InvalidInputError(_by_field(found, names, message))
         body, schema = from_json(text), found.schema
         if b"NaN" in text or b"Infinity" in text:
             # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
@@ -205,6 +214,24 @@ class _EventType:
         """Made when the first one is read or written: a function may have many and use few."""
         return json_form(self.cls, f"the event {self.cls.__name__}")
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of the class."""
+        if issubclass(self.cls, BaseModel):
+            return tuple(self.cls.model_fields)
+        return tuple(one.name for one in dataclasses.fields(self.cls)) if is_dataclass(self.cls) else ()
+
+    def unwritable_fields(self, event: object) -> list[str]:
+        """The fields of an event that have no JSON form: some of pydantic's errors name none."""
+        return [name for name in self.fields if not self._can_write(event, name)]
+
+    def _can_write(self, event: object, field: str) -> bool:
+        try:
+            self.to_json(event, include={field}, by_alias=True, warnings="error")
+        except Exception:  # noqa: BLE001 - whatever the user's class raises
+            return False
+        return True
+
     @cached_property
     def validate_json(self) -> Callable[[str | bytes], Any]:
         """Makes the event of its JSON text."""
@@ -241,10 +268,9 @@ def _where(key: Key, version: int) -> str:
     return f"event {version} of {key.pk}"
 
 
-def _unwritable(prefix: str, error: PydanticSerializationError) -> list[FieldProblem]:
-    """Which fields have no JSON form, and nothing of the values: pydantic's own text quotes them."""
-    message = "cannot be stored: it holds another type than it says, or one without a JSON form"
-    names = _FIELD_NAME.findall(str(error))
+def _by_field(found: _EventType, names: Sequence[str], message: str) -> list[FieldProblem]:
+    """What is wrong with some fields, or with the whole event; pydantic's own texts quote the values."""
+    prefix = f"events.{found.name}"
     return [FieldProblem(f"{prefix}.{name}", message) for name in names] or [FieldProblem(prefix, message)]
 
 
