@@ -119,6 +119,8 @@ class Provider(Protocol):
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
         """What has happened behind a position, about in order. It may repeat; it must not leave out.
 
+        An answer whose last position is ``after`` again is taken for the end: nothing in it is new.
+
         Args:
             streams: Which streams.
             after: `Notice.position` of the last one that was seen; None from the beginning.
