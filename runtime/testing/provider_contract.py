@@ -736,7 +736,6 @@ class ProviderContract:
         after = {"position": "p", "revision": "after"}  # a whole row: what it does not say is gone
         assert not provider.cursors().write_handler(name, after, revision="another")
         assert provider.cursors().write_handler(name, after, revision=revision)
-        assert provider.cursors().write_handler(name, after, revision=revision)  # its answer was lost
         late = {"position": "q", "revision": "late"}
         assert not provider.cursors().write_handler(name, late, revision=revision)
         assert dict(provider.cursors().read_handler(name) or {}) == after
