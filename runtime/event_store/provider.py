@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
 
-__all__ = ["AppendRefusedError", "ListsAggregates", "Provider"]
+__all__ = ["AppendRefusedError", "ListsAggregates", "Provider", "check_provider"]
 
 
 class AppendRefusedError(Exception):
@@ -117,6 +119,8 @@ class Provider(Protocol):
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
         """What has happened behind a position, about in order. It may repeat; it must not leave out.
 
+        An answer whose last position is ``after`` again is taken for the end: nothing in it is new.
+
         Args:
             streams: Which streams.
             after: `Notice.position` of the last one that was seen; None from the beginning.
@@ -149,3 +153,28 @@ class Provider(Protocol):
             event: The event that failed; None where none did.
         """
         ...
+
+
+_METHODS: Final = tuple(name for name in vars(Provider) if not name.startswith("_"))
+
+
+def check_provider(provider: object, who: str) -> None:
+    """Refuse what is no `Provider`, where it is given and not where it is first asked.
+
+    Args:
+        provider: What was given.
+        who: Who takes it, for the error: "create_domain".
+
+    Raises:
+        ConfigurationError: It is a class, or has not all of a provider's methods.
+    """
+    missing = [name for name in _METHODS if not callable(getattr(provider, name, None))]
+    if isinstance(provider, type):
+        msg = f"{who} takes a provider, and {provider.__name__} is a class: call it, {provider.__name__}(...)"
+        raise ConfigurationError(msg)
+    if missing:
+        msg = (
+            f'{who} takes a provider first, such as MemoryProvider() or DynamoProvider("blog"); '
+            f"{type(provider).__name__} is none, as it has no {', '.join(missing)}"
+        )
+        raise ConfigurationError(msg)

@@ -214,6 +214,23 @@ def test_a_process_that_begins_anew_finds_what_had_failed(blog: Blog) -> None:
     assert again == ["a@1"]
 
 
+async def _send(*_: object) -> None:
+    """What a callback returns of it is still to be awaited."""
+
+
+def test_what_a_callback_returns_instead_of_doing_it_was_not_done(blog: Blog) -> None:
+    blog.users("a")
+    handler = blog.domain.create_handler("h", [user])
+    handler.handle(user, UserCreated, lambda aggregate_id, *_: _send(aggregate_id))
+    with pytest.raises(
+        ConfigurationError, match="handler h: the callback of 'created' returned a coroutine, which nobody"
+    ):
+        handler.run_once()
+    seen = Seen(handler)
+    assert handler.run_once().handled == 1
+    assert seen == ["a@1"]
+
+
 def test_of_several_that_fail_the_first_is_raised_and_all_are_told(blog: Blog) -> None:
     blog.users("a", "b", "c")
     seen = Seen(handler := blog.domain.create_handler("h", [user]))
@@ -413,6 +430,7 @@ def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -
         ("h", [7], {}, "7 is no stream of this domain"),
         ("h", "users", {}, "its streams must be a list, got 'users'"),
         ("h", user, {}, "its streams must be a list"),
+        ("h", None, {}, "its streams must be a list, got None"),
         ("", [user], {}, "must be a MemoryBookmark, or a name"),
         ("a#b", [user], {}, "must be a MemoryBookmark, or a name"),
         ("a@1", [user], {}, "must be a MemoryBookmark, or a name"),

@@ -282,10 +282,12 @@ class Pull:
                 self._open[bell.whose] = bell
             else:
                 self._open.pop(bell.whose, None)
+        # A provider may repeat what it has told: where it does nothing else, that was all.
+        is_last = not notices or notices[-1].position == self._position
         if notices:
             self._position = notices[-1].position
         self._keep()
-        return Pulled(done, error, is_all_down), not notices
+        return Pulled(done, error, is_all_down), is_last
 
     def _keep(self) -> None:
         """Write the position down, unless something in front of it is open."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
+from runtime.imports import check_done
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class Showing:
             Whether the callback has worked; None where there is none for it.
 
         Raises:
-            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler
-                passes over what fails. The provider was told.
+            Exception: Whatever the callback raises, or that nothing reads the event, or that the callback has
+                returned its work instead of doing it, unless the handler passes over what fails. The provider
+                was told.
         """
         callback = self._callback(commit, version)
         if callback is None:
@@ -86,11 +88,12 @@ class Showing:
         try:
             with at_position(None), reacting_to(meta, keeps_command_ids=self._is_reaction):
                 if commit.closes:
-                    callback(meta.aggregate_id, meta)
+                    result = callback(meta.aggregate_id, meta)
                 else:
                     read = self._callbacks.event_in(commit.events[version - commit.first], meta)
                     event = RecordedEvent(read, meta)
-                    callback(meta.aggregate_id, read, meta)
+                    result = callback(meta.aggregate_id, read, meta)
+                check_done(result, f"handler {self._name}: the callback of {meta.event_type or 'erasures'!r}")
         except Exception as error:
             self.tell(error, event)
             if not self._continue_on_error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from runtime.errors import (
@@ -553,7 +554,7 @@ def create_handler(
     if not isinstance(bookmark, MemoryBookmark) and checked_name(bookmark) in taken:
         msg = f"the domain has a handler {bookmark!r} already, and two would share their progress; rename one"
         raise ConfigurationError(msg)
-    if isinstance(streams, str | Aggregate):
+    if isinstance(streams, str | Aggregate) or not isinstance(streams, Iterable):
         msg = f"handler {bookmark!r}: its streams must be a list, got {streams!r}"
         raise ConfigurationError(msg)
     types: dict[str, EventTypes | None] = {}
