@@ -13,6 +13,7 @@ from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.event_store.address import check_stream_name
 from runtime.event_store.dispatch.event import DomainEvent, problems_of
 from runtime.event_store.events.event import can_be_name
+from runtime.event_store.events.json_form import json_form
 from runtime.event_store.events.upcasting import check_upcasters
 from runtime.imports import check_function
 
@@ -104,6 +105,7 @@ class EventBuilder(Generic[PayloadT]):
 
         Raises:
             InvalidInputError: A field is wrong.
+            ConfigurationError: The type of the payloads has no JSON form.
         """
         try:
             return self.event_class(
@@ -122,7 +124,12 @@ class EventBuilder(Generic[PayloadT]):
 
     @cached_property
     def event_class(self) -> type[DomainEvent[PayloadT]]:
-        """The class of its events, for reading them: ``event_class.model_validate_json(text)``."""
+        """The class of its events, for reading them: ``event_class.model_validate_json(text)``.
+
+        Raises:
+            ConfigurationError: The type of the payloads has no JSON form.
+        """
+        json_form(self.payloads, f"the type of the payloads of the event {self.event_name!r}")
         cls: Any = DomainEvent
         return cls[self.payloads]  # type: ignore[no-any-return]
 

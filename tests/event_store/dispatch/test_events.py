@@ -136,6 +136,15 @@ def test_a_builder_names_the_fields_as_its_caller_does() -> None:
     assert "nobody" not in str(raised.value)
 
 
+@pytest.mark.parametrize("payloads", ["Email", 7, type(json)], ids=["text", "number", "module"])
+def test_payloads_have_a_json_form(payloads: Any) -> None:
+    builder: EventBuilder[Any] = EventBuilder(payloads, event_name="A", aggregate_type="users")
+    with pytest.raises(
+        ConfigurationError, match=r"the type of the payloads of the event 'A' has .* no JSON form"
+    ):
+        builder(version=1, created_by="admin", payloads=Email(email="ann@example.com"))
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [
