@@ -32,6 +32,7 @@ __all__ = ["SqlCursors"]
 _PAGE: Final = 100
 _MAX_LIMIT: Final = 1000
 _WAIT: Final = 30.0
+_SOME: Final = 20
 
 
 class _HasPk(Protocol):
@@ -214,6 +215,17 @@ class SqlCursors:
             ]
         token = found[-1]["id"] if len(found) == limit else None
         return CursorPage(tuple(map(_kept, found)), len(found), token)
+
+    def some_seen(self, handler: str, generation: int) -> list[str]:
+        """Partition keys of aggregates of which a handler has seen all that it was told of; at most 20."""
+        table = self._tables.cursors
+        columns = table.c
+        mine = (columns.handler == handler) & (columns.generation == generation)
+        mine &= columns.version.is_not(None)
+        for column in (columns.parkedVersion, columns.failedVersion, columns.claim):
+            mine &= column.is_(None)
+        with self._reading() as connection:
+            return list(connection.execute(select(columns.pk).where(mine).limit(_SOME)).scalars())
 
     def _own(self) -> Connection | None:
         """The connection of the callback that this thread is in; None outside of one."""

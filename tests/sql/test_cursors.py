@@ -317,6 +317,29 @@ def test_what_fails_is_counted_parked_and_redriven(engine: Engine, lab: Lab, vie
     assert (lab.cursor().version, lab.cursor().parked_version) == (3, None)
 
 
+def test_what_is_shown_once_more_to_see_whether_the_view_works_changes_nothing(
+    engine: Engine, lab: Lab, view: Counter
+) -> None:
+    """Three events that it does not take, and nothing else to go by."""
+    lab.append(key(99))
+    lab.deliver()
+    before = lab.cursor(key(99))
+    for number in range(3):
+        lab.append(key(number))
+    view.fails = lambda commit, _version: commit.key != key(99)
+    with CLOCK:
+        for _ in range(30):
+            CLOCK.advance(5)
+            lab.deliver(lab.all_records)
+    assert len(lab.parked) == 3
+    assert view.versions(key(99)).count(1) > 1
+    assert counts(engine) == {key(99).pk: 1}
+    assert lab.cursor(key(99)) == before
+    # Another process knows of none, and finds one.
+    assert lab.cursors.some_seen("view", 1) == [key(99).pk]
+    assert lab.cursors.some_seen("view", 2) == lab.cursors.some_seen("other", 1) == []
+
+
 def test_a_skip_is_noted(engine: Engine, lab: Lab, view: Counter) -> None:
     lab.append()
     lab.append()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from runtime import clock
 from runtime.contract import Env
 from runtime.errors import BadRequestError, ConfigurationError
+from runtime.event_store.feed.probing import Probes
 from runtime.event_store.feed.pull import Pull
 from runtime.event_store.feed.rebuild import Rebuild
 from runtime.event_store.feed.ringer import HandlerRinger
@@ -75,6 +76,7 @@ class Follower:
         self._memory = memory
         self._tell = tell
         self._always_since: datetime | None = None
+        self._probes = Probes(provider)
         #: Its runs. There is one of these, whichever thread asks first: it keeps runs from overlapping.
         self.pull = Pull(self.name, self._fetch, self.ringer(), _RowBookmark(generations), begin=self._begin)
         #: Its scans.
@@ -97,7 +99,14 @@ class Follower:
     def ringer(self, generations: Iterable[int] | None = None) -> HandlerRinger:
         """What shows commits to generations of the handler; by default to all that are fed."""
         fed = self.fed if generations is None else partial(tuple, generations)
-        return HandlerRinger(self._handler, self._provider, fed, lambda: self._always_since, self._tell)
+        return HandlerRinger(
+            self._handler,
+            self._provider,
+            fed,
+            lambda: self._always_since,
+            self._tell,
+            probes=self._probes,
+        )
 
     def fed(self) -> Sequence[int]:
         """The generations that are fed. The first call of all registers the handler."""

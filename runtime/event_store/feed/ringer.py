@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.drain import Drained
     from runtime.event_store.feed.fed_handler import FedHandler
+    from runtime.event_store.feed.probing import Probes
     from runtime.event_store.feed.pull import Bell
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
@@ -52,6 +53,7 @@ class HandlerRinger:
         floor: Gives the time before which the handler passes over everything, whatever its cursors say; None
             for none.
         tell: Told of an error that is no callback's.
+        probes: Asks the handler whether it works, where everything fails.
     """
 
     def __init__(
@@ -61,12 +63,15 @@ class HandlerRinger:
         generations: Callable[[], Sequence[int]],
         floor: Callable[[], datetime | None],
         tell: Callable[[Exception], None],
+        *,
+        probes: Probes,
     ) -> None:
         self._handler = handler
         self._provider = provider
         self._generations = generations
         self._floor = floor
         self._tell = tell
+        self._probes = probes
         self._rows: dict[CursorKey, TurnRow] = {}
 
     def minds(self, stream: str, types: Sequence[str] | None) -> bool:
@@ -100,13 +105,17 @@ class HandlerRinger:
 
         Generations are read models of their own: what is out of reach of one may be fine for the other.
         """
+        self._probes.note(rung.drained for rung in rungs if rung.drained)
+        return self._settle(rungs, self._probes)
+
+    def _settle(self, rungs: Sequence[Rung], probes: Probes | None) -> list[Rung]:
         failed = {rung.drained.whose.generation for rung in rungs if rung.drained and rung.drained.error}
         parked: set[CursorKey] = set()
         for generation in failed:
             batch = [
                 one.drained for one in rungs if one.drained and one.drained.whose.generation == generation
             ]
-            parked |= park_what_fails(batch, self._handler.attempts, NO_MODULE)
+            parked |= park_what_fails(batch, self._handler, NO_MODULE, probes=probes)
         return [
             replace(rung, run=rung.run + Run(parked=1), error=None, is_open=False)
             if rung.drained and rung.drained.whose in parked
@@ -132,7 +141,8 @@ class HandlerRinger:
             one = drain(self._provider(), handler, whose, last.last, row, exclusive=True, owner=owner)
             rung = _rung(one)
             if one.outcome in {Outcome.DONE, Outcome.PARKED} or one.error is not None:
-                (rung,) = self.settle([rung])
+                # Nobody asks about other aggregates in here, which may be other tenants'.
+                (rung,) = self._settle([rung], None)
                 return replace(rung, run=total + rung.run)
             total += rung.run
             if one.outcome is None and one.handled and clock.seconds_left() > RESERVE:
@@ -203,6 +213,7 @@ class _From:
         self.name = handler.name
         self.attempts = handler.attempts
         self.exclusive = handler.exclusive
+        self.is_reaction = handler.is_reaction
         self.since = handler.since
         self.cursors = handler.cursors
         self.generations = handler.generations

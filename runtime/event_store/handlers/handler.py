@@ -444,6 +444,11 @@ class EventHandler:
         return self._options.exclusive
 
     @property
+    def is_reaction(self) -> bool:
+        """Whether it executes commands."""
+        return self._options.reaction
+
+    @property
     def since(self) -> datetime | None:
         """The time before which events are passed over, for an aggregate that is new to it; None for none."""
         return self._follower.since
