@@ -111,3 +111,29 @@ def test_what_could_never_be_called_is_refused(stream: Any, event: Any, callback
     with pytest.raises(ConfigurationError, match=f"handler doors-model: .*{message}"):
         found.register(stream, event, callback)
     assert not any(found.types(each) for each in found.streams)
+
+
+async def coroutine(*_: object) -> None: ...
+
+
+class Asynchronous:
+    async def __call__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("callback", [coroutine, Asynchronous()])
+def test_nobody_would_await_a_coroutine(callback: Any) -> None:
+    for register in (
+        lambda: callbacks().register(door, Opened, callback),
+        lambda: callbacks().register_erased(door, callback),
+    ):
+        with pytest.raises(ConfigurationError, match="a plain function, got the coroutine function"):
+            register()
+
+
+def test_a_callback_that_cannot_be_called_is_refused_where_it_is_written_down() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"called with \(aggregate_id, event, meta\), and .*\(event\)"
+    ):
+        callbacks().register(door, Opened, lambda event: None)  # type: ignore[arg-type,misc]
+    with pytest.raises(ConfigurationError, match=r"called with \(aggregate_id, meta\)"):
+        callbacks().register_erased(door, lambda _id, _event, _meta: None)  # type: ignore[arg-type,misc]

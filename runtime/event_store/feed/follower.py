@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime import clock
-from runtime.contract import Env
 from runtime.errors import BadRequestError, ConfigurationError
 from runtime.event_store.feed.probing import Probes
 from runtime.event_store.feed.pull import Pull
@@ -17,6 +15,7 @@ from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
 from runtime.event_store.feed.tail import end_of
 from runtime.event_store.handlers.registration import Registration
+from runtime.in_lambda import is_in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,14 +32,9 @@ if TYPE_CHECKING:
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
 
-__all__ = ["Follower", "is_in_lambda"]
+__all__ = ["Follower"]
 
 _MAX_TOLD: Final = 5
-
-
-def is_in_lambda() -> bool:
-    """Whether this process is a function of Lambda: it stands still between invocations."""
-    return bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or os.environ.get(Env.FUNCTION))
 
 
 class Follower:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import ConfigurationError
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
+from runtime.in_lambda import is_in_lambda
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -86,17 +89,45 @@ class Showing:
         try:
             with at_position(None), reacting_to(meta, keeps_command_ids=self._is_reaction):
                 if commit.closes:
-                    callback(meta.aggregate_id, meta)
+                    self._call(callback, "an erasure", meta.aggregate_id, meta)
                 else:
                     read = self._callbacks.event_in(commit.events[version - commit.first], meta)
                     event = RecordedEvent(read, meta)
-                    callback(meta.aggregate_id, read, meta)
+                    self._call(callback, meta.event_type, meta.aggregate_id, read, meta)
         except Exception as error:
             self.tell(error, event)
             if not self._continue_on_error:
                 raise
             return False
         return True
+
+    def _call(self, callback: Callable[..., object], what: str, *arguments: object) -> None:
+        """Call a callback to its end.
+
+        Raises:
+            ConfigurationError: It has not come to its end, and would not when it is called again.
+            BaseException: Whatever else it raises.
+        """
+        try:
+            given = callback(*arguments)
+        except (Exception, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as end:
+            if not is_in_lambda():
+                raise  # it may well be meant to: by the handler of a signal
+            msg = (
+                f"handler {self._name}: the callback of {what} raised {type(end).__name__}, which would end the "
+                "function each time that it is shown the event; raise an Exception"
+            )
+            raise ConfigurationError(msg) from end
+        if isinstance(given, Awaitable | Generator | AsyncGenerator):
+            if isinstance(given, Coroutine | Generator):
+                given.close()  # or Python warns of it besides
+            msg = (
+                f"handler {self._name}: the callback of {what} returned a {type(given).__name__}, which nobody "
+                "runs; make it a plain function"
+            )
+            raise ConfigurationError(msg)
 
     def tell(self, error: Exception, event: RecordedEvent[Any] | None = None) -> None:
         """Tell the provider what failed. What it raises is logged: it must not hide the error."""

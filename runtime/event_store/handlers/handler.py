@@ -13,13 +13,14 @@ from runtime.errors import (
 )
 from runtime.event_store.aggregates.aggregate import Aggregate
 from runtime.event_store.aggregates.tenants import check_access, key_of
-from runtime.event_store.feed.follower import Follower, is_in_lambda
+from runtime.event_store.feed.follower import Follower
 from runtime.event_store.feed.memory_progress import MemoryProgress
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
 from runtime.event_store.handlers.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
 from runtime.event_store.handlers.callbacks import Callbacks
 from runtime.event_store.handlers.generations import Generations
+from runtime.in_lambda import is_in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
