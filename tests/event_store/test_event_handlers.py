@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -422,6 +423,8 @@ def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -
         ("taken", [user], {}, "has a handler 'taken' already"),
         ("h", [user], {"attempts": 0}, "attempts must be a number of tries, 1 or more, got 0"),
         ("h", [user], {"attempts": True}, "attempts must be a number of tries"),
+        ("h", [user], {"tail_stream": "no"}, "tail_stream must be True or False, got 'no'"),
+        ("h", [user], {"reaction": 1}, "reaction must be True or False, got 1"),
     ],
 )
 def test_a_handler_that_could_not_work_is_not_made(
@@ -448,9 +451,7 @@ def test_an_empty_store_is_no_special_case(blog: Blog) -> None:
     assert handler.run_once() == Run(fetched=1, handled=1)
 
 
-def test_poisoned_aggregates_of_a_quiet_store_are_parked_and_an_outage_is_not(
-    blog: Blog, time: Clock
-) -> None:
+def test_poison_of_a_quiet_store_is_parked_and_an_outage_is_not(blog: Blog, time: Clock) -> None:
     """Three that fail could be either: the handler is shown once more what it took before."""
     seen = Seen(handler := blog.domain.create_handler("h", [user]))
     blog.users("good")
@@ -481,14 +482,16 @@ async def _later_one_by_one(*_: object) -> Any:
     yield
 
 
+def _wrapped(function: Any, *arguments: object) -> Any:
+    return function(*arguments)
+
+
 @pytest.mark.parametrize("gives", [_later, _one_by_one, _later_one_by_one])
-def test_a_callback_that_gives_back_what_nobody_runs_has_not_handled_its_event(
-    blog: Blog, gives: Any
-) -> None:
+def test_a_callback_that_returns_what_nobody_runs_has_not_handled_its_event(blog: Blog, gives: Any) -> None:
     """As a wrapper around a coroutine function does: without a word, every event would be lost."""
     blog.users("a")
     handler = blog.domain.create_handler("h", [user])
-    handler.handle(user, UserCreated, lambda *arguments: gives(*arguments))
+    handler.handle(user, UserCreated, partial(_wrapped, gives))
     with pytest.raises(
         ConfigurationError, match=r"handler h: the callback of created returned a .*, which nobody"
     ):

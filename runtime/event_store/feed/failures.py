@@ -59,7 +59,7 @@ def park_what_fails(
     middle of a batch is one, too.
 
     It takes five minutes instead of one, where the error says that something is busy or out of reach, or
-    where the handler took something of another kind only.
+    where three or more fail, and the handler took something of another kind only.
 
     Args:
         batch: What came of the aggregates that one handler and generation was shown, side by side.
@@ -117,9 +117,10 @@ def _patience_with(
     if others_succeed or isinstance(error, CorruptRowError) or age >= _LONGEST_OUTAGE:
         return patience
     answer = Verdict.UNKNOWN if ask is None or age < _ASKED_AFTER else ask(one)
+    is_small = len(tried) < OUTAGE_FROM
     if answer is Verdict.UNKNOWN:
-        is_likely = len(tried) < OUTAGE_FROM or one.row.cursor.attempts > 0
+        is_likely = is_small or one.row.cursor.attempts > 0
         return patience if is_likely and not is_unavailable(error) else None
     if answer is Verdict.FAILS:
         return None
-    return patience if answer is Verdict.WORKS else _PARKED_AFTER_UNSURE
+    return patience if is_small or answer is Verdict.WORKS else _PARKED_AFTER_UNSURE

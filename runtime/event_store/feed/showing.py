@@ -116,16 +116,16 @@ class Showing:
             if not is_in_lambda():
                 raise  # it may well be meant to: by the handler of a signal
             msg = (
-                f"handler {self._name}: the callback of {what} raised {type(end).__name__}, which would end the "
-                "function each time that it is shown the event; raise an Exception"
+                f"handler {self._name}: the callback of {what} raised {type(end).__name__}, which would end "
+                "the function each time that it is shown the event; raise an Exception"
             )
             raise ConfigurationError(msg) from end
         if isinstance(given, Awaitable | Generator | AsyncGenerator):
             if isinstance(given, Coroutine | Generator):
                 given.close()  # or Python warns of it besides
             msg = (
-                f"handler {self._name}: the callback of {what} returned a {type(given).__name__}, which nobody "
-                "runs; make it a plain function"
+                f"handler {self._name}: the callback of {what} returned a {type(given).__name__}, which "
+                "nobody runs; make it a plain function"
             )
             raise ConfigurationError(msg)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -12,6 +13,7 @@ from runtime.errors import (
     ReadModelBehindError,
 )
 from runtime.event_store.aggregates.aggregate import Aggregate
+from runtime.event_store.aggregates.loaded import Loaded
 from runtime.event_store.aggregates.tenants import check_access, key_of
 from runtime.event_store.feed.follower import Follower
 from runtime.event_store.feed.memory_progress import MemoryProgress
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runtime.event_store.address import Key
-    from runtime.event_store.aggregates.loaded import Loaded
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.events.event_types import EventTypes
@@ -218,7 +219,8 @@ class EventHandler:
                 provider or the read model is out of reach. Default: 10.
 
         Raises:
-            ConfigurationError: This is Lambda, where the table's stream shows the handler what is new.
+            ConfigurationError: This is Lambda, where the table's stream shows the handler what is new; or one
+                of the pauses is none.
         """
         if is_in_lambda():
             msg = (
@@ -226,6 +228,10 @@ class EventHandler:
                 "invocations; list it in EventModule(handlers=[...]), and the table's stream calls it"
             )
             raise ConfigurationError(msg)
+        for name, seconds in (("idle", idle), ("after_error", after_error)):
+            if not _is_seconds(seconds) or seconds < 0:
+                msg = f"start({name}=) must be a number of seconds, 0 or more, got {seconds!r}"
+                raise ConfigurationError(msg)
         self._idle, self._after_error = idle, after_error
         self._poller.start()
 
@@ -370,7 +376,7 @@ class EventHandler:
 
         Raises:
             ConfigurationError: The handler is not over the stream.
-            InvalidInputError: ``loaded`` is of another stream.
+            InvalidInputError: ``loaded`` is of another stream, or none.
             ForbiddenError: It is another tenant's.
         """
         return self._follower.sight(self._key_of(stream, loaded), loaded.version).is_there
@@ -388,9 +394,12 @@ class EventHandler:
         Raises:
             ReadModelBehindError: The time is up, or the handler is parked at the aggregate.
             ConfigurationError: The handler is not over the stream.
-            InvalidInputError: ``loaded`` is of another stream.
+            InvalidInputError: ``loaded`` is of another stream, or none; or ``timeout`` is no number.
             ForbiddenError: It is another tenant's.
         """
+        if not _is_seconds(timeout):
+            message = f"must be a number of seconds, got {timeout!r}"
+            raise InvalidInputError([FieldProblem("timeout", message)])
         key = self._key_of(stream, loaded)
         ends, pause = time.monotonic() + timeout, _FIRST_LOOK
         while not (seen := self._follower.sight(key, loaded.version)).is_there:
@@ -503,6 +512,9 @@ class EventHandler:
 
     def _key_of(self, stream: object, loaded: Loaded[Any]) -> Key:
         name = self._callbacks.stream_of(stream)
+        if not isinstance(loaded, Loaded):
+            message = f"must be what a command or get_aggregate returned, got {loaded!r}"
+            raise InvalidInputError([FieldProblem("loaded", message)])
         if loaded.key.stream != name:
             message = f"must be an aggregate of the stream {name!r}, got one of {loaded.key.stream!r}"
             raise InvalidInputError([FieldProblem("loaded", message)])
@@ -531,6 +543,10 @@ class EventHandler:
             return self._after_error
         due = self._follower.pull.seconds_until_due()
         return self._idle if due is None else min(self._idle, due)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def create_handler(
