@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime import clock
-from runtime.errors import BadRequestError, ConfigurationError
+from runtime.errors import BadRequestError, ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.feed.probing import Probes
 from runtime.event_store.feed.pull import Pull
 from runtime.event_store.feed.rebuild import Rebuild
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
+    from runtime.pipeline.repairing import Repaired
 
 __all__ = ["Follower"]
 
@@ -220,6 +221,28 @@ class Follower:
     def catch_up(self, key: Key) -> Rung:
         """Show the live generation what it has not seen of an aggregate."""
         return self.ringer([self.generations.registered(self._first).live]).catch_up(key)
+
+    def repair(self, key: Key, generation: int | None, *, skipping: bool) -> Repaired:
+        """Run a generation of the handler again where it is parked; see `EventHandler.redrive`."""
+        return self.ringer([self._fed_one(generation)]).repair(key, skipping=skipping)
+
+    def parked(self, generation: int | None, limit: int) -> list[str]:
+        """Partition keys of aggregates that a generation is parked at."""
+        return self.ringer([self._fed_one(generation)]).parked(limit)
+
+    def _fed_one(self, generation: int | None) -> int:
+        """A generation that is fed: the live one, or the one that is named.
+
+        Raises:
+            InvalidInputError: It is not fed.
+        """
+        found = self.generations.registered(self._first)
+        if generation is None:
+            return found.live
+        if generation not in found.generations:
+            message = f"must be one of those that are fed, {list(found.generations)}, got {generation!r}"
+            raise InvalidInputError([FieldProblem("generation", message)])
+        return generation
 
 
 class _RowBookmark:

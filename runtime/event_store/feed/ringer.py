@@ -12,12 +12,13 @@ from runtime.backoff import back_off
 from runtime.contract import NO_MODULE
 from runtime.errors import ContentionError
 from runtime.event_store.feed.cursors import CursorKey
-from runtime.event_store.feed.drain import drain
+from runtime.event_store.feed.drain import EventVersions, drain
 from runtime.event_store.feed.failures import park_what_fails
 from runtime.event_store.feed.pull import Rung
 from runtime.event_store.feed.showing import at_position
 from runtime.event_store.handlers.run import Run
 from runtime.pipeline.catch_up import RESERVE, Outcome
+from runtime.pipeline.repairing import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from runtime.event_store.feed.pull import Bell
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
+    from runtime.pipeline.repairing import Repaired
     from runtime.pipeline.turn_row import TurnRow
 
 __all__ = ["HandlerRinger"]
@@ -151,6 +153,14 @@ class HandlerRinger:
             attempt += 1
         msg = f"somebody else shows {self._handler.name} the events of {key.pk}; repeat the call"
         raise ContentionError(msg)
+
+    def repair(self, key: Key, *, skipping: bool) -> Repaired:
+        """Show the handler what it has not seen of an aggregate that it is parked at; see `Repair.run`."""
+        whose = self._whose(key, *self._generations())
+        row = self._read([whose])[whose]
+        handler = self._from_where_it_begins(None, row)
+        versions = EventVersions(self._provider(), handler, whose, row)
+        return Repair(self._handler.name, versions).run(skipping=skipping)
 
     def cursor(self, key: Key) -> Cursor:
         """Where the handler is with an aggregate, consistently."""

@@ -12,9 +12,10 @@ from runtime.errors import (
     InvalidInputError,
     ReadModelBehindError,
 )
+from runtime.event_store.address import Key
 from runtime.event_store.aggregates.aggregate import Aggregate
 from runtime.event_store.aggregates.loaded import Loaded
-from runtime.event_store.aggregates.tenants import check_access, key_of
+from runtime.event_store.aggregates.tenants import check_access, key_of, may_read
 from runtime.event_store.feed.follower import Follower
 from runtime.event_store.feed.memory_progress import MemoryProgress
 from runtime.event_store.feed.poller import Poller
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
     from datetime import datetime
 
-    from runtime.event_store.address import Key
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.events.event_types import EventTypes
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.handlers.registration import Registration
     from runtime.event_store.handlers.run import Run
+    from runtime.pipeline.repairing import Repaired
 
 __all__ = ["EventHandler", "create_handler"]
 
@@ -436,6 +437,102 @@ class EventHandler:
         if rung.error is not None:
             raise rung.error
         return rung.run
+
+    # --- repairs ----------------------------------------------------------------------------------
+
+    def parked(self, *, generation: int | None = None, limit: int = 100) -> list[Key]:
+        """The aggregates that the handler is parked at. It goes over all cursors that are there.
+
+        In a request, those that its caller may read.
+
+        Args:
+            generation: Of which read model. Default: the live one.
+            limit: Most aggregates to list. Default: 100.
+
+        Raises:
+            InvalidInputError: There is no such generation.
+        """
+        return [*filter(may_read, map(Key.of_pk, self._follower.parked(generation, limit)))]
+
+    def redrive(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        generation: int | None = None,
+    ) -> Repaired:
+        """Run the handler again where it is parked, from that event on, in order, to the last one.
+
+        It is parked again at the event that fails. What a service runs, operators redrive with ``cqrs
+        redrive``; this is for processes of your own, and for tests.
+
+        Example:
+            >>> for key in posts_model.parked():
+            ...     posts_model.redrive(key.stream, key.aggregate_id, tenant=key.tenant)
+
+        Args:
+            stream: The aggregate, or the name of its stream.
+            aggregate_id: Its id.
+            tenant: Its tenant. Default: as everywhere, see `AggregateRepository.get_aggregate`.
+            generation: Of which read model. Default: the live one.
+
+        Returns:
+            What was done; look at ``parked_version``.
+
+        Raises:
+            ItemNotFoundError: The handler has seen nothing of the aggregate, and is not parked.
+            BadRequestError: The handler is not parked there.
+            ContentionError: Somebody else is at work on it. It stays parked; repeat the call.
+            ConfigurationError: The handler is not over the stream.
+            InvalidInputError: There is no such generation.
+            ForbiddenError: It is another tenant's.
+        """
+        return self._repair(stream, aggregate_id, tenant, generation, skipping=False)
+
+    def skip(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        generation: int | None = None,
+    ) -> Repaired:
+        """Pass over the event that the handler is parked at, and go on like `redrive`.
+
+        The read model never gets that event; the cursor keeps its version, the time and the error.
+
+        Args:
+            stream: The aggregate, or the name of its stream.
+            aggregate_id: Its id.
+            tenant: Its tenant. Default: as everywhere, see `AggregateRepository.get_aggregate`.
+            generation: Of which read model. Default: the live one.
+
+        Returns:
+            What was done; look at ``skipped`` and ``parked_version``.
+
+        Raises:
+            ItemNotFoundError: See `redrive`.
+            BadRequestError: See `redrive`.
+            ContentionError: See `redrive`.
+            ConfigurationError: See `redrive`.
+            InvalidInputError: See `redrive`.
+            ForbiddenError: See `redrive`.
+        """
+        return self._repair(stream, aggregate_id, tenant, generation, skipping=True)
+
+    def _repair(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        tenant: str | None,
+        generation: int | None,
+        *,
+        skipping: bool,
+    ) -> Repaired:
+        name = self._callbacks.stream_of(stream)
+        key = key_of(name, aggregate_id, tenant, self.context.default_tenant, write=True)
+        return self._follower.repair(key, generation, skipping=skipping)
 
     # --- what the feed, and the module, ask ---------------------------------------------------------
 
