@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from runtime.store.port import Set
 from runtime.store.values import Place
 from tests.event_store.feed.counting import CountingStore
 from tests.event_store.feed.lab import KEY, TABLES, Lab, View, key
+from tests.faults.events.world import check_seen
+from tests.faults.scale import scaled
 from tests.support.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -387,3 +390,49 @@ def test_views_do_not_answer_for_each_other() -> None:
         deliver_for(lab, 600)
         assert lab.parked == []
         assert two.versions(GOOD) == [1]
+
+
+class Crash(BaseException):
+    """Stands for the end of a process."""
+
+
+def a_probe_that_dies(call: int, moment: str) -> int:
+    """How many calls a delivery makes in which the handler is asked; the process dies at one of them."""
+    lab = Lab(store=CountingStore)
+    store: Any = lab.store
+    take(lab)
+    for n in range(3):
+        lab.append(key(n))
+    poison(lab, *(key(n) for n in range(3)))
+    batch = list(lab.records)
+    lab.deliver(batch)
+    CLOCK.advance(35)
+    begin = len(store.calls)
+
+    def die(number: int, _name: str) -> None:
+        if number == begin + call:
+            raise Crash
+
+    setattr(store, moment, die)
+    with contextlib.suppress(Crash):
+        lab.deliver(batch)
+    calls = len(store.calls) - begin
+    setattr(store, moment, lambda *_: None)
+    lab.append(GOOD)
+    another_process(lab)
+    deliver_for(lab, 200)
+    assert len(lab.parked) == 3
+    assert lab.view.versions(GOOD)[-1] == 2
+    check_seen(lab.view.versions(GOOD), [1, 2])
+    cursor = lab.cursor(GOOD)
+    assert (cursor.version, cursor.claim) == (2, None)
+    return calls
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_process_that_dies_while_it_asks_leaves_nothing_behind(moment: str) -> None:
+    with CLOCK:
+        calls = a_probe_that_dies(-1, moment)
+        assert calls > 6
+        for call in range(0, calls, scaled(3, 1)):
+            a_probe_that_dies(call, moment)
