@@ -107,6 +107,16 @@ def test_what_the_aggregates_themselves_had_before_is_enough_to_go_by(lab: Lab) 
         assert (cursor.version, cursor.claim) == (1, None)
 
 
+def test_of_a_commit_that_was_seen_in_part_the_rest_is_not_shown(lab: Lab) -> None:
+    """It is what fails."""
+    bad = [key(n) for n in range(3)]
+    for one in bad:
+        lab.append(one, "a", "b")
+    lab.view.fails = lambda _commit, version: version == 2
+    deliver_for(lab, 350)
+    assert sorted(lab.parked) == sorted((one.pk, 2) for one in bad)
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 12])
 @pytest.mark.parametrize("cold", [False, True])
 def test_an_outage_parks_nothing_however_few_aggregates_there_are(
