@@ -111,28 +111,3 @@ def test_what_could_never_be_called_is_refused(stream: Any, event: Any, callback
     with pytest.raises(ConfigurationError, match=f"handler doors-model: .*{message}"):
         found.register(stream, event, callback)
     assert not any(found.types(each) for each in found.streams)
-
-
-async def coroutine(*_: object) -> None: ...
-
-
-class Asynchronous:
-    async def __call__(self, *_: object) -> None: ...
-
-
-def wrong(_event: object) -> None: ...
-
-
-@pytest.mark.parametrize("callback", [coroutine, Asynchronous()])
-def test_nobody_would_await_a_coroutine(callback: Any) -> None:
-    with pytest.raises(ConfigurationError, match="a plain function, got the coroutine function"):
-        callbacks().register(door, Opened, callback)
-    with pytest.raises(ConfigurationError, match="a plain function, got the coroutine function"):
-        callbacks().register_erased(door, callback)
-
-
-def test_a_callback_that_cannot_be_called_is_refused_where_it_is_written_down() -> None:
-    with pytest.raises(ConfigurationError, match=r"with \(aggregate_id, event, meta\), and wrong\(_event\)"):
-        callbacks().register(door, Opened, wrong)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match=r"with \(aggregate_id, meta\), and wrong\(_event\)"):
-        callbacks().register_erased(door, wrong)  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -469,36 +468,6 @@ def test_poison_of_a_quiet_store_is_parked_and_an_outage_is_not(blog: Blog, time
         time.advance(seconds=5)
     assert handler.run_once().parked == 3
     assert set(seen) == {"good@1"}
-
-
-async def _later(*_: object) -> None: ...
-
-
-def _one_by_one(*_: object) -> Any:
-    yield
-
-
-async def _later_one_by_one(*_: object) -> Any:
-    yield
-
-
-def _wrapped(function: Any, *arguments: object) -> Any:
-    return function(*arguments)
-
-
-@pytest.mark.parametrize("gives", [_later, _one_by_one, _later_one_by_one])
-def test_a_callback_that_returns_what_nobody_runs_has_not_handled_its_event(blog: Blog, gives: Any) -> None:
-    """As a wrapper around a coroutine function does: without a word, every event would be lost."""
-    blog.users("a")
-    handler = blog.domain.create_handler("h", [user])
-    handler.handle(user, UserCreated, partial(_wrapped, gives))
-    with pytest.raises(
-        ConfigurationError, match=r"handler h: the callback of created returned a .*, which nobody"
-    ):
-        handler.run_once()
-    seen = Seen(handler)
-    assert handler.run_once().handled == 1
-    assert seen == ["a@1"]
 
 
 @pytest.mark.parametrize("ends_with", [SystemExit(3), GeneratorExit()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -109,7 +108,7 @@ class Showing:
             BaseException: Whatever else it raises.
         """
         try:
-            given = callback(*arguments)
+            callback(*arguments)
         except (Exception, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as end:
@@ -120,14 +119,6 @@ class Showing:
                 "the function each time that it is shown the event; raise an Exception"
             )
             raise ConfigurationError(msg) from end
-        if isinstance(given, Awaitable | Generator | AsyncGenerator):
-            if isinstance(given, Coroutine | Generator):
-                given.close()  # or Python warns of it besides
-            msg = (
-                f"handler {self._name}: the callback of {what} returned a {type(given).__name__}, which "
-                "nobody runs; make it a plain function"
-            )
-            raise ConfigurationError(msg)
 
     def tell(self, error: Exception, event: RecordedEvent[Any] | None = None) -> None:
         """Tell the provider what failed. What it raises is logged: it must not hide the error."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.aggregates.aggregate import Aggregate
-from runtime.imports import check_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +79,9 @@ class Callbacks:
 
         Raises:
             ConfigurationError: The handler is not over the stream, the stream has no such event, or the
-                callback is no function, cannot be called like that, or is a coroutine function.
+                callback is no function.
         """
-        self._check(callback, ("aggregate_id", "event", "meta"))
+        self._check(callback)
         name = self.stream_of(stream)
         # Replaced as a whole: another thread may be looking something up.
         self._by_stream[name] = self._by_stream[name] | dict.fromkeys(self._names(name, event), callback)
@@ -99,21 +98,19 @@ class Callbacks:
         """Let ``callback`` be called for aggregates of a stream that are erased, in place of an earlier one.
 
         Raises:
-            ConfigurationError: The handler is not over the stream, or the callback is no function, cannot be
-                called like that, or is a coroutine function.
+            ConfigurationError: The handler is not over the stream, or the callback is no function.
         """
-        self._check(callback, ("aggregate_id", "meta"))
+        self._check(callback)
         self._erased[self.stream_of(stream)] = callback
 
     def find_erased(self, stream: str) -> ErasedCallback | None:
         """The callback for aggregates of a stream that are erased; None where there is none."""
         return self._erased.get(stream)
 
-    def _check(self, callback: object, takes: tuple[str, ...]) -> None:
+    def _check(self, callback: object) -> None:
         if not callable(callback):
             msg = f"handler {self._name}: the callback must be a function, got {type(callback).__name__}"
             raise ConfigurationError(msg)
-        check_function(callback, f"handler {self._name}: a callback", takes)
 
     def stream_of(self, stream: object) -> str:
         """Name of one of the handler's streams.
