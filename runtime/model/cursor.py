@@ -33,6 +33,7 @@ class Cursor:
         attempts: How often ``failed_version`` has failed, as far as that was counted.
         failed_since: When it failed first, in seconds since 1970; None when none did.
         resume: Where the commit begins that ``version`` is in the middle of; None when it is its last one.
+        has_skipped: Whether an operator has passed a version over.
     """
 
     version: int | None = None
@@ -46,6 +47,7 @@ class Cursor:
     attempts: int = 0
     failed_since: int | None = None
     resume: int | None = None
+    has_skipped: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | None, life: str | None) -> Cursor:
@@ -70,6 +72,7 @@ class Cursor:
             row.get("attempts") or 0,
             row.get("failedSince"),
             row.get("resume"),
+            row.get("skipped") is not None,
         )
 
     def is_claimed(self) -> bool:

@@ -207,7 +207,7 @@ def test_what_each_function_may_do_with_events(service: Service) -> None:
     may = {_whose(name): actions for name, actions in service.allowed("blogSyncE842B071").items()}
     assert may == {
         "TenantSessions": cursors,
-        "Projector": cursors,
+        "Projector": cursors | {"dynamodb:Scan"},
         "Operator": cursors | {"dynamodb:Scan"},
     }
     # Handlers may execute commands of other modules.

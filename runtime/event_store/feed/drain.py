@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from runtime.event_store.provider import Provider
     from runtime.pipeline.turn_row import TurnRow
 
-__all__ = ["LONGEST_TURN", "Drained", "EventVersions", "drain"]
+__all__ = ["LONGEST_TURN", "Drained", "EventVersions", "drain", "type_of"]
 
 LONGEST_TURN: Final = 60.0
 """Seconds that a turn takes at most: so long an aggregate waits for whoever claimed it and died."""
@@ -58,6 +58,8 @@ class Drained:
         failed_at: When it did, by the monotonic clock; 0 where it did not.
         succeeded_at: When the last call began in which it succeeded, by the monotonic clock; 0 without one.
         has_failed_before: Whether the row said already, when the turn began, that the same event had failed.
+        succeeded_with: Type of the last event in which it succeeded; None without one.
+        failed_with: Type of the event that failed; None where none did, or that is not known.
     """
 
     whose: CursorKey
@@ -71,6 +73,8 @@ class Drained:
     failed_at: float = 0.0
     succeeded_at: float = 0.0
     has_failed_before: bool = False
+    succeeded_with: str | None = None
+    failed_with: str | None = None
 
     @property
     def comes_again(self) -> bool:
@@ -168,6 +172,11 @@ def _note(turn: Turn[tuple[Commit, int]], version: int, error: Exception) -> Non
         logger.warning("failure not noted", handler=turn.name, error=type(problem).__name__)
 
 
+def type_of(commit: Commit, version: int) -> str | None:
+    """Type of an event of a commit; None for one that closes an erased aggregate, which has no event."""
+    return None if commit.closes else commit.events[version - commit.first].type
+
+
 class _PassedOverError(Exception):
     """An event has failed, and the handler goes on behind it."""
 
@@ -204,6 +213,8 @@ class EventVersions:
         self._handled = self._passed_over = 0
         self._failed_at = self._succeeded_at = 0.0
         self._failed_before = row.cursor.failed_version
+        self._succeeded_with: str | None = None
+        self._failed_with: str | None = None
         self._is_told = False
         self.error: Exception | None = None
 
@@ -226,6 +237,8 @@ class EventVersions:
             succeeded_at=self._succeeded_at,
             has_failed_before=self._failed_before is not None
             and self._failed_before == self._row.cursor.failed_version,
+            succeeded_with=self._succeeded_with,
+            failed_with=self._failed_with,
         )
 
     def ends(self) -> bool:
@@ -329,12 +342,14 @@ class EventVersions:
         if worked:
             self._handled += 1
             self._succeeded_at = began
+            self._succeeded_with = type_of(commit, version) or self._succeeded_with
 
     def _show(self, commit: Commit, version: int) -> bool | None:
         try:
             worked = self._handler.show(commit, version, generation=self._whose.generation)
         except Exception as error:
             self.fail(error)
+            self._failed_with = type_of(commit, version)
             self._is_told = True
             raise
         if worked is False:

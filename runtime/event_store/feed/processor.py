@@ -14,6 +14,7 @@ from runtime.event_store.commits.commit_row import LAST, is_closing, types_in
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.feed.drain import drain
 from runtime.event_store.feed.failures import park_what_fails
+from runtime.event_store.feed.probing import Probes
 from runtime.log import error_fields, logger
 from runtime.pipeline.doorbells import read_doorbells, response, side_by_side
 from runtime.store.codec import image_row
@@ -84,6 +85,7 @@ class EventProcessor:
         self._commit_in = commit_in
         self._exclusive = exclusive
         self._on_parked = on_parked
+        self._probes = Probes(lambda: provider)
 
     def process(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Ring the doorbells of a batch.
@@ -213,8 +215,11 @@ class EventProcessor:
         batches: dict[tuple[str, int], list[Drained]] = defaultdict(list)
         for one in drained:
             batches[one.whose.handler, one.whose.generation].append(one)
-        attempts = {handler.name: handler.attempts for handler in self._handlers}
+        handlers = {handler.name: handler for handler in self._handlers}
         parked: set[CursorKey] = set()
         for (name, _), batch in batches.items():
-            parked |= park_what_fails(batch, attempts[name], self._module, self._on_parked)
+            self._probes.note(batch)
+            parked |= park_what_fails(
+                batch, handlers[name], self._module, self._on_parked, probes=self._probes
+            )
         return parked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
@@ -12,22 +13,23 @@ from runtime.errors import (
     InvalidInputError,
     ReadModelBehindError,
 )
+from runtime.event_store.address import Key
 from runtime.event_store.aggregates.aggregate import Aggregate
-from runtime.event_store.aggregates.tenants import check_access, key_of
-from runtime.event_store.feed.follower import Follower, is_in_lambda
+from runtime.event_store.aggregates.loaded import Loaded
+from runtime.event_store.aggregates.tenants import check_access, key_of, may_read
+from runtime.event_store.feed.follower import Follower
 from runtime.event_store.feed.memory_progress import MemoryProgress
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
 from runtime.event_store.handlers.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
 from runtime.event_store.handlers.callbacks import Callbacks
 from runtime.event_store.handlers.generations import Generations
+from runtime.in_lambda import is_in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
     from datetime import datetime
 
-    from runtime.event_store.address import Key
-    from runtime.event_store.aggregates.loaded import Loaded
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.events.event_types import EventTypes
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.handlers.registration import Registration
     from runtime.event_store.handlers.run import Run
+    from runtime.pipeline.repairing import Repaired
 
 __all__ = ["EventHandler", "create_handler"]
 
@@ -218,7 +221,8 @@ class EventHandler:
                 provider or the read model is out of reach. Default: 10.
 
         Raises:
-            ConfigurationError: This is Lambda, where the table's stream shows the handler what is new.
+            ConfigurationError: This is Lambda, where the table's stream shows the handler what is new; or one
+                of the pauses is none.
         """
         if is_in_lambda():
             msg = (
@@ -226,6 +230,10 @@ class EventHandler:
                 "invocations; list it in EventModule(handlers=[...]), and the table's stream calls it"
             )
             raise ConfigurationError(msg)
+        for name, seconds in (("idle", idle), ("after_error", after_error)):
+            if not _is_seconds(seconds) or seconds < 0:
+                msg = f"start({name}=) must be a number of seconds, 0 or more, got {seconds!r}"
+                raise ConfigurationError(msg)
         self._idle, self._after_error = idle, after_error
         self._poller.start()
 
@@ -370,7 +378,7 @@ class EventHandler:
 
         Raises:
             ConfigurationError: The handler is not over the stream.
-            InvalidInputError: ``loaded`` is of another stream.
+            InvalidInputError: ``loaded`` is of another stream, or none.
             ForbiddenError: It is another tenant's.
         """
         return self._follower.sight(self._key_of(stream, loaded), loaded.version).is_there
@@ -388,9 +396,12 @@ class EventHandler:
         Raises:
             ReadModelBehindError: The time is up, or the handler is parked at the aggregate.
             ConfigurationError: The handler is not over the stream.
-            InvalidInputError: ``loaded`` is of another stream.
+            InvalidInputError: ``loaded`` is of another stream, or none; or ``timeout`` is no number.
             ForbiddenError: It is another tenant's.
         """
+        if not _is_seconds(timeout):
+            message = f"must be a number of seconds, got {timeout!r}"
+            raise InvalidInputError([FieldProblem("timeout", message)])
         key = self._key_of(stream, loaded)
         ends, pause = time.monotonic() + timeout, _FIRST_LOOK
         while not (seen := self._follower.sight(key, loaded.version)).is_there:
@@ -428,6 +439,102 @@ class EventHandler:
             raise rung.error
         return rung.run
 
+    # --- repairs ----------------------------------------------------------------------------------
+
+    def parked(self, *, generation: int | None = None, limit: int = 100) -> list[Key]:
+        """The aggregates that the handler is parked at. It goes over all cursors that are there.
+
+        In a request, those that its caller may read.
+
+        Args:
+            generation: Of which read model. Default: the live one.
+            limit: Most aggregates to list. Default: 100.
+
+        Raises:
+            InvalidInputError: There is no such generation.
+        """
+        return [*filter(may_read, map(Key.of_pk, self._follower.parked(generation, limit)))]
+
+    def redrive(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        generation: int | None = None,
+    ) -> Repaired:
+        """Run the handler again where it is parked, from that event on, in order, to the last one.
+
+        It is parked again at the event that fails. What a service runs, operators redrive with ``cqrs
+        redrive``; this is for processes of your own, and for tests.
+
+        Example:
+            >>> for key in posts_model.parked():
+            ...     posts_model.redrive(key.stream, key.aggregate_id, tenant=key.tenant)
+
+        Args:
+            stream: The aggregate, or the name of its stream.
+            aggregate_id: Its id.
+            tenant: Its tenant. Default: as everywhere, see `AggregateRepository.get_aggregate`.
+            generation: Of which read model. Default: the live one.
+
+        Returns:
+            What was done; look at ``parked_version``.
+
+        Raises:
+            ItemNotFoundError: The handler has seen nothing of the aggregate, and is not parked.
+            BadRequestError: The handler is not parked there.
+            ContentionError: Somebody else is at work on it. It stays parked; repeat the call.
+            ConfigurationError: The handler is not over the stream.
+            InvalidInputError: There is no such generation.
+            ForbiddenError: It is another tenant's.
+        """
+        return self._repair(stream, aggregate_id, tenant, generation, skipping=False)
+
+    def skip(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        generation: int | None = None,
+    ) -> Repaired:
+        """Pass over the event that the handler is parked at, and go on like `redrive`.
+
+        The read model never gets that event; the cursor keeps its version, the time and the error.
+
+        Args:
+            stream: The aggregate, or the name of its stream.
+            aggregate_id: Its id.
+            tenant: Its tenant. Default: as everywhere, see `AggregateRepository.get_aggregate`.
+            generation: Of which read model. Default: the live one.
+
+        Returns:
+            What was done; look at ``skipped`` and ``parked_version``.
+
+        Raises:
+            ItemNotFoundError: See `redrive`.
+            BadRequestError: See `redrive`.
+            ContentionError: See `redrive`.
+            ConfigurationError: See `redrive`.
+            InvalidInputError: See `redrive`.
+            ForbiddenError: See `redrive`.
+        """
+        return self._repair(stream, aggregate_id, tenant, generation, skipping=True)
+
+    def _repair(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        tenant: str | None,
+        generation: int | None,
+        *,
+        skipping: bool,
+    ) -> Repaired:
+        name = self._callbacks.stream_of(stream)
+        key = key_of(name, aggregate_id, tenant, self.context.default_tenant, write=True)
+        return self._follower.repair(key, generation, skipping=skipping)
+
     # --- what the feed, and the module, ask ---------------------------------------------------------
 
     def start_anew(self) -> None:
@@ -443,6 +550,11 @@ class EventHandler:
     def exclusive(self) -> bool:
         """Whether it claims its turns, so that no two at one aggregate overlap."""
         return self._options.exclusive
+
+    @property
+    def is_reaction(self) -> bool:
+        """Whether it executes commands."""
+        return self._options.reaction
 
     @property
     def since(self) -> datetime | None:
@@ -498,6 +610,9 @@ class EventHandler:
 
     def _key_of(self, stream: object, loaded: Loaded[Any]) -> Key:
         name = self._callbacks.stream_of(stream)
+        if not isinstance(loaded, Loaded):
+            message = f"must be what a command or get_aggregate returned, got {loaded!r}"
+            raise InvalidInputError([FieldProblem("loaded", message)])
         if loaded.key.stream != name:
             message = f"must be an aggregate of the stream {name!r}, got one of {loaded.key.stream!r}"
             raise InvalidInputError([FieldProblem("loaded", message)])
@@ -526,6 +641,10 @@ class EventHandler:
             return self._after_error
         due = self._follower.pull.seconds_until_due()
         return self._idle if due is None else min(self._idle, due)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def create_handler(

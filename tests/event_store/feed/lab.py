@@ -58,6 +58,7 @@ class View:
         self.types = frozenset(types)
         self.attempts = 10
         self.exclusive = False
+        self.is_reaction = False
         self.continue_on_error = False
         self.since: datetime | None = None
         self.fed: tuple[int, ...] = (1,)
