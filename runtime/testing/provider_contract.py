@@ -678,6 +678,8 @@ def _commit(key: Key, first: int, events: int = 1) -> Commit:
         events=tuple(StoredEvent("happened", {"version": first + number}) for number in range(events)),
         append_id=uuid.uuid4().hex,
         at=datetime.now(UTC),
+        user_id=str(uuid.uuid4()),
+        metadata={"correlation": str(uuid.uuid4()), "source": "contract", "of its own": "kept"},
     )
 
 

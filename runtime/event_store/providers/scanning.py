@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from boto3.dynamodb.conditions import Attr
 
 from runtime.event_store.commits.commit_row import LAST
+from runtime.event_store.commits.context_columns import CONTEXT_COLUMNS
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
@@ -26,14 +27,13 @@ _COLUMNS: Final = (
     "sk",
     LAST,
     "at",
-    "by",
     "append",
     "types",
     "events",
     "zipped",
-    "meta",
     "erasedAt",
     "closes",
+    *CONTEXT_COLUMNS,
 )
 
 
