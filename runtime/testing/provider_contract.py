@@ -722,7 +722,9 @@ def _segment(
         commits, start = provider.everything(
             [stream], segment=segment, total_segments=total_segments, start=start, limit=limit
         )
-        yield from commits
+        for commit in commits:
+            assert isinstance(commit, Commit)
+            yield commit
         if start is None:
             return
 

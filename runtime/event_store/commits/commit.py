@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from runtime.errors import CorruptRowError
     from runtime.event_store.address import Key
 
-__all__ = ["CommandRecord", "Commit", "Notice", "StoredEvent", "new_append_id"]
+__all__ = ["CommandRecord", "Commit", "Notice", "StoredEvent", "UnreadableCommit", "new_append_id"]
 
 _APPEND_ID_BYTES = 12  # a multiple of three: nothing is padded
 
@@ -100,6 +101,25 @@ class Commit:
     def types(self) -> tuple[str, ...]:
         """The names of the events, in order."""
         return tuple(event.type for event in self.events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableCommit:
+    """What a scan comes across in place of a commit that makes no sense.
+
+    Attributes:
+        pk: The partition key that it stands under.
+        key: Whose it is; None where no aggregate can have such a partition key.
+        version: A version that it has, or is said to have: its last one, where that can be told.
+        types: Names of its events; None where they are not known.
+        error: What is wrong with it.
+    """
+
+    pk: str
+    key: Key | None
+    version: int
+    types: tuple[str, ...] | None
+    error: CorruptRowError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

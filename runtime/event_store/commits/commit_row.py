@@ -31,7 +31,7 @@ from pydantic_core import from_json
 
 from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
 from runtime.event_store.address import Key
-from runtime.event_store.commits.commit import Commit
+from runtime.event_store.commits.commit import Commit, UnreadableCommit
 from runtime.event_store.commits.commit_json import (
     check_commit,
     events_json,
@@ -67,6 +67,7 @@ __all__ = [
     "place_key",
     "time_text",
     "types_in",
+    "unreadable_in",
 ]
 
 BEHIND_COMMITS: Final = ":"
@@ -279,6 +280,28 @@ def events_text(row: Row) -> str:
 def types_in(row: Row) -> tuple[str, ...]:
     """The names of a row's events, each once and in no order; of an index that has them, too."""
     return tuple(sorted(opened(row["types"]))) if "types" in row else ()
+
+
+def unreadable_in(row: Row, error: CorruptRowError) -> UnreadableCommit:
+    """What can still be told of a commit that makes no sense.
+
+    Args:
+        row: Its row.
+        error: What `commit_in` has raised.
+    """
+    pk, sk, last = row["pk"], row["sk"], row.get(LAST)
+    try:
+        key = _key_of(pk)
+    except InvalidInputError:
+        key = None
+    try:
+        types = types_in(row)
+    except TypeError:
+        types = ()
+    if not isinstance(last, int) or isinstance(last, bool):
+        last = 0
+    first = int(sk) if _SORT_KEY.fullmatch(sk) else 1
+    return UnreadableCommit(pk=pk, key=key, version=max(first, last, 1), types=types or None, error=error)
 
 
 def blank_columns(types: Sequence[str], now: datetime) -> tuple[Row, tuple[str, ...]]:

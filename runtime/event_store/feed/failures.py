@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runtime import clock, metrics
-from runtime.errors import CqrsError
+from runtime.errors import CorruptRowError, CqrsError
 from runtime.log import logger
 from runtime.model.cursor import error_text
 from runtime.unavailable import is_unavailable
@@ -40,7 +40,8 @@ def park_what_fails(
     For five minutes, where the error says that something is busy or out of reach.
 
     A failure is counted where it is the event's own, as far as can be told: the handler has succeeded for
-    another aggregate in a call that began after the event had failed, now or in an earlier batch; or, unless
+    another aggregate in a call that began after the event had failed, now or in an earlier batch; or it is
+    stored and makes no sense; or, unless
     the error says that something is out of reach (`runtime.unavailable`), fewer than three aggregates were
     tried, or a failure of the same event was counted before. Anything else is taken for an outage of the read
     model: nothing is counted, and the records come again. An outage that begins in the middle of a batch is
@@ -70,7 +71,12 @@ def park_what_fails(
         others_succeed = any(
             other.succeeded_at and other.succeeded_at >= failed_at for other in tried if other is not one
         )
-        is_own = others_succeed or now - since >= _LONGEST_OUTAGE
+        # What is stored and makes no sense is nobody's outage, however many aggregates have such a commit.
+        is_own = (
+            others_succeed
+            or now - since >= _LONGEST_OUTAGE
+            or (isinstance(error, CorruptRowError) and not one.is_told)
+        )
         if not is_own and (is_unavailable(error) or not (is_small or cursor.attempts)):
             continue
         try:

@@ -166,17 +166,18 @@ class Follower:
         assert building is not None  # noqa: S101 - it has just been begun
         return building
 
-    def switch(self) -> int:
+    def switch(self, *, incomplete: bool) -> int:
         """Make the generation that was built the live one; see `EventHandler.switch`."""
 
         def switched(found: Registration) -> Registration:
             after = found.switched(self.name)
-            left = self.ringer([after.live]).parked(_MAX_TOLD)
+            left = [] if incomplete else self.ringer([after.live]).parked(_MAX_TOLD)
             if left:
                 some = ", ".join(left)
                 msg = (
                     f"{self.name}: generation {after.live} is parked at {some}"
-                    f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first"
+                    f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first; where "
+                    "something stored makes no sense restore it, or switch without it: incomplete=True"
                 )
                 raise BadRequestError(msg)
             return after

@@ -331,17 +331,20 @@ class EventHandler:
         self._follower.refuse_reaction("rebuild")
         return self._follower.rebuild.page(segment, total_segments, resume_from)
 
-    def switch(self) -> int:
+    def switch(self, *, incomplete: bool = False) -> int:
         """Make the generation that was built the live one. The one before is fed until it is retired.
+
+        Args:
+            incomplete: Whether to switch although the generation is parked at aggregates, and so lacks what
+                they say: for what makes no sense any more, and which nobody can restore. Default: refuse.
 
         Returns:
             Its number.
 
         Raises:
-            BadRequestError: None is being built, its scan is not through, or it is parked somewhere or has
-                failed.
+            BadRequestError: None is being built, its scan is not through, or it is parked somewhere.
         """
-        return self._follower.switch()
+        return self._follower.switch(incomplete=incomplete)
 
     def retire(self, generation: int | None = None) -> None:
         """Stop feeding a generation. Its number is not used again.
