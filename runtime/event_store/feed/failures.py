@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import clock, metrics
 from runtime.errors import CorruptRowError, CqrsError
+from runtime.event_store.feed.tries import has_failed_enough
 from runtime.log import logger
-from runtime.model.cursor import error_text
+from runtime.model.cursor import TurnDiedError, error_text
 from runtime.unavailable import is_unavailable
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ __all__ = ["OUTAGE_FROM", "park_what_fails"]
 OUTAGE_FROM: Final = 3
 """Where so many aggregates are tried, and none succeeds, it is not the events' fault."""
 
-_PARKED_AFTER: Final = 60
-#: What is only busy takes some and refuses others: an event waits longer for its turn before it is given up.
-_PARKED_AFTER_BUSY: Final = 300
 #: An outage holds the stream no longer than this, in seconds: what Lambda drops after six hours would be
 #: behind, and nobody would know.
 _LONGEST_OUTAGE: Final = 5 * 3600
@@ -37,15 +35,15 @@ def park_what_fails(
 ) -> set[CursorKey]:
     """Count the failures in a batch, and park what has failed often enough, and for a minute at least.
 
-    For five minutes, where the error says that something is busy or out of reach.
+    For five minutes, where the error says that something is busy or out of reach. What ends the process is
+    parked after three times; `runtime.event_store.feed.drain` counts those.
 
     A failure is counted where it is the event's own, as far as can be told: the handler has succeeded for
-    another aggregate in a call that began after the event had failed, now or in an earlier batch; or it is
-    stored and makes no sense; or, unless
-    the error says that something is out of reach (`runtime.unavailable`), fewer than three aggregates were
-    tried, or a failure of the same event was counted before. Anything else is taken for an outage of the read
-    model: nothing is counted, and the records come again. An outage that begins in the middle of a batch is
-    one, too.
+    another aggregate in a call that began after the event had failed, now or in an earlier batch; or what is
+    stored makes no sense, or ends the process; or, unless the error says that something is out of reach
+    (`runtime.unavailable`), fewer than three aggregates were tried, or the same event was counted before.
+    Anything else is taken for an outage of the read model: nothing is counted, and the records come
+    again. An outage that begins in the middle of a batch is one, too.
 
     Args:
         batch: What came of the aggregates that one handler and generation was shown, side by side.
@@ -71,17 +69,16 @@ def park_what_fails(
         others_succeed = any(
             other.succeeded_at and other.succeeded_at >= failed_at for other in tried if other is not one
         )
-        # What is stored and makes no sense is nobody's outage, however many aggregates have such a commit.
+        # However many aggregates have such an event, that is nobody's outage.
         is_own = (
             others_succeed
             or now - since >= _LONGEST_OUTAGE
-            or (isinstance(error, CorruptRowError) and not one.is_told)
+            or (isinstance(error, CorruptRowError | TurnDiedError) and not one.is_told)
         )
         if not is_own and (is_unavailable(error) or not (is_small or cursor.attempts)):
             continue
         try:
-            shortest = _PARKED_AFTER_BUSY if is_unavailable(error) else _PARKED_AFTER
-            if cursor.attempts + 1 < attempts or now - since < shortest:
+            if not has_failed_enough(cursor, error, attempts):
                 one.row.count()
                 continue
             is_parked = one.row.park(cursor.failed_version, error_text(error))

@@ -9,8 +9,6 @@ fails: the others of the page, and of the segment, have nothing to do with that.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +21,7 @@ from runtime.event_store.handlers.registration import Segment
 from runtime.event_store.handlers.run import Run
 from runtime.log import logger
 from runtime.pipeline.catch_up import Outcome
+from runtime.pipeline.doorbells import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Rebuild", "Rebuilt"]
 
 _LIMIT: Final = 500
-_THREADS: Final = 8
 _PAGE_OF: Final = "page:"
 #: How long whoever goes on with a page waits in front of it where it failed before, in seconds.
 _FIRST_WAIT: Final = 0.1
@@ -98,6 +96,8 @@ class Rebuild:
         self._ringer = ringer
         self._first = first
         self._tries: dict[str, int] = {}
+        #: Whether the page is the first of this process: the process before may have died at it.
+        self._is_first = True
 
     def page(self, segment: int, total_segments: int, resume_from: str | None) -> Rebuilt:
         """Show one page of a segment.
@@ -122,6 +122,7 @@ class Rebuild:
             found.check_begun(self._name, segment, total_segments)
         bells, aggregates, damaged = self._bells(commits, generation)
         rungs = self._ring(self._ringer(generation), bells)
+        self._is_first = False
         unreadable = _still_unread(damaged, rungs)
         failed = sum(rung.is_open for rung in rungs)
         done = sum((rung.run for rung in rungs), Run())
@@ -162,17 +163,17 @@ class Rebuild:
                 bell.commits.append(commit)
                 if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
                     bell.version = max(bell.version, commit.last)
+        for bell in bells.values():
+            bell.may_come_again = self._is_first
         return [bell for bell in bells.values() if bell.version], len(bells), damaged
 
     def _ring(self, ringer: Ringer, bells: Sequence[Bell]) -> list[Rung]:
         ringer.begin(bells)
-        if len(bells) < 2:  # noqa: PLR2004 - one needs no threads
-            rungs = [ringer.ring(bell) for bell in bells]
-        else:
-            with ThreadPoolExecutor(_THREADS) as pool:
-                calls = [pool.submit(copy_context().run, ringer.ring, bell) for bell in bells]
-                rungs = [call.result() for call in calls]
-        return ringer.settle(rungs)
+        # Where a turn has died before, it can only end itself: the others are done by then.
+        suspects = [bell for bell in bells if ringer.is_suspect(bell)]
+        fine = [bell for bell in bells if not ringer.is_suspect(bell)]
+        rungs = side_by_side(ringer.ring, fine)
+        return ringer.settle([*rungs, *map(ringer.ring, suspects)])
 
     def _note(
         self, generation: int, segment: int, total_segments: int, page: Segment, *, is_first: bool
