@@ -98,7 +98,13 @@ class Rehydrator(Generic[EventT, StateT]):
         return go_on_proof_of(found, past)
 
     def version_at(self, key: Key, time: datetime) -> int:
-        """The version that an aggregate had come to at a time; 0 before its first event."""
+        """The version that an aggregate had come to at a time; 0 before its first event.
+
+        By the order of the versions: everything up to the last commit whose time is not later. Times are those
+        of their writers' clocks, which differ, but whoever appends has seen what stands in front: a commit
+        that says to be later than one behind it was made before that one all the same. So an aggregate never
+        goes back while time goes on, and is read from its end, as far as need be.
+        """
         for commit in self._context.provider.read_back(key):
             _refuse_erased(commit)
             if commit.at <= time:

@@ -77,7 +77,9 @@ class AggregateRepository(Generic[EventT, StateT]):
             aggregate_id: Its id.
             tenant: Whose it is.
             at_version: As it was directly after this event; 0 is before the first one.
-            at_time: As it was at this time, which has a timezone.
+            at_time: As it was at this time, which has a timezone: behind the last append whose time is not
+                later. Those are times of their writers' clocks. Where the clocks differ, what stands in front
+                of it belongs to it, too, whatever its own time: it was there before.
 
         Raises:
             InvalidInputError: There is no such version yet, or an argument cannot be used.

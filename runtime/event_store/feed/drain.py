@@ -21,6 +21,7 @@ from runtime.errors import (
     PreviousVersionPending,
     StoreRefusedError,
 )
+from runtime.event_store.feed.tail import first_since
 from runtime.event_store.feed.tries import has_failed_enough
 from runtime.log import error_fields, logger
 from runtime.model.cursor import TurnDiedError, TurnLostError
@@ -282,12 +283,7 @@ class EventVersions:
         since = self._handler.since
         if since is None:
             return 1
-        first = last + 1
-        for commit in self._provider.read_back(self._whose.key):
-            if commit.at < since:
-                return max(first, commit.last + 1)
-            first = commit.first
-        return first
+        return first_since(self._provider, self._whose.key, since, last)
 
     def behind(self, done: int, last: int) -> Iterator[tuple[int, tuple[Commit, int] | None]]:
         """The events behind a version; None for those that the handler has nothing to do about.
