@@ -16,8 +16,6 @@ from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.testing.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runtime.event_store.events.recorded import EventMeta
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
