@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.event_store.aggregates.loaded import Loaded
     from tests.support.wire import Call
 
-SECRET = "Ann-Secret"
+WHO = "Ann-Secret"
 _EVENTS = 5
 
 
@@ -42,10 +42,10 @@ class Site:
         self.repository = create_domain(self.lab.provider, aggregate, default_tenant="acme")[aggregate]
         first: Loaded[dict[str, str]] = self.repository.get_aggregate("u1")
         self.stale = first
-        loaded = self.repository.append(first, Named(name=SECRET), command_id="c")
+        loaded = self.repository.append(first, Named(name=WHO), command_id="c")
         for _ in range(_EVENTS - 2):
-            loaded = self.repository.append(loaded, Named(name=SECRET))
-        self.repository.append(loaded, Named(name=SECRET + "x" * 5000))
+            loaded = self.repository.append(loaded, Named(name=WHO))
+        self.repository.append(loaded, Named(name=WHO + "x" * 5000))
         self.lab.calls()
 
     def erase_and_die_at(self, call: int) -> bool:
@@ -89,7 +89,7 @@ class Site:
             **{f"events {span}": lambda span=span: list(repository.events("u1", **span)) for span in spans},  # type: ignore[misc]
             "the first event": lambda: next(repository.events("u1")),
             "what a repeated command made": lambda: repository.append(
-                self.stale, Named(name=SECRET), command_id="c"
+                self.stale, Named(name=WHO), command_id="c"
             ),
             "a service": lambda: provider_event_store(provider, tenant="acme").get_events("users", "u1"),
         }
@@ -107,9 +107,9 @@ def test_from_the_first_write_on_nothing_of_it_is_given_out(
         for name, read in site.readers().items():
             if site.has_begun:
                 with pytest.raises(AggregateErasedError):
-                    raise AssertionError(f"{name} after {call} calls: {read()}")
+                    pytest.fail(f"{name} after {call} calls: {read()}")
             else:
-                assert SECRET in repr(read()), name
+                assert WHO in repr(read()), name
         begun += site.has_begun
         if is_over:
             break
@@ -127,6 +127,6 @@ def test_a_reader_that_has_begun_is_given_nothing_that_it_reads_later(
     assert [one.meta.version for one in given] == [1, 2]
     site.erase_and_die_at(3)
     assert site.has_begun
-    assert SECRET in repr(site.lab.rows())  # not blanked yet
+    assert WHO in repr(site.lab.rows())  # not blanked yet
     with pytest.raises(AggregateErasedError):
         next(events)

@@ -15,11 +15,13 @@ from runtime.event_store.aggregates.aggregate import Aggregate
 from runtime.event_store.aggregates.tenants import check_access, key_of
 from runtime.event_store.feed.follower import Follower, is_in_lambda
 from runtime.event_store.feed.memory_progress import MemoryProgress
+from runtime.event_store.feed.pauses import Pauses
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
 from runtime.event_store.handlers.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
 from runtime.event_store.handlers.callbacks import Callbacks
 from runtime.event_store.handlers.generations import Generations
+from runtime.event_store.handlers.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.callbacks import ErasedCallback, EventCallback
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.handlers.registration import Registration
-    from runtime.event_store.handlers.run import Run
 
 __all__ = ["EventHandler", "create_handler"]
 
@@ -44,6 +45,8 @@ ErasedT = TypeVar("ErasedT", bound="ErasedCallback")
 
 _IDLE: Final = 1.0
 _AFTER_ERROR: Final = 10.0
+#: So many times the first one is the longest pause of a thread that finds nothing, look after look.
+_LONGEST_IDLE: Final = 4
 _FIRST_LOOK: Final = 0.02
 _LONGEST_LOOK: Final = 0.5
 
@@ -97,7 +100,7 @@ class EventHandler:
             tell=self._showing.tell,
         )
         self._poller = Poller(f"handler {self._name}", self._poll)
-        self._idle, self._after_error = _IDLE, _AFTER_ERROR
+        self._pauses, self._after_error = Pauses(_IDLE, _LONGEST_IDLE * _IDLE), _AFTER_ERROR
 
     @property
     def name(self) -> str:
@@ -206,13 +209,18 @@ class EventHandler:
             raise pulled.error
         return pulled.run
 
-    def start(self, *, idle: float = _IDLE, after_error: float = _AFTER_ERROR) -> None:
+    def start(
+        self, *, idle: float = _IDLE, longest_idle: float | None = None, after_error: float = _AFTER_ERROR
+    ) -> None:
         """Poll in a daemon thread, which does not keep the process alive. Started twice is started once.
 
         Whatever is raised goes to the provider's ``on_error``, and the thread goes on.
 
         Args:
             idle: Seconds until it looks again after it has found nothing. Default: 1.
+            longest_idle: The same, where it has found nothing several times: each pause is twice the one
+                before, and no longer than this. So long an event waits at most, after a quiet time. Default:
+                four times ``idle``.
             after_error: Seconds until what failed is tried again: an event, or the whole run where the
                 provider or the read model is out of reach. Default: 10.
 
@@ -225,7 +233,8 @@ class EventHandler:
                 "invocations; list it in EventModule(handlers=[...]), and the table's stream calls it"
             )
             raise ConfigurationError(msg)
-        self._idle, self._after_error = idle, after_error
+        longest = _LONGEST_IDLE * idle if longest_idle is None else max(idle, longest_idle)
+        self._pauses, self._after_error = Pauses(idle, longest), after_error
         self._poller.start()
 
     def stop(self, *, timeout: float | None = None) -> bool:
@@ -527,7 +536,8 @@ class EventHandler:
         if pulled.is_outage:
             return self._after_error
         due = self._follower.pull.seconds_until_due()
-        return self._idle if due is None else min(self._idle, due)
+        pause = self._pauses.after(is_quiet=pulled.run == Run())
+        return pause if due is None else min(pause, due)
 
 
 def create_handler(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.contract import FEED_SLICES
 from runtime.errors import ConfigurationError, CorruptRowError, InvalidInputError
 from runtime.event_store.address import Key
 from runtime.event_store.commits.commit import StoredEvent
@@ -133,10 +134,10 @@ def test_indexes_get_their_columns() -> None:
     first, second = lab.rows()
     assert first["aggregates"] == "users#acme"
     assert "aggregates" not in second
-    assert first["feed"] == second["feed"] in map(str, range(16))
+    assert first["feed"] == second["feed"] in map(str, range(FEED_SLICES))
     assert first["feedAt"] < second["feedAt"]
     slices = {lab.storage.row(commit(1, key=KEY._replace(aggregate_id=f"{n}")))["feed"] for n in range(200)}
-    assert slices == set(map(str, range(16)))
+    assert slices == set(map(str, range(FEED_SLICES)))
 
 
 def test_the_record_of_a_command_has_no_column_that_a_stream_takes_for_a_commit() -> None:

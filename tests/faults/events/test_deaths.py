@@ -1,7 +1,7 @@
 """A callback that ends its process, or outlasts it: it is known at which event, and its aggregate is parked.
 
-Nothing tells of such a death but what the turn has left: Lambda kills a function at its time limit, the system
-one without memory. Then the batch comes again, as a whole.
+Nothing tells of such a death but what the turn has left: Lambda kills a function at its time limit, the
+system one without memory. Then the batch comes again, as a whole.
 """
 
 from __future__ import annotations
