@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice, UnreadableCommit
     from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
 
@@ -130,10 +130,11 @@ class Provider(Protocol):
 
     def everything(
         self, streams: Sequence[str], *, segment: int, total_segments: int, start: str | None, limit: int
-    ) -> tuple[Sequence[Commit], str | None]:
+    ) -> tuple[Sequence[Commit | UnreadableCommit], str | None]:
         """One page of all commits, consistently, and where to go on; None behind the last page.
 
-        All commits of an aggregate are in one segment, the oldest first.
+        All commits of an aggregate are in one segment, the oldest first. One that makes no sense does not
+        hold up the others: an `UnreadableCommit` is in its place.
         """
         ...
 

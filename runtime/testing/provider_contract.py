@@ -769,6 +769,8 @@ def _commit(key: Key, first: int, events: int = 1) -> Commit:
         events=tuple(StoredEvent("happened", {"version": first + number}) for number in range(events)),
         append_id=uuid.uuid4().hex,
         at=datetime.now(UTC),
+        user_id=str(uuid.uuid4()),
+        metadata={"correlation": str(uuid.uuid4()), "source": "contract", "of its own": "kept"},
     )
 
 
@@ -811,7 +813,9 @@ def _segment(
         commits, start = provider.everything(
             [stream], segment=segment, total_segments=total_segments, start=start, limit=limit
         )
-        yield from commits
+        for commit in commits:
+            assert isinstance(commit, Commit)
+            yield commit
         if start is None:
             return
 

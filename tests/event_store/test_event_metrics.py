@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime import (
+    Aggregate,
     CqrsApp,
     DynamoProvider,
     Event,
@@ -25,7 +26,7 @@ class Written(Event, type="written"):
 
 def measured(tenant: str, capsys: pytest.CaptureFixture[str]) -> set[tuple[str, str, str]]:
     """Every metric, with each of its dimensions, of one tenant's appends, conflict, and parked handler."""
-    post = create_aggregate(
+    post: Aggregate[Written, dict[str, str]] = create_aggregate(
         stream="posts",
         events=[Written],
         create=dict,

@@ -13,10 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from runtime.errors import CorruptRowError
     from runtime.event_store.address import Key
     from runtime.event_store.events.recorded import EventMeta
 
-__all__ = ["CommandRecord", "Commit", "Known", "Notice", "StoredEvent", "made_commit", "new_append_id"]
+__all__ = [
+    "CommandRecord",
+    "Commit",
+    "Known",
+    "Notice",
+    "StoredEvent",
+    "UnreadableCommit",
+    "made_commit",
+    "new_append_id",
+]
 
 _APPEND_ID_BYTES = 12  # a multiple of three: nothing is padded
 
@@ -154,6 +164,25 @@ def made_commit(  # noqa: PLR0917 - each append and each row calls it, and names
     made.__class__ = Commit
     found: Commit = made
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableCommit:
+    """What a scan comes across in place of a commit that makes no sense.
+
+    Attributes:
+        pk: The partition key that it stands under.
+        key: Whose it is; None where no aggregate can have such a partition key.
+        version: A version that it has, or is said to have: its last one, where that can be told.
+        types: Names of its events; None where they are not known.
+        error: What is wrong with it.
+    """
+
+    pk: str
+    key: Key | None
+    version: int
+    types: tuple[str, ...] | None
+    error: CorruptRowError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,10 @@ from runtime.errors import (
     PreviousVersionPending,
     StoreRefusedError,
 )
+from runtime.event_store.feed.tail import first_since
+from runtime.event_store.feed.tries import has_failed_enough
 from runtime.log import error_fields, logger
-from runtime.model.cursor import TurnLostError
+from runtime.model.cursor import TurnDiedError, TurnLostError
 from runtime.pipeline.catch_up import Outcome, Turn, catch_up
 from runtime.pipeline.repairing import Repair, check_parked
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from runtime.event_store.provider import Provider
     from runtime.pipeline.turn_row import TurnRow
 
-__all__ = ["LONGEST_TURN", "Drained", "EventVersions", "drain", "type_of"]
+__all__ = ["LONGEST_TURN", "Drained", "EventVersions", "drain", "is_suspect", "type_of"]
 
 LONGEST_TURN: Final = 60.0
 """Seconds that a turn takes at most: so long an aggregate waits for whoever claimed it and died."""
@@ -98,6 +100,10 @@ def drain(
 
     An aggregate that has lost commits, or has one that nobody can read, fails as if its next event did.
 
+    So does one at which turns die, that is, end with their process: a callback never returns, or takes more
+    memory than there is. A claimed turn that died is seen by its claim, and from then on turns at the
+    aggregate are claimed, whatever the handler says, and note each step.
+
     Where the commits at hand go on behind the cursor: no read, and one write however many events that are;
     two where the turn is claimed. Nothing where the handler has seen the version, or is parked.
 
@@ -116,13 +122,21 @@ def drain(
             where that can be done.
     """
     versions = EventVersions(provider, handler, whose, row, commits)
+    if row.cursor.has_died_again() and has_failed_enough(
+        row.cursor, died := TurnDiedError(), handler.attempts
+    ):
+        logger.error("turns die at an event", handler=handler.name)
+        versions.fail(died)
+        return versions.drained(None)
     is_exclusive = handler.exclusive if exclusive is None else exclusive
+    is_exclusive = is_exclusive or is_suspect(row)
     turn = Turn(
         handler.name,
         owner or f"feed-{uuid4().hex}",
         versions,
         exclusive=is_exclusive,
         longest=LONGEST_TURN,
+        counts_deaths=True,
     )
     outcome: Outcome | None = None
     try:
@@ -142,6 +156,11 @@ def drain(
     finally:
         row.close()
     return versions.drained(outcome)
+
+
+def is_suspect(row: TurnRow) -> bool:
+    """Whether a turn at an aggregate has died, so that the next one may do so, too."""
+    return row.cursor.has_died() or row.cursor.has_died_before()
 
 
 def _released(handler: FedHandler, versions: EventVersions) -> Outcome:
@@ -277,12 +296,7 @@ class EventVersions:
         since = self._handler.since
         if since is None:
             return 1
-        first = last + 1
-        for commit in self._provider.read_back(self._whose.key):
-            if commit.at < since:
-                return max(first, commit.last + 1)
-            first = commit.first
-        return first
+        return first_since(self._provider, self._whose.key, since, last)
 
     def behind(self, done: int, last: int) -> Iterator[tuple[int, tuple[Commit, int] | None]]:
         """The events behind a version; None for those that the handler has nothing to do about.

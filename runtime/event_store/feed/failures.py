@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from runtime import clock, metrics
 from runtime.errors import CorruptRowError, CqrsError
 from runtime.event_store.feed.probing import Verdict
+from runtime.event_store.feed.tries import PARKED_AFTER_UNSURE, has_failed_enough, patience_with
 from runtime.log import logger
-from runtime.model.cursor import error_text
+from runtime.model.cursor import TurnDiedError, error_text
 from runtime.unavailable import is_unavailable
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ __all__ = ["OUTAGE_FROM", "park_what_fails"]
 OUTAGE_FROM: Final = 3
 """Where so many aggregates are tried, and none succeeds, it is not the events' fault."""
 
-_PARKED_AFTER: Final = 60
-#: What is only busy takes some and refuses others, and of a read model one part may be down: an event waits
-#: longer for its turn before it is given up.
-_PARKED_AFTER_UNSURE: Final = 300
 #: Most of what fails, fails once: nobody is asked for that.
 _ASKED_AFTER: Final = 30
 #: An outage holds the stream no longer than this, in seconds: what Lambda drops after six hours would be
@@ -47,10 +44,10 @@ def park_what_fails(
     """Count the failures in a batch, and park what has failed often enough, and for a minute at least.
 
     A failure is counted where it is the event's own, as far as can be told. It is where nobody can read the
-    event; or where the handler has succeeded for another aggregate in a call that began after the event had
-    failed, now or in an earlier batch. Where none has, the handler is asked (`Probes`) once an event has
-    failed for half a minute: it is shown something once more that it took before. If it takes that, what
-    fails is at fault itself. If it takes nothing, it is an outage.
+    event, or where it ends the process; or where the handler has succeeded for another aggregate in a call
+    that began after the event had failed, now or in an earlier batch. Where none has, the handler is asked
+    (`Probes`) once an event has failed for half a minute: it is shown something once more that it took
+    before. If it takes that, what fails is at fault itself. If it takes nothing, it is an outage.
 
     Where it has seen nothing yet that could be shown, and for reactions, which others see, a failure is
     counted unless the error says that something is out of reach (`runtime.unavailable`), if fewer than three
@@ -59,7 +56,8 @@ def park_what_fails(
     middle of a batch is one, too.
 
     It takes five minutes instead of one, where the error says that something is busy or out of reach, or
-    where three or more fail, and the handler took something of another kind only.
+    where three or more fail, and the handler took something of another kind only. What ends the process is
+    parked after three times; `runtime.event_store.feed.drain` counts those.
 
     Args:
         batch: What came of the aggregates that one handler and generation was shown, side by side.
@@ -84,7 +82,7 @@ def park_what_fails(
         if patience is None:
             continue
         try:
-            if cursor.attempts + 1 < handler.attempts or age < patience:
+            if not has_failed_enough(cursor, error, handler.attempts, patience):
                 one.row.count()
                 continue
             is_parked = one.row.park(cursor.failed_version, error_text(error))
@@ -108,13 +106,15 @@ def _patience_with(
     ask: Callable[[Drained], Verdict] | None,
 ) -> float | None:
     """How many seconds an event fails before it is parked; None where an outage is to blame."""
-    patience = _PARKED_AFTER_UNSURE if is_unavailable(error) else _PARKED_AFTER
+    patience = patience_with(error)
     # Calls side by side begin at once: where an event failed before, all of this batch began after that.
     failed_at = 0.0 if one.has_failed_before else one.failed_at
     others_succeed = any(
         other.succeeded_at and other.succeeded_at >= failed_at for other in tried if other is not one
     )
-    if others_succeed or isinstance(error, CorruptRowError) or age >= _LONGEST_OUTAGE:
+    # However many aggregates have such an event, that is nobody's outage.
+    is_own = isinstance(error, CorruptRowError | TurnDiedError) and not one.is_told
+    if others_succeed or is_own or age >= _LONGEST_OUTAGE:
         return patience
     answer = Verdict.UNKNOWN if ask is None or age < _ASKED_AFTER else ask(one)
     is_small = len(tried) < OUTAGE_FROM
@@ -123,4 +123,4 @@ def _patience_with(
         return patience if is_likely and not is_unavailable(error) else None
     if answer is Verdict.FAILS:
         return None
-    return patience if is_small or answer is Verdict.WORKS else _PARKED_AFTER_UNSURE
+    return patience if is_small or answer is Verdict.WORKS else PARKED_AFTER_UNSURE

@@ -13,7 +13,7 @@ from runtime.event_store.feed.pull import Pull
 from runtime.event_store.feed.rebuild import Rebuild
 from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
-from runtime.event_store.feed.tail import end_of
+from runtime.event_store.feed.tail import end_of, first_since
 from runtime.event_store.handlers.registration import Registration
 from runtime.in_lambda import is_in_lambda
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.generations import Generations
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.provider import Provider
-    from runtime.model.cursor import Cursor
     from runtime.pipeline.repairing import Repaired
 
 __all__ = ["Follower"]
@@ -170,17 +169,18 @@ class Follower:
         assert building is not None  # noqa: S101 - it has just been begun
         return building
 
-    def switch(self) -> int:
+    def switch(self, *, incomplete: bool) -> int:
         """Make the generation that was built the live one; see `EventHandler.switch`."""
 
         def switched(found: Registration) -> Registration:
             after = found.switched(self.name)
-            left = self.ringer([after.live]).parked(_MAX_TOLD)
+            left = [] if incomplete else self.ringer([after.live]).parked(_MAX_TOLD)
             if left:
                 some = ", ".join(left)
                 msg = (
                     f"{self.name}: generation {after.live} is parked at {some}"
-                    f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first"
+                    f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first; where "
+                    "something stored makes no sense restore it, or switch without it: incomplete=True"
                 )
                 raise BadRequestError(msg)
             return after
@@ -207,16 +207,19 @@ class Follower:
         current = self.generations.current()
         live = 1 if current is None else current.live
         cursor = self.ringer([live]).cursor(key)
-        return sight_of(cursor, self._provider(), key, version, partial(self._is_shown, cursor))
+        first = 1
+        since = None if cursor.has_seen(version) or cursor.version is not None else self.since
+        if since is not None:
+            first = first_since(self._provider(), key, since, version)
+        return sight_of(cursor, self._provider(), key, version, partial(self._is_shown, first))
 
-    def _is_shown(self, cursor: Cursor, commit: Commit, version: int) -> bool:
-        """Whether an event is one for the handler, where its cursor is that."""
+    def _is_shown(self, first: int, commit: Commit, version: int) -> bool:
+        """Whether an event is one for the handler, to which nothing is shown that is before ``first``."""
         types = None if commit.closes else (commit.events[version - commit.first].type,)
         if (commit.is_erased and not commit.closes) or not self._handler.minds(commit.key.stream, types):
             return False
-        since = self.since
-        is_tail = self._options.always_tail_stream or cursor.version is None
-        return since is None or not is_tail or commit.at >= since
+        floor = self._always_since
+        return version >= first and (floor is None or commit.at >= floor)
 
     def catch_up(self, key: Key) -> Rung:
         """Show the live generation what it has not seen of an aggregate."""

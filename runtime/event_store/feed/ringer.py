@@ -12,7 +12,7 @@ from runtime.backoff import back_off
 from runtime.contract import NO_MODULE
 from runtime.errors import ContentionError
 from runtime.event_store.feed.cursors import CursorKey
-from runtime.event_store.feed.drain import EventVersions, drain
+from runtime.event_store.feed.drain import EventVersions, drain, is_suspect
 from runtime.event_store.feed.failures import park_what_fails
 from runtime.event_store.feed.pull import Rung
 from runtime.event_store.feed.showing import at_position
@@ -88,6 +88,11 @@ class HandlerRinger:
         """Read the cursors of these bells, which ring next: one call for each 100."""
         self._rows = self._read(self._whose(bell.key, bell.generation) for bell in bells)
 
+    def is_suspect(self, bell: Bell) -> bool:
+        """Whether a turn that the bell rings for has died before; see `begin`."""
+        row = self._rows.get(self._whose(bell.key, bell.generation))
+        return row is not None and is_suspect(row)
+
     def ring(self, bell: Bell) -> Rung:
         """Show the handler what it has not seen of one aggregate, up to the bell's version at least.
 
@@ -97,7 +102,10 @@ class HandlerRinger:
         whose = self._whose(bell.key, bell.generation)
         row = self._rows.get(whose) or self._read([whose])[whose]
         handler = self._from_where_it_begins(bell.first, row, bell.positions)
-        one = drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits)
+        exclusive = bell.may_come_again or handler.exclusive
+        one = drain(
+            self._provider(), handler, whose, bell.version, row, commits=bell.commits, exclusive=exclusive
+        )
         if one.error is not None and not one.is_told:
             self._tell(one.error)
         return _rung(one)

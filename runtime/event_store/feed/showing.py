@@ -118,8 +118,8 @@ class Showing:
             if not is_in_lambda():
                 raise  # it may well be meant to: by the handler of a signal
             msg = (
-                f"{what} raised {type(end).__name__}, which would end the function each time that it is shown "
-                "the event; raise an Exception"
+                f"{what} raised {type(end).__name__}, which would end the function each time that it is "
+                "shown the event; raise an Exception"
             )
             raise ConfigurationError(msg) from end
         check_done(result, what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
 
 from runtime.errors import (
     ConfigurationError,
@@ -19,11 +19,13 @@ from runtime.event_store.aggregates.loaded import Loaded
 from runtime.event_store.aggregates.tenants import check_access, key_of, may_read
 from runtime.event_store.feed.follower import Follower
 from runtime.event_store.feed.memory_progress import MemoryProgress
+from runtime.event_store.feed.pauses import Pauses
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
 from runtime.event_store.handlers.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
 from runtime.event_store.handlers.callbacks import Callbacks
 from runtime.event_store.handlers.generations import Generations
+from runtime.event_store.handlers.run import Run
 from runtime.in_lambda import is_in_lambda
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.callbacks import ErasedCallback, EventCallback
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.handlers.registration import Registration
-    from runtime.event_store.handlers.run import Run
     from runtime.pipeline.repairing import Repaired
 
 __all__ = ["EventHandler", "create_handler"]
@@ -48,6 +49,8 @@ ErasedT = TypeVar("ErasedT", bound="ErasedCallback")
 
 _IDLE: Final = 1.0
 _AFTER_ERROR: Final = 10.0
+#: So many times the first one is the longest pause of a thread that finds nothing, look after look.
+_LONGEST_IDLE: Final = 4
 _FIRST_LOOK: Final = 0.02
 _LONGEST_LOOK: Final = 0.5
 
@@ -101,7 +104,7 @@ class EventHandler:
             tell=self._showing.tell,
         )
         self._poller = Poller(f"handler {self._name}", self._poll)
-        self._idle, self._after_error = _IDLE, _AFTER_ERROR
+        self._pauses, self._after_error = Pauses(_IDLE, _LONGEST_IDLE * _IDLE), _AFTER_ERROR
 
     @property
     def name(self) -> str:
@@ -210,13 +213,18 @@ class EventHandler:
             raise pulled.error
         return pulled.run
 
-    def start(self, *, idle: float = _IDLE, after_error: float = _AFTER_ERROR) -> None:
+    def start(
+        self, *, idle: float = _IDLE, longest_idle: float | None = None, after_error: float = _AFTER_ERROR
+    ) -> None:
         """Poll in a daemon thread, which does not keep the process alive. Started twice is started once.
 
         Whatever is raised goes to the provider's ``on_error``, and the thread goes on.
 
         Args:
             idle: Seconds until it looks again after it has found nothing. Default: 1.
+            longest_idle: The same, where it has found nothing several times: each pause is twice the one
+                before, and no longer than this. So long an event waits at most, after a quiet time. Default:
+                four times ``idle``.
             after_error: Seconds until what failed is tried again: an event, or the whole run where the
                 provider or the read model is out of reach. Default: 10.
 
@@ -230,11 +238,14 @@ class EventHandler:
                 "invocations; list it in EventModule(handlers=[...]), and the table's stream calls it"
             )
             raise ConfigurationError(msg)
-        for name, seconds in (("idle", idle), ("after_error", after_error)):
+        for name, seconds in (("idle", idle), ("longest_idle", longest_idle), ("after_error", after_error)):
+            if seconds is None and name == "longest_idle":
+                continue
             if not _is_seconds(seconds) or seconds < 0:
                 msg = f"start({name}=) must be a number of seconds, 0 or more, got {seconds!r}"
                 raise ConfigurationError(msg)
-        self._idle, self._after_error = idle, after_error
+        longest = _LONGEST_IDLE * idle if longest_idle is None else max(idle, longest_idle)
+        self._pauses, self._after_error = Pauses(idle, longest), after_error
         self._poller.start()
 
     def stop(self, *, timeout: float | None = None) -> bool:
@@ -340,17 +351,20 @@ class EventHandler:
         self._follower.refuse_reaction("rebuild")
         return self._follower.rebuild.page(segment, total_segments, resume_from)
 
-    def switch(self) -> int:
+    def switch(self, *, incomplete: bool = False) -> int:
         """Make the generation that was built the live one. The one before is fed until it is retired.
+
+        Args:
+            incomplete: Whether to switch although the generation is parked at aggregates, and so lacks what
+                they say: for what makes no sense any more, and which nobody can restore. Default: refuse.
 
         Returns:
             Its number.
 
         Raises:
-            BadRequestError: None is being built, its scan is not through, or it is parked somewhere or has
-                failed.
+            BadRequestError: None is being built, its scan is not through, or it is parked somewhere.
         """
-        return self._follower.switch()
+        return self._follower.switch(incomplete=incomplete)
 
     def retire(self, generation: int | None = None) -> None:
         """Stop feeding a generation. Its number is not used again.
@@ -640,10 +654,11 @@ class EventHandler:
         if pulled.is_outage:
             return self._after_error
         due = self._follower.pull.seconds_until_due()
-        return self._idle if due is None else min(self._idle, due)
+        pause = self._pauses.after(is_quiet=pulled.run == Run())
+        return pause if due is None else min(pause, due)
 
 
-def _is_seconds(value: object) -> bool:
+def _is_seconds(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 

@@ -223,7 +223,11 @@ class Lab:
             "eventName": kind,
             "eventSource": "aws:dynamodb",
             "eventSourceARN": _ARN,
-            "dynamodb": {"SequenceNumber": str(next(self._numbers)), **images},
+            "dynamodb": {
+                "ApproximateCreationDateTime": int(clock.seconds()),
+                "SequenceNumber": str(next(self._numbers)),
+                **images,
+            },
         }
         self.records.append(record)
         self.all_records.append(record)
