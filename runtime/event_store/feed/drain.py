@@ -153,6 +153,9 @@ def drain(
             # Trying again does not help, and whatever holds up its records would hold up others'.
             versions.fail(error)
             _note(turn, version, error)
+    except KeyboardInterrupt:
+        _let_go(turn)  # somebody ends this process: the event has nothing to do with that
+        raise
     finally:
         row.close()
     return versions.drained(outcome)

@@ -220,7 +220,7 @@ def test_an_event_that_dies_at_times_and_fails_at_others_is_parked_by_its_own_co
     function = Function(lab, [(3, 2)])
     lab.append(key(3), "a", "a")
     lab.view.fails = lambda _commit, version: version == 2
-    for number in range(60):
+    for number in range(200):
         function.deadly = {(key(3).pk, 2)} if number % 2 else set()
         lab.records = list(lab.all_records)
         try:
