@@ -33,5 +33,11 @@ def unfrozen(cls: type[Any]) -> Any:  # noqa: ANN401 - a class whose objects bec
     if not is_frozen or "__slots__" not in vars(cls) or hasattr(cls, "__post_init__"):
         msg = f"{cls.__name__} is no frozen dataclass with slots and without __post_init__"
         raise ConfigurationError(msg)
-    own = {"__slots__": (), "__init__": object.__init__, "__setattr__": object.__setattr__}
+    own = {
+        "__slots__": (),
+        "__init__": object.__init__,
+        "__setattr__": object.__setattr__,
+        # The interpreter sets attributes directly only where both are its own.
+        "__delattr__": object.__delattr__,
+    }
     return type(cls.__name__, (cls,), own)
