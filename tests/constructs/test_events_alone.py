@@ -296,6 +296,21 @@ class TestInAStackOfYourOwn:
         assert len([r for r in found if r["Type"] == FUNCTION]) == 3
         assert [r for r in found if r["Type"] == QUEUE] == []
 
+    def test_topics_of_another_service_are_there_for_its_alarms_alone(self, stack: cdk.Stack) -> None:
+        CqrsFunctions(
+            stack,
+            "Functions",
+            code=CODE,
+            app_name="shop",
+            tables=[EventStoreTable(stack, "Blog", handlers=True)],
+            notifications=Notifications(stack, "Theirs"),
+            commands=False,
+        )
+        functions = [r for r in stable(stack)["Resources"].values() if r["Type"] == FUNCTION]
+        told = {name for f in functions for name in f["Properties"]["Environment"]["Variables"]}
+        assert Env.SNS_ALARM_TOPIC_ARN in told
+        assert not told & {Env.SNS_TOPIC_ARN, Env.NOTIFICATION_QUEUE_URL, Env.DEAD_LETTER_QUEUE_URL}
+
     def test_by_default_commands_may_come(self, stack: cdk.Stack) -> None:
         functions = CqrsFunctions(
             stack, "Functions", code=CODE, app_name="shop", tables=[EventStoreTable(stack, "Blog")]
