@@ -518,7 +518,7 @@ def test_in_a_function_of_lambda_a_callback_that_ends_the_process_fails(
 
     handler.handle(user, UserCreated, end)
     with pytest.raises(
-        ConfigurationError, match="handler h: the callback of created raised SystemExit, which"
+        ConfigurationError, match="handler h: the callback of 'created' raised SystemExit, which"
     ):
         handler.run_once()
     assert len(told(blog)) == 1

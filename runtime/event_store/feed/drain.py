@@ -153,8 +153,8 @@ def drain(
             # Trying again does not help, and whatever holds up its records would hold up others'.
             versions.fail(error)
             _note(turn, version, error)
-    except KeyboardInterrupt:
-        _let_go(turn)  # somebody ends this process: the event has nothing to do with that
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        _let_go(turn)  # an orderly end, as by the handler of a signal: the event has nothing to do with that
         raise
     finally:
         row.close()
