@@ -447,8 +447,8 @@ class ModuleService(Generic[AttributesT]):
         if self._module.repository.exists(key, invoke_context=options["invoke_context"]):
             return
         context = self._module.context
-        place = publish_record.record_place(context, key, options.get("publish_id"))
-        if publish_record.recorded(context.store.get(place) if place else None) is None:
+        once = publish_record.publish_once(context, key, options.get("publish_id"))
+        if publish_record.recorded(once, context.store.get(once.place) if once else None) is None:
             raise not_found()
 
     def _partial(

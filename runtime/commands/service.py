@@ -17,7 +17,8 @@ from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.fingerprint import fingerprint, said_in
 from runtime.commands.partial import PartialUpdate
-from runtime.commands.publish import Publisher, Request
+from runtime.commands.plan import Request
+from runtime.commands.publish import Publisher
 from runtime.errors import (
     BadRequestError,
     FieldProblem,
