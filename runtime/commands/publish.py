@@ -14,7 +14,7 @@ from runtime.commands.publish_record import LABEL, publish_once, recorded, uncha
 from runtime.errors import CqrsError, VersionConflictError
 from runtime.log import error_fields, logger
 from runtime.model.keys import VERSION_FIRST, check_new_key
-from runtime.model.rows import PUBLISH_ID, life_of, was_applied
+from runtime.model.rows import PUBLISH_ID, key_of, life_of, was_applied
 from runtime.model.status import HANDLERS_STARTED, is_final
 from runtime.pipeline.finish import finish, finish_all, hand_over, run_handlers
 from runtime.pipeline.transactions import COMMAND
@@ -45,11 +45,15 @@ class Repeated:
 
 
 class Publisher:
-    """Writes the commands of one module."""
+    """Writes the commands of one module.
+
+    Attributes:
+        planner: Decides what they are.
+    """
 
     def __init__(self, context: ModuleContext) -> None:
         self._context = context
-        self._planner = Planner(context)
+        self.planner = Planner(context)
 
     def publish(
         self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool = False
@@ -157,6 +161,11 @@ class Publisher:
         if handled.pending:
             hand_over(context, key, row, handled.pending)
 
+    def finish_repeated(self, command: Row, *, sync: bool) -> None:
+        """Go on where an earlier call with the same id may have died: between its commit and its handlers."""
+        if sync and not is_final(command.get("status")):
+            self.handle(key_of(command), command)
+
     def _publish(
         self, request: Request, draft: Callable[[Base], Draft | None], *, even_unchanged: bool
     ) -> Draft | None:
@@ -167,7 +176,7 @@ class Publisher:
         first = self._repeated(request, found.also)
         if first is not None:
             return first.draft
-        plan = self._planner.plan(request, found, draft, once=once, even_unchanged=even_unchanged)
+        plan = self.planner.plan(request, found, draft, once=once, even_unchanged=even_unchanged)
         if plan is None:
             return self.left(request, found.base(), found.also)
         return self.write(plan)
@@ -231,10 +240,5 @@ class Publisher:
         earlier.done.check_same_call(request.fingerprint)
         if earlier.is_unchanged:
             return Repeated(None)
-        self.finish_repeated(request, command)
+        self.finish_repeated(command, sync=request.sync)
         return Repeated(Draft(command))
-
-    def finish_repeated(self, request: Request, command: Row) -> None:
-        """Go on where an earlier call with the same id may have died: between its commit and its handlers."""
-        if request.sync and not is_final(command.get("status")):
-            self.handle(request.key, command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast
 
 from boto3.dynamodb.conditions import Attr
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from runtime.commands.decide import changed
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.fingerprint import fingerprint, said_in
+from runtime.commands.numbering import NumberedPublish, record_of
 from runtime.commands.partial import PartialUpdate
 from runtime.commands.plan import Request
 from runtime.commands.publish import Publisher
@@ -51,12 +52,13 @@ from runtime.store.row_reader import UNREAD
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from typing_extensions import Unpack
 
     from runtime.commands.base import Base
     from runtime.commands.decide import Decision
+    from runtime.commands.numbered import NumberSlot
     from runtime.commands.state import State
     from runtime.identity.context import InvokeContext
     from runtime.model.handlers import DataSyncHandler
@@ -66,6 +68,8 @@ if TYPE_CHECKING:
     from runtime.store.values import Row
 
 __all__ = ["CommandService", "PublishOptions"]
+
+NumberT = TypeVar("NumberT")
 
 
 class PublishOptions(TypedDict, total=False):
@@ -291,6 +295,69 @@ class CommandService(Generic[AttributesT]):
             return self._result(self._publisher.publish(request, draft))
 
         return _retried(attempt, attempts if version == VERSION_LATEST else 1)
+
+    def publish_numbered(
+        self,
+        slot: NumberSlot[NumberT],
+        make: Callable[[NumberT], CommandInputModel[AttributesT] | Mapping[str, Any]],
+        *,
+        sync: bool = False,
+        attempts: int = 20,
+        **options: Unpack[PublishOptions],
+    ) -> CommandModel[AttributesT]:
+        """Publish a command with a number, in one transaction: the number is used up only with it.
+
+        Two calls for a new item (version 0), as in `publish_async`; one more for an item that is there.
+        A command is written even where it says nothing new.
+
+        Example:
+            >>> def issued(number: SequenceItem) -> dict[str, Any]:
+            ...     return {"pk": pk, "sk": number.formatted_no, "version": 0, ...}
+            >>> invoices.commands.publish_numbered(sequences.slot("invoice"), issued, publish_id="cart-9")
+
+        Args:
+            slot: Where the number is from, such as ``sequences.slot("invoice")``.
+            make: Gets the number and returns the whole next state, and the version that it builds on. The
+                key may have the number in it. May be called several times, with other numbers, where
+                others are at the counter: it must have no effect of its own.
+            sync: Publish synchronously; see `publish_sync`.
+            attempts: How often to try, 1 or more, with waits of half a second at most between.
+            **options: See `PublishOptions`. A publish id is recorded with the number, so it is one for
+                the slot, whatever the key of the item; ``make`` is not called again once the first call
+                has published. ``content`` tells the call from others.
+
+        Raises:
+            ContentionError: Each attempt met somebody else at the counter. Nothing was written.
+            InvalidInputError: A field is wrong, or the slot records no publish ids.
+        """
+        context = require_invoke_context(options.get("invoke_context"))
+        publish_id = options.get("publish_id")
+        numbering = slot.numbering(context, publish_id)
+        once = None if publish_id is None else record_of(numbering)
+        if publish_id is not None and once is None:
+            raise InvalidInputError(
+                [FieldProblem("publish_id", "is not recorded by this slot; leave it out")]
+            )
+        operation = f"publish_numbered{', sync' if sync else ''}"
+        said = {"module": self._context.name}
+        unnamed: PublishOptions = {**options, "publish_id": None}
+
+        def made(number: NumberT) -> tuple[Request, Draft]:
+            command = make(number)
+            _check_is_command(command, BaseModel, Mapping)
+            checked = validated_input(self._input_model, command)
+            return self._drafted(operation, checked, {}, unnamed, sync=sync)
+
+        publish = NumberedPublish(
+            context=self._context,
+            publisher=self._publisher,
+            numbering=numbering,
+            make=made,
+            once=once,
+            fingerprint=_fingerprint(operation, context, said, options, once and once.place),
+            sync=sync,
+        )
+        return cast("CommandModel[AttributesT]", self._result(publish.run(attempts)))
 
     def duplicate(
         self, key: tuple[str, str], **options: Unpack[PublishOptions]
@@ -530,13 +597,25 @@ class CommandService(Generic[AttributesT]):
         require_invoke_context(options.get("invoke_context"))
         _check_is_command(command, BaseModel, Mapping)
         checked = validated_input(self._input_model, command)
+        said = said_in(checked, command) if said is None else said
+        sync = operation == "publish_sync" if sync is None else sync
+        request, draft = self._drafted(operation, checked, said, options, sync=sync)
+        return self._result(self._publisher.publish(request, lambda _base: draft))
+
+    def _drafted(
+        self,
+        operation: str,
+        checked: CommandInputModel[AttributesT],
+        said: Mapping[str, Any],
+        options: PublishOptions,
+        *,
+        sync: bool,
+    ) -> tuple[Request, Draft]:
+        """The publish of a whole state, and what is published."""
         key = DetailKey(checked.pk, checked.sk)
         draft = draft_of(checked, self._context.rows)
         self._context.large_attributes.check_text(draft.row.get("attributes"), key)
-        said = said_in(checked, command) if said is None else said
-        sync = operation == "publish_sync" if sync is None else sync
-        request = self._request(operation, key, checked.version, said, options, sync=sync)
-        return self._result(self._publisher.publish(request, lambda _base: draft))
+        return self._request(operation, key, checked.version, said, options, sync=sync), draft
 
     def _publish_partial(
         self, operation: str, command: Mapping[str, Any], options: PublishOptions
@@ -569,15 +648,6 @@ class CommandService(Generic[AttributesT]):
         """The call, when the caller may make it."""
         context = require_invoke_context(options.get("invoke_context"))
         check_tenant(key.pk, context, self._context.settings)
-        publish_id = options.get("publish_id")
-        user_id = user_id_of(context)
-        own = ""
-        if publish_id is not None:
-            if context.is_own(publish_id):
-                context.publish_ids.use((self._context.tables.command, key), publish_id)
-            own = fingerprint(
-                operation, user_id, said, publish_id=publish_id, context=context, told=options.get("content")
-            )
         return Request(
             key=key,
             version=version,
@@ -585,8 +655,8 @@ class CommandService(Generic[AttributesT]):
             sync=sync,
             source=options.get("source"),
             request_id=options.get("request_id"),
-            publish_id=publish_id,
-            fingerprint=own,
+            publish_id=options.get("publish_id"),
+            fingerprint=_fingerprint(operation, context, said, options, (self._context.tables.command, key)),
         )
 
     def _checked(
@@ -624,6 +694,19 @@ class CommandService(Generic[AttributesT]):
         except ConditionFailedError as error:
             msg = "there is no such command"
             raise ItemNotFoundError(msg) from error
+
+
+def _fingerprint(
+    operation: str, context: InvokeContext, said: Mapping[str, Any], options: PublishOptions, used: Hashable
+) -> str:
+    """What tells a call from others under its publish id, which it uses; empty without one."""
+    publish_id = options.get("publish_id")
+    if publish_id is None:
+        return ""
+    if context.is_own(publish_id):
+        context.publish_ids.use(used, publish_id)
+    user_id, told = user_id_of(context), options.get("content")
+    return fingerprint(operation, user_id, said, publish_id=publish_id, context=context, told=told)
 
 
 def _check_is_command(command: object, *kinds: type) -> None:
