@@ -203,6 +203,10 @@ def test_an_item_that_is_there_may_get_a_number(service: Service, counter: Count
     same = {**service.command("A1", 2, name="after 1", code="N1"), "attributes": {"title": "t1"}}
     assert publish(service, counter, lambda _number: same).version == 3
     assert counter.issued(service.quiet) == {1: "A1@2", 2: "A1@3"}
+    other = service.again()
+    once_before_a_write(service, lambda: publish(other, counter))
+    made = publish(service, counter, lambda number: service.command("A1", 3, code=f"N{number}"))
+    assert (made.version, made.code) == (4, "N4")
 
 
 def test_whoever_finds_the_counter_moved_takes_the_next(service: Service, counter: Counter) -> None:
