@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from runtime.commands import publish_record
+from runtime.commands.packs import PackItem
 from runtime.errors import (
     BadRequestError,
     ConfigurationError,
@@ -211,19 +212,29 @@ class ModuleService(Generic[AttributesT]):
         commands = self._module.commands
         publish = commands.publish_sync if sync else commands.publish_async
         with self._write("put", sk, options) as (key, own):
-            return publish(
-                {
-                    **key._asdict(),
-                    "code": sk if code is None else code,
-                    "name": sk if name is None else name,
-                    "type": self.type,
-                    "version": version,
-                    "seq": seq,
-                    "ttl": ttl,
-                    "attributes": attributes,
-                },
-                **own,
-            )
+            return publish(self._command(key, attributes, version, name, code, seq, ttl), **own)
+
+    def pack_item(
+        self,
+        sk: str,
+        attributes: AttributesT | Mapping[str, Any],
+        *,
+        version: int,
+        name: str | None = None,
+        code: str | None = None,
+        seq: int | None = None,
+        ttl: int | None = None,
+        **options: Unpack[PublishOptions],
+    ) -> PackItem[AttributesT]:
+        """What `put` publishes, for `CommandService.publish_pack`. Nothing is read or written yet.
+
+        The publish id is the one that is given: there is none of the request.
+        """
+        options = self._options("put", options)
+        key = self.key(sk, write=True, invoke_context=options["invoke_context"])
+        return PackItem(
+            command=self._command(key, attributes, version, name, code, seq, ttl), options=options
+        )
 
     def replace(
         self,
@@ -413,6 +424,27 @@ class ModuleService(Generic[AttributesT]):
         if not include_deleted:
             page.items = [item for item in page.items if not item.is_deleted]
         return page
+
+    def _command(  # noqa: PLR0917 - the fields of a command
+        self,
+        key: DetailKey,
+        attributes: AttributesT | Mapping[str, Any],
+        version: int,
+        name: str | None,
+        code: str | None,
+        seq: int | None,
+        ttl: int | None,
+    ) -> dict[str, Any]:
+        return {
+            **key._asdict(),
+            "code": key.sk if code is None else code,
+            "name": key.sk if name is None else name,
+            "type": self.type,
+            "version": version,
+            "seq": seq,
+            "ttl": ttl,
+            "attributes": attributes,
+        }
 
     def _options(self, method: str, options: PublishOptions) -> PublishOptions:
         """Options with who asks, and what publishes."""

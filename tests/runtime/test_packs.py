@@ -194,7 +194,9 @@ def test_a_repeat_finds_what_was_done(service: Service) -> None:
     service.publish_sync("A09")
     same = service.command("A09", 1, name="after 0", attributes={"title": "t0"})
     first = publish(service, [*commands, same], ids="r")
+    service.steps.clear()
     again = publish(service, [*commands, same], ids="r")
+    assert WRITE not in service.steps.names()
     assert kinds(first) == kinds(again) == ["created"] * 3 + ["unchanged"]
     assert [outcome.command for outcome in again] == [outcome.command for outcome in first]
     # One by one it is the same call, too.
@@ -261,6 +263,13 @@ def test_a_module_without_data_rows_publishes_them_alone(make_service: Services)
     assert kinds(publish(service, [service.command(sk) for sk in KEYS[:2]], sync=False)) == ["created"] * 2
     again = publish(service, [service.command("A00", 1, name="n"), service.command("A01")], sync=False)
     assert errors(again) == [None, VersionConflictError]
+    read = [
+        place
+        for call in service.steps.calls
+        if call.name == READ
+        for place in call.parameters["arguments"][0]
+    ]
+    assert service.tables.data not in {place.table for place in read}  # it may not exist
 
 
 @in_memory

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.store.port import Store, Write
     from runtime.store.values import Row
 
-__all__ = ["Counter"]
+__all__ = ["Counter", "Given"]
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,22 @@ class Numbered:
             Set(place=place, columns={"seq": self.number}, condition=is_unused, label="number"),
             Put(table=place.table, row=issued, condition=Attr("pk").not_exists(), label="number issue"),
         ]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A number that is nobody's: nothing is read for it, and nothing written."""
+
+    number: int
+    record: Once | None = None
+    places: tuple[Place, ...] = ()
+    outcome: Row = field(default_factory=dict)
+
+    def numbering(self, _invoke_context: InvokeContext, _publish_id: str | None) -> Given:
+        return self
+
+    def next(self, _rows: Mapping[Place, Row]) -> Given:
+        return self
+
+    def writes(self, _command: DetailKey) -> list[Write]:
+        return []
