@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from runtime.commands.decide import Decision
-    from runtime.commands.service import CommandService, PublishOptions
+    from runtime.commands.options import PublishOptions
+    from runtime.commands.service import CommandService
     from runtime.commands.state import State
     from runtime.identity.context import InvokeContext
     from runtime.model.models import CommandModel, DataListModel, DataModel

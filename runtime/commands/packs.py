@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from runtime.commands.base import Base, Found
     from runtime.commands.command_row import Draft
+    from runtime.commands.options import PublishOptions
     from runtime.commands.plan import Plan, Request
     from runtime.commands.publish import Publisher
-    from runtime.commands.service import PublishOptions
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandInputModel, CommandModel
     from runtime.module_context import ModuleContext

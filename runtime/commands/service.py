@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from boto3.dynamodb.conditions import Attr
 from pydantic import BaseModel
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from runtime.commands.base import Base
     from runtime.commands.decide import Decision
     from runtime.commands.numbered import NumberSlot
+    from runtime.commands.options import PublishOptions
     from runtime.commands.packs import PackItem
     from runtime.commands.state import State
     from runtime.identity.context import InvokeContext
@@ -70,33 +71,10 @@ if TYPE_CHECKING:
     from runtime.pipeline.resync import Progress
     from runtime.store.values import Row
 
-__all__ = ["CommandService", "PublishOptions"]
+__all__ = ["CommandService"]
 
 NumberT = TypeVar("NumberT")
 PublishedT = TypeVar("PublishedT")
-
-
-class PublishOptions(TypedDict, total=False):
-    """What every publish call takes beside what is published.
-
-    Attributes:
-        invoke_context: Who asks. Default: the HTTP request that is being handled.
-        source: Code that publishes, see `get_command_source`.
-        request_id: Id to correlate notifications with. Default: the request's own.
-        publish_id: 1 to 255 characters. A publish to the same aggregate that is repeated under its
-            id within a day returns what the first one stored, and writes nothing; a synchronous one
-            goes on with handlers that the first call did not come to. Another call with the
-            same id is refused.
-        content: What tells the call from others under its publish id. Default: what is published,
-            as far as the caller gave it; where the id is made of the request's ``Idempotency-Key``,
-            the request as it was sent. Of what a function makes, nothing but that is known.
-    """
-
-    invoke_context: InvokeContext | None
-    source: str | None
-    request_id: str | None
-    publish_id: str | None
-    content: Mapping[str, Any] | None
 
 
 class CommandService(Generic[AttributesT]):

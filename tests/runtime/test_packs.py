@@ -25,7 +25,7 @@ from tests.support.service import DYNAMODB, MEMORY, PK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from runtime.commands.service import PublishOptions
+    from runtime.commands.options import PublishOptions
     from tests.support.service import Service, Services
     from tests.support.wire import Call
 
