@@ -53,6 +53,7 @@ class Request:
         request_id: Id that notifications carry.
         publish_id: Id that makes a repeated publish the same one.
         fingerprint: What tells the call from others that use the same publish id.
+        notify: Whether the clients are told of a synchronous one. What an execution finishes is told.
     """
 
     key: DetailKey
@@ -63,6 +64,7 @@ class Request:
     request_id: str | None = None
     publish_id: str | None = None
     fingerprint: str = ""
+    notify: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,19 +143,20 @@ class Publisher:
         """Do what comes after the transaction of a plan."""
         metrics.count(metrics.COMMANDS_PUBLISHED, self._context.name)
         if plan.request.sync:
-            self.handle(plan.request.key, plan.row)
+            self.handle(plan.request.key, plan.row, notify=plan.request.notify)
 
-    def handle(self, key: DetailKey, row: Row) -> None:
+    def handle(self, key: DetailKey, row: Row, *, notify: bool = True) -> None:
         """Run the data sync handlers, or leave them to an execution, and finish."""
         context = self._context
         if not context.handlers:
-            context.notifier.command_status(context.tables.command, row, row["status"])
+            if notify:
+                context.notifier.command_status(context.tables.command, row, row["status"])
             return
         handled = run_handlers(context, key, row["version"], row, owner=row[PUBLISH_ID])
         try:
             finish_all(context, [command for command in handled.shown if command["sk"] != row["sk"]])
             if not handled.pending:
-                finish(context, row)
+                finish(context, row, notify=notify)
         except CqrsError:
             hand_over(context, key, row, context.handler_names)
         if handled.pending:

@@ -327,7 +327,7 @@ class CommandService(Generic[AttributesT]):
         return cast("CommandModel[AttributesT]", self._result(publish.run(attempts)))
 
     def publish_pack(
-        self, items: Iterable[PackItem[AttributesT]], *, sync: bool = False
+        self, items: Iterable[PackItem[AttributesT]], *, sync: bool = False, notify: bool = True
     ) -> list[PackOutcome[AttributesT]]:
         """Publish many commands in few calls, each for itself; what became of them, in their order.
 
@@ -338,11 +338,12 @@ class CommandService(Generic[AttributesT]):
         Args:
             items: The publishes. None of them takes another with it: whatever it raises is its outcome.
             sync: Publish synchronously; see `publish_sync`.
+            notify: False tells the clients of none that is finished in this call.
         """
         outcomes: list[Packed | Exception] = []
         for item in items:
             try:
-                outcomes.append(self._packed(item, sync=sync))
+                outcomes.append(self._packed(item, sync=sync, notify=notify))
             except Exception as error:  # noqa: BLE001 - a model's code may raise anything
                 outcomes.append(error)
         packed = [each for each in outcomes if isinstance(each, Packed)]
@@ -354,15 +355,16 @@ class CommandService(Generic[AttributesT]):
             for each in outcomes
         ]
 
-    def _packed(self, item: PackItem[AttributesT], *, sync: bool) -> Packed:
+    def _packed(self, item: PackItem[AttributesT], *, sync: bool, notify: bool) -> Packed:
         command, options = item.command, item.options
         if not callable(command):
             operation = "publish_sync" if sync else "publish_async"
             request, draft = self._publish_of(operation, command, options, sync=sync)
+            own = replace(request, notify=notify)
             return Packed(
-                request=request,
+                request=own,
                 draft=lambda _base: draft,
-                alone=lambda: self._publisher.publish(request, lambda _base: draft),
+                alone=lambda: self._publisher.publish(own, lambda _base: draft),
             )
         if item.key is None:
             message = "is required with a function: the key of what it is about"
@@ -371,6 +373,7 @@ class CommandService(Generic[AttributesT]):
         check_natural_key(*detail)
         operation = f"publish_with_retry{', sync' if sync else ''}"
         request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
+        request = replace(request, notify=notify)
 
         def drafted(base: Base) -> Draft | None:
             return self._changed(request, operation, command, base, options)

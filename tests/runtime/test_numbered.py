@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -328,3 +329,42 @@ def test_a_repeat_comes_back_to_handlers(counter: Counter, make_service: Service
     assert publish(service, counter, refusing, publish_id="cart-9", sync=True).sk == "INV-001@1"
     assert handler.seen == [("INV-001", 1, "invoice")]
     assert counter.issued(service.quiet) == {1: "INV-001@1"}
+
+
+class Death(BaseException):
+    """The end of a process: nothing may catch it."""
+
+
+@in_memory
+@pytest.mark.parametrize("sync", [False, True])
+def test_whoever_dies_at_any_call_leaves_no_gap(counter: Counter, make_service: Services, sync: bool) -> None:  # noqa: FBT001
+    """Before and after each call: the repeat under the id comes to one command with one number."""
+    service = make_service(handlers=[One()])
+    number = 0
+    for when in ("before", "after"):
+        for at in count():
+            number += 1
+            ids = iter(range(at, -1, -1))
+
+            def die(_call: Call, ids: Iterator[int] = ids) -> None:
+                if next(ids, None) == 0:
+                    raise Death
+
+            dying = service.again(handlers=[One()])
+            setattr(dying.steps, when, die)
+            died = False
+            try:
+                publish(dying, counter, publish_id=f"{when}-{at}", sync=sync)
+            except Death:
+                died = True
+            try:
+                made = publish(service, counter, publish_id=f"{when}-{at}", sync=sync).sk
+            except HandlersPendingError as pending:  # it is still the turn of the one that died
+                made = f"{pending.sk}@{pending.version}"
+            assert made == f"INV-{number:03}@1"
+            if not died:
+                break
+    assert number > 4
+    assert counter.issued(service.quiet) == {n: f"INV-{n:03}@1" for n in range(1, number + 1)}
+    commands = [sk for _, sk in service.everything()["command"]]
+    assert sorted(commands) == [f"INV-{n:03}@1" for n in range(1, number + 1)]

@@ -289,6 +289,22 @@ def test_handlers_see_them_in_their_order(make_service: Services) -> None:
     assert {sk for _, sk in service.everything()["data"]} == set(KEYS[:3])
 
 
+@in_memory
+@pytest.mark.parametrize("handlers", [[], [One()]], ids=["alone", "handled"])
+@pytest.mark.parametrize("notify", [True, False])
+def test_the_clients_may_be_left_alone(make_service: Services, handlers: Any, notify: bool) -> None:  # noqa: FBT001
+    service = make_service(topic_arn="arn:aws:sns:us-east-1:000000000000:t", handlers=handlers)
+    service.publish("A01")  # so the next one is published alone
+    options: PublishOptions = {"invoke_context": service.user()}
+    items = [PackItem(command=service.command(sk, -1, name="n"), options=options) for sk in KEYS[:2]]
+    assert kinds(service.module.commands.publish_pack(items, sync=True, notify=notify)) == [
+        "created",
+        "updated",
+    ]
+    told = {message.content["sk"] for message in service.resources.messages}
+    assert told == ({"A00@1", "A01@1", "A01@2"} if notify else {"A01@1"})
+
+
 class Text(CqrsModel):
     title: str
 
