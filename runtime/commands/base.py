@@ -145,9 +145,12 @@ def nothing_there(context: ModuleContext, key: DetailKey) -> Found | None:
 
     No call, or one where commands expire.
     """
-    if context.keeps_data and _do_commands_expire(context, key) and has_versions(context, key):
-        return None
-    return Found(key, VERSION_FIRST, {}, None, is_assumed=True)
+    if not context.keeps_data:
+        # Whoever publishes may not check the rows of cursors, only read them.
+        is_to_look = context.base_place(key) is not None
+    else:
+        is_to_look = _do_commands_expire(context, key) and has_versions(context, key)
+    return None if is_to_look else Found(key, VERSION_FIRST, {}, None, is_assumed=True)
 
 
 def _may_have_expired(context: ModuleContext, found: Found) -> bool:

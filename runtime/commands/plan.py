@@ -228,10 +228,9 @@ class Planner:
             row |= columns
         elif session := self._sessions.write_of(request.context, key, version, row[PUBLISH_ID]):
             others.append(session)
-        state = context.base_place(key)
-        if found.is_assumed and state is not None and not (request.sync and context.keeps_data):
-            # Else the write of the data row says so.
-            others.append(Check(place=state, condition=Attr("pk").not_exists(), label=DATA))
+        if found.is_assumed and context.keeps_data and not request.sync:  # else the data row's write says so
+            is_new = Attr("pk").not_exists()
+            others.append(Check(place=context.data_place(key), condition=is_new, label=DATA))
         return others
 
     def _advance(self, key: DetailKey, data: Row | None, row: Row, version: int) -> list[Put]:

@@ -277,8 +277,8 @@ class CommandService(Generic[AttributesT]):
     ) -> CommandModel[AttributesT]:
         """Publish a command with a number, in one transaction: the number is used up only with it.
 
-        Two calls for a new item (version 0), as in `publish_async`; one more for an item that is there.
-        A command is written even where it says nothing new.
+        Two calls for a new item (version 0), as in `publish_async`; one more for an item that is there, and
+        in a module without data rows. A command is written even where it says nothing new.
 
         Example:
             >>> def issued(number: SequenceItem) -> dict[str, Any]:

@@ -193,6 +193,16 @@ def test_it_looks_where_commands_expire(counter: Counter, make_service: Services
     assert publish(service, counter).sk == "INV-001@3"
 
 
+@in_memory
+def test_a_module_without_data_rows_looks_first(counter: Counter, make_service: Services) -> None:
+    service = make_service(handlers=[One()], disable_default_handler=True)
+    assert publish(service, counter).sk == "INV-001@1"
+    service.publish("INV-002")
+    with pytest.raises(VersionConflictError):
+        publish(service, counter)
+    assert counter.issued(service.quiet) == {1: "INV-001@1"}
+
+
 def test_an_item_that_is_there_may_get_a_number(service: Service, counter: Counter) -> None:
     service.publish_sync("A1")
 
