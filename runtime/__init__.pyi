@@ -7,6 +7,8 @@ from .clients.sqs import SqsMessage as SqsMessage
 from .commands.collect import collect_large_attributes as collect_large_attributes
 from .commands.erase import erase as erase
 from .commands.module_service import ModuleService as ModuleService
+from .commands.packs import PackItem as PackItem
+from .commands.packs import PackOutcome as PackOutcome
 from .commands.partial import REMOVE as REMOVE
 from .commands.service import CommandService as CommandService
 from .commands.state import Change as Change
@@ -124,6 +126,7 @@ from .model.keys import add_sort_key_version as add_sort_key_version
 from .model.keys import generate_id as generate_id
 from .model.keys import get_sort_key_version as get_sort_key_version
 from .model.keys import get_tenant_code as get_tenant_code
+from .model.keys import join_key as join_key
 from .model.keys import remove_sort_key_version as remove_sort_key_version
 from .model.keys import sort_key_base_from_id as sort_key_base_from_id
 from .model.models import CommandInputModel as CommandInputModel

@@ -228,6 +228,8 @@ class HandlersPendingError(CqrsError):
     handlers once more.
 
     Attributes:
+        pk: Partition key of the command's item.
+        sk: Its sort key.
         version: The version that was committed.
         handlers: Names of the handlers that have not seen it.
         is_handed_over: Whether a workflow execution has taken the handlers over. Where none could
@@ -249,6 +251,8 @@ class HandlersPendingError(CqrsError):
             f"{pk} {sk} is committed as version {version}, but not handled yet by "
             f"{', '.join(handlers)}; {rest}"
         )
+        self.pk = pk
+        self.sk = sk
         self.version = version
         self.handlers = tuple(handlers)
         self.is_handed_over = is_handed_over
@@ -260,6 +264,8 @@ class EventHandlersPendingError(HandlersPendingError, TimeoutError):
     They go on. To dispatch the event again stores nothing, and calls them again.
 
     Attributes:
+        pk: What the event is stored under.
+        sk: Empty.
         version: The version that the event is stored as.
         handlers: Names of the handlers that have not ended.
     """
@@ -268,6 +274,7 @@ class EventHandlersPendingError(HandlersPendingError, TimeoutError):
         CqrsError.__init__(
             self, f"{pk} is stored as version {version}, and still being handled by {', '.join(handlers)}"
         )
+        self.pk, self.sk = pk, ""
         self.version = version
         self.handlers = tuple(handlers)
         self.is_handed_over = True

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runtime.module_context import ModuleContext
     from runtime.store.values import Place, Row
 
-__all__ = ["Base", "Found", "checked_base", "read_base"]
+__all__ = ["Base", "Found", "checked_base", "nothing_there", "read_base", "read_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Found:
         also: Another row that was asked for in the same read.
         has_expired: Whether the state is gone, though its commands are not.
         is_overtaken: Whether there is a later version, whatever the rows above say.
+        is_assumed: Whether nobody has looked, and the writes have to hold only where there is nothing.
     """
 
     key: DetailKey
@@ -66,6 +67,7 @@ class Found:
     also: Row | None = None
     has_expired: bool = False
     is_overtaken: bool = False
+    is_assumed: bool = False
 
     def base(self) -> Base:
         """The version to build on.
@@ -106,6 +108,51 @@ def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place 
     return replace(found, state=latest.state, is_overtaken=latest.version != version)
 
 
+def read_many(
+    context: ModuleContext, asked: Mapping[DetailKey, int], also: Mapping[DetailKey, Place]
+) -> dict[DetailKey, Found]:
+    """What is stored about many aggregates, as far as their data rows tell: one call for 100 rows.
+
+    Nobody looks for commands: where there is one behind the data row, the insert of the next fails.
+
+    Args:
+        context: Module of the aggregates.
+        asked: The version that is built on of each; `VERSION_LATEST` for whatever is the latest.
+        also: Another row to read along with some of them.
+
+    Returns:
+        Those whose data row is of that version, and those that are not there and need not be. The others
+        are for `read_base`, one by one.
+    """
+    if not context.keeps_data:
+        return {}
+    states = {key: context.data_place(key) for key in asked}
+    rows = context.store.batch_get([*states.values(), *also.values()])
+    found: dict[DetailKey, Found] = {}
+    for key, version in asked.items():
+        state, other = rows.get(states[key]), rows.get(also[key]) if key in also else None
+        at = version_of(state)
+        if version not in {VERSION_LATEST, at} or (state is not None and not at):
+            continue
+        if state is None and _do_commands_expire(context, key):
+            continue
+        found[key] = Found(key, at, {}, state, other)
+    return found
+
+
+def nothing_there(context: ModuleContext, key: DetailKey) -> Found | None:
+    """What a new aggregate is built on where nobody has looked; None where somebody has to.
+
+    No call, or one where commands expire.
+    """
+    if not context.keeps_data:
+        # Whoever publishes may not check the rows of cursors, only read them.
+        is_to_look = context.base_place(key) is not None
+    else:
+        is_to_look = _do_commands_expire(context, key) and has_versions(context, key)
+    return None if is_to_look else Found(key, VERSION_FIRST, {}, None, is_assumed=True)
+
+
 def _may_have_expired(context: ModuleContext, found: Found) -> bool:
     """Whether an aggregate without a data row may have had one."""
     built_on = found.commands.get(found.version or 1)
@@ -114,14 +161,14 @@ def _may_have_expired(context: ModuleContext, found: Found) -> bool:
     # The first command may have expired before the others: then the next life goes behind those.
     return (
         found.version == VERSION_FIRST
-        and _do_commands_expire(context, found)
+        and _do_commands_expire(context, found.key)
         and has_versions(context, found.key)
     )
 
 
-def _do_commands_expire(context: ModuleContext, found: Found) -> bool:
+def _do_commands_expire(context: ModuleContext, key: DetailKey) -> bool:
     try:
-        ttl = context.retention.calculate_ttl("command", get_tenant_code(found.key.pk), must_know=True)
+        ttl = context.retention.calculate_ttl("command", get_tenant_code(key.pk), must_know=True)
     except (StoreRefusedError, StoreUnavailableError):
         return True  # nobody knows
     return ttl is not None

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from runtime.commands import publish_record
+from runtime.commands.packs import PackItem
 from runtime.errors import (
     BadRequestError,
     ConfigurationError,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from runtime.commands.decide import Decision
-    from runtime.commands.service import CommandService, PublishOptions
+    from runtime.commands.options import PublishOptions
+    from runtime.commands.service import CommandService
     from runtime.commands.state import State
     from runtime.identity.context import InvokeContext
     from runtime.model.models import CommandModel, DataListModel, DataModel
@@ -211,19 +213,29 @@ class ModuleService(Generic[AttributesT]):
         commands = self._module.commands
         publish = commands.publish_sync if sync else commands.publish_async
         with self._write("put", sk, options) as (key, own):
-            return publish(
-                {
-                    **key._asdict(),
-                    "code": sk if code is None else code,
-                    "name": sk if name is None else name,
-                    "type": self.type,
-                    "version": version,
-                    "seq": seq,
-                    "ttl": ttl,
-                    "attributes": attributes,
-                },
-                **own,
-            )
+            return publish(self._command(key, attributes, version, name, code, seq, ttl), **own)
+
+    def pack_item(
+        self,
+        sk: str,
+        attributes: AttributesT | Mapping[str, Any],
+        *,
+        version: int,
+        name: str | None = None,
+        code: str | None = None,
+        seq: int | None = None,
+        ttl: int | None = None,
+        **options: Unpack[PublishOptions],
+    ) -> PackItem[AttributesT]:
+        """What `put` publishes, for `CommandService.publish_pack`. Nothing is read or written yet.
+
+        The publish id is the one that is given: there is none of the request.
+        """
+        options = self._options("put", options)
+        key = self.key(sk, write=True, invoke_context=options["invoke_context"])
+        return PackItem(
+            command=self._command(key, attributes, version, name, code, seq, ttl), options=options
+        )
 
     def replace(
         self,
@@ -414,6 +426,27 @@ class ModuleService(Generic[AttributesT]):
             page.items = [item for item in page.items if not item.is_deleted]
         return page
 
+    def _command(  # noqa: PLR0917 - the fields of a command
+        self,
+        key: DetailKey,
+        attributes: AttributesT | Mapping[str, Any],
+        version: int,
+        name: str | None,
+        code: str | None,
+        seq: int | None,
+        ttl: int | None,
+    ) -> dict[str, Any]:
+        return {
+            **key._asdict(),
+            "code": key.sk if code is None else code,
+            "name": key.sk if name is None else name,
+            "type": self.type,
+            "version": version,
+            "seq": seq,
+            "ttl": ttl,
+            "attributes": attributes,
+        }
+
     def _options(self, method: str, options: PublishOptions) -> PublishOptions:
         """Options with who asks, and what publishes."""
         context = require_invoke_context(options.get("invoke_context"))
@@ -447,8 +480,8 @@ class ModuleService(Generic[AttributesT]):
         if self._module.repository.exists(key, invoke_context=options["invoke_context"]):
             return
         context = self._module.context
-        place = publish_record.record_place(context, key, options.get("publish_id"))
-        if publish_record.recorded(context.store.get(place) if place else None) is None:
+        once = publish_record.publish_once(context, key, options.get("publish_id"))
+        if publish_record.recorded(once, context.store.get(once.place) if once else None) is None:
             raise not_found()
 
     def _partial(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from boto3.dynamodb.conditions import Attr
 from pydantic import BaseModel
@@ -16,8 +17,11 @@ from runtime.commands.decide import changed
 from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.fingerprint import fingerprint, said_in
+from runtime.commands.numbering import NumberedPublish, record_of
+from runtime.commands.packs import Packed, PackOutcome, PackPublisher
 from runtime.commands.partial import PartialUpdate
-from runtime.commands.publish import Publisher, Request
+from runtime.commands.plan import Request
+from runtime.commands.publish import Publisher
 from runtime.errors import (
     BadRequestError,
     FieldProblem,
@@ -50,12 +54,15 @@ from runtime.store.row_reader import UNREAD
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from typing_extensions import Unpack
 
     from runtime.commands.base import Base
     from runtime.commands.decide import Decision
+    from runtime.commands.numbered import NumberSlot
+    from runtime.commands.options import PublishOptions
+    from runtime.commands.packs import PackItem
     from runtime.commands.state import State
     from runtime.identity.context import InvokeContext
     from runtime.model.handlers import DataSyncHandler
@@ -64,30 +71,10 @@ if TYPE_CHECKING:
     from runtime.pipeline.resync import Progress
     from runtime.store.values import Row
 
-__all__ = ["CommandService", "PublishOptions"]
+__all__ = ["CommandService"]
 
-
-class PublishOptions(TypedDict, total=False):
-    """What every publish call takes beside what is published.
-
-    Attributes:
-        invoke_context: Who asks. Default: the HTTP request that is being handled.
-        source: Code that publishes, see `get_command_source`.
-        request_id: Id to correlate notifications with. Default: the request's own.
-        publish_id: 1 to 255 characters. A publish to the same aggregate that is repeated under its
-            id within a day returns what the first one stored, and writes nothing; a synchronous one
-            goes on with handlers that the first call did not come to. Another call with the
-            same id is refused.
-        content: What tells the call from others under its publish id. Default: what is published,
-            as far as the caller gave it; where the id is made of the request's ``Idempotency-Key``,
-            the request as it was sent. Of what a function makes, nothing but that is known.
-    """
-
-    invoke_context: InvokeContext | None
-    source: str | None
-    request_id: str | None
-    publish_id: str | None
-    content: Mapping[str, Any] | None
+NumberT = TypeVar("NumberT")
+PublishedT = TypeVar("PublishedT")
 
 
 class CommandService(Generic[AttributesT]):
@@ -220,19 +207,7 @@ class CommandService(Generic[AttributesT]):
         check_natural_key(*detail)
         operation = "publish_with_retry, sync" if sync else "publish_with_retry"
         request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
-        if (first := self._publisher.repeated(request)) is not None:
-            return self._result(first.draft)
-
-        def attempt() -> CommandModel[AttributesT] | None:
-            base = read_base(self._context, detail, VERSION_LATEST).base()
-            state = change(self._context.rows.command(base.row) if base.row else None)
-            if state is None:
-                return self._result(self._publisher.left(request, base))
-            _check_is_about(state, detail)
-            command = {**state, **detail._asdict(), "version": base.version}
-            return self._publish(operation, command, options, sync=sync, said={})
-
-        return _retried(attempt, attempts)
+        return self._result(self._with_retry(request, operation, change, options, attempts=attempts))
 
     def publish_change(
         self,
@@ -290,6 +265,124 @@ class CommandService(Generic[AttributesT]):
             return self._result(self._publisher.publish(request, draft))
 
         return _retried(attempt, attempts if version == VERSION_LATEST else 1)
+
+    def publish_numbered(
+        self,
+        slot: NumberSlot[NumberT],
+        make: Callable[[NumberT], CommandInputModel[AttributesT] | Mapping[str, Any]],
+        *,
+        sync: bool = False,
+        attempts: int = 20,
+        **options: Unpack[PublishOptions],
+    ) -> CommandModel[AttributesT]:
+        """Publish a command with a number, in one transaction: the number is used up only with it.
+
+        Two calls for a new item (version 0), as in `publish_async`; one more for an item that is there, and
+        in a module without data rows. A command is written even where it says nothing new.
+
+        Example:
+            >>> def issued(number: SequenceItem) -> dict[str, Any]:
+            ...     return {"pk": pk, "sk": number.formatted_no, "version": 0, ...}
+            >>> invoices.commands.publish_numbered(sequences.slot("invoice"), issued, publish_id="cart-9")
+
+        Args:
+            slot: Where the number is from, such as ``sequences.slot("invoice")``.
+            make: Gets the number and returns the whole next state, and the version that it builds on. The
+                key may have the number in it. May be called several times, with other numbers, where
+                others are at the counter: it must have no effect of its own.
+            sync: Publish synchronously; see `publish_sync`.
+            attempts: How often to try, 1 or more, with waits of half a second at most between.
+            **options: See `PublishOptions`. A publish id is recorded with the number, so it is one for
+                the slot, whatever the key of the item; ``make`` is not called again once the first call
+                has published. ``content`` tells the call from others.
+
+        Raises:
+            ContentionError: Each attempt met somebody else at the counter. Nothing was written.
+            InvalidInputError: A field is wrong, or the slot records no publish ids.
+        """
+        context = require_invoke_context(options.get("invoke_context"))
+        publish_id = options.get("publish_id")
+        numbering = slot.numbering(context, publish_id)
+        once = None if publish_id is None else record_of(numbering)
+        if publish_id is not None and once is None:
+            raise InvalidInputError(
+                [FieldProblem("publish_id", "is not recorded by this slot; leave it out")]
+            )
+        operation = f"publish_numbered{', sync' if sync else ''}"
+        said = {"module": self._context.name}
+        unnamed: PublishOptions = {**options, "publish_id": None}
+
+        def made(number: NumberT) -> tuple[Request, Draft]:
+            return self._publish_of(operation, make(number), unnamed, sync=sync, said={})
+
+        publish = NumberedPublish(
+            context=self._context,
+            publisher=self._publisher,
+            numbering=numbering,
+            make=made,
+            once=once,
+            fingerprint=_fingerprint(operation, context, said, options, once and once.place),
+            sync=sync,
+        )
+        return cast("CommandModel[AttributesT]", self._result(publish.run(attempts)))
+
+    def publish_pack(
+        self, items: Iterable[PackItem[AttributesT]], *, sync: bool = False, notify: bool = True
+    ) -> list[PackOutcome[AttributesT]]:
+        """Publish many commands in few calls, each for itself; what became of them, in their order.
+
+        One read for 100 items (50 with publish ids) and one transaction for 33 updates, 50 creations, or
+        less by what else is written. An item that is not the plain case takes what it takes alone. Of
+        an aggregate that is there more than once, the commands are published in their order.
+
+        Args:
+            items: The publishes. None of them takes another with it: whatever it raises is its outcome.
+            sync: Publish synchronously; see `publish_sync`.
+            notify: False tells the clients of none that is finished in this call.
+        """
+        outcomes: list[Packed | Exception] = []
+        for item in items:
+            try:
+                outcomes.append(self._packed(item, sync=sync, notify=notify))
+            except Exception as error:  # noqa: BLE001 - a model's code may raise anything
+                outcomes.append(error)
+        packed = [each for each in outcomes if isinstance(each, Packed)]
+        PackPublisher(self._context, self._publisher).publish(packed)
+        return [
+            PackOutcome(error=each)
+            if isinstance(each, Exception)
+            else PackOutcome(self._result(each.done), each.error)
+            for each in outcomes
+        ]
+
+    def _packed(self, item: PackItem[AttributesT], *, sync: bool, notify: bool) -> Packed:
+        command, options = item.command, item.options
+        if not callable(command):
+            operation = "publish_sync" if sync else "publish_async"
+            request, draft = self._publish_of(operation, command, options, sync=sync)
+            own = replace(request, notify=notify)
+            return Packed(
+                request=own,
+                draft=lambda _base: draft,
+                alone=lambda: self._publisher.publish(own, lambda _base: draft),
+            )
+        if item.key is None:
+            message = "is required with a function: the key of what it is about"
+            raise InvalidInputError([FieldProblem("key", message)])
+        detail = DetailKey(*item.key)
+        check_natural_key(*detail)
+        operation = f"publish_with_retry{', sync' if sync else ''}"
+        request = self._request(operation, detail, VERSION_LATEST, {}, options, sync=sync)
+        request = replace(request, notify=notify)
+
+        def drafted(base: Base) -> Draft | None:
+            return self._changed(request, operation, command, base, options)
+
+        return Packed(
+            request=request,
+            draft=drafted,
+            alone=lambda: self._with_retry(request, operation, command, options),
+        )
 
     def duplicate(
         self, key: tuple[str, str], **options: Unpack[PublishOptions]
@@ -522,20 +615,67 @@ class CommandService(Generic[AttributesT]):
         operation: str,
         command: CommandInputModel[AttributesT] | Mapping[str, Any],
         options: PublishOptions,
-        *,
-        sync: bool | None = None,
-        said: Mapping[str, Any] | None = None,
     ) -> CommandModel[AttributesT] | None:
+        sync = operation == "publish_sync"
+        request, draft = self._publish_of(operation, command, options, sync=sync)
+        return self._result(self._publisher.publish(request, lambda _base: draft))
+
+    def _publish_of(
+        self,
+        operation: str,
+        command: CommandInputModel[AttributesT] | Mapping[str, Any],
+        options: PublishOptions,
+        *,
+        sync: bool,
+        said: Mapping[str, Any] | None = None,
+    ) -> tuple[Request, Draft]:
+        """The publish of a whole state, and what is published."""
         require_invoke_context(options.get("invoke_context"))
         _check_is_command(command, BaseModel, Mapping)
         checked = validated_input(self._input_model, command)
+        said = said_in(checked, command) if said is None else said
         key = DetailKey(checked.pk, checked.sk)
         draft = draft_of(checked, self._context.rows)
         self._context.large_attributes.check_text(draft.row.get("attributes"), key)
-        said = said_in(checked, command) if said is None else said
-        sync = operation == "publish_sync" if sync is None else sync
-        request = self._request(operation, key, checked.version, said, options, sync=sync)
-        return self._result(self._publisher.publish(request, lambda _base: draft))
+        return self._request(operation, key, checked.version, said, options, sync=sync), draft
+
+    def _with_retry(
+        self,
+        request: Request,
+        operation: str,
+        change: Callable[[CommandModel[AttributesT] | None], Mapping[str, Any] | None],
+        options: PublishOptions,
+        *,
+        attempts: int = 5,
+    ) -> Draft | None:
+        """Publish what a function makes of the latest state; on a conflict ask it anew."""
+        if (first := self._publisher.repeated(request)) is not None:
+            return first.draft
+
+        def attempt() -> Draft | None:
+            base = read_base(self._context, request.key, VERSION_LATEST).base()
+            draft = self._changed(request, operation, change, base, options)
+            if draft is None:
+                return self._publisher.left(request, base)
+            return self._publisher.publish(replace(request, version=base.version), lambda _base: draft)
+
+        return _retried(attempt, attempts)
+
+    def _changed(
+        self,
+        request: Request,
+        operation: str,
+        change: Callable[[CommandModel[AttributesT] | None], Mapping[str, Any] | None],
+        base: Base,
+        options: PublishOptions,
+    ) -> Draft | None:
+        """What a function makes of the latest state; None where it leaves it."""
+        state = change(self._context.rows.command(base.row) if base.row else None)
+        if state is None:
+            return None
+        _check_is_about(state, request.key)
+        command = {**state, **request.key._asdict(), "version": base.version}
+        return self._publish_of(operation, command, options, sync=request.sync, said={})[1]
 
     def _publish_partial(
         self, operation: str, command: Mapping[str, Any], options: PublishOptions
@@ -568,15 +708,6 @@ class CommandService(Generic[AttributesT]):
         """The call, when the caller may make it."""
         context = require_invoke_context(options.get("invoke_context"))
         check_tenant(key.pk, context, self._context.settings)
-        publish_id = options.get("publish_id")
-        user_id = user_id_of(context)
-        own = ""
-        if publish_id is not None:
-            if context.is_own(publish_id):
-                context.publish_ids.use((self._context.tables.command, key), publish_id)
-            own = fingerprint(
-                operation, user_id, said, publish_id=publish_id, context=context, told=options.get("content")
-            )
         return Request(
             key=key,
             version=version,
@@ -584,8 +715,8 @@ class CommandService(Generic[AttributesT]):
             sync=sync,
             source=options.get("source"),
             request_id=options.get("request_id"),
-            publish_id=publish_id,
-            fingerprint=own,
+            publish_id=options.get("publish_id"),
+            fingerprint=_fingerprint(operation, context, said, options, (self._context.tables.command, key)),
         )
 
     def _checked(
@@ -625,6 +756,19 @@ class CommandService(Generic[AttributesT]):
             raise ItemNotFoundError(msg) from error
 
 
+def _fingerprint(
+    operation: str, context: InvokeContext, said: Mapping[str, Any], options: PublishOptions, used: Hashable
+) -> str:
+    """What tells a call from others under its publish id, which it uses; empty without one."""
+    publish_id = options.get("publish_id")
+    if publish_id is None:
+        return ""
+    if context.is_own(publish_id):
+        context.publish_ids.use(used, publish_id)
+    user_id, told = user_id_of(context), options.get("content")
+    return fingerprint(operation, user_id, said, publish_id=publish_id, context=context, told=told)
+
+
 def _check_is_command(command: object, *kinds: type) -> None:
     """Refuse what is no command at all, such as a text that a client has sent.
 
@@ -656,9 +800,7 @@ def _check_is_about(state: Mapping[str, Any], key: DetailKey) -> None:
         raise InvalidInputError(problems)
 
 
-def _retried(
-    attempt: Callable[[], CommandModel[AttributesT] | None], attempts: int
-) -> CommandModel[AttributesT] | None:
+def _retried(attempt: Callable[[], PublishedT], attempts: int) -> PublishedT:
     """What an attempt comes to that meets no conflict; the last conflict where each meets one."""
     for number in range(1, max(1, attempts)):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ from runtime.errors import FieldProblem, InvalidInputError
 from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
 from runtime.identity.publish_ids import PublishIds, is_of
 from runtime.identity.sent import Sent
+from runtime.model.keys import get_tenant_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
 
     from runtime.settings import Settings
 
@@ -37,6 +41,8 @@ ROLE_SYSTEM_ADMIN: Final = "system_admin"
 _MAX_IDEMPOTENCY_KEY: Final = 128
 #: A user's id that is longer is part of publish ids as a digest: they have at most 255 characters.
 _MAX_USER: Final = 100
+#: Fields of a model that say who wrote what it was made of.
+_OF_A_ROW: Final = frozenset({"pk", "updated_by", "created_by", "updated_ip", "created_ip", "request_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,37 @@ class InvokeContext:
             request_id=request.get("requestId"),
             sent=Sent(event, headers),
         )
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any] | BaseModel) -> InvokeContext:
+        """Context of work in the background: whoever wrote a row, in the tenant that it belongs to.
+
+        What is done with it is checked as in a request of theirs, and noted as theirs. They have no roles
+        and no groups in it: those are for as long as a token lasts.
+
+        Example:
+            >>> me = InvokeContext.of_row(command)  # in a data sync handler
+            >>> orders.commands.publish_async(follow_up, invoke_context=me)
+
+        Args:
+            row: A row of the store, or a command or an item that was made of one.
+        """
+        said = row if isinstance(row, Mapping) else row.model_dump(by_alias=True, include=set(_OF_A_ROW))
+        claims = {
+            CLAIM_USER: _first(said, "updatedBy", "createdBy"),
+            CLAIM_TENANT: get_tenant_code(said["pk"]),
+        }
+        return cls(
+            claims={name: value for name, value in claims.items() if value},
+            source_ip=_first(said, "updatedIp", "createdIp"),
+            request_id=_first(said, "requestId"),
+        )
+
+
+def _first(row: Mapping[str, Any], *names: str) -> str | None:
+    """The first of some columns that has text in it."""
+    texts = (row.get(name) for name in names)
+    return next((text for text in texts if isinstance(text, str) and text), None)
 
 
 def _object(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ __all__ = [
     "generate_id",
     "get_sort_key_version",
     "get_tenant_code",
+    "join_key",
     "lower_case_tenant",
     "remove_sort_key_version",
     "sort_key_base_from_id",
@@ -42,6 +43,13 @@ MAX_VERSION: Final = 9_999_999_999
 """Versions end here: their suffix has to fit into a sort key."""
 
 _SUFFIX: Final = re.compile(r"@([0-9]+)\Z")
+_WRONG_IN_A_SEGMENT: Final = (
+    (re.compile(r"\A\Z"), "must not be empty"),
+    (re.compile("#"), "must have no # in it: that is where the next segment begins"),
+    (re.compile(r"[\0-\x1f\x7f-\x9f]"), "must have no control characters in it"),
+    (_SUFFIX, "must not end in @ and digits; that is where the version goes"),
+    (re.compile("[\ud800-\udfff]"), "must be valid Unicode text, got a lone surrogate"),
+)
 _LETTERS: Final = re.compile("[^\u212a\u212b\u2126\u03f4]+")
 _MAX_PK_BYTES: Final = 2048
 MAX_ROW_SK_BYTES: Final = 1024
@@ -96,6 +104,30 @@ def generate_id(pk: str, sk: str) -> str:
     'TODO#acme#A1'
     """
     return f"{pk}{KEY_SEPARATOR}{remove_sort_key_version(sk)}"
+
+
+def join_key(*segments: str) -> str:
+    """A part of a key: segments with a ``#`` between, none of which can be taken for two, or for a version.
+
+    Of other segments another key is made. So it is one for what users give: codes, groups, and the like.
+
+    >>> join_key("PRICE", "tokyo", "2026")
+    'PRICE#tokyo#2026'
+
+    Raises:
+        InvalidInputError: A segment is no text, is empty or blank at an end, has ``#`` or a control
+            character in it, or ends in ``@`` and digits. The message names it by its number, from 0.
+    """
+    problems = [
+        FieldProblem(f"segments.{number}", message)
+        for number, segment in enumerate(segments)
+        if (message := _segment_problem(segment)) is not None
+    ]
+    if not segments:
+        problems.append(FieldProblem("segments", "must be one at least"))
+    if problems:
+        raise InvalidInputError(problems)
+    return KEY_SEPARATOR.join(segments)
 
 
 def sort_key_base_from_id(pk: str, item_id: str) -> str | None:
@@ -173,6 +205,18 @@ def _check_key(pk: str, sk: str, max_sk_bytes: int) -> None:
         )
     if problems:
         raise InvalidInputError(problems)
+
+
+def _segment_problem(segment: object) -> str | None:
+    """Why a value cannot be a segment of a key; None where it can."""
+    if not isinstance(segment, str):
+        return f"must be text, got {type(segment).__name__}"
+    if segment != segment.strip():
+        return "must not begin or end with white space"
+    for wrong, message in _WRONG_IN_A_SEGMENT:
+        if wrong.search(segment):
+            return message
+    return None
 
 
 def _length_problems(field: str, value: str, limit: int) -> list[FieldProblem]:

@@ -93,13 +93,20 @@ def _comes_to(context: ModuleContext, key: DetailKey, handler: str, command: Row
     return False
 
 
-def finish(context: ModuleContext, command: Row, cursors: Sequence[Cursor] | None = None) -> bool:
+def finish(
+    context: ModuleContext,
+    command: Row,
+    cursors: Sequence[Cursor] | None = None,
+    *,
+    notify: bool = True,
+) -> bool:
     """Write the final status of a command that every handler has seen or is parked before; notify once.
 
     Args:
         context: Its module.
         command: The command.
         cursors: The handlers' cursors, where the caller has just read them.
+        notify: Whether the clients are told.
 
     Returns:
         Whether it got its final status now. False where it had it already, a handler is still to come
@@ -117,7 +124,8 @@ def finish(context: ModuleContext, command: Row, cursors: Sequence[Cursor] | Non
     status = HANDLERS_FAILED if behind else FINISHED
     if not _set_final(context, command, status):
         return False
-    context.notifier.command_status(context.tables.command, command, status)
+    if notify:
+        context.notifier.command_status(context.tables.command, command, status)
     return True
 
 

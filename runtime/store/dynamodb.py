@@ -16,7 +16,7 @@ from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, S
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -245,11 +245,23 @@ class _Expressions:
         self._names[placeholder] = name
         return placeholder
 
-    def assignment(self, name: str, value: Any) -> str:  # noqa: ANN401 - a Value
-        """What sets a column to a value."""
+    def value(self, value: Any) -> str:  # noqa: ANN401 - a Value
+        """The placeholder of a value."""
         placeholder = f":c{len(self._values)}"
         self._values[placeholder] = encoded_value(value)
-        return f"{self.column(name)} = {placeholder}"
+        return placeholder
+
+    def assignments(self, write: Set) -> Iterator[str]:
+        """What sets the columns that a write has values for."""
+        for name, value in write.columns.items():
+            yield f"{self.column(name)} = {self.value(value)}"
+        for name, value in write.defaults.items():
+            column = self.column(name)
+            yield f"{column} = if_not_exists({column}, {self.value(value)})"
+        for name, add in write.add.items():
+            column = self.column(name)
+            first, amount = self.value(add.first), self.value(add.amount)
+            yield f"{column} = if_not_exists({column}, {first}) + {amount}"
 
     def parameters(self) -> dict[str, Any]:
         """The names and values. DynamoDB refuses empty ones."""
@@ -267,7 +279,7 @@ def _request(write: Write) -> tuple[str, dict[str, Any]]:
         case Set():
             kind, request = "Update", _place_parameters(write.place)
             parts = [
-                ("SET", [expressions.assignment(name, value) for name, value in write.columns.items()]),
+                ("SET", [*expressions.assignments(write)]),
                 ("REMOVE", [expressions.column(name) for name in write.remove]),
             ]
             request["UpdateExpression"] = " ".join(f"{verb} {', '.join(p)}" for verb, p in parts if p)

@@ -447,6 +447,10 @@ class _Prepared:
             case Set():
                 row: Row = {"pk": self.place.pk, "sk": self.place.sk} | (before.row if before else {})
                 row.update(self.write.columns)
+                for name, value in self.write.defaults.items():
+                    row.setdefault(name, value)
+                for name, add in self.write.add.items():
+                    row[name] = _sum(name, row.get(name, add.first), add.amount)
                 for name in self.write.remove:
                     row.pop(name, None)
                 return _Stored.of(row)
@@ -500,13 +504,20 @@ def _prepared(writes: Sequence[Write]) -> list[_Prepared]:
 
 
 def _check_set(write: Set) -> None:
-    names = [*write.columns, *write.remove]
+    names = [*write.columns, *write.defaults, *write.add, *write.remove]
     if not names:
         _refuse("the update has nothing to set or to remove")
     if len(set(names)) < len(names):
         _refuse("the update names a column twice")
     if keys := set(names) & set(_KEY):
         _refuse(f"an update cannot change {sorted(keys)}, the key of the row")
+
+
+def _sum(name: str, before: Value, amount: int | Decimal) -> Decimal:
+    """What a column has after an amount was added to it."""
+    if isinstance(before, bool) or not isinstance(before, int | Decimal):
+        _refuse(f"the column {name!r} has no number in it that something could be added to")
+    return _EXACT.add(before, amount)
 
 
 def _check_key(place: Place) -> None:

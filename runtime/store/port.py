@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from decimal import Decimal
 
     from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.store.values import Place, Row, Value
 
 __all__ = [
+    "Add",
     "Check",
     "ConditionFailedError",
     "Delete",
@@ -50,13 +52,31 @@ class Put:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Add:
+    """What is added to a column.
+
+    Attributes:
+        amount: How much; less than 0 to take away.
+        first: What it is added to where the row has no such column.
+    """
+
+    amount: int | Decimal
+    first: int | Decimal = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
     """Set some columns of a row, and take some away; the others stay. Makes the row where there is none.
 
+    A column has one name in it, and is changed in one way.
+
     Attributes:
         place: Where the row is.
         columns: New values by the columns' names.
+        defaults: Values of columns that are set only where the row has no such column, be it null.
+        add: What is added to columns with numbers; refused where one has something else in it. Unless a
+            condition stands in the way, it may be added twice where no answer came to the first attempt.
         remove: Names of columns to take away.
         condition: See `Put`. A row that must exist has to be asked for: ``Attr("pk").exists()``.
         label: See `Put`.
@@ -64,6 +84,8 @@ class Set:
 
     place: Place
     columns: Mapping[str, Value] = field(default_factory=dict)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    add: Mapping[str, Add] = field(default_factory=dict)
     remove: Sequence[str] = ()
     condition: ConditionBase | None = None
     label: str = ""

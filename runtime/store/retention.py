@@ -7,11 +7,7 @@ kept. Without it they are kept for ever.
 
 from __future__ import annotations
 
-from enum import Enum
-from threading import Lock
 from typing import TYPE_CHECKING, Final
-
-from cachetools import TTLCache
 
 from runtime import clock
 from runtime.errors import (
@@ -23,6 +19,7 @@ from runtime.errors import (
 )
 from runtime.log import logger
 from runtime.model.keys import KEY_SEPARATOR
+from runtime.store.cached import Cached
 from runtime.store.codec import opened, row_of
 from runtime.store.port import Put
 from runtime.store.values import Place
@@ -45,12 +42,6 @@ _CACHE_ENTRIES: Final = 1000
 _MAX_DAYS: Final = 36_500
 
 
-class _Unknown(Enum):
-    """Told from None, which says that rows are kept for ever."""
-
-    UNKNOWN = "unknown"
-
-
 class TtlService:
     """The retention of one module. Made by `CommandModule`, as its ``ttl``.
 
@@ -66,10 +57,7 @@ class TtlService:
         self._store = store
         self._settings = settings
         self._tables = {"command": tables.command, "data": tables.data, "history": tables.history}
-        self._cache: TTLCache[tuple[str, str], int | None] = TTLCache(
-            _CACHE_ENTRIES, _CACHE_SECONDS, timer=clock.seconds
-        )
-        self._lock = Lock()
+        self._kept = Cached(self._read, seconds=_CACHE_SECONDS, entries=_CACHE_ENTRIES)
         self._warned: set[str] = set()
 
     def get_ttl_configuration(self, kind: str, tenant_code: str | None = None) -> int | None:
@@ -112,8 +100,7 @@ class TtlService:
         pk, sk = self._key(kind, tenant_code)
         row = row_of({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
         self._store.write(Put(table=table, row=row))
-        with self._lock:
-            self._cache.clear()
+        self._kept.forget()
 
     def calculate_ttl(
         self,
@@ -151,28 +138,22 @@ class TtlService:
         return f"MASTER{KEY_SEPARATOR}{tenant}", f"TTL{KEY_SEPARATOR}{self._tables[kind]}"
 
     def _days_kept(self, kind: str, tenant_code: str | None, *, must_know: bool) -> int | None:
-        key = self._key(kind, tenant_code)
-        with self._lock:
-            known = self._cache.get(key, _Unknown.UNKNOWN)
-            if not isinstance(known, _Unknown):
-                return known
-            try:
-                days = self._cache[key] = self._read(*key)
-            except StoreUnavailableError as error:
-                # Not remembered: an answer of later counts, and a session of one tenant says nothing
-                # about another's.
-                if must_know:
-                    raise
-                self._warn("master data table out of reach: rows are kept for ever", str(error))
-                return None
-            return days
+        try:
+            return self._kept.get(self._key(kind, tenant_code))
+        except StoreUnavailableError as error:
+            # Not remembered: an answer of later counts, and a session of one tenant says nothing
+            # about another's.
+            if must_know:
+                raise
+            self._warn("master data table out of reach: rows are kept for ever", str(error))
+            return None
 
-    def _read(self, pk: str, sk: str) -> int | None:
+    def _read(self, key: tuple[str, str], *, consistent: bool) -> int | None:
         table = self._settings.master_data_table
         if table is None:
             return None
         try:
-            row = self._store.get(Place(table, pk, sk), consistent=False)
+            row = self._store.get(Place(table, *key), consistent=consistent)
         except StoreRefusedError as error:
             if not error.is_absent:
                 raise

@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr, Key
 
 from runtime.errors import ContentionError, StoreRefusedError
 from runtime.store.codec import opened, sealed
-from runtime.store.port import Check, ConditionFailedError, Delete, Put, Set
+from runtime.store.port import Add, Check, ConditionFailedError, Delete, Put, Set
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
@@ -329,6 +329,8 @@ class StoreContract:
                 condition=Attr("other").eq(0) & Attr("n1").eq("x"),
             )
         )
+        store.write(Set(place=place, defaults={name: 5}))
+        store.write(Set(place=place, add={name: Add(0)}))
         assert store.get(place) == _row("A", other=0) | {name: 1}
         assert store.query(table, Key("pk").eq(_PK), columns=[name, "sk"]).rows == [{"sk": "A", name: 1}]
 
@@ -344,6 +346,30 @@ class StoreContract:
         with pytest.raises(ConditionFailedError) as failed:
             store.update(Set(place=place, columns={"n": 2}, condition=Attr("n").eq(5), label="mine"))
         assert failed.value.rows == {"mine": _row("A", n=1)}
+
+    def test_a_default_is_for_a_row_without_the_column(self, store: Store, table: str) -> None:
+        place = _put(store, table, there="t", null=None)
+        defaults = {"there": "d", "null": "d", "missing": "d"}
+        after = store.update(Set(place=place, columns={"n": 1}, defaults=defaults))
+        assert after == _row("A", there="t", null=None, missing="d", n=1) == store.get(place)
+
+    def test_add_counts_from_what_is_there_or_the_first(self, store: Store, table: str) -> None:
+        place = Place(table, _PK, "A")
+        count = Set(place=place, columns={"at": "now"}, defaults={"since": "then"}, add={"seq": Add(1, 41)})
+        assert store.update(count) == _row("A", seq=42, at="now", since="then")
+        assert store.update(count) == _row("A", seq=43, at="now", since="then") == store.get(place)
+        assert store.update(Set(place=place, add={"seq": Add(-50), "m": Add(Decimal("0.5"))})) == _row(
+            "A", seq=-7, m=Decimal("0.5"), at="now", since="then"
+        )
+        store.write(Set(place=place, add={"m": Add(Decimal("0.50"), 9)}))
+        assert store.get(place) == _row("A", seq=-7, m=1, at="now", since="then")
+
+    def test_add_fails_with_its_condition(self, store: Store, table: str) -> None:
+        place = _put(store, table, n=3)
+        with pytest.raises(ConditionFailedError) as failed:
+            store.update(Set(place=place, add={"n": Add(1)}, condition=Attr("n").lt(3), label="mine"))
+        assert failed.value.rows == {"mine": _row("A", n=3)}
+        assert store.get(place) == _row("A", n=3)
 
     def test_delete_takes_the_row_away_and_minds_no_absence(self, store: Store, table: str) -> None:
         place = _put(store, table, n=1)
@@ -370,6 +396,18 @@ class StoreContract:
         )
         assert _all(store, tables.first) == {"A": _row("A", n=1), "B": _row("B", n=2)}
         assert _all(store, tables.second) == {"D": _row("D"), "E": _row("E", n=1)}
+
+    def test_a_transaction_adds_all_or_nothing(self, store: Store, tables: TwoTables) -> None:
+        counter, other = Place(tables.first, _PK, "A"), Place(tables.second, _PK, "B")
+        add = Set(place=counter, defaults={"since": "then"}, add={"n": Add(2, 1)})
+        free = Attr("pk").not_exists()
+        store.write(add, Put(table=tables.second, row=_row("B"), condition=free))
+        with pytest.raises(ConditionFailedError):
+            store.write(add, Put(table=tables.second, row=_row("B"), condition=free))
+        assert store.get(counter) == _row("A", n=3, since="then")
+        assert store.get(other) == _row("B")
+        store.write(add, Delete(place=other))
+        assert store.get(counter) == _row("A", n=5, since="then")
 
     @pytest.mark.parametrize("failing", ["check", "set", "delete", "put"])
     def test_a_transaction_does_nothing_when_one_condition_fails(
@@ -693,6 +731,16 @@ class StoreContract:
 
         _at_once(count)
         assert store.get(place) == _row("A", n=_THREADS * self.turns)
+
+    def test_16_threads_that_add_get_each_number_once(self, store: Store, table: str) -> None:
+        place = Place(table, _PK, "A")
+        seen: list[int] = []
+
+        def count(_: int) -> None:
+            seen.extend(store.update(Set(place=place, add={"n": Add(1)}))["n"] for _turn in range(self.turns))
+
+        _at_once(count)
+        assert sorted(seen) == list(range(1, _THREADS * self.turns + 1))
 
     def test_16_threads_of_transactions_keep_two_rows_in_step(self, store: Store, tables: TwoTables) -> None:
         places = [_put(store, table, n=0) for table in tables]

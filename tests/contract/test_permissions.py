@@ -22,6 +22,7 @@ from runtime.pipeline.apply import apply
 from runtime.pipeline.reconcile import heal
 from runtime.store.codec import image_row
 from tests.constructs.conftest import new_app, permissions
+from tests.support.counter import Given
 from tests.support.service import PK, TENANT, Service, make_tables
 
 if TYPE_CHECKING:
@@ -139,6 +140,9 @@ def publish(service: Service) -> Used:
             service.command(version=2), invoke_context=service.user(), publish_id="once"
         )
     service.module.commands.duplicate((PK, "A1@3"), invoke_context=service.user())
+    service.module.commands.publish_numbered(
+        Given(1), lambda _number: service.command("N1"), invoke_context=service.user()
+    )
     return used(service)
 
 

@@ -535,6 +535,29 @@ def test_a_bulk_request_may_be_applied_at_once_and_repeated(call: Any, orders: S
     assert len(orders.rows(orders.tables.data)) == 6
 
 
+def test_a_bulk_request_is_applied_in_few_calls_each_for_itself(call: Any, orders: Service) -> None:
+    call("POST", "/orders", body=new("B"), query={"mode": "sync"})
+    body = [
+        *[new(f"A{number:02}") for number in range(48)],
+        new("B"),
+        "nonsense",
+        new("A00", version=1, title="again"),
+        new("B", version=1),
+        new("E", version=None),
+    ]
+    orders.steps.clear()
+    answer = call("POST", "/orders/bulk", body=body, query={"mode": "sync"})
+    items = answer.json["items"]
+    assert [item["index"] for item in items] == list(range(53))
+    assert [item["status"] for item in items] == [*[201] * 48, 409, 400, 200, 204, 428]
+    assert [item.get("version") for item in items[48:]] == [None, None, 2, 1, None]
+    # One transaction for what is new; B alone, which is a conflict; and what comes second of an item.
+    assert orders.steps.names() == [
+        f"store:{name}" for name in ("batch_get", "write", "batch_get", "batch_get", "write")
+    ]
+    assert items[0] == {"index": 0, "status": 201, "sk": "A00", "version": 1, "requestId": REQUEST_ID}
+
+
 def test_a_bulk_request_is_worked_at_by_eight_threads_and_no_more(call: Any, orders: Service) -> None:
     all_are_there, threads = threading.Barrier(8, timeout=10), set()
 

@@ -20,6 +20,7 @@ from runtime import (
     check_role,
     requires_role,
 )
+from runtime.commands.packs import PackItem, PackOutcome
 from runtime.commands.service import CommandService
 from runtime.entry.http.api import HttpApi
 from runtime.entry.http.module_routes import module_routes
@@ -27,6 +28,7 @@ from runtime.identity.context import use_invoke_context
 from runtime.queries.data import DataService
 from runtime.queries.history import HistoryService
 from runtime.queries.repository import Repository
+from tests.support.counter import Given
 from tests.support.http_events import http_event
 from tests.support.service import MEMORY, STORES, Service, Services
 
@@ -39,6 +41,15 @@ CHANGE = {"sk": "A1", "version": 1, "name": "x"}
 
 def never(*_: Any) -> Any:
     pytest.fail("the caller's code ran")
+
+
+def all_of(outcomes: list[PackOutcome[Any]]) -> Any:
+    """What was published, if all of it was refused, or none."""
+    refused = [outcome.error for outcome in outcomes if outcome.error]
+    if refused:
+        assert len(refused) == len(outcomes)
+        raise refused[-1]
+    return outcomes
 
 
 # One entry an operation. A new one without an entry fails the test below.
@@ -60,6 +71,17 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     ),
     "commands.publish_change": lambda s, c, pk: s.module.commands.publish_change(
         (pk, "A1"), never, invoke_context=c
+    ),
+    "commands.publish_numbered": lambda s, c, pk: s.module.commands.publish_numbered(
+        Given(1), lambda _number: s.command(pk=pk), invoke_context=c
+    ),
+    "commands.publish_pack": lambda s, c, pk: all_of(
+        s.module.commands.publish_pack(
+            [
+                PackItem(command=s.command(pk=pk), options={"invoke_context": c}),
+                PackItem(command=never, key=(pk, "A1"), options={"invoke_context": c}),
+            ]
+        )
     ),
     "commands.get_item": lambda s, c, pk: s.module.commands.get_item((pk, "A1@1"), invoke_context=c),
     "commands.get_latest_item": lambda s, c, pk: s.module.commands.get_latest_item(

@@ -9,8 +9,9 @@ import pytest
 from boto3.dynamodb.conditions import Attr, Key
 
 from runtime.errors import StoreRefusedError
+from runtime.store.codec import sealed
 from runtime.store.memory import Change, MemoryStore
-from runtime.store.port import ConditionFailedError, Delete, Put, Set
+from runtime.store.port import Add, ConditionFailedError, Delete, Put, Set
 from runtime.store.values import Place, Sealed
 from runtime.testing.store_contract import StoreContract
 
@@ -165,6 +166,34 @@ def test_a_value_that_dynamodb_has_not_is_refused(value: Any) -> None:
 def test_a_write_without_sense_is_refused(write: Put | Set) -> None:
     with pytest.raises(StoreRefusedError):
         MemoryStore().write(write)
+
+
+# The emulator leaves such a column as it is, and takes a column that is changed in two ways.
+@pytest.mark.parametrize("value", ["1", None, True, sealed([1], path="n")], ids=repr)
+def test_nothing_is_added_to_what_is_no_number(value: Any) -> None:
+    store = MemoryStore()
+    row = {"pk": "p", "sk": "a", "n": value}
+    store.write(Put(table="t", row=row))
+    with pytest.raises(StoreRefusedError, match="'n' has no number"):
+        store.write(Set(place=A, columns={"m": 1}, add={"n": Add(1)}), Delete(place=A._replace(sk="b")))
+    assert store.get(A) == row
+
+
+@pytest.mark.parametrize("more", [{"remove": ["n"]}, {"columns": {"n": 1}}, {"defaults": {"n": 1}}], ids=repr)
+def test_a_column_is_changed_in_one_way(more: Any) -> None:
+    store = MemoryStore()
+    with pytest.raises(StoreRefusedError, match="names a column twice"):
+        store.write(Set(place=A, add={"n": Add(1)}, **more))
+    assert store.get(A) is None
+
+
+def test_a_sum_has_38_digits_at_most() -> None:
+    store = MemoryStore()
+    largest = 10**38 - 1
+    store.write(Set(place=A, add={"n": Add(largest)}))
+    with pytest.raises(StoreRefusedError, match="38 digits"):
+        store.write(Set(place=A, add={"n": Add(2)}))
+    assert store.get(A) == {"pk": "p", "sk": "a", "n": largest}
 
 
 def test_a_transaction_has_4_mb_at_most() -> None:

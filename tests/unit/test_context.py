@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from runtime import (
+    CommandModel,
+    DataModel,
     ForbiddenError,
     InvokeContext,
     Settings,
@@ -13,6 +15,7 @@ from runtime import (
     get_command_source,
     get_user_context,
 )
+from runtime.identity.access import check_tenant
 
 
 def context(tenant: str | None = "acme", roles: Any = None, **headers: str) -> InvokeContext:
@@ -210,3 +213,41 @@ def test_what_is_missing_or_null_names_nobody(event: dict[str, Any]) -> None:
     assert found.claims == {}
     assert dict(found.headers) in ({}, {"b": "1"})
     assert get_user_context(found).user_id is None
+
+
+ROW = {
+    "pk": "ORDER#acme",
+    "sk": "A1@2",
+    "tenantCode": "globex",  # what a caller has said; the key decides
+    "createdBy": "u1",
+    "createdIp": "192.0.2.1",
+    "updatedBy": "u2",
+    "updatedIp": "192.0.2.2",
+    "requestId": "r-1",
+}
+
+
+def test_work_in_the_background_is_for_whoever_wrote_the_row() -> None:
+    found = InvokeContext.of_row(ROW)
+    assert found == InvokeContext(
+        claims={"sub": "u2", "custom:tenant": "acme"}, source_ip="192.0.2.2", request_id="r-1"
+    )
+    user = get_user_context(found)
+    assert (user.user_id, user.tenant_code, user.tenant_roles) == ("u2", "acme", ())
+    assert found.publish_id is None
+    check_tenant("INVOICE#acme", found, Settings())
+    for foreign in ("ORDER#globex", "ORDER#common", "ORDER"):
+        with pytest.raises(ForbiddenError):
+            check_tenant(foreign, found, Settings())
+
+
+@pytest.mark.parametrize("model", [CommandModel[dict[str, Any]], DataModel[dict[str, Any]]])
+def test_it_is_so_with_a_model_of_the_row(model: type[CommandModel[Any] | DataModel[Any]]) -> None:
+    fields = {**ROW, "id": "i", "version": 2, "code": "c", "name": "n", "type": "ORDER", "attributes": {}}
+    assert InvokeContext.of_row(model.model_validate(fields)) == InvokeContext.of_row(ROW)
+
+
+def test_a_row_that_does_not_tell_is_nobodys() -> None:
+    made = InvokeContext.of_row({"pk": "ORDER#acme", "createdBy": "u1", "updatedBy": None, "requestId": ""})
+    assert made == InvokeContext(claims={"sub": "u1", "custom:tenant": "acme"})
+    assert InvokeContext.of_row({"pk": "ORDER", "createdBy": 5}) == InvokeContext()

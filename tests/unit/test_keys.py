@@ -15,6 +15,7 @@ from runtime.model.keys import (
     generate_id,
     get_sort_key_version,
     get_tenant_code,
+    join_key,
     lower_case_tenant,
     remove_sort_key_version,
     sort_key_base_from_id,
@@ -124,3 +125,55 @@ def test_the_tenant_is_the_last_segment(pk: str, tenant: str | None) -> None:
 )
 def test_a_tenant_is_compared_in_lower_case(tenant: str, lower: str) -> None:
     assert lower_case_tenant(tenant) == lower
+
+
+segments = st.text(min_size=1, max_size=10) | st.from_regex(r"[a#@ ]{0,3}@?[0-9]{0,2}", fullmatch=True)
+
+
+def joined(*parts: str) -> str | None:
+    try:
+        return join_key(*parts)
+    except InvalidInputError:
+        return None
+
+
+@given(one=st.lists(segments, min_size=1, max_size=3), other=st.lists(segments, min_size=1, max_size=3))
+def test_other_segments_make_another_key(one: list[str], other: list[str]) -> None:
+    key = joined(*one)
+    assume(key is not None)
+    assert (key == joined(*other)) == (one == other)
+    assert key is not None
+    assert key.split("#") == one
+    assert get_sort_key_version(key) == VERSION_LATEST
+    check_natural_key(key, key)
+
+
+@pytest.mark.parametrize(
+    ("segment", "why"),
+    [
+        ("", "empty"),
+        ("  ", "white space"),
+        ("a ", "white space"),
+        ("\u3000a", "white space"),
+        ("a#b", "next segment"),
+        ("#", "next segment"),
+        ("a@1", "version"),
+        ("@0", "version"),
+        ("a\0b", "control"),
+        ("a\x7f", "control"),
+        ("a\x85b", "control"),
+        ("\ud800", "Unicode"),
+        (5, "must be text, got int"),
+        (None, "must be text, got NoneType"),
+    ],
+)
+def test_a_segment_that_could_be_taken_for_more_is_refused(segment: str, why: str) -> None:
+    with pytest.raises(InvalidInputError, match=why) as caught:
+        join_key("PRICE", segment, "x", segment)
+    assert [problem.field for problem in caught.value.problems] == ["segments.1", "segments.3"]
+
+
+def test_a_key_of_no_segments_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="one at least"):
+        join_key()
+    assert join_key("a@x.com", "b c", "名") == "a@x.com#b c#名"

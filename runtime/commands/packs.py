@@ -1,0 +1,266 @@
+"""Publishing many commands in few calls: their bases are read together, and transactions hold many of them.
+
+Each command stands for itself all the same. Where it is not the plain case, or a condition of it
+fails, it is published alone, and that says what becomes of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
+
+from runtime.clients.notifications import waited_for
+from runtime.commands.base import read_many
+from runtime.commands.publish_record import publish_once
+from runtime.errors import ContentionError, CqrsError, StoreRefusedError
+from runtime.generics import AttributesT
+from runtime.model.rows import PUBLISH_ID
+from runtime.pipeline.transactions import COMMAND
+from runtime.store.item_size import item_size
+from runtime.store.port import ConditionFailedError, Put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from runtime.commands.base import Base, Found
+    from runtime.commands.command_row import Draft
+    from runtime.commands.options import PublishOptions
+    from runtime.commands.plan import Plan, Request
+    from runtime.commands.publish import Publisher
+    from runtime.model.keys import DetailKey
+    from runtime.model.models import CommandInputModel, CommandModel
+    from runtime.module_context import ModuleContext
+    from runtime.store.once import Once
+    from runtime.store.values import Row
+
+__all__ = ["PackItem", "PackOutcome", "PackPublisher", "Packed"]
+
+_MAX_WRITES: Final = 100
+#: Of the 4 MB that a transaction may have; the size of a row is only known to about a hundredth.
+_MAX_BYTES: Final = 3_800_000
+#: What a write takes that has no row, its condition included.
+_OF_A_CHECK: Final = 2_000
+#: Between the number of a plan in its pack and the label of a write.
+_OF: Final = ": "
+
+_Pack: TypeAlias = "list[tuple[Packed, Plan]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackItem(Generic[AttributesT]):
+    """One of many publishes.
+
+    Attributes:
+        command: The whole next state, and the version that it builds on. Or a function, as in
+            `CommandService.publish_with_retry`: it gets the latest command, or None, and returns the
+            whole next state, or None to leave it. It may be called several times.
+        key: ``(pk, sk)`` of what a function is about; None with a command.
+        options: See `PublishOptions`.
+    """
+
+    command: (
+        CommandInputModel[AttributesT]
+        | Mapping[str, Any]
+        | Callable[[CommandModel[AttributesT] | None], Mapping[str, Any] | None]
+    )
+    key: tuple[str, str] | None = None
+    options: PublishOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PackOutcome(Generic[AttributesT]):
+    """What became of one of many publishes.
+
+    Attributes:
+        command: The command as stored; None where nothing would change, and where there is an error.
+        error: What the publish would have raised alone. Its ``written`` says whether the command is there.
+    """
+
+    command: CommandModel[AttributesT] | None = None
+    error: Exception | None = None
+
+    @property
+    def kind(self) -> Literal["created", "updated", "unchanged", "failed"]:
+        """What it is in a word."""
+        if self.error is not None:
+            return "failed"
+        if self.command is None:
+            return "unchanged"
+        return "created" if self.command.version == 1 else "updated"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Packed:
+    """A publish on its way into a transaction with others.
+
+    Attributes:
+        request: The publish.
+        draft: Makes the caller's part of the row, given the version it builds on; None for none.
+        alone: Publishes it by itself.
+        done: The command that came of it; None where nothing would change.
+        error: What stood in the way.
+        plan: What is to be written of it together with others.
+        is_written: Whether it was.
+        is_settled: Whether ``done`` or ``error`` says what became of it.
+    """
+
+    request: Request
+    draft: Callable[[Base], Draft | None]
+    alone: Callable[[], Draft | None]
+    done: Draft | None = None
+    error: Exception | None = None
+    plan: Plan | None = None
+    is_written: bool = False
+    is_settled: bool = False
+
+    def settle(self, publish: Callable[[], Draft | None]) -> None:
+        """Do the last thing that is to be done about it."""
+        try:
+            self.done = publish()
+        except Exception as error:  # noqa: BLE001 - one publish must not take the others with it
+            self.error = error
+        self.is_settled = True
+
+    def fail(self, error: Exception) -> None:
+        """Settle it with an error."""
+        self.error, self.is_settled = error, True
+
+
+class PackPublisher:
+    """Publishes many commands of one module.
+
+    Args:
+        context: The module.
+        publisher: Writes its commands.
+    """
+
+    def __init__(self, context: ModuleContext, publisher: Publisher) -> None:
+        self._context = context
+        self._publisher = publisher
+
+    def publish(self, packed: Sequence[Packed]) -> None:
+        """Publish them; those of one aggregate in their order.
+
+        One read for 100 rows (a data row each, and a record with a publish id), and one transaction for
+        100 rows that are written: 1 to 4 for each command. What is not the plain case takes what it
+        takes alone: where commands are pending, the version is another one, or the publish is a repeat.
+        """
+        with waited_for():
+            for turn in _turns(packed):
+                self._plan(turn)
+                packs = deque(_packs(turn, self._context))
+                while packs:
+                    packs.extendleft(reversed(self._write(packs.popleft())))
+                for each in turn:
+                    if not each.is_settled:
+                        each.settle(partial(self._finish, each))
+
+    def _plan(self, turn: Sequence[Packed]) -> None:
+        """Read what they build on, and decide."""
+        onces: dict[DetailKey, Once] = {}
+        for each in turn:
+            request = each.request
+            try:
+                self._publisher.check(request)
+                once = publish_once(self._context, request.key, request.publish_id)
+            except CqrsError as error:
+                each.fail(error)
+                continue
+            if once is not None:
+                onces[request.key] = once
+        asked = {each.request.key: each.request.version for each in turn if not each.is_settled}
+        try:
+            places = {key: once.place for key, once in onces.items()}
+            found = read_many(self._context, asked, places) if asked else {}
+        except CqrsError as error:
+            for each in turn:
+                if not each.is_settled:
+                    each.fail(error)
+            return
+        for each in turn:
+            base = found.get(each.request.key)
+            # A record, whatever it says, is looked into alone.
+            if not each.is_settled and base is not None and base.also is None:
+                self._plan_one(each, base, onces.get(each.request.key))
+
+    def _plan_one(self, each: Packed, found: Found, once: Once | None) -> None:
+        try:
+            each.plan = self._publisher.planner.plan(each.request, found, each.draft, once=once)
+        except Exception as error:  # noqa: BLE001 - the caller's code, and a model's, may raise anything
+            each.fail(error)
+        else:
+            if each.plan is None:
+                each.settle(partial(self._publisher.left, each.request, found.base()))
+
+    def _write(self, pack: _Pack) -> list[_Pack]:
+        """Write a pack; what of it is to be tried again."""
+        writes = [
+            replace(write, label=f"{number}{_OF}{write.label}")
+            for number, (_, plan) in enumerate(pack)
+            for write in plan.writes(self._context)
+        ]
+        try:
+            self._context.store.write(*writes)
+        except ConditionFailedError as failure:
+            commands = [failure.rows.get(f"{number}{_OF}{COMMAND}") for number in range(len(pack))]
+            if not all(_is_own(row, plan) for row, (_, plan) in zip(commands, pack, strict=True)):
+                # Those that a condition fails of are published alone.
+                failed = {int(label.partition(_OF)[0]) for label in failure.rows}
+                rest = [each for number, each in enumerate(pack) if number not in failed]
+                return [rest] if rest else []
+            # An earlier attempt has succeeded while its answer got lost.
+        except (ContentionError, StoreRefusedError) as error:
+            if len(pack) > 1:  # less of it may be small enough, or in nobody's way
+                half = len(pack) // 2
+                return [pack[:half], pack[half:]]
+            pack[0][0].fail(error)
+            return []
+        except Exception as error:  # noqa: BLE001 - what signs a call may raise any
+            for each, _ in pack:
+                each.fail(error)
+            return []
+        for each, _ in pack:
+            each.is_written = True
+        return []
+
+    def _finish(self, each: Packed) -> Draft | None:
+        if each.plan is None or not each.is_written:
+            return each.alone()
+        self._publisher.written(each.plan)
+        return each.plan.draft
+
+
+def _is_own(row: Row | None, plan: Plan) -> bool:
+    return row is not None and row.get(PUBLISH_ID) == plan.row[PUBLISH_ID]
+
+
+def _turns(packed: Iterable[Packed]) -> list[list[Packed]]:
+    """The publishes by turns: no two of one aggregate in one, and those of one in their order."""
+    turns: list[list[Packed]] = []
+    seen: Counter[DetailKey] = Counter()
+    for each in packed:
+        number = seen[each.request.key]
+        seen[each.request.key] += 1
+        if number == len(turns):
+            turns.append([])
+        turns[number].append(each)
+    return turns
+
+
+def _packs(planned: Iterable[Packed], context: ModuleContext) -> list[_Pack]:
+    """The plans in as few transactions as they fit into."""
+    packs: list[_Pack] = []
+    count, size = _MAX_WRITES, 0
+    for each in planned:
+        if (plan := each.plan) is None:
+            continue
+        writes = plan.writes(context)
+        own = sum(item_size(write.row) if isinstance(write, Put) else _OF_A_CHECK for write in writes)
+        if count + len(writes) > _MAX_WRITES or size + own > _MAX_BYTES:
+            packs.append([])
+            count = size = 0
+        packs[-1].append((each, plan))
+        count, size = count + len(writes), size + own
+    return packs
