@@ -22,9 +22,13 @@ from constructs_lib import (
     RetainedData,
     Sequences,
 )
-from runtime import Settings
+from runtime import CqrsApp, Settings
 from runtime.contract import Env
+from runtime.store.memory import MemoryStore
+from runtime.testing.clients import MemoryResources
+from runtime.testing.clock import Clock
 from tests.constructs.conftest import new_app, permissions, warnings_of
+from tests.features.support import Billing
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -60,6 +64,10 @@ def whole() -> CqrsStack:
     return shop(sequences=True, tenants=True, master=True)
 
 
+def in_memory(settings: Settings) -> MemoryResources:
+    return MemoryResources(settings, MemoryStore(), Clock())
+
+
 def resources(stack: cdk.Stack, *types: str) -> dict[str, Any]:
     template: dict[str, Any] = Template.from_stack(stack).to_json()
     return {name: of for name, of in template["Resources"].items() if not types or of["Type"] in types}
@@ -78,8 +86,8 @@ def names(stack: cdk.Stack) -> set[str]:
     return {of["Properties"]["TableName"] for of in resources(stack, TABLE).values()}
 
 
-def settings_of(stack: cdk.Stack) -> Settings:
-    """What the api function finds; a reference is the name of the table that it is to."""
+def settings_of(stack: cdk.Stack, function: str = "api") -> Settings:
+    """What a function finds; a reference is the name of the table that it is to."""
     tables = resources(stack, TABLE)
 
     def text(value: Any) -> str:
@@ -92,7 +100,7 @@ def settings_of(stack: cdk.Stack) -> Settings:
                 return str(name)
         return str(value)
 
-    return Settings.from_environment({n: text(of) for n, of in variables(stack)["api"].items()})
+    return Settings.from_environment({n: text(of) for n, of in variables(stack)[function].items()})
 
 
 def test_all_of_them(whole: CqrsStack, plain: CqrsStack, template_snapshot: SnapshotAssertion) -> None:
@@ -237,7 +245,7 @@ def test_settings_that_were_left_become_masters(plain: CqrsStack) -> None:
     assert names(stack) - names(plain) == {"dev-shop-master-command", "dev-shop-master-history"}
 
 
-class Billing(Construct):
+class Payments(Construct):
     """A queue, and the functions that work on it: what a feature of one's own may have."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -251,8 +259,8 @@ class Billing(Construct):
 
 def test_a_construct_of_ones_own_joins() -> None:
     app = new_app()
-    billing = Billing(cdk.Stack(app, "Queues"), "Billing")
-    told = variables(shop(app, features=[billing]))
+    payments = Payments(cdk.Stack(app, "Queues"), "Payments")
+    told = variables(shop(app, features=[payments]))
     assert len(told) == 5
     for of in told.values():
         assert '{"billing":{"queue":"' in json.dumps(of[Env.FEATURES]).replace("\\", "")
@@ -260,10 +268,17 @@ def test_a_construct_of_ones_own_joins() -> None:
 
 def test_a_construct_within_the_stack_connects_itself() -> None:
     stack = shop(sequences=True, monitoring=False)
-    Billing(stack, "Billing").connect(stack.functions)
-    text = json.dumps(variables(stack)["worker"][Env.FEATURES])
-    assert "sequence" in text
-    assert "billing" in text
+    Payments(stack, "Payments").connect(stack.functions)
+    settings = settings_of(stack, "worker")
+    assert list(settings.features) == ["sequence", "billing"]
+    # What the stack tells is what the feature of the code works with.
+    billing = Billing()
+    app = CqrsApp(modules=[], features=[billing], resources=in_memory(settings))
+    queue = settings.features["billing"]["queue"]
+    assert "Payments" in queue
+    record = {"eventSource": "aws:sqs", "eventSourceARN": queue, "messageId": "1", "body": "no payment"}
+    assert app({"Records": [record]}, None)["batchItemFailures"] == [{"itemIdentifier": "1"}]
+    assert billing.taken == [record]
 
 
 def test_a_name_that_no_feature_has_is_refused(plain: CqrsStack) -> None:

@@ -35,6 +35,7 @@ class Billing(Feature):
         self.preloaded: list[str] = []
         self.unpaid: set[str] = set()
         self.paid: list[str] = []
+        self.taken: list[dict[str, Any]] = []
 
     def add_triggers(self, triggers: Triggers) -> None:
         triggers.on_queue(self.deployed.get("queue", self.queue), self.take_payment)
@@ -48,6 +49,7 @@ class Billing(Feature):
             raise ForbiddenError(message)
 
     def take_payment(self, record: dict[str, Any]) -> None:
+        self.taken.append(record)
         pay(self, json.loads(record["body"])["code"])
 
 
