@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime import CommandModule, ConfigurationError, CqrsApp, Feature, Operation, Settings, module_routes
-from runtime.contract import FunctionKind
+from runtime.clients.tenant_sessions import TenantSessions
+from runtime.contract import TENANT_TAG, FunctionKind
 from runtime.entry.operator.events.operations import OPERATIONS as ON_EVENTS
 from runtime.entry.operator.names import BUILT_IN_OPERATIONS
 from runtime.entry.operator.operator import _OPERATIONS as ON_COMMANDS
@@ -21,6 +23,8 @@ from tests.features.support import PAID, Billing, billing_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from runtime import InvokeContext
 
 KINDS = [value for name, value in vars(FunctionKind).items() if name.isupper()]
 ARN = "arn:aws:sqs:eu-west-1:000000000000:"
@@ -398,6 +402,45 @@ def test_a_tenant_that_is_not_admitted_gets_nowhere_by_naming_another_one(
     for header in ("common", "other"):
         ann = memory.client(tenant="acme", user="ann", headers={"x-tenant-code": header})
         assert ann.get("/own").status == 403
+
+
+class Sts:
+    """Gives a session for any tenant, and remembers for which."""
+
+    def __init__(self) -> None:
+        self.tenants: list[str] = []
+
+    def assume_role(self, *, Tags: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's
+        (tenant,) = (tag["Value"] for tag in Tags if tag["Key"] == TENANT_TAG)
+        self.tenants.append(tenant)
+        keys = dict.fromkeys(("AccessKeyId", "SecretAccessKey", "SessionToken"), "key")
+        return {"Credentials": {**keys, "Expiration": datetime(2100, 1, 1, tzinfo=UTC)}}
+
+
+class Registry(Feature):
+    """Reads of each tenant's own rows whether it is served."""
+
+    name = "registry"
+
+    def __init__(self) -> None:
+        self.sts = Sts()
+        self.sessions = TenantSessions("arn:aws:iam::000000000000:role/tenants", self.sts)
+
+    def admit(self, tenant_code: str, invoke_context: InvokeContext) -> None:
+        del invoke_context
+        self.sessions.credentials()
+        assert self.sts.tenants[-1] == tenant_code
+
+
+def test_a_tenant_is_asked_about_in_a_session_of_its_own() -> None:
+    registry, router = Registry(), Router()
+    router.get("/own")(pay_nothing)
+    app = CqrsApp(modules=[], features=[registry], routes=[router])
+    with MemoryApp(app, tenant_role_arn="arn:aws:iam::000000000000:role/tenants") as memory:
+        headers = {"x-tenant-code": "acme"}
+        root = memory.client(tenant="home", user="root", global_roles=["system_admin"], headers=headers)
+        assert root.get("/own").status == 200
+    assert registry.sts.tenants == ["home", "acme"]
 
 
 def test_nobody_in_particular_is_not_asked_about_whatever_a_header_says(
