@@ -285,12 +285,14 @@ class Settings:
         Raises:
             ConfigurationError: Neither is known, as ``NODE_ENV`` or ``APP_NAME`` is missing.
         """
-        return str(self.features.get(feature, {}).get(FEATURE_TABLE) or self._conventional(name))
+        return str(
+            self.features.get(feature, {}).get(FEATURE_TABLE) or self._conventional(name, Env.FEATURES)
+        )
 
-    def _conventional(self, name: str) -> str:
+    def _conventional(self, name: str, instead: str = Env.MODULES) -> str:
         if not self.node_env or not self.app_name:
             missing = Env.APP_NAME if self.node_env else Env.NODE_ENV
-            msg = f"{missing} is not set, so the table name of {name} is unknown; set it, or {Env.MODULES}"
+            msg = f"{missing} is not set, so the table name of {name} is unknown; set it, or {instead}"
             raise ConfigurationError(msg)
         return f"{self.node_env}-{self.app_name}-{name}"
 
