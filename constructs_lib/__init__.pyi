@@ -5,6 +5,8 @@ from .api.identity import Identity as Identity
 from .errors import BundlingError as BundlingError
 from .errors import ConstructError as ConstructError
 from .errors import InvalidPropsError as InvalidPropsError
+from .features.sequences import Sequences as Sequences
+from .features.sequences import SequencesGrants as SequencesGrants
 from .functions.code_check import CodeCheck as CodeCheck
 from .functions.cqrs_function import CqrsFunction as CqrsFunction
 from .functions.cqrs_functions import CqrsFunctions as CqrsFunctions

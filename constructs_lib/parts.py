@@ -85,6 +85,9 @@ class ServiceFunctions(Protocol):
     def add_module(self, name: str, settings: Mapping[str, Any]) -> None:
         """Tell every function of a module: how it is processed, and its tables."""
 
+    def add_feature(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Tell every function that the deployment has a feature, and what of it is not by convention."""
+
     def add_applier(self, function: lambda_.IFunction) -> None:
         """Count ``function`` among those that apply commands."""
 

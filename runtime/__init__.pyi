@@ -103,6 +103,10 @@ from .event_store.provider import AppendRefusedError as AppendRefusedError
 from .event_store.provider import Provider as Provider
 from .event_store.providers.dynamo_provider import DynamoProvider as DynamoProvider
 from .event_store.providers.memory_provider import MemoryProvider as MemoryProvider
+from .features.feature import Feature as Feature
+from .features.operation import Operation as Operation
+from .features.operation import OperationArguments as OperationArguments
+from .features.triggers import Triggers as Triggers
 from .identity.access import check_role as check_role
 from .identity.access import requires_role as requires_role
 from .identity.context import HEADER_TENANT_CODE as HEADER_TENANT_CODE

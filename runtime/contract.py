@@ -21,6 +21,7 @@ __all__ = [
     "ENV_NAME_PATTERN",
     "EVENTS_SUFFIX",
     "EVENT_STREAM_FILTER",
+    "FEATURE_TABLE",
     "FEED_COLUMN",
     "FEED_INDEX",
     "FEED_PROJECTED",
@@ -50,6 +51,8 @@ __all__ = [
     "OPEN_SLICES",
     "OPEN_SORT_KEY",
     "PARTITION_KEY",
+    "SEQUENCES_NAME",
+    "SEQUENCE_FEATURE",
     "SESSION_NAME",
     "SORT_KEY",
     "STREAM_FILTER",
@@ -79,6 +82,11 @@ SYNC_SUFFIX: Final = "sync"
 EVENTS_SUFFIX: Final = "events"
 SESSION_NAME: Final = "session"
 MASTER_DATA_NAME: Final = "master-data"
+SEQUENCES_NAME: Final = "sequences"
+
+#: Names of the library's own features, and what a feature may say of itself in `Env.FEATURES`.
+SEQUENCE_FEATURE: Final = "sequence"
+FEATURE_TABLE: Final = "table"
 
 MODE_WORKFLOW: Final = "workflow"
 MODE_INLINE: Final = "inline"
@@ -224,6 +232,10 @@ class Env:
     DEAD_LETTER_QUEUE_URL: Final = "DEAD_LETTER_QUEUE_URL"
     FAILED_RECORDS_BUCKET_NAME: Final = "FAILED_RECORDS_BUCKET_NAME"
     TENANT_ROLE_ARN: Final = "TENANT_ROLE_ARN"
+    #: What the stack has of features, by name, in JSON: `{"sequence": {"table": "brought"}}`. What a feature
+    #: has of conventional name is not said, only that it is there: `{"sequence": {}}`.
+    FEATURES: Final = "CQRS_FEATURES"
+    SEQUENCES_TABLE_NAME: Final = "SEQUENCES_TABLE_NAME"
 
 
 class FunctionKind:

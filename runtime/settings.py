@@ -14,6 +14,7 @@ from runtime.contract import (
     DATA_SUFFIX,
     ENV_NAME_PATTERN,
     EVENTS_SUFFIX,
+    FEATURE_TABLE,
     HISTORY_SUFFIX,
     KIND_COMMANDS,
     KIND_EVENTS,
@@ -21,6 +22,8 @@ from runtime.contract import (
     MASTER_DATA_NAME,
     MODE_WORKFLOW,
     MODES,
+    SEQUENCE_FEATURE,
+    SEQUENCES_NAME,
     SESSION_NAME,
     SYNC_SUFFIX,
     Claim,
@@ -129,6 +132,8 @@ class Settings:
     dead_letter_queue_url: str | None = None
     failed_records_bucket: str | None = None
     tenant_role_arn: str | None = None
+    features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sequences_override: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, str] = field(default_factory=dict)
 
@@ -148,6 +153,7 @@ class Settings:
         body_limit = _byte_size(env, Env.REQUEST_BODY_SIZE_LIMIT, _DEFAULT_BODY_LIMIT, problems)
         item_limit = _byte_size(env, Env.ITEM_SIZE_LIMIT, _DEFAULT_ITEM_LIMIT, problems)
         modules = _read_modules(env.get(Env.MODULES), problems)
+        features = _read_features(env.get(Env.FEATURES), problems)
         if problems:
             raise ConfigurationError("; ".join(problems))
         return cls(
@@ -178,6 +184,8 @@ class Settings:
             dead_letter_queue_url=env.get(Env.DEAD_LETTER_QUEUE_URL) or None,
             failed_records_bucket=env.get(Env.FAILED_RECORDS_BUCKET_NAME) or None,
             tenant_role_arn=env.get(Env.TENANT_ROLE_ARN) or None,
+            features=features,
+            sequences_override=env.get(Env.SEQUENCES_TABLE_NAME) or None,
             endpoints={s: env[f"{s}_ENDPOINT"] for s in _SERVICES if env.get(f"{s}_ENDPOINT")},
             regions={s: env[f"{s}_REGION"] for s in _SERVICES if env.get(f"{s}_REGION")},
         )
@@ -262,10 +270,29 @@ class Settings:
             return self.master_data_override
         return self._conventional(MASTER_DATA_NAME)
 
-    def _conventional(self, name: str) -> str:
+    @property
+    def sequences_table(self) -> str:
+        """Name of the table that numbers are counted in."""
+        return self.sequences_override or self.feature_table(SEQUENCE_FEATURE, SEQUENCES_NAME)
+
+    def feature_table(self, feature: str, name: str) -> str:
+        """Physical name of a feature's table: what the deployment says, else by convention.
+
+        Args:
+            feature: Name of the feature; in `Env.FEATURES` it may say ``{"table": "its name"}``.
+            name: Last part of the conventional name, ``{NODE_ENV}-{APP_NAME}-{name}``.
+
+        Raises:
+            ConfigurationError: Neither is known, as ``NODE_ENV`` or ``APP_NAME`` is missing.
+        """
+        return str(
+            self.features.get(feature, {}).get(FEATURE_TABLE) or self._conventional(name, Env.FEATURES)
+        )
+
+    def _conventional(self, name: str, instead: str = Env.MODULES) -> str:
         if not self.node_env or not self.app_name:
             missing = Env.APP_NAME if self.node_env else Env.NODE_ENV
-            msg = f"{missing} is not set, so the table name of {name} is unknown; set it, or {Env.MODULES}"
+            msg = f"{missing} is not set, so the table name of {name} is unknown; set it, or {instead}"
             raise ConfigurationError(msg)
         return f"{self.node_env}-{self.app_name}-{name}"
 
@@ -335,3 +362,17 @@ def _read_modules(text: str | None, problems: list[str]) -> dict[str, dict[str, 
         if module.get("mode", MODE_WORKFLOW) not in MODES:
             problems.append(f"{Env.MODULES}.{name}.mode must be one of {MODES}, got {module['mode']!r}")
     return modules
+
+
+def _read_features(text: str | None, problems: list[str]) -> dict[str, dict[str, Any]]:
+    if not text:
+        return {}
+    try:
+        features = json.loads(text)
+    except ValueError as error:
+        problems.append(f"{Env.FEATURES} must be a JSON object, got {error}")
+        return {}
+    if not isinstance(features, dict) or not all(isinstance(said, dict) for said in features.values()):
+        problems.append(f"{Env.FEATURES} must map names of features to objects, got {text!r}")
+        return {}
+    return features

@@ -6,6 +6,10 @@ function, which has the handlers' code, their network and the permissions.
 
 from __future__ import annotations
 
+from constructs_lib.cli.context import Context, Result
+from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.program import main
+from constructs_lib.cli.screen import Line, Table
+from constructs_lib.cli.verbs import Verb, VerbGroup
 
-__all__ = ["main"]
+__all__ = ["Context", "ExitCode", "Line", "Result", "Table", "Verb", "VerbGroup", "main"]

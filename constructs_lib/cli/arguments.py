@@ -6,10 +6,12 @@ import argparse
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from constructs_lib.cli.commands.features import GROUPS
 from constructs_lib.cli.errors import UsageError
 from constructs_lib.cli.exit_code import exit_codes_text
 from constructs_lib.cli.find_function import FUNCTION_VARIABLE, STACK_VARIABLE
 from constructs_lib.cli.options import text, url, whole_number
+from constructs_lib.cli.verbs import BrokenGroup, VerbGroup, groups_of_packages
 from constructs_lib.cli.walk import MOST_SEGMENTS
 
 if TYPE_CHECKING:
@@ -115,11 +117,43 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             commands, shared, "handlers", "event handlers: their generations, and building read models anew"
         )
     )
-    defaults = {"pk": None, "sk": None, "all": False, "older_than": None, "action": None, **_GLOBAL}
-    options = parser.parse_args(words, argparse.Namespace(**defaults))
+    _add_groups(commands, shared, words)
+    defaults = {"pk": None, "sk": None, "all": False, "older_than": None, "action": None, "cqrs_verb": None}
+    options = parser.parse_args(words, argparse.Namespace(**defaults, **_GLOBAL))
+    if isinstance(options.cqrs_verb, BrokenGroup):
+        raise options.cqrs_verb.error
     if options.action is not None:
         options.command = f"{options.command} {options.action}"
     return options
+
+
+def _add_groups(commands: argparse._SubParsersAction[Any], shared: _Parser, words: Sequence[str]) -> None:
+    """Add what features have: those of the library, then those of packages."""
+    for group in GROUPS:
+        _add_verbs(_group(commands, shared, group.name, group.summary), group)
+    for of_package in groups_of_packages(words, [*commands.choices]):
+        if isinstance(of_package, VerbGroup):
+            _add_verbs(_group(commands, shared, of_package.name, of_package.summary), of_package)
+        else:
+            _add_broken(_adder(commands, shared), of_package)
+
+
+def _add_verbs(action: Callable[[str, str], argparse.ArgumentParser], group: VerbGroup) -> None:
+    for verb in group.verbs:
+        parser = action(verb.name, verb.summary)
+        try:
+            verb.add_arguments(parser)
+        except argparse.ArgumentError as error:
+            message = f"cqrs {group.name} {verb.name} cannot have such an argument: {error}"
+            raise UsageError(message) from error
+        parser.set_defaults(cqrs_verb=verb)
+
+
+def _add_broken(command: Callable[[str, str], argparse.ArgumentParser], group: BrokenGroup) -> None:
+    """Add a command that takes anything, so that why it does not work is said in place of what is missing."""
+    parser = command(group.name, str(group.error).replace("%", "%%"))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.set_defaults(cqrs_verb=group)
 
 
 def _adder(

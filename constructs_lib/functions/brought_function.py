@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.functions.features_text import check_feature, features_text
 from constructs_lib.functions.modules_text import modules_text
 from constructs_lib.props.acknowledge import flat
 from constructs_lib.props.known_properties import known_properties
@@ -64,6 +65,7 @@ class BroughtFunction(Construct):
         self._of_one_service: dict[str, str] = {}
         self._modules: dict[str, Mapping[str, Any]] = {}
         self._tables: dict[str, list[set[str]]] = {}
+        self._features: dict[str, Mapping[str, Any]] = {}
         self._untold: dict[str, str] = {}
         Aspects.of(self).add(_UntoldVariables(self))
 
@@ -124,6 +126,21 @@ class BroughtFunction(Construct):
         self._check_tables(name, settings, tables or {})
         self._modules[name] = settings
         self.set_variable(Env.MODULES, modules_text(self, self._modules))
+
+    def add_feature(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Tell the function that the deployment has a feature, beside those that it knows.
+
+        Args:
+            name: The feature.
+            settings: What of it is not by convention.
+
+        Raises:
+            InvalidPropsError: It knows something else of this feature.
+
+        """
+        check_feature(self, self._features, name, settings)
+        self._features[name] = settings
+        self.set_variable(Env.FEATURES, features_text(self, self._features))
 
     def _check_tables(self, module: str, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Compare names: a service leaves out those of its convention, another part refers to them."""

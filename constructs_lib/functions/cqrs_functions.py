@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import Annotations, Stack
@@ -12,6 +13,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction, behind
 from constructs_lib.functions.code_asset import warn_of_hidden_runtime
 from constructs_lib.functions.cqrs_function import CqrsFunction
+from constructs_lib.functions.features_text import check_feature, features_text
 from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, as_used_in, original_of
 from constructs_lib.functions.function_environment import check_own_variables, warn_of_passwords
@@ -191,11 +193,11 @@ class CqrsFunctions(Construct):
         check_own_variables("environment", own)
         warn_of_passwords(self, own, env_name)
         warn_of_hidden_runtime(self, code)
-        self.app_name = app_name
-        self.env_name = env_name
+        self.app_name, self.env_name = app_name, env_name
         #: Whether there are, or may be, modules of commands.
         self.has_commands = commands
         self._modules: dict[str, Mapping[str, Any]] = {}
+        self._features: dict[str, Mapping[str, Any]] = {}
         # Beside the names and addresses of the parts.
         self._environment = {**own, "PARTS": "x" * _PARTS}
         shared = (
@@ -369,7 +371,8 @@ class CqrsFunctions(Construct):
             InvalidPropsError: Variables are too large, or a role has too many policies.
 
         """
-        if may_be_too_large({**self._environment, Env.MODULES: raw_text(self._modules)}):
+        texts = {Env.MODULES: raw_text(self._modules), Env.FEATURES: json.dumps(self._features)}
+        if may_be_too_large({**self._environment, **texts}):
             for made in self._made.values():
                 check_environment(made.function)
         if len(self._modules) > FEW_MODULES:
@@ -441,6 +444,26 @@ class CqrsFunctions(Construct):
                 told.add_module(name, settings)
             else:
                 self.set_variable(Env.MODULES, text, function)
+
+    def add_feature(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Tell every function that the deployment has a feature; the ``connect`` of its construct does it.
+
+        Args:
+            name: The feature, as the runtime's ``Feature`` is named.
+            settings: What of it is not by convention, such as ``{"table": name}`` or ``{"queue": arn}``. The
+                feature finds it as ``self.deployed``.
+
+        Raises:
+            InvalidPropsError: Another construct has said something else of this feature.
+
+        """
+        check_feature(self, self._features, name, settings)
+        self._features[name] = settings
+        for function in self._everybody:
+            if (told := self._told.get(id(function))) is not None:
+                told.add_feature(name, settings)
+            else:
+                self.set_variable(Env.FEATURES, features_text(self, self._features), function)
 
     def add_applier(self, function: lambda_.IFunction) -> None:
         """Count ``function`` among those that apply commands, as api, worker and operator always do."""

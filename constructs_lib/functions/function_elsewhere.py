@@ -11,6 +11,7 @@ from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import BroughtFunction
+from constructs_lib.functions.features_text import features_text
 from constructs_lib.functions.modules_text import modules_text
 from constructs_lib.functions.stack_circle import note_user
 from constructs_lib.props.environments import check_environment, is_made_here
@@ -144,6 +145,7 @@ class FunctionElsewhere(Construct):
         self._output: CfnOutput | None = None
         self._missing: dict[str, str] = {}
         self._modules: dict[str, Mapping[str, Any]] = {}
+        self._features: dict[str, Mapping[str, Any]] = {}
         self._told = BroughtFunction.of(function)
         if is_made_here(function):
             must_wait(self, function)
@@ -182,6 +184,15 @@ class FunctionElsewhere(Construct):
             self._told.add_module(name, settings, tables)
         elif not self._told.sets(Env.MODULES):
             self._leave_to_people(Env.MODULES, modules_text(self, self._modules))
+
+    def add_feature(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Tell the function that the deployment has a feature; see `set_variable`."""
+        self._features[name] = settings
+        stack = Stack.of(self)
+        if self._is_of_this_stack or stack.resolve(settings) == settings:
+            self._told.add_feature(name, settings)
+        elif not self._told.sets(Env.FEATURES):
+            self._leave_to_people(Env.FEATURES, features_text(self, self._features))
 
     @property
     def _is_of_this_stack(self) -> bool:

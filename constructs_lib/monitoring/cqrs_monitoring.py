@@ -17,7 +17,7 @@ from constructs_lib.monitoring.event_alarms import (
     event_stream_alarms,
     event_table_alarms,
 )
-from constructs_lib.monitoring.front_alarms import api_alarms, table_alarms
+from constructs_lib.monitoring.front_alarms import api_alarms, sequence_alarms, table_alarms
 from constructs_lib.monitoring.function_alarms import function_alarms
 from constructs_lib.monitoring.messaging_alarms import messaging_alarms
 from constructs_lib.monitoring.pipeline_alarms import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
 
     from constructs_lib.api.cqrs_api import CqrsApi
+    from constructs_lib.features.sequences import Sequences
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
     from constructs_lib.pipeline.healing import Healing
@@ -86,6 +87,7 @@ class CqrsMonitoring(Construct):
         functions: Functions to watch, by a name that says what each is for. Defaults to none.
         api: The HTTP API to watch. Defaults to none.
         healing: What finishes unfinished commands, to be missed when it stops. Defaults to none.
+        sequences: The table that numbers are counted in. Defaults to none.
         thresholds: When the alarms ring. Defaults to `AlarmThresholds`.
         dashboard: Whether there is a dashboard. Defaults to True.
         nested_alarms: Whether the alarms of the modules are in nested stacks, of 15 modules each, so that
@@ -113,6 +115,7 @@ class CqrsMonitoring(Construct):
         functions: Mapping[str, lambda_.IFunction] | None = None,
         api: CqrsApi | None = None,
         healing: Healing | None = None,
+        sequences: Sequences | None = None,
         thresholds: AlarmThresholds | None = None,
         dashboard: bool = True,
         nested_alarms: bool = False,
@@ -136,11 +139,12 @@ class CqrsMonitoring(Construct):
             functions=dict(functions or {}),
             api=api,
             healing=healing,
+            sequences=sequences,
         )
         if parts.is_empty:
             msg = (
                 f"{self.node.path} must watch something, got no part of a service; "
-                "give tables, streams, workflow, functions, api, healing or notifications"
+                "give tables, streams, workflow, functions, api, healing, sequences or notifications"
             )
             raise InvalidPropsError(msg)
         nests = _Nests(self) if nested_alarms else None
@@ -254,10 +258,16 @@ def _watched(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watch
         yield from api_alarms(parts.api, thresholds)
     for name, function in parts.functions.items():
         yield from function_alarms(name, function, thresholds)
+    yield from _watched_tables(parts, thresholds)
+
+
+def _watched_tables(parts: WatchedParts, thresholds: AlarmThresholds) -> Iterator[Watched]:
     for table in parts.tables:
         yield from table_alarms(table, thresholds)
     for events in parts.event_tables:
         yield from event_table_alarms(events, thresholds)
+    if parts.sequences is not None:
+        yield from sequence_alarms(parts.sequences, thresholds)
 
 
 def _check_kinds(prop: str, given: Sequence[Construct], kinds: tuple[type[Construct], ...]) -> None:

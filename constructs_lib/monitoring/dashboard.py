@@ -201,6 +201,8 @@ def _tables(parts: WatchedParts) -> list[Graph]:
         for table in parts.event_tables
         for what in ("appends", "reads", "cursors")
     ]
+    if parts.sequences is not None:
+        throttled.append(sum_of("sequences", [parts.sequences.metric_throttled()]))
     written = [
         kind.metric("ConsumedWriteCapacityUnits", statistic="Sum", label=f"{table.module_name} {name}")
         for table in parts.tables

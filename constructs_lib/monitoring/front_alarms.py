@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from constructs_lib.api.cqrs_api import CqrsApi
+    from constructs_lib.features.sequences import Sequences
     from constructs_lib.monitoring.alarm_thresholds import AlarmThresholds
     from constructs_lib.tables.cqrs_table import CqrsTable
 
-__all__ = ["api_alarms", "table_alarms"]
+__all__ = ["api_alarms", "sequence_alarms", "table_alarms"]
 
 
 def api_alarms(api: CqrsApi, thresholds: AlarmThresholds) -> Iterator[Watched]:
@@ -56,3 +57,18 @@ def table_alarms(table: CqrsTable, thresholds: AlarmThresholds) -> Iterator[Watc
         next_step="the table's metrics: one hot partition key, its max_write_request_units, or the "
         "account's quota; 'cqrs status' tells what is behind",
     )
+
+
+def sequence_alarms(sequences: Sequences, thresholds: AlarmThresholds) -> Iterator[Watched]:
+    """Watch numbers that DynamoDB refuses to count."""
+    if thresholds.table_throttles is not None:
+        yield Watched(
+            name="ThrottledSequences",
+            metric=sequences.metric_throttled(period=FIVE_MINUTES),
+            threshold=thresholds.table_throttles,
+            periods=3,
+            breaching=2,
+            means="DynamoDB throttles the table of sequences: numbers come late, or not at all.",
+            next_step="which counter is hot: one takes 1000 numbers a second; take ranges of them "
+            "(generate_sequence_range), or count by tenant or code",
+        )

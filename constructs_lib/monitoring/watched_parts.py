@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.api.cqrs_api import CqrsApi
+    from constructs_lib.features.sequences import Sequences
     from constructs_lib.messaging.notifications import Notifications
     from constructs_lib.monitoring.service_metrics import ServiceMetrics
     from constructs_lib.pipeline.command_workflow import CommandWorkflow
@@ -37,10 +38,11 @@ class WatchedParts:
     functions: Mapping[str, lambda_.IFunction]
     api: CqrsApi | None
     healing: Healing | None
+    sequences: Sequences | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to watch."""
-        one = self.notifications or self.workflow or self.api or self.healing
+        one = self.notifications or self.workflow or self.api or self.healing or self.sequences
         of_modules = self.tables or self.streams or self.event_tables or self.event_streams
         return not (one or of_modules or self.functions)

@@ -12,6 +12,7 @@ from constructs import Construct
 from constructs_lib.api.cqrs_api import CqrsApi
 from constructs_lib.api.identity import Identity
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.features.sequences import Sequences
 from constructs_lib.functions.code_asset import code_asset
 from constructs_lib.functions.code_check import CodeCheck
 from constructs_lib.functions.cqrs_functions import CqrsFunctions
@@ -35,6 +36,12 @@ from constructs_lib.quotas.at_synth import check_at_synth
 from constructs_lib.quotas.role_policies import FEW_MODULES
 from constructs_lib.quotas.stack_size import MOST_OUTPUTS
 from constructs_lib.stack.cqrs_module import CqrsModule
+from constructs_lib.stack.cqrs_stack_features import (
+    allow_features,
+    check_features,
+    master_table_props,
+    modules_with_features,
+)
 from constructs_lib.stack.event_module import EventModule
 from constructs_lib.stack.modules_of import check_declared
 from constructs_lib.stack.names import check_names, check_stack_texts, output_prefix
@@ -120,6 +127,14 @@ class CqrsStack(Stack):
         failed_records: An existing bucket for stream records that could not be processed.
             Defaults to a new one.
         master_data: True for a table with settings by tenant, or an existing one. Defaults to none.
+        sequences: True for a table that numbers are counted in, for the runtime's ``SequenceModule``, or
+            an existing one. Defaults to none.
+        tenants: True for the module ``tenant``, of the runtime's ``TenantModule``, or its existing tables.
+            Defaults to none.
+        master: True for the module ``master``, of the runtime's ``MasterModule``, or its existing tables.
+            The table with settings by tenant, ``master_data``, is its data table. Defaults to none.
+        features: Constructs of your own features: whatever has ``connect(functions)``, see `Part`. Defaults
+            to none.
         realtime: True for an API that pushes notifications to users, or an existing one.
             Defaults to none.
         monitoring: When the alarms ring; True for the usual thresholds, False for neither
@@ -230,6 +245,10 @@ class CqrsStack(Stack):
         attributes_bucket: AttributesBucket | None = None,
         failed_records: FailedRecords | None = None,
         master_data: MasterDataTable | bool = False,
+        sequences: Sequences | bool = False,
+        tenants: CqrsTable | bool = False,
+        master: CqrsTable | bool = False,
+        features: Sequence[Part] = (),
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
         nested_alarms: bool = False,
@@ -287,9 +306,10 @@ class CqrsStack(Stack):
             property_injectors=property_injectors,
         )
         super().__init__(scope, construct_id, **keywords)
-        check_names(app_name, env_name, modules)
         if check_code:
             check_declared(code, handler, modules)
+        modules = modules_with_features(modules, tenants=tenants, master=master)
+        check_names(app_name, env_name, modules)
         take_name(self, "stack", self.stack_name, hint=_OTHER_STACK)
         self._check_parts(
             modules,
@@ -300,6 +320,9 @@ class CqrsStack(Stack):
             attributes_bucket=attributes_bucket,
             failed_records=failed_records,
             master_data=master_data,
+            sequences=sequences,
+            master=master,
+            features=features,
             realtime=realtime,
             retained=retained,
             password_auth=password_auth,
@@ -323,8 +346,7 @@ class CqrsStack(Stack):
         check_table_key(self, encryption_key)
         check_api_timeout(api)
         self._encryption_key = encryption_key
-        self._app_name = app_name
-        self._env_name = env_name
+        self._app_name, self._env_name = app_name, env_name
         self._removal_policy = removal_policy
         self._taken_back = TakenBack(
             self, "Retained", data=retained or RetainedData(), encryption_key=encryption_key
@@ -339,11 +361,12 @@ class CqrsStack(Stack):
             security_groups=security_groups,
             encryption_key=encryption_key,
         )
+        self.master_data_table = self._master_data(given=master_data, master=master)
         self.tables = {m.name: self._table_of(m) for m in modules if isinstance(m, CqrsModule)}
         #: The tables of the modules of events.
         self.event_tables = {m.name: self._event_table_of(m) for m in modules if isinstance(m, EventModule)}
         self.session_table = session_table or self._new_session_table(read_your_writes)
-        self.master_data_table = _given_or(master_data, self._new_master_data_table)
+        self.sequences = _given_or(sequences, self._new_sequences)
         self.attributes_bucket = attributes_bucket or self._new_attributes_bucket()
         self.notifications = self._of_service(notifications or self._new_notifications(alarm_emails))
         self._identity = identity
@@ -376,7 +399,7 @@ class CqrsStack(Stack):
         self._failed_records = failed_records or self._new_failed_records()
         self.healing = self._new_healing(heal_every)
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
-        self._connect_parts()
+        self._connect_parts(features)
         #: What feeds the functions stream and, of the modules with event handlers, projector.
         self.streams, self.event_streams = self._new_streams()
         self.api = CqrsApi(
@@ -407,12 +430,13 @@ class CqrsStack(Stack):
         self._add_outputs(table_outputs)
         self._check_quotas()
 
-    def _connect_parts(self) -> None:
+    def _connect_parts(self, features: Sequence[Part]) -> None:
         parts: list[Part | None] = [
             *self.tables.values(),
             *self.event_tables.values(),
             self.notifications,
             self.master_data_table,
+            self.sequences,
             self.session_table,
             self.attributes_bucket,
             self._identity,
@@ -420,10 +444,12 @@ class CqrsStack(Stack):
             self._failed_records,
             self.realtime,
             self.healing,
+            *features,
         ]
         for part in parts:
             if part is not None:
                 part.connect(self.functions)
+        allow_features(self.functions, self.tables)
         if self._tells:
             self.notifications.add_consumer(self.functions.notifier)
 
@@ -480,6 +506,9 @@ class CqrsStack(Stack):
         attributes_bucket: AttributesBucket | None,
         failed_records: FailedRecords | None,
         master_data: MasterDataTable | bool,
+        sequences: Sequences | bool,
+        master: CqrsTable | bool,
+        features: Sequence[Part],
         realtime: RealtimeApi | bool,
         retained: RetainedData | None,
         password_auth: bool,
@@ -512,12 +541,14 @@ class CqrsStack(Stack):
             refuse_props_of_brought("notifications", alarm_emails=alarm_emails or None)
         if session_table is not None:
             _check_read_your_writes(session_table, read_your_writes)
+        check_features(features, master=master, master_data=master_data, retained=retained)
         if retained is not None:
             retained.check(
                 self,
                 modules,
                 session_table_name=of_commands and read_your_writes is not None and session_table is None,
-                master_data_table_name=master_data is True,
+                master_data_table_name=master_data is True or (master is True and master_data is False),
+                sequences_table_name=sequences is True,
                 attributes_bucket_name=attributes_bucket is None,
                 failed_records_bucket_name=failed_records is None and (of_commands or has_handlers),
                 user_pool_id=identity is None and authorizer is None,
@@ -529,6 +560,7 @@ class CqrsStack(Stack):
         options = module.table.given() if module.table else {}
         if retained := self._taken_back.tables_of(module):
             has_all = "sync_table" in retained or not module.data_sync
+            retained = master_table_props(retained, self.master_data_table, module)
             return CqrsTable(
                 self,
                 module.name,
@@ -547,7 +579,7 @@ class CqrsStack(Stack):
             processing=module.processing,
             data_sync=module.data_sync,
             **options,
-            **self._of_new_tables(module),
+            **master_table_props(self._of_new_tables(module), self.master_data_table, module),
         )
 
     def _event_table_of(self, module: EventModule) -> EventStoreTable:
@@ -691,6 +723,25 @@ class CqrsStack(Stack):
             removal_policy=self._removal_policy,
         )
 
+    def _master_data(
+        self, *, given: MasterDataTable | bool, master: CqrsTable | bool
+    ) -> MasterDataTable | None:
+        """Give the table with settings by tenant: where there is a module of masters, its data table."""
+        if isinstance(master, CqrsTable):
+            return MasterDataTable(self, "MasterData", table=master.data_table)
+        return _given_or(given or master, self._new_master_data_table)
+
+    def _new_sequences(self) -> Sequences:
+        if (table := self._taken_back.sequences_table) is not None:
+            return Sequences(self, "Sequences", table=table)
+        return Sequences(
+            self,
+            "Sequences",
+            table_name=naming.sequences_table_name(self._env_name, self._app_name),
+            encryption_key=self._encryption_key,
+            removal_policy=self._removal_policy,
+        )
+
     def _new_healing(self, heal_every: Duration | None) -> Healing | None:
         if heal_every is None or not self._has_commands:
             return None
@@ -754,6 +805,7 @@ class CqrsStack(Stack):
             functions=functions,
             api=self.api,
             healing=self.healing,
+            sequences=self.sequences,
             thresholds=None if thresholds is True else thresholds,
             nested_alarms=nested_alarms,
         )
@@ -796,6 +848,8 @@ class CqrsStack(Stack):
             outputs["SessionTableName"] = self.session_table.table.table_name
         if self.master_data_table is not None:
             outputs["MasterDataTableName"] = self.master_data_table.table.table_name
+        if self.sequences is not None:
+            outputs["SequencesTableName"] = self.sequences.table.table_name
         if self.realtime is not None:
             outputs["RealtimeHttpEndpoint"] = self.realtime.http_endpoint
             outputs["RealtimeWebSocketEndpoint"] = self.realtime.websocket_endpoint

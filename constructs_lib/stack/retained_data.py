@@ -69,6 +69,8 @@ class RetainedData:
             Defaults to a new table.
         master_data_table_name: Name of the table with settings by tenant, its output
             ``MasterDataTableName``. Defaults to a new table, where there is one.
+        sequences_table_name: Name of the table that numbers are counted in, its output
+            ``SequencesTableName``. Defaults to a new table, where there is one: it counts from the start.
         attributes_bucket_name: Name of the bucket with large attributes, its output
             ``AttributesBucketName``. Rows refer to objects in it, so it goes with the tables, unless the
             stack is given its ``attributes_bucket``. Defaults to a new bucket.
@@ -89,6 +91,7 @@ class RetainedData:
     without_sync_table: Sequence[str] = ()
     session_table_name: str | None = None
     master_data_table_name: str | None = None
+    sequences_table_name: str | None = None
     attributes_bucket_name: str | None = None
     failed_records_bucket_name: str | None = None
     user_pool_id: str | None = None
@@ -110,7 +113,7 @@ class RetainedData:
                     "leave it out: a module whose tables are new has all of them"
                 )
                 raise InvalidPropsError(msg)
-        for table in ("session_table_name", "master_data_table_name"):
+        for table in ("session_table_name", "master_data_table_name", "sequences_table_name"):
             check_table_name(table, getattr(self, table), hint="it is an output of the former stack")
         for bucket in ("attributes_bucket_name", "failed_records_bucket_name"):
             check_bucket_name(bucket, getattr(self, bucket))
@@ -121,6 +124,7 @@ class RetainedData:
             self.events_table_streams,
             self.session_table_name,
             self.master_data_table_name,
+            self.sequences_table_name,
             self.attributes_bucket_name,
             self.failed_records_bucket_name,
         )

@@ -41,6 +41,7 @@ class TakenBack(Construct):
         self._key = kms.Key.from_key_arn(self, "Key", arn) if arn else encryption_key
         self.session_table = self._table("Sessions", data.session_table_name)
         self.master_data_table = self._table("MasterData", data.master_data_table_name)
+        self.sequences_table = self._table("Sequences", data.sequences_table_name)
         self.attributes_bucket = self._bucket("Attributes", data.attributes_bucket_name)
         self.failed_records_bucket = self._bucket("FailedRecords", data.failed_records_bucket_name)
         pool = data.user_pool_id

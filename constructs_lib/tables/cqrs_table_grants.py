@@ -22,7 +22,7 @@ class CqrsTableGrants:
     """Least-privilege permissions on the tables of a module, by intent.
 
     Each permission includes the use of a table's customer managed key, where it has one.
-    Only those for operators allow a scan: `replay`, `inspect` and `reconcile`. A transaction
+    Only `browse` and those for operators allow a scan: `replay`, `inspect` and `reconcile`. A transaction
     needs no permission of its own: DynamoDB checks each item in it as a single read or write.
 
     Args:
@@ -65,6 +65,13 @@ class CqrsTableGrants:
     def apply(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` process commands: write data and history, keep status and cursors."""
         return allow_rights(grantee, self._apply())
+
+    def browse(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` list the latest states of all tenants, page by page: it is a scan.
+
+        The functions of a service have this for modules that are about tenants themselves, no others.
+        """
+        return allow_rights(grantee, [Right(self._data, ("dynamodb:Scan",))])
 
     def replay(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors.

@@ -14,6 +14,7 @@ __all__ = [
     "check_module_name",
     "check_table_name_prefix",
     "master_data_table_name",
+    "sequences_table_name",
     "session_table_name",
     "table_name",
     "table_name_prefix",
@@ -44,6 +45,11 @@ def session_table_name(env_name: str, app_name: str) -> str:
 def master_data_table_name(env_name: str, app_name: str) -> str:
     """Give the name of the table with settings by tenant, such as ``dev-shop-master-data``."""
     return f"{env_name}-{app_name}-{contract.MASTER_DATA_NAME}"
+
+
+def sequences_table_name(env_name: str, app_name: str) -> str:
+    """Give the name of the table that numbers are counted in, such as ``dev-shop-sequences``."""
+    return f"{env_name}-{app_name}-{contract.SEQUENCES_NAME}"
 
 
 def check_env_name(value: str) -> None:

@@ -10,6 +10,7 @@ from runtime.background import flush_background
 from runtime.clients.resources import Resources
 from runtime.clock import use_deadline
 from runtime.contract import CHECK_OPERATION, KIND_EVENTS, Env, FunctionKind
+from runtime.entry.joined import check_names, checked_features, modules_with
 from runtime.entry.trigger import TriggerSource, source_of
 from runtime.entry.trigger_routes import TriggerRoutes
 from runtime.errors import ConfigurationError, UnknownTriggerError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from runtime.entry.stream import StreamProcessor
     from runtime.entry.worker import Worker
     from runtime.event_store.event_module import EventModule
+    from runtime.features.feature import Feature
     from runtime.module import CommandModule
 
 __all__ = ["CqrsApp"]
@@ -56,6 +58,8 @@ class CqrsApp(TriggerRoutes):
 
     Args:
         modules: The app's modules, of commands and of events.
+        features: What it has beside them, see `Feature`: their modules join the app's, their triggers and
+            operations reach the functions that are for them.
         routes: Powertools routers, or where to import them, or functions that make them, from:
             ``"package.module:name"``. An import path keeps the routes out of the functions that serve
             no HTTP; a function does so for routes that stand in one file with their module.
@@ -66,8 +70,9 @@ class CqrsApp(TriggerRoutes):
             of an app share; without a module, what the environment says.
 
     Raises:
-        ConfigurationError: Two modules have the same name, or a data sync handler is
-            registered twice, for an unknown table, with a reserved type, or too late.
+        ConfigurationError: Two modules have the same name, or two features, or operations of theirs, or a
+            trigger has two handlers, or a data sync handler is registered twice, for an unknown table,
+            with a reserved type, or too late.
     """
 
     #: What cqrs.toml says, where the app was made of it.
@@ -77,19 +82,18 @@ class CqrsApp(TriggerRoutes):
         self,
         *,
         modules: Sequence[CommandModule[Any] | EventModule],
+        features: Sequence[Feature] = (),
         routes: Router | str | Sequence[Router | str] = (),
         openapi: bool = True,
         notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
         resources: Resources | None = None,
     ) -> None:
         super().__init__()
-        of_events, of_commands = _by_kind(modules)
+        self.features = checked_features(features)
+        self._feature_of = check_names(modules, self.features)
+        of_events, of_commands = _by_kind(modules_with(modules, self.features))
         self.modules = {module.table_name: module for module in of_commands}
         self.event_modules = {module.name: module for module in of_events}
-        if len({**self.modules, **self.event_modules}) != len(modules):
-            names = [*(module.table_name for module in of_commands), *(module.name for module in of_events)]
-            msg = f"two modules have the same name in {names}"
-            raise ConfigurationError(msg)
         self._routes = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
         self._openapi = openapi
         self._notification_handlers = notification_handlers
@@ -98,6 +102,9 @@ class CqrsApp(TriggerRoutes):
             module.add_decorated_handlers()
         check_decorated(self.modules)
         self._decorated = count_decorated()
+        for feature in self.features.values():
+            feature.use(self.resources)
+        self.take_triggers(self.features.values())
         self._preload()
         self._check_latecomers()
 
@@ -106,6 +113,7 @@ class CqrsApp(TriggerRoutes):
         cls,
         name: str,
         *,
+        features: Sequence[Feature] = (),
         routes: Router | str | Sequence[Router | str] = (),
         openapi: bool = True,
         notification_handlers: Sequence[Callable[[Mapping[str, Any]], None]] | None = None,
@@ -122,6 +130,7 @@ class CqrsApp(TriggerRoutes):
         Args:
             name: ``__name__`` of the file that the app is made in, with ``cqrs.toml`` beside it; or the
                 name of the package that has that file.
+            features: See `CqrsApp`.
             routes: Routes beside those of the modules, before them.
             openapi: See `CqrsApp`.
             notification_handlers: See `CqrsApp`.
@@ -139,6 +148,7 @@ class CqrsApp(TriggerRoutes):
         try:
             app = cls(
                 modules=service.modules,
+                features=features,
                 routes=(*own, *service.routes),
                 openapi=openapi,
                 notification_handlers=notification_handlers,
@@ -165,10 +175,14 @@ class CqrsApp(TriggerRoutes):
         return self._given_resources
 
     def use(self, resources: Resources) -> None:
-        """Let the app and its modules work with something else, such as what `runtime.testing` makes."""
+        """Let the app, its modules and features work with something else, such as `runtime.testing` makes."""
         for module in self._all_modules:
             module.use(resources=resources)
+        for feature in self.features.values():
+            feature.use(resources)
         self._given_resources = resources
+        if self.features:
+            self.take_triggers(self.features.values())
         for name in _MADE_OF_RESOURCES:
             self.__dict__.pop(name, None)
 
@@ -226,7 +240,12 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.http.api import HttpApi  # noqa: PLC0415 - only the function that serves HTTP pays for it
 
         try:
-            return HttpApi(self._routes, openapi=self._openapi, settings=self.resources.settings)
+            return HttpApi(
+                self._routes,
+                openapi=self._openapi,
+                settings=self.resources.settings,
+                features=self.features.values(),
+            )
         except ConfigurationError as error:
             if self._service is None:
                 raise
@@ -239,7 +258,14 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.check import check  # noqa: PLC0415 - once in a deployment
 
         declared = self._service.tables if self._service else {}
-        return check(self.modules, declared, self.resources.settings, event_modules=self.event_modules)
+        return check(
+            self.modules,
+            declared,
+            self.resources.settings,
+            event_modules=self.event_modules,
+            features=self.features,
+            feature_of=self._feature_of,
+        )
 
     @cached_property
     def _command_tables(self) -> dict[str, CommandModule[Any]]:
@@ -304,7 +330,7 @@ class CqrsApp(TriggerRoutes):
         from runtime.entry.operator.operator import Operator  # noqa: PLC0415
         from runtime.entry.operator.scope import Scope  # noqa: PLC0415
 
-        return Operator(Scope(self.modules, self.resources, self.event_modules))
+        return Operator(Scope(self.modules, self.resources, self.event_modules, self.features))
 
     def _own_kind(self) -> str | None:
         return self.resources.settings.function
@@ -351,6 +377,13 @@ class CqrsApp(TriggerRoutes):
                 for of_events in self.event_modules.values():
                     with suppress(ConfigurationError):  # `check` tells of it, and so does each record
                         _ = of_events.handlers
+        self._preload_features()
+
+    def _preload_features(self) -> None:
+        function = self.resources.settings.function
+        for feature in self.features.values() if function else ():
+            with suppress(ConfigurationError):  # of one that is not deployed; `check` and its calls say so
+                feature.preload(str(function))
 
 
 #: What `CqrsApp.use` has made anew.

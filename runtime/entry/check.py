@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from runtime.contract import KIND_COMMANDS, KIND_EVENTS, MODE_WORKFLOW, FunctionKind
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from runtime.cqrs_toml import Declared
     from runtime.event_store.event_module import EventModule
+    from runtime.features.feature import Feature
     from runtime.module import CommandModule
     from runtime.settings import Settings
 
@@ -30,6 +32,8 @@ def check(
     settings: Settings,
     *,
     event_modules: Mapping[str, EventModule] | None = None,
+    features: Mapping[str, Feature] = MappingProxyType({}),
+    feature_of: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Compare the modules of an app with those of its stack. No call.
 
@@ -38,6 +42,8 @@ def check(
         declared: What ``cqrs.toml`` says of them, and of those of events; empty without one.
         settings: What the stack has told the function.
         event_modules: The app's modules of events by name. Default: none.
+        features: The app's features by name. Default: none.
+        feature_of: Which feature a module is of, by the module's name, for those that are of one.
 
     Returns:
         ``problems``: what does not fit, in sentences; empty where everything does, and in a function that
@@ -47,6 +53,10 @@ def check(
     of_events = event_modules or {}
     problems: list[str] = []
     for name in sorted({*deployed, *modules, *of_events}) if deployed is not None else ():
+        feature = features.get(feature_of.get(name, ""))
+        if feature is not None and name not in (deployed or {}):
+            problems.append(_not_in_stack(name, feature))
+            continue
         problems += _problems(
             name,
             (deployed or {}).get(name),
@@ -54,10 +64,21 @@ def check(
             declared.get(name),
             runs_handlers=settings.function in _RUN_EVENT_HANDLERS,
         )
+    for feature in features.values() if deployed is not None else ():
+        problems += feature.problems(settings)
     for problem in problems:
         logger.error("the code does not fit the stack", problem=problem)
     hidden = len(problems) - _MOST
     return {"problems": problems[:_MOST] + ([f"and {hidden} more"] if hidden > 0 else [])}
+
+
+def _not_in_stack(name: str, feature: Feature) -> str:
+    """What to say of a module that came with a feature, and that the user has perhaps never heard of."""
+    part = f"{feature.part} to the CqrsStack" if feature.part else f"CqrsModule({name!r})"
+    return (
+        f"module {name!r} of the feature {feature.name!r} is in the code, not in the stack: add {part}, or "
+        "remove the feature"
+    )
 
 
 def _problems(

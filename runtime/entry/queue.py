@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     NotificationHandler = Callable[[Mapping[str, Any]], None]
 
-__all__ = ["NotificationQueue", "log_notification", "notification_handlers"]
+__all__ = ["NotificationQueue", "log_notification", "notification_handlers", "notification_in"]
 
 
 class NotificationQueue:
@@ -41,19 +41,29 @@ class NotificationQueue:
         Raises:
             UnknownTriggerError: The record is not a notification.
         """
-        try:
-            notification = json.loads(record["body"])
-        except ValueError:
-            notification = None
-        if not isinstance(notification, dict) or notification.get("action") not in NOTIFICATION_ACTIONS:
-            msg = (
-                f"message {record['messageId']} is no notification, which is a JSON object with an action "
-                f"of {', '.join(NOTIFICATION_ACTIONS)}, and its queue has no handler; "
-                "register one with app.on_queue"
-            )
-            raise UnknownTriggerError(msg)
+        notification = notification_in(record)
         for handler in self._handlers:
             handler(notification)
+
+
+def notification_in(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The notification in one SQS record of a queue that has no handler of its own.
+
+    Raises:
+        UnknownTriggerError: There is none in it: the queue is no notification queue.
+    """
+    try:
+        notification = json.loads(record["body"])
+    except ValueError:
+        notification = None
+    if isinstance(notification, dict) and notification.get("action") in NOTIFICATION_ACTIONS:
+        return notification
+    msg = (
+        f"message {record['messageId']} is no notification, which is a JSON object with an action "
+        f"of {', '.join(NOTIFICATION_ACTIONS)}, and its queue has no handler; "
+        "register one with app.on_queue"
+    )
+    raise UnknownTriggerError(msg)
 
 
 def notification_handlers(

@@ -75,10 +75,15 @@ class RecordRouter:
 
     def _handle_message(self, record: Record) -> None:
         route = self._routes.route_of(TriggerSource.SQS, source_arn(record))
-        if route is None:
-            self._queue().handle(record)
-        else:
+        if route is not None:
             route(record)
+            return
+        from runtime.entry.queue import notification_in  # noqa: PLC0415 - most functions have no such message
+
+        # Before it is asked whether this function is for notifications: the queue may be one that an app, or
+        # a feature, has forgotten to register, and whoever looks for it must not be sent the wrong way.
+        notification_in(record)
+        self._queue().handle(record)
 
     def _process_stream(self, records: Sequence[Record]) -> dict[str, Any]:
         """All records of a batch are of one stream: of one of the app's own tables, or another one."""

@@ -10,7 +10,9 @@ from runtime.entry.trigger_target import TriggerTarget
 from runtime.errors import ConfigurationError, UnknownTriggerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from runtime.features.feature import Feature
 
     Route = Callable[[dict[str, Any]], Any]
 
@@ -47,6 +49,28 @@ class TriggerRoutes:
 
     def __init__(self) -> None:
         self._trigger_routes: dict[TriggerSource, dict[str, TriggerTarget]] = {}
+        self._owner: str | None = None
+
+    def take_triggers(self, features: Iterable[Feature]) -> None:
+        """Let features register their triggers, in place of those that they had before.
+
+        Raises:
+            ConfigurationError: A trigger of a feature cannot be; the message names the feature.
+        """
+        routes = self._trigger_routes
+        self._trigger_routes = {
+            source: {name: target for name, target in found.items() if target.owner is None}
+            for source, found in routes.items()
+        }
+        for feature in features:
+            self._owner = feature.name
+            try:
+                feature.add_triggers(self)
+            except ConfigurationError as error:
+                msg = f"the feature {feature.name!r}: {error}"
+                raise ConfigurationError(msg) from error
+            finally:
+                self._owner = None
 
     def on_queue(
         self,
@@ -261,12 +285,13 @@ class TriggerRoutes:
 
         def register(function: RouteT) -> RouteT:
             routes = self._trigger_routes.setdefault(source, {})
-            if any(_same(name, other) for other in routes):
-                msg = (
-                    f"{source.name} {' '.join(name.split())!r} has a handler already; let one call the other"
-                )
-                raise ConfigurationError(msg)
-            routes[name] = TriggerTarget(function, functions)
+            for other, target in routes.items():
+                if _same(name, other):
+                    whose = f", that of the feature {target.owner!r}" if target.owner else ""
+                    what = f"{source.name} {' '.join(name.split())!r}"
+                    msg = f"{what} has a handler already{whose}; let one call the other"
+                    raise ConfigurationError(msg)
+            routes[name] = TriggerTarget(function, functions, owner=self._owner)
             return function
 
         if handler is not None:

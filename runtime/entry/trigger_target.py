@@ -26,12 +26,13 @@ class TriggerTarget:
     Args:
         source: The handler, or where to import it from.
         functions: Kinds of the functions that may take the trigger, as in `FunctionKind`.
+        owner: Name of the feature whose trigger it is. Default: the app's own.
 
     Raises:
         ConfigurationError: The handler is none, or a kind is unknown.
     """
 
-    def __init__(self, source: Route | str, functions: Collection[str]) -> None:
+    def __init__(self, source: Route | str, functions: Collection[str], *, owner: str | None = None) -> None:
         if isinstance(source, str):
             check_import_path(source, _WHAT)
         elif not callable(source):
@@ -42,6 +43,7 @@ class TriggerTarget:
             raise ConfigurationError(msg)
         self._source = source
         self._functions = tuple(functions)
+        self.owner = owner
 
     def check_taken_by(self, kind: str | None, what: str) -> None:
         """Refuse a trigger in a function that is for something else.

@@ -132,7 +132,8 @@ class MemoryApp:
         self._before: list[tuple[Any, dict[str, Any]]] = []
         self._replaced: list[tuple[HandlerReference, DataSyncHandler | None]] = []
         modules = [*app.modules.values(), *app.event_modules.values()]
-        self._before += [(one, dict(vars(one))) for one in (app, *modules, *resources)]
+        whole = (app, *modules, *app.features.values(), *resources)
+        self._before += [(one, dict(vars(one))) for one in whole]
         # A provider works on the tables of this app until it is closed.
         providers = [module.domain.context.own_provider for module in app.event_modules.values()]
         self._before += [(one, dict(vars(one))) for one in providers if hasattr(one, "use")]
@@ -178,6 +179,9 @@ class MemoryApp:
                 module.use()  # the services that it had given out before have been here meanwhile
         for of_events in self.app.event_modules.values():
             of_events.use()  # and so have its handlers
+        for feature in self.app.features.values():
+            with suppress(ConfigurationError):  # as of the modules
+                feature.use(feature.resources)
         self.clock.stop()
 
     # Who asks

@@ -29,6 +29,7 @@ from constructs_lib import (
     Notifications,
     Processing,
     RuntimeLayer,
+    Sequences,
     SessionTable,
     StreamProcessing,
 )
@@ -96,6 +97,7 @@ def test_a_table_with_another_key_is_refused(
             lambda i: CqrsTable(stack, i, module_name="order", sync_table=brought),
             lambda i: SessionTable(stack, i, table=brought),
             lambda i: MasterDataTable(stack, i, table=brought),
+            lambda i: Sequences(stack, i, table=brought),
         ]
     ):
         with refused(f"table must have the key pk and sk, both strings, {said}"):
@@ -371,6 +373,7 @@ def test_names_may_be_looked_up(stack: cdk.Stack) -> None:
     [
         (lambda s: SessionTable.from_table_name(s, "X", "arn:aws:dynamodb:x"), "table_name must"),
         (lambda s: MasterDataTable.from_table_name(s, "X", "ab"), "table_name must match .* got 'ab'"),
+        (lambda s: Sequences.from_table_name(s, "X", "a"), "table_name must match .* got 'a'"),
         (lambda s: AttributesBucket.from_bucket_name(s, "X", "arn:aws:s3:::b"), "bucket_name must match"),
         (lambda s: FailedRecords.from_bucket_name(s, "X", "My_Bucket"), "bucket_name .* got 'My_B"),
         (

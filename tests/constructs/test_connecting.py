@@ -28,6 +28,7 @@ from constructs_lib import (
     Notifications,
     Processing,
     RealtimeApi,
+    Sequences,
     SessionTable,
 )
 from runtime import CommandModule, InvokeContext, ModuleMismatchError, Settings
@@ -70,6 +71,10 @@ PARTS: dict[str, tuple[Callable[[Construct], Part], dict[str, set[str]]]] = {
     "settings of tenants": (
         lambda scope: MasterDataTable(scope, "MasterData"),
         {kind: {Env.MASTER_DATA_TABLE_NAME} for kind in ("Api", "Worker", "Operator")},
+    ),
+    "sequences": (
+        lambda scope: Sequences(scope, "Sequences"),
+        {kind: {Env.FEATURES} for kind in ("Api", "Stream", "Worker", "Notifier", "Operator")},
     ),
     "large attributes": (
         lambda scope: AttributesBucket(scope, "Attributes"),
@@ -323,6 +328,7 @@ def test_each_part_takes_a_function_of_ones_own(stack: cdk.Stack) -> None:
         Env.SESSION_TABLE_NAME,
         Env.RYW_SESSION_TTL_MINUTES,
         Env.MASTER_DATA_TABLE_NAME,
+        Env.SEQUENCES_TABLE_NAME,
         Env.S3_BUCKET_NAME,
         Env.FAILED_RECORDS_BUCKET_NAME,
         Env.SNS_TOPIC_ARN,

@@ -99,6 +99,17 @@ def test_versions_can_be_asked(layer: Path) -> None:
     assert f"pydantic=={version} " in LOCK.read_text()
 
 
+def test_time_zones_are_there_where_the_machine_has_none(layer: Path) -> None:
+    offset = run_in(
+        layer,
+        "import json, zoneinfo\nfrom datetime import datetime\n"
+        "zoneinfo.reset_tzpath([])\n"
+        "at = datetime(2026, 4, 1, tzinfo=zoneinfo.ZoneInfo('Asia/Tokyo'))\n"
+        "print(json.dumps(at.utcoffset().total_seconds()))",
+    )
+    assert offset == 9 * 3600
+
+
 def test_every_module_has_bytecode_that_is_used_unchecked(layer: Path) -> None:
     compiled = list(layer.rglob("*.pyc"))
     sources = list(layer.rglob("*.py"))

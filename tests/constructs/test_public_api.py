@@ -65,6 +65,8 @@ def test_the_public_names_are_a_contract() -> None:
         "RetainedData",
         "RetryPolicy",
         "RuntimeLayer",
+        "Sequences",
+        "SequencesGrants",
         "ServiceFunctions",
         "SessionTable",
         "SessionTableGrants",

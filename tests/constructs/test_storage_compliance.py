@@ -7,7 +7,14 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from constructs_lib import AttributesBucket, CqrsTable, EventStoreTable, MasterDataTable, SessionTable
+from constructs_lib import (
+    AttributesBucket,
+    CqrsTable,
+    EventStoreTable,
+    MasterDataTable,
+    Sequences,
+    SessionTable,
+)
 from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING
 
 
@@ -32,6 +39,7 @@ def test_the_storage_has_no_open_finding(checked_app: cdk.App, *, own_key: bool)
     blog.grants.pull(role)
     SessionTable(stack, "Sessions", encryption_key=key).grants.track(role)
     MasterDataTable(stack, "MasterData", encryption_key=key).grants.write(role)
+    Sequences(stack, "Sequences", encryption_key=key).grants.administer(role)
     AttributesBucket(stack, "Attributes", encryption_key=key).grants.read_write(role)
     checked_app.synth()
 

@@ -42,6 +42,7 @@ TYPOS = {
     "Notifications": ("alarm_email", "alarm_emails"),
     "RealtimeApi": ("name_space", "namespace"),
     "RuntimeLayer": ("pin_boto", "pin_boto3"),
+    "Sequences": ("tablename", "table_name"),
     "SessionTable": ("tablename", "table_name"),
     "StreamProcessing": ("batchsize", "batch_size"),
     "TenantSessions": ("common_tenant_code", "common_tenant_codes"),

@@ -70,7 +70,9 @@ def template() -> dict[str, Any]:
             EventModule("audit", table=audit),
         ],
         code=lambda_.Code.from_inline("app = None"),
-        master_data=True,
+        master=True,
+        sequences=True,
+        tenants=True,
         realtime=True,
         tenant_sessions=True,
         handler="index.app",
@@ -141,7 +143,9 @@ def test_the_tables_that_a_function_computes_are_the_deployed_ones(
     order, log = settings.tables_of("order"), settings.tables_of("log")
     expected = {order.command, order.data, order.history, order.sync, log.command, log.data, log.history}
     blog, audit = settings.event_tables_of("blog"), settings.event_tables_of("audit")
-    expected |= {blog.events, blog.sync}
+    expected |= {blog.events, blog.sync, settings.sequences_table}
+    master, tenant = settings.tables_of("master"), settings.tables_of("tenant")
+    expected |= {master.command, master.history, tenant.command, tenant.data, tenant.history}
     assert deployed == expected | {"dev-shop-session", "dev-shop-master-data"}
     assert (blog.has_handlers, blog.has_feed_index, blog.has_aggregates_index) == (False, True, True)
     assert (audit.has_handlers, audit.has_feed_index, audit.has_aggregates_index) == (True, False, False)

@@ -18,6 +18,7 @@ PAGES = sorted(GUIDE.glob("*.md"))
 GUIDE_PAGES = {
     "commands",
     "dispatch",
+    "features",
     "handlers",
     "history",
     "http",

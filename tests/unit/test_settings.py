@@ -139,6 +139,9 @@ def test_tables_that_are_all_given_need_no_convention() -> None:
         ({"CQRS_MODULES": '{"a": ""}'}, "CQRS_MODULES.a.kind must be one of ('commands', 'events'), got ''"),
         ({"CQRS_MODULES": '{"a": 1}'}, "CQRS_MODULES must map module names"),
         ({"CQRS_MODULES": '{"a": {"handlers": true}}'}, "CQRS_MODULES.a has unknown keys ['handlers']"),
+        ({"CQRS_FEATURES": "{"}, "CQRS_FEATURES must be a JSON object"),
+        ({"CQRS_FEATURES": "[]"}, "CQRS_FEATURES must map names of features to objects, got '[]'"),
+        ({"CQRS_FEATURES": '{"a": true}'}, "CQRS_FEATURES must map names of features to objects"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
@@ -154,6 +157,24 @@ def test_a_variable_that_cannot_be_used_is_named(environ: dict[str, str], messag
 def test_read_your_writes_is_on_for_a_positive_number_of_minutes(text: str, seconds: int | None) -> None:
     settings = Settings.from_environment({"RYW_SESSION_TTL_MINUTES": text})
     assert settings.ryw_session_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("environ", "table"),
+    [
+        ({"NODE_ENV": "dev", "APP_NAME": "shop"}, "dev-shop-sequences"),
+        ({"NODE_ENV": "dev", "APP_NAME": "shop", "CQRS_FEATURES": '{"sequence": {}}'}, "dev-shop-sequences"),
+        ({"CQRS_FEATURES": '{"sequence": {"table": "counters"}}'}, "counters"),
+        ({"SEQUENCES_TABLE_NAME": "mine", "CQRS_FEATURES": '{"sequence": {"table": "counters"}}'}, "mine"),
+    ],
+)
+def test_the_table_of_sequences(environ: dict[str, str], table: str) -> None:
+    assert Settings.from_environment(environ).sequences_table == table
+
+
+def test_a_table_of_a_feature_that_cannot_be_named_says_what_is_missing() -> None:
+    with pytest.raises(ConfigurationError, match="table name of bills is unknown; set it, or CQRS_FEATURES"):
+        Settings().feature_table("billing", "bills")
 
 
 def test_lists_are_split_and_trimmed() -> None:

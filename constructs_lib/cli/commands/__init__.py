@@ -47,4 +47,5 @@ _COMMANDS: Mapping[str, Callable[[Context], Result]] = {
 
 def run(context: Context) -> Result:
     """Run the command that the command line names."""
-    return _COMMANDS[context.options.command](context)
+    verb = context.options.cqrs_verb
+    return _COMMANDS[context.options.command](context) if verb is None else verb.run(context)

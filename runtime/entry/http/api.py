@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from runtime.entry.http.admission import admission
 from runtime.entry.http.openapi import OPENAPI_PATH, openapi_routes
 from runtime.entry.http.overlaps import check_overlaps
 from runtime.entry.http.problems import problem_of
@@ -24,8 +25,10 @@ from runtime.log import log_context
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+    from runtime.features.feature import Feature
 
 __all__ = ["HttpApi"]
 
@@ -49,6 +52,7 @@ class HttpApi:
         openapi: Whether to serve `openapi_routes` as well. A router among ``routes`` that
             has them already comes first. Defaults to True: like every route, they are for
             callers whom the API's authorizer lets pass.
+        features: Those of the app: some want to be asked whether a tenant is served. Default: none.
         settings: The app's settings: how large a body may be, and which roles may cross tenants.
             Default: those of an empty environment.
 
@@ -58,7 +62,12 @@ class HttpApi:
     """
 
     def __init__(
-        self, routes: Sequence[Router | str], *, openapi: bool = True, settings: Settings | None = None
+        self,
+        routes: Sequence[Router | str],
+        *,
+        openapi: bool = True,
+        features: Iterable[Feature] = (),
+        settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
         routers = [_router(route) for route in routes]
@@ -66,7 +75,7 @@ class HttpApi:
         if openapi and not any(key[0] == OPENAPI_PATH for router in routers for key in router._routes):  # noqa: SLF001
             routers.append(openapi_routes())
         check_overlaps(routers)
-        self._resolver = Resolver(routers)
+        self._resolver = Resolver(routers, admit=admission(features, self._settings))
         self._resolver.preload()
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own

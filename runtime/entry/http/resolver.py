@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder
 
 from runtime.entry.http.middlewares import JsonRequests, JsonResponses
 from runtime.entry.http.path_keys import decoded_path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
     from aws_lambda_powertools.event_handler.api_gateway import Route, Router
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+    from runtime.entry.http.admission import Admission
 
 __all__ = ["Resolver"]
 
@@ -34,11 +37,14 @@ class Resolver(APIGatewayHttpResolver):
 
     Args:
         routers: The routes. Exception handlers of a router come before the built-in ones.
+        admit: Called before each route, and before anything of the request is checked; what it raises is the
+            answer, whatever exception handlers there are. Default: every request is served.
     """
 
-    def __init__(self, routers: Iterable[Router]) -> None:
+    def __init__(self, routers: Iterable[Router], *, admit: Admission | None = None) -> None:
         # Debug mode would print events, which hold tokens.
         super().__init__(enable_validation=True, debug=False)
+        self._admit = admit
         self._request_validation_middleware = JsonRequests()  # type: ignore[no-untyped-call]
         self._response_validation_middleware = JsonResponses()  # type: ignore[assignment]
         self.exception_handler(Exception)(_answer)
@@ -60,6 +66,16 @@ class Resolver(APIGatewayHttpResolver):
         path = self._remove_prefix(path)
         routes = (*self._static_routes, *self._dynamic_routes)
         return any(route.method == method and route.rule.match(path) for route in routes)
+
+    def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
+        # Not a middleware: those of Powertools come after the check of the body, which says what there is.
+        if self._admit is not None:
+            try:
+                self._admit()
+            except Exception as error:  # noqa: BLE001 - a feature's, which may be one of the user's own
+                response = _answer(error)
+                return ResponseBuilder(response=response, serializer=self._serializer, route=route)
+        return super()._call_route(route, route_arguments)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}\\Z") -> re.Pattern[str]:

@@ -92,6 +92,10 @@ class Arguments:
             _refuse(name, f"must be true or false, got {_shown(value)}")
         return bool(value)
 
+    def json(self, name: str) -> Any:  # noqa: ANN401 - any JSON
+        """Any value, as it was sent; None where it is left out."""
+        return self._values.get(name)
+
     def limit(self) -> int:
         """``limit``: how many entries a page may have."""
         value = self._values.get("limit", _PAGE)

@@ -15,12 +15,14 @@ from runtime.entry.operator.health import health
 from runtime.entry.operator.module_list import list_modules
 from runtime.entry.operator.repairs import drop, heal, reconcile, redrive, resync, skip
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError
+from runtime.features.operation import Operation
 from runtime.log import log_context, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from runtime.entry.operator.scope import Scope
+    from runtime.features.feature import Feature
 
 __all__ = ["Operator"]
 
@@ -72,11 +74,12 @@ class Operator:
         """
         name = event[OPERATION]
         # The names alone: keys may be personal data.
-        module = self._scope.name_of(event.get("module"))
+        feature = self._scope.feature_with(name)
+        module = feature.name if feature else self._scope.name_of(event.get("module"))
         with log_context(module=module):
             logger.info("operation", operation=name if name in _names(self._scope) else "unknown")
             try:
-                return self._run(name, module, event)
+                return _of_feature(feature, event) if feature else self._run(name, module, event)
             except CqrsError as error:
                 return {"error": {"type": type(error).__name__, "message": str(error)}}
 
@@ -94,10 +97,16 @@ class Operator:
         return _OPERATIONS[name].run(scope, Arguments(event, _OPERATIONS[name].arguments))
 
 
+def _of_feature(feature: Feature, event: Mapping[str, Any]) -> dict[str, Any]:
+    operation = Operation.of(feature.operations[event[OPERATION]])
+    return operation.run(feature, Arguments(event, operation.arguments))
+
+
 def _names(scope: Scope) -> Collection[str]:
-    """Names of the operations, those on events included where the app keeps some."""
+    """Names of the operations, those on events included where the app keeps some, and those of features."""
+    names = {*_OPERATIONS, *(name for feature in scope.features.values() for name in feature.operations)}
     if not scope.event_modules:
-        return _OPERATIONS
+        return names
     from runtime.entry.operator.events.operations import OPERATIONS  # noqa: PLC0415 - few apps
 
-    return {*_OPERATIONS, *OPERATIONS}
+    return {*names, *OPERATIONS}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.event_store.event_module import EventModule
+    from runtime.features.feature import Feature
     from runtime.module import CommandModule
 
 __all__ = ["Scope"]
@@ -23,11 +24,17 @@ class Scope:
         modules: The app's modules of commands by name.
         resources: Settings and clients of the function.
         event_modules: The app's modules of events by name. Default: none.
+        features: The app's features by name. Default: none.
     """
 
     modules: Mapping[str, CommandModule[Any]]
     resources: Resources
     event_modules: Mapping[str, EventModule] = field(default_factory=dict)
+    features: Mapping[str, Feature] = field(default_factory=dict)
+
+    def feature_with(self, operation: str) -> Feature | None:
+        """The feature that has an operation; None for one of the library, and for one that is none."""
+        return next((found for found in self.features.values() if operation in found.operations), None)
 
     def name_of(self, module: object) -> str | None:
         """The name of a module, if it is one."""

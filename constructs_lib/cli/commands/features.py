@@ -1,0 +1,13 @@
+"""The groups of verbs of the library's own features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from constructs_lib.cli.verbs import VerbGroup
+
+__all__ = ["GROUPS"]
+
+#: One line a feature.
+GROUPS: Final[tuple[VerbGroup, ...]] = ()

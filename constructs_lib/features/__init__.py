@@ -1,0 +1,1 @@
+"""Constructs of what a service has beside its modules."""
