@@ -18,6 +18,7 @@ from runtime.errors import (
     InvalidInputError,
     ReadModelUnavailableError,
 )
+from runtime.imports import check_done, check_function
 from runtime.model.cursor import CursorPage, KeptCursor
 from runtime.sql.cursor_row import SqlCursorRow, translated
 from runtime.sql.cursor_tables import CursorTables, columns_in
@@ -84,6 +85,9 @@ class SqlCursors:
 
     Attributes:
         metadata: What the tables belong to.
+
+    Raises:
+        ConfigurationError: What is to give the engine cannot: it would only begin to, or takes something.
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class SqlCursors:
         prefix: str = "cqrs_",
         metadata: MetaData | None = None,
     ) -> None:
+        if callable(engine):
+            check_function(engine, "the engine of SqlCursors", ())
         self._given = engine
         self._lock = threading.Lock()
         self._opened: tuple[Engine, threading.Semaphore] | None = None
@@ -114,6 +120,7 @@ class SqlCursors:
         with self._lock:
             if self._opened is None:
                 engine = self._given() if callable(self._given) else self._given
+                check_done(engine, "the engine of SqlCursors")
                 self._opened = engine, threading.Semaphore(_size_of(engine))
             return self._opened
 
