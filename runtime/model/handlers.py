@@ -33,7 +33,9 @@ class DataSyncHandler(ABC):
 
     The pipeline calls `up` with the versions of an aggregate in order, each at least
     once: a call that failed, or whose success could not be recorded, is repeated. So `up`
-    must be able to see a version twice. Different aggregates run side by side.
+    must be able to see a version twice. Different aggregates run side by side. A call has
+    done its work when it returns: what is ``async`` is refused, and what returns a coroutine
+    or a generator has failed.
 
     Attributes:
         type: What kind of store it keeps, for people and tools. ``dynamodb`` is reserved:
