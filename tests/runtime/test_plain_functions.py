@@ -461,6 +461,8 @@ def test_what_decides_is_not_awaited(function: Any) -> None:
 
 def test_what_decides_may_yield_problems() -> None:
     CommandModule("todo", decide=[cast("Any", yields)])
+    module = CommandModule("todo", decide=[f"{__name__}:yields"])
+    assert module.decide[0].function is yields
     ItemCommand(cast("Any", yields))
 
 
