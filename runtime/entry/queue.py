@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.clients.notifications import request_id_of
 from runtime.contract import NOTIFICATION_ACTIONS
 from runtime.errors import UnknownTriggerError
+from runtime.imports import check_done, name_of
 from runtime.log import logger
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class NotificationQueue:
 
         Raises:
             UnknownTriggerError: The record is not a notification.
+            ConfigurationError: A handler returned its work instead of doing it.
         """
         try:
             notification = json.loads(record["body"])
@@ -53,7 +55,9 @@ class NotificationQueue:
             )
             raise UnknownTriggerError(msg)
         for handler in self._handlers:
-            handler(notification)
+            result: object = handler(notification)
+            if result is not None:
+                check_done(result, f"the notification handler {name_of(handler)}")
 
 
 def notification_handlers(
