@@ -50,6 +50,10 @@ class ServiceFunctions(Protocol):
         """Answers HTTP requests: publishes and reads."""
 
     @property
+    def has_commands(self) -> bool:
+        """Whether the service has modules of commands; the next three may be missing where it has none."""
+
+    @property
     def stream(self) -> lambda_.IFunction:
         """Starts the processing of new commands."""
 
@@ -68,6 +72,9 @@ class ServiceFunctions(Protocol):
     @property
     def projector(self) -> lambda_.IFunction | None:
         """Runs event handlers; None where no module has any."""
+
+    def find(self, kind: str) -> lambda_.IFunction | None:
+        """The function of a `runtime.contract.FunctionKind`; None where the service has none of it."""
 
     def data_access(self, function: lambda_.IFunction) -> DataAccess:
         """How ``function`` reaches what tenants keep."""

@@ -121,11 +121,12 @@ EVENT_STREAM_FILTER: Final[dict[str, Any]] = {
 #: How a process outside of Lambda finds what is new in an events table, where there is the index of this
 #: name. Each commit then has the two columns: the number of a slice in decimal, from "0" to one below
 #: `FEED_SLICES`, so that no single partition of the index takes all writes, and the time, by which a slice is
-#: sorted. Beside the keys the index has what tells whether a commit is worth reading.
+#: sorted. Each look is a query a slice. Beside the keys the index has what tells whether a commit is worth
+#: reading.
 FEED_INDEX: Final = "feed"
 FEED_COLUMN: Final = "feed"
 FEED_SORT_KEY: Final = "feedAt"
-FEED_SLICES: Final = 16
+FEED_SLICES: Final = 4
 FEED_PROJECTED: Final = ("last", "types")
 
 #: How the aggregates of a tenant are listed, where there is the index of this name: the first commit of each

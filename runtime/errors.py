@@ -121,6 +121,17 @@ class CqrsError(Exception):
     written: Literal["nothing", "everything", "something", "unknown"] = "nothing"
     """What the call had written when it failed. After "unknown", repeat it with the same publish id."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy it, or send it to another process, as it is: its class may take more than its text."""
+        return _made_again, (type(self), self.args, dict(self.__dict__))
+
+
+def _made_again(kind: type[CqrsError], args: tuple[Any, ...], attributes: dict[str, Any]) -> CqrsError:
+    found = kind.__new__(kind, *args)
+    found.args = args
+    found.__dict__.update(attributes)
+    return found
+
 
 class ConfigurationError(CqrsError, ValueError):
     """The environment variables, or the way the app was put together, cannot work."""

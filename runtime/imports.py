@@ -14,7 +14,7 @@ from runtime.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FunctionReference", "check_function", "check_import_path", "imported"]
+__all__ = ["FunctionReference", "check_done", "check_function", "check_import_path", "imported"]
 
 
 def check_import_path(path: str, what: str) -> str:
@@ -65,14 +65,20 @@ def check_function(function: Callable[..., Any], what: str, takes: tuple[str, ..
         takes: Names of what it is called with, by position.
 
     Raises:
-        ConfigurationError: It takes something else, or is a coroutine function.
+        ConfigurationError: It is no function, takes something else, or is a coroutine function or a
+            generator.
     """
-    if not takes:
-        return
-    name = getattr(function, "__name__", type(function).__name__)
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        msg = f"{what} must be a plain function, got the coroutine function {name}; leave async away"
+    if not callable(function):
+        msg = f"{what} must be a function, got {type(function).__name__}"
         raise ConfigurationError(msg)
+    name = getattr(function, "__name__", type(function).__name__)
+    for called in (function, type(function).__call__):
+        if inspect.iscoroutinefunction(called):
+            msg = f"{what} must be a plain function, got the coroutine function {name}; leave async away"
+            raise ConfigurationError(msg)
+        if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+            msg = f"{what} must be a plain function, got the generator {name}; leave yield away"
+            raise ConfigurationError(msg)
     try:
         # What a decorator gives is called, not what it is around.
         signature = inspect.signature(function, follow_wrapped=False)
@@ -86,6 +92,32 @@ def check_function(function: Callable[..., Any], what: str, takes: tuple[str, ..
             "parameters for these"
         )
         raise ConfigurationError(msg) from None
+
+
+def check_done(result: object, what: str) -> None:
+    """Refuse that a function has returned what it was to do, instead of having done it.
+
+    A function that `check_function` takes for a plain one may do so: ``lambda event: send(event)``, where
+    ``send`` is a coroutine function.
+
+    Args:
+        result: What it returned.
+        what: What it is, for the error: "the callback of 'created'".
+
+    Raises:
+        ConfigurationError: It is a coroutine, or something else that is to be awaited, or a generator.
+    """
+    if result is None:
+        return
+    if inspect.iscoroutine(result):
+        result.close()  # or Python warns of it as well
+    elif not (inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result)):
+        return
+    msg = (
+        f"{what} returned a {type(result).__name__}, which nobody awaits or goes through; it must have done "
+        "its work when it returns"
+    )
+    raise ConfigurationError(msg)
 
 
 def _names(signature: inspect.Signature) -> str:
@@ -123,7 +155,8 @@ class FunctionReference:
                 check_import_path(source, what)
                 return cls(source, what, takes)
         elif callable(source):
-            check_function(source, what, takes)
+            if takes:
+                check_function(source, what, takes)
             return cls(source, what, takes)
         msg = f'{what} must be a function or its import path, such as "package.module:name", got {source!r}'
         raise ConfigurationError(msg)
@@ -149,5 +182,6 @@ class FunctionReference:
             msg = f"the {kind} {self.source} is no function, got {found!r}"
             raise ConfigurationError(msg)
         function: Callable[..., Any] = found
-        check_function(function, self.what, self.takes)
+        if self.takes:
+            check_function(function, self.what, self.takes)
         return function

@@ -14,12 +14,24 @@ from tests.faults.scale import scaled
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-pytest_plugins = ["tests.support.emulator", "tests.support.stack"]
+pytest_plugins = ["tests.support.apps", "tests.support.emulator", "tests.support.stack"]
 
 #: What takes long is begun first, so that in the end no process waits for another one.
 _LONG: Final = ("e2e", "faults", "local", "examples", "docs", "constructs", "security")
-#: What asks for the fixture `deployment`, which takes half a minute to make.
-_DEPLOYED: Final = ("tests/e2e/", "tests/faults/test_poison.py", "tests/faults/test_soak.py")
+#: What asks for something that takes long to make, and is made once for a process, by what that is:
+#: the fixture `deployment`, and the templates of the examples' apps.
+_TOGETHER: Final = {
+    "deployed": ("tests/e2e/", "tests/faults/test_poison.py", "tests/faults/test_soak.py"),
+    "apps": (
+        "tests/examples/test_blog_stack.py",
+        "tests/examples/test_product_stack.py",
+        "tests/constructs/test_app.py",
+        "tests/security/test_templates.py",
+    ),
+}
+
+#: How many objects more there have to be for a look at the youngest, and how many looks for one at the older.
+_SELDOM: Final = (100_000, 50, 1_000)
 
 # How long an example takes says what else the machine does.
 settings.register_profile(
@@ -32,7 +44,8 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]
     """Keeps each file in one process, and all that needs the deployed stack in the one that deploys it."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "deployed" if nodeid.startswith(_DEPLOYED) else str(super()._split_scope(nodeid))
+        found = (scope for scope, files in _TOGETHER.items() if nodeid.startswith(files))
+        return next(found, None) or str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -43,13 +56,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for garbage neither among modules and tests while they are found, nor later: they stay."""
+    """Look for garbage neither among modules and tests while they are found, nor later: they stay.
+
+    And look for it more seldom than every 700 objects, which takes a tenth of the time of all tests.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_SELDOM)
         gc.enable()
 
 

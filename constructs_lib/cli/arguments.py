@@ -220,6 +220,11 @@ def _add_handlers(action: Callable[[str, str], argparse.ArgumentParser]) -> None
         _add_module(parser)
     _add_segments(rebuild)
     _add_resume(rebuild)
+    switch.add_argument(
+        "--incomplete",
+        action="store_true",
+        help="also where it is parked: it lacks aggregates, such as those that nobody can read any more",
+    )
     retire.add_argument(
         "--generation",
         type=whole_number(1, _LARGEST_VERSION),

@@ -106,6 +106,9 @@ class CqrsFunctions(Construct):
         dependency_layers: Layers with what your code needs, behind ``layers``. Defaults to none.
         environment: Variables of your code, for all functions. Secrets: `add_secret`. Defaults
             to none.
+        commands: Whether the service has, or will have, modules of commands. Without them there are the
+            functions stream, worker and notifier only where they are given: nothing calls them. Defaults to
+            True.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
@@ -165,6 +168,7 @@ class CqrsFunctions(Construct):
         layers: Sequence[lambda_.ILayerVersion] = (),
         dependency_layers: Sequence[lambda_.ILayerVersion] = (),
         environment: Mapping[str, str] | None = None,
+        commands: bool = True,
         api: FunctionOptions | lambda_.IFunction | None = None,
         stream: FunctionOptions | lambda_.IFunction | None = None,
         worker: FunctionOptions | lambda_.IFunction | None = None,
@@ -190,6 +194,8 @@ class CqrsFunctions(Construct):
         warn_of_passwords(self, own, env_name)
         warn_of_hidden_runtime(self, code)
         self.app_name, self.env_name = app_name, env_name
+        #: Whether there are, or may be, modules of commands.
+        self.has_commands = commands
         self._modules: dict[str, Mapping[str, Any]] = {}
         self._features: dict[str, Mapping[str, Any]] = {}
         # Beside the names and addresses of the parts.
@@ -241,31 +247,32 @@ class CqrsFunctions(Construct):
             self._made[id(made.function)] = made
             return made.function
 
-        self.api = function(FunctionKind.API, api)
-        self.stream = function(FunctionKind.STREAM, stream)
-        self.worker = function(FunctionKind.WORKER, worker)
-        self.notifier = function(FunctionKind.NOTIFIER, notifier)
-        self.operator = function(FunctionKind.OPERATOR, operator)
         has_handlers = any(getattr(table, "has_handlers", False) for table in tables)
-        #: Runs event handlers; None where no module has any.
-        self.projector = function(FunctionKind.PROJECTOR, projector) if projector or has_handlers else None
-        everybody = {
-            FunctionKind.API: self.api,
-            FunctionKind.STREAM: self.stream,
-            FunctionKind.WORKER: self.worker,
-            FunctionKind.NOTIFIER: self.notifier,
-            FunctionKind.OPERATOR: self.operator,
-            **({FunctionKind.PROJECTOR: self.projector} if self.projector else {}),
+        self._of_kind = {
+            kind: function(kind, given)
+            for kind, given, is_needed in (
+                (FunctionKind.API, api, True),
+                (FunctionKind.STREAM, stream, commands),
+                (FunctionKind.WORKER, worker, commands),
+                (FunctionKind.NOTIFIER, notifier, commands),
+                (FunctionKind.OPERATOR, operator, True),
+                (FunctionKind.PROJECTOR, projector, has_handlers),
+            )
+            if is_needed or given is not None
         }
+        self.api = self._of_kind[FunctionKind.API]
+        self.operator = self._of_kind[FunctionKind.OPERATOR]
+        #: Runs event handlers; None where no module has any.
+        self.projector = self.find(FunctionKind.PROJECTOR)
         #: The functions that were made here, by kind: all but those that were brought along.
-        self.made = {kind: made for kind, made in everybody.items() if id(made) in self._made}
+        self.made = {kind: made for kind, made in self._of_kind.items() if id(made) in self._made}
         #: The layers of these functions.
         self.layers = shared.layers
         self._warn_if_operator_is_outside_vpc(operator)
         if tenant_sessions:
             self._refuse_role_of_api_elsewhere()
         self.tenant_sessions = self._new_tenant_sessions(own) if tenant_sessions else None
-        self._appliers = [self.api, self.worker, self.operator]
+        self._appliers = [self.api, self.worker, self.operator] if commands else []
         self._for_appliers: list[Callable[[lambda_.IFunction], None]] = []
 
         parts: list[Part | None] = [
@@ -289,6 +296,60 @@ class CqrsFunctions(Construct):
                 raise InvalidPropsError(msg)
             self.set_variable(Env.RYW_SESSION_TTL_MINUTES, minutes, self.api)
         self.check_quotas()
+
+    def find(self, kind: str) -> lambda_.IFunction | None:
+        """Give the function of a kind.
+
+        Args:
+            kind: One of `runtime.contract.FunctionKind`.
+
+        Returns:
+            The function; None where the service has none of that kind.
+
+        """
+        return self._of_kind.get(kind)
+
+    @property
+    def stream(self) -> lambda_.IFunction:
+        """Starts the processing of new commands.
+
+        Raises:
+            InvalidPropsError: The service has none, as it has no commands.
+
+        """
+        return self._of_commands(FunctionKind.STREAM)
+
+    @property
+    def worker(self) -> lambda_.IFunction:
+        """Applies commands, runs data sync handlers, and takes triggers of your own.
+
+        Raises:
+            InvalidPropsError: The service has none, as it has no commands, and none was given.
+
+        """
+        return self._of_commands(FunctionKind.WORKER)
+
+    @property
+    def notifier(self) -> lambda_.IFunction:
+        """Tells clients.
+
+        Raises:
+            InvalidPropsError: The service has none, as it has no commands, and none was given.
+
+        """
+        return self._of_commands(FunctionKind.NOTIFIER)
+
+    def _of_commands(self, kind: str) -> lambda_.IFunction:
+        found = self.find(kind)
+        if found is None:
+            way_out = (
+                "use another function"
+                if kind == FunctionKind.STREAM
+                else f"where something of yours calls that function, give {kind}=FunctionOptions()"
+            )
+            msg = f"{kind} is not there: {self.node.path} is without modules of commands; {way_out}"
+            raise InvalidPropsError(msg)
+        return found
 
     @property
     def roles(self) -> list[iam.Role]:
@@ -405,7 +466,7 @@ class CqrsFunctions(Construct):
                 self.set_variable(Env.FEATURES, features_text(self, self._features), function)
 
     def add_applier(self, function: lambda_.IFunction) -> None:
-        """Count ``function`` among those that apply commands: api, worker and operator always do."""
+        """Count ``function`` among those that apply commands, as api, worker and operator always do."""
         if all(function is not known for known in self._appliers):
             self._appliers.append(function)
             for give in self._for_appliers:
@@ -420,8 +481,7 @@ class CqrsFunctions(Construct):
     @property
     def _everybody(self) -> tuple[lambda_.IFunction, ...]:
         """All functions: each imports the service's code."""
-        everybody = (self.api, self.stream, self.worker, self.notifier, self.operator)
-        return (*everybody, self.projector) if self.projector else everybody
+        return tuple(self._of_kind.values())
 
     def _given_function(
         self, kind: str, given: lambda_.IFunction, environment: Mapping[str, str]
@@ -444,26 +504,20 @@ class CqrsFunctions(Construct):
         """What handlers reach there, the operator has to reach as well: it runs them again."""
         if isinstance(operator, FunctionOptions) and operator.vpc is False:
             return
-        of_projector = self.projector is not None and self.projector.is_bound_to_vpc
-        if (self.worker.is_bound_to_vpc or of_projector) and not self.operator.is_bound_to_vpc:
-            who = "worker" if self.worker.is_bound_to_vpc else "projector"
+        run_handlers = (FunctionKind.WORKER, FunctionKind.PROJECTOR)
+        inside = [kind for kind in run_handlers if (of := self.find(kind)) and of.is_bound_to_vpc]
+        if inside and not self.operator.is_bound_to_vpc:
             Annotations.of(self).add_warning_v2(
                 "cqrs:operatorOutsideVpc",
-                f"{who} runs in a VPC and operator does not, though it runs the same handlers when they are "
-                "repaired; give operator=FunctionOptions(vpc=...), or vpc=False if they need nothing there",
+                f"{inside[0]} runs in a VPC and operator does not, though it runs the same handlers when "
+                "they are repaired; give operator=FunctionOptions(vpc=...), or vpc=False if they need "
+                "nothing there",
             )
 
     def _refuse_role_of_api_elsewhere(self) -> None:
         """The others work for all tenants: with a role of theirs, api would do so, too."""
-        others = {
-            "stream": self.stream,
-            "worker": self.worker,
-            "notifier": self.notifier,
-            "operator": self.operator,
-            **({"projector": self.projector} if self.projector else {}),
-        }
-        for name, other in others.items():
-            if self._has_role_of_api(other):
+        for name, other in self._of_kind.items():
+            if name != FunctionKind.API and self._has_role_of_api(other):
                 msg = (
                     f"api must be a function with a role of its own where tenant_sessions is on, got that of "
                     f"{name} ({other.node.path}), which reaches the rows of all tenants; bring another one, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from aws_cdk import Annotations, Aws, Duration, Names, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -13,6 +13,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import FunctionElsewhere, own_function
 from constructs_lib.functions.mapping_rights import give_before
@@ -28,7 +29,7 @@ from constructs_lib.props.imported_names import check_topic_arn
 from constructs_lib.props.service_keys import let_alarms_use, let_topics_use
 from constructs_lib.props.strict_props import strict_props
 from runtime import contract
-from runtime.contract import Env
+from runtime.contract import Env, FunctionKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from constructs_lib.parts import ServiceFunctions
 
 __all__ = ["Notifications", "NotificationsGrants"]
+
+_Made = TypeVar("_Made")
 
 
 class Notifications(Construct):
@@ -58,6 +61,9 @@ class Notifications(Construct):
         construct_id: Id within ``scope``.
         topic: An existing topic for status changes. Defaults to a new one.
         alarm_topic: An existing topic for alarms. Defaults to a new one.
+        alarms_only: Whether there is the topic for alarms alone, such as of a service that has no commands,
+            of whose statuses clients would be told; and a dead-letter queue where there are
+            ``alarm_emails``. Defaults to False.
         queue: An existing queue for the notifier; its own policy must let ``topic`` send
             to it where it was imported. Defaults to a new one.
         service: Stage and name of the one service whose messages the queue receives, such as
@@ -81,8 +87,8 @@ class Notifications(Construct):
 
     Raises:
         InvalidPropsError: ``max_receive_count`` is below 1, a property configures a resource that was
-            brought along, or what was brought is FIFO, in another account or Region, or a queue of
-            another stack that a topic of this one would send to.
+            brought along, or that is not there, or what was brought is FIFO, in another account or Region,
+            or a queue of another stack that a topic of this one would send to.
 
     """
 
@@ -94,6 +100,7 @@ class Notifications(Construct):
         *,
         topic: sns.ITopic | None = None,
         alarm_topic: sns.ITopic | None = None,
+        alarms_only: bool = False,
         queue: sqs.IQueue | None = None,
         service: str | None = None,
         dead_letter_queue: sqs.IQueue | None = None,
@@ -107,6 +114,14 @@ class Notifications(Construct):
         super().__init__(scope, construct_id)
         check_pattern("service", service, ".+-.+", hint="give stage and name, such as 'prod-shop'")
         check_range("max_receive_count", max_receive_count, minimum=1, maximum=1000, hint="5 is usual")
+        if alarms_only:
+            _refuse_beside_alarms(
+                topic=topic,
+                queue=queue,
+                service=service,
+                max_receive_count=max_receive_count,
+                visibility_timeout=visibility_timeout,
+            )
         if queue is not None:
             refuse_props_of_brought(
                 "queue", max_receive_count=max_receive_count, visibility_timeout=visibility_timeout
@@ -133,7 +148,7 @@ class Notifications(Construct):
         self._is_for_all = service is None
         self._visibility_timeout = visibility_timeout
         self.encryption_key = encryption_key
-        if encryption_key is None and (topic is None or alarm_topic is None):
+        if encryption_key is None and (alarm_topic is None or (topic is None and not alarms_only)):
             self.encryption_key = kms.Key(
                 self,
                 "Key",
@@ -142,46 +157,53 @@ class Notifications(Construct):
                 removal_policy=removal_policy,
                 pending_window=Duration.days(7) if removal_policy is RemovalPolicy.DESTROY else None,
             )
-        self.topic: sns.ITopic = topic or self._topic("Topic")
+        self._status_topic = None if alarms_only else topic or self._topic("Topic")
         self.alarm_topic: sns.ITopic = alarm_topic or self._new_alarm_topic()
-        self.dead_letter_queue: sqs.IQueue = dead_letter_queue or sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=queue_encryption,
-            encryption_master_key=encryption_key,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        acknowledge(
-            self.dead_letter_queue,
-            "it is the dead-letter queue",
-            "Serverless-SQSRedrivePolicy",
-            # Found only where `queue` is brought: then it serves the subscriptions alone.
-            *(["AwsSolutions-SQS3"] if queue else []),
-        )
-        self.queue: sqs.IQueue = queue or sqs.Queue(
-            self,
-            "Queue",
-            encryption=queue_encryption,
-            encryption_master_key=encryption_key,
-            enforce_ssl=True,
-            visibility_timeout=visibility_timeout or DEFAULT_VISIBILITY,
-            dead_letter_queue=sqs.DeadLetterQueue(
-                queue=self.dead_letter_queue, max_receive_count=max_receive_count or 5
-            ),
-        )
-        if queue is None or dead_letter_queue is None:
-            let_topics_use(self, encryption_key, self.topic, self.alarm_topic)
-        self._subscription = self._subscribe_queue(
-            {name: sns.SubscriptionFilter(values) for name, values in _filter(service).items()},
-            is_encrypted=queue is None and encryption_key is not None,
-        )
+        self._dead_letters = dead_letter_queue
+        if dead_letter_queue is None and (alarm_emails or not alarms_only):
+            self._dead_letters = sqs.Queue(
+                self,
+                "DeadLetters",
+                encryption=queue_encryption,
+                encryption_master_key=encryption_key,
+                enforce_ssl=True,
+                retention_period=Duration.days(14),
+            )
+        if self._dead_letters is not None:
+            acknowledge(
+                self._dead_letters,
+                "it is the dead-letter queue",
+                "Serverless-SQSRedrivePolicy",
+                # Found only where no queue is made beside it: then it serves the subscriptions alone.
+                *(["AwsSolutions-SQS3"] if queue or alarms_only else []),
+            )
+        self._queue = queue
+        if queue is None and not alarms_only:
+            self._queue = sqs.Queue(
+                self,
+                "Queue",
+                encryption=queue_encryption,
+                encryption_master_key=encryption_key,
+                enforce_ssl=True,
+                visibility_timeout=visibility_timeout or DEFAULT_VISIBILITY,
+                dead_letter_queue=sqs.DeadLetterQueue(
+                    queue=self.dead_letter_queue, max_receive_count=max_receive_count or 5
+                ),
+            )
+        if (self._queue and queue is None) or (self._dead_letters and dead_letter_queue is None):
+            let_topics_use(self, encryption_key, *self._topics)
+        self._subscription: sns.Subscription | None = None
+        if not alarms_only:
+            self._subscription = self._subscribe_queue(
+                {name: sns.SubscriptionFilter(values) for name, values in _filter(service).items()},
+                is_encrypted=queue is None and encryption_key is not None,
+            )
         self._subscribe_people(alarm_emails, alarm_subscriptions, brought=alarm_topic is not None)
         self.grants = NotificationsGrants(
-            topic=self.topic,
+            topic=self._status_topic,
             alarm_topic=self.alarm_topic,
-            queue=self.queue,
-            dead_letter_queue=self.dead_letter_queue,
+            queue=self._queue,
+            dead_letter_queue=self._dead_letters,
         )
 
     @classmethod
@@ -231,12 +253,52 @@ class Notifications(Construct):
             service=service,
         )
 
+    @property
+    def alarms_only(self) -> bool:
+        """Whether there is the topic for alarms alone."""
+        return self._status_topic is None
+
+    @property
+    def topic(self) -> sns.ITopic:
+        """The topic for status changes.
+
+        Raises:
+            InvalidPropsError: There are alarms only.
+
+        """
+        return _there("topic", self._status_topic)
+
+    @property
+    def queue(self) -> sqs.IQueue:
+        """The queue that the notifier reads.
+
+        Raises:
+            InvalidPropsError: There are alarms only.
+
+        """
+        return _there("queue", self._queue)
+
+    @property
+    def dead_letter_queue(self) -> sqs.IQueue:
+        """The queue for what could not be handled or delivered.
+
+        Raises:
+            InvalidPropsError: There are alarms only, and nobody whom they are sent to by e-mail.
+
+        """
+        return _there("dead_letter_queue", self._dead_letters)
+
+    @property
+    def has_dead_letter_queue(self) -> bool:
+        """Whether there is a `dead_letter_queue`."""
+        return self._dead_letters is not None
+
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let whatever applies commands publish their status, whatever parks raise alarms, operator replay.
 
-        What parks is worker, and projector where there is one. A function of your own may publish statuses,
+        What parks is worker and projector, where there is one. A function of your own may publish statuses,
         as a synchronous publish does. The consumer of the queue is not connected by this: see
-        `add_consumer`.
+        `add_consumer`. Of functions without notifier, operator has nothing to replay.
         """
         if is_own_function(functions):
             check_environment("topic", self.topic, functions, account_may_differ=True)
@@ -244,6 +306,16 @@ class Notifications(Construct):
             self.grants.publish(own.function)
             own.set_variable(Env.SNS_TOPIC_ARN, self.topic.topic_arn)
             return
+        if functions.has_commands or functions.find(FunctionKind.NOTIFIER) is not None:
+            self._connect_statuses(functions)
+        # They park what they give up.
+        for kind in (FunctionKind.WORKER, FunctionKind.PROJECTOR):
+            if (parks := functions.find(kind)) is not None:
+                check_environment("alarm_topic", self.alarm_topic, parks, account_may_differ=True)
+                self.grants.raise_alarm(parks)
+                functions.set_variable(Env.SNS_ALARM_TOPIC_ARN, self.alarm_topic.topic_arn, parks)
+
+    def _connect_statuses(self, functions: ServiceFunctions) -> None:
         check_environment("topic", self.topic, functions.api, account_may_differ=True)
         check_environment("queue", self.queue, functions.operator, account_may_differ=True)
 
@@ -253,10 +325,6 @@ class Notifications(Construct):
 
         functions.for_each_applier(give)
         operator = functions.operator
-        # They park what they give up.
-        for parks in (functions.worker, *([functions.projector] if functions.projector else [])):
-            self.grants.raise_alarm(parks)
-            functions.set_variable(Env.SNS_ALARM_TOPIC_ARN, self.alarm_topic.topic_arn, parks)
         self.grants.replay(operator)
         functions.set_variable(Env.NOTIFICATION_QUEUE_URL, self.queue.queue_url, operator)
         functions.set_variable(Env.DEAD_LETTER_QUEUE_URL, self.dead_letter_queue.queue_url, operator)
@@ -283,7 +351,7 @@ class Notifications(Construct):
             encryption_key: Customer managed key of these queues. Defaults to the key that SQS owns.
 
         """
-        if self._service in {None, service}:
+        if self._subscription is None or self._service in {None, service}:
             self._service = service
             return self
         resource = self._subscription.node.default_child
@@ -373,6 +441,10 @@ class Notifications(Construct):
             )
         )
 
+    @property
+    def _topics(self) -> list[sns.ITopic]:
+        return [*([self._status_topic] if self._status_topic else []), self.alarm_topic]
+
     def _topic(self, construct_id: str) -> sns.Topic:
         return sns.Topic(self, construct_id, enforce_ssl=True, master_key=self.encryption_key)
 
@@ -407,6 +479,24 @@ class Notifications(Construct):
             )
 
 
+def _there(name: str, part: _Made | None) -> _Made:
+    if part is None:
+        msg = (
+            f"{name} is not there: these notifications are for alarms only; leave alarms_only out, or, in a "
+            "stack whose modules are all of events, give notifier=FunctionOptions()"
+        )
+        raise InvalidPropsError(msg)
+    return part
+
+
+def _refuse_beside_alarms(**props: object) -> None:
+    """Refuse what configures a part that is not there."""
+    for name, value in props.items():
+        if value is not None:
+            msg = f"{name} has no effect beside alarms_only, got both; leave one of them out"
+            raise InvalidPropsError(msg)
+
+
 def _filter(service: str | None, *others: object) -> dict[str, list[object]]:
     """Which messages a queue receives: those of clients' interest, of one service or of all."""
     by_action: dict[str, list[object]] = {"action": list(contract.NOTIFICATION_ACTIONS)}
@@ -417,7 +507,12 @@ class NotificationsGrants:
     """Permissions on the topics and queues of `Notifications`, with the use of their keys."""
 
     def __init__(
-        self, *, topic: sns.ITopic, alarm_topic: sns.ITopic, queue: sqs.IQueue, dead_letter_queue: sqs.IQueue
+        self,
+        *,
+        alarm_topic: sns.ITopic,
+        topic: sns.ITopic | None,
+        queue: sqs.IQueue | None,
+        dead_letter_queue: sqs.IQueue | None,
     ) -> None:
         self._topic = topic
         self._alarm_topic = alarm_topic
@@ -425,16 +520,26 @@ class NotificationsGrants:
         self._dead_letters = dead_letter_queue
 
     def publish(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` publish status changes."""
-        return self._publish(self._topic, grantee)
+        """Let ``grantee`` publish status changes.
+
+        Raises:
+            InvalidPropsError: There are alarms only.
+
+        """
+        return self._publish(_there("topic", self._topic), grantee)
 
     def raise_alarm(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` publish alarms."""
         return self._publish(self._alarm_topic, grantee)
 
     def replay(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` see how full both queues are, and put dead letters back into the queue."""
-        queue, dead_letters = self._queue, self._dead_letters
+        """Let ``grantee`` see how full both queues are, and put dead letters back into the queue.
+
+        Raises:
+            InvalidPropsError: There are alarms only.
+
+        """
+        queue, dead_letters = _there("queue", self._queue), _there("dead_letter_queue", self._dead_letters)
         depth = "sqs:GetQueueAttributes"
         return combined(
             queue.grant(grantee, depth, "sqs:SendMessage"),

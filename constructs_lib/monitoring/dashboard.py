@@ -29,18 +29,21 @@ _HELP: Final = """# {service}
 Red above: read the alarm's description, it names the first step. `cqrs status` tells what is parked or
 behind, `cqrs show PK SK` what happened to one aggregate. When the cause is mended: `cqrs redrive` for parked
 handlers, `cqrs reconcile` for commands that were not applied, `cqrs replay-dlq` for dead letters."""
+_HELP_ON_EVENTS: Final = """# {service}
+Red above: read the alarm's description, it names the first step. `cqrs status` tells what is parked or
+behind, `cqrs show PK` what happened to one aggregate. When the cause is mended: `cqrs redrive` for parked
+handlers, `cqrs replay-dlq` for stream records that were given up, `cqrs handlers rebuild` for whatever a
+handler has not seen."""
 
 
 def new_dashboard(
     scope: Construct, parts: WatchedParts, alarms: Mapping[str, cloudwatch.Alarm]
 ) -> cloudwatch.Dashboard:
     """Make the dashboard ``Dashboard`` of the parts that there are."""
+    is_of_events = parts.event_tables and not parts.tables and not parts.workflow
+    text = (_HELP_ON_EVENTS if is_of_events else _HELP).format(service=parts.metrics.service)
     rows: list[list[cloudwatch.IWidget]] = [
-        [
-            cloudwatch.TextWidget(
-                markdown=_HELP.format(service=parts.metrics.service), width=FULL_WIDTH, height=3
-            )
-        ]
+        [cloudwatch.TextWidget(markdown=text, width=FULL_WIDTH, height=3)]
     ]
     rows[:0] = [[widget] for widget in _states(list(alarms.values()))]
     rows += [made for graphs in _rows(parts) if (made := row(graphs))]
@@ -108,12 +111,14 @@ def _pipeline(parts: WatchedParts) -> list[Graph]:
             stream.function.node.addr: stream.metric_iterator_age(period=FIVE_MINUTES)
             for stream in parts.streams
         }
+        graphs.append(("Age of the stream (ms)", list(ages.values())))
+    if set_aside:
         aside = [
             sum_of(label, [getattr(stream, f"metric_{what}")(period=FIVE_MINUTES) for stream in set_aside])
             for label, what in (("in the bucket", "set_aside"), ("dropped", "dropped"))
         ]
         failed = parts.metrics.of_module(Metric.RECORDS_FAILED).with_(label="tried again")
-        graphs = [("Age of the stream (ms)", list(ages.values())), ("Records that failed", [failed, *aside])]
+        graphs.append(("Records that failed", [failed, *aside]))
     if parts.workflow:
         graphs.append(("Executions", _executions(parts.workflow)))
     if parts.healing:
@@ -212,8 +217,7 @@ def _tables(parts: WatchedParts) -> list[Graph]:
 
 
 def _notifications(parts: WatchedParts, notifications: Notifications) -> list[Graph]:
-    return [
-        ("Dead letters", [notifications.metric_dead_letters()]),
-        ("Oldest notification (s)", [notifications.metric_oldest_message()]),
-        ("Notifications lost", [parts.metrics.of_module(Metric.NOTIFICATIONS_LOST)]),
-    ]
+    lost = ("Notifications lost", [parts.metrics.of_module(Metric.NOTIFICATIONS_LOST)])
+    dead = [notifications.metric_dead_letters()] if notifications.has_dead_letter_queue else []
+    oldest = [] if notifications.alarms_only else [notifications.metric_oldest_message()]
+    return [("Dead letters", dead), ("Oldest notification (s)", oldest), lost]

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constructs_lib.monitoring.shared_alarms import (
+    Told,
+    lag_of_streams,
+    late,
+    records_given_up,
+    throttles,
+)
 from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
 from runtime.contract import Metric
 
@@ -20,40 +27,36 @@ __all__ = ["event_module_alarms", "event_stream_alarms", "event_table_alarms"]
 
 def event_stream_alarms(streams: Sequence[EventProcessing], thresholds: AlarmThresholds) -> Iterator[Watched]:
     """Watch how far the streams of events are behind, and what was given up."""
-    by_function = {stream.function.node.addr: stream for stream in reversed(streams)}
     if thresholds.event_stream_lag is not None:
-        for stream in by_function.values():
-            yield Watched(
-                name="EventStreamLag" if len(by_function) == 1 else f"EventStreamLag-{stream.module_name}",
-                metric=stream.metric_iterator_age(period=FIVE_MINUTES),
-                threshold=thresholds.event_stream_lag.to_milliseconds(),
-                means="New events wait in the stream: a read model is out of reach, or the function that "
-                "runs the handlers fails, is throttled or is too slow. They are lost to the stream 24 hours "
-                "after they were appended, and stay in their table.",
-                next_step="'cqrs status', then the log of the projector function; after an outage of more "
-                "than 6 hours 'cqrs handlers rebuild'",
-                is_state=True,
-            )
+        yield from lag_of_streams(
+            streams,
+            name="EventStreamLag",
+            milliseconds=thresholds.event_stream_lag.to_milliseconds(),
+            told=Told(
+                "New events wait in the stream: a read model is out of reach, or the function that runs the "
+                "handlers fails, is throttled or is too slow. They are lost to the stream 24 hours after "
+                "they were appended, and stay in their table.",
+                "'cqrs status', then the log of the projector function; after an outage of more than 6 hours "
+                "'cqrs handlers rebuild'",
+            ),
+        )
     if thresholds.records_set_aside is not None:
         for stream in streams:
-            yield Watched(
-                name=f"RecordsSetAside-{stream.module_name}",
-                module=stream.module_name,
-                metric=stream.metric_set_aside(period=FIVE_MINUTES),
+            yield from records_given_up(
+                stream,
                 threshold=thresholds.records_set_aside,
-                means=f"Stream records of {stream.module_name} became too old, and are in the bucket of "
-                "failed records: handlers have not seen these events, and see them with the next one of each "
-                "aggregate.",
-                next_step="the log of the projector function, then 'cqrs replay-dlq'",
-            )
-            yield Watched(
-                name=f"RecordsDropped-{stream.module_name}",
-                module=stream.module_name,
-                metric=stream.metric_dropped(period=FIVE_MINUTES),
-                threshold=thresholds.records_set_aside,
-                means=f"Stream records of {stream.module_name} became too old, and the bucket of failed "
-                "records did not take them: handlers have not seen these events, which are in their table.",
-                next_step="'cqrs handlers rebuild', which finds them; then the bucket's policy",
+                aside=Told(
+                    f"Stream records of {stream.module_name} became too old, and are in the bucket of "
+                    "failed records: handlers have not seen these events, and see them with the next one of "
+                    "each aggregate.",
+                    "the log of the projector function, then 'cqrs replay-dlq'",
+                ),
+                dropped=Told(
+                    f"Stream records of {stream.module_name} became too old, and the bucket of failed "
+                    "records did not take them: handlers have not seen these events, which are in their "
+                    "table.",
+                    "'cqrs handlers rebuild', which finds them; then the bucket's policy",
+                ),
             )
 
 
@@ -75,17 +78,15 @@ def event_module_alarms(
             next_step="'cqrs status' names it and its error; mend the cause, then 'cqrs redrive'",
         )
     if thresholds.event_lag is not None:
-        yield Watched(
-            name=f"EventLag-{module}",
-            module=module,
-            metric=metrics.of_module(Metric.EVENT_LAG, module, statistic="p99"),
-            threshold=thresholds.event_lag.to_milliseconds(),
-            periods=3,
-            breaching=2,
-            means=f"Events of {module} are handled later than they should after they were appended.",
-            next_step="'cqrs status'; look at the age of the stream of events and at throttles on the "
-            "dashboard",
-            is_state=True,
+        yield late(
+            "EventLag",
+            module,
+            metrics.of_module(Metric.EVENT_LAG, module, statistic="p99"),
+            milliseconds=thresholds.event_lag.to_milliseconds(),
+            told=Told(
+                f"Events of {module} are handled later than they should after they were appended.",
+                "'cqrs status'; look at the age of the stream of events and at throttles on the dashboard",
+            ),
         )
 
 
@@ -93,22 +94,16 @@ def event_table_alarms(table: EventStoreTable, thresholds: AlarmThresholds) -> I
     """Watch reads and writes that DynamoDB refuses."""
     if thresholds.table_throttles is None:
         return
-    module = table.module_name
-    watched = [
-        ("Appends", table.metric_throttled_appends(period=FIVE_MINUTES), "commands fail"),
-        ("Reads", table.metric_throttled_reads(period=FIVE_MINUTES), "commands and handlers fail"),
-    ]
+    refused = {
+        "Appends": (table.metric_throttled_appends(period=FIVE_MINUTES), "commands fail"),
+        "Reads": (table.metric_throttled_reads(period=FIVE_MINUTES), "commands and handlers fail"),
+    }
     if table.has_handlers:
-        watched.append(("Cursors", table.metric_throttled_cursors(period=FIVE_MINUTES), "handlers are late"))
-    for what, metric, effect in watched:
-        yield Watched(
-            name=f"Throttled{what}-{module}",
-            module=module,
-            metric=metric,
-            threshold=thresholds.table_throttles,
-            periods=3,
-            breaching=2,
-            means=f"DynamoDB throttles a table of {module}: {effect}, after some attempts.",
-            next_step="the table's metrics: one aggregate that is written all the time, its "
-            "max_write_request_units, or the account's quota",
-        )
+        refused["Cursors"] = (table.metric_throttled_cursors(period=FIVE_MINUTES), "handlers are late")
+    yield from throttles(
+        table.module_name,
+        refused,
+        threshold=thresholds.table_throttles,
+        next_step="the table's metrics: one aggregate that is written all the time, its "
+        "max_write_request_units, or the account's quota",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constructs_lib.monitoring.shared_alarms import throttles
 from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
 
 if TYPE_CHECKING:
@@ -43,25 +44,19 @@ def table_alarms(table: CqrsTable, thresholds: AlarmThresholds) -> Iterator[Watc
     """Watch reads and writes that DynamoDB refuses."""
     if thresholds.table_throttles is None:
         return
-    module = table.module_name
-    watched = [
-        ("Commands", table.metric_throttled_commands(period=FIVE_MINUTES), "publishing fails"),
-        ("Data", table.metric_throttled_data(period=FIVE_MINUTES), "commands are applied late"),
-        ("Reads", table.metric_throttled_reads(period=FIVE_MINUTES), "reads fail"),
-        ("History", table.metric_throttled_history(period=FIVE_MINUTES), "commands are applied late"),
-    ]
-    for what, metric, effect in watched:
-        yield Watched(
-            name=f"Throttled{what}-{module}",
-            module=module,
-            metric=metric,
-            threshold=thresholds.table_throttles,
-            periods=3,
-            breaching=2,
-            means=f"DynamoDB throttles a table of {module}: {effect}, after some attempts.",
-            next_step="the table's metrics: one hot partition key, its max_write_request_units, or the "
-            "account's quota; 'cqrs status' tells what is behind",
-        )
+    refused = {
+        "Commands": (table.metric_throttled_commands(period=FIVE_MINUTES), "publishing fails"),
+        "Data": (table.metric_throttled_data(period=FIVE_MINUTES), "commands are applied late"),
+        "Reads": (table.metric_throttled_reads(period=FIVE_MINUTES), "reads fail"),
+        "History": (table.metric_throttled_history(period=FIVE_MINUTES), "commands are applied late"),
+    }
+    yield from throttles(
+        table.module_name,
+        refused,
+        threshold=thresholds.table_throttles,
+        next_step="the table's metrics: one hot partition key, its max_write_request_units, or the "
+        "account's quota; 'cqrs status' tells what is behind",
+    )
 
 
 def sequence_alarms(sequences: Sequences, thresholds: AlarmThresholds) -> Iterator[Watched]:

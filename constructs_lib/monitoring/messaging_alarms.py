@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from constructs_lib.monitoring.shared_alarms import Told
 from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
 from runtime.contract import Metric
 
@@ -21,17 +22,17 @@ def messaging_alarms(
     notifications: Notifications, metrics: ServiceMetrics, thresholds: AlarmThresholds
 ) -> Iterator[Watched]:
     """Watch the queue of notifications, its dead letters, and what was never sent."""
-    if thresholds.dead_letters is not None:
+    told = _of_alarms() if notifications.alarms_only else _of_notifications()
+    if thresholds.dead_letters is not None and notifications.has_dead_letter_queue:
         yield Watched(
             name="DeadLetters",
             metric=notifications.metric_dead_letters(period=FIVE_MINUTES),
             threshold=thresholds.dead_letters,
-            means="Messages that could not be handled or delivered are in the dead-letter queue. "
-            "They are deleted after 14 days.",
-            next_step="the log of the notifier; mend the cause, then 'cqrs replay-dlq'",
+            means=told.dead.means,
+            next_step=told.dead.next_step,
             is_state=True,
         )
-    if thresholds.oldest_notification is not None:
+    if thresholds.oldest_notification is not None and not notifications.alarms_only:
         yield Watched(
             name="OldestNotification",
             metric=notifications.metric_oldest_message(period=FIVE_MINUTES),
@@ -46,7 +47,42 @@ def messaging_alarms(
             name="NotificationsLost",
             metric=metrics.of_module(Metric.NOTIFICATIONS_LOST),
             threshold=thresholds.notifications_lost,
-            means="Notifications could not be sent: the topic was not reached, or a tenant has no channel. "
-            "The commands themselves are applied; clients see it when they read.",
-            next_step="look for 'notification not' in the logs of api, stream, worker and notifier",
+            means=told.lost.means,
+            next_step=told.lost.next_step,
         )
+
+
+class _Texts(NamedTuple):
+    dead: Told
+    lost: Told
+
+
+def _of_notifications() -> _Texts:
+    return _Texts(
+        dead=Told(
+            "Messages that could not be handled or delivered are in the dead-letter queue. They are deleted "
+            "after 14 days.",
+            "the log of the notifier; mend the cause, then 'cqrs replay-dlq'",
+        ),
+        lost=Told(
+            "Notifications could not be sent: the topic was not reached, or a tenant has no channel. The "
+            "commands themselves are applied; clients see it when they read.",
+            "look for 'notification not' in the logs of api, stream, worker and notifier",
+        ),
+    )
+
+
+def _of_alarms() -> _Texts:
+    """What it means where there are alarms only."""
+    return _Texts(
+        dead=Told(
+            "Alarms that a subscriber did not take are in the dead-letter queue. They are deleted after 14 "
+            "days.",
+            "the messages in that queue, which say who did not take them; then the subscription",
+        ),
+        lost=Told(
+            "Alarms of parked event handlers could not be sent: the topic was not reached. The handlers are "
+            "parked all the same.",
+            "'cqrs status', which names what is parked; then 'notification not sent' in the log of projector",
+        ),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constructs_lib.monitoring.shared_alarms import Told, lag_of_streams, late, records_given_up
 from constructs_lib.monitoring.watched import FIVE_MINUTES, Watched
 from runtime.contract import Metric
 
@@ -22,38 +23,33 @@ __all__ = ["healing_alarms", "module_alarms", "stream_alarms", "workflow_alarms"
 
 def stream_alarms(streams: Sequence[StreamProcessing], thresholds: AlarmThresholds) -> Iterator[Watched]:
     """Watch how far the streams are behind, and what was given up."""
-    by_function = {stream.function.node.addr: stream for stream in reversed(streams)}
     if thresholds.stream_lag is not None:
-        for stream in by_function.values():
-            yield Watched(
-                name="StreamLag" if len(by_function) == 1 else f"StreamLag-{stream.module_name}",
-                metric=stream.metric_iterator_age(period=FIVE_MINUTES),
-                threshold=thresholds.stream_lag.to_milliseconds(),
-                means="New commands wait in the stream: its function fails, is throttled or is too slow. "
-                "They are lost to the stream 24 hours after they were published.",
-                next_step="'cqrs status', then the log of the stream function; after an outage of more "
-                "than 6 hours 'cqrs reconcile'",
-                is_state=True,
-            )
+        yield from lag_of_streams(
+            streams,
+            name="StreamLag",
+            milliseconds=thresholds.stream_lag.to_milliseconds(),
+            told=Told(
+                "New commands wait in the stream: its function fails, is throttled or is too slow. They are "
+                "lost to the stream 24 hours after they were published.",
+                "'cqrs status', then the log of the stream function; after an outage of more than 6 hours "
+                "'cqrs reconcile'",
+            ),
+        )
     if thresholds.records_set_aside is not None:
         for stream in streams:
-            yield Watched(
-                name=f"RecordsSetAside-{stream.module_name}",
-                module=stream.module_name,
-                metric=stream.metric_set_aside(period=FIVE_MINUTES),
+            yield from records_given_up(
+                stream,
                 threshold=thresholds.records_set_aside,
-                means=f"Stream records of {stream.module_name} failed until they were given up, and are in "
-                "the bucket of failed records: their commands are not applied.",
-                next_step="the log of the stream function, then 'cqrs reconcile', which applies them",
-            )
-            yield Watched(
-                name=f"RecordsDropped-{stream.module_name}",
-                module=stream.module_name,
-                metric=stream.metric_dropped(period=FIVE_MINUTES),
-                threshold=thresholds.records_set_aside,
-                means=f"Stream records of {stream.module_name} were given up, and the bucket of failed "
-                "records did not take them: their commands are not applied.",
-                next_step="'cqrs reconcile', which finds and applies them; then the bucket's policy",
+                aside=Told(
+                    f"Stream records of {stream.module_name} failed until they were given up, and are in the "
+                    "bucket of failed records: their commands are not applied.",
+                    "the log of the stream function, then 'cqrs reconcile', which applies them",
+                ),
+                dropped=Told(
+                    f"Stream records of {stream.module_name} were given up, and the bucket of failed records "
+                    "did not take them: their commands are not applied.",
+                    "'cqrs reconcile', which finds and applies them; then the bucket's policy",
+                ),
             )
 
 
@@ -138,14 +134,13 @@ def module_alarms(
             next_step="'cqrs status' names it and its error; mend the cause, then 'cqrs redrive'",
         )
     if thresholds.command_lag is not None:
-        yield Watched(
-            name=f"CommandLag-{module}",
-            module=module,
-            metric=metrics.of_module(Metric.COMMAND_LAG, module, statistic="p99"),
-            threshold=thresholds.command_lag.to_milliseconds(),
-            periods=3,
-            breaching=2,
-            means=f"Commands of {module} are applied later than they should after they were published.",
-            next_step="'cqrs status'; look at the stream's age, throttles and executions on the dashboard",
-            is_state=True,
+        yield late(
+            "CommandLag",
+            module,
+            metrics.of_module(Metric.COMMAND_LAG, module, statistic="p99"),
+            milliseconds=thresholds.command_lag.to_milliseconds(),
+            told=Told(
+                f"Commands of {module} are applied later than they should after they were published.",
+                "'cqrs status'; look at the stream's age, throttles and executions on the dashboard",
+            ),
         )

@@ -56,8 +56,8 @@ class EventProcessing(TableStream):
             objects go, too. Defaults to RETAIN.
 
     Raises:
-        InvalidPropsError: The module has no handlers, the events table has no stream, or a number or
-            duration is outside what Lambda allows.
+        InvalidPropsError: The module has no handlers, the events table has no stream, or is read by another
+            `EventProcessing`, or a number or duration is outside what Lambda allows.
 
     """
 

@@ -52,8 +52,8 @@ class StreamProcessing(TableStream):
             objects go, too. Defaults to RETAIN.
 
     Raises:
-        InvalidPropsError: The command table has no stream, or a number or duration is
-            outside what Lambda allows.
+        InvalidPropsError: The command table has no stream, or is read by another `StreamProcessing`, or
+            a number or duration is outside what Lambda allows.
 
     """
 

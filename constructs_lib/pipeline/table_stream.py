@@ -21,6 +21,7 @@ from constructs_lib.props.checks import check_duration, check_range, refuse_prop
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import allow_key
 from constructs_lib.tables.brought_table import check_stream
+from constructs_lib.tables.used_tables import other_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,8 @@ class TableStream(Construct):
         removal_policy: See above.
 
     Raises:
-        InvalidPropsError: The table has no stream, or a number or duration is outside what Lambda allows.
+        InvalidPropsError: The table has no stream, or another reader, or a number or duration is outside
+            what Lambda allows.
 
     """
 
@@ -111,6 +113,14 @@ class TableStream(Construct):
             msg = (
                 f"table must have a stream on its {what}, got {module.node.path} without one; "
                 f"import it with its stream, {import_it}, which must tell new images"
+            )
+            raise InvalidPropsError(msg)
+        if enabled is not False and (other := other_user(table, "stream", self)) is not None:
+            msg = (
+                f"table must be read by one {type(self).__name__}, got {self.node.path} for the {what} of "
+                f"{module.node.path}, whose stream {other.node.path} reads already: what it says would be "
+                "done twice; leave this one out, and have one function do all of it, or give "
+                "enabled=False while another function takes over"
             )
             raise InvalidPropsError(msg)
         self.on_failure_bucket: s3.IBucket = (

@@ -45,6 +45,7 @@ from constructs_lib.stack.cqrs_stack_features import (
 from constructs_lib.stack.event_module import EventModule
 from constructs_lib.stack.modules_of import check_declared
 from constructs_lib.stack.names import check_names, check_stack_texts, output_prefix
+from constructs_lib.stack.of_commands import has_commands, refuse_of_commands
 from constructs_lib.stack.quotas import check_stack
 from constructs_lib.stack.retained_data import RetainedData
 from constructs_lib.stack.stack_keywords import stack_keywords
@@ -55,7 +56,7 @@ from constructs_lib.tables.cqrs_table import CqrsTable
 from constructs_lib.tables.event_store_table import EventStoreTable
 from constructs_lib.tables.master_data_table import MasterDataTable
 from constructs_lib.tables.session_table import SessionTable
-from runtime.contract import Claim, Env, metric_service
+from runtime.contract import Claim, Env, FunctionKind, metric_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,7 @@ _OTHER_STACK: Final = (
     "give one of them another id or stack_name, or another env=Environment(account=..., region=...)"
 )
 _READ_YOUR_WRITES: Final = Duration.minutes(5)
+_HEAL_EVERY: Final = Duration.minutes(5)
 
 
 class CqrsStack(Stack):
@@ -85,6 +87,9 @@ class CqrsStack(Stack):
     Tables, stream, workflow, functions, topics, queue, users and API, wired with least
     privilege. Each part is a construct of its own and a public attribute; where a service
     outgrows this composition it composes the same constructs itself.
+
+    Where all modules are of events, what only a command passes through is left out: the functions
+    stream, worker and notifier, workflow, session table and `Healing`, topic and queue of statuses.
 
     Example:
         >>> CqrsStack(app, "Shop", app_name="shop", modules=[CqrsModule("order")], code="service")
@@ -247,7 +252,7 @@ class CqrsStack(Stack):
         realtime: RealtimeApi | bool = False,
         monitoring: AlarmThresholds | bool = True,
         nested_alarms: bool = False,
-        heal_every: Duration | None = Duration.minutes(5),  # noqa: B008 - immutable
+        heal_every: Duration | None = _HEAL_EVERY,
         workflow_type: WorkflowType = WorkflowType.STANDARD,
         cors_origins: Sequence[str] = (),
         alarm_emails: Sequence[str] = (),
@@ -327,6 +332,17 @@ class CqrsStack(Stack):
             monitoring=monitoring,
             projector=projector,
         )
+        refuse_of_commands(
+            modules,
+            stream=stream,
+            session_table=session_table,
+            read_your_writes=None if read_your_writes is _READ_YOUR_WRITES else read_your_writes,
+            heal_every=None if heal_every is _HEAL_EVERY else heal_every,
+            workflow_type=None if workflow_type == WorkflowType.STANDARD else workflow_type,
+            master_data=master_data,
+        )
+        self._has_commands = has_commands(modules)
+        self._tells = self._has_commands or notifier is not None or realtime is not False
         check_table_key(self, encryption_key)
         check_api_timeout(api)
         self._encryption_key = encryption_key
@@ -349,18 +365,10 @@ class CqrsStack(Stack):
         self.tables = {m.name: self._table_of(m) for m in modules if isinstance(m, CqrsModule)}
         #: The tables of the modules of events.
         self.event_tables = {m.name: self._event_table_of(m) for m in modules if isinstance(m, EventModule)}
-        self.session_table = session_table
-        if session_table is None and read_your_writes is not None:
-            self.session_table = self._new_session_table(read_your_writes)
+        self.session_table = session_table or self._new_session_table(read_your_writes)
         self.sequences = _given_or(sequences, self._new_sequences)
         self.attributes_bucket = attributes_bucket or self._new_attributes_bucket()
-        # Also of new ones: another stack may share them, and is not their first service then.
-        self.notifications = (notifications or self._new_notifications(alarm_emails)).for_service(
-            self,
-            "Notifications",
-            service=metric_service(env_name, app_name),
-            encryption_key=encryption_key,
-        )
+        self.notifications = self._of_service(notifications or self._new_notifications(alarm_emails))
         self._identity = identity
         if identity is None and authorizer is None:
             self._identity = self._new_identity(password_auth=password_auth)
@@ -379,42 +387,19 @@ class CqrsStack(Stack):
             layers=self.layers,
             environment=environment,
             tenant_sessions=tenant_sessions,
+            commands=self._has_commands,
             api=api,
             stream=stream,
             worker=worker,
-            notifier=notifier,
+            notifier=notifier or (FunctionOptions() if self._tells else None),
             operator=operator,
             projector=self._projector(projector),
         )
-        self.workflow = CommandWorkflow(
-            self,
-            "Workflow",
-            worker=self.functions.worker,
-            type=workflow_type,
-            log_retention=log_retention,
-            encryption_key=encryption_key,
-            removal_policy=removal_policy,
-        )
-        self.failed_records = failed_records or self._new_failed_records()
-        self.healing = Healing(self, "Healing", heal_every=heal_every) if heal_every else None
+        self._workflow = self._new_workflow(workflow_type, log_retention)
+        self._failed_records = failed_records or self._new_failed_records()
+        self.healing = self._new_healing(heal_every)
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
-        self._connect(
-            *self.tables.values(),
-            *self.event_tables.values(),
-            self.notifications,
-            self.master_data_table,
-            self.sequences,
-            self.session_table,
-            self.attributes_bucket,
-            self._identity,
-            self.workflow,
-            self.failed_records,
-            self.realtime,
-            self.healing,
-            *features,
-        )
-        allow_features(self.functions, self.tables)
-        self.notifications.add_consumer(self.functions.notifier)
+        self._connect_parts(features)
         #: What feeds the functions stream and, of the modules with event handlers, projector.
         self.streams, self.event_streams = self._new_streams()
         self.api = CqrsApi(
@@ -445,6 +430,29 @@ class CqrsStack(Stack):
         self._add_outputs(table_outputs)
         self._check_quotas()
 
+    def _connect_parts(self, features: Sequence[Part]) -> None:
+        parts: list[Part | None] = [
+            *self.tables.values(),
+            *self.event_tables.values(),
+            self.notifications,
+            self.master_data_table,
+            self.sequences,
+            self.session_table,
+            self.attributes_bucket,
+            self._identity,
+            self._workflow,
+            self._failed_records,
+            self.realtime,
+            self.healing,
+            *features,
+        ]
+        for part in parts:
+            if part is not None:
+                part.connect(self.functions)
+        allow_features(self.functions, self.tables)
+        if self._tells:
+            self.notifications.add_consumer(self.functions.notifier)
+
     @property
     def identity(self) -> Identity:
         """The users.
@@ -457,6 +465,35 @@ class CqrsStack(Stack):
             msg = "identity is not there: the stack has an authorizer, whose issuer knows the users"
             raise InvalidPropsError(msg)
         return self._identity
+
+    @property
+    def workflow(self) -> CommandWorkflow:
+        """The state machine that applies commands.
+
+        Raises:
+            InvalidPropsError: All modules are of events.
+
+        """
+        if self._workflow is None:
+            msg = "workflow is not there: all modules of the stack are of events; add a CqrsModule"
+            raise InvalidPropsError(msg)
+        return self._workflow
+
+    @property
+    def failed_records(self) -> FailedRecords:
+        """The bucket of stream records that were given up.
+
+        Raises:
+            InvalidPropsError: The stack has no streams: all modules are of events, and have no handlers.
+
+        """
+        if self._failed_records is None:
+            msg = (
+                "failed_records is not there: all modules of the stack are of events without handlers, so "
+                "there are no streams; give it, or say EventModule(..., handlers=True)"
+            )
+            raise InvalidPropsError(msg)
+        return self._failed_records
 
     def _check_parts(
         self,
@@ -488,7 +525,9 @@ class CqrsStack(Stack):
                 "there is no monitoring"
             )
             raise InvalidPropsError(msg)
-        if projector is not None and not any(getattr(module, "has_handlers", False) for module in modules):
+        of_commands = has_commands(modules)
+        has_handlers = any(getattr(module, "has_handlers", False) for module in modules)
+        if projector is not None and not has_handlers:
             msg = (
                 "projector needs a module with event handlers, got it without such a module; leave it out, "
                 "or say EventModule(..., handlers=True)"
@@ -507,18 +546,13 @@ class CqrsStack(Stack):
             retained.check(
                 self,
                 modules,
-                session_table_name=read_your_writes is not None and session_table is None,
+                session_table_name=of_commands and read_your_writes is not None and session_table is None,
                 master_data_table_name=master_data is True or (master is True and master_data is False),
                 sequences_table_name=sequences is True,
                 attributes_bucket_name=attributes_bucket is None,
-                failed_records_bucket_name=failed_records is None,
+                failed_records_bucket_name=failed_records is None and (of_commands or has_handlers),
                 user_pool_id=identity is None and authorizer is None,
             )
-
-    def _connect(self, *parts: Part | None) -> None:
-        for part in parts:
-            if part is not None:
-                part.connect(self.functions)
 
     def _table_of(self, module: CqrsModule) -> CqrsTable:
         if isinstance(module.table, CqrsTable):
@@ -581,12 +615,13 @@ class CqrsStack(Stack):
         return given or (FunctionOptions() if has_handlers else None)
 
     def _new_streams(self) -> tuple[dict[str, StreamProcessing], dict[str, EventProcessing]]:
-        streams, bucket = Construct(self, "Streams"), self.failed_records.bucket
-        function, projector = self.functions.stream, self.functions.projector
+        streams = Construct(self, "Streams")
+        bucket = self._failed_records.bucket if self._failed_records else None
+        projector = self.functions.projector
         return (
             {
                 name: StreamProcessing(
-                    streams, name, table=table, function=function, on_failure_bucket=bucket
+                    streams, name, table=table, function=self.functions.stream, on_failure_bucket=bucket
                 )
                 for name, table in self.tables.items()
             },
@@ -610,7 +645,9 @@ class CqrsStack(Stack):
             removal_policy=self._removal_policy,
         )
 
-    def _new_failed_records(self) -> FailedRecords:
+    def _new_failed_records(self) -> FailedRecords | None:
+        if not self._has_commands and self.functions.projector is None:
+            return None  # no stream whose records might fail
         if (bucket := self._taken_back.failed_records_bucket) is not None:
             return FailedRecords(self, "FailedRecords", bucket=bucket)
         return FailedRecords(
@@ -631,16 +668,35 @@ class CqrsStack(Stack):
             removal_policy=None if pool else self._removal_policy,
         )
 
+    def _of_service(self, notifications: Notifications) -> Notifications:
+        """Give those that this service has of topics that it may share: alarms alone where nobody is told."""
+        if not self._tells:
+            if notifications.alarms_only:
+                return notifications
+            return Notifications(
+                self, "Notifications", alarms_only=True, alarm_topic=notifications.alarm_topic
+            )
+        # Also of new ones: another stack may share them, and is not their first service then.
+        return notifications.for_service(
+            self,
+            "Notifications",
+            service=metric_service(self._env_name, self._app_name),
+            encryption_key=self._encryption_key,
+        )
+
     def _new_notifications(self, alarm_emails: Sequence[str]) -> Notifications:
         return Notifications(
             self,
             "Notifications",
             encryption_key=self._encryption_key,
             alarm_emails=alarm_emails,
+            alarms_only=not self._tells,
             removal_policy=self._removal_policy,
         )
 
-    def _new_session_table(self, read_your_writes: Duration) -> SessionTable:
+    def _new_session_table(self, read_your_writes: Duration | None) -> SessionTable | None:
+        if read_your_writes is None or not self._has_commands:
+            return None
         if (table := self._taken_back.session_table) is not None:
             return SessionTable(self, "Sessions", read_your_writes=read_your_writes, table=table)
         return SessionTable(
@@ -651,6 +707,26 @@ class CqrsStack(Stack):
             encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
+
+    def _new_workflow(
+        self, workflow_type: WorkflowType, log_retention: logs.RetentionDays
+    ) -> CommandWorkflow | None:
+        if not self._has_commands:
+            return None
+        return CommandWorkflow(
+            self,
+            "Workflow",
+            worker=self.functions.worker,
+            type=workflow_type,
+            log_retention=log_retention,
+            encryption_key=self._encryption_key,
+            removal_policy=self._removal_policy,
+        )
+
+    def _new_healing(self, heal_every: Duration | None) -> Healing | None:
+        if heal_every is None or not self._has_commands:
+            return None
+        return Healing(self, "Healing", heal_every=heal_every)
 
     def _master_data(
         self, *, given: MasterDataTable | bool, master: CqrsTable | bool
@@ -715,7 +791,8 @@ class CqrsStack(Stack):
     def _new_monitoring(
         self, thresholds: AlarmThresholds | Literal[True], *, nested_alarms: bool
     ) -> CqrsMonitoring:
-        functions = self.functions
+        kinds = ("api", "stream", "worker", "notifier", "projector")
+        functions = {kind: of for kind in kinds if (of := self.functions.find(kind)) is not None}
         return CqrsMonitoring(
             self,
             "Monitoring",
@@ -724,14 +801,8 @@ class CqrsStack(Stack):
             notifications=self.notifications,
             tables=[*self.tables.values(), *self.event_tables.values()],
             streams=[*self.streams.values(), *self.event_streams.values()],
-            workflow=self.workflow,
-            functions={
-                "api": functions.api,
-                "stream": functions.stream,
-                "worker": functions.worker,
-                "notifier": functions.notifier,
-                **({"projector": functions.projector} if functions.projector else {}),
-            },
+            workflow=self._workflow,
+            functions=functions,
             api=self.api,
             healing=self.healing,
             sequences=self.sequences,
@@ -761,13 +832,15 @@ class CqrsStack(Stack):
         """Add what a client, a test or an operator needs to find the service."""
         outputs = {
             "ApiUrl": self.api.url,
-            "StateMachineArn": self.workflow.state_machine.state_machine_arn,
-            "TopicArn": self.notifications.topic.topic_arn,
             "AlarmTopicArn": self.notifications.alarm_topic.topic_arn,
-            "NotificationQueueUrl": self.notifications.queue.queue_url,
             "OperatorFunctionName": self.functions.operator.function_name,
             "AttributesBucketName": self.attributes_bucket.bucket.bucket_name,
         }
+        if self._workflow is not None:
+            outputs["StateMachineArn"] = self._workflow.state_machine.state_machine_arn
+        if self.functions.find(FunctionKind.NOTIFIER) is not None:
+            outputs["TopicArn"] = self.notifications.topic.topic_arn
+            outputs["NotificationQueueUrl"] = self.notifications.queue.queue_url
         if self._identity is not None:
             outputs["UserPoolId"] = self._identity.user_pool.user_pool_id
             outputs["UserPoolClientId"] = self._identity.user_pool_client.user_pool_client_id

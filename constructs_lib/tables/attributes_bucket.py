@@ -23,7 +23,7 @@ from constructs_lib.props.environments import check_environment
 from constructs_lib.props.grants import READ_WITH_KEY, WRITE_WITH_KEY, allow_key, combined
 from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables.private_bucket import imported_bucket, new_private_bucket
-from runtime.contract import Env
+from runtime.contract import Env, FunctionKind
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -126,7 +126,7 @@ class AttributesBucket(Construct):
         return cls(scope, construct_id, bucket=bucket)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
-        """Let api put large attributes here, and worker and operator read them.
+        """Let api put large attributes here, and worker, where there is one, and operator read them.
 
         So does projector with large events, and both it and operator then put them here as well, as an event
         handler may execute commands. A function of your own may do both, for all tenants.
@@ -142,8 +142,10 @@ class AttributesBucket(Construct):
         self.grants.read_write(api.grantee, *api.own_objects)
         if api.common_objects:
             self.grants.read(api.grantee, *api.common_objects)
-        self.grants.read(functions.worker)
-        users = [functions.api, functions.worker, functions.operator]
+        worker = functions.find(FunctionKind.WORKER)
+        users = [functions.api, *([worker] if worker else []), functions.operator]
+        if worker is not None:
+            self.grants.read(worker)
         if functions.projector is None:
             self.grants.read(functions.operator)
         else:

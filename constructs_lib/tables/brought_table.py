@@ -17,7 +17,7 @@ from runtime import contract
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["check_distinct", "check_index", "check_keys", "check_stream", "has_ttl"]
+__all__ = ["check_index", "check_keys", "check_rows", "check_stream", "has_ttl"]
 
 _KEY: Final = {"HASH": contract.PARTITION_KEY, "RANGE": contract.SORT_KEY}
 _NEW_IMAGES: Final = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
@@ -42,16 +42,24 @@ def check_keys(name: str, table: dynamodb.ITableV2) -> None:
         raise InvalidPropsError(msg)
 
 
-def check_distinct(tables: Mapping[str, dynamodb.ITableV2 | None]) -> None:
-    """Refuse one table in two places: the rows of one kind would overwrite those of another.
+def check_rows(tables: Mapping[str, dynamodb.ITableV2 | None]) -> None:
+    """Refuse tables that cannot hold the rows of a module.
 
     Args:
         tables: Tables by the names of their properties.
 
     Raises:
-        InvalidPropsError: Two are the same.
+        InvalidPropsError: One has another key, or stands in two places: the rows of one kind would overwrite
+            those of another.
 
     """
+    _check_distinct(tables)
+    for name, table in tables.items():
+        if table is not None:
+            check_keys(name, table)
+
+
+def _check_distinct(tables: Mapping[str, dynamodb.ITableV2 | None]) -> None:
     seen: dict[str, str] = {}
     for name, table in tables.items():
         if table is not None:

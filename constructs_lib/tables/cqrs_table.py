@@ -10,22 +10,17 @@ from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import (
-    check_range,
-    check_removal_policy,
-    check_table_key,
     refuse_props_of_brought,
 )
-from constructs_lib.props.imported_names import check_table_name
 from constructs_lib.props.strict_props import strict_props
-from constructs_lib.tables import naming
-from constructs_lib.tables.brought_table import check_distinct, check_index, check_keys, has_ttl
+from constructs_lib.tables.brought_table import check_index, check_rows, has_ttl
 from constructs_lib.tables.cqrs_table_grants import CqrsTableGrants
-from constructs_lib.tables.imported_table import imported_table
+from constructs_lib.tables.imported_tables import ImportedTables
 from constructs_lib.tables.indexes import open_index
-from constructs_lib.tables.module_tables import ModuleTables, changed, check_stream_of, throttled
-from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
+from constructs_lib.tables.module_tables import ModuleTables, throttled
+from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS
 from constructs_lib.tables.processing import Processing
-from constructs_lib.tables.table_extras import TableExtras, as_struct, check_replicas, check_warm_throughput
+from constructs_lib.tables.table_extras import TableExtras, as_struct, check_replicas
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -118,6 +113,7 @@ class CqrsTable(ModuleTables):
     _USUAL_RIGHTS: ClassVar[tuple[str, ...]] = ("publish", "read")
     _TWICE: ClassVar[str] = "two services would process each command twice"
     _BROUGHT_BY: ClassVar[str] = "command_table, data_table and history_table"
+    _DELETED: ClassVar[str] = "tables and their data are"
 
     grants: CqrsTableGrants
 
@@ -148,21 +144,14 @@ class CqrsTable(ModuleTables):
     ) -> None:
         super().__init__(scope, construct_id, module_name, table_name_prefix)
         self.processing = Processing(processing)
-        check_range(
-            "max_write_request_units", max_write_request_units, minimum=1, hint="leave it out for no ceiling"
+        warm_throughput = self._check_of_new(
+            encryption_key=encryption_key,
+            removal_policy=removal_policy,
+            recovery_days=point_in_time_recovery_days,
+            max_write_request_units=max_write_request_units,
+            warm_throughput=warm_throughput,
         )
-        check_range(
-            "point_in_time_recovery_days",
-            point_in_time_recovery_days,
-            minimum=1,
-            maximum=LONGEST_RECOVERY_DAYS,
-            hint="DynamoDB keeps at most 35 days",
-        )
-        check_removal_policy("removal_policy", removal_policy)
-        check_table_key(self, encryption_key)
         replicas = [as_struct(dynamodb.ReplicaTableProps, replica) for replica in replicas]
-        warm_throughput = warm_throughput and as_struct(dynamodb.WarmThroughput, warm_throughput)
-        check_warm_throughput(warm_throughput)
         check_replicas(self, replicas, encryption_key, replica_key_arns)
         needs_sync = data_sync or sync_table is not None
         brought = [command_table, data_table, history_table, *([sync_table] if needs_sync else [])]
@@ -190,34 +179,27 @@ class CqrsTable(ModuleTables):
         }
         self._check_brought(given, has_open_index=command_table_has_open_index)
         if all(table is not None for table in brought):
-            refuse_props_of_brought(
-                self._BROUGHT_BY,
-                table_name_prefix=table_name_prefix,
-                encryption_key=encryption_key,
-                point_in_time_recovery_days=changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
-                removal_policy=changed(removal_policy, RemovalPolicy.RETAIN),
-                contributor_insights=contributor_insights,
+            self._refuse_of_new(
+                table_name_prefix=table_name_prefix, contributor_insights=contributor_insights
             )
         self.has_open_index = command_table is None or command_table_has_open_index
         self._warn()
-        self._recovery_days = point_in_time_recovery_days
-        self._removal_policy = removal_policy
-        self._encryption_key = encryption_key
         usual = TableExtras(contributor_insights=contributor_insights)
         copied = replace(usual, replicas=replicas, replica_key_arns=replica_key_arns)
         written = replace(usual, warm_throughput=warm_throughput)
         data = replace(copied, warm_throughput=warm_throughput, kinesis_stream=kinesis_stream)
         limited = dynamodb.Billing.on_demand(max_write_request_units=max_write_request_units)
-        unlimited = dynamodb.Billing.on_demand()
-        self.command_table: dynamodb.ITableV2 = command_table or self._table(
-            "Command", limited, written, stream=dynamodb.StreamViewType.NEW_IMAGE, has_open_index=True
+        self.command_table: dynamodb.ITableV2 = command_table or self._new_command_table(limited, written)
+        self.data_table: dynamodb.ITableV2 = data_table or self._new_table(
+            "data", data, expires=True, billing=limited
         )
-        self.data_table: dynamodb.ITableV2 = data_table or self._table("Data", limited, data)
-        self.history_table: dynamodb.ITableV2 = history_table or self._table("History", unlimited, copied)
+        self.history_table: dynamodb.ITableV2 = history_table or self._new_table(
+            "history", copied, expires=True
+        )
         self.sync_table: dynamodb.ITableV2 | None = sync_table
         if needs_sync and sync_table is None:
-            # A cursor that expired would run its handler again from the start: no TTL here.
-            self.sync_table = self._table("Sync", unlimited, usual, ttl=False)
+            # A cursor that expired would run its handler again from the start.
+            self.sync_table = self._new_table("sync_table", usual, expires=False)
         self.grants = CqrsTableGrants(
             command_table=self.command_table,
             data_table=self.data_table,
@@ -225,6 +207,7 @@ class CqrsTable(ModuleTables):
             sync_table=self.sync_table,
             has_open_index=self.has_open_index,
         )
+        self._take_tables()
 
     @classmethod
     @strict_props
@@ -275,35 +258,22 @@ class CqrsTable(ModuleTables):
                 another table.
 
         """
-        naming.check_table_name_prefix(table_name_prefix)
-
-        def table(suffix: str, given: str | None, *, stream_arn: str | None = None) -> dynamodb.ITableV2:
-            name = given or (naming.table_name(table_name_prefix, suffix) if table_name_prefix else None)
-            prop = f"{'sync' if suffix == contract.SYNC_SUFFIX else suffix}_table_name"
-            if name is None:
-                msg = f"{prop} must be given without table_name_prefix, got neither; give one of the two"
-                raise InvalidPropsError(msg)
-            check_table_name(prop, name)
-            check_stream_of("command_table_stream_arn", "command table", name, stream_arn)
-            return imported_table(
-                scope,
-                f"Imported{construct_id}{suffix.capitalize()}",
-                name,
-                encryption_key=encryption_key,
-                stream_arn=stream_arn,
-            )
-
+        of = ImportedTables(
+            scope=scope, construct_id=construct_id, prefix=table_name_prefix, encryption_key=encryption_key
+        )
         needs_sync = data_sync or sync_table_name is not None
         return cls(
             scope,
             construct_id,
             module_name=module_name,
             processing=processing,
-            command_table=table("command", command_table_name, stream_arn=command_table_stream_arn),
+            command_table=of.table(
+                contract.COMMAND_SUFFIX, command_table_name, stream_arn=command_table_stream_arn
+            ),
             command_table_has_open_index=command_table_has_open_index,
-            data_table=table("data", data_table_name),
-            history_table=table("history", history_table_name),
-            sync_table=table(contract.SYNC_SUFFIX, sync_table_name) if needs_sync else None,
+            data_table=of.table(contract.DATA_SUFFIX, data_table_name),
+            history_table=of.table(contract.HISTORY_SUFFIX, history_table_name),
+            sync_table=of.table(contract.SYNC_SUFFIX, sync_table_name) if needs_sync else None,
         )
 
     @property
@@ -376,6 +346,13 @@ class CqrsTable(ModuleTables):
         }
 
     def _allow_service(self, functions: ServiceFunctions) -> None:
+        if not functions.has_commands:
+            msg = (
+                f"{self.node.path} keeps commands, and {functions.api.node.path} belongs to functions "
+                "without those that process them; give that CqrsFunctions commands=True, or the stack "
+                "CqrsModule(..., table=...) among its modules"
+            )
+            raise InvalidPropsError(msg)
         # A synchronous publish applies the command in the same transaction.
         self.grants.serve(functions.data_access(functions.api).grantee)
         # Also where the stream function applies: executions that began before it did go on.
@@ -412,10 +389,7 @@ class CqrsTable(ModuleTables):
 
     def _check_brought(self, tables: Mapping[str, dynamodb.ITableV2 | None], *, has_open_index: bool) -> None:
         """Refuse tables that cannot hold the rows, and say which ones keep them for ever."""
-        check_distinct(tables)
-        for name, table in tables.items():
-            if table is not None:
-                check_keys(name, table)
+        check_rows(tables)
         if (commands := tables["command_table"]) is not None and has_open_index:
             check_index(
                 "command_table_has_open_index",
@@ -437,33 +411,14 @@ class CqrsTable(ModuleTables):
                 f"{' and '.join(kept)} has no TTL attribute {contract.TTL_ATTRIBUTE!r}; give it one",
             )
 
-    def _table(
-        self,
-        construct_id: str,
-        billing: dynamodb.Billing,
-        extras: TableExtras,
-        *,
-        stream: dynamodb.StreamViewType | None = None,
-        ttl: bool = True,
-        has_open_index: bool = False,
-    ) -> dynamodb.TableV2:
-        suffix = construct_id.lower()
-        self._made.add("sync_table" if suffix == contract.SYNC_SUFFIX else suffix)
-        if has_open_index:
-            self._made.add("open")
-        table = new_table(
-            self,
-            construct_id,
-            what="tables and their data are",
-            table_name=naming.table_name(self._prefix, suffix) if self._prefix else None,
-            encryption_key=self._encryption_key,
-            removal_policy=self._removal_policy,
-            expires=ttl,
-            recovery_days=self._recovery_days,
+    def _new_command_table(self, billing: dynamodb.Billing, extras: TableExtras) -> dynamodb.TableV2:
+        # Functions take a table of the conventional name to have the index.
+        self._made.add("open")
+        return self._new_table(
+            "command",
+            extras,
+            expires=True,
             billing=billing,
-            stream=stream,
-            indexes=[open_index(extras)] if has_open_index else [],
-            extras=extras,
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            indexes=[open_index(extras)],
         )
-        self._new_tables.append(table)
-        return table

@@ -9,21 +9,16 @@ from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import (
-    check_range,
-    check_removal_policy,
-    check_table_key,
     refuse_props_of_brought,
 )
-from constructs_lib.props.imported_names import check_table_name
 from constructs_lib.props.strict_props import strict_props
-from constructs_lib.tables import naming
-from constructs_lib.tables.brought_table import check_distinct, check_index, check_keys, has_ttl
+from constructs_lib.tables.brought_table import check_index, check_rows, has_ttl
 from constructs_lib.tables.event_store_table_grants import EventStoreTableGrants
-from constructs_lib.tables.imported_table import imported_table
+from constructs_lib.tables.imported_tables import ImportedTables
 from constructs_lib.tables.indexes import aggregates_index, feed_index
-from constructs_lib.tables.module_tables import ModuleTables, changed, check_stream_of, throttled
-from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
-from constructs_lib.tables.table_extras import TableExtras, as_struct, check_warm_throughput
+from constructs_lib.tables.module_tables import ModuleTables, throttled
+from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS
+from constructs_lib.tables.table_extras import TableExtras
 from runtime import contract
 
 if TYPE_CHECKING:
@@ -93,7 +88,7 @@ class EventStoreTable(ModuleTables):
     Raises:
         InvalidPropsError: A name or number is outside what DynamoDB allows, a property
             configures tables that are all brought along, or a table that was brought has another key,
-            lacks an index that it is said to have, or is brought twice.
+            lacks an index that it is said to have, is brought twice, or is of another module.
 
     """
 
@@ -107,6 +102,7 @@ class EventStoreTable(ModuleTables):
     _USUAL_RIGHTS: ClassVar[tuple[str, ...]] = ("append", "read")
     _TWICE: ClassVar[str] = "two services would handle each event twice"
     _BROUGHT_BY: ClassVar[str] = "events_table and sync_table"
+    _DELETED: ClassVar[str] = "tables and their events are"
 
     grants: EventStoreTableGrants
 
@@ -137,20 +133,13 @@ class EventStoreTable(ModuleTables):
         self.has_aggregates_index = aggregates_index
         self.is_exclusive = False
         """Whether handlers claim their turns, as several calls may be about one aggregate at a time."""
-        check_range(
-            "max_write_request_units", max_write_request_units, minimum=1, hint="leave it out for no ceiling"
+        warm_throughput = self._check_of_new(
+            encryption_key=encryption_key,
+            removal_policy=removal_policy,
+            recovery_days=point_in_time_recovery_days,
+            max_write_request_units=max_write_request_units,
+            warm_throughput=warm_throughput,
         )
-        check_range(
-            "point_in_time_recovery_days",
-            point_in_time_recovery_days,
-            minimum=1,
-            maximum=LONGEST_RECOVERY_DAYS,
-            hint="DynamoDB keeps at most 35 days",
-        )
-        check_removal_policy("removal_policy", removal_policy)
-        check_table_key(self, encryption_key)
-        warm_throughput = warm_throughput and as_struct(dynamodb.WarmThroughput, warm_throughput)
-        check_warm_throughput(warm_throughput)
         if events_table is not None:
             refuse_props_of_brought(
                 "events_table",
@@ -159,20 +148,11 @@ class EventStoreTable(ModuleTables):
                 kinesis_stream=kinesis_stream,
             )
         if events_table is not None and sync_table is not None:
-            refuse_props_of_brought(
-                self._BROUGHT_BY,
-                table_name_prefix=table_name_prefix,
-                encryption_key=encryption_key,
-                point_in_time_recovery_days=changed(point_in_time_recovery_days, LONGEST_RECOVERY_DAYS),
-                removal_policy=changed(removal_policy, RemovalPolicy.RETAIN),
-                contributor_insights=contributor_insights,
+            self._refuse_of_new(
+                table_name_prefix=table_name_prefix, contributor_insights=contributor_insights
             )
         self._check_brought(events_table, sync_table)
-        usual = TableExtras(contributor_insights=contributor_insights)
         self.events_table: dynamodb.ITableV2 = events_table or self._new_events_table(
-            encryption_key,
-            removal_policy,
-            point_in_time_recovery_days,
             dynamodb.Billing.on_demand(max_write_request_units=max_write_request_units),
             TableExtras(
                 contributor_insights=contributor_insights,
@@ -180,8 +160,9 @@ class EventStoreTable(ModuleTables):
                 warm_throughput=warm_throughput,
             ),
         )
-        self.sync_table: dynamodb.ITableV2 = sync_table or self._new_sync_table(
-            encryption_key, removal_policy, point_in_time_recovery_days, usual
+        # A cursor that expired would run its handler again from the start.
+        self.sync_table: dynamodb.ITableV2 = sync_table or self._new_table(
+            "sync_table", TableExtras(contributor_insights=contributor_insights), expires=False
         )
         self.grants = EventStoreTableGrants(
             events_table=self.events_table,
@@ -189,6 +170,7 @@ class EventStoreTable(ModuleTables):
             has_pull_index=pull_index,
             has_aggregates_index=aggregates_index,
         )
+        self._take_tables()
 
     @classmethod
     @strict_props
@@ -233,24 +215,9 @@ class EventStoreTable(ModuleTables):
                 another table.
 
         """
-        naming.check_table_name_prefix(table_name_prefix)
-
-        def table(suffix: str, given: str | None, *, stream_arn: str | None = None) -> dynamodb.ITableV2:
-            name = given or (naming.table_name(table_name_prefix, suffix) if table_name_prefix else None)
-            prop = f"{suffix}_table_name"
-            if name is None:
-                msg = f"{prop} must be given without table_name_prefix, got neither; give one of the two"
-                raise InvalidPropsError(msg)
-            check_table_name(prop, name)
-            check_stream_of("events_table_stream_arn", "events table", name, stream_arn)
-            return imported_table(
-                scope,
-                f"Imported{construct_id}{suffix.capitalize()}",
-                name,
-                encryption_key=encryption_key,
-                stream_arn=stream_arn,
-            )
-
+        of = ImportedTables(
+            scope=scope, construct_id=construct_id, prefix=table_name_prefix, encryption_key=encryption_key
+        )
         return cls(
             scope,
             construct_id,
@@ -258,8 +225,10 @@ class EventStoreTable(ModuleTables):
             handlers=handlers,
             pull_index=pull_index,
             aggregates_index=aggregates_index,
-            events_table=table(contract.EVENTS_SUFFIX, events_table_name, stream_arn=events_table_stream_arn),
-            sync_table=table(contract.SYNC_SUFFIX, sync_table_name),
+            events_table=of.table(
+                contract.EVENTS_SUFFIX, events_table_name, stream_arn=events_table_stream_arn
+            ),
+            sync_table=of.table(contract.SYNC_SUFFIX, sync_table_name),
         )
 
     @property
@@ -367,11 +336,7 @@ class EventStoreTable(ModuleTables):
 
     def _check_brought(self, events: dynamodb.ITableV2 | None, sync: dynamodb.ITableV2 | None) -> None:
         """Refuse tables that cannot hold the rows, and say what is kept for ever that need not be."""
-        brought = {"events_table": events, "sync_table": sync}
-        check_distinct(brought)
-        for name, table in brought.items():
-            if table is not None:
-                check_keys(name, table)
+        check_rows({"events_table": events, "sync_table": sync})
         if events is None:
             return
         if self.has_pull_index:
@@ -397,62 +362,16 @@ class EventStoreTable(ModuleTables):
                 f"{contract.TTL_ATTRIBUTE!r}; give it one, by which they are forgotten after a day",
             )
 
-    def _new_events_table(
-        self,
-        encryption_key: kms.IKey | None,
-        removal_policy: RemovalPolicy,
-        recovery_days: int,
-        billing: dynamodb.Billing,
-        extras: TableExtras,
-    ) -> dynamodb.TableV2:
-        indexes = [
-            *([feed_index(extras)] if self.has_pull_index else []),
-            *([aggregates_index(extras)] if self.has_aggregates_index else []),
-        ]
-        return self._added(
-            new_table(
-                self,
-                "Events",
-                what="tables and their events are",
-                table_name=self._name("events"),
-                encryption_key=encryption_key,
-                removal_policy=removal_policy,
-                # The records of commands' ids expire. A commit has no such column.
-                expires=True,
-                recovery_days=recovery_days,
-                billing=billing,
-                stream=dynamodb.StreamViewType.NEW_IMAGE,
-                indexes=indexes,
-                extras=extras,
-            )
+    def _new_events_table(self, billing: dynamodb.Billing, extras: TableExtras) -> dynamodb.TableV2:
+        return self._new_table(
+            "events",
+            extras,
+            # The records of commands' ids expire. A commit has no such column.
+            expires=True,
+            billing=billing,
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            indexes=[
+                *([feed_index(extras)] if self.has_pull_index else []),
+                *([aggregates_index(extras)] if self.has_aggregates_index else []),
+            ],
         )
-
-    def _new_sync_table(
-        self,
-        encryption_key: kms.IKey | None,
-        removal_policy: RemovalPolicy,
-        recovery_days: int,
-        extras: TableExtras,
-    ) -> dynamodb.TableV2:
-        return self._added(
-            new_table(
-                self,
-                "Sync",
-                what="tables and their events are",
-                table_name=self._name("sync_table"),
-                encryption_key=encryption_key,
-                removal_policy=removal_policy,
-                # A cursor that expired would run its handler again from the start.
-                expires=False,
-                recovery_days=recovery_days,
-                extras=extras,
-            )
-        )
-
-    def _name(self, setting: str) -> str | None:
-        self._made.add(setting)
-        return naming.table_name(self._prefix, self._SUFFIXES[setting]) if self._prefix else None
-
-    def _added(self, table: dynamodb.TableV2) -> dynamodb.TableV2:
-        self._new_tables.append(table)
-        return table

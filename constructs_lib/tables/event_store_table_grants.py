@@ -123,8 +123,13 @@ class EventStoreTableGrants:
         return allow_rights(grantee, [*self._append(), *self._read(), *(self._handle() if handlers else [])])
 
     def project(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` do what the projector function does: `handle`, and for reactions `append`."""
-        return allow_rights(grantee, [*self._handle(), *self._append()])
+        """Let ``grantee`` do what the projector function does: `handle`, and for reactions `append`.
+
+        Where everything fails that a handler is shown, it looks for an aggregate that the handler has seen,
+        to tell an outage of the read model from events that are at fault.
+        """
+        look = Right(self._cursors, ("dynamodb:Scan",))
+        return allow_rights(grantee, [*self._handle(), look, *self._append()])
 
     def operate(self, grantee: iam.IGrantable, *, handlers: bool = True) -> iam.Grant:
         """Let ``grantee`` do what the operator function does: `inspect`, and for handlers the rest.

@@ -5,33 +5,42 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import own_function
-from constructs_lib.props.checks import check_removal_policy, refuse_props_of_brought
+from constructs_lib.props.checks import (
+    check_range,
+    check_removal_policy,
+    check_table_key,
+    refuse_props_of_brought,
+)
 from constructs_lib.props.environments import BY_NAME, check_environment
-from constructs_lib.props.imported_names import check_stream_arn
-from constructs_lib.props.lookups import is_known
 from constructs_lib.props.prop_types import named
 from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.tables import naming
+from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, new_table
+from constructs_lib.tables.table_extras import as_struct, check_warm_throughput
+from constructs_lib.tables.used_tables import other_user
 from runtime.contract import Env
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aws_cdk import Duration, RemovalPolicy
+    from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.functions.brought_function import BroughtFunction
     from constructs_lib.functions.function_elsewhere import FunctionElsewhere
     from constructs_lib.parts import ServiceFunctions
+    from constructs_lib.tables.table_extras import TableExtras
 
-__all__ = ["ModuleTables", "changed", "check_kind", "check_stream_of", "throttled"]
+__all__ = ["ModuleTables", "check_kind", "throttled"]
 
 
 class ModuleTables(Construct):
@@ -58,6 +67,8 @@ class ModuleTables(Construct):
     _TWICE: ClassVar[str]
     #: The properties that bring tables along, in words.
     _BROUGHT_BY: ClassVar[str]
+    #: What a warning says of what is deleted with the stack.
+    _DELETED: ClassVar[str]
 
     grants: Any
 
@@ -72,6 +83,9 @@ class ModuleTables(Construct):
         self._own: list[BroughtFunction | FunctionElsewhere] = []
         self._made: set[str] = set()
         self._new_tables: list[dynamodb.TableV2] = []
+        self._encryption_key: kms.IKey | None = None
+        self._removal_policy = RemovalPolicy.RETAIN
+        self._recovery_days = LONGEST_RECOVERY_DAYS
 
     @property
     @abstractmethod
@@ -134,19 +148,113 @@ class ModuleTables(Construct):
         if rights is not None:
             msg = f"rights are for a function of your own, got {rights!r} for a service's; leave them out"
             raise InvalidPropsError(msg)
-        if self._service is not None and self._service is not functions:
-            msg = (
-                f"tables must be of one service, got {functions.api.node.path} for {self.node.path} beside "
-                f"{self._service.api.node.path}; {self._TWICE}: let the other one ask the API, or connect a "
-                "function of yours: table.connect(my_function)"
-            )
-            raise InvalidPropsError(msg)
+        self._check_one_service(functions)
         self._service = functions
         for earlier in self._own:
             self._tell_service(earlier)
         self._check_where(functions.api)
         self._tell_module(functions)
         self._allow_service(functions)
+
+    def _check_of_new(
+        self,
+        *,
+        encryption_key: kms.IKey | None,
+        removal_policy: RemovalPolicy,
+        recovery_days: int,
+        max_write_request_units: int | None,
+        warm_throughput: dynamodb.WarmThroughput | None,
+    ) -> dynamodb.WarmThroughput | None:
+        """Refuse what no new table can have, and keep what all of them have; give the throughput checked."""
+        check_range(
+            "max_write_request_units", max_write_request_units, minimum=1, hint="leave it out for no ceiling"
+        )
+        check_range(
+            "point_in_time_recovery_days",
+            recovery_days,
+            minimum=1,
+            maximum=LONGEST_RECOVERY_DAYS,
+            hint="DynamoDB keeps at most 35 days",
+        )
+        check_removal_policy("removal_policy", removal_policy)
+        check_table_key(self, encryption_key)
+        warm_throughput = warm_throughput and as_struct(dynamodb.WarmThroughput, warm_throughput)
+        check_warm_throughput(warm_throughput)
+        self._encryption_key = encryption_key
+        self._removal_policy = removal_policy
+        self._recovery_days = recovery_days
+        return warm_throughput
+
+    def _refuse_of_new(self, *, table_name_prefix: str | None, contributor_insights: object) -> None:
+        """Refuse what all new tables have, where there are none."""
+        refuse_props_of_brought(
+            self._BROUGHT_BY,
+            table_name_prefix=table_name_prefix,
+            encryption_key=self._encryption_key,
+            point_in_time_recovery_days=_changed(self._recovery_days, LONGEST_RECOVERY_DAYS),
+            removal_policy=_changed(self._removal_policy, RemovalPolicy.RETAIN),
+            contributor_insights=contributor_insights,
+        )
+
+    def _new_table(
+        self,
+        setting: str,
+        extras: TableExtras,
+        *,
+        expires: bool,
+        billing: dynamodb.Billing | None = None,
+        stream: dynamodb.StreamViewType | None = None,
+        indexes: Sequence[dynamodb.GlobalSecondaryIndexPropsV2] = (),
+    ) -> dynamodb.TableV2:
+        """Make the table that a setting names, and remember that its name is the usual one."""
+        suffix = self._SUFFIXES[setting]
+        self._made.add(setting)
+        table = new_table(
+            self,
+            suffix.capitalize(),
+            what=self._DELETED,
+            table_name=naming.table_name(self._prefix, suffix) if self._prefix else None,
+            encryption_key=self._encryption_key,
+            removal_policy=self._removal_policy,
+            expires=expires,
+            recovery_days=self._recovery_days,
+            billing=billing,
+            stream=stream,
+            indexes=indexes,
+            extras=extras,
+        )
+        self._new_tables.append(table)
+        return table
+
+    def _take_tables(self) -> None:
+        """Refuse tables that keep the rows of another module: those of the two would be mixed."""
+        for prop, table in self._tables().items():
+            if table is None:
+                continue
+            other = other_user(table, "rows", self, owner=(self.module_name, prop))
+            if isinstance(other, ModuleTables):
+                msg = (
+                    f"{prop} must be of one module, got {table.node.path} for {self.module_name!r} at "
+                    f"{self.node.path}, which keeps rows of {other.module_name!r} at {other.node.path}: "
+                    "those of the two would be mixed; leave it out for a new table, bring another one, or, "
+                    f"for the same module, give module_name={other.module_name!r}, and each table in its "
+                    "own place"
+                )
+                raise InvalidPropsError(msg)
+
+    def _check_one_service(self, functions: ServiceFunctions) -> None:
+        """Refuse a second service for tables, also by another construct that stands for them."""
+        for prop, table in self._tables().items():
+            if table is None:
+                continue
+            other = other_user(table, "service", functions.api, owner=functions)
+            if other is not None:
+                msg = (
+                    f"tables must be of one service, got {functions.api.node.path} for {self.node.path} "
+                    f"beside {other.node.path}; {prop} is the same, and {self._TWICE}: let the other one ask "
+                    "the API, or connect a function of yours: table.connect(my_function)"
+                )
+                raise InvalidPropsError(msg)
 
     def _tell_module(self, functions: ServiceFunctions) -> None:
         settings = self.module_settings_in(env_name=functions.env_name, app_name=functions.app_name)
@@ -201,30 +309,6 @@ def check_kind(prop: str, tables: object, kind: type[ModuleTables], for_others: 
     raise InvalidPropsError(msg)
 
 
-def check_stream_of(prop: str, what: str, table_name: str, stream_arn: str | None) -> None:
-    """Refuse the stream of another table, whose rows would be lost in this module.
-
-    Args:
-        prop: Name of the property with the ARN.
-        what: The table in words, such as "command table".
-        table_name: Its name.
-        stream_arn: What was given.
-
-    Raises:
-        InvalidPropsError: It is no ARN of a stream, or of that of another table.
-
-    """
-    check_stream_arn(prop, stream_arn)
-    if stream_arn is None or not is_known(stream_arn) or not is_known(table_name):
-        return
-    if f":table/{table_name}/stream/" not in stream_arn:
-        msg = (
-            f"{prop} must be of the {what} {table_name!r}, got {stream_arn!r}; "
-            "'aws dynamodb describe-table' calls it LatestStreamArn"
-        )
-        raise InvalidPropsError(msg)
-
-
 def throttled(table: dynamodb.ITableV2, kind: str, period: Duration | None) -> cloudwatch.IMetric:
     """Give how often reads or writes of a table were throttled, summed over ``period`` (5 minutes).
 
@@ -239,7 +323,7 @@ def throttled(table: dynamodb.ITableV2, kind: str, period: Duration | None) -> c
     return table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=period)
 
 
-def changed(value: object, default: object) -> object | None:
+def _changed(value: object, default: object) -> object | None:
     """Give None for a property that has its default: it configures nothing."""
     return None if value == default else value
 

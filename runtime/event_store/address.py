@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.keys import KEY_SEPARATOR, check_new_key, lower_case_tenant
 
-__all__ = ["STREAM_NAME", "Key", "check_stream_name"]
+__all__ = ["STREAM_NAME", "Key", "check_stream_name", "is_unicode"]
 
 STREAM_NAME: Final = re.compile(r"[^#\s][^#\n\r]{0,99}")
 """What a stream may be called: it begins the partition key, and a `#` ends it there."""
@@ -63,8 +63,10 @@ class Key(NamedTuple):
         try:
             check_new_key(key.pk, "0")
         except InvalidInputError as error:
+            is_tenant = len(tenant) > len(aggregate_id) if is_unicode(key.pk) else not is_unicode(tenant)
+            field = "tenant" if is_tenant else "aggregate_id"
             raise InvalidInputError(
-                [FieldProblem("aggregate_id", problem.message) for problem in error.problems]
+                [FieldProblem(field, problem.message) for problem in error.problems]
             ) from None
         return key
 
@@ -86,10 +88,19 @@ def check_stream_name(stream: object) -> str:
     Raises:
         ValueError: It cannot; the text says what is wrong.
     """
-    if not isinstance(stream, str) or not STREAM_NAME.fullmatch(stream):
+    if not isinstance(stream, str) or not STREAM_NAME.fullmatch(stream) or not is_unicode(stream):
         msg = (
-            f"a stream's name must be text of at most 100 characters, with no {KEY_SEPARATOR}, no line break "
-            f"and no space in front, got {stream!r}"
+            f"a stream's name must be text of at most 100 characters, with no {KEY_SEPARATOR}, no line "
+            f"break, no space in front and no lone surrogate, got {stream!r}"
         )
         raise ValueError(msg)
     return stream
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written: a lone surrogate, half of a character, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

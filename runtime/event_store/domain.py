@@ -10,6 +10,7 @@ from runtime.event_store.aggregates.repository import AggregateRepository
 from runtime.event_store.aggregates.state_cache import StateCache
 from runtime.event_store.aggregates.transaction import Transaction
 from runtime.event_store.domain_context import DomainContext
+from runtime.event_store.provider import check_provider
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
@@ -146,8 +147,10 @@ def create_domain(
             copy. Default: 0.
 
     Raises:
-        ConfigurationError: Two aggregates have one stream, there is none, or an argument cannot be used.
+        ConfigurationError: Two aggregates have one stream, there is none, the provider is none, or an
+            argument cannot be used.
     """
+    check_provider(provider, "create_domain")
     by_stream: dict[str, Aggregate[Any, Any]] = {}
     for aggregate in aggregates:
         if not isinstance(aggregate, Aggregate):

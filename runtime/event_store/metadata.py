@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runtime.event_store.aggregates.guards import outside_of_decisions
 from runtime.event_store.events.recorded import EventMeta
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from runtime.event_store.commits.commit import Commit
 
 __all__ = ["current_event", "event_meta", "gathered", "keeps_command_ids", "meta_in", "reacting_to"]
+
+
+_TUPLE: Final = tuple.__new__
+#: What an event has no value of that is read from a commit: its position, and a generation.
+_DEFAULTS: Final = EventMeta._field_defaults["position"], EventMeta._field_defaults["generation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +133,21 @@ def meta_in(commit: Commit, version: int) -> EventMeta:
     """
     stream, aggregate_id, tenant = commit.key
     get = commit.metadata.get
-    # Not by way of `event_meta`: it is done for each event that is read.
-    return EventMeta(
-        stream,
-        aggregate_id,
-        version,
-        tenant,
-        commit.at,
-        commit.events[version - commit.first].type,
-        commit.user_id,
-        get("correlation"),
-        get("causation"),
-        get("command"),
-        get("source"),
+    # Not by way of `event_meta`, nor of the class: it is done for each event that is read.
+    return _TUPLE(
+        EventMeta,
+        (
+            stream,
+            aggregate_id,
+            version,
+            tenant,
+            commit.at,
+            commit.events[version - commit.first].type,
+            commit.user_id,
+            get("correlation"),
+            get("causation"),
+            get("command"),
+            get("source"),
+            *_DEFAULTS,
+        ),
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice, UnreadableCommit
     from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
 
-__all__ = ["AppendRefusedError", "ListsAggregates", "Provider"]
+__all__ = ["AppendRefusedError", "ListsAggregates", "Provider", "check_provider"]
 
 
 class AppendRefusedError(Exception):
@@ -117,6 +119,8 @@ class Provider(Protocol):
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> Sequence[Notice]:
         """What has happened behind a position, about in order. It may repeat; it must not leave out.
 
+        An answer whose last position is ``after`` again is taken for the end: nothing in it is new.
+
         Args:
             streams: Which streams.
             after: `Notice.position` of the last one that was seen; None from the beginning.
@@ -126,10 +130,11 @@ class Provider(Protocol):
 
     def everything(
         self, streams: Sequence[str], *, segment: int, total_segments: int, start: str | None, limit: int
-    ) -> tuple[Sequence[Commit], str | None]:
+    ) -> tuple[Sequence[Commit | UnreadableCommit], str | None]:
         """One page of all commits, consistently, and where to go on; None behind the last page.
 
-        All commits of an aggregate are in one segment, the oldest first.
+        All commits of an aggregate are in one segment, the oldest first. One that makes no sense does not
+        hold up the others: an `UnreadableCommit` is in its place.
         """
         ...
 
@@ -149,3 +154,28 @@ class Provider(Protocol):
             event: The event that failed; None where none did.
         """
         ...
+
+
+_METHODS: Final = tuple(name for name in vars(Provider) if not name.startswith("_"))
+
+
+def check_provider(provider: object, who: str) -> None:
+    """Refuse what is no `Provider`, where it is given and not where it is first asked.
+
+    Args:
+        provider: What was given.
+        who: Who takes it, for the error: "create_domain".
+
+    Raises:
+        ConfigurationError: It is a class, or has not all of a provider's methods.
+    """
+    missing = [name for name in _METHODS if not callable(getattr(provider, name, None))]
+    if isinstance(provider, type):
+        msg = f"{who} takes a provider, and {provider.__name__} is a class: call it, {provider.__name__}(...)"
+        raise ConfigurationError(msg)
+    if missing:
+        msg = (
+            f'{who} takes a provider first, such as MemoryProvider() or DynamoProvider("blog"); '
+            f"{type(provider).__name__} is none, as it has no {', '.join(missing)}"
+        )
+        raise ConfigurationError(msg)

@@ -11,7 +11,15 @@ from runtime.model.rows import LIFE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_ERROR", "Cursor", "CursorPage", "KeptCursor", "TurnLostError", "error_text"]
+__all__ = [
+    "MAX_ERROR",
+    "Cursor",
+    "CursorPage",
+    "KeptCursor",
+    "TurnDiedError",
+    "TurnLostError",
+    "error_text",
+]
 
 MAX_ERROR: Final = 2000
 """How many characters of an error's text a cursor row keeps."""
@@ -33,6 +41,7 @@ class Cursor:
         attempts: How often ``failed_version`` has failed, as far as that was counted.
         failed_since: When it failed first, in seconds since 1970; None when none did.
         resume: Where the commit begins that ``version`` is in the middle of; None when it is its last one.
+        has_skipped: Whether an operator has passed a version over.
     """
 
     version: int | None = None
@@ -46,6 +55,7 @@ class Cursor:
     attempts: int = 0
     failed_since: int | None = None
     resume: int | None = None
+    has_skipped: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | None, life: str | None) -> Cursor:
@@ -70,6 +80,7 @@ class Cursor:
             row.get("attempts") or 0,
             row.get("failedSince"),
             row.get("resume"),
+            row.get("skipped") is not None,
         )
 
     def is_claimed(self) -> bool:
@@ -80,6 +91,23 @@ class Cursor:
         """Whether a version was left to a turn that has ended without it, for want of time."""
         is_open = self.wanted is not None and not self.has_seen(self.wanted)
         return is_open and self.parked_version is None and not self.is_claimed()
+
+    def has_died(self) -> bool:
+        """Whether whoever had the turn has never let it go: the process ended in it, or it takes too long."""
+        return self.claim is not None and self.parked_version is None and not self.is_claimed()
+
+    def has_died_before(self) -> bool:
+        """Whether the row says already that a turn has died; the ones after that note each step."""
+        return (self.failed_error or "").startswith(TurnDiedError.__name__)
+
+    def has_died_again(self) -> bool:
+        """Whether the turn that has died was at an event that others had died, or failed, at before."""
+        is_known = self.has_died_before() and self.failed_version == self.next_version()
+        return is_known and self.has_died()
+
+    def next_version(self) -> int:
+        """The version behind the last one that was done: what a turn that notes each step was at."""
+        return (self.version or 0) + 1
 
     def has_seen(self, version: int) -> bool:
         """Whether the handler is past ``version``."""
@@ -122,6 +150,16 @@ class CursorPage:
     cursors: tuple[KeptCursor, ...]
     scanned: int
     resume_token: str | None
+
+
+class TurnDiedError(Exception):
+    """The process that had the turn has ended in it: at its time limit, out of memory, or in a crash."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the process ended while the handler was shown this, again and again: a call without a time "
+            "limit, too little memory, or a crash"
+        )
 
 
 class TurnLostError(Exception):

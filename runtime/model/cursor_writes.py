@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from runtime import clock
-from runtime.model.cursor import MAX_ERROR, Cursor, error_text
+from runtime.model.cursor import MAX_ERROR, Cursor, TurnDiedError, error_text
 
 __all__ = ["CLAIM", "CursorWrites"]
 
@@ -70,7 +70,14 @@ class CursorWrites(ABC):
         """Undo what a turn has left open that ended without a word. Default: nothing is ever open."""
         return
 
-    def claim(self, token: str, seconds: float, witness: Any = None) -> bool:  # noqa: ANN401 - the store's own
+    def claim(
+        self,
+        token: str,
+        seconds: float,
+        witness: Any = None,  # noqa: ANN401 - the store's own
+        *,
+        counts_deaths: bool = False,
+    ) -> bool:
         """Take the turn; False when the row is not as it was read any more.
 
         The first row of a life is made only while the aggregate exists: what is late for one
@@ -80,9 +87,26 @@ class CursorWrites(ABC):
             token: Says who has the turn.
             seconds: How long the turn may take.
             witness: What must hold for the first row of a life to be made. Default: nothing.
+            counts_deaths: Whether to note that the turn which is taken over has died. Default: somebody else
+                counts that, as a state machine does.
         """
         columns = {"claim": token, "claimUntil": int(clock.seconds() + seconds) + 1}
+        if counts_deaths and self.cursor.has_died():
+            columns |= self._death()
         return self._change_as_read(columns, (), witness)
+
+    def _death(self) -> dict[str, Any]:
+        """What a turn that has died leaves on the row.
+
+        The first one of them went without a note of its steps, so that nobody knows what it was at: it does
+        not count. Of the next ones the row tells.
+        """
+        cursor, failed = self.cursor, self.cursor.next_version()
+        counted = int(cursor.has_died_before())
+        columns: dict[str, Any] = {"failedError": error_text(TurnDiedError())}
+        if cursor.failed_version == failed and cursor.failed_since is not None:
+            return {**columns, "attempts": cursor.attempts + counted}
+        return {**columns, "failedVersion": failed, "failedSince": int(clock.seconds()), "attempts": counted}
 
     def release(self, token: str | None, version: int | None) -> bool:
         """Let the turn go, with ``version`` done. False when others want a later one done by it first.

@@ -10,6 +10,10 @@ has the turn goes on to it before letting go. So a burst of versions is one turn
 A turn may also go without a claim, which saves a write: then the cursor advances only while its row
 is as it was read, or has stayed behind what was shown. Two such turns may overlap. Either shows
 everything in order from where the cursor was, so what they do is repeat, not leave out.
+
+A process may end in the middle of a turn, and no error tells of it. A claim that was never let go does:
+where nobody else counts such deaths, whoever takes the turn over notes that one has died, and from then on
+each step of a turn, so that it is known what the next one dies at.
 """
 
 from __future__ import annotations
@@ -112,6 +116,8 @@ class Turn(Generic[FoundT]):
         versions: What there is to see.
         exclusive: Whether the turn is claimed, so that no other one overlaps it.
         longest: Seconds that it takes at most. Default: what the function has left.
+        counts_deaths: Whether turns that have died are counted on the row. Default: as a state machine does
+            that, they are not.
     """
 
     def __init__(
@@ -122,6 +128,7 @@ class Turn(Generic[FoundT]):
         *,
         exclusive: bool = True,
         longest: float | None = None,
+        counts_deaths: bool = False,
     ) -> None:
         self.name = name
         self.versions = versions
@@ -129,6 +136,8 @@ class Turn(Generic[FoundT]):
         self._owner = owner
         self._exclusive = exclusive
         self._longest = longest
+        self._counts_deaths = counts_deaths
+        self._is_careful = False
         self._held: str | None = None
         self._done: int | None = None
         self._is_open = False
@@ -163,9 +172,12 @@ class Turn(Generic[FoundT]):
         if self._exclusive:
             # It may have been taken, and the answer got lost.
             is_mine = self.cursor.claim == self.token
-            if not is_mine and not self.row.claim(self.token, self._seconds(), self.versions.witness):
+            if not is_mine and not self.row.claim(
+                self.token, self._seconds(), self.versions.witness, counts_deaths=self._counts_deaths
+            ):
                 return False
             self._held = self.token
+            self._is_careful = self._counts_deaths and self.cursor.has_died_before()
         return True
 
     def run(self, version: int, *, hold: bool = False) -> Outcome:
@@ -205,6 +217,7 @@ class Turn(Generic[FoundT]):
                     msg = f"{self.name} has more versions to see than there is time for"
                     raise PreviousVersionPending(msg)
                 if found is not None:
+                    self._note_step(number - 1)
                     self._show(found, number, done, hold=hold)
                 self._done = done = number
             self._is_open = False
@@ -233,6 +246,11 @@ class Turn(Generic[FoundT]):
         failed = version if behind is None else behind + 1
         self._is_open = False
         self.row.fail(self._held, done, failed, error, resume=self._resume(done))
+
+    def _note_step(self, done: int) -> None:
+        """Let the row say what comes next, if turns have died there."""
+        if self._is_careful and self._held is not None and done and not self.cursor.has_seen(done):
+            self.row.advance(self._held, done, resume=self._resume(done))
 
     def _show(self, found: FoundT, version: int, done: int | None, *, hold: bool) -> None:
         try:

@@ -33,7 +33,9 @@ class TurnRow(Protocol):
         """Read the row anew."""
         ...
 
-    def claim(self, token: str, seconds: float, witness: Check | None = None) -> bool:
+    def claim(
+        self, token: str, seconds: float, witness: Check | None = None, *, counts_deaths: bool = False
+    ) -> bool:
         """Take the turn."""
         ...
 

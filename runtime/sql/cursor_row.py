@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["SqlCursorRow", "translated"]
 
 _DATABASE: Final = "the database of the cursors"
+#: As PostgreSQL, MySQL and SQLite say it; the last one in words only.
+_NO_TABLE_STATE: Final = "42P01"
+_NO_TABLE_NUMBER: Final = 1146
+_NO_TABLE_TEXT: Final = "no such table"
 _AS_READ = ("version", "parkedVersion", "claim", "claimUntil", "wanted")
 _AS_CLAIMED = ("version", "parkedVersion", "claim", "claimUntil")
 
@@ -282,7 +286,21 @@ def translated() -> Iterator[None]:
         raise
     except SQLAlchemyError as error:
         kind = type(error).__name__
+        if _is_about_a_missing_table(error):
+            msg = (
+                f"{_DATABASE} has not got their tables; call SqlCursors.create_tables() once, or let "
+                "migrations make what is in its metadata"
+            )
+            raise ConfigurationError(msg) from error
         if is_unavailable(error):
             msg = f"{_DATABASE} is busy or out of reach ({kind})"
             raise ReadModelUnavailableError(msg) from error
         raise StoreRefusedError(_DATABASE, kind) from error
+
+
+def _is_about_a_missing_table(error: SQLAlchemyError) -> bool:
+    orig = getattr(error, "orig", None)
+    if orig is None:
+        return False
+    is_of_mysql = bool(orig.args) and orig.args[0] == _NO_TABLE_NUMBER
+    return is_of_mysql or getattr(orig, "sqlstate", None) == _NO_TABLE_STATE or _NO_TABLE_TEXT in str(orig)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from sqlalchemy import AssertionPool, QueuePool, StaticPool, insert, select, update
+from sqlalchemy import AssertionPool, Engine, QueuePool, StaticPool, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from runtime.errors import (
@@ -25,13 +25,14 @@ from runtime.sql.cursor_tables import CursorTables, columns_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from sqlalchemy import Connection, Engine, MetaData
+    from sqlalchemy import Connection, MetaData
 
 __all__ = ["SqlCursors"]
 
 _PAGE: Final = 100
 _MAX_LIMIT: Final = 1000
 _WAIT: Final = 30.0
+_SOME: Final = 20
 
 
 class _HasPk(Protocol):
@@ -82,6 +83,10 @@ class SqlCursors:
         metadata: What the tables belong to, such as the ``metadata`` of a declarative base, so that its
             migrations make them. Default: one of their own; see `create_tables`.
 
+    Raises:
+        ConfigurationError: ``engine`` is no engine, or none with transactions; where it is made when it is
+            first needed, then.
+
     Attributes:
         metadata: What the tables belong to.
     """
@@ -93,7 +98,7 @@ class SqlCursors:
         prefix: str = "cqrs_",
         metadata: MetaData | None = None,
     ) -> None:
-        self._given = engine
+        self._given = engine if callable(engine) else _checked(engine)
         self._lock = threading.Lock()
         self._opened: tuple[Engine, threading.Semaphore] | None = None
         self._tables = CursorTables(prefix, metadata)
@@ -113,7 +118,7 @@ class SqlCursors:
         """The engine, and a permit for each of its connections: once, whichever thread comes first."""
         with self._lock:
             if self._opened is None:
-                engine = self._given() if callable(self._given) else self._given
+                engine = _checked(self._given() if callable(self._given) else self._given)
                 self._opened = engine, threading.Semaphore(_size_of(engine))
             return self._opened
 
@@ -215,6 +220,17 @@ class SqlCursors:
         token = found[-1]["id"] if len(found) == limit else None
         return CursorPage(tuple(map(_kept, found)), len(found), token)
 
+    def some_seen(self, handler: str, generation: int) -> list[str]:
+        """Partition keys of aggregates of which a handler has seen all that it was told of; at most 20."""
+        table = self._tables.cursors
+        columns = table.c
+        mine = (columns.handler == handler) & (columns.generation == generation)
+        mine &= columns.version.is_not(None)
+        for column in (columns.parkedVersion, columns.failedVersion, columns.claim):
+            mine &= column.is_(None)
+        with self._reading() as connection:
+            return list(connection.execute(select(columns.pk).where(mine).limit(_SOME)).scalars())
+
     def _own(self) -> Connection | None:
         """The connection of the callback that this thread is in; None outside of one."""
         current = self._current.get()
@@ -252,6 +268,26 @@ class SqlCursors:
             yield
         finally:
             self._current.reset(token)
+
+
+def _checked(engine: object) -> Engine:
+    """What is an engine, and can commit a read model and its cursor together."""
+    if not isinstance(engine, Engine):
+        msg = (
+            "SqlCursors(engine) takes an engine of SQLAlchemy, or a function that makes one, such as "
+            f"create_engine(url) or engine_from_environment; got {type(engine).__name__}"
+        )
+        raise ConfigurationError(msg)
+    level = engine.get_execution_options().get("isolation_level") or getattr(
+        engine.dialect, "_on_connect_isolation_level", None
+    )
+    if level == "AUTOCOMMIT":
+        msg = (
+            "the engine of SqlCursors must not have isolation_level='AUTOCOMMIT': the read model and its "
+            "cursor change in one transaction; leave it away"
+        )
+        raise ConfigurationError(msg)
+    return engine
 
 
 def _size_of(engine: Engine) -> int:

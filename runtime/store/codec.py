@@ -36,9 +36,11 @@ __all__ = [
     "image_row",
     "isoformat",
     "opened",
+    "opened_bytes",
     "opened_row",
     "row_of",
     "sealed",
+    "sealed_bytes",
     "to_wire_value",
 ]
 
@@ -91,6 +93,17 @@ def opened(value: Value) -> Any:  # noqa: ANN401 - any user value
     if isinstance(value, Sealed):
         return folded(value.wire, _PYTHON)
     return _exact(value) if isinstance(value, Decimal) else value
+
+
+def sealed_bytes(content: bytes) -> Value:
+    """What a column holds for bytes: as `sealed`, at once."""
+    return Sealed({"B": content})
+
+
+def opened_bytes(value: Value) -> bytes | None:
+    """The bytes in a column; None where it holds anything else."""
+    content = value.wire.get("B") if isinstance(value, Sealed) else None
+    return None if content is None else bytes(content)
 
 
 def opened_row(row: Row) -> dict[str, Any]:

@@ -65,6 +65,9 @@ def predicate(condition: ConditionBase) -> _Predicate:  # noqa: C901, PLR0911 - 
         case "attribute_exists":
             return _exists(values[0])
         case "attribute_not_exists":
+            path = values[0].name
+            if _is_column(path):
+                return lambda row: path not in row
             is_there = _exists(values[0])
             return lambda row: not is_there(row)
         case "IN":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runtime.store.values import Row, Value
 
-__all__ = ["MAX_ITEM_BYTES", "item_size"]
+__all__ = ["MAX_ITEM_BYTES", "column_size", "item_size", "text_size"]
 
 MAX_ITEM_BYTES: Final = 400 * 1024
 _CONTAINER: Final = 3
@@ -26,29 +26,39 @@ _SIGN_AND_EXPONENT: Final = 2
 
 def item_size(row: Row) -> int:
     """Bytes of a row, rounded up where DynamoDB only approximates."""
-    size = 0
-    texts = [*row]
+    size = _texts(row)
     for value in row.values():
-        if isinstance(value, str):  # most columns
-            texts.append(value)
+        if type(value) is str and value.isascii():  # most columns
+            size += len(value)
         else:
-            size += _column(value)
-    return size + _texts(texts)
+            size += column_size(value)
+    return size
 
 
-def _column(value: Value) -> int:
+def column_size(value: Value) -> int:
+    """Bytes of what a column holds, without its name."""
+    if isinstance(value, str):
+        return text_size(value)
     if type(value) is int:
         return _number(str(value))
-    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    if not isinstance(value, Sealed):
+        return _counted(encoded_value(value))
+    if value.size is None:  # an append counts its row, and again where it is stored
+        value.size = _counted(value.wire)
+    return value.size
+
+
+def _counted(wire: Mapping[str, Any]) -> int:
     size: int = folded(wire, _SIZES)
     return size
 
 
 def _texts(texts: Iterable[str]) -> int:
-    return _text("".join(texts))
+    return text_size("".join(texts))
 
 
-def _text(text: str) -> int:
+def text_size(text: str) -> int:
+    """Bytes of a text."""
     return len(text) if text.isascii() else len(text.encode())
 
 
@@ -61,7 +71,7 @@ def _one(_: Any) -> int:  # noqa: ANN401
 
 
 _SIZES: Final[Mapping[str, Callable[[Any], int]]] = {
-    "S": _text,
+    "S": text_size,
     "N": _number,
     "B": len,
     "BOOL": _one,

@@ -32,7 +32,7 @@ from runtime.contract import (
 from runtime.errors import StoreRefusedError
 from runtime.store.codec import decoded_value, encoded_value, folded
 from runtime.store.conditions import InvalidConditionError, columns_of, predicate
-from runtime.store.item_size import MAX_ITEM_BYTES, item_size
+from runtime.store.item_size import MAX_ITEM_BYTES, column_size, text_size
 from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
 from runtime.store.sort_keys import partition_in
 from runtime.store.values import Place, Sealed
@@ -71,9 +71,8 @@ _INDEXES: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A write that changed a row, as a stream would report it.
+class Change(NamedTuple):
+    """A write that changed a row, as a stream would report it. A tuple, as each write makes one.
 
     Attributes:
         place: Where the row is.
@@ -223,7 +222,7 @@ class MemoryStore:
                 if _is_over(stored.row.get("ttl"), moment)
             ]
             for place in over:
-                self._replace(place, None)
+                self._replace(self._tables[place.table], place, None)
         return len(over)
 
     def rows(self, table: str) -> list[Row]:
@@ -241,25 +240,26 @@ class MemoryStore:
     def _commit(self, writes: Sequence[Write]) -> list[_Stored | None]:
         prepared = _prepared(writes)
         with self._lock:
-            before: list[_Stored | None] = []
             failed: dict[str, Row | None] = {}
             for one in prepared:
-                stored = self._table(one.place.table).get(one.place)
-                before.append(stored)
-                if one.holds is not None and not one.holds(stored.row if stored else {}):
-                    failed[one.write.label] = stored.row.copy() if stored else None
+                one.table = self._table(one.place.table)
+                stored = one.before = one.table.get(one.place)
+                if one.holds is not None and not one.holds(_NO_ROW if stored is None else stored.row):
+                    failed[one.write.label] = None if stored is None else stored.row.copy()
             if failed:
                 raise ConditionFailedError(failed)
-            after = [one.after(stored) for one, stored in zip(prepared, before, strict=True)]
+            after = [one.after() for one in prepared]
             if len(after) > 1 and sum(map(_size_of, filter(None, after))) > _MAX_TRANSACTION_BYTES:
                 _refuse("the transaction is larger than 4 MB")
-            for one, stored in zip(prepared, after, strict=True):
+            for number, one in enumerate(prepared):
                 if not isinstance(one.write, Check):
-                    self._replace(one.place, stored)
+                    self._replace(one.table, one.place, after[number])
         return after
 
-    def _replace(self, place: Place, after: _Stored | None) -> None:
-        before = self._table(place.table).replace(place, after)
+    def _replace(self, table: _Table, place: Place, after: _Stored | None) -> None:
+        before = table.replace(place, after)
+        if not self._listeners:
+            return
         old, new = before.row if before else None, after.row if after else None
         if old == new:
             return  # a stream does not report it either
@@ -288,8 +288,7 @@ class _Stored(NamedTuple):
 
     @classmethod
     def of(cls, row: Row) -> _Stored:
-        kept = _kept(row)
-        size = item_size(kept)
+        kept, size = _kept(row)
         if size > MAX_ITEM_BYTES:
             _refuse(f"the row has {size} bytes, and {MAX_ITEM_BYTES} are allowed")
         return cls(kept, size)
@@ -356,6 +355,7 @@ class _IndexPartition:
 
 _size_of: Final = operator.attrgetter("size")
 _NOTHING: Final = _Partition()
+_NO_ROW: Final[Row] = {}
 
 
 class _Table:
@@ -418,26 +418,31 @@ class _Table:
 class _Prepared:
     """A write that DynamoDB would take, unless the row that it makes is too large."""
 
-    __slots__ = ("_whole", "holds", "place", "write")
+    __slots__ = ("_whole", "before", "holds", "place", "table", "write")
+
+    table: _Table  # it and what stands there are known when it is its turn
+    before: _Stored | None
 
     def __init__(self, write: Write) -> None:
         self.write = write
         self.holds = None if write.condition is None else _predicate(write.condition)
         self._whole: _Stored | None = None
         if isinstance(write, Put):
-            self.place = Place(write.table, write.row.get("pk", ""), write.row.get("sk", ""))
+            row = write.row
+            self.place = Place(write.table, row.get("pk", ""), row.get("sk", ""))
             _check_key(self.place)
-            self._whole = _Stored.of(write.row)
+            self._whole = _Stored.of(row)
             return
         self.place = write.place
         if isinstance(write, Set):
             _check_set(write)
         _check_key(self.place)
 
-    def after(self, before: _Stored | None) -> _Stored | None:
+    def after(self) -> _Stored | None:
         """What stands there after the write."""
         if self._whole is not None:
             return self._whole
+        before = self.before
         match self.write:
             case Set():
                 row: Row = {"pk": self.place.pk, "sk": self.place.sk} | (before.row if before else {})
@@ -505,6 +510,10 @@ def _check_set(write: Set) -> None:
 
 
 def _check_key(place: Place) -> None:
+    _, pk, sk = place
+    are_plain = type(pk) is str and type(sk) is str and pk.isascii() and sk.isascii()
+    if are_plain and 0 < len(pk) <= _MAX_PK_BYTES and 0 < len(sk) <= _MAX_SK_BYTES:
+        return  # most keys
     _check_part("pk", place.pk, _MAX_PK_BYTES)
     _check_part("sk", place.sk, _MAX_SK_BYTES)
 
@@ -549,22 +558,43 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
     return isinstance(ttl, int | Decimal) and not isinstance(ttl, bool) and ttl < moment
 
 
-def _kept(row: Row) -> Row:
-    """A row as DynamoDB gives it back. It shares nothing that could be changed."""
-    return {
-        name: value if type(value) is str and value.isascii() else _kept_value(value)  # most columns
-        for name, value in row.items()
-    }
+def _kept(row: Row) -> tuple[Row, int]:
+    """A row as DynamoDB gives it back, which shares nothing that anybody changes; and its `item_size`."""
+    kept, size = row.copy(), text_size("".join(row))
+    for name, value in row.items():
+        if type(value) is str and value.isascii():  # most columns are what they were
+            size += len(value)
+        else:
+            kept[name] = again = _kept_value(value)
+            size += column_size(again)
+    return kept, size
 
 
 def _kept_value(value: Value) -> Value:
     if type(value) is int and abs(value) < _FEW_DIGITS:
         return value
-    wire = value.wire if isinstance(value, Sealed) else encoded_value(value)
+    if isinstance(value, Sealed):
+        if _is_plain_set(value.wire):
+            return value
+        wire = value.wire
+    else:
+        wire = encoded_value(value)
     has_levels = "M" in wire or "L" in wire
     if has_levels and folded(wire, _LEVELS) > _MAX_LEVELS:
         _refuse(f"a value is nested more than {_MAX_LEVELS} levels deep")
     return decoded_value(folded(wire, _KEPT))
+
+
+def _is_plain_set(wire: Mapping[str, Any]) -> bool:
+    """Whether a value is a set of text that is given back as it is: every row of events has one."""
+    texts = wire.get("SS")
+    if not texts or _has_twins(texts):
+        return False
+    return all(type(text) is str and text.isascii() for text in texts)
+
+
+def _has_twins(members: Sequence[Any]) -> bool:
+    return len(members) > 1 and len(set(members)) < len(members)
 
 
 def _kept_number(text: str) -> str:
@@ -590,7 +620,7 @@ def _kept_text(text: str) -> str:
 
 
 def _kept_set(members: list[Any]) -> list[Any]:
-    if not members or len(set(members)) < len(members):
+    if not members or _has_twins(members):
         _refuse("a set has at least one member, and each one once")
     return members
 

@@ -11,7 +11,7 @@ whatever is built on it can be read off.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,9 +115,8 @@ class ConditionFailedError(Exception):
         self.rows = dict(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows of a query.
+class Page(NamedTuple):
+    """Rows of a query. A tuple: one is made for each call, at half the time of a frozen dataclass.
 
     Attributes:
         rows: The rows, in the order of the sort key.

@@ -20,13 +20,19 @@ __all__ = ["Place", "Row", "Sealed", "Value"]
 class Sealed:
     """A value with parts: a map, a list, a set, or bytes. Two are equal when they say the same.
 
-    Made by `runtime.store.codec`, which also opens it; what is inside is the codec's business.
+    Made by `runtime.store.codec`, which also opens it; what is inside is the codec's business. Nobody changes
+    it: rows share it.
+
+    Attributes:
+        wire: What it says, in DynamoDB's wire format.
+        size: Bytes that it takes in a row; None until `runtime.store.item_size` has counted them.
     """
 
-    __slots__ = ("wire",)
+    __slots__ = ("size", "wire")
 
     def __init__(self, wire: Mapping[str, Any]) -> None:
         self.wire = wire
+        self.size: int | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sealed) and self.wire == other.wire

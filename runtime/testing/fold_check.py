@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.testing.other_class import other_class
@@ -32,16 +33,14 @@ def check_fold(aggregate: Aggregate[Any, StateT], events: Iterable[RecordedEvent
             kept; the message names the event.
     """
     state = aggregate.create()
-    if type(state).__eq__ is object.__eq__:
-        kind = type(state).__name__
-        msg = f"two {kind} cannot be compared: make it a dataclass or a model, or give it an __eq__"
-        raise AssertionError(msg)
+    _expect_comparable(state)
     _expect_same(aggregate, state, aggregate.create(), "create() makes another state at each call")
     kept = _kept(aggregate, state, "the state without events")
     for recorded in events:
         where = f"event {recorded.meta.version}, {recorded.event!r}"
         before = aggregate.fresh(state)
         result = aggregate.next_state(state, recorded.event, recorded.meta)
+        _expect_comparable(result)
         _expect_same(
             aggregate, state, before, f"the fold changes the state in place at {where}; return a new one"
         )
@@ -72,7 +71,10 @@ def _kept(aggregate: Aggregate[Any, Any], state: Any, what: str) -> Any:  # noqa
     try:
         kept = aggregate.kept(state)
     except ValueError as error:
-        msg = f"the aggregate {aggregate.stream!r}: {what} cannot be kept: {error}\n  {state!r}"
+        hint = ""
+        if aggregate.persist.state is None and type(state) is not type(aggregate.create()):
+            hint = "\nit is of another class than create() makes: name them all, Persist(state=One | Other)"
+        msg = f"the aggregate {aggregate.stream!r}: {what} cannot be kept: {error}{hint}\n  {state!r}"
         raise AssertionError(msg) from None
     difference = other_class(state, aggregate.restored(kept), "it")
     if difference is not None:
@@ -82,6 +84,14 @@ def _kept(aggregate: Aggregate[Any, Any], state: Any, what: str) -> Any:  # noqa
         )
         raise AssertionError(msg)
     return kept
+
+
+def _expect_comparable(state: object) -> None:
+    # Of None, and of each member of an enum, there is one: it is compared as it is.
+    if type(state).__eq__ is object.__eq__ and not (state is None or isinstance(state, Enum)):
+        kind = type(state).__name__
+        msg = f"two {kind} cannot be compared: make it a dataclass or a model, or give it an __eq__"
+        raise AssertionError(msg)
 
 
 def _expect_same(aggregate: Aggregate[Any, Any], found: object, expected: object, message: str) -> None:

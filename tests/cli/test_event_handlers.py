@@ -33,7 +33,7 @@ def cqrs(blog: Blog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 def test_a_read_model_is_built_anew_step_by_step(blog: Blog, cqrs: Direct, later: AdvancedClock) -> None:
     for number in range(3):
         blog.write(f"p{number}", changes=1)
-    assert "posts-model - - - - - - -" in " ".join(cqrs("handlers", "list").lines)
+    assert "posts-model - - - - - - - -" in " ".join(cqrs("handlers", "list").lines)
     blog.feed()
     built = cqrs("handlers", "build", NAME)
     assert built.code == 0
@@ -42,16 +42,47 @@ def test_a_read_model_is_built_anew_step_by_step(blog: Blog, cqrs: Direct, later
     assert (early.code, "scan in 60 seconds" in early.err) == (4, True)
     later.advance(61)
     rebuilt = cqrs("handlers", "rebuild", NAME, "--segments", "2", "--json")
-    assert rebuilt.json["modules"] == [{"module": "blog", "aggregates": 3, "events": 6, "parked": 0}]
+    assert rebuilt.json["modules"] == [
+        {
+            "module": "blog",
+            "aggregates": 3,
+            "events": 6,
+            "parked": 0,
+            "unreadable": [],
+            "unreadableTotal": 0,
+        }
+    ]
     (entry,) = cqrs("handlers", "list", "--json").json["handlers"]
     assert (entry["live"], entry["building"]) == (1, 2)
-    assert entry["scan"] == {"done": 2, "total": 2, "aggregates": 3, "events": 6}
+    assert [entry["scan"][name] for name in ("done", "total", "aggregates", "events")] == [2, 2, 3, 6]
     assert "2 of 2 segments" in cqrs("handlers", "list").out
     switched = cqrs("handlers", "switch", NAME)
     assert "when no query looks at generation 1 any more: cqrs handlers retire posts-model" in switched.err
     assert cqrs("handlers", "retire", NAME, "--json").json["retiring"] is None
     again = cqrs("handlers", "retire", NAME)
     assert (again.code, "no generation was live before 2" in again.err) == (4, True)
+
+
+def test_what_makes_no_sense_is_shown_and_switched_over_on_demand(
+    blog: Blog, cqrs: Direct, later: AdvancedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.event_store.feed.rebuild.back_off", lambda *_, **__: later.advance(10))
+    for number in range(3):
+        blog.write(f"p{number}")
+    blog.feed()
+    blog.damage("p1")
+    blog.operate("buildHandler", handler=NAME)
+    later.advance(61)
+    rebuilt = cqrs("handlers", "rebuild", NAME, "--json")
+    (module,) = rebuilt.json["modules"]
+    assert (rebuilt.code, module["aggregates"], module["events"], module["parked"]) == (1, 3, 2, 1)
+    assert (module["unreadable"], module["unreadableTotal"]) == ([PK], 1)
+    listing = cqrs("handlers", "list")
+    assert f"What posts-model was not shown, as it makes no sense: {PK}" in listing.lines
+    assert PK in cqrs("handlers", "rebuild", NAME).out
+    refused = cqrs("handlers", "switch", NAME)
+    assert (refused.code, f"is parked at {PK}" in refused.err) == (4, True)
+    assert cqrs("handlers", "switch", NAME, "--incomplete", "--json").json["live"] == 2
 
 
 def test_a_rebuild_goes_on_where_it_was_interrupted(blog: Blog, cqrs: Direct) -> None:

@@ -70,6 +70,15 @@ def test_aggregates_are_listed(blog: Blog, cqrs: Direct) -> None:
     assert "… and 3 more; --list 4 shows them all" in ended.lines
 
 
+def test_what_makes_no_sense_is_listed_with_what_is_wrong(blog: Blog, cqrs: Direct) -> None:
+    blog.write("p1")
+    assert "problem" not in cqrs("events", "list").out
+    blog.damage("p1")
+    listed = cqrs("events", "list")
+    assert "the commit posts#p1#acme 0000000001 makes no sense" in " ".join(listed.lines)
+    assert cqrs("events", "verify").code == 1
+
+
 def test_one_event_is_shown_whole(blog: Blog, cqrs: Direct) -> None:
     blog.write(changes=1)
     ended = cqrs("events", "show", PK, "2")

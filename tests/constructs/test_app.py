@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING
+if TYPE_CHECKING:
+    from tests.support.apps import Synthesize
 
 ROOT = Path(__file__).parent.parent.parent
 DATABASE_URL = "postgresql://db.example.com/todo"
@@ -44,27 +42,20 @@ class Synthesized:
         return self.of("AWS::DynamoDB::GlobalTable")
 
 
-def synthesize(folder: Path, **context: str) -> Synthesized:
-    environment = {
-        **os.environ,
-        "CDK_OUTDIR": str(folder),
-        "CDK_CONTEXT_JSON": json.dumps({**RECOMMENDED_FLAGS, **SKIP_BUNDLING, **context}),
-        "CDK_VALIDATION": "false",  # slow; the tests of compliance do that
-    }
-    subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, check=True)
+def read(folder: Path) -> Synthesized:
     template = json.loads((folder / "Todo.template.json").read_text(encoding="utf-8"))
     messages = " ".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*a*.json")))
     return Synthesized(template, messages)
 
 
 @pytest.fixture(scope="module")
-def default(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    return synthesize(tmp_path_factory.mktemp("default"))
+def default(synthesize: Synthesize) -> Synthesized:
+    return read(synthesize("app.py"))
 
 
 @pytest.fixture(scope="module")
-def chosen(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    return synthesize(tmp_path_factory.mktemp("chosen"), **CHOICES)
+def chosen(synthesize: Synthesize) -> Synthesized:
+    return read(synthesize("app.py", **CHOICES))
 
 
 def test_nothing_needs_an_explanation(default: Synthesized, chosen: Synthesized) -> None:

@@ -207,7 +207,7 @@ def test_what_each_function_may_do_with_events(service: Service) -> None:
     may = {_whose(name): actions for name, actions in service.allowed("blogSyncE842B071").items()}
     assert may == {
         "TenantSessions": cursors,
-        "Projector": cursors,
+        "Projector": cursors | {"dynamodb:Scan"},
         "Operator": cursors | {"dynamodb:Scan"},
     }
     # Handlers may execute commands of other modules.
@@ -353,7 +353,7 @@ def test_what_a_former_stack_has_left_is_used(app: cdk.App) -> None:
     modules = [EventModule("blog", handlers=True, pull_index=True), EventModule("audit")]
     found = Service(shop(app, *modules, retained=retained, env=ENV))
     names = {r["Properties"]["TableName"] for r in found.of("AWS::DynamoDB::GlobalTable").values()}
-    assert names == {"dev-shop-audit-events", "dev-shop-audit-sync", "dev-shop-session"}
+    assert names == {"dev-shop-audit-events", "dev-shop-audit-sync"}
     (mapping,) = (
         m["Properties"] for name, m in found.of("AWS::Lambda::EventSourceMapping").items() if "blog" in name
     )

@@ -142,7 +142,7 @@ INTENTS: dict[str, dict[str, set[str]]] = {
     "repair": {"Events": {QUERY}, "Sync": CURSORS},
     "erase": {"Events": {QUERY, PUT, UPDATE}},
     "serve": {"Events": APPEND, LISTED: {QUERY}, "Sync": LOOK_UP},
-    "project": {"Events": APPEND, "Sync": CURSORS},
+    "project": {"Events": APPEND, "Sync": CURSORS | {SCAN}},
     "operate": {"Events": APPEND | {SCAN, "dynamodb:DescribeTable"}, "Sync": CURSORS | {SCAN}},
 }
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def service(folder: Path, *, flags: bool = True, everything: bool = False) -> CqrsStack:
+def service(
+    folder: Path, *, flags: bool = True, everything: bool = False, events_alone: bool = False
+) -> CqrsStack:
     (folder / "main.py").write_text("app = None\n", encoding="utf-8")
     context = {**(RECOMMENDED_FLAGS if flags else {}), **SKIP_BUNDLING}
     if hasattr(cdk, "Acknowledgment"):
@@ -54,6 +56,8 @@ def service(folder: Path, *, flags: bool = True, everything: bool = False) -> Cq
             CqrsModule("note", processing=Processing.INLINE),
             EventModule("blog", handlers=True, pull_index=True),
         ]
+    if events_alone:
+        modules = [EventModule("blog", handlers=True)]
     stack = CqrsStack(
         app,
         "Shop",
@@ -97,14 +101,20 @@ def their_vpc(app: cdk.App) -> ec2.IVpc:
 def test_the_service_has_no_open_finding_and_no_warning(
     tmp_path: Path, *, flags: bool, everything: bool
 ) -> None:
-    stack = service(tmp_path, flags=flags, everything=everything)
-    assert warnings_of(stack) == []
+    assert findings(service(tmp_path, flags=flags, everything=everything)) == []
+
+
+def test_a_service_of_events_alone_has_none_either(tmp_path: Path) -> None:
+    assert findings(service(tmp_path, events_alone=True)) == []
+
+
+def findings(stack: CqrsStack) -> list[str]:
     errors = [
         str(message.entry.data)
         for message in cdk.App.of(stack).synth().get_stack_by_name(stack.stack_name).messages
         if message.level is cdk.cx_api.SynthesisMessageLevel.ERROR
     ]
-    assert errors == []
+    return warnings_of(stack) + errors
 
 
 @pytest.mark.newest

@@ -16,7 +16,6 @@ from constructs_lib import (
     CqrsStack,
     CqrsTable,
     EventModule,
-    EventProcessing,
     EventStoreTable,
     Processing,
 )
@@ -78,9 +77,7 @@ def template() -> dict[str, Any]:
         tenant_sessions=True,
         handler="index.app",
     )
-    projector = shop.functions.projector
-    assert projector is not None
-    EventProcessing(shop, "Wide", table=audit, function=projector, parallelization_factor=2)
+    audit.claim_turns()
     document: dict[str, Any] = Template.from_stack(shop).to_json()
     return document
 

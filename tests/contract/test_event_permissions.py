@@ -25,6 +25,7 @@ from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.pipeline.repairing import Repair
 from tests.contract.test_permissions import allowed, needed
 from tests.contract.test_permissions import together as summed
+from tests.support.clock import CLOCK
 from tests.support.event_tables import MODULE, event_settings, make_event_tables
 from tests.support.service import TestResources
 from tests.support.values import event_image
@@ -174,6 +175,21 @@ def test_handle(bank: Bank) -> None:
     assert bank.used() == granted("handle")
 
 
+def test_project(bank: Bank) -> None:
+    """Where all fails, an aggregate is looked for that the handler has seen."""
+    seen, *failing = (bank.append(name).key for name in "abcd")
+    bank.processor().process([bank.record(seen, 1)])
+    bank.fails = True
+    bank.used()
+    with CLOCK:
+        for _ in range(2):
+            bank.processor(exclusive=True).process([bank.record(key, 1) for key in failing])
+            CLOCK.advance(100)
+    used = bank.used()
+    assert "dynamodb:Scan" in used["sync"]
+    assert together(used, granted("handle"), granted("append")) == granted("project")
+
+
 def test_pull(bank: Bank) -> None:
     bank.append("a")
     bank.used()
@@ -264,7 +280,6 @@ def test_erase(bank: Bank) -> None:
 @pytest.mark.parametrize(
     ("whole", "parts"),
     [
-        ("project", ["handle", "append"]),
         ("operate", ["inspect", "repair", "rebuild", "append"]),
         ("serve", ["append", "read"]),
     ],

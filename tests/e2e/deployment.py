@@ -47,8 +47,11 @@ def deploy(emulator: Emulator, store: Path, *, import_existing: bool = False, **
 
 
 class Deployment:
-    def __init__(self, emulator: Emulator, outputs: dict[str, str], store: Path) -> None:
+    def __init__(
+        self, emulator: Emulator, outputs: dict[str, str], store: Path, *, app_name: str = "e2e"
+    ) -> None:
         self.emulator = emulator
+        self._app_name = app_name
         self.outputs = outputs
         self.store = store
         self._dynamodb = emulator.client("dynamodb")
@@ -144,10 +147,11 @@ class Deployment:
     def _function(self, kind: str) -> dict[str, Any]:
         pages = self.emulator.client("lambda").get_paginator("list_functions").paginate()
         functions = (function for page in pages for function in page["Functions"])
+        wanted = {Env.FUNCTION: kind, Env.APP_NAME: self._app_name}
         return next(
             function
             for function in functions
-            if function.get("Environment", {}).get("Variables", {}).get(Env.FUNCTION) == kind
+            if wanted.items() <= function.get("Environment", {}).get("Variables", {}).items()
         )
 
     def row(self, module: str, kind: str, sk: str) -> dict[str, Any] | None:

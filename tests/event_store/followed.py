@@ -9,8 +9,8 @@ from runtime.errors import CommandError
 from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
 from runtime.event_store.commands.commands import Commands, create_commands
 from runtime.event_store.domain import Domain, create_domain
-from runtime.event_store.events.event import Event, event_type
 from runtime.event_store.providers.memory_provider import MemoryProvider
+from tests.event_store.blog import PostArchived, PostCreated, PostEvent, UserCreated, UserDisabled
 
 if TYPE_CHECKING:
     from runtime.event_store.aggregates.loaded import Loaded
@@ -18,29 +18,7 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.handler import EventHandler
 
 
-class UserCreated(Event, type="created"):
-    name: str
-
-
-class UserDisabled(Event, type="disabled"):
-    pass
-
-
-@event_type("postCreated")
-@dataclass(frozen=True)
-class PostCreated:
-    user_id: str
-    content: str
-
-
-@event_type("postArchived", aliases=("archived",))
-@dataclass(frozen=True)
-class PostArchived:
-    pass
-
-
 UserEvent = UserCreated | UserDisabled
-PostEvent = PostCreated | PostArchived
 
 
 def _fold(event: object, state: dict[str, Any], _: EventMeta) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypedDict, TypeVar
 from uuid import UUID
 
 import pytest
@@ -159,6 +159,53 @@ def test_what_would_be_read_again_as_something_else_is_refused(value: object) ->
         InvalidInputError, match=r"events\.Loose.*(read again as something else|cannot be stored)"
     ):
         EventTypes("s", [Loose], {}).stored(Loose(value=value))
+
+
+class Several(Event):
+    good: int = 1
+    bad: Any = None
+    worse: Any = None
+    raw: bytes = b""
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"bad": (1,), "worse": {2}}, ["bad", "worse"]),
+        ({"bad": "\ud800"}, ["bad"]),
+        ({"worse": object(), "raw": b"\xff"}, ["worse", "raw"]),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_by_field(fields: dict[str, Any], named: list[str]) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        EventTypes("s", [Several], {}).stored(Several(**fields))
+    assert [problem.field for problem in refused.value.problems] == [
+        f"events.Several.{name}" for name in named
+    ]
+
+
+@event_type("unequal")
+@dataclass(frozen=True, eq=False)
+class Unequal:
+    pass
+
+
+@event_type("undefined")
+@dataclass(frozen=True)
+class Undefined:
+    what: Nobody  # type: ignore[name-defined] # noqa: F821 - that is what is wrong
+
+
+def test_what_can_never_be_stored_says_why() -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"events\.unequal: cannot be compared .*; leave eq=False away"
+    ):
+        EventTypes("s", [Unequal], {}).stored(Unequal())
+    with pytest.raises(ConfigurationError, match=r"the event Undefined has a field, .* with no JSON form"):
+        EventTypes("s", [Undefined], {}).stored(Undefined(what=1))
+
+
+async def later(*_: object) -> None: ...
 
 
 class Boundless(Event):
@@ -408,6 +455,23 @@ class Heir(PostArchived):
         ({"events": UserCreated}, "events of the aggregate 'users' must be a list of classes"),
         ({"create": User()}, "create of the aggregate 'users' must be a function, got User"),
         ({"fold": None}, "fold of the aggregate 'users' must be a function, got NoneType"),
+        (
+            {"fold": later},
+            "fold of the aggregate 'users' must be a plain function, got the coroutine function",
+        ),
+        (
+            {"fold": lambda event: event},
+            r"fold .* is called with \(event, state, meta\), and <lambda>\(event\)",
+        ),
+        ({"create": later}, "create of the aggregate 'users' must be a plain function, got the coroutine"),
+        ({"create": UserCreated}, r"create .* is called with \(\), and UserCreated\(\*, name\) cannot be"),
+        ({"upcasters": {"created": [later]}}, "an upcaster of 'created' .* must be a plain function"),
+        (
+            {"upcasters": {"created": [lambda: {"name": ""}]}},
+            r"an upcaster of 'created' .* is called with \(body\)",
+        ),
+        ({"persist": "1"}, r"persist of the aggregate 'users' must be a Persist\(version=\.\.\.\), got '1'"),
+        ({"stream": "\ud800"}, "a stream's name must be"),
     ],
 )
 def test_an_aggregate_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -431,6 +495,34 @@ def test_aliases_are_several_names() -> None:
         event_type("new", aliases=("",))(NoName)
 
 
+@pytest.mark.parametrize(
+    "name", ["", 7, "x" * 256, "\ud800"], ids=["empty", "no text", "too long", "no Unicode"]
+)
+def test_a_name_that_events_cannot_have_is_refused_where_it_is_given(name: Any) -> None:
+    expected = "must be text of 1 to 255 characters, valid Unicode"
+    with pytest.raises(ConfigurationError, match=f"the name of Named {expected}, got "):
+
+        class Named(Event, type=name):
+            pass
+
+    with pytest.raises(ConfigurationError, match=f"the name of NoName {expected}"):
+        event_type(name)(NoName)
+    with pytest.raises(ConfigurationError, match=r"aliases of Other must be .*such as \('old',\)"):
+
+        class Other(Event, aliases=(name,)):
+            pass
+
+
+def test_a_field_must_not_take_the_place_of_what_makes_an_event() -> None:
+    with (
+        pytest.warns(UserWarning, match="shadows an attribute"),
+        pytest.raises(ConfigurationError, match=r"Shadow has a field event_type, .* rename it"),
+    ):
+
+        class Shadow(Event, type="shadow"):
+            event_type: str  # type: ignore[misc]
+
+
 # Folds
 
 
@@ -441,6 +533,75 @@ def test_a_fold_returns_a_state_a_mapping_of_changes_or_nothing() -> None:
     idle = create_aggregate(stream="s", events=[UserCreated], create=User, fold=lambda *_: None)
     state = User(name="Bob")
     assert idle.next_state(state, created, META) is state
+
+
+class Light(Enum):
+    ON = "on"
+
+
+class At(NamedTuple):
+    place: str
+
+
+@pytest.mark.parametrize(
+    "state", [7, 1.5, "on", True, ("a",), Light.ON, At("a"), User(name="Ann"), {"name": "x"}]
+)
+def test_what_there_was_not_before_may_be_of_any_class(state: object) -> None:
+    lamp: Aggregate[UserCreated, Any] = create_aggregate(
+        stream="lamps", events=[UserCreated], create=lambda: None, fold=lambda *_: state
+    )
+    repository = create_domain(MemoryProvider(), lamp, default_tenant="acme")[lamp]
+    first = repository.get_aggregate("1")
+    assert (first.state, first.exists) == (None, False)
+    second = repository.append(first, UserCreated(name="x"))
+    assert repository.append(second, UserCreated(name="y")).state == state
+    assert repository.get_aggregate("1").state == state
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1.5), (0.5, 1), (Light.ON, At("a")), (At("a"), Light.ON)])
+def test_a_state_may_become_one_of_another_class(before: Any, after: Any) -> None:
+    moving: Aggregate[UserCreated, Any] = create_aggregate(
+        stream="s", events=[UserCreated], create=lambda: before, fold=lambda *_: after
+    )
+    found = moving.next_state(before, UserCreated(name="x"), META)
+    assert (found, type(found)) == (after, type(after))
+
+
+@pytest.mark.parametrize("returned", [UserCreated(name="x"), UserCreated, int, Light])
+def test_neither_an_event_nor_a_class_is_a_state(returned: Any) -> None:
+    wrong: Aggregate[UserCreated, Any] = create_aggregate(
+        stream="s", events=[UserCreated], create=lambda: None, fold=lambda *_: returned
+    )
+    with pytest.raises(ConfigurationError, match="must return a NoneType, a mapping of changes or None"):
+        wrong.next_state(None, UserCreated(name="x"), META)
+
+
+def test_a_fold_that_returns_its_work_has_folded_nothing() -> None:
+    async def send() -> User:
+        return User()
+
+    state: Any
+    for state in (User(), None):
+        begun: Aggregate[UserCreated, Any] = create_aggregate(
+            stream="s", events=[UserCreated], create=User, fold=lambda *_: send()
+        )
+        with pytest.raises(ConfigurationError, match="the fold of 's' returned a coroutine, which nobody"):
+            begun.next_state(state, UserCreated(name="x"), META)
+
+
+@dataclass
+class Counted:
+    total: int = 0
+    seen: int = field(init=False, default=0)
+
+
+@pytest.mark.parametrize("change", [{"seen": 1}, {1: 1, "b": 2}])
+def test_a_change_of_what_cannot_be_changed_is_told(change: Any) -> None:
+    wrong = create_aggregate(stream="s", events=[UserCreated], create=Counted, fold=lambda *_: change)
+    with pytest.raises(
+        ConfigurationError, match=r"Counted has no such fields to be changed; it has \['total'\]"
+    ):
+        wrong.next_state(Counted(), UserCreated(name="x"), META)
 
 
 class Basket(TypedDict):
@@ -496,7 +657,10 @@ def test_a_state_may_be_one_of_several_classes_and_is_kept_as_such() -> None:
     [
         ("text", "must return a User, a mapping of changes or None, got str"),
         (UserCreated(name="x"), "must return a User, a mapping of changes or None, got UserCreated"),
-        ({"nam": "x"}, r"changes \['nam'\], and User has no such fields; it has \['enabled', 'name'\]"),
+        (
+            {"nam": "x"},
+            r"changes \['nam'\], and User has no such fields to be changed; it has \['enabled', 'name'\]",
+        ),
         (True, "got bool"),
         (User, "got "),
     ],
@@ -522,6 +686,19 @@ def test_a_domain_has_aggregates() -> None:
     wrong: Any = "users"
     with pytest.raises(ConfigurationError, match="takes what create_aggregate returns, got str"):
         create_domain(MemoryProvider(), wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (None, "NoneType is none, as it has no append, read, "),
+        (user, "Aggregate is none, as it has no append, "),
+        (MemoryProvider, r"MemoryProvider is a class: call it, MemoryProvider\(\.\.\.\)"),
+    ],
+)
+def test_a_domain_is_on_a_provider(wrong: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"create_domain takes a provider.* {message}"):
+        create_domain(wrong, user)
 
 
 def test_an_aggregate_that_the_domain_was_made_without_is_told() -> None:

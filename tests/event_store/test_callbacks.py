@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from runtime.event_store.commits.commit import StoredEvent
 from runtime.event_store.events.event import Event, event_type
 from runtime.event_store.events.recorded import EventMeta
 from runtime.event_store.handlers.callbacks import Callbacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Opened(Event, type="opened", aliases=("begun",)):
@@ -43,6 +46,17 @@ def callbacks() -> Callbacks:
 
 
 def first(*_: object) -> None: ...
+
+
+async def later(*_: object) -> None: ...
+
+
+def bit_by_bit(*_: object) -> Iterator[None]:
+    yield
+
+
+class Later:
+    async def __call__(self, *_: object) -> None: ...
 
 
 def second(*_: object) -> None: ...
@@ -102,6 +116,15 @@ def test_of_a_stream_without_classes_a_callback_gets_bodies() -> None:
         (gate, Opened, first, "Opened is no event of the stream 'gates'"),
         (door, Opened(name="x"), first, "is no event of the stream 'doors'"),
         (door, Opened, None, "the callback must be a function, got NoneType"),
+        (door, Opened, later, "the callback must be a plain function, got the coroutine function later"),
+        (door, Opened, Later(), "the callback must be a plain function, got the coroutine function Later"),
+        (door, Opened, bit_by_bit, "the callback must be a plain function, got the generator bit_by_bit"),
+        (
+            door,
+            Opened,
+            lambda event: event,
+            r"the callback is called with \(aggregate_id, event, meta\), and <lambda>\(event\) cannot be",
+        ),
         ("sounds", Opened, first, "events of 'sounds' have names and no classes"),
         ("sounds", "", first, "events of 'sounds' have names and no classes"),
     ],
@@ -111,3 +134,12 @@ def test_what_could_never_be_called_is_refused(stream: Any, event: Any, callback
     with pytest.raises(ConfigurationError, match=f"handler doors-model: .*{message}"):
         found.register(stream, event, callback)
     assert not any(found.types(each) for each in found.streams)
+
+
+def test_what_is_called_for_an_erased_aggregate_is_a_plain_function_too() -> None:
+    found = callbacks()
+    wrong: Any
+    for wrong in (later, bit_by_bit, lambda aggregate_id: aggregate_id):
+        with pytest.raises(ConfigurationError, match="handler doors-model: the callback"):
+            found.register_erased(door, wrong)
+    assert found.find_erased("doors") is None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
@@ -35,7 +35,7 @@ from tests.event_store.blog import (
 from tests.event_store.watched import WatchedProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
     from runtime.event_store.aggregates.loaded import Loaded
@@ -152,6 +152,61 @@ def test_on_takes_a_class() -> None:
 def test_create_commands_takes_a_repository() -> None:
     with pytest.raises(ConfigurationError, match=r"domain\[user\], got Aggregate"):
         create_commands(user)  # type: ignore[arg-type]
+
+
+class Unheard(BaseModel):
+    """A command without a handler."""
+
+
+async def later(*_: object) -> UserEnabled:
+    return UserEnabled()
+
+
+def bit_by_bit(*_: object) -> Iterator[UserEnabled]:
+    yield UserEnabled()
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (None, "must be a function, got NoneType"),
+        (later, "must be a plain function, got the coroutine function later; leave async away"),
+        (bit_by_bit, "must be a plain function, got the generator bit_by_bit; leave yield away"),
+        (lambda command: command, r"is called with \(command, current\), and <lambda>\(command\) cannot be"),
+    ],
+)
+def test_a_handler_is_a_plain_function_of_a_command_and_the_aggregate(
+    blog: Blog, handler: Any, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"the handler of Unheard {message}"):
+        blog.user_commands.on(Unheard)(handler)
+    assert Unheard not in blog.user_commands.handlers
+
+
+@pytest.mark.parametrize("begin", [later, bit_by_bit])
+def test_a_handler_that_returns_its_work_has_decided_nothing(blog: Blog, begin: Any) -> None:
+    blog.user_commands.on(Unheard)(lambda command, _current: begin(command))
+    with pytest.raises(
+        ConfigurationError, match=r"the handler of Unheard returned a .*, which nobody awaits"
+    ):
+        blog.user_commands("u1", Unheard())
+    assert versions(blog) == []
+
+
+def test_a_class_is_no_command(blog: Blog) -> None:
+    with pytest.raises(InvalidInputError, match=r"got the class CreateUser: call it, CreateUser\(\.\.\.\)"):
+        blog.user_commands("u1", CreateUser)
+
+
+def test_how_often_is_told_by_a_retry(blog: Blog) -> None:
+    often: Any = 3
+    with pytest.raises(
+        ConfigurationError, match=r"retry must be a Retry, such as Retry\(attempts=3\), got 3"
+    ):
+        blog.user_commands("u1", ANN, retry=often)
+    with pytest.raises(ConfigurationError, match="retry must be a Retry"):
+        create_commands(blog.users, retry=often)
+    assert versions(blog) == []
 
 
 @pytest.mark.parametrize("returned", [PostArchived(), [UserEnabled(), PostArchived()], "created", [None]])

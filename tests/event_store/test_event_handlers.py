@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,6 +215,23 @@ def test_a_process_that_begins_anew_finds_what_had_failed(blog: Blog) -> None:
     assert again == ["a@1"]
 
 
+async def _send(*_: object) -> None:
+    """What a callback returns of it is still to be awaited."""
+
+
+def test_what_a_callback_returns_instead_of_doing_it_was_not_done(blog: Blog) -> None:
+    blog.users("a")
+    handler = blog.domain.create_handler("h", [user])
+    handler.handle(user, UserCreated, lambda aggregate_id, *_: _send(aggregate_id))
+    with pytest.raises(
+        ConfigurationError, match="handler h: the callback of 'created' returned a coroutine, which nobody"
+    ):
+        handler.run_once()
+    seen = Seen(handler)
+    assert handler.run_once().handled == 1
+    assert seen == ["a@1"]
+
+
 def test_of_several_that_fail_the_first_is_raised_and_all_are_told(blog: Blog) -> None:
     blog.users("a", "b", "c")
     seen = Seen(handler := blog.domain.create_handler("h", [user]))
@@ -258,7 +276,7 @@ def test_what_fails_ten_times_over_a_minute_is_parked_and_raises_no_more(blog: B
     assert handler.run_once() == Run()
     blog.users("a")
     assert handler.run_once() == Run(fetched=1, parked=1)
-    assert seen == ["b@1"]
+    assert set(seen) == {"b@1"}
     other = blog.again().domain.create_handler("h", [user])
     Seen(other)
     assert other.run_once() == Run()  # the position has gone on
@@ -413,6 +431,7 @@ def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -
         ("h", [7], {}, "7 is no stream of this domain"),
         ("h", "users", {}, "its streams must be a list, got 'users'"),
         ("h", user, {}, "its streams must be a list"),
+        ("h", None, {}, "its streams must be a list, got None"),
         ("", [user], {}, "must be a MemoryBookmark, or a name"),
         ("a#b", [user], {}, "must be a MemoryBookmark, or a name"),
         ("a@1", [user], {}, "must be a MemoryBookmark, or a name"),
@@ -421,6 +440,8 @@ def test_handlers_of_one_provider_keep_their_progress_in_one_place(blog: Blog) -
         ("taken", [user], {}, "has a handler 'taken' already"),
         ("h", [user], {"attempts": 0}, "attempts must be a number of tries, 1 or more, got 0"),
         ("h", [user], {"attempts": True}, "attempts must be a number of tries"),
+        ("h", [user], {"tail_stream": "no"}, "tail_stream must be True or False, got 'no'"),
+        ("h", [user], {"reaction": 1}, "reaction must be True or False, got 1"),
     ],
 )
 def test_a_handler_that_could_not_work_is_not_made(
@@ -445,3 +466,59 @@ def test_an_empty_store_is_no_special_case(blog: Blog) -> None:
     assert handler.run_once() == Run()
     blog.users("a")
     assert handler.run_once() == Run(fetched=1, handled=1)
+
+
+def test_poison_of_a_quiet_store_is_parked_and_an_outage_is_not(blog: Blog, time: Clock) -> None:
+    """Three that fail could be either: the handler is shown once more what it took before."""
+    seen = Seen(handler := blog.domain.create_handler("h", [user]))
+    blog.users("good")
+    handler.run_once()
+    blog.users("a", "b", "c")
+    seen.broken = {f"{name}@1" for name in ("a", "b", "c", "good")}
+    for _ in range(60):
+        with pytest.raises(ValueError, match="@1"):
+            handler.run_once()
+        time.advance(minutes=1)
+    seen.broken = {f"{name}@1" for name in "abc"}
+    for _ in range(9):
+        with pytest.raises(ValueError, match="@1"):
+            handler.run_once()
+        time.advance(seconds=5)
+    assert handler.run_once().parked == 3
+    assert set(seen) == {"good@1"}
+
+
+@pytest.mark.parametrize("ends_with", [SystemExit(3), GeneratorExit()])
+def test_a_callback_that_ends_the_process_ends_it(blog: Blog, ends_with: BaseException) -> None:
+    """As the handler of a signal does. The event comes again in the next process."""
+    blog.users("a")
+    handler = blog.domain.create_handler("h", [user])
+
+    def end(*_: object) -> None:
+        raise ends_with
+
+    handler.handle(user, UserCreated, end)
+    with pytest.raises(type(ends_with)):
+        handler.run_once()
+    seen = Seen(handler)
+    assert handler.run_once().handled == 1
+    assert seen == ["a@1"]
+
+
+def test_in_a_function_of_lambda_a_callback_that_ends_the_process_fails(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end the function again and again, and hold up its shard for as long as the stream keeps it."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "projector")
+    blog.users("a")
+    handler = blog.domain.create_handler("h", [user])
+
+    def end(*_: object) -> None:
+        sys.exit("no such option")
+
+    handler.handle(user, UserCreated, end)
+    with pytest.raises(
+        ConfigurationError, match="handler h: the callback of 'created' raised SystemExit, which"
+    ):
+        handler.run_once()
+    assert len(told(blog)) == 1

@@ -32,6 +32,7 @@ from runtime.store.memory import MemoryStore
 from runtime.testing import MemoryApp
 from runtime.testing.clients import MemoryResources
 from runtime.testing.clock import Clock
+from tests.event_store.sqlite_provider import SqliteProvider
 from tests.unit.test_cqrs_toml import of_main, root, write
 
 if TYPE_CHECKING:
@@ -215,11 +216,11 @@ def test_events_wait_for_handlers_that_the_code_lacks(bank: Bank) -> None:
         app(records(bank), None)
 
 
-def test_a_provider_without_tables_is_fed_by_no_stream() -> None:
-    class Elsewhere:
+def test_a_provider_without_tables_is_fed_by_no_stream(tmp_path: Path) -> None:
+    class Elsewhere(SqliteProvider):
         """Events in a database of somebody's own."""
 
-    domain = create_domain(cast("Provider", Elsewhere()), account)
+    domain = create_domain(Elsewhere(tmp_path / "events.sqlite", 10), account)
     with pytest.raises(ConfigurationError, match="its domain is on a Elsewhere; make it with DynamoProvider"):
         EventModule("bank", domain).processor()
 

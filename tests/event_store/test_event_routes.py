@@ -313,6 +313,13 @@ def test_a_mistake_of_the_code_is_none_of_the_clients(there: Site) -> None:
     assert there.stored() == ["created"]
 
 
+def test_an_id_in_the_body_is_not_that_of_the_path(there: Site) -> None:
+    """A handler that looks at another aggregate, whose id the client gave: the path is not what is wrong."""
+    answer = there("POST", "/users/ann/greet", body={"other": ""})
+    assert (answer.status, answer.fields) == (400, ["aggregate_id"])
+    assert there("POST", f"/users/{'x' * 2100}/greet", body={"other": "ann"}).fields == ["id"]
+
+
 def test_what_crashes_tells_nothing(there: Site) -> None:
     answer = there("POST", "/users/ann/crash")
     assert (answer.status, answer.json["title"]) == (500, "Internal Server Error")

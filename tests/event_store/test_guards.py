@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -304,4 +304,8 @@ def test_an_append_is_guarded_by_what_it_is_given(provider: WatchedProvider) -> 
         blog.posts.append(done, PostArchived(), guards=[ann, blog.users.get_aggregate("u1")])
     with pytest.raises(InvalidInputError, match="posts#p1#acme is given at two versions, 1 and 0"):
         blog.posts.append(done, PostArchived(), guards=[unwritten])
+    single: Any
+    for single in (ann, None, "u1"):
+        with pytest.raises(InvalidInputError, match=r"guards: must be a list of aggregates, such as \[ann\]"):
+            blog.posts.append(done, PostArchived(), guards=single)
     assert blog.posts.get_aggregate("p1").version == 1

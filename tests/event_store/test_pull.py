@@ -109,6 +109,21 @@ def test_pages_are_handled_until_one_is_empty_and_hooks_are_called_for_each() ->
     assert feed.bookmark[-1] == "0005"
 
 
+def test_a_provider_may_repeat_what_it_has_told_last() -> None:
+    class Repeats(Feed):
+        def fetch(self, after: str | None, limit: int) -> list[Notice]:
+            return [one for one in self.notices if one.position >= (after or "")][: min(limit, 4)]
+
+    feed = Repeats()
+    feed.append("a", "b", "c", "d", "e", "f")
+    pull = feed.pull()
+    assert run(pull).run.handled == 6
+    assert run(pull).run.handled == 0
+    feed.append("a")
+    assert run(pull).run.handled == 1
+    assert feed.done == {"a": 2, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1}
+
+
 def test_what_is_passed_over_is_fetched_and_moves_the_position_and_costs_nothing() -> None:
     feed = Feed()
     feed.append("a", "b", event="closed")

@@ -245,3 +245,21 @@ def test_what_is_of_another_stream_is_refused(blog: Blog, handler: EventHandler)
         handler.catch_up(post, "p")
     with pytest.raises(InvalidInputError, match="aggregate_id"):
         handler.catch_up(user, "")
+
+
+@pytest.mark.parametrize("timeout", ["5", None, float("nan"), True])
+def test_a_timeout_is_a_number_of_seconds(blog: Blog, timeout: Any) -> None:
+    loaded = blog.users("a")
+    handler = blog.domain.create_handler("h", [user])
+    with pytest.raises(InvalidInputError, match="timeout: must be a number of seconds, got"):
+        handler.wait_for(user, loaded, timeout=timeout)
+
+
+@pytest.mark.parametrize("loaded", ["a", 5, None])
+def test_what_is_asked_about_is_what_a_command_has_returned(blog: Blog, loaded: Any) -> None:
+    handler = blog.domain.create_handler("h", [user])
+    for ask in (handler.has_seen, handler.wait_for):
+        with pytest.raises(
+            InvalidInputError, match="loaded: must be what a command or get_aggregate returned"
+        ):
+            ask(user, loaded)

@@ -40,10 +40,12 @@ from tests.event_store.blog import (
     kept_user,
     user,
 )
+from tests.event_store.sqlite_provider import SqliteProvider
 from tests.event_store.watched import WatchedProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from runtime.event_store.aggregates.aggregate import Aggregate
 
@@ -190,11 +192,11 @@ def test_what_cannot_be_read_is_erased_all_the_same(
     assert blog.users.erase("u1") > 0
 
 
-def test_a_provider_that_lists_nothing_says_so() -> None:
-    class Plain:
+def test_a_provider_that_lists_nothing_says_so(tmp_path: Path) -> None:
+    class Plain(SqliteProvider):
         pass
 
-    nothing: Any = Plain()
+    nothing = Plain(tmp_path / "events.sqlite", 10)
     with pytest.raises(
         ConfigurationError, match="Plain lists no aggregates: it needs a method aggregate_ids"
     ):

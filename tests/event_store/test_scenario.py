@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime.errors import CommandError, ConfigurationError, InvalidInputError, StoreUnavailableError
-from runtime.event_store.aggregates.aggregate import Persist, create_aggregate
+from runtime.event_store.aggregates.aggregate import Aggregate, Persist, create_aggregate
 from runtime.event_store.commands.commands import create_commands
 from runtime.event_store.domain import create_domain
 from runtime.event_store.events.event import Event
 from runtime.event_store.metadata import current_event
+from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.identity.context import current_invoke_context
 from runtime.testing import Scenario
 from tests.event_store.blog import (
@@ -269,6 +270,33 @@ def test_a_state_that_hides_something_is_found() -> None:
 
     with pytest.raises(AssertionError, match=r"on a kept state event 2, Tick\(\) gives another state"):
         played(fold, Hiding, persist=True)
+
+
+class Light(Enum):
+    ON = "on"
+    OFF = "off"
+
+
+@pytest.mark.parametrize(
+    "persist", [None, Persist("1", state=Counter | Light | None)], ids=["folded", "kept"]
+)
+@pytest.mark.parametrize("create", [lambda: None, lambda: Light.OFF], ids=["none", "enum"])
+def test_a_state_may_begin_as_none_or_as_a_member_of_an_enum(create: Any, persist: Persist | None) -> None:
+    counter: Aggregate[Tick, Any] = create_aggregate(
+        stream="counters",
+        events=[Tick],
+        create=create,
+        fold=lambda _event, state, _meta: Counter(1) if isinstance(state, Light) else Light.ON,
+        persist=persist,
+    )
+    commands = create_commands(create_domain(MemoryProvider(), counter)[counter])
+    commands.on(DisableUser)(lambda _command, _current: Tick())
+    Scenario(commands).given(Tick(), Tick()).when(DisableUser()).then(Tick())
+
+
+def test_a_kept_state_of_a_class_that_is_not_named_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"name them all, Persist\(state=One \| Other\)"):
+        played(lambda *_: Counter(1), lambda: None, persist=True)
 
 
 def test_states_that_cannot_be_compared_are_told() -> None:

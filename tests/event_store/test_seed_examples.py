@@ -4,113 +4,49 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
 
 from runtime import (
-    Aggregate,
     CommandError,
     DomainEvent,
-    Event,
     EventBuilder,
     InstantEventBus,
     Loaded,
     VersionError,
-    create_aggregate,
     create_commands,
     create_domain,
     create_service,
-    event_type,
     provider_event_store,
     rehydrate,
 )
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.testing import Scenario
+from tests.event_store.blog import (
+    Post,
+    PostArchived,
+    PostCreated,
+    PostEvent,
+    User,
+    UserCreated,
+    UserDisabled,
+    UserEnabled,
+    UserEvent,
+    post,
+    user,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime import Commands, Domain, EventMeta
-    from runtime.event_store.aggregates.aggregate import Change
     from runtime.event_store.handlers.handler import EventHandler
 
 LONG = 20.0
 
 # --- evtstore: users and posts ----------------------------------------------------------------------
-
-
-class UserCreated(Event, type="created"):
-    name: str
-
-
-class UserDisabled(Event, type="disabled"):
-    pass
-
-
-class UserEnabled(Event, type="enabled"):
-    pass
-
-
-UserEvent = UserCreated | UserDisabled | UserEnabled
-
-
-class User(BaseModel):
-    name: str = ""
-    enabled: bool = False
-
-
-def fold_user(event: UserEvent, user: User, _: EventMeta) -> User:
-    match event:
-        case UserCreated(name=name):
-            return User(name=name, enabled=True)
-        case UserDisabled():
-            return user.model_copy(update={"enabled": False})
-        case UserEnabled():
-            return user.model_copy(update={"enabled": True})
-        case _:
-            assert_never(event)
-
-
-user: Aggregate[UserEvent, User] = create_aggregate(
-    stream="users", events=[UserCreated, UserDisabled, UserEnabled], create=User, fold=fold_user
-)
-
-
-@event_type("postCreated")
-@dataclass(frozen=True)
-class PostCreated:
-    user_id: str
-    content: str
-
-
-@event_type("postArchived")
-@dataclass(frozen=True)
-class PostArchived:
-    pass
-
-
-PostEvent = PostCreated | PostArchived
-
-
-@dataclass(frozen=True)
-class Post:
-    user_id: str = ""
-    content: str = ""
-    archived: bool = False
-
-
-def fold_post(event: PostEvent, _: Post, __: EventMeta) -> Change:
-    # As evtstore has it: only what changes.
-    if isinstance(event, PostCreated):
-        return {"user_id": event.user_id, "content": event.content}
-    return {"archived": True}
-
-
-post: Aggregate[PostEvent, Post] = create_aggregate(
-    stream="posts", events=[PostCreated, PostArchived], create=Post, fold=fold_post
-)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -198,3 +198,12 @@ def test_what_fails_is_due_before_a_long_wait_is_over(blog: Blog, handler: Event
     wait_until(lambda: len(blog.provider.told) > 3)  # type: ignore[attr-defined]
     seen.broken = set()
     wait_until(lambda: "a@1" in seen)
+
+
+@pytest.mark.parametrize("pause", ["idle", "after_error"])
+@pytest.mark.parametrize("seconds", ["1", None, -1, float("nan"), True])
+def test_a_pause_is_a_number_of_seconds(handler: EventHandler, pause: str, seconds: object) -> None:
+    """The thread would end at it, or go round and round."""
+    options: dict[str, Any] = {pause: seconds}
+    with pytest.raises(ConfigurationError, match=f"start.{pause}=. must be a number of seconds, 0 or more"):
+        handler.start(**options)

@@ -74,7 +74,9 @@ def test_the_tenant_is_in_lower_case_everywhere(blog: Blog) -> None:
     assert blog.users.get_aggregate("u1", tenant="Acme").exists
 
 
-@pytest.mark.parametrize("tenant", ["a#b", "", 7])
+@pytest.mark.parametrize(
+    "tenant", ["a#b", "", 7, "\ud800", "x" * 2048], ids=["#", "empty", "int", "bad", "long"]
+)
 def test_a_tenant_that_cannot_be_is_refused(blog: Blog, provider: WatchedProvider, tenant: Any) -> None:
     for call in calls(blog, tenant):
         with pytest.raises(InvalidInputError, match="tenant: must"):

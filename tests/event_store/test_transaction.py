@@ -149,11 +149,20 @@ def test_what_a_transaction_cannot_append_is_refused_at_once(blog: Blog, provide
     ann = blog.users.get_aggregate("u1")
     elsewhere = Blog()
     wrong: Any = blog.posts
+    kind: Any = blog.users.aggregate
+    events: Any = [UserDisabled()]
     with blog.domain.transaction() as both:
         with pytest.raises(
-            InvalidInputError, match="must be of the transaction's own domain, got 'users' of"
+            InvalidInputError,
+            match=r"must be of the transaction's own domain, such as domain\[user\], got 'users' of",
         ):
             both.append(elsewhere.users, ann, UserDisabled())
+        with pytest.raises(InvalidInputError, match=r"such as domain\[user\], got Aggregate"):
+            both.append(kind, ann, UserDisabled())
+        with pytest.raises(
+            InvalidInputError, match=r"must be an event of the aggregate 'users' .*, got list"
+        ):
+            both.append(blog.users, ann, events)
         with pytest.raises(InvalidInputError, match="must be an aggregate of 'posts', got users#u1#acme"):
             both.append(wrong, ann, PostArchived())
         with pytest.raises(InvalidInputError, match="is of the past"):

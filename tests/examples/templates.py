@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING
+from tests.support.apps import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-DATABASE = "postgresql://db.example.com/example"
+    from tests.support.apps import Synthesize
+
+__all__ = ["DATABASE", "Resources", "allowed", "functions", "resources_of"]
+
 Resources = dict[str, dict[str, Any]]
 
 
-def resources_of(example: str, folder: Path) -> Resources:
-    """The resources of an example's stack, by logical id.
-
-    Args:
-        example: Its folder in `examples`.
-        folder: An empty folder.
-    """
-    context = {**RECOMMENDED_FLAGS, **SKIP_BUNDLING, "database_url": DATABASE}
-    environment = {
-        **os.environ,
-        "CDK_OUTDIR": str(folder),
-        "CDK_CONTEXT_JSON": json.dumps(context),
-        "CDK_VALIDATION": "false",  # slow; the tests of compliance do that
-    }
-    subprocess.run(  # noqa: S603 - our own app
-        [sys.executable, str(EXAMPLES / example / "app.py")], cwd=folder, env=environment, check=True
-    )
+def resources_of(example: str, synthesize: Synthesize) -> Resources:
+    """The resources of an example's stack, by logical id; the example is its folder in `examples`."""
+    folder = synthesize(f"examples/{example}/app.py", database_url=DATABASE)
     template = folder / f"{example.capitalize()}.template.json"
     found: Resources = json.loads(template.read_text())["Resources"]
     return found

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runtime.contract import EVENT_STREAM_FILTER
 from tests.examples.templates import DATABASE, Resources, allowed, functions, resources_of
 
+if TYPE_CHECKING:
+    from tests.support.apps import Synthesize
+
 TABLE = re.compile(r"\b(blog(?:Events|Sync))[0-9A-F]{8}")
 
 
 @pytest.fixture(scope="module")
-def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
-    return resources_of("blog", tmp_path_factory.mktemp("blog"))
+def resources(synthesize: Synthesize) -> Resources:
+    return resources_of("blog", synthesize)
 
 
 def of_type(resources: Resources, kind: str) -> Resources:
@@ -24,7 +28,7 @@ def of_type(resources: Resources, kind: str) -> Resources:
 
 def test_the_functions_find_the_app_and_the_database(resources: Resources) -> None:
     found = functions(resources)
-    assert set(found) == {"api", "stream", "worker", "notifier", "projector", "operator"}
+    assert set(found) == {"api", "projector", "operator"}
     assert {one["Handler"] for one in found.values()} == {"blog.main.app"}
     variables = [one["Environment"]["Variables"] for one in found.values()]
     assert {one.get("DATABASE_URL") for one in variables} == {DATABASE}

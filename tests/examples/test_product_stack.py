@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.examples.templates import DATABASE, Resources, allowed, functions, resources_of
 
+if TYPE_CHECKING:
+    from tests.support.apps import Synthesize
+
 
 @pytest.fixture(scope="module")
-def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
-    return resources_of("product", tmp_path_factory.mktemp("product"))
+def resources(synthesize: Synthesize) -> Resources:
+    return resources_of("product", synthesize)
 
 
 def test_the_functions_find_the_app_and_the_database(resources: Resources) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.golden.rows import Golden
 from tests.golden.schema_rows import Orders
 from tests.runtime.conftest import credentials, make_service
-from tests.support.service import make_tables
+from tests.support.service import client_of, make_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ __all__ = ["credentials", "make_service"]
 
 @pytest.fixture
 def bucket(emulator: Emulator) -> Iterator[str]:
-    client, name = emulator.client("s3"), f"golden-{uuid.uuid4().hex[:12]}"
+    client, name = client_of(emulator, "s3"), f"golden-{uuid.uuid4().hex[:12]}"
     client.create_bucket(Bucket=name)
     yield name
     for found in client.list_objects_v2(Bucket=name).get("Contents", ()):
@@ -36,7 +36,7 @@ def empty(emulator: Emulator, make_service: Callable[..., Service], bucket: str)
     prefix = service.tables.command.removesuffix("-todo-command")
     make_tables(emulator, prefix, ["master-data"])
     yield service
-    emulator.client("dynamodb").delete_table(TableName=f"{prefix}-master-data")
+    client_of(emulator, "dynamodb").delete_table(TableName=f"{prefix}-master-data")
 
 
 @pytest.fixture

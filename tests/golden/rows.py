@@ -12,6 +12,7 @@ from runtime import InvokeContext
 from runtime.entry.worker import Worker
 from tests.support.checker import check_invariants
 from tests.support.rows import plain
+from tests.support.service import client_of, put_rows
 
 if TYPE_CHECKING:
     from tests.support.service import Service
@@ -73,20 +74,20 @@ class Golden:
 
     def load(self) -> None:
         """Put every golden row and object in its place."""
-        for table, content in json.loads(_text()).items():
-            if table == _BUCKET:
-                for key, value in content.items():
-                    self.service.resources.client("s3").put_object(
-                        Bucket=self.service.resources.settings.bucket_name,
-                        Key=key,
-                        Body=json.dumps(value).encode(),
-                    )
-                continue
-            for row in content:
-                # The rows of the retention settings have the names of the tables in their keys.
-                sk = row["sk"]["S"].replace(f"TTL#{_PREFIX}", f"TTL#{self.prefix}")
-                self.put(table.removeprefix(_PREFIX), row | {"sk": {"S": sk}})
-        self.service.wire.clear()
+        content = json.loads(_text())
+        bucket, s3 = self.service.resources.settings.bucket_name, client_of(self.service.where, "s3")
+        for key, value in content.pop(_BUCKET).items():
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(value).encode())
+        # The rows of the retention settings have the names of the tables in their keys.
+        own = [
+            (
+                self.prefix + table.removeprefix(_PREFIX),
+                row | {"sk": {"S": row["sk"]["S"].replace(f"TTL#{_PREFIX}", f"TTL#{self.prefix}")}},
+            )
+            for table, found in content.items()
+            for row in found
+        ]
+        put_rows(self.service.client, own)
 
     def put(self, table: str, row: Any) -> None:
         self.service.client.put_item(TableName=self.prefix + table, Item=row)

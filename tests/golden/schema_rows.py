@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import CommandModule, DataSyncHandler
 from tests.golden.order_schemas import UPCASTERS, OrderV1, OrderV2, OrderV3
-from tests.support.service import PK
+from tests.support.service import PK, client_of, put_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,24 +59,22 @@ class Orders:
         self.service = make_service(bucket_name=bucket, attribute_limit=20_000)
         self.me = self.service.user()
         self.client = self.service.client
-        for kind, rows in json.loads(_content()).items():
-            if kind == "objects":
-                for key, value in rows.items():
-                    s3 = self.service.resources.client("s3")
-                    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(value).encode())
-                continue
-            for row in rows:
-                self.put(kind, row)
-        self.service.wire.clear()
+        content = json.loads(_content())
+        s3 = client_of(self.service.where, "s3")
+        for key, value in content.pop("objects").items():
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(value).encode())
+        put_rows(self.client, (self._placed(kind, row) for kind, rows in content.items() for row in rows))
         self.v3 = self.release(3)
 
     def put(self, kind: str, row: Any) -> None:
         """Put a row as it is; a session is made one of now."""
-        tables = self.service.tables
-        table = self.service.resources.settings.session_table if kind == "session" else getattr(tables, kind)
-        if kind == "session":
-            row = row | {"ttl": {"N": str(int(time.time()) + 300)}}
-        self.client.put_item(TableName=table, Item=row)
+        put_rows(self.client, [self._placed(kind, row)])
+
+    def _placed(self, kind: str, row: Any) -> tuple[str, Any]:
+        if kind != "session":
+            return getattr(self.service.tables, kind), row
+        ttl = {"N": str(int(time.time()) + 300)}
+        return self.service.resources.settings.session_table, row | {"ttl": ttl}
 
     def release(self, schema: int, **options: Any) -> CommandModule[Any]:
         """The module as the release with this schema has it."""

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.conditions import Attr
 from pydantic import BaseModel
 
 from runtime import Settings, clock
@@ -15,12 +16,15 @@ from runtime.entry.operator.scope import Scope
 from runtime.event_store.address import Key
 from runtime.event_store.aggregates.aggregate import Aggregate, Persist, create_aggregate
 from runtime.event_store.commits.commit import Commit, StoredEvent
+from runtime.event_store.commits.commit_row import place_key
 from runtime.event_store.domain import create_domain
 from runtime.event_store.event_module import EventModule
 from runtime.event_store.events.event import Event
 from runtime.event_store.feed.cursors import CursorKey
 from runtime.event_store.providers.dynamo_provider import DynamoProvider
 from runtime.store.memory import MemoryStore
+from runtime.store.port import Put, Set
+from runtime.store.values import Place
 from runtime.testing.clients import MemoryResources
 from runtime.testing.clock import Clock
 
@@ -149,6 +153,18 @@ class Blog:
         key = Key("posts", aggregate_id, "acme")
         commit = Commit(key=key, first=first, events=events, append_id=f"a-{first}", at=clock.now(), **more)
         self.domain.provider.append([commit])
+
+    def damage(self, aggregate_id: str = "p1", version: int = 1) -> str:
+        """Let a commit make no sense; the partition key of its aggregate."""
+        pk = Key("posts", aggregate_id, "acme").pk
+        place = Place(self.table, pk, place_key(version))
+        self.store.write(Set(place=place, columns={"events": "{"}, condition=Attr("pk").exists()))
+        return pk
+
+    def stray(self) -> str:
+        """Put a row that looks like a commit under a partition key that no aggregate has."""
+        self.store.write(Put(table=self.table, row={"pk": "posts#stray", "sk": place_key(1), "last": 1}))
+        return "posts#stray"
 
     def operate(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """The answer of an operation on the module, as Lambda would send it."""

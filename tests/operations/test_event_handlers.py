@@ -248,7 +248,14 @@ def test_a_read_model_is_built_anew(blog: Blog, later: AdvancedClock, segments: 
     assert rebuilt(blog, segments) == {"aggregates": 5, "events": 10}
     assert {generation for _, generation, *_ in blog.seen} == {2}
     (entry,) = blog.operate("listHandlers")["handlers"]
-    assert entry["scan"] == {"done": segments, "total": segments, "aggregates": 5, "events": 10}
+    assert entry["scan"] == {
+        "done": segments,
+        "total": segments,
+        "aggregates": 5,
+        "events": 10,
+        "unreadable": 0,
+        "unreadableNamed": [],
+    }
     switched = blog.operate("switchHandler", handler="posts-model")
     assert (switched["live"], switched["building"], switched["retiring"]) == (2, None, 1)
     retired = blog.operate("retireHandler", handler="posts-model")
@@ -282,6 +289,40 @@ def test_a_generation_that_is_parked_is_not_switched_to(blog: Blog, later: Advan
     assert blog.operate("switchHandler", handler="posts-model")["live"] == 2
 
 
+def test_what_makes_no_sense_is_named_and_holds_up_the_switch_alone(blog: Blog, later: AdvancedClock) -> None:
+    for number in range(3):
+        blog.write(f"p{number}", changes=1)
+    blog.feed()
+    damaged, stray = blog.damage("p1", 2), blog.stray()
+    blog.operate("buildHandler", handler="posts-model")
+    token: str | None = None
+    for _ in range(20):
+        later.advance(61)
+        page = blog.operate("rebuildHandler", handler="posts-model", resumeToken=token)
+        token = page["resumeToken"]
+        if token is None:
+            break
+        assert page["unreadable"] == []
+    assert (page["failed"], page["parked"], page["unreadable"]) == (0, 1, [damaged, stray])
+    (entry,) = blog.operate("listHandlers")["handlers"]
+    assert (entry["scan"]["unreadable"], entry["scan"]["unreadableNamed"]) == (2, [damaged, stray])
+    (cursor,) = blog.operate("parked")["parked"]
+    assert (cursor["pk"], cursor["handler"], cursor["parkedVersion"]) == (damaged, "posts-model@2", 2)
+    assert cursor["error"].startswith("CorruptRowError: the commit posts#p1#acme 0000000002 makes no sense")
+    assert f"is parked at {damaged}" in error_of(blog.operate("switchHandler", handler="posts-model"))
+    assert blog.operate("switchHandler", handler="posts-model", incomplete=True)["live"] == 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_what_makes_no_sense_is_behind_and_hides_nobody_else(blog: Blog, limit: int) -> None:
+    blog.feed()
+    for number in range(3):
+        blog.write(f"p{number}")
+    damaged, _ = blog.damage("p1"), blog.stray()
+    behind = sorted(one["pk"] for page in blog.pages("behind", limit=limit) for one in page["behind"])
+    assert behind == ["posts#p0#acme", damaged, "posts#p2#acme"]
+
+
 def test_a_page_that_fails_comes_again(blog: Blog) -> None:
     for number in range(3):
         blog.write(f"p{number}")
@@ -306,6 +347,11 @@ def test_a_page_that_fails_comes_again(blog: Blog) -> None:
         ("skip", {"pk": "p1", "handler": "posts-model"}, "pk: must be stream#id#tenant"),
         ("buildHandler", {"handler": "users-model"}, "must be one of the handlers of blog, posts-model"),
         ("retireHandler", {"handler": "posts-model", "generation": 0}, "generation: must be 1 to"),
+        (
+            "switchHandler",
+            {"handler": "posts-model", "incomplete": "yes"},
+            "incomplete: must be true or false",
+        ),
         ("rebuildHandler", {"handler": "posts-model", "resumeToken": "x"}, "must be the resume_token"),
         ("parked", {"resumeToken": "[7, null]"}, "resumeToken: must be the resumeToken of an earlier page"),
         ("parked", {"limit": 0}, "limit: must be 1 to 1000, got 0"),

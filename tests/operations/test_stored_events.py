@@ -167,6 +167,24 @@ def test_a_commit_that_is_missing_is_found(blog: Blog, missing: int, limit: int)
     assert problems(blog, pk="posts#p0#acme") == []
 
 
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_a_commit_that_makes_no_sense_is_found_and_hides_nobody_else(blog: Blog, limit: int) -> None:
+    for number in range(3):
+        blog.write(f"p{number}", changes=1)
+    damaged, stray = blog.damage("p1", 2), blog.stray()
+    problems = [one for page in blog.pages("verifyEvents", limit=limit) for one in page["problems"]]
+    assert sorted((one["pk"], one["version"], one["kind"]) for one in problems) == [
+        (damaged, 2, "CorruptRowError"),
+        (stray, 1, "CorruptRowError"),
+    ]
+    found = {
+        one["pk"]: one for page in blog.pages("listAggregates", limit=limit) for one in page["aggregates"]
+    }
+    assert [found[pk]["version"] for pk in sorted(found) if pk != damaged] == [2, 2]
+    assert [pk for pk, one in found.items() if one["problem"]] == [damaged]
+    assert "makes no sense" in found[damaged]["problem"]
+
+
 def test_an_event_that_nobody_reads_is_found(blog: Blog) -> None:
     blog.write()
     blog.append(StoredEvent("changed", {"text": 5}), StoredEvent("renamed", {}), first=2)

@@ -232,3 +232,13 @@ def test_a_caller_is_who_the_request_is_of(target: Target) -> None:
         )
     assert answer.status == 200
     assert target.send("GET", "/posts/A1", claims_of(tenant)).json["state"]["author"] == "ann"
+
+
+@pytest.mark.parametrize("escaped", ["%F0%9F", "%FF", "a%C3", "%25FF"])
+def test_bytes_that_are_no_text_name_no_aggregate(target: Target, escaped: str) -> None:
+    """Whatever they are, they would all be read as one and the same character."""
+    call = Caller(target)
+    status, _, answer = call("POST", f"/posts/{escaped}/write-post", body=TEXT)
+    assert (status, [error["field"] for error in answer["errors"]]) == (400, ["id"])
+    assert "UTF-8" in answer["errors"][0]["message"]
+    assert call("GET", f"/posts/{escaped}")[0] == 404

@@ -169,11 +169,21 @@ def test_every_other_character_that_can_be_seen_is_taken(memory: MemoryApp) -> N
     letters = [
         chr(code)
         for code in range(0xA1, sys.maxunicode + 1)
-        if unicodedata.category(chr(code)) not in {"Cs", "Cn", "Co"}
+        if unicodedata.category(chr(code)) not in {"Cs", "Cn", "Co"} and code != 0xFFFD
     ][:: scaled(20, 1)]
     size = 200
     for start in range(0, len(letters), size):
         assert holds(memory, "".join(letters[start : start + size])), start
+
+
+@pytest.mark.parametrize("escaped", ["%F0%9F", "%FF", "a%C3", "%25FF"])
+def test_bytes_that_are_no_text_name_no_item(memory: MemoryApp, escaped: str) -> None:
+    """Whatever they are, they would all be read as one and the same character."""
+    call = Caller(memory)
+    made = {"If-None-Match": "*"}
+    status, _, answer = call("PUT", f"/things/{escaped}", body=STATE, headers=made, query=SYNC)
+    assert (status, [error["field"] for error in answer["errors"]]) == (400, ["sk"])
+    assert call.listed() == []
 
 
 @settings(max_examples=scaled(20, 3000), deadline=None, database=None, derandomize=True)

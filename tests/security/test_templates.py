@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -17,14 +13,22 @@ from aws_cdk.assertions import Template
 
 from constructs_lib import CqrsModule, CqrsStack, Processing
 from constructs_lib.functions.function_environment import warn_of_passwords
-from tests.constructs.conftest import RECOMMENDED_FLAGS, SKIP_BUNDLING, new_app, warnings_of
+from tests.constructs.conftest import new_app, warnings_of
+from tests.support.apps import DATABASE
 from tests.support.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-APPS = ("app.py", "examples/product/app.py")
+    from tests.support.apps import Synthesize
+
+#: By their context: what other tests synthesize, too, is made once.
+APPS: dict[str, dict[str, str]] = {
+    "app.py": {},
+    "examples/product/app.py": {"database_url": DATABASE},
+    "examples/blog/app.py": {"database_url": DATABASE},
+}
 URL = "postgresql://app:{}@db.example.com/shop"
 
 SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|credential|private|api_?key")
@@ -64,25 +68,15 @@ def findings(template: dict[str, Any]) -> list[str]:
     return sorted(named | looking)
 
 
-def synthesize(folder: Path, app: str) -> subprocess.Popen[bytes]:
-    folder.mkdir()
-    environment = {
-        **os.environ,
-        "CDK_OUTDIR": str(folder),
-        "CDK_CONTEXT_JSON": json.dumps({**RECOMMENDED_FLAGS, **SKIP_BUNDLING}),
-        "CDK_VALIDATION": "false",  # slow; the tests of compliance do that
-    }
-    return subprocess.Popen([sys.executable, str(ROOT / app)], cwd=folder, env=environment)  # noqa: S603
-
-
 @pytest.fixture(scope="module")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def templates(synthesize: Synthesize, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Those of the examples, as their apps make them, and of a stack with all there is."""
-    folder = tmp_path_factory.mktemp("apps")
-    running = [synthesize(folder / str(number), app) for number, app in enumerate(APPS)]
-    found = [Template.from_stack(stack(folder, everything=True)).to_json()]
-    assert [process.wait() for process in running] == [0, 0]
-    return [*found, *(json.loads(path.read_text()) for path in folder.glob("*/*.template.json"))]
+    found = [Template.from_stack(stack(tmp_path_factory.mktemp("all"), everything=True)).to_json()]
+    folders = [synthesize(app, **context) for app, context in APPS.items()]
+    return [
+        *found,
+        *(json.loads(path.read_text()) for folder in folders for path in folder.glob("*.template.json")),
+    ]
 
 
 def stack(folder: Path, *, everything: bool = False, **environment: str) -> CqrsStack:
@@ -105,7 +99,7 @@ def stack(folder: Path, *, everything: bool = False, **environment: str) -> Cqrs
 
 def test_the_template_holds_no_secret(templates: list[dict[str, Any]]) -> None:
     assert len(templates) == 1 + len(APPS)
-    assert [findings(template) for template in templates] == [[], [], []]
+    assert [findings(template) for template in templates] == [[]] * (1 + len(APPS))
     assert all(len(list(strings(template))) > 500 for template in templates)
 
 

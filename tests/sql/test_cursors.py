@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from runtime.errors import ConfigurationError, ReadModelUnavailableError, StoreRefusedError
+from runtime.errors import ConfigurationError, ReadModelUnavailableError
 from runtime.event_store.aggregates.aggregate import Aggregate, create_aggregate
 from runtime.event_store.commands.commands import create_commands
 from runtime.event_store.domain import create_domain
@@ -317,6 +317,29 @@ def test_what_fails_is_counted_parked_and_redriven(engine: Engine, lab: Lab, vie
     assert (lab.cursor().version, lab.cursor().parked_version) == (3, None)
 
 
+def test_what_is_shown_once_more_to_see_whether_the_view_works_changes_nothing(
+    engine: Engine, lab: Lab, view: Counter
+) -> None:
+    """Three events that it does not take, and nothing else to go by."""
+    lab.append(key(99))
+    lab.deliver()
+    before = lab.cursor(key(99))
+    for number in range(3):
+        lab.append(key(number))
+    view.fails = lambda commit, _version: commit.key != key(99)
+    with CLOCK:
+        for _ in range(30):
+            CLOCK.advance(5)
+            lab.deliver(lab.all_records)
+    assert len(lab.parked) == 3
+    assert view.versions(key(99)).count(1) > 1
+    assert counts(engine) == {key(99).pk: 1}
+    assert lab.cursor(key(99)) == before
+    # Another process knows of none, and finds one.
+    assert lab.cursors.some_seen("view", 1) == [key(99).pk]
+    assert lab.cursors.some_seen("view", 2) == lab.cursors.some_seen("other", 1) == []
+
+
 def test_a_skip_is_noted(engine: Engine, lab: Lab, view: Counter) -> None:
     lab.append()
     lab.append()
@@ -414,12 +437,6 @@ def test_a_callback_must_not_commit(lab: Lab, view: Counter) -> None:
         lab.turn()
     view.after = lambda _commit, _version: None
     assert lab.turn().outcome is Outcome.DONE
-
-
-def test_tables_that_are_not_there_are_named(engine: Engine) -> None:
-    cursors = SqlCursors(engine, prefix="nowhere_")
-    with pytest.raises((StoreRefusedError, ReadModelUnavailableError), match="database of the cursors"):
-        cursors.read_handler("view")
 
 
 def test_a_callback_may_ask_for_the_generation_though_the_pool_has_one_connection(
@@ -523,3 +540,55 @@ def test_a_handler_of_a_domain_keeps_its_cursors_there(engine: Engine, cursors: 
     assert model.run_once().handled == 1
     assert counts(engine) == {"a1@1": 1, "a1@2": 1}
     assert model.run_once().handled == 0
+
+
+def test_tables_that_were_not_made_are_no_outage(engine: Engine) -> None:
+    sql = SqlCursors(engine, prefix="forgotten_")
+    whose = CursorKey("view", 1, KEY)
+    for call in (lambda: sql.rows([whose]), lambda: sql.read_handler("view")):
+        with pytest.raises(ConfigurationError, match=r"call SqlCursors.create_tables\(\) once"):
+            call()
+    row = {"revision": "a", "live": 1}
+    with pytest.raises(ConfigurationError, match="has not got their tables"):
+        sql.write_handler("view", row, revision=None)
+
+
+@pytest.mark.parametrize("given", ["sqlite://", None, object()])
+def test_what_is_no_engine_is_refused_where_it_is_written_down(given: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match="takes an engine of SQLAlchemy, or a function that makes one"
+    ):
+        SqlCursors(given)
+    with pytest.raises(ConfigurationError, match="takes an engine of SQLAlchemy"):
+        SqlCursors(lambda: given).read_handler("view")
+
+
+def test_an_engine_without_transactions_is_refused(engine: Engine) -> None:
+    """What a callback has written would be there, and the cursor not."""
+    without = create_engine(engine.url, isolation_level="AUTOCOMMIT")
+    for one in (without, engine.execution_options(isolation_level="AUTOCOMMIT")):
+        with pytest.raises(ConfigurationError, match="must not have isolation_level='AUTOCOMMIT'"):
+            SqlCursors(one)
+    without.dispose()
+
+
+@pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ", "READ UNCOMMITTED"])
+def test_any_other_isolation_will_do(engine: Engine, level: str) -> None:
+    if level == "REPEATABLE READ" and engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no such level")
+    some = [create_engine(engine.url, isolation_level=level) for _ in range(2)]
+    _METADATA.drop_all(engine)
+    _METADATA.create_all(engine)
+    views = [Counter(SqlCursors(one)) for one in some]
+    views[0].sql.metadata.drop_all(engine)
+    views[0].sql.create_tables()
+    protocol: Cursors = views[0].sql
+    lab = Lab(views[0], cursors=protocol)
+    for _ in range(3):
+        lab.append(KEY, "a", "b")
+        with ThreadPoolExecutor(2) as pool:
+            turns = [pool.submit(come_to_the_end, lab, view) for view in views]
+            assert [turn.result() for turn in turns] == [lab.versions[KEY]] * 2
+    assert counts(engine) == {KEY.pk: 6}
+    for one in some:
+        one.dispose()

@@ -18,9 +18,11 @@ from runtime.store.codec import (
     image_row,
     isoformat,
     opened,
+    opened_bytes,
     opened_row,
     row_of,
     sealed,
+    sealed_bytes,
     to_wire_value,
 )
 from runtime.store.values import Sealed
@@ -50,6 +52,14 @@ def test_a_row_is_passed_on_to_the_letter(written: dict[str, Any]) -> None:
 @given(values)
 def test_only_what_has_parts_is_sealed(value: Any) -> None:
     assert isinstance(sealed(value, path="v"), Sealed) is isinstance(value, dict | list | set | bytes)
+
+
+@given(values)
+def test_bytes_are_sealed_and_opened_at_once(value: Any) -> None:
+    is_bytes = isinstance(value, bytes)
+    assert opened_bytes(sealed(value, path="v")) == (value if is_bytes else None)
+    if is_bytes:
+        assert sealed_bytes(value) == sealed(value, path="v")
 
 
 @given(json_attributes)

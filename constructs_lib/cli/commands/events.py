@@ -173,7 +173,9 @@ class _AggregatesTally:
     def lists(self) -> list[Line | Table]:
         """The aggregates."""
         shown = replace(self.found, entries=[{**one, "erased": _yes(one)} for one in self.found.entries])
-        return listed(shown, f"Aggregates of {self.module}", ("pk", "version", "at", "erased"))
+        problem = ["problem"] if any(one["problem"] for one in shown.entries) else []
+        columns = ("pk", "version", "at", "erased", *problem)
+        return listed(shown, f"Aggregates of {self.module}", columns)
 
 
 class _VerifyTally:

@@ -8,7 +8,7 @@ from constructs_lib.cli.context import Result
 from constructs_lib.cli.errors import RefusedError, UsageError
 from constructs_lib.cli.modules import EVENTS, chosen_modules
 from constructs_lib.cli.screen import Line, Table
-from constructs_lib.cli.sweeping import sweep
+from constructs_lib.cli.sweeping import listed, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,10 @@ __all__ = ["build_handler", "list_handlers", "rebuild_handler", "retire_handler"
 #: A page is tried again a little later each time, at last after up to five seconds: some minutes, longer than
 #: it takes until an event that fails is parked.
 _MOST_IN_VAIN = 60
-_COLUMNS = ("module", "handler", "live", "building", "retiring", "since", "scan", "aggregates", "events")
+_COLUMNS = (
+    *("module", "handler", "live", "building", "retiring", "since"),
+    *("scan", "aggregates", "events", "unreadable"),
+)
 
 
 def list_handlers(context: Context) -> Result:
@@ -33,7 +36,10 @@ def list_handlers(context: Context) -> Result:
     ]
     if not found:
         return Result({"handlers": []}, [Line("No module has event handlers.")])
-    return Result({"handlers": found}, [Table(_COLUMNS, [_row(entry) for entry in found])])
+    parts: list[Line | Table] = [Table(_COLUMNS, [_row(entry) for entry in found])]
+    for entry in found:
+        parts += _unread(entry["handler"], entry["scan"])
+    return Result({"handlers": found}, parts)
 
 
 def build_handler(context: Context) -> Result:
@@ -54,7 +60,8 @@ def rebuild_handler(context: Context) -> Result:
 
 def switch_handler(context: Context) -> Result:
     """Make the generation that was built the live one."""
-    module, entry = _changed(context, "switchHandler")
+    incomplete = context.options.incomplete or None
+    module, entry = _changed(context, "switchHandler", incomplete=incomplete)
     name = context.options.handler
     hint = f"when no query looks at generation {entry['retiring']} any more: cqrs handlers retire {name}"
     return _of_one(module, entry, [hint])
@@ -90,7 +97,7 @@ def _module_of(context: Context) -> Module:
 
 
 def _row(entry: dict[str, Any]) -> list[object]:
-    scan = entry["scan"] or {"done": None, "total": None, "aggregates": None, "events": None}
+    scan = entry["scan"] or dict.fromkeys(("done", "total", "aggregates", "events", "unreadable"))
     return [
         entry["module"],
         entry["handler"],
@@ -101,24 +108,39 @@ def _row(entry: dict[str, Any]) -> list[object]:
         f"{scan['done']} of {scan['total']} segments" if entry["scan"] else None,
         scan["aggregates"],
         scan["events"],
+        scan["unreadable"],
+    ]
+
+
+def _unread(handler: str, scan: dict[str, Any] | None) -> list[Line | Table]:
+    """The aggregates that a scan could not read to their ends, if there are any."""
+    if scan is None or not scan["unreadable"]:
+        return []
+    named = scan["unreadableNamed"]
+    more = ", and more" if scan["unreadable"] > len(named) else ""
+    return [
+        Line(),
+        Line(f"What {handler} was not shown, as it makes no sense: {', '.join(named)}{more}", "bold yellow"),
+        Line("cqrs events verify says what is wrong; restore it, then redrive."),
     ]
 
 
 class _RebuildTally:
     """Pages of `cqrs handlers rebuild`."""
 
-    columns: ClassVar[tuple[str, ...]] = ("module", "aggregates", "events shown", "parked")
+    columns: ClassVar[tuple[str, ...]] = ("module", "aggregates", "events shown", "parked", "unreadable")
 
     def __init__(self, module: str, listing: Callable[[], Listing]) -> None:
-        del listing  # what failed is tried again, until it is parked: `cqrs status` lists that
+        # What failed is tried again, until it is parked: `cqrs status` lists that.
         self.module = module
         self.counts = {"aggregates": 0, "events": 0, "parked": 0}
+        self.unreadable = listing()
         self._in_vain = 0
 
     @property
     def failures(self) -> int:
-        """How many aggregates the handler has given up."""
-        return self.counts["parked"]
+        """How many aggregates the handler has given up, or what it was not shown, whichever is more."""
+        return max(self.counts["parked"], self.unreadable.total)
 
     def add(self, page: dict[str, Any]) -> None:
         """Add a page.
@@ -128,6 +150,7 @@ class _RebuildTally:
         """
         for name in self.counts:
             self.counts[name] += page[name]
+        self.unreadable.add([{"pk": pk} for pk in page["unreadable"]])
         is_in_vain = page["failed"] and not page["events"] and not page["parked"]
         self._in_vain = self._in_vain + 1 if is_in_vain else 0
         if self._in_vain >= _MOST_IN_VAIN:
@@ -144,12 +167,18 @@ class _RebuildTally:
 
     def document(self) -> dict[str, Any]:
         """For scripts."""
-        return {"module": self.module, **self.counts}
+        unreadable = [entry["pk"] for entry in self.unreadable.entries]
+        return {
+            "module": self.module,
+            **self.counts,
+            "unreadable": unreadable,
+            "unreadableTotal": self.unreadable.total,
+        }
 
     def cells(self) -> list[object]:
         """A row for people, as in `columns`."""
-        return [self.module, *self.counts.values()]
+        return [self.module, *self.counts.values(), self.unreadable.total]
 
     def lists(self) -> list[Line | Table]:
-        """Nothing more."""
-        return []
+        """The aggregates of which something makes no sense, so that it was not shown."""
+        return listed(self.unreadable, f"Makes no sense in {self.module}, see cqrs events verify", ("pk",))

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime.entry.http.admission import admission
 from runtime.entry.http.openapi import OPENAPI_PATH, openapi_routes
+from runtime.entry.http.overlaps import check_overlaps
 from runtime.entry.http.problems import problem_of
 from runtime.entry.http.request_event import whole_event
 from runtime.entry.http.resolver import Resolver
@@ -46,7 +47,8 @@ class HttpApi:
 
     Args:
         routes: Powertools routers, or where to import them, or functions that make them, from:
-            ``"package.module:name"``. Of two routes for the same path the first one counts.
+            ``"package.module:name"``. Of two routes for the same path the first one counts, which lets one of
+            your own replace one of `module_routes` or `event_routes`.
         openapi: Whether to serve `openapi_routes` as well. A router among ``routes`` that
             has them already comes first. Defaults to True: like every route, they are for
             callers whom the API's authorizer lets pass.
@@ -55,7 +57,8 @@ class HttpApi:
             Default: those of an empty environment.
 
     Raises:
-        ConfigurationError: One of them is not a router.
+        ConfigurationError: One of them is not a router, or two calls of `module_routes` or `event_routes`
+            answer the same paths.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class HttpApi:
         # `_routes` is Powertools': its routers have no public list of their routes.
         if openapi and not any(key[0] == OPENAPI_PATH for router in routers for key in router._routes):  # noqa: SLF001
             routers.append(openapi_routes())
+        check_overlaps(routers)
         self._resolver = Resolver(routers, admit=admission(features, self._settings))
         self._resolver.preload()
 

@@ -149,7 +149,8 @@ def _done(endpoint: EventEndpoint, aggregate_id: str, command: object) -> Respon
     with named_as_sent():
         key = endpoint.repository.key_of(aggregate_id, tenant, write=True)
     expected = _expected(caller.headers, key.pk)
-    with named_as_sent(), expected:
+    # From here on an id that is wrong is one that the command's handler has asked for.
+    with expected:
         endpoint.check_reachable(aggregate_id)
         is_latest = expected.version == VERSION_LATEST
         if expected.conditional and is_latest:  # If-Match: *

@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from runtime.entry.http.event_commands import command_problems, command_routes, path_name
 from runtime.entry.http.event_endpoint import EventEndpoint
 from runtime.entry.http.event_reads import events_route, state_route
-from runtime.entry.http.route_table import add_route, prefix_problems
+from runtime.entry.http.route_table import MadeRouter, add_route, prefix_problems
 from runtime.errors import ConfigurationError
 from runtime.identity.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from aws_lambda_powertools.event_handler.api_gateway import Router
 
     from runtime.entry.http.module_endpoint import ModuleRoute
     from runtime.event_store.commands.commands import Commands
@@ -84,10 +84,9 @@ def event_routes(
     routes = [*command_routes(endpoint, offered, of_commands, write), state_route(endpoint, read)]
     if events:
         routes.append(events_route(endpoint, read))
-    router = Router()
+    router = MadeRouter(f"event_routes of {endpoint.repository.aggregate.stream!r} at {prefix}", prefix)
     for route in routes:
-        function = _guarded(endpoint, route)
-        add_route(router, route, function, owner=endpoint.owner, prefix=prefix, summary=route.summary)
+        add_route(router, route, _guarded(endpoint, route), owner=endpoint.owner, summary=route.summary)
     return router
 
 

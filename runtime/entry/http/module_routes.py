@@ -7,14 +7,12 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from runtime.entry.http.module_bulk import bulk_route, resync_route
 from runtime.entry.http.module_commands import check_commands, command_routes
 from runtime.entry.http.module_endpoint import ModuleEndpoint
 from runtime.entry.http.module_reads import read_routes, search_route
 from runtime.entry.http.module_writes import write_routes
-from runtime.entry.http.route_table import add_route, prefix_problems
+from runtime.entry.http.route_table import MadeRouter, add_route, prefix_problems
 from runtime.errors import ConfigurationError
 from runtime.identity.context import ROLE_SYSTEM_ADMIN
 from runtime.identity.guard import guarded
@@ -23,6 +21,8 @@ from runtime.log import log_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from aws_lambda_powertools.event_handler.api_gateway import Router
 
     from runtime.entry.http.module_commands import ItemCommand
     from runtime.entry.http.module_endpoint import ModuleRoute
@@ -144,7 +144,7 @@ def module_routes(
         routes.append(search_route(endpoint, search, search_item, read))
     routes += command_routes(endpoint, commands, write)
     wanted = set(_NAMES if only is None else only) - set(without) | set(commands)
-    router = Router()
+    router = MadeRouter(f"module_routes of {module.table_name!r} at {prefix}", prefix)
     for route in routes:
         if route.name in wanted:
             add_route(
@@ -152,7 +152,6 @@ def module_routes(
                 route,
                 _guarded(endpoint, route),
                 owner=module.table_name,
-                prefix=prefix,
                 summary=route.summary or _SUMMARIES[route.name],
             )
     return router

@@ -15,6 +15,8 @@ _DOTS: Final = re.compile(r"(.*/)?\.\.?(/.*)?", re.DOTALL)
 # An HTTP API decodes a path twice: `%3F` ends it, so that another item is asked for, and `%25` is
 # refused, or becomes part of an escape.
 _MISREAD: Final = re.compile("[?%]")
+# What bytes that are no UTF-8 become when a path is decoded: whatever they were, they would name one item.
+_NO_TEXT: Final = re.compile("\ufffd")
 # What no sort key needs, and gateways, proxies and logs treat in ways of their own.
 _CONTROL: Final = re.compile(r"[\0-\x1f\x7f-\x9f]")
 
@@ -25,6 +27,7 @@ _REASONS: Final = {
     _MISREAD: "must not have a ? or a % in it: an HTTP API misreads them in paths, escaped or not; "
     "choose another character",
     _CONTROL: "must not have control characters in it",
+    _NO_TEXT: "must be UTF-8, and not have the character U+FFFD, which stands for what is not",
 }
 
 
@@ -39,7 +42,9 @@ def why_unreachable_id(part: str) -> str | None:
     """The same of an id, behind which the words of the API's paths stand."""
     if _DOTS.fullmatch(part):
         return _REASONS[_DOTS]
-    return next((_REASONS[pattern] for pattern in (_MISREAD, _CONTROL) if pattern.search(part)), None)
+    return next(
+        (_REASONS[pattern] for pattern in (_MISREAD, _CONTROL, _NO_TEXT) if pattern.search(part)), None
+    )
 
 
 def decoded_path(path: str) -> str:

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from runtime.entry.http.openapi_document import OF_A_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools.event_handler.api_gateway import Router
-
     from runtime.entry.http.module_endpoint import ModuleRoute
 
-__all__ = ["add_route", "prefix_problems"]
+__all__ = ["MadeRouter", "add_route", "prefix_problems"]
+
+#: Parts of letters, digits and these, with slashes between. Nothing else is the same in a path that is
+#: decoded on the way and in one that is not, and the paths of routes are patterns.
+_PREFIX: Final = re.compile(r"(/(?!\.\.?(/|$))[\w.~-]+)+")
+
+
+class MadeRouter(Router):
+    """What one call of `module_routes` or `event_routes` makes. Routes of one's own may be added to it.
+
+    Args:
+        made_by: That call, in words, for errors.
+        prefix: First part of the paths.
+    """
+
+    def __init__(self, made_by: str, prefix: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.made_by = made_by
+        self.prefix = prefix
+        #: Methods and paths of the routes that the call has made.
+        self.made: list[tuple[str, str]] = []
 
 
 def add_route(
-    router: Router, route: ModuleRoute, function: Callable[..., Any], *, owner: str, prefix: str, summary: str
+    router: MadeRouter, route: ModuleRoute, function: Callable[..., Any], *, owner: str, summary: str
 ) -> None:
     """Add a route.
 
@@ -27,9 +47,10 @@ def add_route(
         route: The route.
         function: What answers: the route's own function with whatever is to be done around it.
         owner: Name of what the route belongs to: a module, or a stream.
-        prefix: First part of its path.
         summary: What it does, in a line.
     """
+    prefix = router.prefix
+    router.made.append((route.method, prefix + route.path))
     name, place = f"{owner}_{route.name}", re.sub(r"\W+", "_", prefix).strip("_")
     responses: dict[int, Any] = {
         status: {"description": text} | ({"content": {"application/json": {"model": model}}} if model else {})
@@ -55,6 +76,10 @@ def add_route(
 
 def prefix_problems(prefix: str, example: str) -> list[str]:
     """What is wrong with the first part of paths."""
-    if isinstance(prefix, str) and prefix.startswith("/") and not prefix.endswith("/") and "<" not in prefix:
+    if isinstance(prefix, str) and _PREFIX.fullmatch(prefix):
         return []
-    return [f"prefix must begin with a slash and not end with one, got {prefix!r}; write {example!r}"]
+    msg = (
+        "prefix must begin with a slash and not end with one, and have parts of letters, digits, '.', '_', "
+        f"'~' and '-' without parameters, got {prefix!r}; write {example!r}"
+    )
+    return [msg]

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from runtime.errors import ConfigurationError
 from runtime.event_store.address import check_stream_name
 from runtime.event_store.events.event_types import EventTypes
 from runtime.event_store.events.json_form import json_form
+from runtime.imports import check_done, check_function
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -99,23 +101,32 @@ class Aggregate(Generic[EventT, StateT]):
                 raise self._wrong(result, state)
             return {**state, **result}  # type: ignore[return-value]
         if isinstance(result, Mapping):
-            return self._changed(state, result)
-        if _is_record(result) and type(result) not in self.types.classes:
-            return result  # a state that is one of several classes: a draft that was published
+            return dict(result) if state is None else self._changed(state, result)  # type: ignore[return-value]
+        check_done(result, f"the fold of {self.stream!r}")
+        if self._may_follow(state, result):
+            return result
         raise self._wrong(result, state)
+
+    def _may_follow(self, state: StateT, result: Any) -> bool:  # noqa: ANN401 - whatever a fold has returned
+        """Whether a state may become one of another class."""
+        if isinstance(result, type) or type(result) in self.types.classes:
+            return False
+        if state is None or _is_record(result):
+            return True  # what there was not before; or one of several classes: a draft that was published
+        return {type(state), type(result)} == {int, float}
 
     def _changed(self, state: StateT, change: Change) -> StateT:
         known: set[str] | None = None
         if isinstance(state, BaseModel):
             known = set(type(state).model_fields)
         elif dataclasses.is_dataclass(state):
-            known = {one.name for one in dataclasses.fields(state)}
+            known = {one.name for one in dataclasses.fields(state) if one.init}
         if known is None:
             raise self._wrong(change, state)
-        if unknown := sorted(set(change) - known):
+        if unknown := sorted(set(change) - known, key=str):
             msg = (
                 f"the fold of {self.stream!r} changes {unknown}, and {type(state).__name__} has no such "
-                f"fields; it has {sorted(known)}"
+                f"fields to be changed; it has {sorted(known)}"
             )
             raise ConfigurationError(msg)
         if isinstance(state, BaseModel):
@@ -168,7 +179,9 @@ class Aggregate(Generic[EventT, StateT]):
 
 
 def _is_record(value: object) -> bool:
-    return isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+    """Whether its class says what a value is: a model, a dataclass, a named tuple, a member of an enum."""
+    is_named = isinstance(value, tuple) and hasattr(value, "_fields")
+    return isinstance(value, BaseModel | Enum) or is_named or dataclasses.is_dataclass(value)
 
 
 def create_aggregate(
@@ -190,23 +203,26 @@ def create_aggregate(
     Args:
         stream: Name of its stream: it begins the keys of all its events, so it never changes.
         events: The classes of its events.
-        create: Makes the state of an aggregate without events; called for each load.
+        create: Makes the state of an aggregate without events, which may be None; called for each load.
         fold: Gets an event, the state before it and what else is known of the event; returns the next
-            state, a mapping of changes (merged shallowly), or None for no change. It must be pure.
+            state, a mapping of changes (merged shallowly, into a state that is a dictionary as well), or None
+            for no change. It must be pure.
         persist: Keep states, so that a load need not fold all events. Default: it always does.
         upcasters: By the name of an event: its bodies from schema 0 to 1, from 1 to 2, and so on. Each list
             only ever grows at its end. Default: none.
 
     Raises:
         ConfigurationError: Two events have one name, something is no event, the stream cannot be called
-            that, or an upcaster is no function, or for an event that the aggregate has not.
+            that, ``create``, ``fold`` or an upcaster is no plain function of what it is called with, or an
+            upcaster is for an event that the aggregate has not.
     """
     try:
         check_stream_name(stream)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-    for name, function in (("create", create), ("fold", fold)):
-        if not callable(function):
-            msg = f"{name} of the aggregate {stream!r} must be a function, got {type(function).__name__}"
-            raise ConfigurationError(msg)
+    if persist is not None and not isinstance(persist, Persist):
+        msg = f"persist of the aggregate {stream!r} must be a Persist(version=...), got {persist!r}"
+        raise ConfigurationError(msg)
+    check_function(create, f"create of the aggregate {stream!r}", ())
+    check_function(fold, f"fold of the aggregate {stream!r}", ("event", "state", "meta"))
     return Aggregate(stream, EventTypes(stream, events, upcasters or {}), create, fold, persist)

@@ -13,8 +13,10 @@ from runtime.errors import (
     UnreadableEventError,
     VersionError,
 )
-from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of
-from runtime.event_store.commits.commit import Commit, new_append_id
+from runtime.event_store.aggregates.immutable import is_immutable
+from runtime.event_store.aggregates.loaded import advanced
+from runtime.event_store.commits.commit import Known, made_commit, new_append_id
+from runtime.event_store.events.event import Event
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, gathered, meta_in
 from runtime.log import logger
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
     from runtime.event_store.address import Key
     from runtime.event_store.aggregates.aggregate import Aggregate
-    from runtime.event_store.commits.commit import CommandRecord
+    from runtime.event_store.aggregates.loaded import Loaded
+    from runtime.event_store.commits.commit import CommandRecord, Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.provider import AppendRefusedError
 
@@ -53,6 +56,8 @@ def as_events(events: EventT | Sequence[EventT] | None) -> tuple[EventT, ...]:
     """What a command handler returned, as a tuple: none, one or several."""
     if events is None:
         return ()
+    if isinstance(events, Event):  # most: told at once, where the question for a Sequence asks around
+        return (events,)
     if isinstance(events, Sequence) and not isinstance(events, str | bytes):
         return tuple(events)
     return (events,)
@@ -77,28 +82,30 @@ def prepared(
     key, version, state = loaded.key, loaded.version, loaded.folded
     user_id, metadata = gathered(source, command_id)
     at = clock.now()
-    stored_events = []
+    stored_events, read_events, is_lasting = [], [], True
     for event in events:
         stored, again = aggregate.types.stored(event)
         version += 1
         meta = event_meta(key, version, stored.type, at=at, user_id=user_id, metadata=metadata)
         state = aggregate.next_state(state, again, meta)
         stored_events.append(stored)
+        read_events.append((again, meta))
+        is_lasting = is_lasting and is_immutable(again)  # then whoever loads it may have the same one
     kept, must_keep, since = _kept(aggregate, state, loaded)
-    commit = Commit(
-        key=key,
-        first=loaded.version + 1,
-        events=tuple(stored_events),
-        append_id=new_append_id(),
-        at=at,
-        user_id=user_id,
-        metadata=metadata,
+    commit = made_commit(
+        key,
+        loaded.version + 1,
+        tuple(stored_events),
+        new_append_id(),
+        at,
+        user_id,
+        metadata,
         state=kept,
         fold=None if kept is None or aggregate.persist is None else aggregate.persist.version,
         must_keep_state=must_keep,
+        known=Known(aggregate.types, tuple(read_events)) if is_lasting else None,
     )
-    after = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
-    return Prepared(commit, go_on_proof_of(loaded, after))
+    return Prepared(commit, advanced(loaded, version, state, since))
 
 
 def _kept(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import FieldProblem, GapError, InvalidInputError, VersionError
@@ -11,7 +12,7 @@ from runtime.event_store.aggregates.rehydrate import last_version
 from runtime.event_store.aggregates.tenants import check_access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from runtime.event_store.provider import Provider
 
@@ -64,11 +65,14 @@ def guarded_versions(
         appended: What the append goes on: it proves by itself that these have not moved.
 
     Raises:
-        InvalidInputError: One is of the past, or given at two versions.
+        InvalidInputError: One is of the past, or given at two versions, or they are no list.
         VersionError: One was made by hand, or is another provider's, and is not what is stored; `GapError`
             where it is beyond that.
         ForbiddenError: The caller may not read it.
     """
+    if isinstance(guards, Loaded | str) or not isinstance(guards, Iterable):
+        message = f"must be a list of aggregates, such as [ann], got {type(guards).__name__}"
+        raise InvalidInputError([FieldProblem("guards", message)])
     versions = dict(appended)
     for guard in guards:
         check_current("guards", guard)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from runtime.frozen import unfrozen
+
 if TYPE_CHECKING:
     from runtime.event_store.address import Key
     from runtime.event_store.provider import Provider
 
-__all__ = ["Loaded", "go_on_proof_of", "proven"]
+__all__ = ["Loaded", "advanced", "go_on_proof_of", "told"]
 
 StateT = TypeVar("StateT")
 StateT_co = TypeVar("StateT_co", covariant=True)
@@ -87,9 +89,44 @@ class _Proof:
         return _Proof, (None,)
 
 
-def proven(loaded: Loaded[StateT], provider: Provider) -> Loaded[StateT]:
-    """An aggregate that was just made of what a provider has told."""
-    object.__setattr__(loaded, "_proof", _Proof(provider))
+_UNFROZEN: Final = unfrozen(Loaded)
+
+
+def told(
+    provider: Provider,
+    key: Key,
+    version: int,
+    state: StateT,
+    *,
+    persisted: str | None = None,
+    commits_since_kept: int | None = None,
+) -> Loaded[StateT]:
+    """An aggregate that is made of what a provider tells."""
+    return _made(key, version, state, persisted, commits_since_kept, _Proof(provider))
+
+
+def advanced(
+    before: Loaded[StateT], version: int, state: StateT, commits_since_kept: int | None
+) -> Loaded[StateT]:
+    """An aggregate behind more events: as much of a proof as ``before`` is."""
+    return _made(before.key, version, state, before.persisted, commits_since_kept, before._proof)  # noqa: SLF001 - of the same module
+
+
+def _made(  # noqa: PLR0917 - all that is known, and names of arguments cost
+    key: Key,
+    version: int,
+    state: StateT,
+    persisted: str | None,
+    commits_since_kept: int | None,
+    proof: _Proof | None,
+) -> Loaded[StateT]:
+    """As the class makes it; for each load and append, see `unfrozen`."""
+    made = _UNFROZEN()
+    made.key, made.version, made.state, made.is_past = key, version, state, False
+    made.persisted, made.commits_since_kept = persisted, commits_since_kept
+    made._own, made._proof = _SAME, proof  # noqa: SLF001 - of the same module
+    made.__class__ = Loaded
+    loaded: Loaded[StateT] = made
     return loaded
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from runtime.errors import AggregateErasedError, CorruptStreamError
 from runtime.event_store.aggregates.immutable import handed_out, is_immutable
-from runtime.event_store.aggregates.loaded import Loaded, go_on_proof_of, proven
+from runtime.event_store.aggregates.loaded import Loaded, advanced, go_on_proof_of, told
 from runtime.event_store.metadata import meta_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from runtime.event_store.address import Key
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.provider import Provider
 
-__all__ = ["Rehydrator", "last_seen", "last_version"]
+__all__ = ["Rehydrator", "last_seen", "last_version", "unerased"]
 
 EventT = TypeVar("EventT")
 StateT = TypeVar("StateT")
+
+#: So many commits are read at once where it has to be known that nobody has begun to erase them.
+_AHEAD: Final = 100
+_FURTHER_AHEAD: Final = 1000
 
 
 class Rehydrator(Generic[EventT, StateT]):
@@ -98,7 +103,13 @@ class Rehydrator(Generic[EventT, StateT]):
         return go_on_proof_of(found, past)
 
     def version_at(self, key: Key, time: datetime) -> int:
-        """The version that an aggregate had come to at a time; 0 before its first event."""
+        """The version that an aggregate had come to at a time; 0 before its first event.
+
+        By the order of the versions: everything up to the last commit whose time is not later. Times are
+        those of their writers' clocks, which differ. But whoever appends has seen what stands in front: a
+        commit that says to be later than one behind it was made before that one all the same. So an aggregate
+        never goes back while time goes on, and is read from its end, as far as need be.
+        """
         for commit in self._context.provider.read_back(key):
             _refuse_erased(commit)
             if commit.at <= time:
@@ -122,7 +133,8 @@ class Rehydrator(Generic[EventT, StateT]):
         """
         key, version, state = loaded.key, loaded.version, loaded.folded
         aggregate = self._aggregate
-        read, next_state, since = aggregate.types.read, aggregate.next_state, loaded.commits_since_kept
+        types, next_state, since = aggregate.types, aggregate.next_state, loaded.commits_since_kept
+        read = types.read
         for commit in commits:
             if commit.is_erased or commit.closes:
                 raise AggregateErasedError(key.pk)
@@ -132,20 +144,22 @@ class Rehydrator(Generic[EventT, StateT]):
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            number = commit.first
-            for stored in commit.events:
+            known = None if commit.known is None or commit.known.reader is not types else commit.known.events
+            for number, stored in enumerate(commit.events, commit.first):
                 if number > version:
                     if until is not None and number > until:
                         break
-                    state = next_state(state, read(stored, key, number), meta_in(commit, number))
+                    if known is None:
+                        event, meta = read(stored, key, number), meta_in(commit, number)
+                    else:
+                        event, meta = known[number - commit.first]
+                    state = next_state(state, event, meta)
                     version = number
-                number += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
-        found = Loaded(key, version, state, persisted=loaded.persisted, commits_since_kept=since)
-        return go_on_proof_of(loaded, found)
+        return advanced(loaded, version, state, since)
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""
@@ -165,8 +179,7 @@ class Rehydrator(Generic[EventT, StateT]):
 
     def _unwritten(self, key: Key) -> Loaded[StateT]:
         since = None if self._aggregate.persist is None else 0
-        unwritten = Loaded(key, 0, self._aggregate.create(), commits_since_kept=since)
-        return proven(unwritten, self._context.provider)
+        return told(self._context.provider, key, 0, self._aggregate.create(), commits_since_kept=since)
 
     def _from_kept(self, key: Key, until: int | None) -> Loaded[StateT]:
         """Back to the newest kept state of today's fold, then forward from there."""
@@ -190,8 +203,14 @@ class Rehydrator(Generic[EventT, StateT]):
             state = self._aggregate.restored(commit.state)
         except ValueError:
             return None
-        kept = Loaded(commit.key, commit.last, state, persisted=commit.fold, commits_since_kept=0)
-        return proven(kept, self._context.provider)
+        return told(
+            self._context.provider,
+            commit.key,
+            commit.last,
+            state,
+            persisted=commit.fold,
+            commits_since_kept=0,
+        )
 
 
 def last_version(provider: Provider, key: Key) -> int:
@@ -204,6 +223,26 @@ def last_version(provider: Provider, key: Key) -> int:
         _refuse_erased(commit)
         return commit.last
     return 0
+
+
+def unerased(provider: Provider, key: Key, after: int, until: int | None) -> Iterator[Commit]:
+    """The commits of an aggregate, see `Provider.read`, unless somebody has begun to erase it.
+
+    What is to be blanked still says what it said, and what closes the aggregate stands at its end. So some
+    commits are read ahead, and looked at together: with that end, or with one more read of it.
+
+    Raises:
+        AggregateErasedError: It was erased, or is being erased.
+    """
+    commits, most = iter(provider.read(key, after=after, until=until)), _AHEAD
+    while found := list(islice(commits, most)):
+        for commit in found:
+            _refuse_erased(commit)
+        is_to_its_end = len(found) < most and (until is None or found[-1].last < until)
+        if not is_to_its_end:
+            last_version(provider, key)
+        yield from found
+        most = _FURTHER_AHEAD
 
 
 def last_seen(provider: Provider, key: Key, version: int) -> int:

@@ -17,7 +17,7 @@ from runtime.event_store.aggregates.appender import Appender
 from runtime.event_store.aggregates.appending import as_events, conflict, prepared, recorded_in
 from runtime.event_store.aggregates.checks import check_version, guarded_versions
 from runtime.event_store.aggregates.guards import current_decision, note_read
-from runtime.event_store.aggregates.rehydrate import Rehydrator, last_seen, last_version
+from runtime.event_store.aggregates.rehydrate import Rehydrator, last_seen, last_version, unerased
 from runtime.event_store.aggregates.tenants import key_of, tenant_of
 from runtime.event_store.commands.command_ids import check_command_id, fingerprint
 from runtime.event_store.commits.commit import Commit, new_append_id
@@ -77,7 +77,9 @@ class AggregateRepository(Generic[EventT, StateT]):
             aggregate_id: Its id.
             tenant: Whose it is.
             at_version: As it was directly after this event; 0 is before the first one.
-            at_time: As it was at this time, which has a timezone.
+            at_time: As it was at this time, which has a timezone: behind the last append whose time is not
+                later. Those are times of their writers' clocks. Where the clocks differ, what stands in front
+                of it belongs to it, too, whatever its own time: it was there before.
 
         Raises:
             InvalidInputError: There is no such version yet, or an argument cannot be used.
@@ -100,6 +102,9 @@ class AggregateRepository(Generic[EventT, StateT]):
         self, aggregate_id: str, *, after: int = 0, until: int | None = None, tenant: str | None = None
     ) -> Iterator[RecordedEvent[EventT]]:
         """Its events, the oldest first; pages are read as they are needed.
+
+        Where it ends before what is asked for, it is also known that it was not erased. Otherwise that takes
+        one more read: from the moment on that somebody begins to erase it, nothing of it is given out.
 
         Args:
             aggregate_id: Its id.
@@ -186,10 +191,15 @@ class AggregateRepository(Generic[EventT, StateT]):
     def erase(self, aggregate_id: str, *, tenant: str | None = None, source: str | None = None) -> int:
         """Erase an aggregate for good: what was said goes, and who said it; its id is never used again.
 
-        Keys, versions and the names of the events stay. From the first write on nobody appends to it or loads
-        it. In DynamoDB it needs the right to update rows, ``grants.erase``, which no function of the stack
-        has; where events are in a bucket, ``grants.collect`` of that as well. Interrupted, it is called
-        again, and goes on. Handlers are told by `EventHandler.handle_erased`.
+        Keys, versions and the names of the events stay. From the first write on nobody appends to it, and no
+        reader is given anything of it, even if whoever erases it dies half-way: they get
+        `AggregateErasedError`. Two are told of what they have at hand, though it may not be blanked yet: who
+        loses a conflict, of the append that won it; and a handler that has not seen all, until it is told
+        that the aggregate was erased.
+
+        In DynamoDB it needs the right to update rows, ``grants.erase``, which no function of the stack has;
+        where events are in a bucket, ``grants.collect`` of that as well. Interrupted, it is called again, and
+        goes on. Handlers are told by `EventHandler.handle_erased`.
 
         Args:
             aggregate_id: Its id.
@@ -274,7 +284,7 @@ class AggregateRepository(Generic[EventT, StateT]):
         self, provider: Provider, key: Key, after: int, until: int | None
     ) -> Iterator[RecordedEvent[EventT]]:
         version = after
-        for commit in provider.read(key, after=after, until=until):
+        for commit in unerased(provider, key, after, until):
             for recorded in recorded_in(self.aggregate, commit, after=after, until=until):
                 version = recorded.meta.version
                 yield recorded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError
 from runtime.event_store.address import Key
 from runtime.event_store.aggregates.guards import current_decision
 from runtime.event_store.metadata import current_event
@@ -13,7 +13,7 @@ from runtime.identity.context import current_invoke_context, current_settings
 from runtime.identity.tenant import acting_tenant
 from runtime.settings import Settings
 
-__all__ = ["check_access", "key_of", "tenant_of"]
+__all__ = ["check_access", "key_of", "may_read", "tenant_of"]
 
 #: Where nobody says which roles may cross tenants, none may.
 _STRICT: Final = Settings(cross_tenant_roles=(), common_tenant_codes=())
@@ -60,6 +60,15 @@ def check_access(key: Key, *, write: bool) -> None:
     """
     if current_invoke_context() is not None:
         check_tenant(key.pk, None, current_settings() or _STRICT, write=write)
+
+
+def may_read(key: Key) -> bool:
+    """Whether the caller of the current request may read there; without a request, all may."""
+    try:
+        check_access(key, write=False)
+    except ForbiddenError:
+        return False
+    return True
 
 
 def _tenant_here(default_tenant: str | None, *, write: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.aggregates.appending import conflict, prepared, send
 from runtime.event_store.aggregates.checks import guarded_versions
+from runtime.event_store.aggregates.repository import AggregateRepository
 from runtime.event_store.provider import AppendRefusedError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from runtime.event_store.address import Key
     from runtime.event_store.aggregates.appending import Prepared
     from runtime.event_store.aggregates.loaded import Loaded
-    from runtime.event_store.aggregates.repository import AggregateRepository
     from runtime.event_store.domain_context import DomainContext
 
 __all__ = ["Transaction"]
@@ -68,15 +68,18 @@ class Transaction:
 
         Raises:
             InvalidInputError: The aggregate is of the past, of another kind or domain, or was given before at
-                another version.
+                another version; or an event is of another aggregate.
             ForbiddenError: The caller may not write there.
             ConfigurationError: The block is not entered, or has ended.
         """
         self._check_open()
-        if repository.context is not self._context:
-            stream = repository.aggregate.stream
-            message = f"must be of the transaction's own domain, got {stream!r} of another one"
+        if not isinstance(repository, AggregateRepository) or repository.context is not self._context:
+            is_one = isinstance(repository, AggregateRepository)
+            what = f"{repository.aggregate.stream!r} of another one" if is_one else type(repository).__name__
+            message = f"must be of the transaction's own domain, such as domain[user], got {what}"
             raise InvalidInputError([FieldProblem("repository", message)])
+        for event in events:
+            repository.aggregate.types.check(event)
         loaded = repository.appender.appendable(loaded)
         if not events:
             return

@@ -21,6 +21,7 @@ from runtime.event_store.aggregates.repository import AggregateRepository
 from runtime.event_store.commands.command_ids import check_command_id, fingerprint
 from runtime.event_store.provider import AppendRefusedError
 from runtime.identity.context import get_command_source
+from runtime.imports import check_done, check_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +108,8 @@ class Commands(Generic[EventT, StateT]):
             command: The class.
 
         Raises:
-            ConfigurationError: It is no class.
+            ConfigurationError: It is no class, or what is decorated is no plain function of a command and the
+                aggregate.
         """
         if not isinstance(command, type):
             msg = (
@@ -119,6 +121,7 @@ class Commands(Generic[EventT, StateT]):
         def register(
             handler: CommandHandler[CommandT, StateT, EventT],
         ) -> CommandHandler[CommandT, StateT, EventT]:
+            check_function(handler, f"the handler of {command.__name__}", ("command", "current"))
             self._handlers[command] = handler
             return handler
 
@@ -164,13 +167,15 @@ class Commands(Generic[EventT, StateT]):
             CommandReusedError: The command id was used for another command.
             InvalidInputError: The command has no handler, no tenant is known, an argument cannot be used, or
                 an event cannot be stored.
-            ConfigurationError: The handler returned something else than events of the aggregate.
+            ConfigurationError: The handler returned something else than events of the aggregate, or ``retry``
+                is no `Retry`.
             ForbiddenError: The caller may not write there.
             AggregateErasedError: The aggregate was erased.
             StoreUnavailableError: The store is busy or out of reach.
             OutcomeUnknownError: The store gave no answer: repeat it with the same command id.
         """
         handler = self._handler_of(command)
+        retry = _checked(self._retry if retry is None else retry)
         check_command_id(command_id)
         if expected_version is not None:
             check_version("expected_version", expected_version)
@@ -187,7 +192,7 @@ class Commands(Generic[EventT, StateT]):
             if command_id is None
             else fingerprint(command_id, kind, command if content is None else content),
         )
-        return self._until_done(call, self._retry if retry is None else retry)
+        return self._until_done(call, retry)
 
     __call__ = execute
 
@@ -238,6 +243,7 @@ class Commands(Generic[EventT, StateT]):
         """Refuse what is no event of the aggregate: a mistake of the code, not of who sent the command."""
         aggregate = self.repository.aggregate
         for event in events:
+            check_done(event, f"the handler of {call.kind}")
             if not aggregate.types.has(type(event)):
                 names = ", ".join(cls.__name__ for cls in aggregate.types.classes)
                 msg = (
@@ -257,6 +263,11 @@ class Commands(Generic[EventT, StateT]):
         handler = self._handlers.get(type(command))
         if handler is None:
             names = ", ".join(cls.__name__ for cls in self._handlers) or "none yet"
+            if isinstance(command, type):
+                message = (
+                    f"must be an object, got the class {command.__name__}: call it, {command.__name__}(...)"
+                )
+                raise InvalidInputError([FieldProblem("command", message)])
             message = (
                 f"must have a handler in the commands of {self.repository.aggregate.stream!r} ({names}), got "
                 f"{type(command).__name__}; register one with @commands.on({type(command).__name__})"
@@ -302,11 +313,18 @@ def create_commands(
             one changes may both succeed.
 
     Raises:
-        ConfigurationError: ``repository`` is no repository of a domain.
+        ConfigurationError: ``repository`` is no repository of a domain, or ``retry`` no `Retry`.
     """
     if not isinstance(repository, AggregateRepository):
         msg = (
             f"create_commands takes the aggregates of a domain, domain[user], got {type(repository).__name__}"
         )
         raise ConfigurationError(msg)
-    return Commands(repository, retry or Retry(), guard_reads=guard_reads)
+    return Commands(repository, Retry() if retry is None else _checked(retry), guard_reads=guard_reads)
+
+
+def _checked(retry: Retry) -> Retry:
+    if not isinstance(retry, Retry):
+        msg = f"retry must be a Retry, such as Retry(attempts=3), got {retry!r}"
+        raise ConfigurationError(msg)
+    return retry

@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from runtime.frozen import unfrozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from runtime.errors import CorruptRowError
     from runtime.event_store.address import Key
+    from runtime.event_store.events.recorded import EventMeta
 
-__all__ = ["CommandRecord", "Commit", "Notice", "StoredEvent", "new_append_id"]
+__all__ = [
+    "CommandRecord",
+    "Commit",
+    "Known",
+    "Notice",
+    "StoredEvent",
+    "UnreadableCommit",
+    "made_commit",
+    "new_append_id",
+]
 
 _APPEND_ID_BYTES = 12  # a multiple of three: nothing is padded
 
@@ -53,9 +66,28 @@ class StoredEvent:
             schema: How many upcasters its type had.
             text: The body as JSON, as short as can be: `from_json` makes ``body`` of it.
         """
-        found = cls(type, body, schema)
-        object.__setattr__(found, "text", text)
+        made = _UNFROZEN_EVENT()
+        made.type, made.body, made.schema, made.text = type, body, schema, text
+        made.__class__ = cls
+        found: StoredEvent = made
         return found
+
+
+_UNFROZEN_EVENT: Final = unfrozen(StoredEvent)
+
+
+class Known(NamedTuple):
+    """What reading the events of a commit gives, where that is known without reading them.
+
+    Each event was read from the text that is stored before it was appended, and nobody can change it.
+
+    Attributes:
+        reader: The `EventTypes` that have read them; for any other ones they are to be read.
+        events: Each event with what is known of it besides.
+    """
+
+    reader: object
+    events: Sequence[tuple[Any, EventMeta]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +108,7 @@ class Commit:
             only kept where it fits into a unit that the commit takes anyway. Never set on what was read.
         is_erased: Whether the events were blanked: their types and numbers are left, and nothing else.
         closes: Whether it closes an erased aggregate. It takes one version, and has no event.
+        known: What reading its events gives, by whom: set where it was appended; see `Known`.
     """
 
     key: Key
@@ -90,6 +123,7 @@ class Commit:
     must_keep_state: bool = field(default=False, compare=False)
     is_erased: bool = False
     closes: bool = False
+    known: Known | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def last(self) -> int:
@@ -100,6 +134,55 @@ class Commit:
     def types(self) -> tuple[str, ...]:
         """The names of the events, in order."""
         return tuple(event.type for event in self.events)
+
+
+_UNFROZEN_COMMIT: Final = unfrozen(Commit)
+
+
+def made_commit(  # noqa: PLR0917 - each append and each row calls it, and names of arguments cost
+    key: Key,
+    first: int,
+    events: tuple[StoredEvent, ...],
+    append_id: str,
+    at: datetime,
+    user_id: str | None,
+    metadata: Mapping[str, str],
+    state: Any = None,  # noqa: ANN401 - JSON
+    fold: str | None = None,
+    *,
+    must_keep_state: bool = False,
+    is_erased: bool = False,
+    closes: bool = False,
+    known: Known | None = None,
+) -> Commit:
+    """A `Commit`, as its class makes it; for each append and each row, see `unfrozen`."""
+    made = _UNFROZEN_COMMIT()
+    made.key, made.first, made.events = key, first, events
+    made.append_id, made.at, made.user_id, made.metadata = append_id, at, user_id, metadata
+    made.state, made.fold, made.must_keep_state = state, fold, must_keep_state
+    made.is_erased, made.closes, made.known = is_erased, closes, known
+    made.__class__ = Commit
+    found: Commit = made
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableCommit:
+    """What a scan comes across in place of a commit that makes no sense.
+
+    Attributes:
+        pk: The partition key that it stands under.
+        key: Whose it is; None where no aggregate can have such a partition key.
+        version: A version that it has, or is said to have: its last one, where that can be told.
+        types: Names of its events; None where they are not known.
+        error: What is wrong with it.
+    """
+
+    pk: str
+    key: Key | None
+    version: int
+    types: tuple[str, ...] | None
+    error: CorruptRowError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

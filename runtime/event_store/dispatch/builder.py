@@ -12,6 +12,10 @@ from runtime import clock
 from runtime.errors import ConfigurationError, InvalidInputError
 from runtime.event_store.address import check_stream_name
 from runtime.event_store.dispatch.event import DomainEvent, problems_of
+from runtime.event_store.events.event import can_be_name
+from runtime.event_store.events.json_form import json_form
+from runtime.event_store.events.upcasting import check_upcasters
+from runtime.imports import check_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +45,8 @@ class EventBuilder(Generic[PayloadT]):
             ever grows at its end. Where an aggregate has the event, too, both have the same. Default: none.
 
     Raises:
-        ConfigurationError: The name is empty, or the kind cannot be that of a stream.
+        ConfigurationError: The name cannot be one, the kind cannot be that of a stream, or what is to be a
+            function is none.
     """
 
     def __init__(
@@ -54,14 +59,21 @@ class EventBuilder(Generic[PayloadT]):
         event_identifier: Callable[[], str] | None = None,
         upcasters: Sequence[Upcaster] = (),
     ) -> None:
-        if not isinstance(event_name, str) or not event_name:
-            msg = f"event_name must be a text that is not empty, got {event_name!r}"
+        if not can_be_name(event_name):
+            msg = f"event_name must be text of 1 to 255 characters, valid Unicode, got {event_name!r}"
             raise ConfigurationError(msg)
         try:
             check_stream_name(aggregate_type)
         except ValueError as error:
             msg = f"aggregate_type of the event {event_name!r}: {error}"
             raise ConfigurationError(msg) from None
+        for what, identifier in (
+            ("aggregate_identifier", aggregate_identifier),
+            ("event_identifier", event_identifier),
+        ):
+            if identifier is not None:
+                check_function(identifier, f"{what} of the event {event_name!r}", ())
+        check_upcasters(upcasters, f"the event {event_name!r}")
         self.payloads = payloads
         self.event_name = event_name
         self.aggregate_type = aggregate_type
@@ -93,6 +105,7 @@ class EventBuilder(Generic[PayloadT]):
 
         Raises:
             InvalidInputError: A field is wrong.
+            ConfigurationError: The type of the payloads has no JSON form.
         """
         try:
             return self.event_class(
@@ -111,7 +124,12 @@ class EventBuilder(Generic[PayloadT]):
 
     @cached_property
     def event_class(self) -> type[DomainEvent[PayloadT]]:
-        """The class of its events, for reading them: ``event_class.model_validate_json(text)``."""
+        """The class of its events, for reading them: ``event_class.model_validate_json(text)``.
+
+        Raises:
+            ConfigurationError: The type of the payloads has no JSON form.
+        """
+        json_form(self.payloads, f"the type of the payloads of the event {self.event_name!r}")
         cls: Any = DomainEvent
         return cls[self.payloads]  # type: ignore[no-any-return]
 

@@ -7,6 +7,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runtime.errors import CqrsError, EventHandlersPendingError
+from runtime.imports import check_done
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Call:
     def _raised(self) -> BaseException | None:
         _in_handler.set(True)
         try:
-            self.handler.handle(self._event)
+            check_done(self.handler.handle(self._event), f"{name_of_handler(self.handler)}.handle")
         except BaseException as error:  # noqa: BLE001 - also one that ends a thread: somebody waits for it
             return error
         return None

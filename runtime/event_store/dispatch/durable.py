@@ -16,6 +16,7 @@ from runtime.event_store.domain_context import DomainContext
 from runtime.event_store.handlers.handler import EventHandler
 from runtime.event_store.handlers.options import HandlerOptions
 from runtime.event_store.metadata import current_event
+from runtime.imports import check_done
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,7 +161,8 @@ class _Followed(EventHandler):
             _shown.reset(token)
 
     def _call(self, _aggregate_id: str, _body: Mapping[str, Any], meta: EventMeta) -> None:
-        self.handler.handle(self._stored.event(_shown.get(), meta.version))
+        result = self.handler.handle(self._stored.event(_shown.get(), meta.version))
+        check_done(result, f"{name_of_handler(self.handler)}.handle")
 
 
 #: The commit that a handler is shown an event of: it knows more of the event than `EventMeta` does.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,10 +14,11 @@ from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.event_store.dispatch.delivery import Delivery, name_of_handler
 from runtime.event_store.dispatch.event import DomainEvent
 from runtime.event_store.metadata import reacting_to
+from runtime.imports import check_done, check_function
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from runtime.event_store.dispatch.bus import EventBus
     from runtime.event_store.dispatch.delivery import ServiceHandler
@@ -92,6 +93,7 @@ class Service:
             InvalidInputError: The event cannot be stored.
             VersionError: The aggregate has come to that version already, with another event.
             GapError: It has not come to the version before.
+            ConfigurationError: ``notified`` is no plain function of an error.
             CqrsError: Whatever else the store raises. In each case no handler is called.
         """
         if not isinstance(event, DomainEvent):
@@ -100,6 +102,8 @@ class Service:
         if notified is not None and not callable(notified):
             problem = f"must be a function, got {type(notified).__name__}"
             raise InvalidInputError([FieldProblem("notified", problem)])
+        if notified is not None:
+            check_function(notified, "notified", ("error",))
         try:
             self._initialise()
             meta = self._store.append(event)
@@ -156,7 +160,7 @@ class Service:
         if notified is None:
             return
         try:
-            notified(error)  # type: ignore[arg-type]
+            check_done(notified(error), "notified")  # type: ignore[arg-type]
         except Exception as raised:  # noqa: BLE001 - the event is stored, whatever they make of it
             logger.error("notified failed", event_name=event.name, event_id=event.id, **error_fields(raised))
 
@@ -179,19 +183,31 @@ def create_service(
         event_handlers: Whom to call. An event that none of them is for is stored and published all the same.
 
     Raises:
-        ConfigurationError: Something in ``event_handlers`` is no handler.
+        ConfigurationError: Something in ``event_handlers`` is no handler, or the store or the bus is none.
     """
+    _check_part(
+        "event_store", event_store, ("init", "get_events", "append"), "provider_event_store(provider)"
+    )
+    _check_part("event_bus", event_bus, ("subscribe", "publish", "flush"), "InstantEventBus()")
+    if not isinstance(event_handlers, Sequence):
+        msg = f"event_handlers must be a list of handlers, such as [SendMail()], got {event_handlers!r}"
+        raise ConfigurationError(msg)
     return Service(event_store, event_bus, event_handlers)
+
+
+def _check_part(name: str, part: object, methods: Sequence[str], such_as: str) -> None:
+    missing = [method for method in methods if not callable(getattr(part, method, None))]
+    if isinstance(part, type) or missing:
+        msg = f"{name} must have the methods {', '.join(methods)}, such as {such_as}, got {part!r}"
+        raise ConfigurationError(msg)
 
 
 def _check(handler: ServiceHandler) -> None:
     name, handle = getattr(handler, "name", None), getattr(handler, "handle", None)
-    if not isinstance(name, str) or not name or not callable(handle):
+    if isinstance(handler, type) or not isinstance(name, str) or not name or not callable(handle):
         msg = (
-            f"{handler!r} is no handler: it needs a name, that of the events that it is for, and a method "
-            "handle(event)"
+            f"{handler!r} is no handler: it must be an object with a name, that of the events that it is "
+            "for, and a method handle(event)"
         )
         raise ConfigurationError(msg)
-    if inspect.iscoroutinefunction(handle):
-        msg = f"{name_of_handler(handler)}.handle must not be async: nobody would await it"
-        raise ConfigurationError(msg)
+    check_function(handle, f"{name_of_handler(handler)}.handle", ("event",))

@@ -19,7 +19,7 @@ from runtime.event_store.aggregates.tenants import key_of
 from runtime.event_store.dispatch.stored_events import StoredEvents
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import meta_in
-from runtime.event_store.provider import AppendRefusedError
+from runtime.event_store.provider import AppendRefusedError, check_provider
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
@@ -80,11 +80,13 @@ def provider_event_store(
             dictionaries.
 
     Raises:
-        ConfigurationError: Two builders are for one event, or the tenant cannot be one.
+        ConfigurationError: Two builders are for one event, or something in ``events`` is none, the provider
+            is none, or the tenant cannot be one.
     """
     if tenant is not None and (not isinstance(tenant, str) or not tenant or KEY_SEPARATOR in tenant):
         msg = f"tenant must be a code without {KEY_SEPARATOR}, or None, got {tenant!r}"
         raise ConfigurationError(msg)
+    check_provider(provider, "provider_event_store")
     return ProviderEventStore(provider, tenant, StoredEvents(events))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -16,15 +17,15 @@ from runtime.errors import (
     UnreadableEventError,
 )
 from runtime.event_store.commits.commit import Commit, StoredEvent
+from runtime.event_store.dispatch.builder import EventBuilder
 from runtime.event_store.dispatch.event import DomainEvent, problems_of
 from runtime.event_store.events.upcasting import upcast
 from runtime.event_store.metadata import gathered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from runtime.event_store.address import Key
-    from runtime.event_store.dispatch.builder import EventBuilder
 
 __all__ = ["StoredEvents"]
 
@@ -40,12 +41,18 @@ class StoredEvents:
         builders: Of the events that are read with their types.
 
     Raises:
-        ConfigurationError: Two builders are for one event.
+        ConfigurationError: Two builders are for one event, or something is no builder.
     """
 
     def __init__(self, builders: Iterable[EventBuilder[Any]]) -> None:
         self._builders: dict[tuple[str, str], EventBuilder[Any]] = {}
+        if not isinstance(builders, Iterable):
+            msg = f"events must be a list of builders, such as [build_user_created], got {builders!r}"
+            raise ConfigurationError(msg)
         for builder in builders:
+            if not isinstance(builder, EventBuilder):
+                msg = f"events must be a list of builders, such as [build_user_created]; {builder!r} is none"
+                raise ConfigurationError(msg)
             place = builder.aggregate_type, builder.event_name
             if self._builders.setdefault(place, builder) is not builder:
                 msg = f"two builders are for the event {builder.event_name!r} of {builder.aggregate_type!r}"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from runtime.errors import ConfigurationError
+from runtime.event_store.address import is_unicode
 
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Callable
 
-__all__ = ["Event", "HasEventType", "event_type", "name_of"]
+__all__ = ["Event", "HasEventType", "can_be_name", "event_type", "name_of"]
 
 ClassT = TypeVar("ClassT")
+
+_MAX_NAME: Final = 255
 
 
 class Event(BaseModel):
@@ -32,6 +35,9 @@ class Event(BaseModel):
         type: The name. Default: that of the class; of a generic event, ``Changed[int]``, the name of
             ``Changed`` with ``[int]`` behind it.
         aliases: Names that it was stored under before.
+
+    Raises:
+        ConfigurationError: Of the class statement: something is no name, or a field is called ``event_type``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -52,8 +58,20 @@ class Event(BaseModel):
             base: builtins.type[Event] = cls.__mro__[1]
             type = f"{base.event_type}[{parameters}"  # noqa: A001
             aliases = tuple(f"{alias}[{parameters}" for alias in base.event_aliases)
-        cls.event_type = cls.__name__ if type is None else type
+        cls.event_type = _name(cls, cls.__name__ if type is None else type)
         cls.event_aliases = _names(cls, aliases)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's own
+        """Refuse a field that would hide what makes it an event."""
+        super().__pydantic_init_subclass__(**kwargs)
+        for field in ("event_type", "event_aliases"):
+            if field in cls.model_fields:
+                msg = (
+                    f"{cls.__name__} has a field {field}, which is where the class keeps its name; rename "
+                    f"it, with Field(alias={field!r}) where it is stored so"
+                )
+                raise ConfigurationError(msg)
 
 
 @runtime_checkable
@@ -78,25 +96,44 @@ def event_type(name: str, *, aliases: tuple[str, ...] = ()) -> Callable[[type[Cl
         aliases: Names that it was stored under before.
 
     Raises:
-        ConfigurationError: What it decorates is no dataclass, or the aliases are no names.
+        ConfigurationError: What it decorates is no dataclass, or something is no name.
     """
 
     def mark(cls: type[ClassT]) -> type[ClassT]:
         if not dataclasses.is_dataclass(cls):
             msg = f"@event_type({name!r}) must stand above @dataclass, and {cls.__name__} is no dataclass yet"
             raise ConfigurationError(msg)
-        cls.event_type = name  # type: ignore[attr-defined]
+        cls.event_type = _name(cls, name)  # type: ignore[attr-defined]
         cls.event_aliases = _names(cls, aliases)  # type: ignore[attr-defined]
         return cls
 
     return mark
 
 
+def can_be_name(name: object) -> bool:
+    """Whether events can be stored under a name."""
+    if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
+        return False
+    return is_unicode(name)
+
+
+def _name(cls: type, name: str) -> str:
+    if can_be_name(name):
+        return name
+    msg = (
+        f"the name of {cls.__name__} must be text of 1 to {_MAX_NAME} characters, valid Unicode, got {name!r}"
+    )
+    raise ConfigurationError(msg)
+
+
 def _names(cls: type, aliases: object) -> tuple[str, ...]:
     """Aliases, if they are names; a single text would be as many as it has letters."""
-    if isinstance(aliases, tuple | list) and all(isinstance(name, str) and name for name in aliases):
+    if isinstance(aliases, tuple | list) and all(map(can_be_name, aliases)):
         return tuple(aliases)
-    msg = f"aliases of {cls.__name__} must be names that are not empty, such as ('old',), got {aliases!r}"
+    msg = (
+        f"aliases of {cls.__name__} must be names of 1 to {_MAX_NAME} characters, such as ('old',), "
+        f"got {aliases!r}"
+    )
     raise ConfigurationError(msg)
 
 

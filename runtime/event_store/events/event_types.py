@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, UnreadableEventError
 from runtime.event_store.commits.commit import StoredEvent
 from runtime.event_store.events.event import HasEventType, name_of
 from runtime.event_store.events.json_form import json_form
-from runtime.event_store.events.upcasting import upcast
+from runtime.event_store.events.upcasting import check_upcasters, upcast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["EventTypes"]
 
-_MAX_NAME: Final = 255
 _FIELD_NAME: Final = re.compile(r"field_name='([^']+)'")
+_UNWRITABLE: Final = "cannot be stored: it holds another type than it says, or one without a JSON form"
+_UNREADABLE: Final = "would be read again as something else; give it a type that says what it holds"
+_INCOMPARABLE: Final = (
+    "cannot be compared with what would be read again: two of its class never equal; leave eq=False away"
+)
 
 
 class EventTypes:
@@ -77,8 +83,8 @@ class EventTypes:
                 f'{other}: put @event_type("...") above it, so that it has one of its own'
             )
             raise ConfigurationError(msg)
-        if len(name) > _MAX_NAME or cls in self._of_class:
-            msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice, or its name is too long"
+        if cls in self._of_class:
+            msg = f"the aggregate {self._stream!r} lists {cls.__name__} twice"
             raise ConfigurationError(msg)
         found = _EventType(cls, name, tuple(upcasters.get(name, ())))
         for each in (name, *cls.event_aliases):
@@ -119,6 +125,39 @@ class EventTypes:
                 again as what it is.
             ConfigurationError: Its class has no JSON form.
         """
+        found = self._type_of(event)
+        write, validate = found.to_json, found.validate_json
+        try:
+            text = write(event, by_alias=True, warnings="error")
+            again = validate(text)
+        except PydanticSerializationError as error:
+            names = _FIELD_NAME.findall(str(error)) or found.unwritable_fields(event)
+            raise InvalidInputError(_by_field(found, names, _UNWRITABLE)) from None
+        except ValidationError as error:
+            raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
+        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+            message = f"cannot be read again ({type(error).__name__})"
+            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
+        # Of most events the fields are all there is to compare, and dicts are compared at once.
+        if (not found.is_its_fields or again.__dict__ != event.__dict__) and again != event:
+            names = [name for name in found.fields if getattr(again, name) != getattr(event, name)]
+            message = _UNREADABLE if type(event).__eq__ is not object.__eq__ else _INCOMPARABLE
+            raise InvalidInputError(_by_field(found, names, message))
+        body, schema = from_json(text), found.schema
+        if b"NaN" in text or b"Infinity" in text:
+            # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
+            return StoredEvent(found.name, body, schema), again
+        return StoredEvent.of_text(found.name, body, schema, text.decode()), again
+
+    def check(self, event: object) -> None:
+        """Refuse what is no event of the aggregate.
+
+        Raises:
+            InvalidInputError: It is of another aggregate, or no event at all.
+        """
+        self._type_of(event)
+
+    def _type_of(self, event: object) -> _EventType:
         found = self._of_class.get(type(event))
         if found is None:
             message = (
@@ -126,25 +165,7 @@ class EventTypes:
                 f"({', '.join(cls.__name__ for cls in self._of_class)}), got {type(event).__name__}"
             )
             raise InvalidInputError([FieldProblem("events", message)])
-        write, validate = found.to_json, found.validate_json
-        try:
-            text = write(event, by_alias=True, warnings="error")
-            again = validate(text)
-        except PydanticSerializationError as error:
-            raise InvalidInputError(_unwritable(f"events.{found.name}", error)) from None
-        except ValidationError as error:
-            raise InvalidInputError(_problems(f"events.{found.name}", error)) from None
-        except Exception as error:  # noqa: BLE001 - whatever the user's class raises
-            message = f"cannot be read again ({type(error).__name__})"
-            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)]) from None
-        if again != event:
-            message = "would be read again as something else; give its fields types that say what they hold"
-            raise InvalidInputError([FieldProblem(f"events.{found.name}", message)])
-        body, schema = from_json(text), found.schema
-        if b"NaN" in text or b"Infinity" in text:
-            # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
-            return StoredEvent(found.name, body, schema), again
-        return StoredEvent.of_text(found.name, body, schema, text.decode()), again
+        return found
 
     def read(self, stored: StoredEvent, key: Key, version: int) -> Any:  # noqa: ANN401 - one of the classes
         """The event in what is stored.
@@ -188,11 +209,35 @@ class _EventType:
         self.name = name
         self.upcasters = upcasters
         self.schema = len(upcasters)
+        self.is_its_fields = (
+            issubclass(cls, BaseModel)
+            and cls.__eq__ is BaseModel.__eq__
+            and not cls.__private_attributes__
+            and cls.model_config.get("extra") != "allow"
+        )
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
         """Made when the first one is read or written: a function may have many and use few."""
         return json_form(self.cls, f"the event {self.cls.__name__}")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of the class."""
+        if issubclass(self.cls, BaseModel):
+            return tuple(self.cls.model_fields)
+        return tuple(one.name for one in dataclasses.fields(self.cls)) if is_dataclass(self.cls) else ()
+
+    def unwritable_fields(self, event: object) -> list[str]:
+        """The fields of an event that have no JSON form: some of pydantic's errors name none."""
+        return [name for name in self.fields if not self._can_write(event, name)]
+
+    def _can_write(self, event: object, field: str) -> bool:
+        try:
+            self.to_json(event, include={field}, by_alias=True, warnings="error")
+        except Exception:  # noqa: BLE001 - whatever the user's class raises
+            return False
+        return True
 
     @cached_property
     def validate_json(self) -> Callable[[str | bytes], Any]:
@@ -213,12 +258,7 @@ def _check_upcasters(stream: str, upcasters: Any) -> None:  # noqa: ANN401 - wha
         )
         raise ConfigurationError(msg)
     for name, steps in upcasters.items():
-        if not isinstance(steps, Sequence) or not all(map(callable, steps)):
-            msg = (
-                f"upcasters of {name!r} of the aggregate {stream!r} must be a list of functions, got "
-                f"{steps!r}"
-            )
-            raise ConfigurationError(msg)
+        check_upcasters(steps, f"{name!r} of the aggregate {stream!r}")
 
 
 def _listed(stream: str, classes: Any) -> Iterable[type[Any]]:  # noqa: ANN401 - as above
@@ -235,10 +275,9 @@ def _where(key: Key, version: int) -> str:
     return f"event {version} of {key.pk}"
 
 
-def _unwritable(prefix: str, error: PydanticSerializationError) -> list[FieldProblem]:
-    """Which fields have no JSON form, and nothing of the values: pydantic's own text quotes them."""
-    message = "cannot be stored: it holds another type than it says, or one without a JSON form"
-    names = _FIELD_NAME.findall(str(error))
+def _by_field(found: _EventType, names: Sequence[str], message: str) -> list[FieldProblem]:
+    """What is wrong with some fields, or with the whole event; pydantic's own texts quote the values."""
+    prefix = f"events.{found.name}"
     return [FieldProblem(f"{prefix}.{name}", message) for name in names] or [FieldProblem(prefix, message)]
 
 

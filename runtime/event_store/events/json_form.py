@@ -23,7 +23,10 @@ def json_form(kind: Any, what: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a cla
         ConfigurationError: It has no JSON form.
     """
     try:
-        return TypeAdapter(kind)
+        adapter = TypeAdapter[Any](kind)
+        # An annotation that names nothing is only told of by what is then asked for.
+        _ = adapter.validator.validate_json, adapter.serializer.to_json
+        return adapter  # noqa: TRY300 - both are to be caught
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         msg = (
             f"{what} has a field, or is itself of a class, with no JSON form ({type(error).__name__}); use "

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import UnreadableEventError
+from runtime.errors import ConfigurationError, UnreadableEventError
+from runtime.imports import check_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from runtime.event_store.commits.commit import StoredEvent
 
-__all__ = ["upcast"]
+__all__ = ["check_upcasters", "upcast"]
+
+
+def check_upcasters(upcasters: object, whose: str) -> None:
+    """Refuse what is no list of upcasters, before the first old event finds out.
+
+    Args:
+        upcasters: What was given.
+        whose: The event that they are for.
+
+    Raises:
+        ConfigurationError: It is no list, or one of them is no plain function of a body.
+    """
+    if not isinstance(upcasters, Sequence) or not all(map(callable, upcasters)):
+        msg = f"upcasters of {whose} must be a list of functions, got {upcasters!r}"
+        raise ConfigurationError(msg)
+    for upcaster in upcasters:
+        check_function(upcaster, f"an upcaster of {whose}", ("body",))
 
 
 def upcast(

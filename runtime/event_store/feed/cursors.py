@@ -19,20 +19,25 @@ from runtime.store.scan import Scan
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runtime.event_store.address import Key
     from runtime.pipeline.turn_row import TurnRow
     from runtime.store.port import Store
     from runtime.store.values import Row
 
-__all__ = ["HANDLER", "CursorKey", "CursorPage", "Cursors", "KeptCursor", "StoreCursors"]
+__all__ = ["HANDLER", "SOME", "CursorKey", "CursorPage", "Cursors", "KeptCursor", "StoreCursors"]
 
 HANDLER: Final = "$handler"
 """Partition of the rows that say what is known of handlers as a whole."""
 
+SOME: Final = 20
+"""How many aggregates `Cursors.some_seen` gives at most."""
+
 _REVISION: Final = "revision"
 _KEY: Final = ("pk", "sk")
+_PAGE: Final = 1000
+_MOST_PAGES: Final = 5
 
 
 class CursorKey(NamedTuple):
@@ -86,6 +91,18 @@ class Cursors(Protocol):
         """
         ...
 
+    def some_seen(self, handler: str, generation: int) -> Sequence[str]:
+        """Partition keys of some aggregates of which a handler has seen all that it was told of.
+
+        Args:
+            handler: Its name.
+            generation: Of its read model.
+
+        Returns:
+            At most 20, of the first few thousand cursors: none where it has seen nothing, most likely.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoreCursors:
@@ -134,8 +151,25 @@ class StoreCursors:
         page = scan.read(self.store, self.table, only=Attr("parkedVersion").exists())
         return CursorPage(tuple(_kept(page.rows)), page.scanned, page.resume_token)
 
+    def some_seen(self, handler: str, generation: int) -> list[str]:
+        """See `Cursors.some_seen`. One call for each 1000 rows that are looked at."""
+        mine = Attr("sk").eq(_sort_key(handler, generation)) & Attr("version").exists()
+        for name in ("parkedVersion", "failedVersion", "claim"):
+            mine &= Attr(name).not_exists()
+        token: str | None = None
+        for _ in range(_MOST_PAGES):
+            page = Scan.checked(resume_from=token, limit=_PAGE).read(self.store, self.table, only=mine)
+            token = page.resume_token
+            if page.rows or token is None:
+                return [row["pk"] for row in page.rows[:SOME]]
+        return []
+
     def _place(self, whose: CursorKey) -> Place:
-        return Place(self.table, whose.key.pk, f"{whose.handler}@{whose.generation}#")
+        return Place(self.table, whose.key.pk, _sort_key(whose.handler, whose.generation))
+
+
+def _sort_key(handler: str, generation: int) -> str:
+    return f"{handler}@{generation}#"
 
 
 def _kept(rows: Iterable[Row]) -> Iterable[KeptCursor]:

@@ -21,8 +21,10 @@ from runtime.errors import (
     PreviousVersionPending,
     StoreRefusedError,
 )
+from runtime.event_store.feed.tail import first_since
+from runtime.event_store.feed.tries import has_failed_enough
 from runtime.log import error_fields, logger
-from runtime.model.cursor import TurnLostError
+from runtime.model.cursor import TurnDiedError, TurnLostError
 from runtime.pipeline.catch_up import Outcome, Turn, catch_up
 from runtime.pipeline.repairing import Repair, check_parked
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from runtime.event_store.provider import Provider
     from runtime.pipeline.turn_row import TurnRow
 
-__all__ = ["LONGEST_TURN", "Drained", "EventVersions", "drain"]
+__all__ = ["LONGEST_TURN", "Drained", "EventVersions", "drain", "is_suspect", "type_of"]
 
 LONGEST_TURN: Final = 60.0
 """Seconds that a turn takes at most: so long an aggregate waits for whoever claimed it and died."""
@@ -58,6 +60,8 @@ class Drained:
         failed_at: When it did, by the monotonic clock; 0 where it did not.
         succeeded_at: When the last call began in which it succeeded, by the monotonic clock; 0 without one.
         has_failed_before: Whether the row said already, when the turn began, that the same event had failed.
+        succeeded_with: Type of the last event in which it succeeded; None without one.
+        failed_with: Type of the event that failed; None where none did, or that is not known.
     """
 
     whose: CursorKey
@@ -71,6 +75,8 @@ class Drained:
     failed_at: float = 0.0
     succeeded_at: float = 0.0
     has_failed_before: bool = False
+    succeeded_with: str | None = None
+    failed_with: str | None = None
 
     @property
     def comes_again(self) -> bool:
@@ -94,6 +100,10 @@ def drain(
 
     An aggregate that has lost commits, or has one that nobody can read, fails as if its next event did.
 
+    So does one at which turns die, that is, end with their process: a callback never returns, or takes more
+    memory than there is. A claimed turn that died is seen by its claim, and from then on turns at the
+    aggregate are claimed, whatever the handler says, and note each step.
+
     Where the commits at hand go on behind the cursor: no read, and one write however many events that are;
     two where the turn is claimed. Nothing where the handler has seen the version, or is parked.
 
@@ -112,13 +122,21 @@ def drain(
             where that can be done.
     """
     versions = EventVersions(provider, handler, whose, row, commits)
+    if row.cursor.has_died_again() and has_failed_enough(
+        row.cursor, died := TurnDiedError(), handler.attempts
+    ):
+        logger.error("turns die at an event", handler=handler.name)
+        versions.fail(died)
+        return versions.drained(None)
     is_exclusive = handler.exclusive if exclusive is None else exclusive
+    is_exclusive = is_exclusive or is_suspect(row)
     turn = Turn(
         handler.name,
         owner or f"feed-{uuid4().hex}",
         versions,
         exclusive=is_exclusive,
         longest=LONGEST_TURN,
+        counts_deaths=True,
     )
     outcome: Outcome | None = None
     try:
@@ -135,9 +153,17 @@ def drain(
             # Trying again does not help, and whatever holds up its records would hold up others'.
             versions.fail(error)
             _note(turn, version, error)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        _let_go(turn)  # an orderly end, as by the handler of a signal: the event has nothing to do with that
+        raise
     finally:
         row.close()
     return versions.drained(outcome)
+
+
+def is_suspect(row: TurnRow) -> bool:
+    """Whether a turn at an aggregate has died, so that the next one may do so, too."""
+    return row.cursor.has_died() or row.cursor.has_died_before()
 
 
 def _released(handler: FedHandler, versions: EventVersions) -> Outcome:
@@ -166,6 +192,11 @@ def _note(turn: Turn[tuple[Commit, int]], version: int, error: Exception) -> Non
         turn.fail(version, own)
     except (CqrsError, TurnLostError) as problem:
         logger.warning("failure not noted", handler=turn.name, error=type(problem).__name__)
+
+
+def type_of(commit: Commit, version: int) -> str | None:
+    """Type of an event of a commit; None for one that closes an erased aggregate, which has no event."""
+    return None if commit.closes else commit.events[version - commit.first].type
 
 
 class _PassedOverError(Exception):
@@ -204,6 +235,8 @@ class EventVersions:
         self._handled = self._passed_over = 0
         self._failed_at = self._succeeded_at = 0.0
         self._failed_before = row.cursor.failed_version
+        self._succeeded_with: str | None = None
+        self._failed_with: str | None = None
         self._is_told = False
         self.error: Exception | None = None
 
@@ -226,6 +259,8 @@ class EventVersions:
             succeeded_at=self._succeeded_at,
             has_failed_before=self._failed_before is not None
             and self._failed_before == self._row.cursor.failed_version,
+            succeeded_with=self._succeeded_with,
+            failed_with=self._failed_with,
         )
 
     def ends(self) -> bool:
@@ -264,12 +299,7 @@ class EventVersions:
         since = self._handler.since
         if since is None:
             return 1
-        first = last + 1
-        for commit in self._provider.read_back(self._whose.key):
-            if commit.at < since:
-                return max(first, commit.last + 1)
-            first = commit.first
-        return first
+        return first_since(self._provider, self._whose.key, since, last)
 
     def behind(self, done: int, last: int) -> Iterator[tuple[int, tuple[Commit, int] | None]]:
         """The events behind a version; None for those that the handler has nothing to do about.
@@ -329,12 +359,14 @@ class EventVersions:
         if worked:
             self._handled += 1
             self._succeeded_at = began
+            self._succeeded_with = type_of(commit, version) or self._succeeded_with
 
     def _show(self, commit: Commit, version: int) -> bool | None:
         try:
             worked = self._handler.show(commit, version, generation=self._whose.generation)
         except Exception as error:
             self.fail(error)
+            self._failed_with = type_of(commit, version)
             self._is_told = True
             raise
         if worked is False:

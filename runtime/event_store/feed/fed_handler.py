@@ -33,6 +33,11 @@ class FedHandler(Protocol):
         ...
 
     @property
+    def is_reaction(self) -> bool:
+        """Whether what it does is seen by others, so that nothing is shown again without need."""
+        ...
+
+    @property
     def since(self) -> datetime | None:
         """The time before which events are passed over, for an aggregate that is new to it; None for none."""
         ...

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from runtime import clock
-from runtime.contract import Env
-from runtime.errors import BadRequestError, ConfigurationError
+from runtime.errors import BadRequestError, ConfigurationError, FieldProblem, InvalidInputError
+from runtime.event_store.feed.probing import Probes
 from runtime.event_store.feed.pull import Pull
 from runtime.event_store.feed.rebuild import Rebuild
 from runtime.event_store.feed.ringer import HandlerRinger
 from runtime.event_store.feed.seen import sight_of
-from runtime.event_store.feed.tail import end_of
+from runtime.event_store.feed.tail import end_of, first_since
 from runtime.event_store.handlers.registration import Registration
+from runtime.in_lambda import is_in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,16 +30,11 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.generations import Generations
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.provider import Provider
-    from runtime.model.cursor import Cursor
+    from runtime.pipeline.repairing import Repaired
 
-__all__ = ["Follower", "is_in_lambda"]
+__all__ = ["Follower"]
 
 _MAX_TOLD: Final = 5
-
-
-def is_in_lambda() -> bool:
-    """Whether this process is a function of Lambda: it stands still between invocations."""
-    return bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or os.environ.get(Env.FUNCTION))
 
 
 class Follower:
@@ -75,6 +70,7 @@ class Follower:
         self._memory = memory
         self._tell = tell
         self._always_since: datetime | None = None
+        self._probes = Probes(provider)
         #: Its runs. There is one of these, whichever thread asks first: it keeps runs from overlapping.
         self.pull = Pull(self.name, self._fetch, self.ringer(), _RowBookmark(generations), begin=self._begin)
         #: Its scans.
@@ -97,7 +93,14 @@ class Follower:
     def ringer(self, generations: Iterable[int] | None = None) -> HandlerRinger:
         """What shows commits to generations of the handler; by default to all that are fed."""
         fed = self.fed if generations is None else partial(tuple, generations)
-        return HandlerRinger(self._handler, self._provider, fed, lambda: self._always_since, self._tell)
+        return HandlerRinger(
+            self._handler,
+            self._provider,
+            fed,
+            lambda: self._always_since,
+            self._tell,
+            probes=self._probes,
+        )
 
     def fed(self) -> Sequence[int]:
         """The generations that are fed. The first call of all registers the handler."""
@@ -166,17 +169,18 @@ class Follower:
         assert building is not None  # noqa: S101 - it has just been begun
         return building
 
-    def switch(self) -> int:
+    def switch(self, *, incomplete: bool) -> int:
         """Make the generation that was built the live one; see `EventHandler.switch`."""
 
         def switched(found: Registration) -> Registration:
             after = found.switched(self.name)
-            left = self.ringer([after.live]).parked(_MAX_TOLD)
+            left = [] if incomplete else self.ringer([after.live]).parked(_MAX_TOLD)
             if left:
                 some = ", ".join(left)
                 msg = (
                     f"{self.name}: generation {after.live} is parked at {some}"
-                    f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first"
+                    f"{' and more' if len(left) == _MAX_TOLD else ''}; redrive or skip them first; where "
+                    "something stored makes no sense restore it, or switch without it: incomplete=True"
                 )
                 raise BadRequestError(msg)
             return after
@@ -203,20 +207,45 @@ class Follower:
         current = self.generations.current()
         live = 1 if current is None else current.live
         cursor = self.ringer([live]).cursor(key)
-        return sight_of(cursor, self._provider(), key, version, partial(self._is_shown, cursor))
+        first = 1
+        since = None if cursor.has_seen(version) or cursor.version is not None else self.since
+        if since is not None:
+            first = first_since(self._provider(), key, since, version)
+        return sight_of(cursor, self._provider(), key, version, partial(self._is_shown, first))
 
-    def _is_shown(self, cursor: Cursor, commit: Commit, version: int) -> bool:
-        """Whether an event is one for the handler, where its cursor is that."""
+    def _is_shown(self, first: int, commit: Commit, version: int) -> bool:
+        """Whether an event is one for the handler, to which nothing is shown that is before ``first``."""
         types = None if commit.closes else (commit.events[version - commit.first].type,)
         if (commit.is_erased and not commit.closes) or not self._handler.minds(commit.key.stream, types):
             return False
-        since = self.since
-        is_tail = self._options.always_tail_stream or cursor.version is None
-        return since is None or not is_tail or commit.at >= since
+        floor = self._always_since
+        return version >= first and (floor is None or commit.at >= floor)
 
     def catch_up(self, key: Key) -> Rung:
         """Show the live generation what it has not seen of an aggregate."""
         return self.ringer([self.generations.registered(self._first).live]).catch_up(key)
+
+    def repair(self, key: Key, generation: int | None, *, skipping: bool) -> Repaired:
+        """Run a generation of the handler again where it is parked; see `EventHandler.redrive`."""
+        return self.ringer([self._fed_one(generation)]).repair(key, skipping=skipping)
+
+    def parked(self, generation: int | None, limit: int) -> list[str]:
+        """Partition keys of aggregates that a generation is parked at."""
+        return self.ringer([self._fed_one(generation)]).parked(limit)
+
+    def _fed_one(self, generation: int | None) -> int:
+        """A generation that is fed: the live one, or the one that is named.
+
+        Raises:
+            InvalidInputError: It is not fed.
+        """
+        found = self.generations.registered(self._first)
+        if generation is None:
+            return found.live
+        if generation not in found.generations:
+            message = f"must be one of those that are fed, {list(found.generations)}, got {generation!r}"
+            raise InvalidInputError([FieldProblem("generation", message)])
+        return generation
 
 
 class _RowBookmark:

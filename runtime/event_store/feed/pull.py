@@ -47,6 +47,7 @@ class Bell:
         is_again: Whether it has rung before, and was left open.
         due: When to ring it again, by the monotonic clock; 0 for the next run.
         goes_on: Whether the turn's time was up while all was well: it goes on in the same run.
+        may_come_again: Whether a process that has ended may have rung it before: the turn is claimed.
     """
 
     key: Key
@@ -59,6 +60,7 @@ class Bell:
     is_again: bool = False
     due: float = 0.0
     goes_on: bool = False
+    may_come_again: bool = False
 
     @property
     def whose(self) -> tuple[Key, int]:
@@ -116,6 +118,10 @@ class Ringer(Protocol):
 
     def begin(self, bells: Iterable[Bell]) -> None:
         """Get ready for these bells, which ring next."""
+        ...
+
+    def is_suspect(self, bell: Bell) -> bool:
+        """Whether a turn that the bell rings for has died before."""
         ...
 
     def ring(self, bell: Bell) -> Rung:
@@ -261,12 +267,16 @@ class Pull:
             self._open.clear()
 
     def _page(self, again: list[Bell], retry_after: float) -> tuple[Pulled, bool]:
+        # What comes first may be what the process before has died at.
+        is_first = self._position is None
         if self._position is None:
             self._position = self._begin()
             self._keep()
         is_full = len(self._open) >= _MAX_OPEN
         notices = [] if is_full else self._fetch(self._position or None, _LIMIT)
         bells, passed_over = self._bells(notices)
+        for bell in bells:
+            bell.may_come_again = is_first
         rungs, left_behind = self._ring([*again, *bells])
         done = Run(fetched=passed_over + left_behind)
         error: Exception | None = None
@@ -282,10 +292,12 @@ class Pull:
                 self._open[bell.whose] = bell
             else:
                 self._open.pop(bell.whose, None)
+        # A provider may repeat what it has told: where it does nothing else, that was all.
+        is_last = not notices or notices[-1].position == self._position
         if notices:
             self._position = notices[-1].position
         self._keep()
-        return Pulled(done, error, is_all_down), not notices
+        return Pulled(done, error, is_all_down), is_last
 
     def _keep(self) -> None:
         """Write the position down, unless something in front of it is open."""

@@ -2,24 +2,29 @@
 
 A page is over when everything on it was shown, or is parked. Until then its token comes back, and whoever
 goes on with it rings for what failed once more; what was shown costs one read.
+
+An aggregate with a commit that makes no sense is shown up to there, fails and is parked as at any event that
+fails: the others of the page, and of the segment, have nothing to do with that.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from runtime import clock
 from runtime.backoff import back_off
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.event_store.commits.commit import UnreadableCommit
 from runtime.event_store.feed.pull import Bell
 from runtime.event_store.handlers.registration import Segment
 from runtime.event_store.handlers.run import Run
+from runtime.log import logger
+from runtime.pipeline.catch_up import Outcome
+from runtime.pipeline.doorbells import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runtime.event_store.address import Key
     from runtime.event_store.commits.commit import Commit
@@ -31,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Rebuild", "Rebuilt"]
 
 _LIMIT: Final = 500
-_THREADS: Final = 8
 _PAGE_OF: Final = "page:"
 #: How long whoever goes on with a page waits in front of it where it failed before, in seconds.
 _FIRST_WAIT: Final = 0.1
@@ -48,6 +52,8 @@ class Rebuilt:
         events: Events that a callback was called for.
         failed: Aggregates that were not shown what is on the page: going on tries them again.
         parked: Aggregates that the handler has given up on this page.
+        unreadable: Partition keys of aggregates of which the handler is missing something, as a commit on
+            this page makes no sense.
         resume_token: Goes on: with the same page where something failed, else behind it. None when the
             segment is through.
     """
@@ -58,6 +64,7 @@ class Rebuilt:
     failed: int
     parked: int
     resume_token: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Rebuild:
@@ -89,6 +96,8 @@ class Rebuild:
         self._ringer = ringer
         self._first = first
         self._tries: dict[str, int] = {}
+        #: Whether the page is the first of this process: the process before may have died at it.
+        self._is_first = True
 
     def page(self, segment: int, total_segments: int, resume_from: str | None) -> Rebuilt:
         """Show one page of a segment.
@@ -111,37 +120,60 @@ class Rebuild:
         )
         if resume_from is not None:
             found.check_begun(self._name, segment, total_segments)
-        bells, aggregates = self._bells(commits, generation)
+        bells, aggregates, damaged = self._bells(commits, generation)
         rungs = self._ring(self._ringer(generation), bells)
+        self._is_first = False
+        unreadable = _still_unread(damaged, rungs)
         failed = sum(rung.is_open for rung in rungs)
         done = sum((rung.run for rung in rungs), Run())
         if failed:
             self._tries[f"{generation}/{total_segments}/{segment}/{here}"] = tries + 1
         token = here if failed else after and f"{_PAGE_OF}{after}"
-        page = Segment(token, 0 if failed else aggregates, done.handled)
+        page = Segment(token, 0, done.handled)
+        if not failed:
+            page = replace(page, aggregates=aggregates, unreadable=len(unreadable), named=unreadable)
         self._note(generation, segment, total_segments, page, is_first=not start and not tries)
-        return Rebuilt(generation, aggregates, done.handled, failed, done.parked, token)
+        return Rebuilt(generation, aggregates, done.handled, failed, done.parked, token, unreadable)
 
-    def _bells(self, commits: Iterable[Commit], generation: int) -> tuple[list[Bell], int]:
-        """A bell for each aggregate that has something for the handler, and how many aggregates there are."""
+    def _bells(
+        self, commits: Iterable[Commit | UnreadableCommit], generation: int
+    ) -> tuple[list[Bell], int, dict[str, Key | None]]:
+        """A bell for each aggregate that has something for the handler.
+
+        Returns:
+            The bells, how many aggregates there are, and those of which something that the handler minds
+            cannot be read, by their partition keys.
+        """
         ringer = self._ringer(generation)
         bells: dict[Key, Bell] = {}
+        damaged: dict[str, Key | None] = {}
         for commit in commits:
-            bell = bells.setdefault(commit.key, Bell(commit.key, 0, generation))
-            bell.commits.append(commit)
-            if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
-                bell.version = commit.last
-        return [bell for bell in bells.values() if bell.version], len(bells)
+            if isinstance(commit, UnreadableCommit):
+                key = commit.key
+                logger.error("commit not readable", handler=self._name, error=type(commit.error).__name__)
+                if key is None:  # no aggregate's: nothing can be shown of it, and nothing parked
+                    damaged[commit.pk] = None
+                    continue
+                bell = bells.setdefault(key, Bell(key, 0, generation))
+                if commit.types is None or ringer.minds(key.stream, commit.types):
+                    damaged[commit.pk] = key
+                    bell.version = max(bell.version, commit.version)
+            else:
+                bell = bells.setdefault(commit.key, Bell(commit.key, 0, generation))
+                bell.commits.append(commit)
+                if ringer.minds(commit.key.stream, None if commit.closes else commit.types):
+                    bell.version = max(bell.version, commit.last)
+        for bell in bells.values():
+            bell.may_come_again = self._is_first
+        return [bell for bell in bells.values() if bell.version], len(bells), damaged
 
     def _ring(self, ringer: Ringer, bells: Sequence[Bell]) -> list[Rung]:
         ringer.begin(bells)
-        if len(bells) < 2:  # noqa: PLR2004 - one needs no threads
-            rungs = [ringer.ring(bell) for bell in bells]
-        else:
-            with ThreadPoolExecutor(_THREADS) as pool:
-                calls = [pool.submit(copy_context().run, ringer.ring, bell) for bell in bells]
-                rungs = [call.result() for call in calls]
-        return ringer.settle(rungs)
+        # Where a turn has died before, it can only end itself: the others are done by then.
+        suspects = [bell for bell in bells if ringer.is_suspect(bell)]
+        fine = [bell for bell in bells if not ringer.is_suspect(bell)]
+        rungs = side_by_side(ringer.ring, fine)
+        return ringer.settle([*rungs, *map(ringer.ring, suspects)])
 
     def _note(
         self, generation: int, segment: int, total_segments: int, page: Segment, *, is_first: bool
@@ -153,6 +185,14 @@ class Rebuild:
             return found.scanned(segment, total_segments, page, is_first=is_first)
 
         self._generations.change(noted)
+
+
+def _still_unread(damaged: Mapping[str, Key | None], rungs: Iterable[Rung]) -> tuple[str, ...]:
+    """The partition keys of those that the handler has not come to the end of."""
+    shown = {
+        rung.drained.whose.key for rung in rungs if rung.drained and rung.drained.outcome is Outcome.DONE
+    }
+    return tuple(sorted(pk for pk, key in damaged.items() if key not in shown))
 
 
 def _start(token: str | None) -> str | None:

@@ -12,12 +12,13 @@ from runtime.backoff import back_off
 from runtime.contract import NO_MODULE
 from runtime.errors import ContentionError
 from runtime.event_store.feed.cursors import CursorKey
-from runtime.event_store.feed.drain import drain
+from runtime.event_store.feed.drain import EventVersions, drain, is_suspect
 from runtime.event_store.feed.failures import park_what_fails
 from runtime.event_store.feed.pull import Rung
 from runtime.event_store.feed.showing import at_position
 from runtime.event_store.handlers.run import Run
 from runtime.pipeline.catch_up import RESERVE, Outcome
+from runtime.pipeline.repairing import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.feed.drain import Drained
     from runtime.event_store.feed.fed_handler import FedHandler
+    from runtime.event_store.feed.probing import Probes
     from runtime.event_store.feed.pull import Bell
     from runtime.event_store.provider import Provider
     from runtime.model.cursor import Cursor
+    from runtime.pipeline.repairing import Repaired
     from runtime.pipeline.turn_row import TurnRow
 
 __all__ = ["HandlerRinger"]
@@ -52,6 +55,7 @@ class HandlerRinger:
         floor: Gives the time before which the handler passes over everything, whatever its cursors say; None
             for none.
         tell: Told of an error that is no callback's.
+        probes: Asks the handler whether it works, where everything fails.
     """
 
     def __init__(
@@ -61,12 +65,15 @@ class HandlerRinger:
         generations: Callable[[], Sequence[int]],
         floor: Callable[[], datetime | None],
         tell: Callable[[Exception], None],
+        *,
+        probes: Probes,
     ) -> None:
         self._handler = handler
         self._provider = provider
         self._generations = generations
         self._floor = floor
         self._tell = tell
+        self._probes = probes
         self._rows: dict[CursorKey, TurnRow] = {}
 
     def minds(self, stream: str, types: Sequence[str] | None) -> bool:
@@ -81,6 +88,11 @@ class HandlerRinger:
         """Read the cursors of these bells, which ring next: one call for each 100."""
         self._rows = self._read(self._whose(bell.key, bell.generation) for bell in bells)
 
+    def is_suspect(self, bell: Bell) -> bool:
+        """Whether a turn that the bell rings for has died before; see `begin`."""
+        row = self._rows.get(self._whose(bell.key, bell.generation))
+        return row is not None and is_suspect(row)
+
     def ring(self, bell: Bell) -> Rung:
         """Show the handler what it has not seen of one aggregate, up to the bell's version at least.
 
@@ -90,7 +102,10 @@ class HandlerRinger:
         whose = self._whose(bell.key, bell.generation)
         row = self._rows.get(whose) or self._read([whose])[whose]
         handler = self._from_where_it_begins(bell.first, row, bell.positions)
-        one = drain(self._provider(), handler, whose, bell.version, row, commits=bell.commits)
+        exclusive = bell.may_come_again or handler.exclusive
+        one = drain(
+            self._provider(), handler, whose, bell.version, row, commits=bell.commits, exclusive=exclusive
+        )
         if one.error is not None and not one.is_told:
             self._tell(one.error)
         return _rung(one)
@@ -100,13 +115,17 @@ class HandlerRinger:
 
         Generations are read models of their own: what is out of reach of one may be fine for the other.
         """
+        self._probes.note(rung.drained for rung in rungs if rung.drained)
+        return self._settle(rungs, self._probes)
+
+    def _settle(self, rungs: Sequence[Rung], probes: Probes | None) -> list[Rung]:
         failed = {rung.drained.whose.generation for rung in rungs if rung.drained and rung.drained.error}
         parked: set[CursorKey] = set()
         for generation in failed:
             batch = [
                 one.drained for one in rungs if one.drained and one.drained.whose.generation == generation
             ]
-            parked |= park_what_fails(batch, self._handler.attempts, NO_MODULE)
+            parked |= park_what_fails(batch, self._handler, NO_MODULE, probes=probes)
         return [
             replace(rung, run=rung.run + Run(parked=1), error=None, is_open=False)
             if rung.drained and rung.drained.whose in parked
@@ -132,7 +151,8 @@ class HandlerRinger:
             one = drain(self._provider(), handler, whose, last.last, row, exclusive=True, owner=owner)
             rung = _rung(one)
             if one.outcome in {Outcome.DONE, Outcome.PARKED} or one.error is not None:
-                (rung,) = self.settle([rung])
+                # Nobody asks about other aggregates in here, which may be other tenants'.
+                (rung,) = self._settle([rung], None)
                 return replace(rung, run=total + rung.run)
             total += rung.run
             if one.outcome is None and one.handled and clock.seconds_left() > RESERVE:
@@ -141,6 +161,14 @@ class HandlerRinger:
             attempt += 1
         msg = f"somebody else shows {self._handler.name} the events of {key.pk}; repeat the call"
         raise ContentionError(msg)
+
+    def repair(self, key: Key, *, skipping: bool) -> Repaired:
+        """Show the handler what it has not seen of an aggregate that it is parked at; see `Repair.run`."""
+        whose = self._whose(key, *self._generations())
+        row = self._read([whose])[whose]
+        handler = self._from_where_it_begins(None, row)
+        versions = EventVersions(self._provider(), handler, whose, row)
+        return Repair(self._handler.name, versions).run(skipping=skipping)
 
     def cursor(self, key: Key) -> Cursor:
         """Where the handler is with an aggregate, consistently."""
@@ -203,6 +231,7 @@ class _From:
         self.name = handler.name
         self.attempts = handler.attempts
         self.exclusive = handler.exclusive
+        self.is_reaction = handler.is_reaction
         self.since = handler.since
         self.cursors = handler.cursors
         self.generations = handler.generations

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import ConfigurationError
 from runtime.event_store.events.recorded import RecordedEvent
 from runtime.event_store.metadata import event_meta, meta_in, reacting_to
+from runtime.imports import check_done
+from runtime.in_lambda import is_in_lambda
 from runtime.log import error_fields, logger
 
 if TYPE_CHECKING:
@@ -75,8 +78,9 @@ class Showing:
             Whether the callback has worked; None where there is none for it.
 
         Raises:
-            Exception: Whatever the callback raises, or that nothing reads the event, unless the handler
-                passes over what fails. The provider was told.
+            Exception: Whatever the callback raises, or that nothing reads the event, or that the callback has
+                returned its work instead of doing it, unless the handler passes over what fails. The provider
+                was told.
         """
         callback = self._callback(commit, version)
         if callback is None:
@@ -86,17 +90,39 @@ class Showing:
         try:
             with at_position(None), reacting_to(meta, keeps_command_ids=self._is_reaction):
                 if commit.closes:
-                    callback(meta.aggregate_id, meta)
+                    self._call(callback, meta, meta.aggregate_id, meta)
                 else:
                     read = self._callbacks.event_in(commit.events[version - commit.first], meta)
                     event = RecordedEvent(read, meta)
-                    callback(meta.aggregate_id, read, meta)
+                    self._call(callback, meta, meta.aggregate_id, read, meta)
         except Exception as error:
             self.tell(error, event)
             if not self._continue_on_error:
                 raise
             return False
         return True
+
+    def _call(self, callback: Callable[..., object], meta: EventMeta, *arguments: object) -> None:
+        """Call a callback to its end.
+
+        Raises:
+            ConfigurationError: It has not come to its end, and would not when it is called again.
+            BaseException: Whatever else it raises.
+        """
+        what = f"handler {self._name}: the callback of {meta.event_type or 'erasures'!r}"
+        try:
+            result = callback(*arguments)
+        except (Exception, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as end:
+            if not is_in_lambda():
+                raise  # it may well be meant to: by the handler of a signal
+            msg = (
+                f"{what} raised {type(end).__name__}, which would end the function each time that it is "
+                "shown the event; raise an Exception"
+            )
+            raise ConfigurationError(msg) from end
+        check_done(result, what)
 
     def tell(self, error: Exception, event: RecordedEvent[Any] | None = None) -> None:
         """Tell the provider what failed. What it raises is logged: it must not hide the error."""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runtime.errors import ConfigurationError
 from runtime.event_store.aggregates.aggregate import Aggregate
+from runtime.imports import check_function
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from runtime.event_store.commits.commit import StoredEvent
     from runtime.event_store.events.event_types import EventTypes
@@ -79,9 +80,9 @@ class Callbacks:
 
         Raises:
             ConfigurationError: The handler is not over the stream, the stream has no such event, or the
-                callback is no function.
+                callback is no plain function of what it is called with.
         """
-        self._check(callback)
+        self._check(callback, ("aggregate_id", "event", "meta"))
         name = self.stream_of(stream)
         # Replaced as a whole: another thread may be looking something up.
         self._by_stream[name] = self._by_stream[name] | dict.fromkeys(self._names(name, event), callback)
@@ -98,19 +99,19 @@ class Callbacks:
         """Let ``callback`` be called for aggregates of a stream that are erased, in place of an earlier one.
 
         Raises:
-            ConfigurationError: The handler is not over the stream, or the callback is no function.
+            ConfigurationError: The handler is not over the stream, or the callback is no plain function of
+                what it is called with.
         """
-        self._check(callback)
+        self._check(callback, ("aggregate_id", "meta"))
         self._erased[self.stream_of(stream)] = callback
 
     def find_erased(self, stream: str) -> ErasedCallback | None:
         """The callback for aggregates of a stream that are erased; None where there is none."""
         return self._erased.get(stream)
 
-    def _check(self, callback: object) -> None:
-        if not callable(callback):
-            msg = f"handler {self._name}: the callback must be a function, got {type(callback).__name__}"
-            raise ConfigurationError(msg)
+    def _check(self, callback: Callable[..., object], takes: tuple[str, ...]) -> None:
+        # What only begins its work would be taken for done, and the event with it.
+        check_function(callback, f"handler {self._name}: the callback", takes)
 
     def stream_of(self, stream: object) -> str:
         """Name of one of the handler's streams.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, overload
 
 from runtime.errors import (
     ConfigurationError,
@@ -11,22 +13,25 @@ from runtime.errors import (
     InvalidInputError,
     ReadModelBehindError,
 )
+from runtime.event_store.address import Key
 from runtime.event_store.aggregates.aggregate import Aggregate
-from runtime.event_store.aggregates.tenants import check_access, key_of
-from runtime.event_store.feed.follower import Follower, is_in_lambda
+from runtime.event_store.aggregates.loaded import Loaded
+from runtime.event_store.aggregates.tenants import check_access, key_of, may_read
+from runtime.event_store.feed.follower import Follower
 from runtime.event_store.feed.memory_progress import MemoryProgress
+from runtime.event_store.feed.pauses import Pauses
 from runtime.event_store.feed.poller import Poller
 from runtime.event_store.feed.showing import Showing
 from runtime.event_store.handlers.bookmark import MEMORY_BOOKMARK, MemoryBookmark, checked_name
 from runtime.event_store.handlers.callbacks import Callbacks
 from runtime.event_store.handlers.generations import Generations
+from runtime.event_store.handlers.run import Run
+from runtime.in_lambda import is_in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
     from datetime import datetime
 
-    from runtime.event_store.address import Key
-    from runtime.event_store.aggregates.loaded import Loaded
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
     from runtime.event_store.events.event_types import EventTypes
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
     from runtime.event_store.handlers.callbacks import ErasedCallback, EventCallback
     from runtime.event_store.handlers.options import HandlerOptions
     from runtime.event_store.handlers.registration import Registration
-    from runtime.event_store.handlers.run import Run
+    from runtime.pipeline.repairing import Repaired
 
 __all__ = ["EventHandler", "create_handler"]
 
@@ -44,6 +49,8 @@ ErasedT = TypeVar("ErasedT", bound="ErasedCallback")
 
 _IDLE: Final = 1.0
 _AFTER_ERROR: Final = 10.0
+#: So many times the first one is the longest pause of a thread that finds nothing, look after look.
+_LONGEST_IDLE: Final = 4
 _FIRST_LOOK: Final = 0.02
 _LONGEST_LOOK: Final = 0.5
 
@@ -97,7 +104,7 @@ class EventHandler:
             tell=self._showing.tell,
         )
         self._poller = Poller(f"handler {self._name}", self._poll)
-        self._idle, self._after_error = _IDLE, _AFTER_ERROR
+        self._pauses, self._after_error = Pauses(_IDLE, _LONGEST_IDLE * _IDLE), _AFTER_ERROR
 
     @property
     def name(self) -> str:
@@ -206,18 +213,24 @@ class EventHandler:
             raise pulled.error
         return pulled.run
 
-    def start(self, *, idle: float = _IDLE, after_error: float = _AFTER_ERROR) -> None:
+    def start(
+        self, *, idle: float = _IDLE, longest_idle: float | None = None, after_error: float = _AFTER_ERROR
+    ) -> None:
         """Poll in a daemon thread, which does not keep the process alive. Started twice is started once.
 
         Whatever is raised goes to the provider's ``on_error``, and the thread goes on.
 
         Args:
             idle: Seconds until it looks again after it has found nothing. Default: 1.
+            longest_idle: The same, where it has found nothing several times: each pause is twice the one
+                before, and no longer than this. So long an event waits at most, after a quiet time. Default:
+                four times ``idle``.
             after_error: Seconds until what failed is tried again: an event, or the whole run where the
                 provider or the read model is out of reach. Default: 10.
 
         Raises:
-            ConfigurationError: This is Lambda, where the table's stream shows the handler what is new.
+            ConfigurationError: This is Lambda, where the table's stream shows the handler what is new; or one
+                of the pauses is none.
         """
         if is_in_lambda():
             msg = (
@@ -225,7 +238,14 @@ class EventHandler:
                 "invocations; list it in EventModule(handlers=[...]), and the table's stream calls it"
             )
             raise ConfigurationError(msg)
-        self._idle, self._after_error = idle, after_error
+        for name, seconds in (("idle", idle), ("longest_idle", longest_idle), ("after_error", after_error)):
+            if seconds is None and name == "longest_idle":
+                continue
+            if not _is_seconds(seconds) or seconds < 0:
+                msg = f"start({name}=) must be a number of seconds, 0 or more, got {seconds!r}"
+                raise ConfigurationError(msg)
+        longest = _LONGEST_IDLE * idle if longest_idle is None else max(idle, longest_idle)
+        self._pauses, self._after_error = Pauses(idle, longest), after_error
         self._poller.start()
 
     def stop(self, *, timeout: float | None = None) -> bool:
@@ -331,17 +351,20 @@ class EventHandler:
         self._follower.refuse_reaction("rebuild")
         return self._follower.rebuild.page(segment, total_segments, resume_from)
 
-    def switch(self) -> int:
+    def switch(self, *, incomplete: bool = False) -> int:
         """Make the generation that was built the live one. The one before is fed until it is retired.
+
+        Args:
+            incomplete: Whether to switch although the generation is parked at aggregates, and so lacks what
+                they say: for what makes no sense any more, and which nobody can restore. Default: refuse.
 
         Returns:
             Its number.
 
         Raises:
-            BadRequestError: None is being built, its scan is not through, or it is parked somewhere or has
-                failed.
+            BadRequestError: None is being built, its scan is not through, or it is parked somewhere.
         """
-        return self._follower.switch()
+        return self._follower.switch(incomplete=incomplete)
 
     def retire(self, generation: int | None = None) -> None:
         """Stop feeding a generation. Its number is not used again.
@@ -369,7 +392,7 @@ class EventHandler:
 
         Raises:
             ConfigurationError: The handler is not over the stream.
-            InvalidInputError: ``loaded`` is of another stream.
+            InvalidInputError: ``loaded`` is of another stream, or none.
             ForbiddenError: It is another tenant's.
         """
         return self._follower.sight(self._key_of(stream, loaded), loaded.version).is_there
@@ -387,9 +410,12 @@ class EventHandler:
         Raises:
             ReadModelBehindError: The time is up, or the handler is parked at the aggregate.
             ConfigurationError: The handler is not over the stream.
-            InvalidInputError: ``loaded`` is of another stream.
+            InvalidInputError: ``loaded`` is of another stream, or none; or ``timeout`` is no number.
             ForbiddenError: It is another tenant's.
         """
+        if not _is_seconds(timeout):
+            message = f"must be a number of seconds, got {timeout!r}"
+            raise InvalidInputError([FieldProblem("timeout", message)])
         key = self._key_of(stream, loaded)
         ends, pause = time.monotonic() + timeout, _FIRST_LOOK
         while not (seen := self._follower.sight(key, loaded.version)).is_there:
@@ -427,6 +453,102 @@ class EventHandler:
             raise rung.error
         return rung.run
 
+    # --- repairs ----------------------------------------------------------------------------------
+
+    def parked(self, *, generation: int | None = None, limit: int = 100) -> list[Key]:
+        """The aggregates that the handler is parked at. It goes over all cursors that are there.
+
+        In a request, those that its caller may read.
+
+        Args:
+            generation: Of which read model. Default: the live one.
+            limit: Most aggregates to list. Default: 100.
+
+        Raises:
+            InvalidInputError: There is no such generation.
+        """
+        return [*filter(may_read, map(Key.of_pk, self._follower.parked(generation, limit)))]
+
+    def redrive(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        generation: int | None = None,
+    ) -> Repaired:
+        """Run the handler again where it is parked, from that event on, in order, to the last one.
+
+        It is parked again at the event that fails. What a service runs, operators redrive with ``cqrs
+        redrive``; this is for processes of your own, and for tests.
+
+        Example:
+            >>> for key in posts_model.parked():
+            ...     posts_model.redrive(key.stream, key.aggregate_id, tenant=key.tenant)
+
+        Args:
+            stream: The aggregate, or the name of its stream.
+            aggregate_id: Its id.
+            tenant: Its tenant. Default: as everywhere, see `AggregateRepository.get_aggregate`.
+            generation: Of which read model. Default: the live one.
+
+        Returns:
+            What was done; look at ``parked_version``.
+
+        Raises:
+            ItemNotFoundError: The handler has seen nothing of the aggregate, and is not parked.
+            BadRequestError: The handler is not parked there.
+            ContentionError: Somebody else is at work on it. It stays parked; repeat the call.
+            ConfigurationError: The handler is not over the stream.
+            InvalidInputError: There is no such generation.
+            ForbiddenError: It is another tenant's.
+        """
+        return self._repair(stream, aggregate_id, tenant, generation, skipping=False)
+
+    def skip(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        *,
+        tenant: str | None = None,
+        generation: int | None = None,
+    ) -> Repaired:
+        """Pass over the event that the handler is parked at, and go on like `redrive`.
+
+        The read model never gets that event; the cursor keeps its version, the time and the error.
+
+        Args:
+            stream: The aggregate, or the name of its stream.
+            aggregate_id: Its id.
+            tenant: Its tenant. Default: as everywhere, see `AggregateRepository.get_aggregate`.
+            generation: Of which read model. Default: the live one.
+
+        Returns:
+            What was done; look at ``skipped`` and ``parked_version``.
+
+        Raises:
+            ItemNotFoundError: See `redrive`.
+            BadRequestError: See `redrive`.
+            ContentionError: See `redrive`.
+            ConfigurationError: See `redrive`.
+            InvalidInputError: See `redrive`.
+            ForbiddenError: See `redrive`.
+        """
+        return self._repair(stream, aggregate_id, tenant, generation, skipping=True)
+
+    def _repair(
+        self,
+        stream: Aggregate[Any, Any] | str,
+        aggregate_id: str,
+        tenant: str | None,
+        generation: int | None,
+        *,
+        skipping: bool,
+    ) -> Repaired:
+        name = self._callbacks.stream_of(stream)
+        key = key_of(name, aggregate_id, tenant, self.context.default_tenant, write=True)
+        return self._follower.repair(key, generation, skipping=skipping)
+
     # --- what the feed, and the module, ask ---------------------------------------------------------
 
     def start_anew(self) -> None:
@@ -442,6 +564,11 @@ class EventHandler:
     def exclusive(self) -> bool:
         """Whether it claims its turns, so that no two at one aggregate overlap."""
         return self._options.exclusive
+
+    @property
+    def is_reaction(self) -> bool:
+        """Whether it executes commands."""
+        return self._options.reaction
 
     @property
     def since(self) -> datetime | None:
@@ -497,6 +624,9 @@ class EventHandler:
 
     def _key_of(self, stream: object, loaded: Loaded[Any]) -> Key:
         name = self._callbacks.stream_of(stream)
+        if not isinstance(loaded, Loaded):
+            message = f"must be what a command or get_aggregate returned, got {loaded!r}"
+            raise InvalidInputError([FieldProblem("loaded", message)])
         if loaded.key.stream != name:
             message = f"must be an aggregate of the stream {name!r}, got one of {loaded.key.stream!r}"
             raise InvalidInputError([FieldProblem("loaded", message)])
@@ -524,7 +654,12 @@ class EventHandler:
         if pulled.is_outage:
             return self._after_error
         due = self._follower.pull.seconds_until_due()
-        return self._idle if due is None else min(self._idle, due)
+        pause = self._pauses.after(is_quiet=pulled.run == Run())
+        return pause if due is None else min(pause, due)
+
+
+def _is_seconds(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def create_handler(
@@ -553,7 +688,7 @@ def create_handler(
     if not isinstance(bookmark, MemoryBookmark) and checked_name(bookmark) in taken:
         msg = f"the domain has a handler {bookmark!r} already, and two would share their progress; rename one"
         raise ConfigurationError(msg)
-    if isinstance(streams, str | Aggregate):
+    if isinstance(streams, str | Aggregate) or not isinstance(streams, Iterable):
         msg = f"handler {bookmark!r}: its streams must be a list, got {streams!r}"
         raise ConfigurationError(msg)
     types: dict[str, EventTypes | None] = {}

@@ -14,7 +14,7 @@ class HandlerOptions:
     """How a handler goes about its events; `Domain.create_handler` says what each of them does.
 
     Raises:
-        ConfigurationError: ``attempts`` is no number, or below 1.
+        ConfigurationError: ``attempts`` is no number, or below 1; or what is to be True or False is neither.
     """
 
     tail_stream: bool = False
@@ -29,3 +29,7 @@ class HandlerOptions:
         if not isinstance(self.attempts, int) or isinstance(self.attempts, bool) or self.attempts < 1:
             msg = f"attempts must be a number of tries, 1 or more, got {self.attempts!r}"
             raise ConfigurationError(msg)
+        for name in ("tail_stream", "always_tail_stream", "continue_on_error", "exclusive", "reaction"):
+            if not isinstance(given := getattr(self, name), bool):
+                msg = f"{name} must be True or False, got {given!r}"
+                raise ConfigurationError(msg)

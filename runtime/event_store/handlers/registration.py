@@ -22,6 +22,10 @@ SETTLED_AFTER: Final = timedelta(seconds=60)
 """After so long every function knows of a new generation: it keeps a registration for half of it at most."""
 
 
+#: So many keys of what could not be read are kept: a row is no list.
+_MOST_NAMED: Final = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """How far the scan of one segment is.
@@ -30,11 +34,16 @@ class Segment:
         resume_token: Goes on with the page that comes next; None when it is through.
         aggregates: Aggregates of the pages that were shown; one on two pages counts twice.
         events: Events that were shown.
+        unreadable: Aggregates of which the handler is missing something, as it could not be read; counted as
+            ``aggregates`` are.
+        named: Partition keys of the first ones of these.
     """
 
     resume_token: str | None
     aggregates: int = 0
     events: int = 0
+    unreadable: int = 0
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,13 @@ class Registration:
     def generations(self) -> tuple[int, ...]:
         """The generations that are fed, the live one first."""
         return (self.live, *(n for n in (self.building, self.retiring) if n is not None))
+
+    @property
+    def unreadable(self) -> tuple[int, tuple[str, ...]]:
+        """How many aggregates the present scan could not read to their ends, and the first of their keys."""
+        segments = [one for _, one in sorted(self.segments.items())]
+        names = dict.fromkeys(pk for one in segments for pk in one.named)
+        return sum(one.unreadable for one in segments), tuple(names)
 
     @property
     def is_scanned(self) -> bool:
@@ -138,9 +154,15 @@ class Registration:
             is_first: Whether the page is the segment's first.
         """
         others = dict(self.segments) if total_segments == self.total_segments else {}
-        before = Segment(None) if is_first else others.get(segment, Segment(None))
+        found = others.pop(segment, Segment(None))
+        before = Segment(None) if is_first else found
+        room = _MOST_NAMED - sum(len(one.named) for one in others.values())
         others[segment] = Segment(
-            page.resume_token, before.aggregates + page.aggregates, before.events + page.events
+            page.resume_token,
+            before.aggregates + page.aggregates,
+            before.events + page.events,
+            before.unreadable + page.unreadable,
+            tuple(dict.fromkeys((*before.named, *page.named)))[: max(room, len(before.named))],
         )
         return replace(self, segments=others, total_segments=total_segments)
 
@@ -219,7 +241,7 @@ class Registration:
             retiring=_number(row.get("retiring")),
             newest=int(row["newest"]),
             position=row.get("position", ""),
-            segments={int(n): Segment(*one) for n, one in json.loads(row.get("segments", "{}")).items()},
+            segments={int(n): _segment(*one) for n, one in json.loads(row.get("segments", "{}")).items()},
             total_segments=int(row.get("totalSegments", 0)),
         )
 
@@ -233,7 +255,16 @@ def _number(value: Any) -> int | None:  # noqa: ANN401 - a number of the store
     return None if value is None else int(value)
 
 
+def _segment(
+    resume_token: str | None, aggregates: int, events: int, unreadable: int, named: list[str]
+) -> Segment:
+    return Segment(resume_token, aggregates, events, unreadable, tuple(named))
+
+
 def _segments_text(segments: Mapping[int, Segment]) -> str:
     return json.dumps(
-        {n: [one.resume_token, one.aggregates, one.events] for n, one in sorted(segments.items())}
+        {
+            n: [one.resume_token, one.aggregates, one.events, one.unreadable, one.named]
+            for n, one in sorted(segments.items())
+        }
     )

@@ -69,16 +69,14 @@ class _Append:
     ) -> None:
         self._storage = storage
         self._command = command
-        keys = [commit.key for commit in commits]
-        if len(keys) > 1 and len(set(keys)) < len(keys):
-            twice = sorted({key.pk for key in keys if keys.count(key) > 1})
-            message = f"must have one commit for each aggregate, and have several for {', '.join(twice)}"
-            raise InvalidInputError([FieldProblem("commits", message)])
+        if len(commits) > 1:
+            _check_once([commit.key for commit in commits])
         table = storage.tables.events
         self._watched: dict[str, Key] = {}  # whose place is to be free, by the labels of the writes
         self._writes: list[Write] = []
         rows = _rows(storage, commits, len(unmoved) + (command is not None))
-        for number, (commit, row) in enumerate(zip(commits, rows, strict=True)):
+        self._appended = list(zip(commits, rows, strict=True))
+        for number, (commit, row) in enumerate(self._appended):
             label = f"commit {number}"
             self._watched[label] = commit.key
             self._writes.append(Put(table=table, row=row, condition=_FREE, label=label))
@@ -102,6 +100,17 @@ class _Append:
             self._writes.append(Check(place=place, condition=_FREE, label=label))
 
     def run(self) -> None:
+        storage = self._storage
+        for commit, row in self._appended:
+            storage.remember(commit, row)  # not behind the write: it may be erased by then, which forgets it
+        try:
+            self._send()
+        except BaseException:
+            for _, row in self._appended:
+                storage.forget(row)
+            raise
+
+    def _send(self) -> None:
         began = time.monotonic()
         in_doubt: OutcomeUnknownError | None = None
         for attempt in range(_ATTEMPTS):
@@ -156,6 +165,13 @@ class _Append:
 
     def _winner(self, row: Row | None) -> Commit | None:
         return None if row is None else self._storage.commit(row)
+
+
+def _check_once(keys: Sequence[Key]) -> None:
+    if len(set(keys)) < len(keys):
+        twice = sorted({key.pk for key in keys if keys.count(key) > 1})
+        message = f"must have one commit for each aggregate, and have several for {', '.join(twice)}"
+        raise InvalidInputError([FieldProblem("commits", message)])
 
 
 def _rows(storage: EventStorage, commits: Sequence[Commit], others: int) -> list[Row]:

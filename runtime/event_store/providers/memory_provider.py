@@ -7,9 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from runtime import clock
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import CorruptRowError, FieldProblem, InvalidInputError
+from runtime.event_store.address import Key
 from runtime.event_store.commits.commit import Notice
-from runtime.event_store.commits.commit_row import LAST
+from runtime.event_store.commits.commit_row import LAST, unreadable_in
 from runtime.event_store.commits.large_events import LargeEvents
 from runtime.event_store.providers.remembering import RememberingStorage
 from runtime.event_store.providers.store_provider import StoreProvider
@@ -75,7 +76,11 @@ class MemoryProvider(StoreProvider):
         return [self._notice(position, row) for position, row in islice(told, limit)]
 
     def _notice(self, position: int, row: Row) -> Notice:
-        commit = self.storage.commit(row)
+        try:
+            commit = self.storage.commit(row)
+        except CorruptRowError as error:  # whoever goes by the notice comes across it, and fails at it alone
+            found = unreadable_in(row, error)
+            return Notice(Key.of_pk(row["pk"]), found.version, str(position), found.types)
         types = None if commit.closes else commit.types  # what closes an aggregate is for everybody
         return Notice(commit.key, commit.last, str(position), types, commit)
 

@@ -6,7 +6,6 @@ missing, it is asked for again, once; what is missing then is gone.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Key as Column
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from runtime.event_store.address import Key
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.providers.storage import EventStorage
-    from runtime.store.values import Row
 
 __all__ = ["Reader"]
 
@@ -118,12 +116,6 @@ class Reader:
         self, condition: ConditionBase, limits: tuple[int, ...], *, descending: bool
     ) -> Iterator[Commit]:
         """Commits under a condition on the sort key; the first pages have at most so many as ``limits``."""
-        pages = self._pages(condition, limits, descending=descending)
-        return map(self._storage.commit, chain.from_iterable(pages))
-
-    def _pages(
-        self, condition: ConditionBase, limits: tuple[int, ...], *, descending: bool
-    ) -> Iterator[list[Row]]:
         storage, start = self._storage, None
         whole = _PARTITION_KEY.eq(self._key.pk) & condition
         sizes = iter(limits)
@@ -135,7 +127,7 @@ class Reader:
                 limit=self._limit(next(sizes, None)),
                 descending=descending,
             )
-            yield page.rows
+            yield from storage.commits(page.rows)
             start = page.next
             if start is None:
                 return

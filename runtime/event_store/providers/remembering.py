@@ -1,14 +1,16 @@
-"""A storage that reads each row once: for a provider whose rows are in this process anyway."""
+"""A storage that reads no row twice, nor what it has written: for rows that are in this process anyway."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runtime.event_store.commits.commit_row import commit_in
+from runtime.event_store.commits.commit_row import commit_in, commit_of_row
 from runtime.event_store.providers.storage import EventStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from runtime.event_store.commits.commit import Commit
     from runtime.store.values import Row
 
@@ -17,7 +19,7 @@ __all__ = ["RememberingStorage"]
 
 @dataclass(frozen=True, slots=True)
 class RememberingStorage(EventStorage):
-    """An `EventStorage` that remembers the commits that it has read, and the rows that they were read from.
+    """An `EventStorage` that remembers the commits that it has read or written, each with its row.
 
     A row that says anything else than the remembered one is read anew. What is in the bucket is asked for
     each time: it may be gone.
@@ -39,6 +41,20 @@ class RememberingStorage(EventStorage):
             self._known[place] = (row.copy(), found)  # the row is the caller's to change
         return found
 
+    def commits(self, rows: Iterable[Row]) -> Iterator[Commit]:
+        """See `EventStorage.commits`."""
+        known_at, read = self._known.get, self.commit
+        for row in rows:
+            # As `commit` begins, without a call: a load asks for each commit of an aggregate.
+            known = known_at((row["pk"], row["sk"]))
+            yield known[1] if known is not None and known[0] == row else read(row)
+
+    def remember(self, commit: Commit, row: Row) -> None:
+        """See `EventStorage.remember`: the commit is remembered as it will be read."""
+        found = commit_of_row(commit, row)
+        if found is not None:
+            self._known[row["pk"], row["sk"]] = (row, found)
+
     def forget(self, row: Row) -> None:
-        """Forget the commit at a row's place: what it says is not to be told any more."""
+        """See `EventStorage.forget`."""
         self._known.pop((row["pk"], row["sk"]), None)

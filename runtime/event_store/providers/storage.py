@@ -22,7 +22,7 @@ from runtime.event_store.commits.commit_row import (
 from runtime.store.bucket import REFERENCE_PREFIX, object_key_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from boto3.dynamodb.conditions import ConditionBase
 
@@ -82,6 +82,19 @@ class EventStorage:
             CorruptRowError: It makes no sense, or the bucket does not have its events.
         """
         return commit_in(row, self.large.text_of(row))
+
+    def commits(self, rows: Iterable[Row]) -> Iterator[Commit]:
+        """The commits in rows, each one read when it is asked for; see `commit`."""
+        return map(self.commit, rows)
+
+    def remember(self, commit: Commit, row: Row) -> None:
+        """Note a commit that is about to be appended, in the row that `row` has made of it.
+
+        That is nothing here: what is stored says what was appended. `RememberingStorage` saves reading it.
+        """
+
+    def forget(self, row: Row) -> None:
+        """Forget the commit at a row's place: it is not to be told any more, or was not appended."""
 
     def rows(
         self,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runtime.event_store.address import Key
-    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice
+    from runtime.event_store.commits.commit import CommandRecord, Commit, Notice, UnreadableCommit
     from runtime.event_store.events.recorded import RecordedEvent
     from runtime.event_store.feed.cursors import Cursors
     from runtime.event_store.providers.storage import EventStorage
@@ -163,7 +163,7 @@ class StoreProvider:
 
     def everything(
         self, streams: Sequence[str], *, segment: int, total_segments: int, start: str | None, limit: int
-    ) -> tuple[Sequence[Commit], str | None]:
+    ) -> tuple[Sequence[Commit | UnreadableCommit], str | None]:
         """See `Provider.everything`. One scan of ``limit`` rows, at most 1000; a page may have no commits.
 
         Raises:

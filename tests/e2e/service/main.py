@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
+import store_file  # noqa: F401 - every function of the stack reads its variable as it is imported
 from library import domain
 
 from runtime import CommandModule, CqrsApp, EventModule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-# Read as the code is imported, as the address of a database may be: in every function of the stack.
-STORE_FILE = os.environ["STORE_FILE"]
 
 note = CommandModule("note")
 memo = CommandModule("memo")

@@ -8,7 +8,8 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from main import STORE_FILE
+from store_file import STORE_FILE
+
 from runtime import DataSyncHandler
 
 if TYPE_CHECKING:

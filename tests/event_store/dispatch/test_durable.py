@@ -195,6 +195,23 @@ def test_what_fails_is_told_here_and_tried_again_by_the_stream() -> None:
     assert mail.versions == [("ann", 1)]
 
 
+def test_a_handler_that_returns_its_work_has_not_done_it() -> None:
+    async def send(_: object) -> None: ...
+
+    class Later(Mail):
+        def handle(self, event: DomainEvent[Any]) -> Any:
+            super().handle(event)
+            return send(event)
+
+    lab, mail = Lab(), Mail()
+    process = Process(lab, Later())
+    with pytest.raises(ConfigurationError, match=r"Later\.handle returned a coroutine"):
+        process.service.dispatch(registered()).wait(LONG)
+    assert process.deliver() == 1
+    assert Process(lab, mail).deliver() == 0
+    assert mail.versions == [("ann", 1)]
+
+
 def test_what_failed_stays_in_front_of_its_own_aggregate() -> None:
     mail = Mail()
     process = Process(Lab(), mail)

@@ -136,7 +136,45 @@ def test_a_builder_names_the_fields_as_its_caller_does() -> None:
     assert "nobody" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("", "users"), (None, "users"), ("A", "us#ers"), ("A", "")])
+@pytest.mark.parametrize("payloads", ["Email", 7, type(json)], ids=["text", "number", "module"])
+def test_payloads_have_a_json_form(payloads: Any) -> None:
+    builder: EventBuilder[Any] = EventBuilder(payloads, event_name="A", aggregate_type="users")
+    with pytest.raises(
+        ConfigurationError, match=r"the type of the payloads of the event 'A' has .* no JSON form"
+    ):
+        builder(version=1, created_by="admin", payloads=Email(email="ann@example.com"))
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"upcasters": 7}, "upcasters of the event 'A' must be a list of functions, got 7"),
+        ({"upcasters": [7]}, "upcasters of the event 'A' must be a list of functions"),
+        ({"upcasters": [lambda: {"name": ""}]}, r"an upcaster of the event 'A' is called with \(body\)"),
+        (
+            {"aggregate_identifier": "a-1"},
+            "aggregate_identifier of the event 'A' must be a function, got str",
+        ),
+        ({"event_identifier": lambda event: event}, r"event_identifier of the event 'A' is called with \(\)"),
+    ],
+)
+def test_what_is_to_be_a_function_of_a_builder_is_one(part: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        EventBuilder(Email, event_name="A", aggregate_type="users", **part)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("", "users"),
+        (None, "users"),
+        ("x" * 256, "users"),
+        ("\ud800", "users"),
+        ("A", "us#ers"),
+        ("A", ""),
+        ("A", "\ud800"),
+    ],
+)
 def test_a_builder_that_could_make_nothing_is_refused(name: Any, kind: str) -> None:
     with pytest.raises(ConfigurationError, match=r"event_name|aggregate_type of the event"):
         EventBuilder(Email, event_name=name, aggregate_type=kind)

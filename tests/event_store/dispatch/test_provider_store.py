@@ -473,6 +473,23 @@ def test_an_event_of_a_kind_that_is_no_stream_is_refused(store: EventStore) -> N
         store.append(registered().model_copy(update={"aggregate_type": "us#ers"}))
 
 
+@pytest.mark.parametrize(
+    "events", [None, build_registered, [None], ["UserRegistered"], [build_registered.event_class]]
+)
+def test_what_is_no_builder_is_refused(events: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"must be a list of builders, such as \[build_user_created\]"
+    ):
+        provider_event_store(MemoryProvider(), events=events)
+
+
+def test_a_store_is_that_of_a_provider() -> None:
+    wrong: Any
+    for wrong in (None, MemoryProvider):
+        with pytest.raises(ConfigurationError, match="provider_event_store takes a provider"):
+            provider_event_store(wrong)
+
+
 def test_two_builders_of_one_event_are_refused() -> None:
     twin = EventBuilder(Reason, event_name="UserRegistered", aggregate_type="users")
     with pytest.raises(ConfigurationError, match="two builders are for the event 'UserRegistered'"):
@@ -615,8 +632,11 @@ def test_one_read_proves_a_version(provider: MemoryProvider) -> None:
             assert options == {"likely": 1}
             return provider.read_back(*args, **options)
 
+        def __getattr__(self, name: str) -> Any:
+            return getattr(provider, name)
+
     counting = Counting()
-    counted = provider_event_store(counting, tenant=TENANT)  # type: ignore[arg-type]
+    counted = provider_event_store(counting, tenant=TENANT)
     counted.append(registered())
     counted.append(disabled(2))
     assert counting.calls == ["read", "append"] * 2

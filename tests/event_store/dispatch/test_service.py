@@ -6,6 +6,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,9 +26,10 @@ from runtime.event_store.dispatch.builder import EventBuilder
 from runtime.event_store.dispatch.bus import InstantEventBus
 from runtime.event_store.dispatch.delivery import Delivery
 from runtime.event_store.dispatch.service import Service, create_service
+from runtime.event_store.providers.memory_provider import MemoryProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runtime.event_store.dispatch.delivery import ServiceHandler
     from runtime.event_store.dispatch.event import DomainEvent
@@ -73,8 +75,8 @@ class Handler:
         self.name = name
         self.work = work
 
-    def handle(self, event: DomainEvent[Any]) -> None:
-        self.work(event)
+    def handle(self, event: DomainEvent[Any]) -> object:
+        return self.work(event)
 
 
 class BoomError(Exception):
@@ -610,6 +612,32 @@ def test_what_cannot_be_told_is_refused_before_anything_is_stored() -> None:
     assert store.steps == []
 
 
+def _call(function: Callable[[object], object], argument: object) -> object:
+    return function(argument)
+
+
+async def _send(_: object) -> None:
+    """What a handler returns of it is still to be awaited."""
+
+
+def test_a_handler_that_returns_its_work_has_not_done_it() -> None:
+    for work, kind in ((_send, "coroutine"), (lambda event: (x for x in [event]), "generator")):
+        dispatched = a_service(Handler(work)).dispatch(an_event())
+        with pytest.raises(ConfigurationError, match=rf"Handler\.handle returned a {kind}, which nobody"):
+            dispatched.wait(LONG)
+
+
+def test_nobody_is_told_by_a_coroutine(caplog: pytest.LogCaptureFixture) -> None:
+    store = ListStore()
+    with pytest.raises(ConfigurationError, match="notified must be a plain function, got the coroutine"):
+        a_service(store=store).dispatch(an_event(), _send)
+    assert store.steps == []
+    service = a_service()
+    service.dispatch(an_event(), partial(_call, _send))
+    service.flush(LONG)
+    assert "notified failed" in caplog.text
+
+
 class _Nameless:
     name = ""
 
@@ -626,17 +654,59 @@ class _Async:
     async def handle(self, event: DomainEvent[Any]) -> None: ...
 
 
+class _Yielding:
+    name = "UserCreated"
+
+    def handle(self, event: DomainEvent[Any]) -> Iterator[DomainEvent[Any]]:
+        yield event
+
+
+class _Parameterless:
+    name = "UserCreated"
+
+    def handle(self) -> None: ...
+
+
+class _Plain:
+    name = "UserCreated"
+
+    def handle(self, event: DomainEvent[Any]) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
         (_Nameless(), "is no handler"),
         (_Idle(), "is no handler"),
-        (_Async(), "must not be async"),
+        (_Plain, "is no handler: it must be an object"),
+        (_Async(), r"_Async\.handle must be a plain function, got the coroutine function handle"),
+        (_Yielding(), r"_Yielding\.handle must be a plain function, got the generator handle"),
+        (_Parameterless(), r"_Parameterless\.handle is called with \(event\), and handle\(\) cannot be"),
     ],
 )
 def test_what_is_no_handler_is_refused(handler: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         a_service(handler)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"event_store": None}, r"event_store must have the methods init, .* such as provider_event_store\("),
+        ({"event_store": MemoryProvider()}, "event_store must have the methods"),
+        ({"event_store": ListStore}, "event_store must have the methods"),
+        (
+            {"event_bus": InstantEventBus},
+            r"event_bus must have the methods .* such as InstantEventBus\(\), got",
+        ),
+        ({"event_handlers": None}, "event_handlers must be a list of handlers"),
+        ({"event_handlers": _Plain()}, r"event_handlers must be a list of handlers, such as \[SendMail"),
+    ],
+)
+def test_what_a_service_cannot_be_made_of_is_refused(part: Any, message: str) -> None:
+    parts: Any = {"event_store": ListStore(), "event_bus": InstantEventBus(), **part}
+    with pytest.raises(ConfigurationError, match=message):
+        create_service(**parts)
 
 
 @pytest.mark.parametrize("threads", [0, -1, "8", None])

@@ -58,6 +58,7 @@ class View:
         self.types = frozenset(types)
         self.attempts = 10
         self.exclusive = False
+        self.is_reaction = False
         self.continue_on_error = False
         self.since: datetime | None = None
         self.fed: tuple[int, ...] = (1,)
@@ -222,7 +223,11 @@ class Lab:
             "eventName": kind,
             "eventSource": "aws:dynamodb",
             "eventSourceARN": _ARN,
-            "dynamodb": {"SequenceNumber": str(next(self._numbers)), **images},
+            "dynamodb": {
+                "ApproximateCreationDateTime": int(clock.seconds()),
+                "SequenceNumber": str(next(self._numbers)),
+                **images,
+            },
         }
         self.records.append(record)
         self.all_records.append(record)

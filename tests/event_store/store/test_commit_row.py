@@ -9,7 +9,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runtime.contract import FEED_SLICES
 from runtime.errors import ConfigurationError, CorruptRowError, InvalidInputError
 from runtime.event_store.address import Key
 from runtime.event_store.commits.commit import StoredEvent
@@ -58,11 +61,67 @@ def test_a_row_says_what_a_commit_says() -> None:
         "append": "a-1",
         "types": {"a", "b"},
         "events": '[["b",{"name":"Ann"}],["a",{},2],["b",{}]]',
-        "meta": '{"correlation":"r-1"}',
+        "corr": "r-1",
         "state": '{"name":"Ann"}',
         "fold": "2",
     }
     assert commit_in(row) == made
+
+
+USER = "0f7a3f4e-0000-4c3b-9b1a-2f1d5c8e6b7a"
+
+
+def test_a_uuid_takes_16_bytes() -> None:
+    made = commit(1, user_id=USER, metadata={"correlation": USER, "causation": USER, "command": USER})
+    plain = commit(1, user_id="u" * 36, metadata=dict.fromkeys(made.metadata, "u" * 36))
+    row = row_of(made)
+    assert {name: len(opened(row[name])) for name in ("by", "corr", "cause", "cmd")} == {
+        "by": 16,
+        "corr": 16,
+        "cause": 16,
+        "cmd": 16,
+    }
+    assert item_size(row_of(plain)) - item_size(row) == 4 * (36 - 16)
+    assert commit_in(row) == made
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(USER, USER.upper(), USER.replace("-", ""), f"{{{USER}}}", f"urn:uuid:{USER}"),
+        *(
+            USER[:-1] + "g",
+            USER[:-1] + "٣",
+            f"{USER}\n",
+            USER[:-1] + "\n",
+            "",
+            "u" * 16,
+            "ä" * 8,
+            "\x00" * 16,
+        ),
+    ],
+    ids=ascii,
+)
+def test_who_and_why_are_read_to_the_letter(text: str) -> None:
+    known = dict.fromkeys(
+        ("correlation", "causation", "source", "command", "corr", "by", "of their own"), text
+    )
+    made = commit(1, user_id=text, metadata=known)
+    assert commit_in(row_of(made)) == made
+    assert commit_in(image_row(event_image(encoded(row_of(made))))) == made
+
+
+@given(st.text(max_size=40), st.dictionaries(st.text(max_size=12), st.text(max_size=40), max_size=5))
+def test_any_text_is_read_to_the_letter(user_id: str, metadata: dict[str, str]) -> None:
+    made = commit(1, user_id=user_id, metadata=metadata)
+    assert commit_in(row_of(made)) == made
+
+
+@pytest.mark.parametrize("change", [{"user_id": "\ud800"}, {"metadata": {"source": "\ud800"}}], ids=ascii)
+def test_who_and_why_must_be_unicode(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        row_of(replace(commit(1), **change))
+    assert [problem.field for problem in raised.value.problems] == [*change]
 
 
 def test_what_is_not_known_takes_no_room() -> None:
@@ -75,10 +134,10 @@ def test_indexes_get_their_columns() -> None:
     first, second = lab.rows()
     assert first["aggregates"] == "users#acme"
     assert "aggregates" not in second
-    assert first["feed"] == second["feed"] in map(str, range(16))
+    assert first["feed"] == second["feed"] in map(str, range(FEED_SLICES))
     assert first["feedAt"] < second["feedAt"]
     slices = {lab.storage.row(commit(1, key=KEY._replace(aggregate_id=f"{n}")))["feed"] for n in range(200)}
-    assert slices == set(map(str, range(16)))
+    assert slices == set(map(str, range(FEED_SLICES)))
 
 
 def test_the_record_of_a_command_has_no_column_that_a_stream_takes_for_a_commit() -> None:
@@ -215,6 +274,11 @@ def test_a_body_that_is_nested_without_end_is_refused() -> None:
         {"meta": "x"},
         {"meta": "7"},
         {"meta": '{"source":7}'},
+        {"by": 7},
+        {"by": sealed(b"short", path="")},
+        {"cause": sealed({"a"}, path="")},
+        {"corr": 7},
+        {"src": sealed(b"x" * 17, path="")},
         {"state": "x"},
     ],
     ids=str,

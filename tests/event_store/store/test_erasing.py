@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.support.wire import Call
 
 WHO = "Ann-Secret"
+METADATA = dict.fromkeys(("correlation", "causation", "source", "command", "of their own"), WHO)
 OTHER = KEY._replace(aggregate_id="u2")
 
 
@@ -29,7 +30,7 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def filled() -> Lab:
     """An aggregate with all that there can be of one, and one beside it."""
     lab = Lab(feed=True, aggregates=True, limit=4096)
-    more: dict[str, Any] = {"user_id": WHO, "metadata": {"source": WHO}, "state": {"name": WHO}, "fold": "1"}
+    more: dict[str, Any] = {"user_id": WHO, "metadata": METADATA, "state": {"name": WHO}, "fold": "1"}
     texts = [WHO, WHO + "word " * 400, WHO + noise(6000)]
     for version, text in enumerate(texts, 1):
         made = commit(version, body={"text": text}, must_keep_state=True, **more)

@@ -190,16 +190,16 @@ def test_a_quiet_stream_beside_a_busy_one_does_not_read_it_again_and_again(lab: 
 
     lab.memory.query = counted  # type: ignore[method-assign, assignment]
     assert quiet() == []
-    assert (len(looked_at), sum(looked_at)) == (16, 1)
+    assert (len(looked_at), sum(looked_at)) == (4, 1)
 
 
-def test_a_look_is_16_calls(lab: Lab) -> None:
+def test_a_look_is_4_calls(lab: Lab) -> None:
     lab.append(1)
     listener = Listener(lab)
     for _ in range(2):
         lab.calls()
         listener()
-        assert lab.calls() == ["query"] * 16
+        assert lab.calls() == ["query"] * 4
 
 
 def test_an_entry_tells_its_types_and_what_closes_an_aggregate_is_for_everybody(lab: Lab) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 #: What a test that listens to notices, or scans, has in its code.
-_OF_ALL = {"_notices", "notices", "threading", "_everything", "_segment"}
+_OF_ALL = {"_notices", "notices", "threading", "_everything", "_segment", "run_once"}
 
 
 class _OnDynamoDb(ProviderContract):

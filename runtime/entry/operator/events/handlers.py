@@ -54,6 +54,7 @@ def rebuild_handler(module: EventModule, arguments: Arguments) -> dict[str, Any]
         "events": page.events,
         "failed": page.failed,
         "parked": page.parked,
+        "unreadable": [] if page.failed else list(page.unreadable),
         "scanned": 0 if page.failed else page.aggregates,
         "resumeToken": page.resume_token,
     }
@@ -61,8 +62,8 @@ def rebuild_handler(module: EventModule, arguments: Arguments) -> dict[str, Any]
 
 def switch_handler(module: EventModule, arguments: Arguments) -> dict[str, Any]:
     """Make the generation that was built the live one; see `EventHandler.switch`."""
-    handler = handler_of(module, arguments)
-    handler.switch()
+    handler, incomplete = handler_of(module, arguments), arguments.flag("incomplete")
+    handler.switch(incomplete=incomplete)
     return _entry(handler)
 
 
@@ -123,14 +124,17 @@ def _entry(handler: EventHandler) -> dict[str, Any]:
     }
 
 
-def _scan(found: Registration) -> dict[str, int] | None:
+def _scan(found: Registration) -> dict[str, Any] | None:
     """How far the present scan is; None without one."""
     if not found.total_segments:
         return None
     segments = found.segments.values()
+    unreadable, named = found.unreadable
     return {
         "done": sum(segment.resume_token is None for segment in segments),
         "total": found.total_segments,
         "aggregates": sum(segment.aggregates for segment in segments),
         "events": sum(segment.events for segment in segments),
+        "unreadable": unreadable,
+        "unreadableNamed": list(named),
     }

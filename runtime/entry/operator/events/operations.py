@@ -56,7 +56,7 @@ OPERATIONS: Final[Mapping[str, EventOperation]] = {
     "listHandlers": EventOperation(list_handlers),
     "buildHandler": EventOperation(build_handler, ("handler",)),
     "rebuildHandler": EventOperation(rebuild_handler, ("handler", "segment", "totalSegments", "resumeToken")),
-    "switchHandler": EventOperation(switch_handler, ("handler",)),
+    "switchHandler": EventOperation(switch_handler, ("handler", "incomplete")),
     "retireHandler": EventOperation(retire_handler, ("handler", "generation")),
 }
 

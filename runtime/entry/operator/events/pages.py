@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.event_store.commits.commit import UnreadableCommit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.entry.operator.arguments import Arguments
+    from runtime.event_store.address import Key
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.event_module import EventModule
 
@@ -23,14 +25,23 @@ class CommitPage:
     """One page of commits.
 
     Attributes:
-        commits: The commits: those of an aggregate one after the other, the oldest first.
+        commits: The commits: those of an aggregate one after the other, the oldest first; in place of those
+            that make no sense, what can be told of them.
         before: ``pk`` of the aggregate that the page before has ended with; None on the first one.
         token: Goes on with the page behind this one; None behind the last one.
     """
 
-    commits: Sequence[Commit]
+    commits: Sequence[Commit | UnreadableCommit]
     before: str | None
     token: str | None
+
+    def aggregates(self) -> list[Key]:
+        """The aggregates that the commits are of, in order."""
+        return list(dict.fromkeys(commit.key for commit in self.commits if commit.key is not None))
+
+    def strays(self) -> list[UnreadableCommit]:
+        """What looks like commits, and can be no aggregate's."""
+        return [one for one in self.commits if isinstance(one, UnreadableCommit) and one.key is None]
 
 
 def page_of(module: EventModule, arguments: Arguments) -> CommitPage:
@@ -48,9 +59,13 @@ def page_of(module: EventModule, arguments: Arguments) -> CommitPage:
         start=start,
         limit=paging.limit,
     )
-    last = commits[-1].key.pk if commits else before
+    last = _pk(commits[-1]) if commits else before
     token = None if following is None else json.dumps([last, following])
     return CommitPage(commits, before, token)
+
+
+def _pk(commit: Commit | UnreadableCommit) -> str:
+    return commit.pk if isinstance(commit, UnreadableCommit) else commit.key.pk
 
 
 def _streams(module: EventModule, stream: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from runtime.errors import (
     UpcastError,
 )
 from runtime.event_store.address import Key
+from runtime.event_store.commits.commit import UnreadableCommit
 from runtime.model.keys import lower_case_tenant
 from runtime.store.codec import isoformat
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.entry.operator.arguments import Arguments
+    from runtime.entry.operator.events.pages import CommitPage
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.event_module import EventModule
 
-__all__ = ["IN_WHAT_IS_STORED", "list_aggregates", "list_events", "show_event"]
+__all__ = ["IN_WHAT_IS_STORED", "list_aggregates", "list_events", "newest_of", "show_event"]
 
 IN_WHAT_IS_STORED: Final = (CorruptRowError, NewerSchemaError, UpcastError)
 """Errors that say what is wrong with what is stored. Any other, as that of a busy store, says nothing."""
@@ -39,18 +41,9 @@ def list_aggregates(module: EventModule, arguments: Arguments) -> dict[str, Any]
     tenant = arguments.optional_text("tenant")
     tenant = None if tenant is None else lower_case_tenant(tenant)
     page = page_of(module, arguments)
-    found = {commit.key: commit for commit in page.commits}
-    if found and page.token is not None:
-        last = next(reversed(found))
-        found[last] = next(iter(module.domain.provider.read_back(last, likely=1)), found[last])
     aggregates = [
-        {
-            "pk": key.pk,
-            "version": commit.last,
-            "at": isoformat(commit.at),
-            "isErased": commit.is_erased or commit.closes,
-        }
-        for key, commit in found.items()
+        {"pk": key.pk, **_newest(commit)}
+        for key, commit in newest_of(module, page).items()
         if key.pk != page.before and tenant in {None, key.tenant}
     ]
     # Keys and times of 1000 always fit into an answer.
@@ -96,6 +89,22 @@ def show_event(module: EventModule, arguments: Arguments) -> dict[str, Any]:
     }
 
 
+def newest_of(module: EventModule, page: CommitPage) -> dict[Key, Commit | UnreadableCommit]:
+    """The last commit of each aggregate on a page; of one that makes no sense what can be told of it.
+
+    One call for the last aggregate of a page, which may go on behind it.
+    """
+    found = {commit.key: commit for commit in page.commits if commit.key is not None}
+    if found and page.token is not None:
+        last, seen = next(reversed(found.items()))
+        try:
+            found[last] = next(iter(module.domain.provider.read_back(last, likely=1)), seen)
+        except CorruptRowError as error:
+            version = seen.version if isinstance(seen, UnreadableCommit) else seen.last
+            found[last] = UnreadableCommit(pk=last.pk, key=last, version=version, types=None, error=error)
+    return found
+
+
 def key_of(arguments: Arguments) -> Key:
     """The aggregate that ``pk`` names, ``stream#id#tenant``, with the tenant as it is stored."""
     key = Key.of_pk(arguments.text("pk"))
@@ -112,6 +121,13 @@ def unknown_stream(module: EventModule, key: Key) -> InvalidInputError:
     streams = ", ".join(sorted(module.domain.aggregates))
     message = f"must be stream#id#tenant with a stream among {streams}, got {key.stream!r}"
     return InvalidInputError([FieldProblem("pk", message)])
+
+
+def _newest(commit: Commit | UnreadableCommit) -> dict[str, Any]:
+    if isinstance(commit, UnreadableCommit):
+        return {"version": commit.version, "at": None, "isErased": False, "problem": str(commit.error)}
+    is_erased = commit.is_erased or commit.closes
+    return {"version": commit.last, "at": isoformat(commit.at), "isErased": is_erased, "problem": None}
 
 
 def _entries(commit: Commit) -> Iterator[dict[str, Any]]:

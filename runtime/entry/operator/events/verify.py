@@ -34,10 +34,12 @@ def verify(module: EventModule, arguments: Arguments) -> dict[str, Any]:
             raise not_found()
         return found.document(scanned=found.commits, token=None)
     page = page_of(module, arguments)
-    for key in dict.fromkeys(commit.key for commit in page.commits):
+    for key in page.aggregates():
         # The one that the page before has ended with was looked at as a whole.
         if key.pk != page.before:
             found.check(module, key)
+    for stray in page.strays():
+        found.note(stray.pk, stray.version, stray.error, str(stray.error))
     return found.document(scanned=len(page.commits), token=page.token)
 
 
@@ -75,9 +77,9 @@ class _Found:
                 self.commits += 1
                 self._take(fold, commit)
         except IN_WHAT_IS_STORED as error:  # commits are missing, or an event is not read
-            self._note(key, fold.version + 1, error, str(error))
+            self.note(key.pk, fold.version + 1, error, str(error))
         except _FoldError as error:
-            self._note(key, fold.version + 1, error.raised, "the fold raised it: mend the fold")
+            self.note(key.pk, fold.version + 1, error.raised, "the fold raised it: mend the fold")
         self.aggregates += 1
         self.erased += fold.is_erased
         return self.commits > before or bool(self.problems)
@@ -93,9 +95,10 @@ class _Found:
             if problem := fold.difference(commit):
                 self.problems.append({"pk": commit.key.pk, "version": commit.last, **problem})
 
-    def _note(self, key: Key, version: int, error: Exception, problem: str) -> None:
+    def note(self, pk: str, version: int, error: Exception, problem: str) -> None:
+        """Note that something is wrong at a version."""
         kind = type(error).__name__
-        self.problems.append({"pk": key.pk, "version": version, "kind": kind, "problem": problem})
+        self.problems.append({"pk": pk, "version": version, "kind": kind, "problem": problem})
 
 
 class _FoldError(Exception):
