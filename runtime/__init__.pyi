@@ -48,6 +48,7 @@ from .errors import ReadModelBehindError as ReadModelBehindError
 from .errors import ReadModelUnavailableError as ReadModelUnavailableError
 from .errors import RuleFailedError as RuleFailedError
 from .errors import RuleViolationError as RuleViolationError
+from .errors import SequenceExhaustedError as SequenceExhaustedError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError
@@ -106,6 +107,13 @@ from .event_store.providers.memory_provider import MemoryProvider as MemoryProvi
 from .features.feature import Feature as Feature
 from .features.operation import Operation as Operation
 from .features.operation import OperationArguments as OperationArguments
+from .features.sequences.items import Gap as Gap
+from .features.sequences.items import SequenceCounter as SequenceCounter
+from .features.sequences.items import SequenceItem as SequenceItem
+from .features.sequences.items import SequenceRange as SequenceRange
+from .features.sequences.module import SequenceModule as SequenceModule
+from .features.sequences.rotation import RotateBy as RotateBy
+from .features.sequences.series import Series as Series
 from .features.triggers import Triggers as Triggers
 from .identity.access import check_role as check_role
 from .identity.access import requires_role as requires_role
