@@ -30,6 +30,7 @@ GUIDE_PAGES = {
     "reads",
     "retention",
     "schema-evolution",
+    "sequences",
     "sql",
     "states-or-events",
     "tenants",
