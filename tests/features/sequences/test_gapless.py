@@ -238,13 +238,13 @@ def test_numbers_from_before_the_records_are_gaps_without_a_reason(make_lab: Mak
 def test_gaps_are_those_of_one_counter(make_lab: MakeLab) -> None:
     """Also where the key of another one begins with its key."""
     lab = make_lab(LOGGED)
-    other = lab.again(Series("logged", issue_log=True, codes=1, rotate_by="yearly"))
-    other.next("logged", codes=["none"])
-    assert {sk.rpartition("#")[0][:12] for sk in lab.rows("SEQ_ISSUE#")} == {"logged#none#"}
-    lab.next("logged")
-    lab.next("logged")
-    lab.sequences.void("logged", 1, reason="r", tenant_code="acme")
-    assert lab.sequences.gaps("logged", tenant_code="acme") == [Gap(1, 1, "r")]
+    other = lab.again(Series("logged", issue_log=True, codes=2))
+    other.next("logged", codes=["none", "0000000000000001"])
+    assert {sk[:28] for sk in lab.rows("SEQ_ISSUE#")} == {"logged#none#0000000000000001"}
+    later = lab.again(Series("logged"))
+    later.next("logged")
+    later.next("logged")
+    assert lab.sequences.gaps("logged", tenant_code="acme") == [Gap(1, 2)]
 
 
 # Setting a counter
