@@ -15,6 +15,7 @@ from .commands.state import Change as Change
 from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.event_routes import event_routes as event_routes
+from .entry.http.features.sequence_routes import sequence_routes as sequence_routes
 from .entry.http.min_version import check_min_version as check_min_version
 from .entry.http.module_bodies import SearchQuery as SearchQuery
 from .entry.http.module_commands import ItemCommand as ItemCommand
@@ -48,6 +49,7 @@ from .errors import ReadModelBehindError as ReadModelBehindError
 from .errors import ReadModelUnavailableError as ReadModelUnavailableError
 from .errors import RuleFailedError as RuleFailedError
 from .errors import RuleViolationError as RuleViolationError
+from .errors import SequenceExhaustedError as SequenceExhaustedError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
 from .errors import UnknownEventError as UnknownEventError
@@ -106,6 +108,13 @@ from .event_store.providers.memory_provider import MemoryProvider as MemoryProvi
 from .features.feature import Feature as Feature
 from .features.operation import Operation as Operation
 from .features.operation import OperationArguments as OperationArguments
+from .features.sequences.items import Gap as Gap
+from .features.sequences.items import SequenceCounter as SequenceCounter
+from .features.sequences.items import SequenceItem as SequenceItem
+from .features.sequences.items import SequenceRange as SequenceRange
+from .features.sequences.module import SequenceModule as SequenceModule
+from .features.sequences.rotation import RotateBy as RotateBy
+from .features.sequences.series import Series as Series
 from .features.triggers import Triggers as Triggers
 from .identity.access import check_role as check_role
 from .identity.access import requires_role as requires_role

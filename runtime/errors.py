@@ -12,6 +12,7 @@ CqrsError
 ├── VersionConflictError        409  somebody else was first
 ├── HandlersPendingError        500  committed, but the data sync handlers are not done
 │   └── EventHandlersPendingError    stored, but the event's handlers have not ended in time
+├── SequenceExhaustedError      409  a series has no number left
 ├── PublishIdReusedError        422  the publish id belongs to another call
 ├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
 │   └── ContentionError         503  others were faster for as long as this call tried
@@ -74,6 +75,7 @@ __all__ = [
     "ReadModelUnavailableError",
     "RuleFailedError",
     "RuleViolationError",
+    "SequenceExhaustedError",
     "StoreRefusedError",
     "StoreUnavailableError",
     "UnknownEventError",
@@ -219,6 +221,26 @@ class VersionConflictError(CqrsError):
         self.pk = pk
         self.sk = sk
         self.version = version
+
+
+class SequenceExhaustedError(CqrsError):
+    """A series has given its last number, its ``maximum``. Nothing was counted.
+
+    Attributes:
+        type_code: Name of the series.
+        maximum: The last number.
+    """
+
+    status = 409
+    code = "sequence-exhausted"
+
+    def __init__(self, type_code: str, maximum: int) -> None:
+        super().__init__(
+            f"the series {type_code!r} has no number left up to its maximum, {maximum}; raise it, or begin "
+            "another series"
+        )
+        self.type_code = type_code
+        self.maximum = maximum
 
 
 class HandlersPendingError(CqrsError):

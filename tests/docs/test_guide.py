@@ -31,6 +31,7 @@ GUIDE_PAGES = {
     "reads",
     "retention",
     "schema-evolution",
+    "sequences",
     "sql",
     "states-or-events",
     "tenants",

@@ -1,0 +1,73 @@
+"""What operators ask of sequences: counters, their gaps, and to set one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.features.operation import Operation
+
+if TYPE_CHECKING:
+    from runtime.features.operation import OperationArguments
+    from runtime.features.sequences.items import SequenceCounter
+    from runtime.features.sequences.module import SequenceModule
+
+__all__ = ["GAPS", "LIST", "SET", "SHOW"]
+
+
+def _listed(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
+    counters = sequences.list_sequences(arguments.optional_text("type"), tenant_code=arguments.text("tenant"))
+    limit = arguments.limit()
+    found = [*islice(counters, limit + 1)]
+    return {"counters": [_counter(one) for one in found[:limit]], "hasMore": len(found) > limit}
+
+
+def _shown(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
+    counter = sequences.show_sequence(
+        arguments.text("type"),
+        bucket=arguments.optional_text("bucket"),
+        tenant_code=arguments.text("tenant"),
+        codes=arguments.names("codes") or [],
+    )
+    return {"counter": None if counter is None else _counter(counter)}
+
+
+def _gaps(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
+    found = sequences.gaps(
+        arguments.text("type"),
+        bucket=arguments.optional_text("bucket"),
+        tenant_code=arguments.text("tenant"),
+        codes=arguments.names("codes") or [],
+    )
+    limit = arguments.limit()
+    return {"gaps": [asdict(gap) for gap in found[:limit]], "hasMore": len(found) > limit}
+
+
+def _set(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
+    no = arguments.json("no")
+    counter = sequences.set_sequence(
+        arguments.text("type"),
+        no,
+        bucket=arguments.optional_text("bucket"),
+        tenant_code=arguments.text("tenant"),
+        codes=arguments.names("codes") or [],
+    )
+    return {"counter": _counter(counter)}
+
+
+def _counter(counter: SequenceCounter) -> dict[str, Any]:
+    return {
+        "type": counter.type_code,
+        "codes": [*counter.codes],
+        "bucket": counter.bucket,
+        "no": counter.no,
+        "updatedAt": counter.updated_at,
+    }
+
+
+_OF_ONE: Final = ("tenant", "type", "bucket", "codes")
+LIST = Operation(_listed, ("tenant", "type", "limit"))
+SHOW = Operation(_shown, _OF_ONE)
+GAPS = Operation(_gaps, (*_OF_ONE, "limit"))
+SET = Operation(_set, (*_OF_ONE, "no"))
