@@ -50,6 +50,7 @@ from .errors import RuleFailedError as RuleFailedError
 from .errors import RuleViolationError as RuleViolationError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .errors import TenantSetupError as TenantSetupError
 from .errors import UnknownEventError as UnknownEventError
 from .errors import UnknownTriggerError as UnknownTriggerError
 from .errors import UnreadableEventError as UnreadableEventError
@@ -106,6 +107,11 @@ from .event_store.providers.memory_provider import MemoryProvider as MemoryProvi
 from .features.feature import Feature as Feature
 from .features.operation import Operation as Operation
 from .features.operation import OperationArguments as OperationArguments
+from .features.tenants.groups import RoleGroups as RoleGroups
+from .features.tenants.tenant import Tenant as Tenant
+from .features.tenants.tenant import TenantPage as TenantPage
+from .features.tenants.tenant import TenantState as TenantState
+from .features.tenants.tenant_module import TenantModule as TenantModule
 from .features.triggers import Triggers as Triggers
 from .identity.access import check_role as check_role
 from .identity.access import requires_role as requires_role
