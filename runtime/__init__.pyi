@@ -15,6 +15,7 @@ from .commands.state import Change as Change
 from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.event_routes import event_routes as event_routes
+from .entry.http.features.tenant_routes import tenant_routes as tenant_routes
 from .entry.http.min_version import check_min_version as check_min_version
 from .entry.http.module_bodies import SearchQuery as SearchQuery
 from .entry.http.module_commands import ItemCommand as ItemCommand
