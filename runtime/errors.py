@@ -329,8 +329,8 @@ class TenantSetupError(CqrsError):
 
     def __init__(self, tenant_code: str, kind: str) -> None:
         super().__init__(
-            f"the tenant {tenant_code!r} is registered, and on_create has failed ({kind}); when that is mended, "
-            "activate the tenant or create it once more"
+            f"the tenant {tenant_code!r} is registered, and on_create has failed ({kind}); when that is "
+            "mended, activate the tenant or create it once more"
         )
         self.tenant_code = tenant_code
 
