@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from constructs_lib.cli.context import Result
 from constructs_lib.cli.errors import UsageError
 from constructs_lib.cli.exit_code import ExitCode
+from constructs_lib.cli.options import text, whole_number
 from constructs_lib.cli.screen import Line, Table
 from constructs_lib.cli.verbs import Verb, VerbGroup
 
@@ -22,6 +23,7 @@ _STATES: Final = ("active", "suspended", "closed", "creating")
 _ACTIVE: Final = "active"
 #: Rows that one call looks at.
 _PAGE: Final = 1000
+_LONGEST_LIST: Final = 1_000_000
 
 
 def _list(context: Context) -> Result:
@@ -80,19 +82,19 @@ def _activate(context: Context) -> Result:
 
 def _of_one(tenant: dict[str, Any]) -> Result:
     reason = f": {tenant['reason']}" if tenant["reason"] else ""
-    text = json.dumps(tenant["attributes"], ensure_ascii=False, indent=2)
+    attributes = json.dumps(tenant["attributes"], ensure_ascii=False, indent=2)
     parts = [
         Line(f"{tenant['code']}  {tenant['name']}", "bold"),
         Line(f"{tenant['state']}{reason}, version {tenant['version']}"),
         Line(),
-        *(Line(line) for line in text.splitlines()),
+        *(Line(line) for line in attributes.splitlines()),
     ]
     return Result(tenant, parts)
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(value: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = json.loads(value)
     except ValueError:
         found = None
     if not isinstance(found, dict):
@@ -102,26 +104,32 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _code(parser: ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help="code of the tenant")
+    parser.add_argument("code", metavar="CODE", type=text, help="code of the tenant")
 
 
 def _code_and_name(parser: ArgumentParser) -> None:
     _code(parser)
-    parser.add_argument("name", metavar="NAME", help="name for people")
+    parser.add_argument("name", metavar="NAME", type=text, help="name for people")
     parser.add_argument("--attributes", metavar="JSON", help="the service's own fields, a JSON object")
 
 
 def _code_and_reason(parser: ArgumentParser) -> None:
     _code(parser)
-    parser.add_argument("--reason", required=True, help="why, for people")
+    parser.add_argument("--reason", type=text, required=True, help="why, for people")
 
 
 def _code_and_perhaps_reason(parser: ArgumentParser) -> None:
     _code(parser)
-    parser.add_argument("--reason", help="why, for people")
+    parser.add_argument("--reason", type=text, help="why, for people")
 
 
 def _state(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--list",
+        type=whole_number(0, _LONGEST_LIST),
+        metavar="N",
+        help="tenants that are shown; they are all counted (default: 20, and 1000 with --json)",
+    )
     parser.add_argument("--state", choices=_STATES, help="only tenants in this state")
 
 
