@@ -5,9 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from boto3.dynamodb.conditions import Attr
-
-from runtime.commands.partial import REMOVE
 from runtime.errors import (
     ConfigurationError,
     FieldProblem,
@@ -33,9 +30,7 @@ from runtime.features.tenants.rows import TenantRows
 from runtime.features.tenants.tenant import REASON, SETTING, STATE, Tenant, TenantPage, TenantState, state_in
 from runtime.identity.context import use_invoke_context
 from runtime.log import logger
-from runtime.model.keys import KEY_SEPARATOR
 from runtime.module import CommandModule
-from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -170,22 +165,12 @@ class TenantModule(Feature):
         """
         self._access(invoke_context).check_everywhere()
         wanted = None if state is None else _state(state)
-        scan = Scan.checked(resume_from=resume_from, limit=limit)
-        context = self.module.context
-        is_tenant = Attr("sk").eq(SK) & Attr("pk").begins_with(f"{TYPE}{KEY_SEPARATOR}")
-        page = scan.read(context.store, context.tables.data, only=is_tenant)
-        tenants = [
-            Tenant.of(
-                row.pk.partition(KEY_SEPARATOR)[2],
-                name=row.name,
-                attributes=row.attributes,
-                version=row.version,
-            )
-            for row in context.rows.readable(page.rows).items
-            if not row.is_deleted
-        ]
-        found = [tenant for tenant in tenants if wanted is None or tenant.state is wanted]
-        return TenantPage(found, page.resume_token)
+        from runtime.features.tenants.listing import read_page  # noqa: PLC0415 - with boto3 behind it
+
+        page = read_page(self.module.context, limit=limit, resume_from=resume_from)
+        return TenantPage(
+            [tenant for tenant in page.items if wanted is None or tenant.state is wanted], page.resume_token
+        )
 
     def iter_tenants(
         self, *, state: TenantState | str | None = None, invoke_context: InvokeContext | None = None
@@ -266,6 +251,8 @@ class TenantModule(Feature):
             ItemNotFoundError: There is no such tenant.
             ForbiddenError: The caller is no administrator of it.
         """
+        from runtime.commands.change import REMOVE  # noqa: PLC0415 - for who changes tenants alone
+
         code = checked_code(code)
         access, given = self._access(invoke_context), check_attributes(attributes)
         access.check_update(code, given, self._admin_roles)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsError, InvalidInputError, Tenant, TenantModule
+from runtime import CqrsApp, CqrsError, InvalidInputError, Tenant, TenantModule
+from runtime.testing import MemoryApp
 from tests.faults.scale import COMPLETE, chosen
 from tests.features.tenants.support import KINDS, Registry
 
@@ -162,6 +163,18 @@ def test_an_answer_that_is_lost_is_no_reason_to_do_it_twice(
         story(tenants)
     assert lost
     assert content(registry) == content(undisturbed)
+
+
+def test_what_the_stream_delivers_changes_nothing() -> None:
+    """All of it is applied when a call returns; records that come three times and in no order are left."""
+    tenants = TenantModule(on_create=seed(lambda: tenants))
+    with MemoryApp(CqrsApp(modules=[], features=[tenants]), modes={"tenant": "inline"}) as memory:
+        for story in (create, update, add, suspend):
+            story(tenants)
+        before = [memory.rows("tenant", kind) for kind in KINDS]
+        memory.deliver(3, shuffled=True)
+        memory.heal()
+        assert [memory.rows("tenant", kind) for kind in KINDS] == before
 
 
 def die_at(registry: Registry, number: int, moment: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +46,17 @@ def refused_fields(call: Callable[[], Any]) -> list[str]:
     with pytest.raises(InvalidInputError) as refused:
         call()
     return [problem.field for problem in refused.value.problems]
+
+
+def test_a_function_that_has_tenants_imports_nothing_for_them() -> None:
+    code = (
+        "import sys; from runtime import CommandModule, CqrsApp; before = set(sys.modules);"
+        "from runtime import TenantModule; TenantModule(enforce=True);"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
+        "print(sorted(new - {'runtime', 'cachetools', 'heapq', '_heapq'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    assert done.stdout.strip() == "[]"
 
 
 # The life of a tenant
