@@ -29,6 +29,7 @@ from runtime.features.tenants.groups import customised, with_group, without_grou
 from runtime.features.tenants.rows import TenantRows
 from runtime.features.tenants.tenant import REASON, SETTING, STATE, Tenant, TenantPage, TenantState, state_in
 from runtime.identity.context import use_invoke_context
+from runtime.imports import FunctionReference, check_done
 from runtime.log import logger
 from runtime.module import CommandModule
 
@@ -68,7 +69,8 @@ class TenantModule(Feature):
             tenants is served whatever their own is. A state is remembered for a minute in each container.
         on_create: Makes what a new tenant begins with. Until it has returned the tenant is ``creating``, and
             not served. It runs in the call that creates the tenant, as whoever does that, and again
-            where that call did not come to its end: it has to do the same when it is repeated.
+            where that call did not come to its end: it has to do the same when it is repeated. It may be an
+            import path, such as ``"shop.seeds:seed"``.
         admin_roles: Roles of those who may change the name and the attributes of their own tenant, except for
             ``plan``, ``limits`` and what has calls of its own.
 
@@ -89,19 +91,20 @@ class TenantModule(Feature):
         self,
         *,
         enforce: bool = False,
-        on_create: Callable[[Tenant], None] | None = None,
+        on_create: Callable[[Tenant], None] | str | None = None,
         admin_roles: Collection[str] = ("tenant_admin",),
     ) -> None:
-        if on_create is not None and not callable(on_create):
-            msg = f"on_create must be a function that takes the tenant, got {on_create!r}"
-            raise ConfigurationError(msg)
         if isinstance(admin_roles, str) or not all(isinstance(role, str) and role for role in admin_roles):
             msg = f"admin_roles must be a list of names of roles, got {admin_roles!r}"
             raise ConfigurationError(msg)
         self.module = CommandModule(self.name)
         self.modules = (self.module,)
         self.enforce = enforce
-        self._on_create = on_create
+        self._on_create = (
+            None
+            if on_create is None
+            else FunctionReference.of(on_create, "an on_create function", ("tenant",))
+        )
         self._admin_roles = frozenset(admin_roles)
         self._admission = Admission(lambda: self.module.context)
         self._rows = TenantRows(self.module, self._admission.forget)
@@ -481,7 +484,7 @@ class TenantModule(Feature):
         if self._on_create is not None:
             try:
                 with use_invoke_context(access.writer(tenant.code), self._settings):
-                    self._on_create(tenant)
+                    check_done(self._on_create.function(tenant), "on_create")
             except Exception as error:
                 logger.error("on_create failed", tenant_code=tenant.code, error=type(error).__name__)
                 raise TenantSetupError(tenant.code, type(error).__name__) from error

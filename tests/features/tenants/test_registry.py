@@ -257,7 +257,29 @@ def test_bad_input_is_named_and_nothing_is_written(
     assert list(memory.iter_tenants()) == before
 
 
-@pytest.mark.parametrize("options", [{"on_create": "seed"}, {"admin_roles": "admin"}, {"admin_roles": [""]}])
+async def begins(tenant: Tenant) -> None:
+    """Works only where somebody awaits it."""
+
+
+SEEDED: list[str] = []
+
+
+def seed_by_path(tenant: Tenant) -> None:
+    SEEDED.append(tenant.code)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"on_create": "seed"},
+        {"on_create": 3},
+        {"on_create": lambda: None},
+        {"on_create": begins},
+        {"admin_roles": "admin"},
+        {"admin_roles": [""]},
+    ],
+    ids=range(6),
+)
 def test_a_module_that_cannot_work_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         TenantModule(**options)
@@ -417,6 +439,21 @@ def test_what_failed_is_done_again(again: str) -> None:
     assert refused_fields(lambda: tenants.create_tenant("acme", "Acme", attributes={"plan": "pro"})) == [
         "code"
     ]
+
+
+def test_a_function_that_only_begins_its_work_makes_no_tenant_active() -> None:
+    tenants = Registry(on_create=lambda tenant: begins(tenant)).tenants  # noqa: PLW0108 - that is what it is about
+    with pytest.raises(TenantSetupError, match="ConfigurationError"):
+        tenants.create_tenant("acme", "Acme")
+    found = tenants.get_tenant("acme")
+    assert found is not None
+    assert found.state is TenantState.CREATING
+
+
+def test_it_may_be_an_import_path() -> None:
+    path = "tests.features.tenants.test_registry:seed_by_path"
+    assert Registry(on_create=path).tenants.create_tenant("acme", "Acme").active
+    assert SEEDED == ["acme"]
 
 
 def test_a_tenant_that_was_suspended_meanwhile_stays_so() -> None:
