@@ -16,6 +16,7 @@ from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.event_routes import event_routes as event_routes
 from .entry.http.features.sequence_routes import sequence_routes as sequence_routes
+from .entry.http.features.tenant_routes import tenant_routes as tenant_routes
 from .entry.http.min_version import check_min_version as check_min_version
 from .entry.http.module_bodies import SearchQuery as SearchQuery
 from .entry.http.module_commands import ItemCommand as ItemCommand
@@ -52,6 +53,7 @@ from .errors import RuleViolationError as RuleViolationError
 from .errors import SequenceExhaustedError as SequenceExhaustedError
 from .errors import StoreRefusedError as StoreRefusedError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .errors import TenantSetupError as TenantSetupError
 from .errors import UnknownEventError as UnknownEventError
 from .errors import UnknownTriggerError as UnknownTriggerError
 from .errors import UnreadableEventError as UnreadableEventError
@@ -115,6 +117,11 @@ from .features.sequences.items import SequenceRange as SequenceRange
 from .features.sequences.module import SequenceModule as SequenceModule
 from .features.sequences.rotation import RotateBy as RotateBy
 from .features.sequences.series import Series as Series
+from .features.tenants.groups import RoleGroups as RoleGroups
+from .features.tenants.tenant import Tenant as Tenant
+from .features.tenants.tenant import TenantPage as TenantPage
+from .features.tenants.tenant import TenantState as TenantState
+from .features.tenants.tenant_module import TenantModule as TenantModule
 from .features.triggers import Triggers as Triggers
 from .identity.access import check_role as check_role
 from .identity.access import requires_role as requires_role

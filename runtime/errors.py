@@ -16,6 +16,7 @@ CqrsError
 ├── PublishIdReusedError        422  the publish id belongs to another call
 ├── StoreUnavailableError       503  a service is busy or out of reach; nothing was written
 │   └── ContentionError         503  others were faster for as long as this call tried
+├── TenantSetupError                 a tenant is registered, and what it begins with is not all there
 ├── ReadModelUnavailableError   503  a handler's store is out of reach: tried again for longer
 ├── ReadModelBehindError        503  a handler has not seen what a reader wants to see
 ├── OutcomeUnknownError         503  no answer came: it may have been written
@@ -78,6 +79,7 @@ __all__ = [
     "SequenceExhaustedError",
     "StoreRefusedError",
     "StoreUnavailableError",
+    "TenantSetupError",
     "UnknownEventError",
     "UnknownTriggerError",
     "UnreadableEventError",
@@ -333,6 +335,26 @@ class ContentionError(StoreUnavailableError):
 
     def __init__(self, message: str) -> None:
         CqrsError.__init__(self, message)
+
+
+class TenantSetupError(CqrsError):
+    """A tenant is registered, and ``on_create`` has failed: until it succeeds, the tenant is not served.
+
+    Create the tenant once more with the same content, or activate it: both call ``on_create`` again.
+
+    Attributes:
+        tenant_code: Code of the tenant.
+    """
+
+    code = "tenant-setup-failed"
+    written = "something"
+
+    def __init__(self, tenant_code: str, kind: str) -> None:
+        super().__init__(
+            f"the tenant {tenant_code!r} is registered, and on_create has failed ({kind}); when that is "
+            "mended, activate the tenant or create it once more"
+        )
+        self.tenant_code = tenant_code
 
 
 class ReadModelUnavailableError(CqrsError):

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from tests.security.target import Answer, Route, Target
 
+
 __all__ = ["Request", "command_text", "friendly"]
+
+
+class Sender(Protocol):
+    """Whom a request is sent to."""
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        claims: dict[str, Any] | None,
+        *,
+        headers: dict[str, str] | None = None,
+        body: Any = None,
+    ) -> Answer:
+        """Send it, as a user with these claims."""
+
 
 #: What a field of a body gets. A field that is not here is given where the schema demands it.
 _VALUES: dict[str, Any] = {"name": "mine", "attributes": {"secret": "mine"}, "version": -1}
@@ -61,7 +78,7 @@ class Request:
             item.update(fields)
         return made
 
-    def send(self, target: Target, claims: dict[str, Any] | None) -> Answer:
+    def send(self, target: Sender, claims: dict[str, Any] | None) -> Answer:
         return target.send(self.method, self.target, claims, headers=self.headers, body=self.body)
 
 

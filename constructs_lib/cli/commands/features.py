@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib.cli.commands.sequence import GROUP as SEQUENCE
+from constructs_lib.cli.commands.tenant import TENANT
 
 if TYPE_CHECKING:
     from constructs_lib.cli.verbs import VerbGroup
@@ -12,4 +13,4 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS"]
 
 #: One line a feature.
-GROUPS: Final[tuple[VerbGroup, ...]] = (SEQUENCE,)
+GROUPS: Final[tuple[VerbGroup, ...]] = (SEQUENCE, TENANT)

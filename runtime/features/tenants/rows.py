@@ -1,0 +1,138 @@
+"""The rows of tenants: published synchronously, each on the state that it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, VersionConflictError
+from runtime.features.tenants.codes import key_of
+from runtime.features.tenants.tenant import SETTING, Tenant, TenantState, state_in
+from runtime.identity.context import get_command_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.features.tenants.access import Access
+    from runtime.identity.context import InvokeContext
+    from runtime.model.keys import DetailKey
+    from runtime.model.models import CommandModel, DataModel
+    from runtime.module import CommandModule
+
+    Row = CommandModel[Any] | DataModel[Any]
+    Change = Callable[[Row], Mapping[str, Any] | None]
+
+__all__ = ["TenantRows"]
+
+#: Every writer that meets others gets through: with a hundred of them, each waits for some of the others.
+_ATTEMPTS: Final = 100
+
+
+class TenantRows:
+    """Writes the rows of tenants.
+
+    Args:
+        module: The module that has them.
+        changed: Called after each write, also after one whose outcome is not known.
+    """
+
+    def __init__(self, module: CommandModule[Any], changed: Callable[[], None]) -> None:
+        self._module = module
+        self._changed = changed
+
+    def create(
+        self, method: str, writer: InvokeContext, key: DetailKey, state: Mapping[str, Any], message: str
+    ) -> CommandModel[Any]:
+        """Publish what must not be there; what is there and was deleted is replaced.
+
+        What is there in the very same state, and still being created, is taken for it.
+        """
+        commands, found = self._module.commands, None
+        source = get_command_source(self._module.table_name, "TenantModule", method)
+        try:
+            first = commands.publish_sync(
+                {**state, **key._asdict(), "version": 0}, invoke_context=writer, source=source
+            )
+        except VersionConflictError:
+
+            def again(row: CommandModel[Any] | None) -> Mapping[str, Any] | None:
+                nonlocal found
+                found = row
+                if row is None or row.is_deleted:
+                    return {**state, **key._asdict()}
+                if _is_the_same(row, state):
+                    return None
+                raise InvalidInputError([FieldProblem("code", message)]) from None
+
+            first = commands.publish_with_retry(
+                key, again, sync=True, attempts=_ATTEMPTS, invoke_context=writer, source=source
+            )
+        finally:
+            self._changed()
+        published = first or found
+        assert published is not None  # noqa: S101 - it is new, or it was found
+        return published
+
+    def change(
+        self, method: str, access: Access, code: str, change: Change, *, closed_too: bool = False
+    ) -> Tenant:
+        """Publish what a function makes of a tenant's row, and give the tenant as it then is.
+
+        Three calls: the row is read, and published upon. Where somebody else was faster, or a command
+        of another service's is still under way, what it is built on is found at each attempt: four.
+        """
+        key, seen = key_of(code), None
+        writer, source = (
+            access.writer(code),
+            get_command_source(self._module.table_name, "TenantModule", method),
+        )
+
+        def next_state(row: Row | None) -> Mapping[str, Any] | None:
+            nonlocal seen
+            if row is None or row.is_deleted:
+                msg = f"there is no tenant {code!r}"
+                raise ItemNotFoundError(msg)
+            if not closed_too and state_in(row.attributes or {}) is TenantState.CLOSED:
+                raise InvalidInputError([FieldProblem("code", "is that of a tenant that is closed")])
+            seen = row
+            fields = change(row)
+            if fields is None:
+                return None
+            kept = {"code": row.code, "name": row.name, "type": row.type, "seq": row.seq}
+            return {**kept, **key._asdict(), "isDeleted": False, "attributes": row.attributes, **fields}
+
+        try:
+            published = self._publish_once(key, next_state, writer, source)
+        except VersionConflictError:
+            published = self._module.commands.publish_with_retry(
+                key, next_state, sync=True, attempts=_ATTEMPTS, invoke_context=writer, source=source
+            )
+        finally:
+            self._changed()
+        row = published or seen
+        assert row is not None  # noqa: S101 - it is new, or it was seen
+        return Tenant.of(code, name=row.name, attributes=row.attributes, version=row.version)
+
+    def _publish_once(
+        self, key: DetailKey, next_state: Change, writer: InvokeContext, source: str
+    ) -> CommandModel[Any] | None:
+        """Publish upon the data row.
+
+        Raises:
+            VersionConflictError: There is a later version, or none is applied yet.
+        """
+        row = self._module.data.get_item(key, consistent=True, invoke_context=writer)
+        if row is None:
+            raise VersionConflictError(*key, 0)
+        state = next_state(row)
+        if state is None:
+            return None
+        command = {**state, "version": row.version}
+        return self._module.commands.publish_sync(command, invoke_context=writer, source=source)
+
+
+def _is_the_same(row: Row, state: Mapping[str, Any]) -> bool:
+    """Whether a row is what a call that did not come to its end has left, but for groups of ``on_create``."""
+    attributes = row.attributes or {}
+    said = {name: value for name, value in attributes.items() if name != SETTING}
+    is_under_way = state_in(attributes) is TenantState.CREATING
+    return is_under_way and (row.name, said) == (state["name"], state["attributes"])
