@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr
 
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.features.masters.keys import MASTER
-from runtime.model.keys import get_tenant_code
+from runtime.model.keys import generate_id, get_tenant_code
+from runtime.store.port import ConditionFailedError, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +81,26 @@ class MasterWriter:
             return _state(key, code, name or kept or code, attributes, before)
 
         return self._publish(key, change, invoke_context)
+
+    def take_over(self, key: DetailKey) -> None:
+        """Give a row that was put without a command the first version, so that commands can go on from it.
+
+        One call, and another for such a row. Those that commands have written are left alone.
+        """
+        context = self._module.context
+        place = context.data_place(key)
+        row = context.store.get(place)
+        if row is None or "version" in row:
+            return
+        columns = {
+            "id": generate_id(*key),
+            "version": 1,
+            "type": MASTER,
+            "tenantCode": get_tenant_code(key.pk),
+        }
+        is_unversioned = Attr("pk").exists() & Attr("version").not_exists()
+        with suppress(ConditionFailedError):  # somebody else was first
+            context.store.write(Set(place=place, columns=columns, condition=is_unversioned))
 
     def change(
         self,
