@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.features.masters.data import MasterData
-    from runtime.features.masters.formats import MasterFormats
     from runtime.features.masters.retention import MasterRetention
     from runtime.features.masters.settings import MasterSettings
     from runtime.features.operation import Operation
@@ -82,7 +81,7 @@ class MasterModule(Feature):
     def use(self, resources: Resources) -> None:
         """Work with these settings and clients; what was read before is forgotten."""
         super().use(resources)
-        for name in ("settings", "data", "retention", "formats"):
+        for name in ("settings", "data", "retention"):
             self.__dict__.pop(name, None)
         resources.retention_writer = self._write_retention
 
@@ -99,13 +98,6 @@ class MasterModule(Feature):
         from runtime.features.masters.retention import MasterRetention  # noqa: PLC0415 - as above
 
         return MasterRetention(self)
-
-    @cached_property
-    def formats(self) -> MasterFormats:
-        """How numbers look."""
-        from runtime.features.masters.formats import MasterFormats  # noqa: PLC0415 - as above
-
-        return MasterFormats(self)
 
     def _write_retention(self, tenant_code: str, table: str, days: int | None) -> None:
         self.retention.write(tenant_code, table, days)

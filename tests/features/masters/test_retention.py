@@ -1,8 +1,7 @@
-"""Retention and formats, stored by commands, read by whoever reads such rows."""
+"""Retention, stored by commands, read by whoever reads such rows."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,6 @@ from runtime import (
     CqrsApp,
     ForbiddenError,
     InvalidInputError,
-    ItemNotFoundError,
     ModuleMismatchError,
 )
 from runtime.features.masters.master_module import MasterModule
@@ -80,35 +78,8 @@ def test_other_numbers_of_days_are_refused(service: Service, days: Any) -> None:
         service.master.retention.set_days("other", "data", 1, invoke_context=ROOT)
 
 
-def test_retention_and_formats_take_a_role_that_crosses_tenants(service: Service) -> None:
+def test_retention_takes_a_role_that_crosses_tenants(service: Service) -> None:
     for who in (user(), ADMIN, user(roles=["system_admin"])):
         with pytest.raises(ForbiddenError):
             service.master.retention.set_days("order", "command", 1, tenant_code="acme", invoke_context=who)
-        with pytest.raises(ForbiddenError):
-            service.master.formats.set_format("invoice", "%%no%%", tenant_code="acme", invoke_context=who)
     assert service.memory.rows("master", "command") == []
-
-
-def test_formats_are_stored_as_sequences_read_them(service: Service) -> None:
-    formats = service.master.formats
-    with pytest.raises(ItemNotFoundError):
-        formats.get_format("invoice", tenant_code="acme", invoke_context=ADMIN)
-    formats.set_format(
-        "invoice",
-        "%%no#:0>5%%",
-        start_month=4,
-        register_date=date(2020, 4, 1),
-        tenant_code="acme",
-        invoke_context=ROOT,
-    )
-    stored = {"format": "%%no#:0>5%%", "startMonth": 4, "registerDate": "2020-04-01"}
-    assert formats.get_format("invoice", tenant_code="acme", invoke_context=ADMIN) == stored
-    assert [row["sk"] for row in service.memory.rows("master", "data")] == ["MASTER_DATA#invoice"]
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"format": ""}, {"format": "x", "start_month": 13}, {"format": "x" * 1001}]
-)
-def test_other_formats_are_refused(service: Service, wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInputError):
-        service.master.formats.set_format("invoice", tenant_code="acme", invoke_context=ROOT, **wrong)
