@@ -108,6 +108,31 @@ class MasterAccess:
         msg = f"this takes one of the roles {', '.join(sorted(self._roles))}"
         raise ForbiddenError(msg)
 
+    def may_see(self, tenant_code: str, owner: str | None, invoke_context: InvokeContext | None) -> bool:
+        """Whether a caller sees a user's own settings: those of themselves, or with a role of masters.
+
+        Args:
+            tenant_code: The tenant.
+            owner: The user; None where it is about nobody in particular.
+            invoke_context: Who asks.
+        """
+        context = invoke_context or current_invoke_context()
+        if context is None or owner is None or owner == user_id_of(context):
+            return True
+        if crosses(context, tenant_code, self._settings()):
+            return True
+        return bool(self._roles.intersection(user_in(tenant_code, context).tenant_roles))
+
+    def check_sees(self, tenant_code: str, owner: str | None, invoke_context: InvokeContext | None) -> None:
+        """Refuse a caller who may not see a user's own settings.
+
+        Raises:
+            ForbiddenError: They may not.
+        """
+        if not self.may_see(tenant_code, owner, invoke_context):
+            msg = "settings of other users are for those with a role of masters"
+            raise ForbiddenError(msg)
+
     def check_operate(self, invoke_context: InvokeContext | None) -> None:
         """Refuse a caller who may not say how long rows are kept, and how numbers look.
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.keys import KEY_SEPARATOR, DetailKey, generate_id, join_key, lower_case_tenant
@@ -250,13 +250,13 @@ def _parsed_setting(tenant: str, rest: str) -> MasterKey | None:
     return MasterKey(tenant, RowKind.SETTING, code, owner=owner, level=level)
 
 
-def _split(value: object) -> list[object]:
+def _split(value: Any) -> list[Any]:  # noqa: ANN401 - checked as a segment
     return [*value.split(KEY_SEPARATOR)] if isinstance(value, str) else [value]
 
 
-def _checked(segments: list[object], field: str) -> str:
+def _checked(segments: list[Any], field: str) -> str:
     try:
-        return join_key(*segments)  # type: ignore[arg-type] - it is what refuses them
+        return join_key(*segments)
     except InvalidInputError as error:
         problems = [FieldProblem(field, problem.message) for problem in error.problems]
         raise InvalidInputError(problems) from error

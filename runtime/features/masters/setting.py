@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from runtime.errors import ConfigurationError, InvalidInputError
+from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.features.masters.keys import check_setting_code
 from runtime.model.validation import field_problems
 
-__all__ = ["Setting"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ModelT", "Setting"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -29,8 +32,8 @@ class Setting(Generic[ModelT]):
         default: The value where nothing is stored, and where what is stored does not fit the model.
             Default: the model without arguments, or where it takes some, none: then `get_setting` raises
             `ItemNotFoundError`.
-        merge: Merge the fields of all levels, the first level that has a field wins. Default: the first
-            level that has the setting wins as a whole.
+        merge: Merge the fields of all levels: of each field, the first level that has it wins. Default: the
+            first level that has the setting wins as a whole.
 
     Raises:
         ConfigurationError: An argument cannot be what it is for.
@@ -53,31 +56,61 @@ class Setting(Generic[ModelT]):
         self.model = model
         self.default = _made(model) if default is None else default
         self.merge = merge
+        self._stored_names = {
+            name: field.serialization_alias or field.alias or name
+            for name, field in model.model_fields.items()
+        }
+        self._names = {stored: name for name, stored in self._stored_names.items()}
 
     def __repr__(self) -> str:
         return f"Setting({self.code!r}, {self.model.__name__})"
 
-    def stored(self, value: ModelT | BaseModel | dict[str, Any]) -> dict[str, Any]:
-        """What is stored of a value: the fields that were given, and no others.
+    @property
+    def default_values(self) -> dict[str, Any]:
+        """What would be stored of the default; empty without one."""
+        return {} if self.default is None else self.default.model_dump(mode="json", by_alias=True)
 
-        A field that was not given is left to the levels below.
+    def name_of(self, stored: str) -> str:
+        """What the code calls a field that is stored under this name."""
+        return self._names.get(stored, stored)
 
-        Raises:
-            InvalidInputError: The value does not fit the model.
-        """
-        try:
-            made = value if isinstance(value, self.model) else self.model.model_validate(value)
-        except ValidationError as error:
-            raise InvalidInputError(field_problems(error, prefix="settingValue.")) from error
-        return made.model_dump(mode="json", by_alias=True, exclude_unset=self.merge)
+    def spelled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values under the names that they are stored with."""
+        return {self._stored_names.get(name, name): value for name, value in values.items()}
 
-    def read(self, values: dict[str, Any]) -> ModelT:
+    def read(self, values: Mapping[str, Any]) -> ModelT:
         """The value of what is stored.
 
         Raises:
             ValidationError: It does not fit the model.
         """
-        return self.model.model_validate(values)
+        return self.model.model_validate(dict(values))
+
+    def stored(self, value: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
+        """What is stored of a value. Where levels are merged: the fields that it gives, and no others.
+
+        Raises:
+            InvalidInputError: The value does not fit the model, or has a field that the model has not.
+        """
+        if isinstance(value, BaseModel):
+            given = value.model_dump(mode="json", by_alias=True, exclude_unset=self.merge)
+        else:
+            given = self.spelled(value)
+        if self.model.model_config.get("extra") != "allow" and (unknown := given.keys() - self._names.keys()):
+            known = ", ".join(sorted(self._names))
+            problems = [
+                FieldProblem(
+                    f"settingValue.{name}", f"is no field of setting {self.code!r}; known are {known}"
+                )
+                for name in sorted(map(str, unknown))
+            ]
+            raise InvalidInputError(problems)
+        try:
+            made = self.read({**self.default_values, **given} if self.merge else given)
+        except ValidationError as error:
+            raise InvalidInputError(field_problems(error, prefix="settingValue.")) from error
+        whole = made.model_dump(mode="json", by_alias=True)
+        return {name: one for name, one in whole.items() if name in given} if self.merge else whole
 
 
 def _made(model: type[ModelT]) -> ModelT | None:

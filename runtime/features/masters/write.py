@@ -1,0 +1,155 @@
+"""How rows of masters are written: by commands of the module, at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.features.masters.keys import MASTER
+from runtime.model.keys import get_tenant_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runtime.identity.context import InvokeContext
+    from runtime.model.keys import DetailKey
+    from runtime.model.models import CommandModel
+    from runtime.module import CommandModule
+
+    Command = CommandModel[dict[str, Any] | None]
+
+__all__ = ["MasterWriter", "checked_name"]
+
+
+def checked_name(name: object) -> str:
+    """A name for people.
+
+    Raises:
+        InvalidInputError: It is no text, or empty.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidInputError([FieldProblem("name", "must be a text that is not empty")])
+    return name
+
+
+class MasterWriter:
+    """Writes rows: each in two calls for reading and one transaction, tried again on a conflict.
+
+    Args:
+        module: The module of masters.
+        written: Called after each write: what is remembered counts no more.
+    """
+
+    def __init__(self, module: CommandModule[dict[str, Any] | None], written: Callable[[], None]) -> None:
+        self._module = module
+        self._written = written
+
+    def put(
+        self,
+        key: DetailKey,
+        code: str,
+        name: str | None,
+        attributes: Mapping[str, Any],
+        invoke_context: InvokeContext | None,
+        *,
+        must_be_new: bool = False,
+    ) -> Command:
+        """Write a whole row, also over one that was deleted; an unchanged one writes no version.
+
+        Args:
+            key: Its key.
+            code: Its code.
+            name: Its name. Default: the one that it has, or the code.
+            attributes: What it says.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+            must_be_new: Whether a live row is an error.
+
+        Raises:
+            BadRequestError: There is a live row, and it must be new.
+        """
+
+        def change(before: Command | None) -> dict[str, Any]:
+            is_live = before is not None and not before.is_deleted
+            if must_be_new and is_live:
+                msg = f"there is {code!r} already; update it, or choose another code"
+                raise BadRequestError(msg)
+            kept = before.name if before is not None and is_live else None
+            return _state(key, code, name or kept or code, attributes, before)
+
+        return self._publish(key, change, invoke_context)
+
+    def change(
+        self,
+        key: DetailKey,
+        make: Callable[[Command], Mapping[str, Any]],
+        invoke_context: InvokeContext | None,
+    ) -> Command:
+        """Change a row that is there.
+
+        Args:
+            key: Its key.
+            make: Gets the row and returns the columns to set; the others stay. May be called again.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            ItemNotFoundError: There is no such row, or not any more.
+        """
+
+        def change(before: Command | None) -> dict[str, Any]:
+            if before is None or before.is_deleted:
+                msg = "there is no such row"
+                raise ItemNotFoundError(msg)
+            state = _state(key, before.code or "", before.name or "", before.attributes, before)
+            return {**state, "seq": before.seq, **make(before)}
+
+        return self._publish(key, change, invoke_context)
+
+    def delete(self, key: DetailKey, invoke_context: InvokeContext | None) -> Command:
+        """Delete a row softly.
+
+        Raises:
+            ItemNotFoundError: There is no such row, or not any more.
+        """
+        return self.change(key, lambda _before: {"isDeleted": True}, invoke_context)
+
+    def _publish(
+        self,
+        key: DetailKey,
+        change: Callable[[Command | None], dict[str, Any]],
+        invoke_context: InvokeContext | None,
+    ) -> Command:
+        latest: list[Command | None] = []
+
+        def remembered(before: Command | None) -> dict[str, Any]:
+            latest[:] = [before]
+            return change(before)
+
+        try:
+            published = self._module.commands.publish_with_retry(
+                key, remembered, sync=True, invoke_context=invoke_context
+            )
+        finally:
+            self._written()  # also where nobody knows whether it was
+        found = published or latest[0]
+        assert found is not None  # noqa: S101 - nothing is unchanged that was not there
+        return found
+
+
+def _state(
+    key: DetailKey,
+    code: str,
+    name: str,
+    attributes: Mapping[str, Any] | None,
+    before: Command | None,
+) -> dict[str, Any]:
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "code": code,
+        "name": name,
+        "type": MASTER,
+        "tenantCode": get_tenant_code(key.pk),
+        "isDeleted": False,
+        "version": before.version if before else 0,
+        "attributes": None if attributes is None else dict(attributes),
+    }
