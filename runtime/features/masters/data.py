@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runtime.commands.change import merged
 from runtime.commands.module_service import ModuleService
-from runtime.commands.packs import PackItem
-from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
-from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResult, given_rows
-from runtime.features.masters.keys import MASTER, check_code, data_key, data_prefix, format_key, master_pk
+from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResult, checked, given_rows
+from runtime.features.masters.formats import MasterFormats
+from runtime.features.masters.keys import MASTER, check_code, data_key, data_prefix, master_pk
 from runtime.features.masters.numbering import RowNumbers, Table
+from runtime.features.masters.row_exists import RowExistsError
+from runtime.features.masters.row_writer import (
+    RowWrite,
+    RowWriter,
+    command_of,
+    living,
+    no_row,
+    state_of,
+    written_by,
+)
 from runtime.features.masters.rows_of_table import TableRows
-from runtime.features.masters.schemas import RefusedRow, RowSchema, SchemaInUseError
-from runtime.identity.context import get_command_source
-from runtime.model.validation import validated_input
+from runtime.features.masters.schema_checks import SchemaChecks
+from runtime.features.masters.write import checked_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from typing_extensions import Unpack
 
     from runtime.commands.options import PublishOptions
     from runtime.features.masters.master_module import MasterModule
+    from runtime.features.masters.schemas import RefusedRow, RowSchema
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel, DataModel
 
-    _Change = Callable[[CommandModel[Any] | None, RowNumbers], Mapping[str, Any] | None]
-
-__all__ = ["MasterData", "RowExistsError"]
-
-_LAST_MONTH: Final = 12
-
-
-class RowExistsError(BadRequestError):
-    """There is a row with this code already. Nothing was written."""
-
-    status = 409
-    code = "already-exists"
-
-
-@dataclass(slots=True)
-class _Asked:
-    """One write on its way.
-
-    Attributes:
-        table: Code table of the row.
-        key: Key of the row.
-        change: Makes the next state of the latest one.
-        is_new: Whether the row was not there when it was last looked.
-    """
-
-    table: Table
-    key: DetailKey
-    change: _Change
-    is_new: bool = False
+__all__ = ["MasterData"]
 
 
 class MasterData:
@@ -81,6 +61,7 @@ class MasterData:
 
     def __init__(self, master: MasterModule) -> None:
         self._master = master
+        self._writer = RowWriter(master)
 
     # Writing
 
@@ -112,10 +93,17 @@ class MasterData:
                 schema.
             ForbiddenError: The caller may not write the tenant's rows.
         """
-        given = _row(setting_code, code, name, seq, attributes, tenant_code)
+        given = _row(
+            settingCode=setting_code,
+            code=code,
+            name=name,
+            seq=seq,
+            attributes=attributes,
+            tenantCode=tenant_code,
+        )
         asked = self._asked(given, options, is_to_be_new=True)
-        result = self._write([asked], options, counts=True)[0]
-        return _command(result)
+        result = self._writer.write([asked], options, counts=True)[0]
+        return command_of(result)
 
     def upsert(
         self,
@@ -130,14 +118,22 @@ class MasterData:
     ) -> UpsertResult:
         """Make a row, or bring it to this state; one that says nothing new writes no version.
 
-        Arguments are those of `create`; of a row that is there, a number that is not given is kept. The
-        attributes are replaced as a whole: `update` changes some of them.
+        Arguments are those of `create`. Of a row that is there, a number or attributes that are not given
+        are kept. Attributes that are given replace all that are there: `update` changes some of them.
 
         Raises:
             CqrsError: It failed; the result is never ``failed``.
         """
-        given = _row(setting_code, check_code(code), name, seq, attributes, tenant_code)
-        result = self._write([self._asked(given, options)], options, counts=True)[0]
+        check_code(code)
+        given = _row(
+            settingCode=setting_code,
+            code=code,
+            name=name,
+            seq=seq,
+            attributes=attributes,
+            tenantCode=tenant_code,
+        )
+        result = self._writer.write([self._asked(given, options)], options, counts=True)[0]
         if result.error is not None:
             raise result.error
         return result
@@ -162,7 +158,7 @@ class MasterData:
             message = "is not taken for many rows: repeat the call, what is there stays as it is"
             raise InvalidInputError([FieldProblem("publish_id", message)])
         results: list[UpsertResult | None] = []
-        asked: list[_Asked] = []
+        asked: list[RowWrite] = []
         for given in given_rows(rows):
             try:
                 if isinstance(given, InvalidInputError):
@@ -171,7 +167,7 @@ class MasterData:
                 results.append(None)
             except BadRequestError as error:
                 results.append(UpsertResult("failed", error=error))
-        written = iter(self._write(asked, options, counts=True, notify=False))
+        written = iter(self._writer.write(asked, options, counts=True, notify=False))
         return [next(written) if result is None else result for result in results]
 
     def update(
@@ -199,23 +195,27 @@ class MasterData:
             ForbiddenError: The caller may not write the tenant's rows.
         """
         table, key = self._place(setting_code, code, tenant_code, options)
-        checked = validated_input(RowChanges, changes)
-        named = checked.model_fields_set
+        given = checked(RowChanges, changes)
+        named = given.model_fields_set
+        if "name" in named:
+            checked_name(given.name)
 
         def change(latest: CommandModel[Any] | None, numbers: RowNumbers) -> dict[str, Any]:
-            state = _state(_living(latest))
+            state = state_of(living(latest))
             if "name" in named:
-                state["name"] = checked.name
+                state["name"] = given.name
             if "attributes" in named:
-                state["attributes"] = merged(state["attributes"] or {}, checked.attributes)
-            if "seq" in named and checked.seq != state["seq"]:
-                state["seq"] = checked.seq
+                state["attributes"] = merged(state["attributes"] or {}, given.attributes)
+            if "seq" in named and given.seq != state["seq"]:
+                state["seq"] = given.seq
             _check(numbers.schema(table), state)
             if "seq" in named:
-                numbers.take(table, key, checked.seq)
+                numbers.take(table, key, given.seq)
             return state
 
-        return _written(self._write([_Asked(table, key, change)], options, counts="seq" in named)[0])
+        return written_by(
+            self._writer.write([RowWrite(table, key, change)], options, counts="seq" in named)[0]
+        )
 
     def delete(
         self,
@@ -232,8 +232,10 @@ class MasterData:
             ForbiddenError: The caller may not write the tenant's rows.
         """
         table, key = self._place(setting_code, code, tenant_code, options)
-        asked = _Asked(table, key, lambda latest, _numbers: {**_state(_living(latest)), "is_deleted": True})
-        return _command(self._write([asked], options, checks=False)[0])
+        asked = RowWrite(
+            table, key, lambda latest, _numbers: {**state_of(living(latest)), "is_deleted": True}
+        )
+        return command_of(self._writer.write([asked], options, checks=False)[0])
 
     # Reading
 
@@ -276,7 +278,7 @@ class MasterData:
             setting_code, code, tenant_code=tenant_code, consistent=consistent, invoke_context=invoke_context
         )
         if row is None:
-            raise _missing()
+            raise no_row()
         return row
 
     def check_exist_code(
@@ -351,7 +353,17 @@ class MasterData:
             )
         )
 
-    # Schemas
+    # Schemas and formats
+
+    @property
+    def schemas(self) -> SchemaChecks:
+        """Holds schemas to the rows that are there."""
+        return SchemaChecks(self)
+
+    @property
+    def formats(self) -> MasterFormats:
+        """How numbers are printed in a tenant."""
+        return MasterFormats(self._master)
 
     def check_schema(
         self,
@@ -361,138 +373,10 @@ class MasterData:
         tenant_code: str | None = None,
         invoke_context: InvokeContext | None = None,
     ) -> list[RefusedRow]:
-        """The rows that a schema would refuse, as they are stored: of those, defaults are taken as filled in.
-
-        Raises:
-            InvalidInputError: The fields make no schema; the message names each.
-            TooManyRowsError: The table has more than 10 000 rows.
-            ForbiddenError: The caller may not read the tenant's rows.
-        """
-        schema = RowSchema.given(fields)
-        found: list[RefusedRow] = []
-        for row in self.iter_data(
-            setting_code, tenant_code=tenant_code, consistent=True, invoke_context=invoke_context
-        ):
-            attributes = row.attributes if isinstance(row.attributes, Mapping) else None
-            problems = schema.problems(
-                schema.filled(attributes), code=row.code or "", name=row.name, seq=row.seq
-            )
-            if problems:
-                found.append(RefusedRow(row.code or row.sk, tuple(problems)))
-        return found
-
-    def check_setting_change(
-        self,
-        setting_code: str,
-        value: object,
-        *,
-        tenant_code: str | None = None,
-        force: bool = False,
-        invoke_context: InvokeContext | None = None,
-    ) -> None:
-        """Refuse a tenant's setting as a schema that its rows do not fit. An ordinary one may be anything.
-
-        Args:
-            setting_code: Code of the setting.
-            value: What its value is to be.
-            tenant_code: Default: the tenant of the request.
-            force: Let it be a schema that rows do not fit; only its fields are checked.
-            invoke_context: Who asks. Default: the HTTP request that is being handled.
-
-        Raises:
-            InvalidInputError: Its fields make no schema.
-            SchemaInUseError: There are rows that it would refuse.
-        """
-        schema = RowSchema.of_value(value)
-        if schema is None or force or not isinstance(value, Mapping):
-            return
-        refused = self.check_schema(
-            setting_code, value["fields"], tenant_code=tenant_code, invoke_context=invoke_context
+        """The rows that a schema would refuse; see `SchemaChecks.refused`."""
+        return self.schemas.refused(
+            setting_code, fields, tenant_code=tenant_code, invoke_context=invoke_context
         )
-        if refused:
-            raise SchemaInUseError(setting_code, refused, what="do not fit the schema")
-
-    def check_setting_deletion(
-        self,
-        setting_code: str,
-        *,
-        tenant_code: str | None = None,
-        force: bool = False,
-        invoke_context: InvokeContext | None = None,
-    ) -> None:
-        """Refuse the deletion of a tenant's setting that has rows.
-
-        Raises:
-            SchemaInUseError: It has, and ``force`` is not given: then the rows stay, without a schema.
-        """
-        if force:
-            return
-        rows = self.rows(
-            setting_code, tenant_code=tenant_code, consistent=True, invoke_context=invoke_context
-        )
-        if rows.total:
-            found = [RefusedRow(code, ()) for code in rows.codes]
-            raise SchemaInUseError(setting_code, found, what="are still there")
-
-    # Formats of numbers
-
-    def upsert_format(
-        self,
-        type_code: str,
-        attributes: Mapping[str, Any],
-        *,
-        name: str | None = None,
-        tenant_code: str | None = None,
-        **options: Unpack[PublishOptions],
-    ) -> UpsertResult:
-        """Say how the numbers of a type are printed in a tenant; it takes a role for all tenants.
-
-        Args:
-            type_code: Type of the numbers.
-            attributes: ``format``, and perhaps ``startMonth`` (1 to 12) and ``registerDate``.
-            name: Default: the type.
-            tenant_code: Default: the tenant of the request.
-            **options: See `PublishOptions`.
-
-        Raises:
-            InvalidInputError: A field is wrong.
-            ForbiddenError: The caller has no role for all tenants.
-        """
-        context = options.get("invoke_context")
-        self._master.access.check_operate(context)
-        tenant = self._master.access.tenant(tenant_code, context, write=True)
-        key = format_key(tenant, type_code)
-        _check_format(attributes)
-
-        def change(latest: CommandModel[Any] | None, _numbers: RowNumbers) -> dict[str, Any]:
-            asked.is_new = latest is None or latest.is_deleted is True
-            said = {"code": type_code, "name": name or type_code, "type": MASTER, "seq": None}
-            return {**said, "attributes": dict(attributes)}
-
-        asked = _Asked(Table(tenant, "MASTER_DATA"), key, change)
-        result = self._write([asked], options, checks=False)[0]
-        if result.error is not None:
-            raise result.error
-        return result
-
-    def delete_format(
-        self, type_code: str, *, tenant_code: str | None = None, **options: Unpack[PublishOptions]
-    ) -> CommandModel[Any]:
-        """Go back to the format in the code.
-
-        Raises:
-            ItemNotFoundError: There is none.
-            ForbiddenError: The caller has no role for all tenants.
-        """
-        context = options.get("invoke_context")
-        self._master.access.check_operate(context)
-        tenant = self._master.access.tenant(tenant_code, context, write=True)
-        asked = _Asked(
-            Table(tenant, "MASTER_DATA"),
-            format_key(tenant, type_code),
-            lambda latest, _numbers: {**_state(_living(latest)), "is_deleted": True},
-        )
-        return _command(self._write([asked], options, checks=False)[0])
 
     # How
 
@@ -511,11 +395,10 @@ class MasterData:
         self._master.access.check_write(tenant, context)
         return Table(tenant, setting_code), key
 
-    def _asked(self, given: GivenRow, options: PublishOptions, *, is_to_be_new: bool = False) -> _Asked:
+    def _asked(self, given: GivenRow, options: PublishOptions, *, is_to_be_new: bool = False) -> RowWrite:
         code = ModuleService.new_sk(options.get("publish_id")) if given.code is None else given.code
         table, key = self._place(given.setting_code, code, given.tenant_code, options)
-        if not given.name.strip():
-            raise InvalidInputError([FieldProblem("name", "must not be empty")])
+        checked_name(given.name)
 
         def change(latest: CommandModel[Any] | None, numbers: RowNumbers) -> dict[str, Any]:
             there = None if latest is None or latest.is_deleted else latest
@@ -524,7 +407,11 @@ class MasterData:
                 msg = f"there is a row {code!r} of {given.setting_code!r} already"
                 raise RowExistsError(msg)
             schema = numbers.schema(table)
-            attributes = given.attributes if schema is None else schema.filled(given.attributes)
+            attributes = given.attributes
+            if attributes is None and there is not None:
+                attributes = there.attributes
+            if schema is not None:
+                attributes = schema.filled(attributes)
             seq = given.seq if given.seq is not None or there is None else there.seq
             state = {"code": code, "name": given.name, "type": MASTER, "seq": seq, "attributes": attributes}
             _check(schema, state)
@@ -534,69 +421,12 @@ class MasterData:
                 numbers.take(table, key, seq)
             return state
 
-        asked = _Asked(table, key, change)
+        asked = RowWrite(table, key, change)
         return asked
 
-    def _write(
-        self,
-        asked: Sequence[_Asked],
-        options: PublishOptions,
-        *,
-        counts: bool = False,
-        checks: bool = True,
-        notify: bool = True,
-    ) -> list[UpsertResult]:
-        if not asked:
-            return []
-        module = self._master.module
-        numbers = RowNumbers(module.context, (each.table for each in asked), counts=counts, checks=checks)
-        source = get_command_source(module.table_name, "MasterData", "write")
-        own: PublishOptions = {"source": source, **options}
 
-        def item(each: _Asked) -> PackItem[Any]:
-            return PackItem(
-                command=lambda latest: each.change(latest, numbers), key=tuple(each.key), options=own
-            )
-
-        outcomes = module.commands.publish_pack(
-            [item(each) for each in asked], sync=True, notify=notify, tally=numbers
-        )
-        results: list[UpsertResult] = []
-        for each, outcome in zip(asked, outcomes, strict=True):
-            if outcome.error is not None:
-                results.append(UpsertResult("failed", each.key, error=outcome.error))
-            elif outcome.command is None:
-                results.append(UpsertResult("unchanged", each.key))
-            else:
-                kind = "created" if each.is_new else "updated"
-                results.append(UpsertResult(kind, each.key, outcome.command))
-        return results
-
-
-def _row(
-    setting_code: str,
-    code: str | None,
-    name: str,
-    seq: int | None,
-    attributes: Mapping[str, Any] | None,
-    tenant_code: str | None,
-) -> GivenRow:
-    given = {"settingCode": setting_code, "code": code, "name": name, "seq": seq, "tenantCode": tenant_code}
-    return validated_input(GivenRow, {**given, "attributes": attributes})
-
-
-def _state(row: CommandModel[Any]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ("code", "name", "type", "seq", "attributes")}
-
-
-def _living(latest: CommandModel[Any] | None) -> CommandModel[Any]:
-    if latest is None or latest.is_deleted:
-        raise _missing()
-    return latest
-
-
-def _missing() -> ItemNotFoundError:
-    return ItemNotFoundError("there is no such row")
+def _row(**values: object) -> GivenRow:
+    return checked(GivenRow, values)
 
 
 def _check(schema: RowSchema | None, state: Mapping[str, Any]) -> None:
@@ -606,35 +436,3 @@ def _check(schema: RowSchema | None, state: Mapping[str, Any]) -> None:
     problems = schema.problems(state["attributes"], code=state["code"], name=state["name"], seq=state["seq"])
     if problems:
         raise InvalidInputError(problems)
-
-
-def _check_format(attributes: Mapping[str, Any]) -> None:
-    problems = [
-        FieldProblem(f"attributes.{name}", "is unknown; a format has format, startMonth and registerDate")
-        for name in attributes
-        if name not in {"format", "startMonth", "registerDate"}
-    ]
-    text, month, start = (attributes.get(name) for name in ("format", "startMonth", "registerDate"))
-    if not isinstance(text, str) or not text.strip():
-        problems.append(FieldProblem("attributes.format", "is required: a text such as INV-%%no#:0>6%%"))
-    is_month = isinstance(month, int) and not isinstance(month, bool) and 1 <= month <= _LAST_MONTH
-    if month is not None and not is_month:
-        problems.append(
-            FieldProblem("attributes.startMonth", f"must be 1 to {_LAST_MONTH}, got {month!r:.60}")
-        )
-    if start is not None and not isinstance(start, str):
-        problems.append(FieldProblem("attributes.registerDate", "must be a date as text"))
-    if problems:
-        raise InvalidInputError(problems)
-
-
-def _written(result: UpsertResult) -> CommandModel[Any] | None:
-    if result.error is not None:
-        raise result.error
-    return result.command
-
-
-def _command(result: UpsertResult) -> CommandModel[Any]:
-    command = _written(result)
-    assert command is not None  # noqa: S101 - a new row, and a deleted one, are never what was there
-    return command

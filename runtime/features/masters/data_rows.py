@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.model.models import CommandModel, CqrsModel
-from runtime.model.validation import validated_input
+from runtime.model.validation import field_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runtime.model.keys import DetailKey
 
-__all__ = ["MAX_BULK", "GivenRow", "RowChanges", "UpsertResult", "given_rows"]
+__all__ = ["MAX_BULK", "GivenRow", "RowChanges", "UpsertResult", "checked", "given_rows"]
 
 MAX_BULK: Final = 100
 """Rows that one bulk request may have."""
+
+ModelT = TypeVar("ModelT", bound=CqrsModel)
 
 _Seq = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15)]
 
@@ -93,6 +95,18 @@ def _given(row: object) -> GivenRow | InvalidInputError:
     if not isinstance(row, Mapping):
         return InvalidInputError([FieldProblem("item", f"must be an object, got {type(row).__name__}")])
     try:
-        return validated_input(GivenRow, row)
+        return checked(GivenRow, row)
     except InvalidInputError as error:
         return error
+
+
+def checked(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
+    """What a caller gives, as a model.
+
+    Raises:
+        InvalidInputError: A field is wrong, or unknown.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidInputError(field_problems(error)) from error
