@@ -23,6 +23,7 @@ GUIDE_PAGES = {
     "history",
     "http",
     "large-attributes",
+    "masters",
     "modules",
     "monitoring",
     "notifications",
