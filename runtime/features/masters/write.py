@@ -49,7 +49,7 @@ def checked_name(name: object) -> str:
 
 
 class MasterWriter:
-    """Writes rows: each in two calls for reading and one transaction, tried again on a conflict.
+    """Writes rows: each in one call that reads and one that writes, tried again on a conflict.
 
     Args:
         module: The module of masters.
@@ -90,28 +90,7 @@ class MasterWriter:
         self, rows: Sequence[Row], invoke_context: InvokeContext | None
     ) -> list[Command | Exception]:
         """Write whole rows in few calls, each for itself; each as it is then, or why it failed, in order."""
-        latest: dict[int, Command | None] = {}
-
-        def item(number: int, row: Row) -> PackItem[dict[str, Any] | None]:
-            change = _replacing(row)
-
-            def remembered(before: Command | None) -> dict[str, Any]:
-                latest[number] = before
-                return change(before)
-
-            return PackItem(command=remembered, key=row.key, options={"invoke_context": invoke_context})
-
-        items = [item(number, row) for number, row in enumerate(rows)]
-        try:
-            outcomes = self._module.commands.publish_pack(items, sync=True)
-        finally:
-            self._written()
-        found: list[Command | Exception] = []
-        for number, outcome in enumerate(outcomes):
-            stored = outcome.error or outcome.command or latest[number]
-            assert stored is not None  # noqa: S101 - as in `_publish`
-            found.append(stored)
-        return found
+        return self._publish_all([(row.key, _replacing(row)) for row in rows], invoke_context)
 
     def take_over(self, key: DetailKey) -> None:
         """Give a row that was put without a command the first version, so that commands can go on from it.
@@ -173,20 +152,38 @@ class MasterWriter:
         change: Callable[[Command | None], dict[str, Any]],
         invoke_context: InvokeContext | None,
     ) -> Command:
-        latest: list[Command | None] = []
+        done = self._publish_all([(key, change)], invoke_context)[0]
+        if isinstance(done, Exception):
+            raise done
+        return done
 
-        def remembered(before: Command | None) -> dict[str, Any]:
-            latest[:] = [before]
-            return change(before)
+    def _publish_all(
+        self,
+        changes: Sequence[tuple[DetailKey, Callable[[Command | None], dict[str, Any]]]],
+        invoke_context: InvokeContext | None,
+    ) -> list[Command | Exception]:
+        """Publish, each for itself: a pack takes two calls, where publishing the latest takes four."""
+        latest: dict[int, Command | None] = {}
 
+        def item(
+            number: int, key: DetailKey, change: Callable[[Command | None], dict[str, Any]]
+        ) -> PackItem[dict[str, Any] | None]:
+            def remembered(before: Command | None) -> dict[str, Any]:
+                latest[number] = before
+                return change(before)
+
+            return PackItem(command=remembered, key=key, options={"invoke_context": invoke_context})
+
+        items = [item(number, *each) for number, each in enumerate(changes)]
         try:
-            published = self._module.commands.publish_with_retry(
-                key, remembered, sync=True, invoke_context=invoke_context
-            )
+            outcomes = self._module.commands.publish_pack(items, sync=True)
         finally:
             self._written()  # also where nobody knows whether it was
-        found = published or latest[0]
-        assert found is not None  # noqa: S101 - nothing is unchanged that was not there
+        found: list[Command | Exception] = []
+        for number, outcome in enumerate(outcomes):
+            stored = outcome.error or outcome.command or latest[number]
+            assert stored is not None  # noqa: S101 - nothing is unchanged that was not there
+            found.append(stored)
         return found
 
 
