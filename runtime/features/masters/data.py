@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.commands.change import merged
 from runtime.commands.module_service import ModuleService
-from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResult, checked, given_rows
 from runtime.features.masters.formats import MasterFormats
 from runtime.features.masters.keys import MASTER, check_code, data_key, data_prefix, master_pk
@@ -165,7 +165,7 @@ class MasterData:
                     raise given
                 asked.append(self._asked(given, options))
                 results.append(None)
-            except BadRequestError as error:
+            except CqrsError as error:
                 results.append(UpsertResult("failed", error=error))
         written = iter(self._writer.write(asked, options, counts=True, notify=False))
         return [next(written) if result is None else result for result in results]

@@ -58,7 +58,7 @@ def test_a_row_lives_and_dies(lab: MasterLab) -> None:
 
 @in_memory
 def test_an_upsert_that_says_nothing_new_writes_no_version(lab: MasterLab) -> None:
-    said = {"attributes": {"hex": "#f00"}, "invoke_context": ADMIN}
+    said: dict[str, Any] = {"attributes": {"hex": "#f00"}, "invoke_context": ADMIN}
     assert lab.data.upsert("colour", "red", "Red", **said).outcome == "created"
     assert lab.data.upsert("colour", "red", "Red", **said).outcome == "unchanged"
     assert lab.data.upsert("colour", "red", "Red", invoke_context=ADMIN).outcome == "unchanged"
@@ -159,7 +159,7 @@ def test_who_may_what(lab: MasterLab) -> None:
             lambda: data.formats.upsert("t", {"format": "%%no%%"}, invoke_context=stranger),  # noqa: B023
         ):
             try:
-                result = call()
+                result: Any = call()
             except ForbiddenError:
                 continue
             assert isinstance(result.error, ForbiddenError)
