@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.features.masters.data import MasterData
+    from runtime.features.masters.retention import MasterRetention
     from runtime.features.masters.settings import MasterSettings
     from runtime.features.operation import Operation
 
@@ -80,8 +81,9 @@ class MasterModule(Feature):
     def use(self, resources: Resources) -> None:
         """Work with these settings and clients; what was read before is forgotten."""
         super().use(resources)
-        self.__dict__.pop("settings", None)
-        self.__dict__.pop("data", None)
+        for name in ("settings", "data", "retention"):
+            self.__dict__.pop(name, None)
+        resources.retention_writer = self._write_retention
 
     @cached_property
     def settings(self) -> MasterSettings:
@@ -89,6 +91,16 @@ class MasterModule(Feature):
         from runtime.features.masters.settings import MasterSettings  # noqa: PLC0415 - with the store behind it
 
         return MasterSettings(self)
+
+    @cached_property
+    def retention(self) -> MasterRetention:
+        """How long rows are kept."""
+        from runtime.features.masters.retention import MasterRetention  # noqa: PLC0415 - as above
+
+        return MasterRetention(self)
+
+    def _write_retention(self, tenant_code: str, table: str, days: int | None) -> None:
+        self.retention.write(tenant_code, table, days)
 
     @cached_property
     def data(self) -> MasterData:

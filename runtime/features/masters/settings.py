@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from pydantic import BaseModel
@@ -22,7 +23,7 @@ from runtime.features.masters.keys import (
 )
 from runtime.features.masters.resolve import Asker, SettingRow, SettingRows, merged_rows
 from runtime.features.masters.setting import ModelT, Setting
-from runtime.features.masters.write import MasterWriter, checked_name
+from runtime.features.masters.write import MasterWriter, Row, checked_name
 from runtime.identity.context import current_invoke_context
 from runtime.identity.user import user_in
 from runtime.model.keys import KEY_SEPARATOR, DetailKey
@@ -40,9 +41,26 @@ if TYPE_CHECKING:
 
     Value = BaseModel | Mapping[str, Any]
 
-__all__ = ["MasterSettings", "StoredSetting"]
+__all__ = ["MAX_BULK", "MasterSettings", "SettingItem", "StoredSetting"]
 
 _REGISTRY_MODULE = "tenant"
+
+
+MAX_BULK = 100
+"""Settings that one call may give."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingItem:
+    """One of many settings that are to be given; for its fields see `MasterSettings.upsert_setting`."""
+
+    code: str
+    value: Value
+    level: Level = Level.TENANT
+    group_id: str | None = None
+    user_id: str | None = None
+    name: str | None = None
+    tenant_code: str | None = None
 
 
 class StoredSetting(TypedDict):
@@ -358,6 +376,35 @@ class MasterSettings:
         )
         return self._put(key, setting, value, name, invoke_context)
 
+    def upsert_bulk(
+        self, items: Sequence[SettingItem], *, invoke_context: InvokeContext | None = None
+    ) -> list[Command | Exception]:
+        """Give up to 100 settings, each for itself, in few calls.
+
+        Args:
+            items: The settings.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Returns:
+            The row of each as it is stored, or why it is not, in their order.
+
+        Raises:
+            InvalidInputError: There are more than 100.
+        """
+        if len(items) > MAX_BULK:
+            message = f"must be {MAX_BULK} settings at most, got {len(items)}; send them in several requests"
+            raise InvalidInputError([FieldProblem("items", message)])
+        found: dict[int, Command | Exception] = {}
+        rows: dict[int, Row] = {}
+        for number, item in enumerate(items):
+            try:
+                rows[number] = self._row_of(item, invoke_context)
+            except Exception as error:  # noqa: BLE001 - one must not take the others with it
+                found[number] = error
+        written = self._writer.put_many([*rows.values()], invoke_context) if rows else []
+        found |= dict(zip(rows, written, strict=True))
+        return [found[number] for number in range(len(items))]
+
     def update_setting(
         self,
         key: tuple[str, str] | str,
@@ -535,6 +582,28 @@ class MasterSettings:
         *,
         must_be_new: bool = False,
     ) -> Command:
+        row = self._checked_row(key, setting, value, name, invoke_context)
+        return self._writer.put(*row, invoke_context, must_be_new=must_be_new)
+
+    def _row_of(self, item: SettingItem, invoke_context: InvokeContext | None) -> Row:
+        key = self._key(
+            item.code,
+            level=item.level,
+            group_id=item.group_id,
+            user_id=item.user_id,
+            tenant_code=item.tenant_code,
+            invoke_context=invoke_context,
+        )
+        return self._checked_row(key, item.code, item.value, item.name, invoke_context)
+
+    def _checked_row(
+        self,
+        key: DetailKey,
+        setting: Setting[Any] | str,
+        value: Value,
+        name: str | None,
+        invoke_context: InvokeContext | None,
+    ) -> Row:
         detail, said = self._setting_key(key)
         self._check_write(said, invoke_context)
         if name is not None:
@@ -542,7 +611,7 @@ class MasterSettings:
         known = setting if isinstance(setting, Setting) else self._known.get(said.code)
         stored = dict(_mapping(value)) if known is None else known.stored(_known_value(value))
         self._check_schema(said, stored, invoke_context)
-        return self._writer.put(detail, said.code, name, stored, invoke_context, must_be_new=must_be_new)
+        return Row(detail, said.code, name, stored)
 
     def _setting_key(self, key: tuple[str, str] | str) -> tuple[DetailKey, MasterKey]:
         detail = key_of_id(key) if isinstance(key, str) else DetailKey(*key)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from boto3.dynamodb.conditions import Attr
+
+from runtime.commands.packs import PackItem
 from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.features.masters.keys import MASTER
-from runtime.model.keys import get_tenant_code
+from runtime.model.keys import generate_id, get_tenant_code
+from runtime.store.port import ConditionFailedError, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
@@ -18,7 +23,16 @@ if TYPE_CHECKING:
 
     Command = CommandModel[dict[str, Any] | None]
 
-__all__ = ["MasterWriter", "checked_name"]
+__all__ = ["MasterWriter", "Row", "checked_name"]
+
+
+class Row(NamedTuple):
+    """A whole row that is to be written; for its fields see `MasterWriter.put`."""
+
+    key: DetailKey
+    code: str
+    name: str | None
+    attributes: Mapping[str, Any]
 
 
 def checked_name(name: object) -> str:
@@ -67,16 +81,55 @@ class MasterWriter:
         Raises:
             BadRequestError: There is a live row, and it must be new.
         """
-
-        def change(before: Command | None) -> dict[str, Any]:
-            is_live = before is not None and not before.is_deleted
-            if must_be_new and is_live:
-                msg = f"there is {code!r} already; update it, or choose another code"
-                raise BadRequestError(msg)
-            kept = before.name if before is not None and is_live else None
-            return _state(key, code, name or kept or code, attributes, before)
-
+        change = _replacing(Row(key, code, name, attributes), must_be_new=must_be_new)
         return self._publish(key, change, invoke_context)
+
+    def put_many(
+        self, rows: Sequence[Row], invoke_context: InvokeContext | None
+    ) -> list[Command | Exception]:
+        """Write whole rows in few calls, each for itself; each as it is then, or why it failed, in order."""
+        latest: dict[int, Command | None] = {}
+
+        def item(number: int, row: Row) -> PackItem[dict[str, Any] | None]:
+            change = _replacing(row)
+
+            def remembered(before: Command | None) -> dict[str, Any]:
+                latest[number] = before
+                return change(before)
+
+            return PackItem(command=remembered, key=row.key, options={"invoke_context": invoke_context})
+
+        items = [item(number, row) for number, row in enumerate(rows)]
+        try:
+            outcomes = self._module.commands.publish_pack(items, sync=True)
+        finally:
+            self._written()
+        found: list[Command | Exception] = []
+        for number, outcome in enumerate(outcomes):
+            stored = outcome.error or outcome.command or latest[number]
+            assert stored is not None  # noqa: S101 - as in `_publish`
+            found.append(stored)
+        return found
+
+    def take_over(self, key: DetailKey) -> None:
+        """Give a row that was put without a command the first version, so that commands can go on from it.
+
+        One call, and another for such a row. Those that commands have written are left alone.
+        """
+        context = self._module.context
+        place = context.data_place(key)
+        row = context.store.get(place)
+        if row is None or "version" in row:
+            return
+        columns = {
+            "id": generate_id(*key),
+            "version": 1,
+            "type": MASTER,
+            "tenantCode": get_tenant_code(key.pk),
+        }
+        is_unversioned = Attr("pk").exists() & Attr("version").not_exists()
+        with suppress(ConditionFailedError):  # somebody else was first
+            context.store.write(Set(place=place, columns=columns, condition=is_unversioned))
 
     def change(
         self,
@@ -133,6 +186,18 @@ class MasterWriter:
         found = published or latest[0]
         assert found is not None  # noqa: S101 - nothing is unchanged that was not there
         return found
+
+
+def _replacing(row: Row, *, must_be_new: bool = False) -> Callable[[Command | None], dict[str, Any]]:
+    def change(before: Command | None) -> dict[str, Any]:
+        is_live = before is not None and not before.is_deleted
+        if must_be_new and is_live:
+            msg = f"there is {row.code!r} already; update it, or choose another code"
+            raise BadRequestError(msg)
+        kept = before.name if before is not None and is_live else None
+        return _state(row.key, row.code, row.name or kept or row.code, row.attributes, before)
+
+    return change
 
 
 def _state(

@@ -1,0 +1,1 @@
+"""Routes of the library's own features."""
