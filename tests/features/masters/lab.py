@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PK", "MasterLab"]
 
 PK = "MASTER#acme"
-TABLES = ("master-command", "master-data", "master-history", "session")
+TABLES = ("master-command", "master-data", "master-history", "master-sync", "session")
 
 
 class MasterLab:

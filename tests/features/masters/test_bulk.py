@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import ForbiddenError, InvalidInputError, OutcomeUnknownError
+from runtime import (
+    CommandModel,
+    CommandModule,
+    DataSyncHandler,
+    ForbiddenError,
+    InvalidInputError,
+    OutcomeUnknownError,
+)
 from runtime.features.masters.rows_of_table import TableRows
 from tests.features.masters.lab import PK, MasterLab
 from tests.features.masters.support import ADMIN, ROOT
@@ -198,6 +206,26 @@ def test_a_lost_answer_is_told_and_counts_nothing_twice(lab: MasterLab) -> None:
     lab.steps.after = lambda _call: None
     assert lab.upsert(row(1), row(2), row(3)) == ["unchanged", "unchanged", "created"]
     assert sorted(row["seq"] for row in colours(lab.rows()).values()) == [1, 2, 3, 4]
+
+
+@in_memory
+def test_handlers_are_shown_rows_and_no_counters(lab: MasterLab) -> None:
+    seen: list[str] = []
+
+    class Projection(DataSyncHandler):
+        def up(self, command: CommandModel[Any]) -> None:
+            seen.append(command.sk)
+
+        def down(self, command: CommandModel[Any]) -> None: ...
+
+    lab.upsert(row(1), row(2))
+    settings = lab.resources.settings
+    lab.resources.settings = replace(settings, modules={"master": {"sync": True}})
+    module = CommandModule("master", data_sync_handlers=[Projection()], resources=lab.resources)
+    shown: list[Any] = []
+    module.commands.re_sync_data(on_page=shown.append)
+    assert seen == ["colour#c001@1", "colour#c002@1"]
+    assert [page.failed for page in shown] == [()]
 
 
 @in_memory
