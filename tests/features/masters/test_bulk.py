@@ -240,3 +240,46 @@ def test_an_asynchronous_command_that_is_pending_comes_first(lab: MasterLab) -> 
     found = colours(lab.rows())
     assert (found["colour#c001"]["seq"], found["colour#c001"]["version"]) == (77, 3)
     assert found["colour#c001"]["attributes"] == {"hex": "#fff"}
+
+
+@pytest.mark.parametrize("others", [1, 50], ids=["the same row", "another row"])
+def test_a_row_that_is_written_alone_is_numbered_in_its_own_transaction(lab: MasterLab, others: int) -> None:
+    """What is pending has deleted it; and somebody else is always there between its reads and its write."""
+    state = {"pk": PK, "sk": "colour#c001", "code": "c001", "name": "gone", "type": "MASTER", "version": 0}
+    lab.master.module.commands.publish_async({**state, "isDeleted": True}, invoke_context=ADMIN)
+    lab.upsert(row(9))
+    other, names = lab.again(), iter(("first", "second"))
+
+    def between(call: Call) -> None:
+        # The first transaction fails of the pending command; the next two of what comes between.
+        name = next(names, None) if call.operation == "write" else None
+        if name == "second":
+            assert other.upsert(row(others, name="theirs")) == ["created"]
+
+    lab.steps.before = between
+    assert lab.upsert(row(1, name="ours")) == ["updated" if others == 1 else "created"]
+    found = colours(lab.rows())
+    assert {sk: row["seq"] for sk, row in found.items()} == (
+        {"colour#c009": 1, "colour#c001": 2}
+        if others == 1
+        else {"colour#c009": 1, "colour#c050": 2, "colour#c001": 3}
+    )
+    assert found["colour#c001"]["name"] == "ours"
+    assert lab.rows()["SEQ#colour"]["seq"] == max(row["seq"] for row in found.values())
+
+
+@in_memory
+def test_a_patch_is_made_anew_on_what_came_between(lab: MasterLab) -> None:
+    lab.upsert(row(1))
+    pending = {"pk": PK, "sk": "colour#c001", "version": 1, "attributes": {"pending": 1}}
+    lab.master.module.commands.publish_partial_update_async(pending, invoke_context=ADMIN)
+    other, names = lab.again(), iter(("first", "second"))
+
+    def between(call: Call) -> None:
+        if call.operation == "write" and next(names, None) == "second":
+            other.data.update("colour", "c001", {"attributes": {"theirs": 2}}, invoke_context=ADMIN)
+
+    lab.steps.before = between
+    lab.data.update("colour", "c001", {"attributes": {"ours": 3}}, invoke_context=ADMIN)
+    found = colours(lab.rows())["colour#c001"]
+    assert found["attributes"] == {"hex": "#000", "pending": 1, "theirs": 2, "ours": 3}
