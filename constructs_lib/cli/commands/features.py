@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from constructs_lib.cli.commands.master import MASTER_GROUP
+
 if TYPE_CHECKING:
     from constructs_lib.cli.verbs import VerbGroup
 
 __all__ = ["GROUPS"]
 
 #: One line a feature.
-GROUPS: Final[tuple[VerbGroup, ...]] = ()
+GROUPS: Final[tuple[VerbGroup, ...]] = (MASTER_GROUP,)

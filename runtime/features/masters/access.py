@@ -7,23 +7,27 @@ numbers take a role that crosses tenants. Where nobody asks (a worker, a script)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError
 from runtime.features.masters.keys import Level, check_tenant_code, master_pk
 from runtime.identity.access import check_every_tenant, check_tenant
-from runtime.identity.context import ROLE_SYSTEM_ADMIN, current_invoke_context
+from runtime.identity.claims import CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
+from runtime.identity.context import ROLE_SYSTEM_ADMIN, InvokeContext, current_invoke_context
 from runtime.identity.tenant import acting_tenant, crosses
 from runtime.identity.user import user_id_of, user_in
+from runtime.model.json_text import dumps
 from runtime.model.keys import lower_case_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.identity.context import InvokeContext
     from runtime.settings import Settings
 
 __all__ = ["MasterAccess"]
+
+#: Who writes where nobody is known.
+_SERVICE: Final = "cqrs"
 
 
 class MasterAccess:
@@ -132,6 +136,24 @@ class MasterAccess:
         if not self.may_see(tenant_code, owner, invoke_context):
             msg = "settings of other users are for those with a role of masters"
             raise ForbiddenError(msg)
+
+    def operator(self, tenant_code: str) -> InvokeContext:
+        """Who asks where it is the service itself, or its operators: someone with a role for all tenants.
+
+        Whoever made the request that is being handled is noted as the one who wrote.
+        """
+        request = current_invoke_context()
+        role = {"tenant": "", "role": self._settings().cross_tenant_roles[0]}
+        claims = {
+            CLAIM_USER: (user_id_of(request) if request else None) or _SERVICE,
+            CLAIM_TENANT: tenant_code,
+            CLAIM_ROLES: dumps([role]),
+        }
+        return InvokeContext(
+            claims=claims,
+            source_ip=request.source_ip if request else None,
+            request_id=request.request_id if request else None,
+        )
 
     def check_operate(self, invoke_context: InvokeContext | None) -> None:
         """Refuse a caller who may not say how long rows are kept, and how numbers look.

@@ -49,7 +49,15 @@ class MasterModule(Feature):
 
     name = "master"
     part = "master=True"
-    operations: Mapping[str, Operation | str] = {}
+    operations: Mapping[str, Operation | str] = {
+        name: f"runtime.entry.operator.features.master:{function}"
+        for name, function in (
+            ("getSetting", "GET_SETTING"),
+            ("explainSetting", "EXPLAIN_SETTING"),
+            ("applyMaster", "APPLY"),
+            ("masterRetention", "RETENTION"),
+        )
+    }
 
     def __init__(
         self,

@@ -6,25 +6,20 @@ have no version: the first command takes such a row over.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import check_tenant_code, retention_key
 from runtime.features.masters.write import MasterWriter
-from runtime.identity.claims import CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
-from runtime.identity.context import InvokeContext, current_invoke_context
-from runtime.identity.user import user_id_of
-from runtime.model.json_text import dumps
 from runtime.store.retention import DEFAULT_TENANT_CODE, check_days
 
 if TYPE_CHECKING:
     from runtime.features.masters.master_module import MasterModule
+    from runtime.identity.context import InvokeContext
 
 __all__ = ["Kind", "MasterRetention"]
 
 Kind = Literal["command", "data", "history"]
-
-_NOBODY: Final = "cqrs"
 
 
 class MasterRetention:
@@ -92,16 +87,7 @@ class MasterRetention:
             table: Physical name of the table.
             days: The days; None for ever.
         """
-        request = current_invoke_context()
-        user = user_id_of(request) if request else None
-        role = {"tenant": "", "role": self._master.resources.settings.cross_tenant_roles[0]}
-        claims = {CLAIM_USER: user or _NOBODY, CLAIM_TENANT: tenant_code, CLAIM_ROLES: dumps([role])}
-        context = InvokeContext(
-            claims=claims,
-            source_ip=request.source_ip if request else None,
-            request_id=request.request_id if request else None,
-        )
-        self._write(tenant_code, table, days, context)
+        self._write(tenant_code, table, days, self._master.access.operator(tenant_code))
 
     def _write(
         self, tenant_code: str, table: str, days: int | None, invoke_context: InvokeContext | None

@@ -300,7 +300,7 @@ class MasterSettings:
             The command that is stored, and applied.
 
         Raises:
-            BadRequestError: There is such a setting already.
+            RowExistsError: There is such a setting already.
             InvalidInputError: A code, an id or the value is wrong; the error names the field.
             ForbiddenError: The caller may not write it.
         """
@@ -398,7 +398,7 @@ class MasterSettings:
         rows: dict[int, Row] = {}
         for number, item in enumerate(items):
             try:
-                rows[number] = self._row_of(item, invoke_context)
+                rows[number] = self.row_of(item, invoke_context)
             except Exception as error:  # noqa: BLE001 - one must not take the others with it
                 found[number] = error
         written = self._writer.put_many([*rows.values()], invoke_context) if rows else []
@@ -585,7 +585,13 @@ class MasterSettings:
         row = self._checked_row(key, setting, value, name, invoke_context)
         return self._writer.put(*row, invoke_context, must_be_new=must_be_new)
 
-    def _row_of(self, item: SettingItem, invoke_context: InvokeContext | None) -> Row:
+    def row_of(self, item: SettingItem, invoke_context: InvokeContext | None = None) -> Row:
+        """The row that a setting would be written as.
+
+        Raises:
+            InvalidInputError: It cannot be.
+            ForbiddenError: The caller may not write it.
+        """
         key = self._key(
             item.code,
             level=item.level,

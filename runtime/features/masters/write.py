@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from boto3.dynamodb.conditions import Attr
 
 from runtime.commands.packs import PackItem
-from runtime.errors import BadRequestError, FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.features.masters.keys import MASTER
+from runtime.features.masters.row_exists import RowExistsError
 from runtime.model.keys import generate_id, get_tenant_code
 from runtime.store.port import ConditionFailedError, Set
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
     from runtime.module import CommandModule
+    from runtime.store.values import Value
 
     Command = CommandModel[dict[str, Any] | None]
 
@@ -79,7 +81,7 @@ class MasterWriter:
             must_be_new: Whether a live row is an error.
 
         Raises:
-            BadRequestError: There is a live row, and it must be new.
+            RowExistsError: There is a live row, and it must be new.
         """
         change = _replacing(Row(key, code, name, attributes), must_be_new=must_be_new)
         return self._publish(key, change, invoke_context)
@@ -121,7 +123,7 @@ class MasterWriter:
         row = context.store.get(place)
         if row is None or "version" in row:
             return
-        columns = {
+        columns: dict[str, Value] = {
             "id": generate_id(*key),
             "version": 1,
             "type": MASTER,
@@ -193,7 +195,7 @@ def _replacing(row: Row, *, must_be_new: bool = False) -> Callable[[Command | No
         is_live = before is not None and not before.is_deleted
         if must_be_new and is_live:
             msg = f"there is {row.code!r} already; update it, or choose another code"
-            raise BadRequestError(msg)
+            raise RowExistsError(msg)
         kept = before.name if before is not None and is_live else None
         return _state(row.key, row.code, row.name or kept or row.code, row.attributes, before)
 

@@ -57,7 +57,7 @@ def test_a_setting_is_made_read_changed_and_deleted(admin: Client, ann: Client) 
     assert made.status == 201
     assert made.json()["id"] == "MASTER#acme#MASTER_SETTING#theme"
     assert made.json()["requestId"]
-    assert admin.post(f"{SETTINGS}/tenant", THEME_BODY).status == 400
+    assert admin.post(f"{SETTINGS}/tenant", THEME_BODY).status == 409
     found = ann.get(f"{SETTINGS}/theme")
     assert (found.status, found.json()) == (
         200,

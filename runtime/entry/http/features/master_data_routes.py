@@ -165,10 +165,11 @@ def _changes(master: MasterModule) -> list[ModuleRoute]:
     def update(pk: str, sk: str, body: DataChange) -> MasterRow:
         said = _key(pk, sk)
         changes = body.model_dump(by_alias=True, exclude_unset=True)
-        place = {"tenant_code": said.tenant_code}
-        changed = master.data.update(said.setting_code, said.code, changes, **place)
+        tenant = said.tenant_code
+        changed = master.data.update(said.setting_code, said.code, changes, tenant_code=tenant)
         return row_of(
-            changed or master.data.get_detail(said.setting_code, said.code, consistent=True, **place)
+            changed
+            or master.data.get_detail(said.setting_code, said.code, consistent=True, tenant_code=tenant)
         )
 
     def update_by_id(id: str, body: DataChange) -> MasterRow:  # noqa: A002 - as in the path

@@ -1,0 +1,1 @@
+"""Operations of the library's own features."""
