@@ -14,8 +14,6 @@ from tests.features.masters.support import ADMIN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-in_memory = pytest.mark.parametrize("make_lab", ["memory"], indirect=True)
-
 #: As its packages write a row of a code table, and the schema that its screens make.
 COLUMNS = {
     "type": "MASTER",
@@ -62,6 +60,7 @@ def theirs(lab: MasterLab) -> MasterLab:
         their_row("MASTER_SETTING#colour", "colour", {"description": "", "fields": FIELDS}),
         their_row("colour#red", "red", ATTRIBUTES, seq=5),
         their_row("colour#tan", "tan", {"hex": "#d2b"}, seq=2),
+        their_row("colour#odd", "odd", {"hex": "#333"}, seq="first", isDeleted=True),
         their_row("colour#old", "old", {"hex": "#111"}, seq=9, isDeleted=True),
     )
     for row in rows:
@@ -72,7 +71,6 @@ def theirs(lab: MasterLab) -> MasterLab:
     return lab
 
 
-@in_memory
 def test_theirs_are_read(theirs: MasterLab) -> None:
     rows = theirs.data.rows("colour", invoke_context=ADMIN)
     assert [(row.code, row.seq, row.version) for row in rows] == [("tan", 2, 3), ("red", 5, 3)]
@@ -80,7 +78,6 @@ def test_theirs_are_read(theirs: MasterLab) -> None:
     assert theirs.data.check_schema("colour", FIELDS, invoke_context=ADMIN) == []
 
 
-@in_memory
 def test_theirs_are_continued_and_ours_are_like_theirs(theirs: MasterLab) -> None:
     assert theirs.data.upsert("colour", "red", "Red", invoke_context=ADMIN).outcome == "unchanged"
     patched = theirs.data.update("colour", "red", {"attributes": {"hex": "#e00"}}, invoke_context=ADMIN)

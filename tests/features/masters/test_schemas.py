@@ -134,6 +134,8 @@ def test_each_limit_has_two_sides(options: dict[str, Any], right: Any, wrong: An
         ({"dataType": "date", "min": "yesterday"}, "min"),
         ({"dataFormat": "^(?=x)$"}, "dataFormat"),
         ({"dataFormat": 5}, "dataFormat"),
+        ({"dataFormat": f"^{'a' * 500}$"}, "dataFormat"),
+        ({"dataFormat": "^((a{999}){999}){999}$"}, "dataFormat"),
         ({"dataType": "number", "defaultValue": "x"}, "defaultValue"),
         ({"length": 2, "defaultValue": "long"}, "defaultValue"),
         ({"colour": "red"}, "colour"),
@@ -150,6 +152,10 @@ def test_physical_names_are_there_once() -> None:
     assert "duplicated" in found["fields.2.physicalName"]
     for wrong in ("x", None, [5]):
         assert problems_of(lambda: RowSchema.given(wrong))  # noqa: B023
+
+
+def test_a_number_beyond_what_python_writes_is_none() -> None:
+    assert problem({"data_type": "number"}, 10**5000)
 
 
 def test_a_pattern_takes_no_longer_than_its_text() -> None:
