@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.commands.change import merged
 from runtime.commands.module_service import ModuleService
-from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResult, checked, given_rows
 from runtime.features.masters.formats import MasterFormats
 from runtime.features.masters.keys import MASTER, check_code, data_key, data_prefix, master_pk
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from runtime.commands.options import PublishOptions
-    from runtime.features.masters.master_module import MasterModule
+    from runtime.features.masters.access import MasterAccess
     from runtime.features.masters.schemas import RefusedRow, RowSchema
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel, DataModel
+    from runtime.module import CommandModule
 
 __all__ = ["MasterData"]
 
@@ -56,12 +57,14 @@ class MasterData:
         >>> [row.code for row in master.data.iter_data("colour")]
 
     Args:
-        master: The feature.
+        module: The module of masters.
+        access: Who may do what.
     """
 
-    def __init__(self, master: MasterModule) -> None:
-        self._master = master
-        self._writer = RowWriter(master)
+    def __init__(self, module: CommandModule[Any], access: MasterAccess) -> None:
+        self._module = module
+        self._access = access
+        self._writer = RowWriter(module)
 
     # Writing
 
@@ -165,7 +168,7 @@ class MasterData:
                     raise given
                 asked.append(self._asked(given, options))
                 results.append(None)
-            except BadRequestError as error:
+            except CqrsError as error:
                 results.append(UpsertResult("failed", error=error))
         written = iter(self._writer.write(asked, options, counts=True, notify=False))
         return [next(written) if result is None else result for result in results]
@@ -254,7 +257,7 @@ class MasterData:
             ForbiddenError: The caller may not read the tenant's rows.
         """
         tenant = self._readable(tenant_code, invoke_context)
-        row = self._master.module.data.get_item(
+        row = self._module.data.get_item(
             data_key(tenant, setting_code, code), consistent=consistent, invoke_context=invoke_context
         )
         return None if row is None or row.is_deleted else row
@@ -324,9 +327,7 @@ class MasterData:
             ForbiddenError: The caller may not read the tenant's rows.
         """
         pk = master_pk(self._readable(tenant_code, invoke_context))
-        found = TableRows.read(
-            self._master.module.context, pk, data_prefix(setting_code), consistent=consistent
-        )
+        found = TableRows.read(self._module.context, pk, data_prefix(setting_code), consistent=consistent)
         return found.only(name=name, code=code, include_deleted=include_deleted)
 
     def iter_data(
@@ -363,7 +364,7 @@ class MasterData:
     @property
     def formats(self) -> MasterFormats:
         """How numbers are printed in a tenant."""
-        return MasterFormats(self._master)
+        return MasterFormats(self._module, self._access)
 
     def check_schema(
         self,
@@ -381,8 +382,8 @@ class MasterData:
     # How
 
     def _readable(self, tenant_code: str | None, invoke_context: InvokeContext | None) -> str:
-        tenant = self._master.access.tenant(tenant_code, invoke_context, write=False)
-        self._master.access.check_read(tenant, invoke_context)
+        tenant = self._access.tenant(tenant_code, invoke_context, write=False)
+        self._access.check_read(tenant, invoke_context)
         return tenant
 
     def _place(
@@ -390,9 +391,9 @@ class MasterData:
     ) -> tuple[Table, DetailKey]:
         """Where a row is that the caller may write."""
         context = options.get("invoke_context")
-        tenant = self._master.access.tenant(tenant_code, context, write=True)
+        tenant = self._access.tenant(tenant_code, context, write=True)
         key = data_key(tenant, setting_code, code)
-        self._master.access.check_write(tenant, context)
+        self._access.check_write(tenant, context)
         return Table(tenant, setting_code), key
 
     def _asked(self, given: GivenRow, options: PublishOptions, *, is_to_be_new: bool = False) -> RowWrite:

@@ -67,6 +67,7 @@ class UpsertResult:
         outcome: ``created``, ``updated``, ``unchanged``, or ``failed``.
         key: Its key; None where what was given made none.
         command: The command as stored; None where nothing was written.
+        stored: Of one that is unchanged: what is there.
         error: Why it failed. Its ``written`` says whether the row is there all the same.
     """
 
@@ -74,6 +75,7 @@ class UpsertResult:
     key: DetailKey | None = None
     command: CommandModel[Any] | None = None
     error: Exception | None = None
+    stored: CommandModel[Any] | None = None
 
 
 def given_rows(rows: Iterable[object]) -> list[GivenRow | InvalidInputError]:

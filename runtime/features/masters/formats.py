@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from runtime.commands.options import PublishOptions
+    from runtime.features.masters.access import MasterAccess
     from runtime.features.masters.data_rows import UpsertResult
-    from runtime.features.masters.master_module import MasterModule
     from runtime.identity.context import InvokeContext
     from runtime.model.models import CommandModel, DataModel
+    from runtime.module import CommandModule
 
 __all__ = ["MasterFormats"]
 
@@ -30,12 +31,14 @@ class MasterFormats:
     """How numbers are printed in a tenant, in place of the formats in the code. Made by `MasterData`.
 
     Args:
-        master: The feature.
+        module: The module of masters.
+        access: Who may do what.
     """
 
-    def __init__(self, master: MasterModule) -> None:
-        self._master = master
-        self._writer = RowWriter(master)
+    def __init__(self, module: CommandModule[Any], access: MasterAccess) -> None:
+        self._module = module
+        self._access = access
+        self._writer = RowWriter(module)
 
     def upsert(
         self,
@@ -99,14 +102,14 @@ class MasterFormats:
         Raises:
             ForbiddenError: The caller may not read the tenant's rows.
         """
-        tenant = self._master.access.tenant(tenant_code, invoke_context, write=False)
-        self._master.access.check_read(tenant, invoke_context)
-        row = self._master.module.data.get_item(format_key(tenant, type_code), invoke_context=invoke_context)
+        tenant = self._access.tenant(tenant_code, invoke_context, write=False)
+        self._access.check_read(tenant, invoke_context)
+        row = self._module.data.get_item(format_key(tenant, type_code), invoke_context=invoke_context)
         return None if row is None or row.is_deleted else row
 
     def _tenant(self, tenant_code: str | None, invoke_context: InvokeContext | None) -> str:
-        self._master.access.check_operate(invoke_context)
-        return self._master.access.tenant(tenant_code, invoke_context, write=True)
+        self._access.check_operate(invoke_context)
+        return self._access.tenant(tenant_code, invoke_context, write=True)
 
 
 def _check_format(attributes: Mapping[str, Any]) -> None:

@@ -115,4 +115,4 @@ class MasterModule(Feature):
         """The rows of code tables."""
         from runtime.features.masters.data import MasterData  # noqa: PLC0415 - as above
 
-        return MasterData(self)
+        return MasterData(self.module, self.access)

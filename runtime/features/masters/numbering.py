@@ -10,6 +10,7 @@ looked up, once in its life.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -147,7 +148,9 @@ class RowNumbers:
                 self._context.tables.data, key, start=start, columns=["pk", "sk", "seq"]
             )
             numbers: list[Any] = [opened(row.get("seq")) for row in page.rows]
-            greatest = max([greatest, *(int(number) for number in numbers if number is not None)])
+            greatest = max(
+                [greatest, *(int(number) for number in numbers if isinstance(number, int | Decimal))]
+            )
             start = page.next
             if start is None:
                 return greatest

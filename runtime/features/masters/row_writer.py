@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runtime.commands.options import PublishOptions
-    from runtime.features.masters.master_module import MasterModule
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
+    from runtime.module import CommandModule
 
     _Change = Callable[[CommandModel[Any] | None, RowNumbers], Mapping[str, Any] | None]
 
@@ -33,23 +33,30 @@ class RowWrite:
         key: Key of the row.
         change: Makes the next state of the latest one, which may be none; it may be called several times.
         is_new: Whether the row was not there when it was last looked.
+        latest: What was there then.
     """
 
     table: Table
     key: DetailKey
     change: _Change
     is_new: bool = False
+    latest: CommandModel[Any] | None = None
+
+    def next(self, latest: CommandModel[Any] | None, numbers: RowNumbers) -> Mapping[str, Any] | None:
+        """The next state of the row."""
+        self.latest = latest
+        return self.change(latest, numbers)
 
 
 class RowWriter:
     """Writes rows of the masters.
 
     Args:
-        master: The feature.
+        module: The module of masters.
     """
 
-    def __init__(self, master: MasterModule) -> None:
-        self._master = master
+    def __init__(self, module: CommandModule[Any]) -> None:
+        self._module = module
 
     def write(
         self,
@@ -71,13 +78,13 @@ class RowWriter:
         """
         if not asked:
             return []
-        module = self._master.module
+        module = self._module
         numbers = RowNumbers(module.context, (each.table for each in asked), counts=counts, checks=checks)
         source = get_command_source(module.table_name, "MasterData", "write")
         own: PublishOptions = {"source": source, **options}
 
         def item(each: RowWrite) -> PackItem[Any]:
-            return PackItem(command=lambda latest: each.change(latest, numbers), key=each.key, options=own)
+            return PackItem(command=lambda latest: each.next(latest, numbers), key=each.key, options=own)
 
         outcomes = module.commands.publish_pack(
             [item(each) for each in asked], sync=True, notify=notify, tally=numbers
@@ -87,7 +94,7 @@ class RowWriter:
             if outcome.error is not None:
                 results.append(UpsertResult("failed", each.key, error=outcome.error))
             elif outcome.command is None:
-                results.append(UpsertResult("unchanged", each.key))
+                results.append(UpsertResult("unchanged", each.key, stored=each.latest))
             else:
                 outcome_kind: Literal["created", "updated"] = "created" if each.is_new else "updated"
                 results.append(UpsertResult(outcome_kind, each.key, outcome.command))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.conditions import Key
@@ -103,4 +104,5 @@ def _code(row: Row) -> str:
 
 def _order(row: Row) -> tuple[bool, Any, str]:
     seq = opened(row.get("seq"))
-    return seq is None, 0 if seq is None else seq, _code(row)
+    is_number = isinstance(seq, int | Decimal)  # another writer may have stored anything
+    return not is_number, seq if is_number else 0, _code(row)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.features.masters.schemas import RefusedRow, RowSchema, SchemaInUseError
 
 if TYPE_CHECKING:
-    from runtime.features.masters.data import MasterData
+    from runtime.features.masters.rows_of_table import TableRows
     from runtime.identity.context import InvokeContext
 
 __all__ = ["SchemaChecks"]
+
+
+class _Data(Protocol):
+    """Reads rows: `MasterData`."""
+
+    def rows(
+        self,
+        setting_code: str,
+        *,
+        tenant_code: str | None = None,
+        consistent: bool = False,
+        invoke_context: InvokeContext | None = None,
+    ) -> TableRows: ...
 
 
 class SchemaChecks:
@@ -21,7 +34,7 @@ class SchemaChecks:
         data: The rows.
     """
 
-    def __init__(self, data: MasterData) -> None:
+    def __init__(self, data: _Data) -> None:
         self._data = data
 
     def refused(
@@ -41,7 +54,7 @@ class SchemaChecks:
         """
         schema = RowSchema.given(fields)
         found: list[RefusedRow] = []
-        for row in self._data.iter_data(
+        for row in self._data.rows(
             setting_code, tenant_code=tenant_code, consistent=True, invoke_context=invoke_context
         ):
             attributes = row.attributes if isinstance(row.attributes, Mapping) else None

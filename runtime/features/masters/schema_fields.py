@@ -40,6 +40,7 @@ _OPTIONS: Final = frozenset(
     }
 )  # fmt: skip
 _MAX_NAME: Final = 255
+_MAX_PATTERN: Final = 500
 _MOST_DIGITS: Final = 200
 
 
@@ -253,7 +254,7 @@ def _count(each: Mapping[Any, Any], name: str, wrong: Any) -> int | None:  # noq
     given = each.get(name)
     if given is None or given == "":
         return None
-    number = _decimal(str(given)) if isinstance(given, str | int | float | Decimal) else None
+    number = _decimal(given) if isinstance(given, str | int | float | Decimal) else None
     if number is None or isinstance(given, bool) or number < 1 or number != int(number):
         wrong(name, f"must be a whole number from 1, got {given!r:.60}")
         return None
@@ -270,6 +271,9 @@ def _pattern(each: Mapping[Any, Any], data_type: str, wrong: Any) -> str:  # noq
         return ""
     if data_type not in _TEXTS or not (given.startswith("^") and given.endswith("$")):
         return ""
+    if len(given) > _MAX_PATTERN:
+        wrong("dataFormat", f"must have at most {_MAX_PATTERN} characters, got {len(given)}")
+        return ""
     try:
         _adapter(given)
     except SchemaError:
@@ -278,7 +282,7 @@ def _pattern(each: Mapping[Any, Any], data_type: str, wrong: Any) -> str:  # noq
     return given
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def _adapter(pattern: str) -> TypeAdapter[str]:
     """Of Rust's engine, whose time grows with the text and no faster: patterns are users' own."""
     return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
@@ -295,13 +299,13 @@ def _matches(pattern: str, value: str) -> bool:
 def _number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    return _decimal(str(value))
+    return _decimal(value)
 
 
-def _decimal(text: str) -> Decimal | None:
+def _decimal(given: str | float | Decimal) -> Decimal | None:
     try:
-        number = Decimal(text)
-    except InvalidOperation:
+        number = Decimal(str(given))
+    except (InvalidOperation, ValueError):  # as of an integer with more digits than Python writes
         return None
     is_sane = number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS
     return number if is_sane and isfinite(float(number)) else None

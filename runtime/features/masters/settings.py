@@ -440,6 +440,7 @@ class MasterSettings:
                 stored = before.attributes or {}
                 after = merged(stored if known is None else known.spelled(stored), wanted)
                 changed["attributes"] = after if known is None else known.stored(after)
+                self._check_schema(said, changed["attributes"], invoke_context)
             return changed
 
         return self._writer.change(detail, make, invoke_context)
@@ -498,6 +499,10 @@ class MasterSettings:
             )
         detail, said = self._setting_key(key)
         self._check_write(said, invoke_context)
+        if said.level is Level.TENANT:
+            self._master.data.schemas.check_deletion(
+                said.code, tenant_code=said.tenant_code, invoke_context=invoke_context
+            )
         return self._writer.delete(detail, invoke_context)
 
     def forget(self) -> None:
@@ -611,6 +616,7 @@ class MasterSettings:
             checked_name(name)
         known = setting if isinstance(setting, Setting) else self._known.get(said.code)
         stored = dict(_mapping(value)) if known is None else known.stored(_known_value(value))
+        self._check_schema(said, stored, invoke_context)
         return Row(detail, said.code, name, stored)
 
     def _setting_key(self, key: tuple[str, str] | str) -> tuple[DetailKey, MasterKey]:
@@ -625,6 +631,15 @@ class MasterSettings:
     def _check_write(self, said: MasterKey, invoke_context: InvokeContext | None) -> None:
         owner = said.owner if said.level is Level.USER else None
         self._access.check_write(said.tenant_code, invoke_context, level=said.level, user_id=owner)
+
+    def _check_schema(
+        self, said: MasterKey, value: Mapping[str, Any], invoke_context: InvokeContext | None
+    ) -> None:
+        """Refuse a schema that makes no sense, or that rows of its code table do not fit."""
+        if said.level is Level.TENANT:
+            self._master.data.schemas.check_change(
+                said.code, value, tenant_code=said.tenant_code, invoke_context=invoke_context
+            )
 
     def _check_visible(self, said: MasterKey, invoke_context: InvokeContext | None) -> None:
         context = invoke_context or current_invoke_context()

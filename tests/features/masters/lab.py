@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PK", "MasterLab"]
 
 PK = "MASTER#acme"
-TABLES = ("master-command", "master-data", "master-history", "session")
+TABLES = ("master-command", "master-data", "master-history", "master-sync", "session")
 
 
 class MasterLab:
@@ -33,13 +33,15 @@ class MasterLab:
     """
 
     def __init__(self, emulator: Emulator | None = None, *, same: MasterLab | None = None) -> None:
-        self.app_name = same.app_name if same else f"m{uuid.uuid4().hex[:8]}"
-        self.emulator = same.emulator if same else emulator
+        self.app_name: str = same.app_name if same else f"m{uuid.uuid4().hex[:8]}"
+        self.emulator: Emulator | None = same.emulator if same else emulator
         prefix = f"local-{self.app_name}"
         environment = {"NODE_ENV": "local", "APP_NAME": self.app_name}
         resources: Any
         if self.emulator is None:
-            self.store = same.store if same else MemoryStore(tables={f"{prefix}-{name}" for name in TABLES})
+            self.store: MemoryStore = (
+                same.store if same else MemoryStore(tables={f"{prefix}-{name}" for name in TABLES})
+            )
             settings = replace(Settings.from_environment(environment), modules={"master": {}})
             resources = _InMemory(settings, self.store)
         else:

@@ -58,9 +58,12 @@ def test_a_row_lives_and_dies(lab: MasterLab) -> None:
 
 @in_memory
 def test_an_upsert_that_says_nothing_new_writes_no_version(lab: MasterLab) -> None:
-    said = {"attributes": {"hex": "#f00"}, "invoke_context": ADMIN}
+    said: dict[str, Any] = {"attributes": {"hex": "#f00"}, "invoke_context": ADMIN}
     assert lab.data.upsert("colour", "red", "Red", **said).outcome == "created"
-    assert lab.data.upsert("colour", "red", "Red", **said).outcome == "unchanged"
+    again = lab.data.upsert("colour", "red", "Red", **said)
+    assert (again.outcome, again.command) == ("unchanged", None)
+    assert again.stored is not None
+    assert (again.stored.version, again.stored.seq, again.stored.attributes) == (1, 1, {"hex": "#f00"})
     assert lab.data.upsert("colour", "red", "Red", invoke_context=ADMIN).outcome == "unchanged"
     assert lab.data.upsert("colour", "red", "Rose", **said).outcome == "updated"
     assert [*lab.rows("command")] == ["colour#red@1", "colour#red@2"]
@@ -159,7 +162,7 @@ def test_who_may_what(lab: MasterLab) -> None:
             lambda: data.formats.upsert("t", {"format": "%%no%%"}, invoke_context=stranger),  # noqa: B023
         ):
             try:
-                result = call()
+                result: Any = call()
             except ForbiddenError:
                 continue
             assert isinstance(result.error, ForbiddenError)

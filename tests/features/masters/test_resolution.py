@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime import CorruptRowError
 from runtime.features.masters.keys import Level
+from tests.faults.scale import scaled
 from tests.features.masters.support import THEME, WHOLE, Theme, made, put_row
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ PLACES = [
 ]
 
 
+@settings(max_examples=scaled(150, 1000))
 @given(
     rows=st.fixed_dictionaries(dict.fromkeys(PLACES, ROWS)),
     order=st.dictionaries(st.sampled_from(ROLES), st.lists(st.sampled_from(GROUPS), max_size=3)),
@@ -96,6 +99,33 @@ def test_a_setting_comes_to_what_the_model_says(
     assert {
         ("pageTitle" if name == "page_title" else name): level for name, level in why.field_levels.items()
     } == levels
+
+
+def test_groups_count_in_the_order_of_the_registry_those_of_the_first_role_first() -> None:
+    order = {"clerk": ["theme", "g"], "boss": ["tokyo#sales", "theme"]}
+    registry = [{"tenantRole": role, "setting_groups": groups} for role, groups in order.items()]
+    expected = {("clerk",): "theme", ("boss",): "tokyo#sales", ("clerk", "boss"): "theme", ("x",): None}
+    rows = {(Level.GROUP, group): (False, {"pageTitle": group}) for group in GROUPS}
+    for setting in (THEME, WHOLE):
+        master, memory = made()
+        with memory:
+            put_row(memory, memory.app.modules["tenant"], "TENANT#acme", "MASTER", {"setting": registry})
+            store(memory, master, setting.code, rows)
+            for roles, group in expected.items():
+                found = master.settings.get_setting(setting, roles=roles, tenant_code="acme")
+                assert found.page_title == (group or "")
+
+
+@pytest.mark.parametrize(
+    "registry", [{"setting": "x"}, {"setting": [1]}, {"setting": [{"setting_groups": 5}]}]
+)
+def test_a_registry_that_makes_no_sense_is_an_error(registry: Any) -> None:
+    master, memory = made()
+    with memory:
+        put_row(memory, memory.app.modules["tenant"], "TENANT#acme", "MASTER", registry)
+        with pytest.raises(CorruptRowError):
+            master.settings.get_setting(THEME, roles=["clerk"], tenant_code="acme")
+        assert master.settings.get_setting(THEME, tenant_code="acme") == Theme()
 
 
 @pytest.mark.parametrize("rows", [-1, "many", None])

@@ -236,6 +236,15 @@ def test_what_does_not_fit_is_an_error_for_those_who_are_strict(
             ask(THEME, strict=True, invoke_context=ANN)
 
 
+def test_a_tenant_has_one_spelling(master: MasterModule, memory: MemoryApp) -> None:
+    made = master.settings.create_tenant_setting("x", {}, tenant_code="ACME", invoke_context=ROOT)
+    assert made.pk == "MASTER#acme"
+    for write in (master.settings.update_setting, master.settings.delete_setting, master.settings.get_detail):
+        with pytest.raises(InvalidInputError, match="lower case"):
+            write(("MASTER#ACME", "MASTER_SETTING#x"), invoke_context=ROOT)
+    assert written(memory) == 1
+
+
 def test_two_admins_at_once_lose_nothing(master: MasterModule) -> None:
     row = master.settings.create_tenant_setting("x", {}, invoke_context=ADMIN)
 

@@ -75,14 +75,8 @@ def bulk_route(master: MasterModule) -> ModuleRoute:
 
 def _rows_in_bulk(master: MasterModule, items: Sequence[Mapping[str, Any]]) -> list[Any]:
     results = master.data.upsert_bulk(items)
-    unchanged = {
-        number: result.key
-        for number, result in enumerate(results)
-        if result.error is None and result.command is None and result.key is not None
-    }
     # What says nothing new is answered as it is stored.
-    stored = {number: master.module.data.get_item(key) for number, key in unchanged.items()}
-    return [result.error or result.command or stored.get(number) for number, result in enumerate(results)]
+    return [result.error or result.command or result.stored for result in results]
 
 
 def _reads(master: MasterModule) -> list[ModuleRoute]:
