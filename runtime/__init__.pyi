@@ -15,6 +15,7 @@ from .commands.state import Change as Change
 from .commands.state import State as State
 from .entry.app import CqrsApp as CqrsApp
 from .entry.http.event_routes import event_routes as event_routes
+from .entry.http.features.master_routes import master_routes as master_routes
 from .entry.http.features.sequence_routes import sequence_routes as sequence_routes
 from .entry.http.features.tenant_routes import tenant_routes as tenant_routes
 from .entry.http.min_version import check_min_version as check_min_version
@@ -108,6 +109,15 @@ from .event_store.provider import Provider as Provider
 from .event_store.providers.dynamo_provider import DynamoProvider as DynamoProvider
 from .event_store.providers.memory_provider import MemoryProvider as MemoryProvider
 from .features.feature import Feature as Feature
+from .features.masters.explain import Origin as Origin
+from .features.masters.explain import SettingDoesNotFitError as SettingDoesNotFitError
+from .features.masters.keys import Level as Level
+from .features.masters.master_module import MASTER_ROLE as MASTER_ROLE
+from .features.masters.master_module import MasterModule as MasterModule
+from .features.masters.row_exists import RowExistsError as RowExistsError
+from .features.masters.setting import Setting as Setting
+from .features.masters.settings import SettingItem as SettingItem
+from .features.masters.settings import StoredSetting as StoredSetting
 from .features.operation import Operation as Operation
 from .features.operation import OperationArguments as OperationArguments
 from .features.sequences.items import Gap as Gap

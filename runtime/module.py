@@ -195,7 +195,9 @@ class CommandModule(Generic[AttributesT]):
             settings=resources.settings,
             store=resources.store,
             large_attributes=large_attributes,
-            retention=TtlService(resources.store, resources.settings, tables),
+            retention=TtlService(
+                resources.store, resources.settings, tables, lambda: resources.retention_writer
+            ),
             attributes=attributes,
             schema=self.schema,
             handlers=self.handlers,

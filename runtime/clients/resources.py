@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.clients.workflow import WorkflowStarter
     from runtime.store.attributes import LargeAttributes
     from runtime.store.port import Store
+    from runtime.store.retention import RetentionWriter
 
 __all__ = ["Resources", "default_resources"]
 
@@ -56,6 +57,8 @@ class Resources:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
+        #: Writes how long rows are kept, where a feature of the app has commands for that.
+        self.retention_writer: RetentionWriter | None = None
 
     def client(self, service: str, *, patient: bool = True) -> Any:  # noqa: ANN401 - the caller annotates the service's type
         """A new boto3 client, with the endpoint and region that the settings give.

@@ -20,6 +20,7 @@ from runtime.pipeline.versions import has_versions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runtime.commands.tally import Tally
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
     from runtime.store.values import Place, Row
@@ -109,7 +110,10 @@ def read_base(context: ModuleContext, key: DetailKey, version: int, also: Place 
 
 
 def read_many(
-    context: ModuleContext, asked: Mapping[DetailKey, int], also: Mapping[DetailKey, Place]
+    context: ModuleContext,
+    asked: Mapping[DetailKey, int],
+    also: Mapping[DetailKey, Place],
+    tally: Tally | None = None,
 ) -> dict[DetailKey, Found]:
     """What is stored about many aggregates, as far as their data rows tell: one call for 100 rows.
 
@@ -119,6 +123,7 @@ def read_many(
         context: Module of the aggregates.
         asked: The version that is built on of each; `VERSION_LATEST` for whatever is the latest.
         also: Another row to read along with some of them.
+        tally: What goes along with them: it begins with its rows, as they are now.
 
     Returns:
         Those whose data row is of that version, and those that are not there and need not be. The others
@@ -127,7 +132,10 @@ def read_many(
     if not context.keeps_data:
         return {}
     states = {key: context.data_place(key) for key in asked}
-    rows = context.store.batch_get([*states.values(), *also.values()])
+    others = tally.places if tally is not None else ()
+    rows = context.store.batch_get([*states.values(), *also.values(), *others])
+    if tally is not None:
+        tally.begin(rows)
     found: dict[DetailKey, Found] = {}
     for key, version in asked.items():
         state, other = rows.get(states[key]), rows.get(also[key]) if key in also else None

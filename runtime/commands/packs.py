@@ -1,7 +1,8 @@
 """Publishing many commands in few calls: their bases are read together, and transactions hold many of them.
 
 Each command stands for itself all the same. Where it is not the plain case, or a condition of it
-fails, it is published alone, and that says what becomes of it.
+fails, it is published alone, and that says what becomes of it. A `Tally` goes along with them: what
+it counts is read with the bases, and written with the commands.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
 
+from runtime.backoff import back_off
 from runtime.clients.notifications import waited_for
-from runtime.commands.base import read_many
+from runtime.commands.base import read_base, read_many
 from runtime.commands.publish_record import publish_once
-from runtime.errors import ContentionError, CqrsError, StoreRefusedError
+from runtime.errors import ContentionError, CqrsError, StoreRefusedError, VersionConflictError
 from runtime.generics import AttributesT
 from runtime.model.rows import PUBLISH_ID
 from runtime.pipeline.transactions import COMMAND
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from runtime.commands.options import PublishOptions
     from runtime.commands.plan import Plan, Request
     from runtime.commands.publish import Publisher
+    from runtime.commands.tally import Tally
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandInputModel, CommandModel
     from runtime.module_context import ModuleContext
@@ -44,6 +47,12 @@ _MAX_BYTES: Final = 3_800_000
 _OF_A_CHECK: Final = 2_000
 #: Between the number of a plan in its pack and the label of a write.
 _OF: Final = ": "
+#: In place of that number for what a tally writes.
+_OF_TALLY: Final = "tally"
+#: How often others may be at a counter first, and the waits between, in seconds.
+_ATTEMPTS: Final = 40
+_FIRST_WAIT: Final = 0.02
+_LONGEST_WAIT: Final = 0.5
 
 _Pack: TypeAlias = "list[tuple[Packed, Plan]]"
 
@@ -104,6 +113,7 @@ class Packed:
         plan: What is to be written of it together with others.
         is_written: Whether it was.
         is_settled: Whether ``done`` or ``error`` says what became of it.
+        is_plain: Whether it goes into a transaction with others.
     """
 
     request: Request
@@ -114,6 +124,7 @@ class Packed:
     plan: Plan | None = None
     is_written: bool = False
     is_settled: bool = False
+    is_plain: bool = True
 
     def settle(self, publish: Callable[[], Draft | None]) -> None:
         """Do the last thing that is to be done about it."""
@@ -134,11 +145,13 @@ class PackPublisher:
     Args:
         context: The module.
         publisher: Writes its commands.
+        tally: Counters that go along with them.
     """
 
-    def __init__(self, context: ModuleContext, publisher: Publisher) -> None:
+    def __init__(self, context: ModuleContext, publisher: Publisher, tally: Tally | None = None) -> None:
         self._context = context
         self._publisher = publisher
+        self._tally = tally
 
     def publish(self, packed: Sequence[Packed]) -> None:
         """Publish them; those of one aggregate in their order.
@@ -149,10 +162,22 @@ class PackPublisher:
         """
         with waited_for():
             for turn in _turns(packed):
-                self._plan(turn)
-                packs = deque(_packs(turn, self._context))
-                while packs:
-                    packs.extendleft(reversed(self._write(packs.popleft())))
+                attempt, left = 0, list(turn)
+                while left:
+                    if attempt:
+                        back_off(attempt - 1, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
+                    self._plan(left)
+                    packs = deque(self._packs(left))
+                    while packs:
+                        packs.extendleft(reversed(self._write(packs.popleft())))
+                    left = [
+                        each for each in left if each.is_plain and not (each.is_written or each.is_settled)
+                    ]
+                    attempt += 1
+                    if attempt == _ATTEMPTS:
+                        for each in left:
+                            each.fail(_contention())
+                        break
                 for each in turn:
                     if not each.is_settled:
                         each.settle(partial(self._finish, each))
@@ -173,7 +198,7 @@ class PackPublisher:
         asked = {each.request.key: each.request.version for each in turn if not each.is_settled}
         try:
             places = {key: once.place for key, once in onces.items()}
-            found = read_many(self._context, asked, places) if asked else {}
+            found = read_many(self._context, asked, places, self._tally) if asked else {}
         except CqrsError as error:
             for each in turn:
                 if not each.is_settled:
@@ -182,7 +207,8 @@ class PackPublisher:
         for each in turn:
             base = found.get(each.request.key)
             # A record, whatever it says, is looked into alone.
-            if not each.is_settled and base is not None and base.also is None:
+            each.is_plain = base is not None and base.also is None
+            if not each.is_settled and base is not None and each.is_plain:
                 self._plan_one(each, base, onces.get(each.request.key))
 
     def _plan_one(self, each: Packed, found: Found, once: Once | None) -> None:
@@ -196,20 +222,20 @@ class PackPublisher:
 
     def _write(self, pack: _Pack) -> list[_Pack]:
         """Write a pack; what of it is to be tried again."""
+        keys = [each.request.key for each, _ in pack]
         writes = [
             replace(write, label=f"{number}{_OF}{write.label}")
             for number, (_, plan) in enumerate(pack)
             for write in plan.writes(self._context)
         ]
+        counters = self._tally.writes(keys) if self._tally is not None else ()
+        writes += [replace(write, label=f"{_OF_TALLY}{_OF}{n}") for n, write in enumerate(counters)]
         try:
             self._context.store.write(*writes)
         except ConditionFailedError as failure:
-            commands = [failure.rows.get(f"{number}{_OF}{COMMAND}") for number in range(len(pack))]
-            if not all(_is_own(row, plan) for row, (_, plan) in zip(commands, pack, strict=True)):
-                # Those that a condition fails of are published alone.
-                failed = {int(label.partition(_OF)[0]) for label in failure.rows}
-                rest = [each for number, each in enumerate(pack) if number not in failed]
-                return [rest] if rest else []
+            again = self._again(pack, failure)
+            if again is not None:
+                return again
             # An earlier attempt has succeeded while its answer got lost.
         except (ContentionError, StoreRefusedError) as error:
             if len(pack) > 1:  # less of it may be small enough, or in nobody's way
@@ -223,13 +249,79 @@ class PackPublisher:
             return []
         for each, _ in pack:
             each.is_written = True
+        if self._tally is not None:
+            self._tally.written(keys)
         return []
+
+    def _again(self, pack: _Pack, failure: ConditionFailedError) -> list[_Pack] | None:
+        """What of a pack is to be tried again, of which a condition failed; None where it is written."""
+        commands = [failure.rows.get(f"{number}{_OF}{COMMAND}") for number in range(len(pack))]
+        if all(_is_own(row, plan) for row, (_, plan) in zip(commands, pack, strict=True)):
+            return None
+        # Those that a condition fails of are published alone.
+        failed = {label.partition(_OF)[0] for label in failure.rows}
+        for number, (each, _) in enumerate(pack):
+            each.is_plain = str(number) not in failed
+        if _OF_TALLY in failed:  # the others are decided anew
+            return []
+        rest = [found for found in pack if found[0].is_plain]
+        return [rest] if rest else []
 
     def _finish(self, each: Packed) -> Draft | None:
         if each.plan is None or not each.is_written:
-            return each.alone()
+            return each.alone() if self._tally is None else self._alone(each, self._tally)
         self._publisher.written(each.plan)
         return each.plan.draft
+
+    def _alone(self, each: Packed, tally: Tally) -> Draft | None:
+        """Publish one by itself, with what goes along with it."""
+        context, publisher, request = self._context, self._publisher, each.request
+        if (first := publisher.repeated(request)) is not None:
+            return first.draft
+        once = publish_once(context, request.key, request.publish_id)
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                back_off(attempt - 1, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
+            tally.begin(context.store.batch_get(tally.places))
+            found = read_base(context, request.key, request.version, once.place if once else None)
+            plan = publisher.planner.plan(request, found, each.draft, once=once)
+            if plan is None:
+                return publisher.left(request, found.base(), found.also)
+            try:
+                done = publisher.write(plan, tally.writes([request.key]))
+            except (ConditionFailedError, VersionConflictError):
+                continue  # a version that was asked for is refused when it is looked up
+            tally.written([request.key])
+            return done
+        raise _contention()
+
+    def _packs(self, planned: Iterable[Packed]) -> list[_Pack]:
+        """The plans in as few transactions as they fit into."""
+        packs: list[_Pack] = []
+        keys: list[DetailKey] = []
+        count, size = _MAX_WRITES, 0
+        for each in planned:
+            if (plan := each.plan) is None or each.is_settled or not each.is_plain:
+                continue
+            writes = plan.writes(self._context)
+            own = sum(item_size(write.row) if isinstance(write, Put) else _OF_A_CHECK for write in writes)
+            keys.append(each.request.key)
+            counters = len(self._tally.writes(keys)) if self._tally is not None else 0
+            if (
+                count + len(writes) + counters > _MAX_WRITES
+                or size + own + counters * _OF_A_CHECK > _MAX_BYTES
+            ):
+                packs.append([])
+                count = size = 0
+                keys = keys[-1:]
+            packs[-1].append((each, plan))
+            count, size = count + len(writes), size + own
+        return packs
+
+
+def _contention() -> ContentionError:
+    msg = "others were at the same item or counter for as long as this call tried; try again"
+    return ContentionError(msg)
 
 
 def _is_own(row: Row | None, plan: Plan) -> bool:
@@ -247,20 +339,3 @@ def _turns(packed: Iterable[Packed]) -> list[list[Packed]]:
             turns.append([])
         turns[number].append(each)
     return turns
-
-
-def _packs(planned: Iterable[Packed], context: ModuleContext) -> list[_Pack]:
-    """The plans in as few transactions as they fit into."""
-    packs: list[_Pack] = []
-    count, size = _MAX_WRITES, 0
-    for each in planned:
-        if (plan := each.plan) is None:
-            continue
-        writes = plan.writes(context)
-        own = sum(item_size(write.row) if isinstance(write, Put) else _OF_A_CHECK for write in writes)
-        if count + len(writes) > _MAX_WRITES or size + own > _MAX_BYTES:
-            packs.append([])
-            count = size = 0
-        packs[-1].append((each, plan))
-        count, size = count + len(writes), size + own
-    return packs

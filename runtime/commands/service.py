@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from runtime.commands.options import PublishOptions
     from runtime.commands.packs import PackItem
     from runtime.commands.state import State
+    from runtime.commands.tally import Tally
     from runtime.identity.context import InvokeContext
     from runtime.model.handlers import DataSyncHandler
     from runtime.model.models import CommandInputModel, CommandModel
@@ -331,7 +332,12 @@ class CommandService(Generic[AttributesT]):
         return cast("CommandModel[AttributesT]", self._result(publish.run(attempts)))
 
     def publish_pack(
-        self, items: Iterable[PackItem[AttributesT]], *, sync: bool = False, notify: bool = True
+        self,
+        items: Iterable[PackItem[AttributesT]],
+        *,
+        sync: bool = False,
+        notify: bool = True,
+        tally: Tally | None = None,
     ) -> list[PackOutcome[AttributesT]]:
         """Publish many commands in few calls, each for itself; what became of them, in their order.
 
@@ -343,6 +349,8 @@ class CommandService(Generic[AttributesT]):
             items: The publishes. None of them takes another with it: whatever it raises is its outcome.
             sync: Publish synchronously; see `publish_sync`.
             notify: False tells the clients of none that is finished in this call.
+            tally: Counters that functions count with: their rows are read and written with the items', in
+                the same calls. Not in a module without data rows.
         """
         outcomes: list[Packed | Exception] = []
         for item in items:
@@ -351,7 +359,7 @@ class CommandService(Generic[AttributesT]):
             except Exception as error:  # noqa: BLE001 - a model's code may raise anything
                 outcomes.append(error)
         packed = [each for each in outcomes if isinstance(each, Packed)]
-        PackPublisher(self._context, self._publisher).publish(packed)
+        PackPublisher(self._context, self._publisher, tally).publish(packed)
         return [
             PackOutcome(error=each)
             if isinstance(each, Exception)

@@ -25,13 +25,17 @@ from runtime.store.port import Put
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from runtime.settings import ModuleTables, Settings
     from runtime.store.port import Store
     from runtime.store.values import Row
 
-__all__ = ["DEFAULT_TENANT_CODE", "TtlService"]
+    #: Writes how many days rows of a table are kept for a tenant.
+    RetentionWriter = Callable[[str, str, int | None], None]
+
+__all__ = ["DEFAULT_TENANT_CODE", "TtlService", "check_days"]
 
 DEFAULT_TENANT_CODE: Final = "single"
 """Tenant of keys that name none."""
@@ -40,6 +44,19 @@ _SECONDS_A_DAY: Final = 24 * 60 * 60
 _CACHE_SECONDS: Final = 300
 _CACHE_ENTRIES: Final = 1000
 _MAX_DAYS: Final = 36_500
+
+
+def check_days(days: int | None) -> None:
+    """Refuse what is no number of days that rows are kept; None is for ever.
+
+    Raises:
+        InvalidInputError: It is out of range.
+    """
+    if days is not None and (
+        isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= _MAX_DAYS
+    ):
+        message = f"Number of days must be greater than 0 and at most {_MAX_DAYS}, got {days!r}; None keeps"
+        raise InvalidInputError([FieldProblem("days", message)])
 
 
 class TtlService:
@@ -51,9 +68,18 @@ class TtlService:
         store: Where the master data table is.
         settings: The name of the master data table.
         tables: The module's tables.
+        writer: Gives who writes the settings, where a feature has commands for that. Default: nobody; the
+            rows are put where they belong.
     """
 
-    def __init__(self, store: Store, settings: Settings, tables: ModuleTables) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        tables: ModuleTables,
+        writer: Callable[[], RetentionWriter | None] = lambda: None,
+    ) -> None:
+        self._writer = writer
         self._store = store
         self._settings = settings
         self._tables = {"command": tables.command, "data": tables.data, "history": tables.history}
@@ -88,19 +114,20 @@ class TtlService:
             InvalidInputError: ``kind`` or ``days`` is out of range.
             ConfigurationError: There is no master data table.
         """
-        if days is not None and (isinstance(days, bool) or not 1 <= days <= _MAX_DAYS):
-            message = (
-                f"Number of days must be greater than 0 and at most {_MAX_DAYS}, got {days!r}; None keeps"
-            )
-            raise InvalidInputError([FieldProblem("days", message)])
+        check_days(days)
         table = self._settings.master_data_table
         if table is None:
             msg = "MASTER_DATA_TABLE_NAME is not set, so there is nowhere to keep retention settings"
             raise ConfigurationError(msg)
         pk, sk = self._key(kind, tenant_code)
-        row = row_of({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
-        self._store.write(Put(table=table, row=row))
-        self._kept.forget()
+        try:
+            if (write := self._writer()) is not None:
+                write(tenant_code or DEFAULT_TENANT_CODE, self._tables[kind], days)
+            else:
+                row = row_of({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
+                self._store.write(Put(table=table, row=row))
+        finally:
+            self._kept.forget()
 
     def calculate_ttl(
         self,

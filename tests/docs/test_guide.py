@@ -24,6 +24,7 @@ GUIDE_PAGES = {
     "history",
     "http",
     "large-attributes",
+    "masters",
     "modules",
     "monitoring",
     "notifications",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from constructs_lib.cli.commands.master import MASTER_GROUP
 from constructs_lib.cli.commands.sequence import GROUP as SEQUENCE
 from constructs_lib.cli.commands.tenant import TENANT
 
@@ -13,4 +14,4 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS"]
 
 #: One line a feature.
-GROUPS: Final[tuple[VerbGroup, ...]] = (SEQUENCE, TENANT)
+GROUPS: Final[tuple[VerbGroup, ...]] = (SEQUENCE, TENANT, MASTER_GROUP)

@@ -1,0 +1,187 @@
+"""`cqrs master`: what it shows, what it asks, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runtime import CommandModule, CqrsApp
+from runtime.entry.operator.scope import Scope
+from runtime.features.masters.master_module import MasterModule
+from runtime.testing import MemoryApp
+from tests.cli.direct import Direct
+from tests.features.masters.support import THEME, put_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def master() -> MasterModule:
+    return MasterModule([THEME])
+
+
+@pytest.fixture
+def memory(master: MasterModule) -> Iterator[MemoryApp]:
+    app = CqrsApp(modules=[CommandModule("order"), CommandModule("tenant")], features=[master])
+    with MemoryApp(app, modes={"master": "inline"}) as made:
+        yield made
+
+
+@pytest.fixture
+def cqrs(memory: MemoryApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Direct:
+    app = memory.app
+    return Direct(
+        lambda: Scope(app.modules, memory.resources, app.event_modules, app.features), monkeypatch, capsys
+    )
+
+
+DOCUMENT: dict[str, Any] = {
+    "tenants": {
+        "common": {"settings": [{"code": "theme", "settingValue": {"rows": 10}}]},
+        "acme": {
+            "settings": [
+                {"code": "theme", "name": "Look", "settingValue": {"colour": "red"}},
+                {"code": "theme", "groupId": "tokyo#sales", "settingValue": {"rows": 5}},
+                {"code": "free", "settingValue": {"a": {"b": 1}}},
+            ],
+            "data": [
+                {"settingCode": "colour", "code": "red", "name": "Red"},
+                {"settingCode": "colour", "code": "blue", "name": "Blue", "attributes": {"hex": "00f"}},
+            ],
+        },
+    }
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "masters.json"
+    path.write_text(json.dumps(DOCUMENT))
+    return path
+
+
+def test_a_document_is_shown_applied_and_then_says_nothing_new(
+    cqrs: Direct, file: Path, memory: MemoryApp
+) -> None:
+    shown = cqrs("master", "apply", "-f", str(file))
+    assert shown.code == 1
+    assert 'create MASTER#acme#colour#red name: "Red"' in shown.lines
+    assert memory.rows("master", "command") == []
+
+    done = cqrs("master", "apply", "-f", str(file), "--yes", "--json")
+    assert done.code == 0
+    assert [change["action"] for tenant in done.json["tenants"] for change in tenant["changes"]] == [
+        "create"
+    ] * 6
+    rows = memory.rows("master", "data")
+
+    again = cqrs("master", "apply", "-f", str(file), "--yes")
+    assert (again.code, again.out) == (0, "Everything is as the document says")
+    assert memory.rows("master", "data") == rows
+
+
+def test_yaml_says_the_same(cqrs: Direct, tmp_path: Path, memory: MemoryApp) -> None:
+    yaml = pytest.importorskip("yaml")
+    path = tmp_path / "masters.yaml"
+    path.write_text(yaml.safe_dump(DOCUMENT))
+    assert cqrs("master", "apply", "-f", str(path), "--yes").code == 0
+    assert len([row for row in memory.rows("master", "data") if row.get("name")]) >= 6
+
+
+def test_a_change_says_what_was_and_what_will_be(cqrs: Direct, file: Path) -> None:
+    cqrs("master", "apply", "-f", str(file), "--yes")
+    changed = json.loads(json.dumps(DOCUMENT))
+    changed["tenants"]["acme"]["settings"][2]["settingValue"] = {"a": 2}
+    file.write_text(json.dumps(changed))
+    shown = cqrs("master", "apply", "-f", str(file))
+    assert any('update MASTER#acme#MASTER_SETTING#free a: {"b": 1} -> 2' in line for line in shown.lines)
+
+
+def test_what_a_document_has_not_is_deleted_only_when_asked(
+    cqrs: Direct, file: Path, memory: MemoryApp, master: MasterModule
+) -> None:
+    cqrs("master", "apply", "-f", str(file), "--yes")
+    put_row(
+        memory, master.module, "MASTER#acme", "MASTER_SETTING#USER#ann#theme", {"rows": 1}, isDeleted=False
+    )
+    less = json.loads(json.dumps(DOCUMENT))
+    del less["tenants"]["acme"]["settings"][2]
+    del less["tenants"]["acme"]["data"][1]
+    file.write_text(json.dumps(less))
+    assert cqrs("master", "apply", "-f", str(file)).code == 0
+    pruned = cqrs("master", "apply", "-f", str(file), "--prune", "--yes", "--json").json
+    assert [
+        (change["action"], change["id"]) for tenant in pruned["tenants"] for change in tenant["changes"]
+    ] == [
+        ("delete", "MASTER#acme#MASTER_SETTING#free"),
+        ("delete", "MASTER#acme#colour#blue"),
+    ]
+    live = {
+        row["sk"] for row in memory.rows("master", "data") if not row.get("isDeleted") and row.get("type")
+    }
+    assert {"MASTER_SETTING#USER#ann#theme", "colour#red"} <= live
+    assert "colour#blue" not in live
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"tenants": {"acme": {"settings": [{"code": "TTL", "settingValue": {}}]}}}, "settings.0.code"),
+        (
+            {"tenants": {"acme": {"settings": [{"code": "theme", "settingValue": {"rows": "x"}}]}}},
+            "settings.0",
+        ),
+        ({"tenants": {"acme": {"data": [{"settingCode": "SEQ", "code": "a", "name": "A"}]}}}, "data.0"),
+        ({"tenants": {"acme": {"other": []}}}, "other"),
+        ({"tenants": {"acme": {"settings": [{"code": "x", "settingValue": {}}] * 2}}}, "twice"),
+        ({"tenants": {"a#b": {}}}, "tenantCode"),
+    ],
+)
+def test_a_document_that_makes_no_sense_changes_nothing(
+    cqrs: Direct, file: Path, memory: MemoryApp, document: Any, told: str
+) -> None:
+    document["tenants"] = {"zeta": {"settings": [{"code": "x", "settingValue": {}}]}, **document["tenants"]}
+    file.write_text(json.dumps(document))
+    ended = cqrs("master", "apply", "-f", str(file), "--yes")
+    assert (ended.code, told in ended.err) == (4, True), ended
+    assert memory.rows("master", "command") == []
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"acme": {}}', '{"tenants": []}'])
+def test_files_that_are_no_document_are_wrong_usage(cqrs: Direct, file: Path, text: str) -> None:
+    file.write_text(text)
+    assert cqrs("master", "apply", "-f", str(file)).code == 2
+    assert cqrs("master", "apply", "-f", str(file) + ".none").code == 2
+    assert cqrs.asked == []
+
+
+def test_get_and_explain(cqrs: Direct, file: Path, memory: MemoryApp) -> None:
+    registry = {"setting": [{"tenantRole": "clerk", "setting_groups": ["tokyo#sales"]}]}
+    put_row(memory, memory.app.modules["tenant"], "TENANT#acme", "MASTER", registry)
+    cqrs("master", "apply", "-f", str(file), "--yes")
+    found = cqrs("master", "get", "acme", "theme", "--json").json
+    assert found == {"id": "MASTER#acme#MASTER_SETTING#theme", "settingValue": {"colour": "red", "rows": 10}}
+    why = cqrs("master", "explain", "acme", "theme", "--role", "clerk", "--user", "ann")
+    assert why.code == 0
+    assert "rows 5 group MASTER#acme#MASTER_SETTING#GROUP#tokyo#sales#theme" in why.lines
+    assert 'colour "red" tenant MASTER#acme#MASTER_SETTING#theme' in why.lines
+    assert cqrs("master", "get", "acme", "nothing").code == 4
+    put_row(memory, memory.app.modules["master"], "MASTER#acme", "MASTER_SETTING#theme", {"rows": "many"})
+    assert cqrs("master", "explain", "acme", "theme").code == 1
+
+
+def test_retention_is_shown_and_set(cqrs: Direct, memory: MemoryApp) -> None:
+    assert cqrs("master", "retention", "order", "--kind", "command", "--days", "30").code == 0
+    assert memory.app.modules["order"].ttl.get_ttl_configuration("command") == 30
+    shown = cqrs("master", "retention", "order", "--json").json
+    assert shown["days"] == {"command": 30, "data": None, "history": None}
+    assert cqrs("master", "retention", "order", "--kind", "command", "--days", "forever").code == 0
+    assert cqrs("master", "retention", "order", "--json").json["days"]["command"] is None
+    for days in ("0", "x", "-1"):
+        assert cqrs("master", "retention", "order", "--kind", "data", f"--days={days}").code == 2
+    assert cqrs("master", "retention", "order", "--kind", "data").code == 2
+    assert cqrs("master", "retention", "other").code == 4
