@@ -88,6 +88,9 @@ def test_a_code_is_registered_once_in_whatever_spelling(tenants: TenantModule) -
     acme = tenants.create_tenant("acme", "Acme")
     for code in ("acme", "ACME", "Acme"):
         assert refused_fields(lambda code=code: tenants.create_tenant(code, "other")) == ["code"]  # type: ignore[misc]
+    assert refused_fields(lambda: tenants.create_tenant("acme", "Acme")) == [
+        "code"
+    ]  # not the very same, either
     assert tenants.get_tenant("acme") == acme
 
 
