@@ -59,7 +59,7 @@ class TenantRows:
                 found = row
                 if row is None or row.is_deleted:
                     return {**state, **key._asdict()}
-                if _is_the_same(row, state):
+                if self._is_begun(row, key, state):
                     return None
                 raise InvalidInputError([FieldProblem("code", message)]) from None
 
@@ -112,6 +112,20 @@ class TenantRows:
         assert row is not None  # noqa: S101 - it is new, or it was seen
         return Tenant.of(code, name=row.name, attributes=row.attributes, version=row.version)
 
+    def _is_begun(self, row: CommandModel[Any], key: DetailKey, state: Mapping[str, Any]) -> bool:
+        """Whether a row is what the same call has left on its way, but for groups of ``on_create``."""
+        attributes = row.attributes or {}
+        if state_in(attributes) is not TenantState.CREATING:
+            return False
+        groups = {SETTING: attributes[SETTING]} if SETTING in attributes else {}
+        own = {
+            **state,
+            **key._asdict(),
+            "version": row.version,
+            "attributes": {**state["attributes"], **groups},
+        }
+        return self._module.commands.is_not_command_dirty(row, own)
+
     def _publish_once(
         self, key: DetailKey, next_state: Change, writer: InvokeContext, source: str
     ) -> CommandModel[Any] | None:
@@ -128,11 +142,3 @@ class TenantRows:
             return None
         command = {**state, "version": row.version}
         return self._module.commands.publish_sync(command, invoke_context=writer, source=source)
-
-
-def _is_the_same(row: Row, state: Mapping[str, Any]) -> bool:
-    """Whether a row is what a call that did not come to its end has left, but for groups of ``on_create``."""
-    attributes = row.attributes or {}
-    said = {name: value for name, value in attributes.items() if name != SETTING}
-    is_under_way = state_in(attributes) is TenantState.CREATING
-    return is_under_way and (row.name, said) == (state["name"], state["attributes"])

@@ -486,7 +486,7 @@ class TenantModule(Feature):
                 with use_invoke_context(access.writer(tenant.code), self._settings):
                     check_done(self._on_create.function(tenant), "on_create")
             except Exception as error:
-                logger.error("on_create failed", tenant_code=tenant.code, error=type(error).__name__)
+                logger.error("on_create failed", error=type(error).__name__)
                 raise TenantSetupError(tenant.code, type(error).__name__) from error
 
         def change(row: Row) -> Mapping[str, Any] | None:

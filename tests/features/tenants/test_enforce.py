@@ -241,6 +241,28 @@ def test_while_a_tenant_is_being_created_it_is_not_served() -> None:
     assert answers == [403, 403]
 
 
+def test_what_failed_is_a_500_that_says_what_was_written_and_can_be_repeated() -> None:
+    fails = [True]
+
+    def seed(_tenant: Tenant) -> None:
+        if fails.pop():
+            msg = "secret"
+            raise RuntimeError(msg)
+
+    shop = Shop(on_create=seed)
+    body = {"code": "acme", "name": "Acme", "attributes": {"rate": 1.5}}
+    with MemoryApp(shop.app, modes={"tenant": "inline"}) as memory:
+        root = memory.client(tenant="ops", user="root", global_roles=["system_admin"])
+        failed = root.post("/api/tenant", body)
+        assert (failed.status, failed.json()["written"]) == (500, "something")
+        assert "secret" not in failed.text
+        found = root.get("/api/tenant/TENANT%23acme/MASTER")
+        assert found.json()["state"] == "creating"
+        fails.append(False)
+        again = root.post("/api/tenant", body)
+        assert (again.status, again.json()["state"]) == (201, "active")
+
+
 def test_without_enforce_nobody_is_asked() -> None:
     assert not TenantModule().guards_requests
     assert TenantModule(enforce=True).guards_requests

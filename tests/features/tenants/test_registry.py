@@ -88,6 +88,9 @@ def test_a_code_is_registered_once_in_whatever_spelling(tenants: TenantModule) -
     acme = tenants.create_tenant("acme", "Acme")
     for code in ("acme", "ACME", "Acme"):
         assert refused_fields(lambda code=code: tenants.create_tenant(code, "other")) == ["code"]  # type: ignore[misc]
+    assert refused_fields(lambda: tenants.create_tenant("acme", "Acme")) == [
+        "code"
+    ]  # not the very same, either
     assert tenants.get_tenant("acme") == acme
 
 
@@ -422,7 +425,7 @@ def test_what_failed_is_done_again(again: str) -> None:
     registry = Registry(on_create=seed)
     tenants = registry.tenants
     with pytest.raises(TenantSetupError) as failed:
-        tenants.create_tenant("acme", "Acme", attributes={"plan": "pro"})
+        tenants.create_tenant("acme", "Acme", attributes={"plan": "pro", "rate": 1.1, "none": None})
     assert (failed.value.tenant_code, failed.value.written) == ("acme", "something")
     assert "secret" not in str(failed.value)
     found = tenants.get_tenant("acme")
@@ -432,13 +435,13 @@ def test_what_failed_is_done_again(again: str) -> None:
     # Somebody else who wants the code does not get what was begun.
     assert refused_fields(lambda: tenants.create_tenant("acme", "Other")) == ["code"]
     if again == "create":
-        acme = tenants.create_tenant("acme", "Acme", attributes={"plan": "pro"})
+        acme = tenants.create_tenant("acme", "Acme", attributes={"plan": "pro", "rate": 1.1, "none": None})
     else:
         acme = tenants.set_state("acme", "active", reason="mended")
     assert (acme.active, len(tries)) == (True, 2)
-    assert refused_fields(lambda: tenants.create_tenant("acme", "Acme", attributes={"plan": "pro"})) == [
-        "code"
-    ]
+    assert refused_fields(
+        lambda: tenants.create_tenant("acme", "Acme", attributes={"plan": "pro", "rate": 1.1, "none": None})
+    ) == ["code"]
 
 
 def test_a_function_that_only_begins_its_work_makes_no_tenant_active() -> None:
