@@ -198,7 +198,7 @@ CAN_BE: list[Any] = [
     staticmethod(Plain()),
     classmethod(_up_with_default),  # type: ignore[arg-type]
     Plain(),
-    functools.partial(Plain()),
+    staticmethod(functools.partial(Plain())),
     functools.partialmethod(_up_with_default),
     property(lambda _self: Plain()),
 ]
