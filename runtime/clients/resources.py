@@ -53,12 +53,15 @@ class Resources:
 
     Args:
         settings: The function's settings. Default: read from the environment.
+
+    Attributes:
+        retention_writer: Writes how long rows are kept, where a feature of the app has commands for that.
     """
+
+    retention_writer: RetentionWriter | None = None
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
-        #: Writes how long rows are kept, where a feature of the app has commands for that.
-        self.retention_writer: RetentionWriter | None = None
 
     def client(self, service: str, *, patient: bool = True) -> Any:  # noqa: ANN401 - the caller annotates the service's type
         """A new boto3 client, with the endpoint and region that the settings give.

@@ -46,11 +46,16 @@ DOCUMENT: dict[str, Any] = {
             "settings": [
                 {"code": "theme", "name": "Look", "settingValue": {"colour": "red"}},
                 {"code": "theme", "groupId": "tokyo#sales", "settingValue": {"rows": 5}},
-                {"code": "free", "settingValue": {"a": {"b": 1}}},
+                {"code": "free", "settingValue": {"a": {"b": 1}, "ratio": 0.1}},
             ],
             "data": [
                 {"settingCode": "colour", "code": "red", "name": "Red"},
-                {"settingCode": "colour", "code": "blue", "name": "Blue", "attributes": {"hex": "00f"}},
+                {
+                    "settingCode": "colour",
+                    "code": "blue",
+                    "name": "Blue",
+                    "attributes": {"hex": "00f", "share": 0.3},
+                },
             ],
         },
     }
@@ -95,7 +100,7 @@ def test_yaml_says_the_same(cqrs: Direct, tmp_path: Path, memory: MemoryApp) -> 
 def test_a_change_says_what_was_and_what_will_be(cqrs: Direct, file: Path) -> None:
     cqrs("master", "apply", "-f", str(file), "--yes")
     changed = json.loads(json.dumps(DOCUMENT))
-    changed["tenants"]["acme"]["settings"][2]["settingValue"] = {"a": 2}
+    changed["tenants"]["acme"]["settings"][2]["settingValue"] = {"a": 2, "ratio": 0.1}
     file.write_text(json.dumps(changed))
     shown = cqrs("master", "apply", "-f", str(file))
     assert any('update MASTER#acme#MASTER_SETTING#free a: {"b": 1} -> 2' in line for line in shown.lines)
@@ -169,6 +174,9 @@ def test_get_and_explain(cqrs: Direct, file: Path, memory: MemoryApp) -> None:
     assert why.code == 0
     assert "rows 5 group MASTER#acme#MASTER_SETTING#GROUP#tokyo#sales#theme" in why.lines
     assert 'colour "red" tenant MASTER#acme#MASTER_SETTING#theme' in why.lines
+    free = {"a": {"b": 1}, "ratio": 0.1}
+    assert cqrs("master", "get", "acme", "free", "--json").json["settingValue"] == free
+    assert cqrs("master", "explain", "acme", "free", "--json").json["value"] == free
     assert cqrs("master", "get", "acme", "nothing").code == 4
     put_row(memory, memory.app.modules["master"], "MASTER#acme", "MASTER_SETTING#theme", {"rows": "many"})
     assert cqrs("master", "explain", "acme", "theme").code == 1

@@ -15,6 +15,7 @@ from runtime.features.masters.settings import MAX_BULK, SettingItem
 from runtime.model.keys import DetailKey, generate_id
 from runtime.model.models import CqrsModel
 from runtime.model.validation import field_problems
+from runtime.store.codec import opened, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -213,7 +214,9 @@ def _after(  # noqa: PLR0917
             raise InvalidInputError([FieldProblem(place, "is there twice")])
         row = stored.get(key)
         kept = {} if row is None else {name: one for name, one in _state(row).items() if name in state}
-        after[key] = {name: kept.get(name) if one is None else one for name, one in state.items()}
+        after[key] = {
+            name: kept.get(name) if one is None else _stored_form(one) for name, one in state.items()
+        }
 
     for number, setting in enumerate(wanted.settings):
         with _at(f"settings.{number}"):
@@ -234,6 +237,11 @@ def _at(place: str) -> Iterator[None]:
     except InvalidInputError as error:
         problems = [FieldProblem(f"{place}.{problem.field}", problem.message) for problem in error.problems]
         raise InvalidInputError(problems) from error
+
+
+def _stored_form(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """A value as it is read again: numbers with a fraction are decimals, and equal to no float."""
+    return opened(sealed(value, path="attributes"))
 
 
 def _state(row: DataModel[Any]) -> dict[str, Any]:

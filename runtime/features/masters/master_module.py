@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.contract import FunctionKind
 from runtime.errors import ConfigurationError
 from runtime.features.feature import Feature
 from runtime.features.masters.access import MasterAccess
@@ -92,6 +93,11 @@ class MasterModule(Feature):
         for name in ("settings", "data", "retention"):
             self.__dict__.pop(name, None)
         resources.retention_writer = self._write_retention
+
+    def preload(self, function: str) -> None:
+        """Import what the first request would: see `Feature.preload`."""
+        if function in {FunctionKind.API, FunctionKind.WORKER}:
+            _ = self.settings, self.data
 
     @cached_property
     def settings(self) -> MasterSettings:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.features.masters.master_module import MasterModule
     from runtime.testing import MemoryApp
+    from tests.features.masters.lab import MasterLab
 
 ANN = user()
 BOB = user("bob", "other", roles=["master_admin"])
@@ -243,6 +244,20 @@ def test_a_tenant_has_one_spelling(master: MasterModule, memory: MemoryApp) -> N
         with pytest.raises(InvalidInputError, match="lower case"):
             write(("MASTER#ACME", "MASTER_SETTING#x"), invoke_context=ROOT)
     assert written(memory) == 1
+
+
+def test_a_life_on_each_store(lab: MasterLab) -> None:
+    settings = lab.master.settings
+    made = settings.create_tenant_setting("x", {"a": 1.5, "b": {"c": None}}, invoke_context=ADMIN)
+    settings.create_user_setting("x", {"a": 2}, user_id="ann", invoke_context=ANN)
+    assert settings.get_setting("x", invoke_context=ANN)["settingValue"] == {"a": 2}
+    settings.update_setting(made.id or "", value={"b": {"d": 1}}, invoke_context=ADMIN)
+    settings.delete_setting("x", level=Level.USER, user_id="ann", invoke_context=ANN)
+    found = settings.get_setting("x", consistent=True, invoke_context=ANN)
+    assert found == {"id": made.id, "settingValue": {"a": 1.5, "b": {"c": None, "d": 1}}}
+    assert [row.code for row in settings.iter_settings(invoke_context=ANN)] == ["x"]
+    rows = list(settings.iter_settings(include_deleted=True, invoke_context=ADMIN))
+    assert [(row.version, row.is_deleted) for row in rows] == [(2, True), (2, False)]
 
 
 def test_two_admins_at_once_lose_nothing(master: MasterModule) -> None:

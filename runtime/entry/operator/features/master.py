@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from runtime.features.masters.apply import TenantMasters, apply_masters, plan_masters
 from runtime.features.masters.retention import Kind
 from runtime.features.operation import Operation
+from runtime.model.json_text import dumps
 from runtime.store.retention import DEFAULT_TENANT_CODE
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def get_setting(master: MasterModule, arguments: OperationArguments) -> dict[str
         roles=arguments.names("roles") or (),
         consistent=True,
     )
-    return dict(found)
+    return _as_json(found)
 
 
 def explain_setting(master: MasterModule, arguments: OperationArguments) -> dict[str, Any]:
@@ -41,15 +43,18 @@ def explain_setting(master: MasterModule, arguments: OperationArguments) -> dict
         roles=arguments.names("roles") or (),
     )
     value = why.value
-    return {
-        "value": value.model_dump(mode="json") if isinstance(value, BaseModel) else value,
-        "level": why.level,
-        "fields": {
-            name: {"level": level, "id": why.field_ids.get(name)} for name, level in why.field_levels.items()
-        },
-        "rows": [{"level": row.level, "owner": row.owner or None, "id": row.id} for row in why.rows],
-        "problems": [{"field": problem.field, "message": problem.message} for problem in why.problems],
-    }
+    return _as_json(
+        {
+            "value": value.model_dump(mode="json") if isinstance(value, BaseModel) else value,
+            "level": why.level,
+            "fields": {
+                name: {"level": level, "id": why.field_ids.get(name)}
+                for name, level in why.field_levels.items()
+            },
+            "rows": [{"level": row.level, "owner": row.owner or None, "id": row.id} for row in why.rows],
+            "problems": [{"field": problem.field, "message": problem.message} for problem in why.problems],
+        }
+    )
 
 
 def apply(master: MasterModule, arguments: OperationArguments) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def apply(master: MasterModule, arguments: OperationArguments) -> dict[str, Any]
     wanted = TenantMasters.of(arguments.json("masters"))
     do = plan_masters if arguments.flag("dryRun") else apply_masters
     changes = do(master, arguments.text("tenant"), wanted, prune=arguments.flag("prune"))
-    return {"tenant": arguments.text("tenant"), "changes": [change.document for change in changes]}
+    return _as_json({"tenant": arguments.text("tenant"), "changes": [change.document for change in changes]})
 
 
 def retention(master: MasterModule, arguments: OperationArguments) -> dict[str, Any]:
@@ -70,6 +75,12 @@ def retention(master: MasterModule, arguments: OperationArguments) -> dict[str, 
         master.retention.set_days(module, kind, days, tenant_code=tenant, invoke_context=context)  # type: ignore[arg-type]
     days_of = {one: master.retention.days(module, one, tenant_code=tenant) for one in get_args(Kind)}
     return {"tenant": tenant, "module": module, "days": days_of}
+
+
+def _as_json(answer: object) -> dict[str, Any]:
+    """An answer as the function's JSON can have it: numbers of rows are decimals."""
+    found: dict[str, Any] = json.loads(dumps(answer))
+    return found
 
 
 GET_SETTING: Final = Operation(get_setting, _WHO)
