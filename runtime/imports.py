@@ -14,7 +14,21 @@ from runtime.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FunctionReference", "check_done", "check_function", "check_import_path", "imported"]
+__all__ = [
+    "FunctionReference",
+    "check_done",
+    "check_function",
+    "check_import_path",
+    "check_plain_function",
+    "imported",
+    "name_of",
+]
+
+
+def name_of(function: object) -> str:
+    """Name of a function, or of the class of what is called like one, for people."""
+    name: str = getattr(function, "__qualname__", type(function).__qualname__)
+    return name
 
 
 def check_import_path(path: str, what: str) -> str:
@@ -56,17 +70,16 @@ def imported(path: str, what: str) -> Any:  # noqa: ANN401 - whatever the path l
     return getattr(module, name)
 
 
-def check_function(function: Callable[..., Any], what: str, takes: tuple[str, ...]) -> None:
-    """Refuse a function that cannot be called as it is to be, before the first request finds out.
+def check_plain_function(function: Callable[..., Any], what: str, *, yields: bool = False) -> None:
+    """Refuse a function that would only begin its work when it is called.
 
     Args:
-        function: The function. One that does not say what it takes is taken as it is.
-        what: What it is to be, for the error: "a command".
-        takes: Names of what it is called with, by position.
+        function: The function.
+        what: What it is to be, for the error: "a route".
+        yields: Whether what it returns is gone through, so that it may be a generator.
 
     Raises:
-        ConfigurationError: It is no function, takes something else, or is a coroutine function or a
-            generator.
+        ConfigurationError: It is no function, or is a coroutine function or a generator.
     """
     if not callable(function):
         msg = f"{what} must be a function, got {type(function).__name__}"
@@ -76,9 +89,28 @@ def check_function(function: Callable[..., Any], what: str, takes: tuple[str, ..
         if inspect.iscoroutinefunction(called):
             msg = f"{what} must be a plain function, got the coroutine function {name}; leave async away"
             raise ConfigurationError(msg)
-        if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-            msg = f"{what} must be a plain function, got the generator {name}; leave yield away"
+        if inspect.isasyncgenfunction(called) or (inspect.isgeneratorfunction(called) and not yields):
+            fix = "async" if yields else "yield"
+            msg = f"{what} must be a plain function, got the generator {name}; leave {fix} away"
             raise ConfigurationError(msg)
+
+
+def check_function(
+    function: Callable[..., Any], what: str, takes: tuple[str, ...], *, yields: bool = False
+) -> None:
+    """Refuse a function that cannot be called as it is to be, before the first request finds out.
+
+    Args:
+        function: The function. One that does not say what it takes is taken as it is.
+        what: What it is to be, for the error: "a command".
+        takes: Names of what it is called with, by position.
+        yields: Whether what it returns is gone through, so that it may be a generator.
+
+    Raises:
+        ConfigurationError: It is no function, takes something else, or is a coroutine function or a
+            generator.
+    """
+    check_plain_function(function, what, yields=yields)
     try:
         # What a decorator gives is called, not what it is around.
         signature = inspect.signature(function, follow_wrapped=False)
@@ -87,6 +119,7 @@ def check_function(function: Callable[..., Any], what: str, takes: tuple[str, ..
     try:
         signature.bind(*takes)
     except TypeError:
+        name = getattr(function, "__name__", type(function).__name__)
         msg = (
             f"{what} is called with ({', '.join(takes)}), and {name}{_names(signature)} cannot be; give it "
             "parameters for these"
@@ -135,15 +168,22 @@ class FunctionReference:
         source: What was given.
         what: What it is, for errors: "an upcaster".
         takes: Names of what it is called with, for errors. Default: that is not checked.
+        yields: Whether what it returns is gone through, so that it may be a generator.
     """
 
     source: Callable[..., Any] | str
     what: str
     takes: tuple[str, ...] = ()
+    yields: bool = False
 
     @classmethod
     def of(
-        cls, source: Callable[..., Any] | str, what: str, takes: tuple[str, ...] = ()
+        cls,
+        source: Callable[..., Any] | str,
+        what: str,
+        takes: tuple[str, ...] = (),
+        *,
+        yields: bool = False,
     ) -> FunctionReference:
         """Reference to a function.
 
@@ -153,11 +193,11 @@ class FunctionReference:
         if isinstance(source, str):
             with suppress(ConfigurationError):
                 check_import_path(source, what)
-                return cls(source, what, takes)
+                return cls(source, what, takes, yields)
         elif callable(source):
             if takes:
-                check_function(source, what, takes)
-            return cls(source, what, takes)
+                check_function(source, what, takes, yields=yields)
+            return cls(source, what, takes, yields)
         msg = f'{what} must be a function or its import path, such as "package.module:name", got {source!r}'
         raise ConfigurationError(msg)
 
@@ -166,7 +206,7 @@ class FunctionReference:
         """Its name, for people."""
         if isinstance(self.source, str):
             return self.source
-        return getattr(self.source, "__qualname__", type(self.source).__qualname__)
+        return name_of(self.source)
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -183,5 +223,5 @@ class FunctionReference:
             raise ConfigurationError(msg)
         function: Callable[..., Any] = found
         if self.takes:
-            check_function(function, self.what, self.takes)
+            check_function(function, self.what, self.takes, yields=self.yields)
         return function

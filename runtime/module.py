@@ -148,7 +148,7 @@ class CommandModule(Generic[AttributesT]):
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler
         self.ask_handlers = ask_handlers
-        self.decide = tuple(FunctionReference.of(rule, "a rule", ("change",)) for rule in decide)
+        self.decide = tuple(FunctionReference.of(rule, "a rule", ("change",), yields=True) for rule in decide)
         self.schema = Schema(table_name, upcasters, read_ahead)
         if min_ttl is not None and min_ttl < timedelta(0):
             msg = f"min_ttl must not be negative, got {min_ttl}"

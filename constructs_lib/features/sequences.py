@@ -17,7 +17,7 @@ from constructs_lib.tables import naming
 from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.module_tables import throttled
 from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
-from runtime.contract import FEATURE_TABLE, SEQUENCE_FEATURE, Env
+from runtime.contract import FEATURE_TABLE, SEQUENCE_FEATURE, Env, FunctionKind
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
@@ -115,7 +115,7 @@ class Sequences(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the functions that run your code take numbers, and operators repair counters.
 
-        api, worker and stream, and projector where there is one, get `SequencesGrants.issue`; api lists
+        api, worker, stream and projector, those that there are, get `SequencesGrants.issue`; api lists
         counters as well; operator administers them. A function of your own may take numbers, and is told
         the name of the table.
         """
@@ -129,8 +129,8 @@ class Sequences(Construct):
         api = functions.data_access(functions.api).grantee
         self.grants.issue(api)
         self.grants.read(api)
-        for function in (functions.worker, functions.stream, functions.projector):
-            if function is not None:
+        for kind in (FunctionKind.WORKER, FunctionKind.STREAM, FunctionKind.PROJECTOR):
+            if (function := functions.find(kind)) is not None:
                 self.grants.issue(function)
         self.grants.administer(functions.operator)
         functions.add_feature(SEQUENCE_FEATURE, self._settings_in(functions))

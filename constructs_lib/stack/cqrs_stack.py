@@ -723,6 +723,11 @@ class CqrsStack(Stack):
             removal_policy=self._removal_policy,
         )
 
+    def _new_healing(self, heal_every: Duration | None) -> Healing | None:
+        if heal_every is None or not self._has_commands:
+            return None
+        return Healing(self, "Healing", heal_every=heal_every)
+
     def _master_data(
         self, *, given: MasterDataTable | bool, master: CqrsTable | bool
     ) -> MasterDataTable | None:
@@ -741,11 +746,6 @@ class CqrsStack(Stack):
             encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
         )
-
-    def _new_healing(self, heal_every: Duration | None) -> Healing | None:
-        if heal_every is None or not self._has_commands:
-            return None
-        return Healing(self, "Healing", heal_every=heal_every)
 
     def _new_master_data_table(self) -> MasterDataTable:
         if (table := self._taken_back.master_data_table) is not None:

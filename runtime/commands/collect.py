@@ -49,7 +49,8 @@ def collect_large_attributes(
 
     Raises:
         InvalidInputError: ``older_than`` is negative.
-        ConfigurationError: There is no attributes bucket.
+        ConfigurationError: There is no attributes bucket; or ``on_object`` would only begin its work, or
+            takes something else.
     """
     context = module.context
     if context.large_attributes.bucket is None:

@@ -177,7 +177,7 @@ class _Erasure:
             return ()
         command = self._context.rows.any_command(last)
         for reference in self._context.handlers:
-            reference.handler.down(command)
+            reference.down(command)
         try:
             self._store.write(
                 Set(place=place, columns={_TOLD: isoformat(clock.now())}, condition=Attr("pk").exists())

@@ -203,7 +203,7 @@ class Planner:
         """Refuse what a handler's store cannot take: it would be parked for it."""
         command = self._context.rows.command(row)
         problems = [
-            problem for reference in self._context.handlers for problem in reference.handler.problems(command)
+            problem for reference in self._context.handlers for problem in reference.problems(command)
         ]
         if problems:
             raise InvalidInputError(problems)

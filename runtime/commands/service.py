@@ -33,7 +33,7 @@ from runtime.generics import AttributesT
 from runtime.identity.access import check_every_tenant, check_tenant
 from runtime.identity.context import require_invoke_context
 from runtime.identity.user import user_id_of
-from runtime.imports import FunctionReference
+from runtime.imports import FunctionReference, check_done, check_function, name_of
 from runtime.model.keys import (
     VERSION_LATEST,
     DetailKey,
@@ -202,6 +202,7 @@ class CommandService(Generic[AttributesT]):
 
         Raises:
             VersionConflictError: Every attempt met a conflict.
+            ConfigurationError: ``change`` returned its work instead of doing it.
         """
         detail = DetailKey(*key)
         check_natural_key(*detail)
@@ -313,7 +314,10 @@ class CommandService(Generic[AttributesT]):
         unnamed: PublishOptions = {**options, "publish_id": None}
 
         def made(number: NumberT) -> tuple[Request, Draft]:
-            return self._publish_of(operation, make(number), unnamed, sync=sync, said={})
+            command = make(number)
+            if not isinstance(command, dict):
+                check_done(command, f"the function {name_of(make)}")
+            return self._publish_of(operation, command, unnamed, sync=sync, said={})
 
         publish = NumberedPublish(
             context=self._context,
@@ -579,9 +583,12 @@ class CommandService(Generic[AttributesT]):
 
         Raises:
             InvalidInputError: A handler, segment or token is none of this module's.
+            ConfigurationError: ``on_page`` would only begin its work, or takes something else.
             ForbiddenError: The caller has no role that crosses all tenants: the rows are everybody's.
         """
         check_every_tenant(invoke_context, self._context.settings)
+        if on_page is not None:
+            check_function(on_page, "on_page", ("progress",))
         return resync.run(
             self._context,
             names=handlers,
@@ -673,6 +680,8 @@ class CommandService(Generic[AttributesT]):
         state = change(self._context.rows.command(base.row) if base.row else None)
         if state is None:
             return None
+        if not isinstance(state, dict):
+            check_done(state, f"the change {name_of(change)}")
         _check_is_about(state, request.key)
         command = {**state, **request.key._asdict(), "version": base.version}
         return self._publish_of(operation, command, options, sync=request.sync, said={})[1]

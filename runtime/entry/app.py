@@ -14,6 +14,7 @@ from runtime.entry.joined import check_names, checked_features, modules_with
 from runtime.entry.trigger import TriggerSource, source_of
 from runtime.entry.trigger_routes import TriggerRoutes
 from runtime.errors import ConfigurationError, UnknownTriggerError
+from runtime.imports import check_function
 from runtime.log import logger
 from runtime.model.handler_registry import check_decorated, check_latecomers, count_decorated
 
@@ -72,7 +73,8 @@ class CqrsApp(TriggerRoutes):
     Raises:
         ConfigurationError: Two modules have the same name, or two features, or operations of theirs, or a
             trigger has two handlers, or a data sync handler is registered twice, for an unknown table,
-            with a reserved type, or too late.
+            with a reserved type, or too late; or a handler of notifications would only begin its work, or
+            takes something else.
     """
 
     #: What cqrs.toml says, where the app was made of it.
@@ -96,6 +98,8 @@ class CqrsApp(TriggerRoutes):
         self.event_modules = {module.name: module for module in of_events}
         self._routes = tuple(routes) if isinstance(routes, (list, tuple)) else (routes,)
         self._openapi = openapi
+        for handler in notification_handlers or ():
+            check_function(handler, "a notification handler", ("notification",))
         self._notification_handlers = notification_handlers
         self._given_resources = resources
         for module in of_commands:

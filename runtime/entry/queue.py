@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.clients.notifications import request_id_of
 from runtime.contract import NOTIFICATION_ACTIONS
 from runtime.errors import UnknownTriggerError
+from runtime.imports import check_done, name_of
 from runtime.log import logger
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ class NotificationQueue:
 
         Raises:
             UnknownTriggerError: The record is not a notification.
+            ConfigurationError: A handler returned its work instead of doing it.
         """
         notification = notification_in(record)
         for handler in self._handlers:
-            handler(notification)
+            result: object = handler(notification)
+            if result is not None:
+                check_done(result, f"the notification handler {name_of(handler)}")
 
 
 def notification_in(record: Mapping[str, Any]) -> dict[str, Any]:

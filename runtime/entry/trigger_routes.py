@@ -34,7 +34,8 @@ class TriggerRoutes:
     Every ``on_…`` method takes that function, the handler, as its last argument, or decorates
     it. It may also be given by where to import it from, ``"package.module:name"``, which keeps
     its imports out of the functions that do not need it. It is called with the record or event
-    as Lambda delivers it, a dictionary; it has succeeded when it returns.
+    as Lambda delivers it, a dictionary; it has succeeded when it returns. So it is a plain function:
+    with ``async def`` or ``yield`` it would return before it has done anything, and is refused.
 
     A queue, topic, stream, table or state machine is named by its name or its ARN. What has no
     route is an error: it is tried again, and ends in the dead-letter queue or failure
@@ -44,7 +45,8 @@ class TriggerRoutes:
     and makes up a message of a queue, is refused. Where you connect a source to another one,
     ``functions=["api"]`` says so, with the names of `FunctionKind`.
 
-    All raise `ConfigurationError` where the same thing has a route already.
+    All raise `ConfigurationError` where the same thing has a route already, and for a handler that
+    would only begin its work or takes something else; one that is imported is checked then.
     """
 
     def __init__(self) -> None:
@@ -285,13 +287,13 @@ class TriggerRoutes:
 
         def register(function: RouteT) -> RouteT:
             routes = self._trigger_routes.setdefault(source, {})
+            trigger = f"{source.name} {' '.join(name.split())!r}"
             for other, target in routes.items():
                 if _same(name, other):
                     whose = f", that of the feature {target.owner!r}" if target.owner else ""
-                    what = f"{source.name} {' '.join(name.split())!r}"
-                    msg = f"{what} has a handler already{whose}; let one call the other"
+                    msg = f"{trigger} has a handler already{whose}; let one call the other"
                     raise ConfigurationError(msg)
-            routes[name] = TriggerTarget(function, functions, owner=self._owner)
+            routes[name] = TriggerTarget(function, trigger, functions, owner=self._owner)
             return function
 
         if handler is not None:

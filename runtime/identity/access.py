@@ -26,6 +26,7 @@ from runtime.identity.context import (
 from runtime.identity.guard import guarded
 from runtime.identity.tenant import acting_tenant, crosses, may_act_in
 from runtime.identity.user import get_user_context
+from runtime.imports import check_plain_function
 from runtime.model.keys import get_tenant_code, lower_case_tenant
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def requires_role(*roles: str, groups: Iterable[str] = ()) -> Callable[[RouteT],
         ... def close() -> None: ...
 
     Raises:
-        ConfigurationError: No role and no group is given, or the decorator has no brackets.
+        ConfigurationError: No role and no group is given, the decorator has no brackets, or the route is
+            ``async``.
     """
     allowed = tuple(groups)
     if not (roles or allowed) or not all(isinstance(role, str) and role for role in (*roles, *allowed)):
@@ -152,4 +154,8 @@ def requires_role(*roles: str, groups: Iterable[str] = ()) -> Callable[[RouteT],
         check_role(*roles, groups=allowed)
         yield
 
-    return lambda route: guarded(route, guard)
+    def decorate(route: RouteT) -> RouteT:
+        check_plain_function(route, "a route", yields=True)
+        return guarded(route, guard)
+
+    return decorate

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from runtime.errors import ConfigurationError
-from runtime.imports import check_import_path, imported
+from runtime.imports import check_done, check_function, check_import_path, imported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from runtime.errors import FieldProblem
     from runtime.model.models import CommandModel
@@ -22,6 +24,8 @@ _RESERVED_TYPE: Final = "dynamodb"
 _WHAT: Final = "a data sync handler"
 # A cursor's sort key is the handler's name and the aggregate's sort key, and has to fit.
 _MAX_NAME_BYTES: Final = 100
+#: What is called of a handler, and whether it may be a generator: problems are gone through.
+_METHODS: Final = (("up", False), ("down", False), ("problems", True))
 
 
 class DataSyncHandler(ABC):
@@ -29,7 +33,9 @@ class DataSyncHandler(ABC):
 
     The pipeline calls `up` with the versions of an aggregate in order, each at least
     once: a call that failed, or whose success could not be recorded, is repeated. So `up`
-    must be able to see a version twice. Different aggregates run side by side.
+    must be able to see a version twice. Different aggregates run side by side. A call has
+    done its work when it returns: what is ``async`` is refused, and what returns a coroutine
+    or a generator has failed.
 
     Attributes:
         type: What kind of store it keeps, for people and tools. ``dynamodb`` is reserved:
@@ -88,15 +94,19 @@ class HandlerReference:
         """Reference to a handler.
 
         Raises:
-            ConfigurationError: ``source`` is nothing that can be one, has a reserved type, or a
-                name of more than 100 bytes.
+            ConfigurationError: ``source`` is nothing that can be one, has a reserved type, a name of
+                more than 100 bytes, or a method that would only begin its work or takes something else.
         """
         if isinstance(source, str):
             return cls(_checked_name(check_import_path(source, _WHAT)), source)
         if isinstance(source, DataSyncHandler):
-            return cls(_checked_name(_checked_type(type(source)).__name__), source)
+            name = _checked_name(_checked_type(type(source)).__name__)
+            _check_methods(source)
+            return cls(name, source)
         if isinstance(source, type) and issubclass(source, DataSyncHandler):
-            return cls(_checked_name(_checked_type(source).__name__), source)
+            name = _checked_name(_checked_type(source).__name__)
+            _check_methods_of_class(source)
+            return cls(name, source)
         msg = f"a data sync handler must be a DataSyncHandler, its class or its import path, got {source!r}"
         raise ConfigurationError(msg)
 
@@ -105,7 +115,8 @@ class HandlerReference:
         """The handler itself, imported and made on first use.
 
         Raises:
-            ConfigurationError: It cannot be imported, or is no handler.
+            ConfigurationError: It cannot be imported, is no handler, or has a method that would only
+                begin its work or takes something else.
         """
         source: Any = self.source
         if isinstance(source, str):
@@ -115,7 +126,45 @@ class HandlerReference:
             msg = f"{self.source} is not a DataSyncHandler, got {found!r}"
             raise ConfigurationError(msg)
         _checked_type(type(found))
+        _check_methods(found)
         return found
+
+    def up(self, command: CommandModel[Any]) -> None:
+        """Bring the store to the state after a command.
+
+        Raises:
+            ConfigurationError: The handler returned its work instead of doing it.
+            Exception: Whatever it raises.
+        """
+        result: object = self.handler.up(command)
+        if result is not None:
+            check_done(result, f"{self.name}.up")
+
+    def down(self, command: CommandModel[Any]) -> None:
+        """Take an aggregate out of the store.
+
+        Raises:
+            ConfigurationError: The handler returned its work instead of doing it.
+            Exception: Whatever it raises.
+        """
+        result: object = self.handler.down(command)  # type: ignore[func-returns-value]
+        if result is not None:
+            check_done(result, f"{self.name}.down")
+
+    def problems(self, command: CommandModel[Any]) -> Iterable[FieldProblem]:
+        """What of a command the store cannot take.
+
+        Raises:
+            ConfigurationError: The handler returned what cannot be gone through.
+            Exception: Whatever it raises.
+        """
+        found: object = self.handler.problems(command)
+        if isinstance(found, Iterable):
+            return found
+        what = f"{self.name}.problems"
+        check_done(found, what)
+        msg = f"{what} must return problems, or () for none, got {type(found).__name__}"
+        raise ConfigurationError(msg)
 
     def is_path_of(self, handler: type[DataSyncHandler]) -> bool:
         """Whether this is the import path of ``handler``: the same one, registered lazily."""
@@ -137,6 +186,23 @@ def handler_references(module: str, sources: Iterable[HandlerSource]) -> tuple[H
         )
         raise ConfigurationError(msg)
     return references
+
+
+def _check_methods(handler: DataSyncHandler) -> None:
+    """Refuse a handler whose calls would be taken for done before they are, or could not be made."""
+    for name, yields in _METHODS:
+        what = f"{type(handler).__name__}.{name}"
+        check_function(getattr(handler, name), what, ("command",), yields=yields)
+
+
+def _check_methods_of_class(handler: type[DataSyncHandler]) -> None:
+    """Do so before there is an object, as far as the class tells."""
+    for name, yields in _METHODS:
+        what, method = f"{handler.__name__}.{name}", inspect.getattr_static(handler, name)
+        if inspect.isfunction(method):
+            check_function(method, what, ("self", "command"), yields=yields)
+        elif isinstance(method, staticmethod | classmethod) or not hasattr(type(method), "__get__"):
+            check_function(getattr(handler, name), what, ("command",), yields=yields)
 
 
 def _checked_name(name: str) -> str:

@@ -184,7 +184,7 @@ class CommandVersions:
         """Show the handler one command, or the state."""
         rows = self._context.rows
         # Of what is deleted a read model wants the key: it must go, whatever the model has become.
-        self._reference.handler.up(rows.any_command(row) if is_deleted(row) else rows.command(row))
+        self._reference.up(rows.any_command(row) if is_deleted(row) else rows.command(row))
 
     def resume(self, version: int) -> int | None:  # noqa: ARG002 - a command is a version of its own
         """Nothing: a command is never in the middle of a commit."""

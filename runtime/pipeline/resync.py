@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.imports import check_done
 from runtime.log import error_fields, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
 from runtime.model.rows import version_of
@@ -90,6 +91,7 @@ def run(
 
     Raises:
         InvalidInputError: An argument is out of range.
+        ConfigurationError: ``on_page`` returned its work instead of doing it.
     """
     handlers = handlers_named(context, names)
     total, token = 0, resume_from
@@ -100,7 +102,8 @@ def run(
         page = feed_page(context, handlers, scan)
         total, token = total + page.rows, page.resume_token
         if on_page:
-            on_page(Progress(page.rows, total, token, page.failed))
+            done: object = on_page(Progress(page.rows, total, token, page.failed))
+            check_done(done, "on_page")
         if token is None:
             return total
 

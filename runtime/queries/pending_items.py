@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runtime.generics import AttributesT
+from runtime.imports import check_done
 from runtime.model.item_list import ItemList, field_of
 from runtime.model.keys import generate_id
 from runtime.model.rows import is_deleted, moment_in, version_of
@@ -134,16 +135,27 @@ class Merge(Generic[ItemT, AttributesT]):
     def _changed(self, item: ItemT, pending: PendingCommand[AttributesT]) -> list[ItemT]:
         if pending.is_deleted:
             return []
-        after = self.transform(pending.command, item)
-        return [after] if self.matches(after) else []
+        after = self._item(pending.command, item)
+        return [after] if self._is_listed(after) else []
 
     def _new(self, pending: list[PendingCommand[AttributesT]], seen: set[str]) -> Iterator[ItemT]:
         for command in sorted(pending, key=lambda command: command.created_at, reverse=True):
             if not command.is_new or command.is_deleted or command.is_overtaken or command.ids & seen:
                 continue
-            item = self.transform(command.command, None)
-            if self.matches(item):
+            item = self._item(command.command, None)
+            if self._is_listed(item):
                 yield item
+
+    def _item(self, command: CommandModel[AttributesT], stored: ItemT | None) -> ItemT:
+        item = self.transform(command, stored)
+        check_done(item, "transform_command")
+        return item
+
+    def _is_listed(self, item: ItemT) -> bool:
+        is_listed = self.matches(item)
+        if is_listed is not True:  # a coroutine would be true, too
+            check_done(is_listed, "matches_filter")
+        return is_listed
 
 
 def _places(context: ModuleContext, session: Session, key: DetailKey) -> tuple[Place, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
@@ -12,6 +12,7 @@ from runtime.identity.access import check_tenant
 from runtime.identity.checked_key import checked_key, checked_pk
 from runtime.identity.context import current_invoke_context
 from runtime.identity.user import get_user_context, user_id_of
+from runtime.imports import check_plain_function
 from runtime.model.item_list import ItemList
 from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
 from runtime.model.rows import data_row, is_deleted, version_of
@@ -192,7 +193,8 @@ class Repository(Generic[AttributesT]):
         Raises:
             InvalidInputError: An argument is not callable.
             ForbiddenError: The caller claims a tenant that is not theirs.
-            ConfigurationError: ``query`` returned something else.
+            ConfigurationError: ``query`` returned something else, or one of the functions would only begin
+                its work.
         """
         _check_callable(query=query, transform_command=transform_command)
         _check_callable(matches_filter=matches_filter or bool, get_version=get_version or int)
@@ -227,3 +229,5 @@ def _check_callable(**arguments: object) -> None:
     ]
     if problems:
         raise InvalidInputError(problems)
+    for name, argument in arguments.items():
+        check_plain_function(cast("Callable[..., Any]", argument), name)

@@ -18,6 +18,7 @@ from runtime.errors import (
     InvalidInputError,
     ReadModelUnavailableError,
 )
+from runtime.imports import check_done, check_function
 from runtime.model.cursor import CursorPage, KeptCursor
 from runtime.sql.cursor_row import SqlCursorRow, translated
 from runtime.sql.cursor_tables import CursorTables, columns_in
@@ -89,6 +90,9 @@ class SqlCursors:
 
     Attributes:
         metadata: What the tables belong to.
+
+    Raises:
+        ConfigurationError: What is to give the engine cannot: it would only begin to, or takes something.
     """
 
     def __init__(
@@ -98,6 +102,8 @@ class SqlCursors:
         prefix: str = "cqrs_",
         metadata: MetaData | None = None,
     ) -> None:
+        if callable(engine):
+            check_function(engine, "the engine of SqlCursors", ())
         self._given = engine if callable(engine) else _checked(engine)
         self._lock = threading.Lock()
         self._opened: tuple[Engine, threading.Semaphore] | None = None
@@ -118,7 +124,9 @@ class SqlCursors:
         """The engine, and a permit for each of its connections: once, whichever thread comes first."""
         with self._lock:
             if self._opened is None:
-                engine = _checked(self._given() if callable(self._given) else self._given)
+                engine = self._given() if callable(self._given) else self._given
+                check_done(engine, "the engine of SqlCursors")
+                engine = _checked(engine)
                 self._opened = engine, threading.Semaphore(_size_of(engine))
             return self._opened
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from runtime import clock
 from runtime.errors import FieldProblem, InvalidInputError
+from runtime.imports import check_done, check_function
 from runtime.store.bucket import object_prefix, table_prefix
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def collect_unreferenced(
 
     Raises:
         InvalidInputError: ``older_than`` is negative.
+        ConfigurationError: ``on_object`` would only begin its work, or takes something else.
     """
+    if on_object is not None:
+        check_function(on_object, "on_object", ("key",))
     if older_than < timedelta(0):
         raise InvalidInputError([FieldProblem("older_than", f"must not be negative, got {older_than}")])
     cutoff = clock.now() - older_than
@@ -86,7 +90,8 @@ def collect_unreferenced(
             if key not in referenced and (dry_run or _delete(bucket, key, cutoff)):
                 deleted += 1
                 if on_object:
-                    on_object(key)
+                    done: object = on_object(key)
+                    check_done(done, "on_object")
     return Collected(deleted, found - deleted)
 
 

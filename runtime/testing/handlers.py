@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.imports import check_done
 from runtime.model.handlers import DataSyncHandler
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class WatchedHandler(DataSyncHandler):
                     self.heal()
             raise error
         if not self.is_replaced:
-            self._make().up(command)
+            check_done(self._make().up(command), f"{self.name}.up")
         self.seen.append(command)
 
     def problems(self, command: CommandModel[Any]) -> Sequence[FieldProblem]:
@@ -86,5 +87,5 @@ class WatchedHandler(DataSyncHandler):
     def down(self, command: CommandModel[Any]) -> None:
         """Call the handler, and remember what it took out."""
         if not self.is_replaced:
-            self._make().down(command)
+            check_done(self._make().down(command), f"{self.name}.down")  # type: ignore[func-returns-value]
         self.taken_out.append(command)

@@ -202,6 +202,7 @@ def test_the_ceiling_is_on_commands_and_data(stack: cdk.Stack) -> None:
                 "Sync": CURSORS,
             },
         ),
+        ("browse", {"Data": {"dynamodb:Scan"}}),
         (
             "replay",
             {

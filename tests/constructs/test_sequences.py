@@ -221,3 +221,8 @@ def test_sequences_alone_are_something_to_watch(stack: cdk.Stack) -> None:
         stack, "Monitoring", app_name="shop", alarm_topic=topic, sequences=Sequences(stack, "Sequences")
     )
     assert list(monitoring.alarms) == ["ThrottledSequences"]
+
+
+def test_a_service_of_events_takes_numbers_too(stack: cdk.Stack) -> None:
+    Sequences(stack, "Sequences").connect(functions(stack, commands=False))
+    assert len([of for of in variables(stack) if Env.FEATURES in of]) == len(variables(stack)) > 0

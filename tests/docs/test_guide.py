@@ -9,6 +9,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from sqlalchemy import Engine
 
 from tests.constructs.conftest import SKIP_BUNDLING
 
@@ -78,6 +79,9 @@ def test_the_examples_hold(page: Path, apps: list[cdk.App]) -> None:
         # Empty lines in front, so that a failure shows the page's own line.
         code = "\n" * text.count("\n", 0, block.start(1)) + block[1]
         exec(compile(code, str(page), "exec", dont_inherit=True), names)  # noqa: S102 - that is what it is for
+    for value in names.values():
+        if isinstance(value, Engine):
+            value.dispose()
     for app in apps:
         errors = [
             f"{message.id}: {message.entry.data}"

@@ -241,8 +241,11 @@ def test_what_is_parked_holds_up_the_switch_and_not_the_scan(blog: Blog, time: C
     tables.broken = {(2, "p@1")}
     page = handler.rebuild()
     assert (page.failed, page.parked) == (1, 0)
-    time.advance(minutes=1)
-    page = handler.rebuild(resume_from=page.resume_token)
+    for _ in range(2):  # the first failure counts only where another aggregate was called behind it
+        time.advance(minutes=1)
+        page = handler.rebuild(resume_from=page.resume_token)
+        if page.parked:
+            break
     assert (page.failed, page.parked, page.resume_token) == (0, 1, None)
     with pytest.raises(BadRequestError, match="generation 2 is parked at posts#p#acme; redrive or skip"):
         handler.switch()

@@ -68,5 +68,6 @@ def test_only_what_a_service_makes_itself_asks_for_the_environments_resources() 
         "runtime/module.py",
         "runtime/event_store/event_module.py",
         "runtime/event_store/providers/dynamo_provider.py",
+        "runtime/features/feature.py",
     }
-    assert len(calls) == 3
+    assert len(calls) == 4

@@ -329,7 +329,7 @@ def test_a_name_that_is_none_is_refused(app: CqrsApp, name: Any) -> None:
 
 @pytest.mark.parametrize("handler", ["nowhere", ":name", "a:b-c", 3])
 def test_what_cannot_be_a_handler_is_refused(app: CqrsApp, handler: Any) -> None:
-    with pytest.raises(ConfigurationError, match="the handler of a trigger"):
+    with pytest.raises(ConfigurationError, match="the handler of SQS 'orders'"):
         app.on_queue("orders", handler)
 
 

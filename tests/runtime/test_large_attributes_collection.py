@@ -50,6 +50,20 @@ def test_what_no_row_refers_to_goes(service: Service) -> None:
     check_reads(service)
 
 
+async def _is_awaited(_key: str) -> None: ...
+
+
+def test_what_is_told_of_the_objects_works_at_once(service: Service) -> None:
+    service.publish(attributes=large())
+    delete(service, service.tables.command, "A1@1")
+    for on_object in (_is_awaited, lambda: None):
+        with pytest.raises(ConfigurationError, match=r"^on_object (must be a plain|is called with)"):
+            collect_large_attributes(service.module, older_than=NOW, on_object=on_object)  # type: ignore[arg-type]
+    assert len(objects(service)) == 1
+    with pytest.raises(ConfigurationError, match=r"^on_object returned a coroutine"):
+        collect_large_attributes(service.module, older_than=NOW, on_object=lambda key: _is_awaited(key))  # type: ignore[arg-type]  # noqa: PLW0108
+
+
 def test_an_aggregate_that_is_gone_leaves_nothing(service: Service) -> None:
     service.publish_sync(attributes=large())
     delete(service, service.tables.command, "A1@1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -38,6 +39,9 @@ def _serve(fd: int) -> None:
     config.bind = [f"fd://{fd}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
+    # What is imported stays, as does nearly all that is stored: garbage is looked for seldom.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     asyncio.run(serve(app, config))
 
 

@@ -20,7 +20,7 @@ from runtime.entry.http.sizes import check_answer, check_body
 from runtime.errors import ConfigurationError
 from runtime.identity.context import InvokeContext, use_invoke_context
 from runtime.identity.tenant import acting_tenant
-from runtime.imports import imported
+from runtime.imports import check_plain_function, imported
 from runtime.log import log_context
 from runtime.settings import Settings
 
@@ -57,8 +57,8 @@ class HttpApi:
             Default: those of an empty environment.
 
     Raises:
-        ConfigurationError: One of them is not a router, or two calls of `module_routes` or `event_routes`
-            answer the same paths.
+        ConfigurationError: One of them is not a router, two calls of `module_routes` or `event_routes`
+            answer the same paths, or a route, a middleware or an exception handler is ``async``.
     """
 
     def __init__(
@@ -131,6 +131,7 @@ def _router(source: Router | str) -> Router:
     """The router itself, or what ``"package.module:name"`` stands for."""
     found: object = imported(source, "a router among the routes") if isinstance(source, str) else source
     if isfunction(found) and not signature(found).parameters:
+        check_plain_function(found, "a function that makes routes")
         found = found()
     if not isinstance(found, Router):
         msg = f"routes must be a Powertools Router or its import path, got {source!r}, which is {found!r}"

@@ -104,7 +104,7 @@ class ItemCommand(Generic[AttributesT, BodyT]):
         roles: Collection[str] | None = None,
         summary: str | None = None,
     ) -> None:
-        self.reference = FunctionReference.of(function, "a command", ("state", "body", "user"))
+        self.reference = FunctionReference.of(function, "a command", ("state", "body", "user"), yields=True)
         if body is not None and not (isinstance(body, type) and issubclass(body, BaseModel)):
             msg = f"the body of the command {self.reference.name} must be a pydantic model, got {body!r}"
             raise ConfigurationError(msg)

@@ -17,7 +17,7 @@ from runtime.entry.http.module_bodies import History, SearchQuery, SearchResult
 from runtime.entry.http.module_endpoint import OF_MANY, OF_READ, ModuleEndpoint, ModuleRoute
 from runtime.entry.http.search_item import item_of, items_reader
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
-from runtime.imports import imported
+from runtime.imports import FunctionReference
 from runtime.model.item_list import field_of
 from runtime.model.keys import MAX_VERSION
 from runtime.model.models import DataListModel, DataModel
@@ -150,6 +150,8 @@ def search_route(
     """The route that hands a search over to the module's own read model."""
     item = item_of(search) if item is Any else item
     read = items_reader(item)
+    # One that is named is imported at the first search.
+    reference = FunctionReference.of(search, "a search", ("query",))
 
     def find(
         keyword: Keyword = None, page: Page = 1, page_size: PageSize = 20, order_bys: OrderBys = None
@@ -163,7 +165,7 @@ def search_route(
             page_size=page_size,
             order_bys=tuple(name for text in order_bys or () for name in text.split(",") if name),
         )
-        found = _loaded(search)(query)
+        found = reference.function(query)
         items, total = field_of(found, "items"), field_of(found, "total")
         if items is None or callable(items):
             msg = (
@@ -190,11 +192,3 @@ def _fitting(items: Iterable[Any]) -> Iterator[Any]:
         if used > PAGE_BYTES:
             return
         yield item
-
-
-def _loaded(search: Search) -> Callable[[SearchQuery], Any]:
-    """The callable itself; one that is named is imported at the first search."""
-    if not isinstance(search, str):
-        return search
-    found: Callable[[SearchQuery], Any] = imported(search, "a function that searches")
-    return found

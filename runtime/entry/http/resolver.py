@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder
 from runtime.entry.http.middlewares import JsonRequests, JsonResponses
 from runtime.entry.http.path_keys import decoded_path
 from runtime.entry.http.problems import Problem, problem_of
+from runtime.imports import check_plain_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,9 @@ class Resolver(APIGatewayHttpResolver):
         routers: The routes. Exception handlers of a router come before the built-in ones.
         admit: Called before each route, and before anything of the request is checked; what it raises is the
             answer, whatever exception handlers there are. Default: every request is served.
+
+    Raises:
+        ConfigurationError: A route, a middleware or an exception handler is ``async``.
     """
 
     def __init__(self, routers: Iterable[Router], *, admit: Admission | None = None) -> None:
@@ -55,6 +59,20 @@ class Resolver(APIGatewayHttpResolver):
         self._dynamic_routes = _first_of_each(self._dynamic_routes)
         # `/orders/<sk>` would also match `/orders/A1/history`: longer ones come first.
         self._dynamic_routes.sort(key=lambda route: route.path.endswith(f"<{_SORT_KEY}>"))
+
+        self._check_plain()
+
+    def _check_plain(self) -> None:
+        """Refuse what nobody would await. A route may yield: what it returns is gone through."""
+        for middleware in self._router_middlewares:
+            check_plain_function(middleware, "a middleware of the routes")
+        for route in (*self._static_routes, *self._dynamic_routes):
+            what = f"the route {route.method} {route.path}"
+            check_plain_function(route.func, what, yields=True)
+            for middleware in route.middlewares:
+                check_plain_function(middleware, f"a middleware of {what}")
+        for kind, answer in self.exception_handler_manager.get_registered_handlers().items():
+            check_plain_function(answer, f"the exception handler of {kind.__name__}")
 
     def preload(self) -> None:
         """Read the annotations of all routes now, instead of at the first request of each."""

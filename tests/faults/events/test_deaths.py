@@ -104,13 +104,16 @@ def _time() -> Iterator[None]:
 
 
 @pytest.fixture(params=["sync table", "sql"])
-def cursors(request: pytest.FixtureRequest, tmp_path: Path) -> Cursors | None:
+def cursors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cursors | None]:
     if request.param == "sync table":
-        return None
-    found = SqlCursors(create_engine(f"sqlite:///{tmp_path}/cursors.db"))
+        yield None
+        return
+    engine = create_engine(f"sqlite:///{tmp_path}/cursors.db")
+    found = SqlCursors(engine)
     found.create_tables()
     protocol: Cursors = found
-    return protocol
+    yield protocol
+    engine.dispose()
 
 
 def check(lab: Lab, parked: dict[int, int]) -> None:
