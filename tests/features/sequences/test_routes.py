@@ -165,6 +165,18 @@ def test_bad_requests_count_nothing_and_name_the_field(memory: MemoryApp, root: 
     assert list(rows(memory)) == []
 
 
+@pytest.mark.parametrize("header", ["if-match", "if-none-match"])
+def test_a_condition_that_no_write_heeds_is_refused(memory: MemoryApp, root: Any, header: str) -> None:
+    for method, path, body in (
+        ("POST", "ticket", None),
+        ("PUT", "ticket/none", {"no": 3}),
+        ("POST", "logged/1/void", {"reason": "r"}),
+    ):
+        answer = root.request(method, f"/sequences/{path}", json=body, headers={header: '"1"'})
+        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, header)
+    assert list(rows(memory)) == []
+
+
 def rows(memory: MemoryApp) -> Any:
     return memory.resources.store.rows(memory.resources.settings.sequences_table)  # type: ignore[attr-defined]
 

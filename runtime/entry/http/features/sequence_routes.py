@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -18,15 +19,23 @@ from runtime.entry.http.features.sequence_bodies import (
     WantedCounter,
     WantedVoid,
 )
-from runtime.entry.http.module_endpoint import OF_MANY, ModuleRoute
+from runtime.entry.http.module_endpoint import IF_MATCH, IF_NONE_MATCH, OF_MANY, ModuleRoute
 from runtime.entry.http.route_table import MadeRouter, add_route, prefix_problems
-from runtime.errors import ConfigurationError, ForbiddenError, ItemNotFoundError
+from runtime.errors import (
+    ConfigurationError,
+    FieldProblem,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+)
 from runtime.identity.access import check_role
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE, require_invoke_context
+from runtime.identity.guard import guarded
 from runtime.identity.tenant import crosses
+from runtime.log import log_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
@@ -79,8 +88,34 @@ def sequence_routes(sequences: SequenceModule, *, prefix: str = "/sequences") ->
         raise ConfigurationError("; ".join(problems))
     router = MadeRouter(f"sequence_routes at {prefix}", prefix)
     for route in [*_reads(sequences), *_writes(sequences)]:
-        add_route(router, route, route.function, owner=_OWNER, summary=route.summary)
+        add_route(router, route, _guarded(route), owner=_OWNER, summary=route.summary)
     return router
+
+
+def _guarded(route: ModuleRoute) -> Callable[..., Any]:
+    """The route's function, after the check of what it would not heed, with the feature on its log lines."""
+
+    @contextmanager
+    def guard() -> Iterator[None]:
+        with log_context(module=_OWNER):
+            if route.method != "GET":
+                _check_conditions()
+            yield
+
+    return guarded(route.function, guard)
+
+
+def _check_conditions() -> None:
+    """Refuse a condition that a write would not heed.
+
+    Raises:
+        InvalidInputError: There is one.
+    """
+    headers = require_invoke_context().headers
+    message = "is about the version of an item, and numbers have none; leave it out"
+    names = (name.lower() for name in (IF_MATCH, IF_NONE_MATCH))
+    if problems := [FieldProblem(name, message) for name in names if name in headers]:
+        raise InvalidInputError(problems)
 
 
 def _reads(sequences: SequenceModule) -> list[ModuleRoute]:
