@@ -14,7 +14,7 @@ from runtime.features.masters.write import MasterWriter
 from runtime.store.retention import DEFAULT_TENANT_CODE, check_days
 
 if TYPE_CHECKING:
-    from runtime.features.masters.master_module import MasterModule
+    from runtime.features.masters.parts import MasterParts
     from runtime.identity.context import InvokeContext
 
 __all__ = ["Kind", "MasterRetention"]
@@ -29,7 +29,7 @@ class MasterRetention:
         master: The feature.
     """
 
-    def __init__(self, master: MasterModule) -> None:
+    def __init__(self, master: MasterParts) -> None:
         self._master = master
         self._writer = MasterWriter(master.module, lambda: None)
 

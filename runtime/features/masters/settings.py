@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runtime.features.masters.keys import MasterKey
-    from runtime.features.masters.master_module import MasterModule
+    from runtime.features.masters.parts import MasterParts
     from runtime.features.masters.write import Command
     from runtime.identity.context import InvokeContext
     from runtime.model.models import DataModel
@@ -77,7 +77,7 @@ class MasterSettings:
         master: The feature.
     """
 
-    def __init__(self, master: MasterModule) -> None:
+    def __init__(self, master: MasterParts) -> None:
         self._master = master
         self._access = master.access
         self._known = master.known_settings
