@@ -15,6 +15,8 @@ from tests.constructs.conftest import new_app
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from constructs_lib import CqrsFunctions
+
 # What no construct decides: a user may set these on the functions that run the service's code.
 USERS_OWN = {
     Env.LOG_LEVEL,
@@ -28,11 +30,19 @@ USERS_OWN = {
     Env.GROUPS_CLAIM,
     Env.REQUEST_BODY_SIZE_LIMIT,
     Env.SES_FROM_EMAIL,
+    Env.SEQUENCES_TABLE_NAME,  # for a function of one's own beside `Sequences`; a stack has CQRS_FEATURES
 }
 
 
 def constants(names: type) -> set[str]:
     return {value for name, value in vars(names).items() if name.isupper()}
+
+
+class Billing:
+    """A feature of the user's own, with something to say."""
+
+    def connect(self, functions: CqrsFunctions) -> None:
+        functions.add_feature("billing", {"table": "bills"})
 
 
 def template(folder: Path) -> Template:
@@ -50,6 +60,8 @@ def template(folder: Path) -> Template:
         code=folder,
         master_data=True,
         realtime=True,
+        sequences=True,
+        features=[Billing()],
         tenant_sessions=True,
         alarm_emails=["on-call@example.com"],
     )

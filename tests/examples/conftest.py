@@ -8,7 +8,6 @@ import pytest
 from constructs_lib.local import Postgres
 from product import database as product_database
 from runtime.clients.resources import default_resources
-from tests.faults.scale import COMPLETE
 from tests.support.emulator import emulator
 from tests.support.service import make_tables
 from todo.database import create_tables, engine
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from constructs_lib.local import Emulator
 
 __all__ = ["emulator"]
-
-# `make demo` runs it; docs/first-module.md deploys in `make test`, too.
-collect_ignore = [] if COMPLETE else ["test_demo.py"]
 
 
 @pytest.fixture(scope="session")

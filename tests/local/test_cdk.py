@@ -11,7 +11,6 @@ from constructs_lib.local import CdkCli, CdkFailedError, ensure_venv
 from constructs_lib.local.cdk import host_architecture
 from constructs_lib.local.program import main
 from constructs_lib.local.running import find_running
-from tests.faults.scale import COMPLETE
 from tests.support.emulator import FOLDER
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ APP = """
 """
 
 
-@pytest.mark.skipif(not COMPLETE, reason="first_module deploys so, too; `make faults` does both")
 def test_a_stack_is_deployed_by_the_real_cli_to_what_runs_and_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

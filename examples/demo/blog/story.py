@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from examples.demo.blog.traces import Traces
 from examples.demo.chapters import Request, Story, tell_chapter
@@ -86,7 +86,7 @@ class _Look:
 
     def _commit(self, pk: str, version: int) -> str | None:
         row = self._traces.commit(pk, version)
-        return f"{pk}  {row['sk']}  {_text(row)}, by user {row['by'][:8]}" if row else None
+        return f"{pk}  {row['sk']}  {_text(row)}, by user {_id(row['by'])[:8]}" if row else None
 
     def _cursor(self, pk: str, version: int) -> str | None:
         row = self._traces.cursor(pk, "posts-model")
@@ -96,7 +96,7 @@ class _Look:
         row = self._traces.commit(f"posts#{post}#{self._client.tenant}", 1)
         if row is None:
             return None
-        return f"{row['pk']}  {_text(row)}, because of {json.loads(row['meta'])['causation']}"
+        return f"{row['pk']}  {_text(row)}, because of {_id(row['cause'])}"
 
     def _author(self, user: str) -> str | None:
         row = self._traces.sql_row("author", self._client.tenant, user)
@@ -118,6 +118,11 @@ class _Look:
             return None
         shown = "shows it" if title else "shows it no more"
         return f"GET /posts, with Min-Version: {post}@{version}, {shown}"
+
+
+def _id(value: Any) -> str:  # noqa: ANN401 - a text, or boto3's Binary
+    """An id in a commit's row: a UUID stands there as its 16 bytes."""
+    return value if isinstance(value, str) else str(UUID(bytes=bytes(value)))
 
 
 def _text(row: dict[str, Any]) -> str:
