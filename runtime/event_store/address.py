@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from runtime.errors import FieldProblem, InvalidInputError
@@ -59,16 +60,21 @@ class Key(NamedTuple):
             not aggregate_id or not tenant or KEY_SEPARATOR in tenant
         ):
             raise InvalidInputError(_problems(aggregate_id, tenant))
-        key = cls(stream, aggregate_id, lower_case_tenant(tenant))
-        try:
-            check_new_key(key.pk, "0")
-        except InvalidInputError as error:
-            is_tenant = len(tenant) > len(aggregate_id) if is_unicode(key.pk) else not is_unicode(tenant)
-            field = "tenant" if is_tenant else "aggregate_id"
-            raise InvalidInputError(
-                [FieldProblem(field, problem.message) for problem in error.problems]
-            ) from None
-        return key
+        return _checked(stream, aggregate_id, tenant)
+
+
+@lru_cache(maxsize=1000)  # a command asks for the same aggregate several times, and so do the next ones
+def _checked(stream: str, aggregate_id: str, tenant: str) -> Key:
+    key = Key(stream, aggregate_id, lower_case_tenant(tenant))
+    try:
+        check_new_key(key.pk, "0")
+    except InvalidInputError as error:
+        is_tenant = len(tenant) > len(aggregate_id) if is_unicode(key.pk) else not is_unicode(tenant)
+        field = "tenant" if is_tenant else "aggregate_id"
+        raise InvalidInputError(
+            [FieldProblem(field, problem.message) for problem in error.problems]
+        ) from None
+    return key
 
 
 def _problems(aggregate_id: object, tenant: object) -> list[FieldProblem]:

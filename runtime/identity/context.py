@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
+from runtime.identity.claims import CLAIM_GROUPS, CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER, identity_of
 from runtime.identity.publish_ids import PublishIds, is_of
 from runtime.identity.sent import Sent
 from runtime.model.keys import get_tenant_code
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from runtime.identity.claims import Identity
     from runtime.settings import Settings
 
 __all__ = [
@@ -64,6 +65,19 @@ class InvokeContext:
     request_id: str | None = None
     sent: Sent | None = field(default=None, repr=False, compare=False)
     publish_ids: PublishIds = field(default_factory=PublishIds, init=False, repr=False, compare=False)
+    #: Each call of a request asks several times who the caller is.
+    _known: list[Identity] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def identity(self) -> Identity:
+        """Who the claims say the caller is; see `identity_of`. They are read once.
+
+        Raises:
+            ForbiddenError: A claim is malformed, or the token is no ID token.
+        """
+        if not self._known:
+            self._known.append(identity_of(self.claims))
+        return self._known[0]
 
     @property
     def publish_id(self) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime.errors import ForbiddenError
-from runtime.identity.claims import identity_of
 from runtime.identity.context import HEADER_TENANT_CODE, current_settings, require_invoke_context
 from runtime.model.keys import KEY_SEPARATOR, lower_case_tenant
 from runtime.settings import Settings
@@ -43,7 +42,7 @@ def acting_tenant(
         InvalidInputError: There is no request.
     """
     context = require_invoke_context(invoke_context)
-    identity = identity_of(context.claims)
+    identity = context.identity
     wanted = _tenant_of(context, identity)
     if wanted is None:
         return None
@@ -74,18 +73,20 @@ def may_act_in(tenant: str | None, context: InvokeContext, settings: Settings, *
 def crosses(context: InvokeContext, tenant: str | None, settings: Settings) -> bool:
     """Whether the caller has a role that crosses tenants in this one; None: in all of them."""
     # To the letter, as for the caller's own tenant: whose key `#ACME` is, no token can say.
-    roles = identity_of(context.claims).roles_in(tenant)
+    roles = context.identity.roles_in(tenant)
     return not set(settings.cross_tenant_roles).isdisjoint(roles)
 
 
 def _may(tenant: str, context: InvokeContext, settings: Settings, *, write: bool) -> bool:
-    identity = identity_of(context.claims)
-    is_common = tenant in map(lower_case_tenant, settings.common_tenant_codes)
+    identity = context.identity
     # A tenant from the header alone is the caller's own claim: it needs a role, or to be common. And
     # who acts in another tenant is no ordinary user of their own one meanwhile: a role that they
     # have only there would open what is here.
     is_at_home = tenant == identity.tenant_code == _tenant_of(context, identity)
-    if is_at_home and not (write and is_common):
+    if is_at_home and not write:
+        return True
+    is_common = tenant in map(lower_case_tenant, settings.common_tenant_codes)
+    if is_at_home and not is_common:
         return True
     if is_common and not write and identity.user_id:
         return True

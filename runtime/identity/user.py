@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.identity.claims import identity_of
 from runtime.identity.tenant import acting_tenant
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def user_in(tenant_code: str | None, invoke_context: InvokeContext) -> UserConte
     Raises:
         ForbiddenError: A claim is malformed, or the token is no ID token.
     """
-    identity = identity_of(invoke_context.claims)
+    identity = invoke_context.identity
     return UserContext(
         user_id=identity.user_id,
         tenant_code=tenant_code,
@@ -77,4 +76,4 @@ def user_id_of(invoke_context: InvokeContext) -> str | None:
     Raises:
         ForbiddenError: A claim is malformed, or the token is no ID token.
     """
-    return identity_of(invoke_context.claims).user_id
+    return invoke_context.identity.user_id

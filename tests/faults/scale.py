@@ -13,7 +13,7 @@ __all__ = ["COMPLETE", "chosen", "scaled"]
 COMPLETE = os.environ.get("CQRS_FAULTS") == "complete"
 
 
-_EACH: Final = 7  # an odd number, so that of the two moments of a call both have their turns
+_EACH: Final = 5  # an odd number, so that of the two moments of a call both have their turns
 _T = TypeVar("_T")
 
 
@@ -23,7 +23,7 @@ def scaled(short: int, complete: int) -> int:
 
 
 def chosen(faults: Iterable[_T], *, at_least: int) -> list[_T]:
-    """The faults for this run: each seventh one in `make test`, all of them in `make faults`.
+    """The faults for this run: each fifth one in `make test`, all of them in `make faults`.
 
     Args:
         faults: All faults.

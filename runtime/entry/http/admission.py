@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeAlias
 
-from runtime.identity.claims import identity_of
 from runtime.identity.context import require_invoke_context
 from runtime.identity.tenant import acting_tenant
 
@@ -45,7 +44,7 @@ def _tenants_of(caller: InvokeContext, settings: Settings) -> list[str]:
     """The tenant of the token, and the one that the request is about."""
     if not caller.claims:  # nobody signed in: what a header says is no tenant of the request
         return []
-    own, acting = identity_of(caller.claims).tenant_code, acting_tenant(caller, settings, write=False)
+    own, acting = caller.identity.tenant_code, acting_tenant(caller, settings, write=False)
     return list(dict.fromkeys(tenant for tenant in (own, acting) if tenant))
 
 

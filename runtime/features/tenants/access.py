@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError
 from runtime.features.tenants.tenant import REASON, SETTING, STATE
 from runtime.identity.access import check_every_tenant
-from runtime.identity.claims import CLAIM_ROLES, CLAIM_TENANT, identity_of
+from runtime.identity.claims import CLAIM_ROLES, CLAIM_TENANT
 from runtime.identity.context import InvokeContext, current_invoke_context
 from runtime.identity.tenant import crosses
 
@@ -62,7 +62,7 @@ class Access:
         if context is None or crosses(context, None, self._settings):
             return
         roles = {*admin_roles, *self._settings.cross_tenant_roles}
-        if roles.isdisjoint(identity_of(context.claims).roles_in(code)):
+        if roles.isdisjoint(context.identity.roles_in(code)):
             msg = f"this takes one of: {', '.join(sorted(roles))}"
             raise ForbiddenError(msg)
         message = "takes a role that crosses all tenants; leave it out"
