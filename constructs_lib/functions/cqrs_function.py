@@ -18,7 +18,7 @@ from constructs_lib.functions.network import allow_network_interfaces, network
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
 from constructs_lib.functions.vpc_endpoints import EndpointCheck
-from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.acknowledge import NOT_TRACED, acknowledge
 from constructs_lib.props.checks import check_duration, check_length, check_range
 from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
 from constructs_lib.props.grants import allow_key, merge_statements
@@ -83,6 +83,7 @@ class CqrsFunction(Construct):
         encryption_key: Customer managed key of the log group and of the environment variables; its
             policy gets what CloudWatch Logs needs. Defaults to that of ``defaults``: the keys that
             AWS owns.
+        tracing: Whether X-Ray traces a sample of the calls. Defaults to that of ``defaults``: True.
 
     Raises:
         InvalidPropsError: A number, duration, text or list is outside what Lambda allows, or the VPC
@@ -113,6 +114,7 @@ class CqrsFunction(Construct):
         vpc_subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
         encryption_key: kms.IKey | None = None,
+        tracing: bool | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         merge_statements(self)
@@ -138,6 +140,7 @@ class CqrsFunction(Construct):
                 vpc_subnets=vpc_subnets,
                 security_groups=security_groups,
                 encryption_key=encryption_key,
+                tracing=tracing,
             )
             .plus(layers=layers, environment=environment)
         )
@@ -177,7 +180,7 @@ class CqrsFunction(Construct):
             role=self.role,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=lambda_.Tracing.ACTIVE if used.tracing else lambda_.Tracing.DISABLED,
             vpc=inside.vpc if inside else None,
             vpc_subnets=inside.selection if inside else None,
             security_groups=inside.security_groups if inside else None,
@@ -211,6 +214,8 @@ class CqrsFunction(Construct):
             "it talks to AWS only, over TLS and by its role; a database in a VPC is the caller's to join",
             *of_compliance_packs("LambdaInsideVPC"),
         )
+        if not used.tracing:
+            acknowledge(self.function, NOT_TRACED, "Serverless-LambdaTracing")
         if reserved_concurrency is None:
             acknowledge(
                 self.function,

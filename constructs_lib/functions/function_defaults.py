@@ -45,6 +45,9 @@ class FunctionDefaults:
             to a new group for each, which lets everything out and nothing in.
         encryption_key: Customer managed key of the log groups and of the environment variables;
             its policy gets what CloudWatch Logs needs. Defaults to the keys that AWS owns.
+        tracing: Whether X-Ray traces a sample of the calls: the first one of each second, and 5 % of the
+            others. At $5 a million traces that is most of what a small service costs: False saves it.
+            Defaults to True.
 
     """
 
@@ -58,6 +61,7 @@ class FunctionDefaults:
     vpc_subnets: ec2.SubnetSelection | None = None
     security_groups: Sequence[ec2.ISecurityGroup] | None = None
     encryption_key: kms.IKey | None = None
+    tracing: bool = True
 
     def but(self, **given: Any) -> FunctionDefaults:  # noqa: ANN401 - of as many types as there are fields
         """Give the same defaults with those of ``given`` that are not None.

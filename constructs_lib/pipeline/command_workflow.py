@@ -26,7 +26,7 @@ from constructs_lib.pipeline.command_workflow_times import (
     task_timeout_of,
 )
 from constructs_lib.pipeline.retry_policy import RetryPolicy
-from constructs_lib.props.acknowledge import acknowledge_wildcard
+from constructs_lib.props.acknowledge import NOT_TRACED, acknowledge, acknowledge_wildcard
 from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment, is_made_here
 from constructs_lib.props.grants import combined
@@ -89,11 +89,16 @@ class CommandWorkflow(Construct):
         error_retry: Schedule for every other error of a step. Defaults to 3 attempts in up
             to 14 seconds.
         max_concurrency: Handlers of one command that run at the same time. Defaults to 10.
-        log_retention: How long the log of executions is kept. Defaults to 1 month.
+        log_level: What the log of executions has. ERROR is of failures alone; ALL is of each state that is
+            entered, 4 KB an execution, at $0.50 a GB. Of a standard execution Step Functions keeps the
+            history for 90 days in any case, free of charge; of an express one the log has all there is.
+            Defaults to ERROR.
+        log_retention: How long that log is kept. Defaults to 1 month.
         removal_policy: What happens to the log group when it leaves the stack. Defaults to
             RETAIN.
         encryption_key: Customer managed key of the log of executions; its policy gets what CloudWatch Logs
             needs. Defaults to the key that CloudWatch Logs owns.
+        tracing: Whether X-Ray traces a sample of the executions. Defaults to True.
 
     Raises:
         InvalidPropsError: A duration does not fit the type, or the retries do not fit
@@ -116,9 +121,11 @@ class CommandWorkflow(Construct):
         outage_retry: RetryPolicy | None = None,
         error_retry: RetryPolicy | None = None,
         max_concurrency: int | None = None,
+        log_level: sfn.LogLevel | None = None,
         log_retention: logs.RetentionDays | None = None,
         removal_policy: RemovalPolicy | None = None,
         encryption_key: kms.IKey | None = None,
+        tracing: bool = True,
     ) -> None:
         super().__init__(scope, construct_id)
         self._worker = worker
@@ -133,9 +140,11 @@ class CommandWorkflow(Construct):
                 outage_retry=outage_retry,
                 error_retry=error_retry,
                 max_concurrency=max_concurrency,
+                log_level=log_level,
                 log_retention=log_retention,
                 removal_policy=removal_policy,
                 encryption_key=encryption_key,
+                tracing=None if tracing else tracing,
             )
             self.state_machine: sfn.IStateMachine = state_machine
             self.grants = CommandWorkflowGrants(state_machine)
@@ -173,7 +182,7 @@ class CommandWorkflow(Construct):
             encryption_key=encryption_key,
             removal_policy=removal_policy or RemovalPolicy.RETAIN,
         )
-        self.role = state_machine_role(self, worker)
+        self.role = state_machine_role(self, worker, tracing=tracing)
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
@@ -183,10 +192,21 @@ class CommandWorkflow(Construct):
             timeout=timeout,
             role=self.role.without_policy_updates(),
             logs=sfn.LogOptions(
-                destination=self.log_group, level=sfn.LogLevel.ALL, include_execution_data=False
+                destination=self.log_group,
+                level=log_level or sfn.LogLevel.ERROR,
+                include_execution_data=False,
             ),
-            tracing_enabled=True,
+            tracing_enabled=tracing,
         )
+        if log_level is not sfn.LogLevel.ALL:
+            acknowledge(
+                self.state_machine,
+                "what goes well stands in the history of a standard execution, and in the command's row: "
+                "log_level=ALL logs it too",
+                "AwsSolutions-SF1",
+            )
+        if not tracing:
+            acknowledge(self.state_machine, NOT_TRACED, "AwsSolutions-SF2")
         self.grants = CommandWorkflowGrants(self.state_machine)
 
     @classmethod

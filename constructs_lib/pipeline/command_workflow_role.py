@@ -33,8 +33,8 @@ _TRACING: Final = (
 )
 
 
-def state_machine_role(scope: Construct, worker: lambda_.IFunction) -> iam.Role:
-    """Make the role ``Role``, which may call ``worker``, log and trace, and nothing else.
+def state_machine_role(scope: Construct, worker: lambda_.IFunction, *, tracing: bool) -> iam.Role:
+    """Make the role ``Role``, which may call ``worker``, log and, if asked for, trace, and nothing else.
 
     CDK's own would also allow every version of the worker.
     """
@@ -51,7 +51,7 @@ def state_machine_role(scope: Construct, worker: lambda_.IFunction) -> iam.Role:
                 statements=[
                     allow(worker.function_arn, "lambda:InvokeFunction"),
                     allow("*", *_LOG_DELIVERY),
-                    allow("*", *_TRACING),
+                    *([allow("*", *_TRACING)] if tracing else []),
                 ]
             )
         },

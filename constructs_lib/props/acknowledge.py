@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
 
-__all__ = ["acknowledge", "acknowledge_wildcard", "flat"]
+__all__ = ["NOT_TRACED", "acknowledge", "acknowledge_wildcard", "flat"]
+
+NOT_TRACED: Final = "whoever owns the stack has switched tracing off, which is billed by the trace"
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 

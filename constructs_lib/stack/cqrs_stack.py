@@ -187,6 +187,8 @@ class CqrsStack(Stack):
             protection, so that a first deployment that fails takes back all that it made; DESTROY
             turns both off, for environments that are thrown away: nothing is left, objects in
             buckets included. Defaults to RETAIN.
+        tracing: Whether X-Ray traces a sample of what functions and workflow do: the first call of each
+            second, and 5 % of the others, at $5 a million traces. Defaults to True.
         check_code: Whether ``modules`` and ``code`` are compared: with ``cqrs.toml`` beside the
             handler's file, where there is one, and by a `CodeCheck` before each deployment ends, which
             runs the functions. Defaults to True.
@@ -272,6 +274,7 @@ class CqrsStack(Stack):
         python_runtime: lambda_.Runtime | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        tracing: bool = True,
         check_code: bool = True,
         retained: RetainedData | None = None,
         encryption_key: kms.IKey | None = None,
@@ -360,6 +363,7 @@ class CqrsStack(Stack):
             vpc_subnets=vpc_subnets,
             security_groups=security_groups,
             encryption_key=encryption_key,
+            tracing=tracing,
         )
         self.master_data_table = self._master_data(given=master_data, master=master)
         self.tables = {m.name: self._table_of(m) for m in modules if isinstance(m, CqrsModule)}
@@ -395,7 +399,7 @@ class CqrsStack(Stack):
             operator=operator,
             projector=self._projector(projector),
         )
-        self._workflow = self._new_workflow(workflow_type, log_retention)
+        self._workflow = self._new_workflow(workflow_type, log_retention, tracing=tracing)
         self._failed_records = failed_records or self._new_failed_records()
         self.healing = self._new_healing(heal_every)
         self.realtime = _given_or(realtime, lambda: self._new_realtime_api(environment or {}))
@@ -709,7 +713,7 @@ class CqrsStack(Stack):
         )
 
     def _new_workflow(
-        self, workflow_type: WorkflowType, log_retention: logs.RetentionDays
+        self, workflow_type: WorkflowType, log_retention: logs.RetentionDays, *, tracing: bool
     ) -> CommandWorkflow | None:
         if not self._has_commands:
             return None
@@ -721,6 +725,7 @@ class CqrsStack(Stack):
             log_retention=log_retention,
             encryption_key=self._encryption_key,
             removal_policy=self._removal_policy,
+            tracing=tracing,
         )
 
     def _new_healing(self, heal_every: Duration | None) -> Healing | None:

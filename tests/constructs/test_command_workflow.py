@@ -214,13 +214,26 @@ def test_a_command_that_cannot_be_applied_is_reported_and_fails_with_its_own_err
     assert states["Failed"]["Error"] == "{% $states.input.error %}"
 
 
-def test_executions_are_logged_without_data_and_traced(stack: cdk.Stack) -> None:
+def test_failures_are_logged_without_data_and_executions_traced(stack: cdk.Stack) -> None:
     workflow(stack)
     found = machine(stack)
-    assert found["LoggingConfiguration"]["Level"] == "ALL"
+    assert found["LoggingConfiguration"]["Level"] == "ERROR"
     assert found["LoggingConfiguration"]["IncludeExecutionData"] is False
     assert found["TracingConfiguration"] == {"Enabled": True}
     Template.from_stack(stack).has_resource_properties("AWS::Logs::LogGroup", {"RetentionInDays": 30})
+
+
+def test_every_state_is_logged_where_that_is_asked_for(stack: cdk.Stack) -> None:
+    workflow(stack, log_level=sfn.LogLevel.ALL)
+    assert machine(stack)["LoggingConfiguration"]["Level"] == "ALL"
+
+
+def test_without_tracing_there_are_no_traces_and_no_right_to_them(stack: cdk.Stack) -> None:
+    workflow(stack, tracing=False)
+    assert machine(stack)["TracingConfiguration"] == {"Enabled": False}
+    roles = Template.from_stack(stack).find_resources("AWS::IAM::Role")
+    (policy,) = next(r for name, r in roles.items() if name.startswith("Workflow"))["Properties"]["Policies"]
+    assert not [s for s in policy["PolicyDocument"]["Statement"] if "xray" in str(s)]
 
 
 def test_the_role_may_call_the_worker_and_no_version_of_it(stack: cdk.Stack) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsFunction, InvalidPropsError
+from constructs_lib import CqrsFunction, FunctionDefaults, InvalidPropsError
 from tests.constructs.conftest import permissions, stable
 from tests.constructs.functions import CODE
 
@@ -71,6 +72,15 @@ def test_logs_are_json_and_expire(stack: cdk.Stack) -> None:
     assert properties(stack)["LoggingConfig"]["LogFormat"] == "JSON"
     assert properties(stack)["TracingConfig"] == {"Mode": "Active"}
     Template.from_stack(stack).has_resource_properties("AWS::Logs::LogGroup", {"RetentionInDays": 30})
+
+
+@pytest.mark.parametrize("given", [{"tracing": False}, {"defaults": FunctionDefaults(tracing=False)}])
+def test_without_tracing_there_are_no_traces_and_no_right_to_them(
+    stack: cdk.Stack, given: dict[str, Any]
+) -> None:
+    new(stack, **given)
+    assert "TracingConfig" not in properties(stack)
+    assert "xray" not in json.dumps(Template.from_stack(stack).to_json())
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def service(
-    folder: Path, *, flags: bool = True, everything: bool = False, events_alone: bool = False
+    folder: Path,
+    *,
+    flags: bool = True,
+    everything: bool = False,
+    events_alone: bool = False,
+    tracing: bool = True,
 ) -> CqrsStack:
     (folder / "main.py").write_text("app = None\n", encoding="utf-8")
     context = {**(RECOMMENDED_FLAGS if flags else {}), **SKIP_BUNDLING}
@@ -72,6 +77,7 @@ def service(
         tenants=everything,
         sequences=everything,
         realtime=everything,
+        tracing=tracing,
         tenant_sessions=everything,
         vpc=their_vpc(app) if everything else None,
         workflow_type=WorkflowType.EXPRESS if everything else WorkflowType.STANDARD,
@@ -108,6 +114,10 @@ def test_a_service_of_events_alone_has_none_either(tmp_path: Path) -> None:
     assert findings(service(tmp_path, events_alone=True)) == []
 
 
+def test_a_service_that_is_not_traced_has_none_either(tmp_path: Path) -> None:
+    assert findings(service(tmp_path, tracing=False)) == []
+
+
 def findings(stack: CqrsStack) -> list[str]:
     errors = [
         str(message.entry.data)
@@ -118,8 +128,9 @@ def findings(stack: CqrsStack) -> list[str]:
 
 
 @pytest.mark.newest
+@pytest.mark.parametrize("tracing", [True, False])
 def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *, tracing: bool
 ) -> None:
     """The packs do run, and each acknowledgement answers a finding that they have."""
     acknowledged: set[str] = set()
@@ -133,10 +144,11 @@ def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
         "tables.attributes_bucket",
         "pipeline.failed_records",
         "pipeline.healing",
+        "pipeline.command_workflow",
         "pipeline.command_workflow_role",
     ):
         monkeypatch.setattr(f"constructs_lib.{module}.acknowledge", nothing)
-    app = service(tmp_path, everything=True).node.root
+    app = service(tmp_path, everything=True, tracing=tracing).node.root
     assert isinstance(app, cdk.App)
     with pytest.raises(RuntimeError) as caught:
         app.synth()
