@@ -6,6 +6,7 @@ import argparse
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from constructs_lib.cli.commands.cost import add_cost
 from constructs_lib.cli.commands.features import GROUPS
 from constructs_lib.cli.errors import UsageError
 from constructs_lib.cli.exit_code import exit_codes_text
@@ -111,6 +112,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     replay.add_argument("--only", choices=["records", "notifications"], help="one of the two")
     _add_dry_run(replay)
     _add_list(replay)
+    add_cost(command("cost", "what a month costs, by your own numbers; neither AWS nor the service is asked"))
     _add_events(_group(commands, shared, "events", "what modules of events have stored"))
     _add_handlers(
         _group(

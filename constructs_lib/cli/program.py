@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from constructs_lib.cli.arguments import parse
 from constructs_lib.cli.commands import run
+from constructs_lib.cli.commands.cost import cost
 from constructs_lib.cli.connection import Connection
 from constructs_lib.cli.context import Context
 from constructs_lib.cli.errors import CliError, RefusedError
@@ -76,6 +77,8 @@ def _result(words: list[str]) -> Result:
     options = parse(words)
     if not options.json:
         check_tables()
+    if options.command == "cost":
+        return cost(options)
     connection = Connection(options.region, options.profile, options.endpoint_url)
     function = find_function(connection, function=options.function, stack=options.stack)
     return run(Context(options, words, Operator(connection, function, at_once=MOST_SEGMENTS)))

@@ -1,0 +1,1 @@
+"""What a service costs: list prices, times what its commands use."""
