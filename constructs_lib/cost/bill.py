@@ -157,7 +157,7 @@ def _tables(workload: Workload, mode: Mode) -> Iterator[Item]:
         "read units",
         prices.READ_UNIT,
     )
-    kept = number * workload.keep_months * 2 * workload.row_size
+    kept: float = number * workload.keep_months * 2 * workload.row_size
     kept += _aggregates(workload) * workload.row_size
     yield _item(f"DynamoDB: storage, {_months(workload)}", kept / _GB, "GB", prices.TABLE_STORAGE)
     yield _item("DynamoDB: backups to any point in time", kept / _GB, "GB", prices.TABLE_BACKUP)
