@@ -43,6 +43,7 @@ _EVENTS: Final = scaled(1000, 10_000)
 _MOVED: Final = scaled(50, 500)
 _LIVE: Final = scaled(20, 200)
 _BATCH: Final = 100
+_DELIVERIES: Final = 50
 _SEGMENTS: Final = 4
 _TENANTS: Final = 7
 _TABLES: Final = EventTables(events="events", sync="sync", has_handlers=True)
@@ -110,10 +111,18 @@ class Site:
         return [twice[n] for _, n in sorted(moved)]
 
     def deliver(self, handler: EventHandler, records: list[dict[str, Any]]) -> None:
-        """Deliver in batches, as Lambda does."""
+        """Deliver in batches, as Lambda does: once more from the first record on that somebody else had."""
         processor = EventProcessor("blog", self.provider, [handler], self.storage.commit)
         for begin in range(0, len(records), _BATCH):
-            assert processor.process(records[begin : begin + _BATCH]) == {"batchItemFailures": []}
+            batch = records[begin : begin + _BATCH]
+            for _ in range(_DELIVERIES):
+                failed = {one["itemIdentifier"] for one in processor.process(batch)["batchItemFailures"]}
+                if not failed:
+                    break
+                numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
+                batch = batch[min(map(numbers.index, failed)) :]
+            else:
+                pytest.fail(f"records come again and again: {failed}")
 
     def scan(self, segment: int) -> None:
         """Scan a segment, each page by a process that knows only what is written down of the scan."""
