@@ -289,19 +289,24 @@ class CommandModule(Generic[AttributesT]):
         *,
         type: str,  # noqa: A002 - the name of the field of a command
         name: str = "ModuleService",
+        shards: int = 1,
     ) -> ModuleService[AttributesT]:
         """The module's items of one type, for a service that is written by hand: no keys to assemble.
 
         Args:
             type: Kind of the items, such as ``ORDER``: the first part of their partition keys.
             name: What their commands have as source; see `get_command_source`.
+            shards: How many partition keys the items of one tenant are spread over, by their sort key, 1 to
+                100: ``{type}#{shard}#{tenant}``. Each takes some 250 updates a second; a list reads all of
+                them, so that it costs as many times more. Chosen once: with another number items are not
+                found where they are. Default: one, ``{type}#{tenant}``.
 
         Raises:
-            ConfigurationError: The type is empty, or ends with ``#``.
+            ConfigurationError: The type is empty, or ends with ``#``, or there cannot be so many shards.
         """
         from runtime.commands.module_service import ModuleService  # noqa: PLC0415
 
-        return ModuleService(self, type, name)
+        return ModuleService(self, type, name, shards)
 
     @property
     def ttl(self) -> TtlService:

@@ -25,6 +25,7 @@ from runtime.generics import AttributesT
 from runtime.identity.context import get_command_source, require_invoke_context
 from runtime.identity.tenant import acting_tenant
 from runtime.model.keys import KEY_SEPARATOR, VERSION_FIRST, VERSION_LATEST, DetailKey
+from runtime.model.shards import MOST_SHARDS, shard_of, sharded_type
 from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
@@ -80,9 +81,10 @@ class ModuleService(Generic[AttributesT]):
         module: The module.
         type: Kind of the items, such as ``INVOICE``.
         name: What commands have as their source; see `get_command_source`.
+        shards: Partition keys of one tenant, 1 to 100; see `CommandModule.service`.
 
     Raises:
-        ConfigurationError: The type is empty, or ends with ``#``.
+        ConfigurationError: The type is empty, or ends with ``#``, or there cannot be so many shards.
     """
 
     def __init__(
@@ -90,13 +92,18 @@ class ModuleService(Generic[AttributesT]):
         module: _Module[AttributesT],
         type: str,  # noqa: A002 - the name of the field of a command
         name: str = "ModuleService",
+        shards: int = 1,
     ) -> None:
         if not type or type.endswith(KEY_SEPARATOR):
             msg = f"type must be the kind of the items, such as 'ORDER', got {type!r}"
             raise ConfigurationError(msg)
+        if isinstance(shards, bool) or not isinstance(shards, int) or not 1 <= shards <= MOST_SHARDS:
+            msg = f"shards must be 1 to {MOST_SHARDS}, got {shards!r}"
+            raise ConfigurationError(msg)
         self._module = module
         self.type = type
         self.name = name
+        self.shards = shards
 
     # Whose items they are
 
@@ -118,12 +125,31 @@ class ModuleService(Generic[AttributesT]):
         return tenant
 
     def pk(self, *, write: bool = False, invoke_context: InvokeContext | None = None) -> str:
-        """Partition key of the items in the tenant of the request; see `tenant`."""
-        return f"{self.type}{KEY_SEPARATOR}{self.tenant(write=write, invoke_context=invoke_context)}"
+        """Partition key of the items in the tenant of the request; see `tenant`.
+
+        Raises:
+            ConfigurationError: They are in several shards; see `pks`.
+        """
+        if self.shards > 1:
+            msg = (
+                f"items of {self.type!r} are in {self.shards} shards; ask for pks, or for the key of an item"
+            )
+            raise ConfigurationError(msg)
+        return self.pks(write=write, invoke_context=invoke_context)[0]
+
+    def pks(self, *, write: bool = False, invoke_context: InvokeContext | None = None) -> tuple[str, ...]:
+        """Partition keys of the items in the tenant of the request, one for each shard; see `tenant`."""
+        tenant = self.tenant(write=write, invoke_context=invoke_context)
+        if self.shards == 1:
+            return (f"{self.type}{KEY_SEPARATOR}{tenant}",)
+        return tuple(
+            f"{sharded_type(self.type, shard)}{KEY_SEPARATOR}{tenant}" for shard in range(self.shards)
+        )
 
     def key(self, sk: str, *, write: bool = False, invoke_context: InvokeContext | None = None) -> DetailKey:
         """Key of an item, for calls that are not here, such as those of ``history``; see `tenant`."""
-        return DetailKey(self.pk(write=write, invoke_context=invoke_context), sk)
+        pks = self.pks(write=write, invoke_context=invoke_context)
+        return DetailKey(pks[shard_of(sk, self.shards)], sk)
 
     @staticmethod
     def new_sk(publish_id: str | None = None) -> str:
@@ -181,7 +207,8 @@ class ModuleService(Generic[AttributesT]):
         if sk is not None:
             return put(sk)
         # Each new item of a request has a key of its own, and the same one in a repeat.
-        with self._publish_id(self.pk(write=True, invoke_context=options["invoke_context"]), options) as seed:
+        pks = self.pks(write=True, invoke_context=options["invoke_context"])
+        with self._publish_id(pks[0], options) as seed:
             return put(self.new_sk(seed))
 
     def put(
@@ -413,8 +440,8 @@ class ModuleService(Generic[AttributesT]):
             invoke_context: Who asks. Default: the HTTP request that is being handled.
         """
         context = require_invoke_context(invoke_context)
-        page = self._module.repository.list_items_by_pk(
-            self.pk(invoke_context=context),
+        page = self._module.repository.list_items_by_pks(
+            self.pks(invoke_context=context),
             sk=SortKeyCondition.begins_with(sk_prefix) if sk_prefix else None,
             start_from_sk=start_from_sk,
             limit=limit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.generics import AttributesT
@@ -20,9 +20,10 @@ from runtime.queries.paging import Order, PageRequest
 from runtime.queries.pending import Merged, has_been_applied, is_to_come, merged_rows
 from runtime.queries.pending_items import Merge, read_pending
 from runtime.queries.sessions import SessionService
+from runtime.queries.shards import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runtime.identity.context import InvokeContext
     from runtime.model.models import CommandModel, DataListModel, DataModel
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Repository"]
 
 ItemT = TypeVar("ItemT")
+
+#: Partitions that are read at the same time.
+_AT_ONCE: Final = 16
 
 
 class Repository(Generic[AttributesT]):
@@ -137,21 +141,76 @@ class Repository(Generic[AttributesT]):
         context = invoke_context or current_invoke_context()
         checked_pk(pk, context, self._context.settings)
         request = PageRequest.checked(pk, sk, start_from_sk, limit, order)
-        tenant = get_tenant_code(pk)
+        merged, last_sk = self._read(request, context if latest_flg else None)
+        return self._context.rows.page(merged.rows, last_sk, first=merged.created, max_bytes=max_bytes)
+
+    def list_items_by_pks(
+        self,
+        pks: Sequence[str],
+        *,
+        sk: SortKeyCondition | None = None,
+        start_from_sk: str | None = None,
+        limit: int = 10,
+        order: Order = "asc",
+        latest_flg: bool = True,
+        max_bytes: int | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> DataListModel[AttributesT]:
+        """One page of several partitions, by sort key over all of them: what shards are listed by.
+
+        It reads as many rows of each partition as the page may have, at the same time: its price is that
+        of `list_items_by_pk`, times the partitions. No two of them may have the same sort key.
+
+        Args:
+            pks: Partition keys, one at least.
+            sk: Which sort keys. Default: all of them.
+            start_from_sk: ``last_sk`` of the page before.
+            limit: Rows of a page, 1 to 1000.
+            order: ``asc`` or ``desc``.
+            latest_flg: False leaves pending writes out, as `DataService` does.
+            max_bytes: See `DataService.list_items_by_pk`.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
+
+        Raises:
+            InvalidInputError: An argument is out of range.
+            ForbiddenError: A key belongs to another tenant.
+        """
+        context = invoke_context or current_invoke_context()
+        if isinstance(pks, str) or not pks:
+            raise InvalidInputError(
+                [FieldProblem("pks", f"must be partition keys, one at least, got {pks!r}")]
+            )
+        for pk in pks:
+            checked_pk(pk, context, self._context.settings)
+        requests = [PageRequest.checked(pk, sk, start_from_sk, limit, order) for pk in pks]
+        reader = context if latest_flg else None
+        if len(requests) == 1:
+            merged, last_sk = self._read(requests[0], reader)
+            return self._context.rows.page(merged.rows, last_sk, first=merged.created, max_bytes=max_bytes)
+        with ThreadPoolExecutor(min(len(requests), _AT_ONCE)) as threads:
+            work = [
+                # In the context of the request: it says for which tenant rows are reached.
+                threads.submit(copy_context().run, self._read, request, reader)
+                for request in requests
+            ]
+            merged, last_sk = joined([done.result() for done in work], limit, order)
+        return self._context.rows.page(merged.rows, last_sk, first=merged.created, max_bytes=max_bytes)
+
+    def _read(self, request: PageRequest, context: InvokeContext | None) -> tuple[Merged, str | None]:
+        """Rows of a page with what the caller has published, and the sort key to go on after."""
+        tenant = get_tenant_code(request.pk)
         user_id = user_id_of(context) if context else None
         store, table = self._context.store, self._context.tables.data
-        if not latest_flg or not self._sessions.is_enabled or not tenant or not user_id:
+        if not self._sessions.is_enabled or not tenant or not user_id:
             page = request.read(store, table, consistent=False)
-            merged = Merged((), page.rows)
-        else:
-            with ThreadPoolExecutor(1) as thread:
-                # In the context of the request: it says for which tenant rows are reached.
-                look_up = copy_context().run
-                sessions = thread.submit(look_up, self._sessions.list_by_user, user_id, tenant, pk=pk)
-                # Consistent: what the caller published synchronously has no session.
-                page = request.read(store, table, consistent=True)
-            merged = merged_rows(self._context, request, page, sessions.result())
-        return self._context.rows.page(merged.rows, page.last_sk, first=merged.created, max_bytes=max_bytes)
+            return Merged((), page.rows), page.last_sk
+        with ThreadPoolExecutor(1) as thread:
+            # As above.
+            look_up = copy_context().run
+            sessions = thread.submit(look_up, self._sessions.list_by_user, user_id, tenant, pk=request.pk)
+            # Consistent: what the caller published synchronously has no session.
+            page = request.read(store, table, consistent=True)
+        return merged_rows(self._context, request, page, sessions.result()), page.last_sk
 
     def list_items(
         self,

@@ -66,6 +66,7 @@ def module_routes(
     *,
     prefix: str,
     type: str,  # noqa: A002 - the name of the field of a command
+    shards: int = 1,
     search: Search | None = None,
     search_item: Any = Any,  # noqa: ANN401 - a type
     commands: Mapping[str, ItemCommand[Any, Any]] = MappingProxyType({}),
@@ -106,6 +107,8 @@ def module_routes(
         module: The module.
         prefix: First part of the paths, such as ``/orders``.
         type: Kind of the items, such as ``ORDER``.
+        shards: How many partition keys the items of one tenant are spread over; see
+            `CommandModule.service`. Default: one.
         search: Called with a `SearchQuery`; returns an object or a mapping with ``items`` and
             ``total``. Or where to import it from, at the first search: ``"package.module:name"``.
         search_item: What one item of a search is, such as a pydantic model: for the OpenAPI
@@ -130,7 +133,7 @@ def module_routes(
         ConfigurationError: A name of a route is unknown, or an argument cannot work.
     """
     _check(prefix, type, bulk_limit, only, without, search, check_commands(commands, _NAMES))
-    items = module.service(type=type)
+    items = module.service(type=type, shards=shards)
     endpoint = ModuleEndpoint(module=module, items=items, prefix=prefix, ttl=_with_ttl(ttl), min_ttl=min_ttl)
     attributes = module.attributes or dict[str, Any]
     read, write, resync = tuple(read_roles), tuple(write_roles), tuple(resync_roles)
