@@ -20,6 +20,8 @@ from runtime import (
     module_routes,
 )
 from runtime.model.shards import shard_of
+from runtime.queries.pending import Merged
+from runtime.queries.shards import joined
 from runtime.testing import MemoryApp
 from tests.support.service import on_dynamodb
 
@@ -115,6 +117,17 @@ def test_a_list_over_shards_is_that_of_one_partition(steps: list[tuple[int, str]
         assert sorted(found) == sorted(there)
         memory.deliver()
         assert listed(limit=limit) == sorted(there)
+
+
+@pytest.mark.parametrize(("order", "ends", "shown"), [("asc", "3", ["1", "2"]), ("desc", "7", ["9", "8"])])
+def test_a_page_goes_no_further_than_where_a_shard_may_have_more(
+    order: Any, ends: str, shown: list[str]
+) -> None:
+    """A shard's page may be short: of what was deleted a moment ago, and of large rows."""
+    short = (Merged((), []), ends)
+    whole = (Merged((), [{"sk": sk} for sk in (*shown, "5")]), None)
+    merged, last_sk = joined([short, whole], 10, order)
+    assert ([row["sk"] for row in merged.rows], last_sk) == (shown, ends)
 
 
 def test_what_is_new_comes_first_the_newest_before_the_others(memory: MemoryApp) -> None:
