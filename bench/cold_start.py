@@ -48,9 +48,7 @@ class Deployed:
         self._folder = folder
         context = {**json.loads((_ROOT / "cdk.json").read_text())["context"], "architecture": "x86_64"}
         environment = {"CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
-        subprocess.run(
-            [sys.executable, "app.py"], cwd=_ROOT, check=True, env={**os.environ, **environment}
-        )
+        subprocess.run([sys.executable, "app.py"], cwd=_ROOT, check=True, env={**os.environ, **environment})
         template = next(path for path in folder.glob("*.template.json") if "Resources" in path.read_text())
         self._resources: dict[str, Any] = json.loads(template.read_text())["Resources"]
         self.functions = dict(self._functions())
