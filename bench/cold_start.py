@@ -1,4 +1,4 @@
-"""Cold starts: the init phase of each function as it is deployed, beside boto3 that makes the clients it uses.
+"""Cold starts: the init phase of each function as deployed, beside boto3 that makes the clients it uses.
 
     .venv/bin/python -m bench.cold_start [--rounds N] [--modules] [--json]
 
@@ -20,7 +20,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ROOT: Final = Path(__file__).parents[1]
 #: What each function calls in its ordinary life; the notifier, which calls nothing, beside a first client.
@@ -53,7 +56,7 @@ class Deployed:
         self._resources: dict[str, Any] = json.loads(template.read_text())["Resources"]
         self.functions = dict(self._functions())
 
-    def _functions(self) -> Any:
+    def _functions(self) -> Iterator[tuple[str, tuple[dict[str, str], list[Path]]]]:
         layers = {
             name: self._asset(found["Properties"]["Content"]["S3Key"])
             for name, found in self._resources.items()
@@ -73,7 +76,7 @@ class Deployed:
         return self._folder / ("asset." + key.removesuffix(".zip"))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else "arn:aws:states:us-east-1:000000000000:stateMachine:x"
 
 
@@ -92,8 +95,12 @@ def _start(source: str, variables: dict[str, str], path: list[Path], *flags: str
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # The code of a function cannot be written to, and has no bytecode.
-    done = subprocess.run(
-        [str(python), "-s", "-B", *flags, "-c", source], capture_output=True, text=True, env=environment
+    done = subprocess.run(  # noqa: S603 - our own code
+        [str(python), "-s", "-B", *flags, "-c", source],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     if done.returncode:
         sys.exit(done.stderr[-3000:])

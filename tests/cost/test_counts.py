@@ -1,0 +1,44 @@
+"""Every operation's calls and units, at 1, 10 and 90 KB: what `python -m bench.counts` prints."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.counts import REFERENCE, SIZES, counted
+
+
+def expected(size: int) -> dict[str, tuple[int, int, float, int]]:
+    """Calls, how many wait for another, read units and write units.
+
+    A publish writes the command and its session in a transaction, and the entry of the index; an apply
+    writes data and history, and the command anew, and takes the entry away.
+    """
+    written, read = -(-size // 1024), -(-size // 4096)
+    publish, apply = 2 * written + 2 + 1, 6 * written + 1
+    return {
+        "publish, new": (2, 2, 2, publish),
+        "publish, explicit version": (2, 2, 2 * read + 1, publish),
+        "publish, latest version": (3, 3, read + 8 if size > 4096 else 9, publish),
+        "publish, partial": (2, 2, 2 * read + 1, publish),
+        "publish, synchronous": (2, 2, 2 * read + 1, 6 * written),
+        "publish, no change": (1, 1, 2 * read + 1, 0),
+        "apply": (2, 2, 2 * read, apply),
+        "apply, inline": (2, 2, read, apply),
+        "apply, again": (1, 1, 2 * read, 0),
+        "read one": (1, 1, read + 1, 0),
+        "read one, pending": (2, 2, 2 * read + 1, 0),
+        "turn of a handler": (3, 3, 2 * read + 1, 2),
+    }
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_operation_takes_what_it_is_said_to_take(size: int) -> None:
+    found = {one.operation: (one.calls, one.depth, one.read, one.written) for one in counted(size)}
+    assert found == expected(size)
+
+
+def test_none_takes_more_than_half_of_the_reference_systems_calls_but_a_new_one() -> None:
+    calls = {one.operation: one.calls for one in counted(1_000)}
+    assert {name: calls[name] / theirs for name, theirs in REFERENCE.items() if calls[name] * 2 > theirs} == {
+        "publish, new": 2 / 3
+    }
