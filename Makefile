@@ -37,7 +37,7 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION    ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test pytest unit oldest faults soak lint types format build audit lock clean
+.PHONY: help setup demo test pytest unit oldest faults soak bench lint types format build audit lock clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [VARIABLE=value]'
@@ -76,6 +76,9 @@ faults: $(READY) $(COMPILED) ## Run the fault harness and the attacks in full; `
 
 soak: $(READY) ## Send 50 000 commands through a deployed stack, and check every row of it
 	@$(BIN)/python -m tests.faults.soak
+
+bench: $(READY) ## Measure cost and speed: tables, JSON files in build/bench, docs/performance.md; some ten minutes
+	@$(BIN)/python -m bench
 
 lint: $(READY) ## Check style, imports and layers, and that no file names a host or a folder of one machine
 	@echo '==> ruff check'

@@ -1,6 +1,6 @@
 """Cold starts: the init phase of each function as deployed, beside boto3 that makes the clients it uses.
 
-    .venv/bin/python -m bench.cold_start [--rounds N] [--modules] [--json]
+    .venv/bin/python -m bench.cold_start [--rounds N] [--modules]
 
 Each start is a process of its own: the Python of the local AWS, which has boto3 as Lambda has, with the code
 and the layers that `cdk synth` writes for examples/todo, and with the variables of the function. Taken in
@@ -21,6 +21,8 @@ from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+
+from bench.output import add_output, finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,15 +151,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="starts of each kind (default: %(default)s)")
     parser.add_argument("--modules", action="store_true", help="what each function imports, too")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_output(parser, "cold_start")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         deployed = Deployed(Path(folder))
         found = ratios(deployed, options.rounds)
         spent = {kind: imports(deployed, kind) for kind in deployed.functions} if options.modules else {}
-    if options.json:
-        sys.stdout.write(json.dumps({"starts": found, "imports": spent}) + "\n")
-        return
     lines = ["| function | init, ms | boto3, ms | ratio | budget |", "| --- | ---: | ---: | ---: | ---: |"]
     lines += [
         f"| {kind} | {of['init_ms']:.0f} | {of['boto3_ms']:.0f} | {of['ratio']:.2f} | {of['budget']} |"
@@ -165,7 +164,7 @@ def main() -> None:
     ]
     for kind, packages in spent.items():
         lines += ["", f"{kind}: " + ", ".join(f"{name} {ms:.0f}" for name, ms in packages.items())]
-    sys.stdout.write("\n".join(lines) + "\n")
+    finish(lines, {"starts": found, "imports": spent}, options.output)
 
 
 if __name__ == "__main__":

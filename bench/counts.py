@@ -1,6 +1,6 @@
 """What each operation takes on the wire: calls, how many wait for another, read and write units.
 
-    .venv/bin/python -m bench.counts [--json]
+    .venv/bin/python -m bench.counts
 
 Counted on the store in memory, which has the calls of DynamoDB, by the rules that AWS bills by
 (`tests.support.units`); `tests/cost/test_counts.py` asserts every figure. Beside them those of the reference
@@ -10,11 +10,10 @@ system, MBC CQRS Serverless 1.2.5, as they were counted when it was run.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.output import add_output, finish
 from runtime import CommandModel, DataSyncHandler, DetailKey
 from runtime.pipeline.apply import apply
 from runtime.pipeline.drain import drain
@@ -138,12 +137,9 @@ def counted(size: int) -> Iterator[Count]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    as_json = parser.parse_args().json
+    add_output(parser, "counts")
+    options = parser.parse_args()
     found = [count for size in SIZES for count in counted(size)]
-    if as_json:
-        sys.stdout.write(json.dumps([asdict(count) for count in found]) + "\n")
-        return
     lines = [
         "| operation | bytes | calls | in a row | read units | write units | reference, calls |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -153,7 +149,8 @@ def main() -> None:
             for one in found
         ),
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    figures = {"counts": [asdict(one) for one in found], "reference": REFERENCE}
+    finish(lines, figures, options.output)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ stays in the stream, for 24 hours at the most.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import asdict, dataclass
 from typing import Final
+
+from bench.output import add_output, finish
 
 #: Write units a second that a partition of a table takes: AWS's own figure.
 _PARTITION: Final = 1_000
@@ -144,19 +144,15 @@ LOADS: Final = (
 
 
 def main() -> None:
-    """Print the table, or with ``--json`` all of it."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    as_json = parser.parse_args().json
+    add_output(parser, "limits")
+    options = parser.parse_args()
     found = [
         (load, label, run(load, quotas))
         for load in LOADS
         for label, quotas in (("a new account", Quotas()), ("asked for", ASKED))
     ]
-    if as_json:
-        rows = [{"load": asdict(a), "quotas": b, "outcome": asdict(c)} for a, b, c in found]
-        sys.stdout.write(json.dumps(rows) + "\n")
-        return
     lines = [
         "| a second | keys | mode | quotas | refused | applied | behind after 10 min | bound by |",
         "| ---: | ---: | --- | --- | ---: | ---: | ---: | --- |",
@@ -166,7 +162,8 @@ def main() -> None:
             for load, label, outcome in found
         ),
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    figures = [{"load": asdict(a), "quotas": b, "outcome": asdict(c)} for a, b, c in found]
+    finish(lines, {"loads": figures}, options.output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Synthesis: the demo's app beside an empty app with the same imports, and a service of sixty modules.
 
-    .venv/bin/python -m bench.synth [--rounds N] [--json]
+    .venv/bin/python -m bench.synth [--rounds N]
 
 The app alone, without the CDK CLI, each time in a process of its own; taken in turns, and CPU is that of the
 process and of its jsii kernel. Sixty modules are those of docs/guide/your-account.md.
@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+
+from bench.output import add_output, finish
 
 _ROOT: Final = Path(__file__).parents[1]
 BUDGET: Final = 1.3
@@ -104,18 +106,19 @@ def main() -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="syntheses of each app (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_output(parser, "synth")
     options = parser.parse_args()
     found = measured(options.rounds)
-    if options.json:
-        sys.stdout.write(json.dumps(found) + "\n")
-        return
-    sys.stdout.write(
-        f"empty app {found['empty_s']:.1f} s of CPU, demo {found['demo_s']:.1f} s: "
-        f"{found['ratio']:.2f} times, budget {BUDGET}\n"
-        f"sixty modules {found['sixty_modules_s']:.1f} s, {found['sixty_modules_resources']} resources, "
-        f"template {found['sixty_modules_kb']:.0f} KB\n"
-    )
+    size = f"{found['sixty_modules_resources']} resources, a template of {found['sixty_modules_kb']:.0f} KB"
+    empty, demo, sixty = found["empty_s"], found["demo_s"], found["sixty_modules_s"]
+    table = [
+        "| synthesis | CPU, s | by the empty app | budget |",
+        "| --- | ---: | ---: | ---: |",
+        f"| an empty app with the same imports | {empty:.1f} | 1 | - |",
+        f"| the demo: a service of one module | {demo:.1f} | {found['ratio']:.2f} | {BUDGET} |",
+        f"| sixty modules: {size} | {sixty:.1f} | {sixty / empty:.2f} | - |",
+    ]
+    finish(table, found, options.output)
 
 
 if __name__ == "__main__":

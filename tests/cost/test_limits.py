@@ -56,8 +56,10 @@ def test_a_slow_stream_is_named_and_more_calls_for_each_shard_help() -> None:
     assert ended(Quotas(parallel=10), apply_ms=100).behind == 0
 
 
-def test_the_page_has_the_table_that_the_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["bench.limits"])
+def test_the_page_has_the_table_that_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench.limits", "--output", str(tmp_path / "limits.json")])
     printed = StringIO()
     with redirect_stdout(printed):
         main()
