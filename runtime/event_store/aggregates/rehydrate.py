@@ -135,7 +135,7 @@ class Rehydrator(Generic[EventT, StateT]):
         """
         key, version, state = loaded.key, loaded.version, loaded.folded
         types, next_state = self._aggregate.types, self._aggregate.next_state
-        since = loaded.commits_since_kept
+        since, end = loaded.commits_since_kept, None
         for commit in commits:
             if commit.is_erased or commit.closes:
                 raise AggregateErasedError(key.pk)
@@ -146,7 +146,8 @@ class Rehydrator(Generic[EventT, StateT]):
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            end = None if until is None else max(until + 1 - commit.first, 0)
+            if until is not None:
+                end = max(until + 1 - commit.first, 0)
             known = commit.known
             events: Iterable[tuple[EventT, EventMeta]]
             if known is not None and known.reader is types:

@@ -51,20 +51,20 @@ class Reader:
 
     def forwards(self, after: int, until: int | None) -> Iterator[Commit]:
         """See `Provider.read`."""
-        done, last = max(after, 0), MAX_EVENT_VERSION if until is None else until
-        is_begun, missing = False, 0
+        begin, last = max(after, 0), MAX_EVENT_VERSION if until is None else until
+        done, missing = begin, 0
         while done < last:
             found: Commit | None = None
             for found in self._between(done + 1, last):
                 if found.first != done + 1:
                     break
-                is_begun, done = True, found.last
+                done = found.last
                 yield found
             else:
                 found = None
-            if not is_begun and done and (around := self._around(done)):
+            if done == begin and done and (around := self._around(done)):
                 # The caller has asked for what is behind the middle of a commit.
-                is_begun, done = True, around.last
+                done = around.last
                 yield around
             elif found is None:
                 return
