@@ -23,7 +23,7 @@ __all__ = ["current_event", "event_meta", "gathered", "keeps_command_ids", "meta
 
 
 _TUPLE: Final = tuple.__new__
-#: What an event has no value of that is read from a commit: its position, and a generation.
+#: What is not known of an event by its commit: its position, and a generation.
 _DEFAULTS: Final = EventMeta._field_defaults["position"], EventMeta._field_defaults["generation"]
 
 
@@ -109,18 +109,23 @@ def event_meta(
     """What folds and handlers are told of an event."""
     stream, aggregate_id, tenant = key
     get = metadata.get
-    return EventMeta(
-        stream,
-        aggregate_id,
-        version,
-        tenant,
-        at,
-        event_type,
-        user_id,
-        get("correlation"),
-        get("causation"),
-        get("command"),
-        get("source"),
+    # Not by way of the class: it is done for each event that is appended or read.
+    return _TUPLE(
+        EventMeta,
+        (
+            stream,
+            aggregate_id,
+            version,
+            tenant,
+            at,
+            event_type,
+            user_id,
+            get("correlation"),
+            get("causation"),
+            get("command"),
+            get("source"),
+            *_DEFAULTS,
+        ),
     )
 
 
@@ -131,23 +136,11 @@ def meta_in(commit: Commit, version: int) -> EventMeta:
         commit: The commit.
         version: Number of the event; the commit has it.
     """
-    stream, aggregate_id, tenant = commit.key
-    get = commit.metadata.get
-    # Not by way of `event_meta`, nor of the class: it is done for each event that is read.
-    return _TUPLE(
-        EventMeta,
-        (
-            stream,
-            aggregate_id,
-            version,
-            tenant,
-            commit.at,
-            commit.events[version - commit.first].type,
-            commit.user_id,
-            get("correlation"),
-            get("causation"),
-            get("command"),
-            get("source"),
-            *_DEFAULTS,
-        ),
+    return event_meta(
+        commit.key,
+        version,
+        commit.events[version - commit.first].type,
+        at=commit.at,
+        user_id=commit.user_id,
+        metadata=commit.metadata,
     )

@@ -26,13 +26,13 @@ _SIGN_AND_EXPONENT: Final = 2
 
 def item_size(row: Row) -> int:
     """Bytes of a row, rounded up where DynamoDB only approximates."""
-    size = _texts(row)
+    size, texts = 0, [*row]
     for value in row.values():
-        if type(value) is str and value.isascii():  # most columns
-            size += len(value)
+        if type(value) is str:  # most columns: they are counted together
+            texts.append(value)
         else:
             size += column_size(value)
-    return size
+    return size + _texts(texts)
 
 
 def column_size(value: Value) -> int:

@@ -571,14 +571,14 @@ def _is_over(ttl: Any, moment: float) -> bool:  # noqa: ANN401 - any column
 
 def _kept(row: Row) -> tuple[Row, int]:
     """A row as DynamoDB gives it back, which shares nothing that anybody changes; and its `item_size`."""
-    kept, size = row.copy(), text_size("".join(row))
+    kept, size, texts = row.copy(), 0, [*row]
     for name, value in row.items():
-        if type(value) is str and value.isascii():  # most columns are what they were
-            size += len(value)
+        if type(value) is str:  # most columns are what they were, and are looked at together
+            texts.append(value)
         else:
             kept[name] = again = _kept_value(value)
             size += column_size(again)
-    return kept, size
+    return kept, size + text_size(_kept_text("".join(texts)))
 
 
 def _kept_value(value: Value) -> Value:

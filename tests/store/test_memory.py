@@ -160,8 +160,9 @@ def test_a_value_that_dynamodb_has_not_is_refused(value: Any) -> None:
         Set(place=A, columns={"n": 1}, remove=["n"]),
         Put(table="t", row={"pk": "p"}),
         Put(table="t", row={"pk": 1, "sk": "a"}),
+        Put(table="t", row={"pk": "p", "sk": "a", "\ud800": "x"}),
     ],
-    ids=range(4),
+    ids=range(5),
 )
 def test_a_write_without_sense_is_refused(write: Put | Set) -> None:
     with pytest.raises(StoreRefusedError):

@@ -21,6 +21,7 @@ ValueT = TypeVar("ValueT")
 
 #: Most values have one of these types: they are looked up before the others are searched.
 _FREQUENT: Final = frozenset({str, int, float, bool, type(None)})
+_COLLECTIONS: Final = (tuple, frozenset)
 #: A datetime is a date, a bool an int.
 _ATOMS: Final = (str, int, float, complex, bytes, type(None), date, time, timedelta, Decimal, UUID, Enum)
 
@@ -46,9 +47,9 @@ def handed_out(value: ValueT) -> ValueT:
 def is_immutable(value: object) -> bool:
     """Whether nothing in a value can be changed in place: atoms, and what is frozen through and through."""
     kind: Any = type(value)
-    if kind in _FREQUENT or issubclass(kind, _ATOMS):
+    if kind in _FREQUENT:
         return True
-    if kind in (tuple, frozenset):
+    if kind in _COLLECTIONS:
         return all(map(is_immutable, value))  # type: ignore[call-overload]
     names = _frozen_fields(kind)
     if names is None:
@@ -62,7 +63,9 @@ def is_immutable(value: object) -> bool:
 
 @lru_cache(maxsize=1000)
 def _frozen_fields(kind: type[Any]) -> tuple[str, ...] | None:
-    """Names of the fields of a frozen class; None where its objects may be changed."""
+    """Names of the fields of a frozen class, none of an atom's; None where its objects may be changed."""
+    if issubclass(kind, _ATOMS):
+        return ()
     if issubclass(kind, BaseModel):
         # What is extra or private is not among the fields, and may be anything.
         is_open = kind.model_config.get("extra") == "allow" or kind.__private_attributes__

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.event_store.aggregates.aggregate import Aggregate
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.domain_context import DomainContext
+    from runtime.event_store.events.recorded import EventMeta
     from runtime.event_store.provider import Provider
 
 __all__ = ["Rehydrator", "last_seen", "last_version", "unerased"]
@@ -67,7 +68,8 @@ class Rehydrator(Generic[EventT, StateT]):
 
     def _load(self, key: Key) -> Loaded[StateT]:
         if self._aggregate.persist is None:
-            return self.follow(self._unwritten(key), self._context.provider.read(key))
+            provider = self._context.provider
+            return self.follow(told(provider, key, 0, self._aggregate.create()), provider.read(key))
         return self._from_kept(key, None)
 
     def _brought_up_to_date(self, known: Loaded[StateT]) -> Loaded[StateT] | None:
@@ -132,34 +134,40 @@ class Rehydrator(Generic[EventT, StateT]):
             Exception: Whatever the fold raises.
         """
         key, version, state = loaded.key, loaded.version, loaded.folded
-        aggregate = self._aggregate
-        types, next_state, since = aggregate.types, aggregate.next_state, loaded.commits_since_kept
-        read = types.read
+        types, next_state = self._aggregate.types, self._aggregate.next_state
+        since, end = loaded.commits_since_kept, None
         for commit in commits:
             if commit.is_erased or commit.closes:
                 raise AggregateErasedError(key.pk)
-            if commit.first > version + 1:
+            begin = version + 1 - commit.first
+            if begin < 0:
                 msg = (
                     f"{key.pk} goes from version {version} to {commit.first}: commits are missing; "
                     "restore their rows"
                 )
                 raise CorruptStreamError(msg)
-            known = None if commit.known is None or commit.known.reader is not types else commit.known.events
-            for number, stored in enumerate(commit.events, commit.first):
-                if number > version:
-                    if until is not None and number > until:
-                        break
-                    if known is None:
-                        event, meta = read(stored, key, number), meta_in(commit, number)
-                    else:
-                        event, meta = known[number - commit.first]
-                    state = next_state(state, event, meta)
-                    version = number
+            if until is not None:
+                end = max(until + 1 - commit.first, 0)
+            known = commit.known
+            events: Iterable[tuple[EventT, EventMeta]]
+            if known is not None and known.reader is types:
+                events = known.events[begin:end]
+            else:
+                events = self._read(commit, begin, end)
+            for event, meta in events:
+                state = next_state(state, event, meta)
+                version += 1
             if since is not None:
                 since = 0 if self._is_kept_in(commit) else since + 1
         if version == loaded.version:
             return loaded
         return advanced(loaded, version, state, since)
+
+    def _read(self, commit: Commit, begin: int, end: int | None) -> Iterator[tuple[EventT, EventMeta]]:
+        """Some events of a commit by their places in it, each one read when it is asked for."""
+        read, key = self._aggregate.types.read, commit.key
+        for version, stored in enumerate(commit.events[begin:end], commit.first + begin):
+            yield read(stored, key, version), meta_in(commit, version)
 
     def handed_out(self, loaded: Loaded[StateT]) -> Loaded[StateT]:
         """An aggregate for a caller, who may do to its state whatever they like."""

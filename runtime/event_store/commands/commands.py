@@ -243,8 +243,8 @@ class Commands(Generic[EventT, StateT]):
         """Refuse what is no event of the aggregate: a mistake of the code, not of who sent the command."""
         aggregate = self.repository.aggregate
         for event in events:
-            check_done(event, f"the handler of {call.kind}")
             if not aggregate.types.has(type(event)):
+                check_done(event, f"the handler of {call.kind}")
                 names = ", ".join(cls.__name__ for cls in aggregate.types.classes)
                 msg = (
                     f"the handler of {call.kind} must return events of the aggregate {aggregate.stream!r} "

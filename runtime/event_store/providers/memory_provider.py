@@ -54,8 +54,7 @@ class MemoryProvider(StoreProvider):
         large = LargeEvents(MemoryBucket(clock.now), _TABLES.events, _ROW_LIMIT)
         storage = self._remembered = RememberingStorage(self._memory, _TABLES, large)
         super().__init__(lambda: storage, page_size=page_size)
-        self._log: list[tuple[int, Row]] = []
-        self._numbers: dict[Place, int] = {}
+        self._log: list[tuple[int, Place]] = []
         self._memory.on_change(self._on_change)
         for commit in commits:
             self.append([commit])
@@ -72,8 +71,12 @@ class MemoryProvider(StoreProvider):
             raise InvalidInputError([FieldProblem("after", message)])
         log = self._log  # it only grows
         begin = bisect_right(log, int(after or 0), key=lambda entry: entry[0])
-        told = (entry for entry in islice(log, begin, len(log)) if _stream_of(entry[1]) in streams)
-        return [self._notice(position, row) for position, row in islice(told, limit)]
+        told = (
+            self._notice(position, row)
+            for position, place in islice(log, begin, len(log))
+            if _stream_of(place) in streams and (row := self._memory.get(place))
+        )
+        return list(islice(told, limit))
 
     def _notice(self, position: int, row: Row) -> Notice:
         try:
@@ -91,14 +94,11 @@ class MemoryProvider(StoreProvider):
             return  # no commit: the record of a command
         if change.old is not None:  # it was blanked, and what it said must not be told any more
             self._remembered.forget(row)
-            number = self._numbers[change.place]
-            self._log[number] = (self._log[number][0], row)
             return
         position = (self._log[-1][0] if self._log else 0) + row[LAST] - int(row["sk"]) + 1
-        self._numbers[change.place] = len(self._log)
-        self._log.append((position, row))
+        self._log.append((position, change.place))
 
 
-def _stream_of(row: Row) -> str:
-    stream, _, _ = row["pk"].partition(KEY_SEPARATOR)
-    return str(stream)
+def _stream_of(place: Place) -> str:
+    stream, _, _ = place.pk.partition(KEY_SEPARATOR)
+    return stream

@@ -6,6 +6,8 @@ missing, it is asked for again, once; what is missing then is gone.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from boto3.dynamodb.conditions import Key as Column
@@ -15,13 +17,14 @@ from runtime.event_store.commits.commit_json import MAX_EVENT_VERSION
 from runtime.event_store.commits.commit_row import BEHIND_COMMITS, place_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.event_store.address import Key
     from runtime.event_store.commits.commit import Commit
     from runtime.event_store.providers.storage import EventStorage
+    from runtime.store.values import Row
 
 __all__ = ["Reader"]
 
@@ -29,7 +32,7 @@ __all__ = ["Reader"]
 _GROWTH: Final = 4
 _PARTITION_KEY: Final = Column("pk")
 _SORT_KEY: Final = Column("sk")
-_WHOLE: Final = _SORT_KEY.between(place_key(1), BEHIND_COMMITS)
+_ALL: Final = _SORT_KEY.between(place_key(1), BEHIND_COMMITS)
 
 
 class Reader:
@@ -48,20 +51,20 @@ class Reader:
 
     def forwards(self, after: int, until: int | None) -> Iterator[Commit]:
         """See `Provider.read`."""
-        done, last = max(after, 0), MAX_EVENT_VERSION if until is None else until
-        is_begun, missing = False, 0
+        begin, last = max(after, 0), MAX_EVENT_VERSION if until is None else until
+        done, missing = begin, 0
         while done < last:
             found: Commit | None = None
             for found in self._between(done + 1, last):
                 if found.first != done + 1:
                     break
-                is_begun, done = True, found.last
+                done = found.last
                 yield found
             else:
                 found = None
-            if not is_begun and done and (around := self._around(done)):
+            if done == begin and done and (around := self._around(done)):
                 # The caller has asked for what is behind the middle of a commit.
-                is_begun, done = True, around.last
+                done = around.last
                 yield around
             elif found is None:
                 return
@@ -99,12 +102,17 @@ class Reader:
 
     def _between(self, first: int, last: int) -> Iterator[Commit]:
         if first == 1 and last >= MAX_EVENT_VERSION:
-            return self._commits(_WHOLE, (), descending=False)  # most reads
-        return self._commits(_SORT_KEY.between(place_key(first), _end(last)), (), descending=False)
+            return self._commits(_whole(self._key.pk), (), descending=False)  # most reads
+        condition = _SORT_KEY.between(place_key(first), _end(last))
+        return self._commits(self._own & condition, (), descending=False)
 
     def _back_from(self, last: int, likely: int) -> Iterator[Commit]:
         limits = (max(likely, 1), max(likely, 1) * _GROWTH)
-        return self._commits(_SORT_KEY.lte(_end(last)), limits, descending=True)
+        return self._commits(self._own & _SORT_KEY.lte(_end(last)), limits, descending=True)
+
+    @property
+    def _own(self) -> ConditionBase:
+        return _PARTITION_KEY.eq(self._key.pk)
 
     def _around(self, version: int) -> Commit | None:
         """The commit that a version and the one behind it are in; None where there is none."""
@@ -115,19 +123,23 @@ class Reader:
     def _commits(
         self, condition: ConditionBase, limits: tuple[int, ...], *, descending: bool
     ) -> Iterator[Commit]:
-        """Commits under a condition on the sort key; the first pages have at most so many as ``limits``."""
+        """Commits under a condition; the first pages have at most so many as ``limits``."""
+        pages = self._pages(condition, iter(limits), descending=descending)
+        return chain.from_iterable(map(self._storage.commits, pages))
+
+    def _pages(
+        self, condition: ConditionBase, sizes: Iterator[int], *, descending: bool
+    ) -> Iterator[Sequence[Row]]:
         storage, start = self._storage, None
-        whole = _PARTITION_KEY.eq(self._key.pk) & condition
-        sizes = iter(limits)
         while True:
             page = storage.store.query(
                 storage.tables.events,
-                whole,
+                condition,
                 start=start,
                 limit=self._limit(next(sizes, None)),
                 descending=descending,
             )
-            yield from storage.commits(page.rows)
+            yield page.rows
             start = page.next
             if start is None:
                 return
@@ -147,6 +159,12 @@ class Reader:
         what = f"version {missing}" if missing == found - 1 else f"versions {missing} to {found - 1}"
         msg = f"{self._key.pk} has no {what}, and a later one; restore the rows that are gone"
         return CorruptStreamError(msg)
+
+
+@lru_cache(maxsize=1000)  # who reads an aggregate reads it again
+def _whole(pk: str) -> ConditionBase:
+    """The condition for all commits of an aggregate."""
+    return _PARTITION_KEY.eq(pk) & _ALL
 
 
 def _end(last: int) -> str:
