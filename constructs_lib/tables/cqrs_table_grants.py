@@ -73,6 +73,14 @@ class CqrsTableGrants:
         """
         return allow_rights(grantee, [Right(self._data, ("dynamodb:Scan",))])
 
+    def take_over(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` give rows their first version that were put without a command.
+
+        The functions of a service have this for masters: before there were any, how long rows are kept was
+        put so.
+        """
+        return allow_rights(grantee, [Right(self._data, ("dynamodb:UpdateItem",), writes=True)])
+
     def replay(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` feed every row to the data sync handlers again: scan data, keep cursors.
 

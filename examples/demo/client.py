@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Client"]
 
-_ANN = TestUser("ann@example.com", "acme")
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -40,8 +38,9 @@ class Client:
     """Ann, of the tenant acme."""
 
     def __init__(self, place: Place) -> None:
-        self.email = _ANN.name
-        self.tenant = _ANN.tenant
+        self._user = TestUser("ann@example.com", "acme", place.example.roles)
+        self.email = self._user.name
+        self.tenant = self._user.tenant
         self._place = place
         self._url = urlsplit(place.api_url)
         self._token = self.sign_in()
@@ -49,7 +48,7 @@ class Client:
     def sign_in(self) -> str:
         """A fresh id token, which the API takes for an hour."""
         outputs = self._place.outputs
-        self._token = sign_in(self._place.aws, outputs["UserPoolId"], outputs["UserPoolClientId"], _ANN)
+        self._token = sign_in(self._place.aws, outputs["UserPoolId"], outputs["UserPoolClientId"], self._user)
         return self._token
 
     def send(self, method: str, path: str, body: Any = None, **more: str) -> Answer:  # noqa: ANN401 - any JSON

@@ -35,6 +35,7 @@ class Example:
         tables: Where its SQL tables are, for people.
         path: Path that ``curl`` lists.
         create: Path and body of a request that makes something.
+        roles: Roles of the user, in their tenant.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Example:
     tables: str
     path: str
     create: tuple[str, str]
+    roles: tuple[str, ...] = ()
 
     def create_tables(self, url: str) -> None:
         """Create its SQL tables; its code has to be importable."""
@@ -81,6 +83,17 @@ EXAMPLES: Final = {
             tables="with the tables author and post",
             path="/posts",
             create=("/users/bob/register-user", '{"name": "Bob"}'),
+        ),
+        Example(
+            name="product",
+            title="A service with numbers, tenants and masters, on an AWS of your own",
+            stack="Product",
+            app="examples/product/app.py",
+            code=_EXAMPLES / "product" / "service",
+            tables="with the table product",
+            path="/orders",
+            create=("/orders", '{"lines": [{"product": "hammer", "quantity": 1}]}'),
+            roles=("dispatcher", "master_admin"),
         ),
     )
 }

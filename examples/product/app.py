@@ -7,7 +7,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib import CqrsModule, CqrsStack
+from constructs_lib import CqrsModule, CqrsStack, Processing
 
 HERE = Path(__file__).parent
 
@@ -22,7 +22,13 @@ stack = CqrsStack(
     "Product",
     app_name="product",
     env_name=app.node.try_get_context("env_name") or "dev",
-    modules=[CqrsModule("product", data_sync=True)],
+    modules=[
+        CqrsModule("product", data_sync=True),
+        CqrsModule("order", processing=Processing.INLINE),  # it has no handlers, so it needs no workflow
+    ],
+    sequences=True,
+    tenants=True,
+    master=True,
     code=HERE / "service",
     handler="product.main.app",
     dependencies=HERE / "requirements.txt",

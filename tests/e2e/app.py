@@ -10,8 +10,32 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
+from constructs import Construct
 
-from constructs_lib import CqrsModule, CqrsStack, EventModule, Processing, RetainedData, WorkflowType
+from constructs_lib import (
+    CqrsFunctions,
+    CqrsModule,
+    CqrsStack,
+    EventModule,
+    Processing,
+    RetainedData,
+    WorkflowType,
+)
+
+
+class Payments(Construct):
+    """What the feature `billing` needs: a queue, which the worker takes payments from."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.queue = sqs.Queue(self, "Queue", visibility_timeout=cdk.Duration.minutes(6))
+
+    def connect(self, functions: CqrsFunctions) -> None:
+        """Let the functions that run the feature's code use it."""
+        worker = cast("lambda_.Function", functions.worker)
+        worker.add_event_source(sources.SqsEventSource(self.queue, report_batch_item_failures=True))
+        functions.add_feature("billing", {"queue": self.queue.queue_arn})
+
 
 app = cdk.App(builtin_cloud_formation_validation=False)  # which takes seconds
 x86 = app.node.try_get_context("architecture") == "x86_64"
@@ -48,6 +72,9 @@ orders = sqs.Queue(
 worker = cast("lambda_.Function", stack.functions.worker)
 worker.add_event_source(sources.SqsEventSource(orders, report_batch_item_failures=True))
 stack.tables["note"].grants.publish(worker)
+payments = Payments(stack, "Payments")
+payments.connect(stack.functions)
+cdk.CfnOutput(stack, "PaymentsQueueUrl", value=payments.queue.queue_url)
 
 report = lambda_.Function(
     stack,

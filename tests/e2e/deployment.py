@@ -73,9 +73,18 @@ class Deployment:
         own.token = own.sign_in(own.tenant)
         return own
 
-    def sign_in(self, tenant: str, *, email: str | None = None) -> str:
-        """The id token of a new user of ``tenant``."""
-        return self.tokens(tenant, email=email)["IdToken"]
+    def sign_in(
+        self,
+        tenant: str,
+        *,
+        email: str | None = None,
+        roles: Sequence[str] = (),
+        global_roles: Sequence[str] = (),
+    ) -> str:
+        """The id token of a new user of ``tenant``, with roles there and in all tenants."""
+        entries = [{"tenant": tenant, "role": role} for role in roles]
+        entries += [{"tenant": "", "role": role} for role in global_roles]
+        return self.tokens(tenant, email=email, roles=entries)["IdToken"]
 
     def tokens(
         self,
@@ -84,11 +93,13 @@ class Deployment:
         pool: str | None = None,
         client: str | None = None,
         email: str | None = None,
+        roles: Sequence[dict[str, str]] = (),
     ) -> dict[str, str]:
         """What a new user of ``tenant`` gets when they sign in: ``IdToken``, ``AccessToken`` and others."""
         cognito = self.emulator.client("cognito-idp")
         pool, name = pool or self.outputs["UserPoolId"], email or f"{uuid.uuid4().hex}@example.com"
         attributes = {"email": name} | ({"custom:tenant": tenant} if tenant else {})
+        attributes |= {"custom:roles": json.dumps(roles)} if roles else {}
         cognito.admin_create_user(
             UserPoolId=pool,
             Username=name,

@@ -113,6 +113,26 @@ def test_the_blogs_demo_shows_what_became_of_every_command(tmp_path: Path) -> No
     assert "1 refused: nothing was appended" in chapters["What happened"]
 
 
+def test_the_products_demo_numbers_an_order_and_a_shipment(tmp_path: Path) -> None:
+    with demo(tmp_path, EXAMPLE="product") as running:
+        running.wait_for("Nothing is left running", seconds=170)
+        assert running.end() == ""
+        assert running.process.returncode == 0
+        text = running.text
+    assert "active, with what" in text
+    parts = re.split(r"^(Refuse|Stock|Order|Set|Ship|What happened)\b", text, flags=re.MULTILINE)
+    chapters = dict(zip(parts[1::2], parts[2::2], strict=True))
+    seen = {title: set(re.findall(r"✓  (\w+)", chapter)) for title, chapter in chapters.items()}
+    assert seen["Refuse"] == seen["Set"] == {"row"}
+    assert seen["Stock"] == {"row", "SQL"}
+    assert seen["Order"] == {"row", "counter", "number"}
+    assert seen["Ship"] == {"row", "counter"}
+    assert re.search(r"422: must be a code of the table 'category'", chapters["Refuse"])
+    assert re.search(r"201 Created: ORD-\d{4}-000001, total 30", chapters["Order"])
+    assert re.search(r"200 OK: MAIN-\d{4}-00001", chapters["Ship"])
+    assert "cqrs sequence gaps shows 0" in chapters["What happened"]
+
+
 def test_ctrl_c_ends_it_without_a_trace(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
         running.wait_for("… cdk bootstrap", seconds=60)

@@ -11,6 +11,8 @@ from tests.examples.templates import DATABASE, Resources, allowed, functions, re
 if TYPE_CHECKING:
     from tests.support.apps import Synthesize
 
+TABLE = "AWS::DynamoDB::GlobalTable"
+
 
 @pytest.fixture(scope="module")
 def resources(synthesize: Synthesize) -> Resources:
@@ -30,3 +32,9 @@ def test_only_the_api_and_operators_may_scan(resources: Resources) -> None:
         "api",
         "operator",
     }
+
+
+def test_the_stack_has_the_tables_of_numbers_tenants_and_masters(resources: Resources) -> None:
+    tables = {one["Properties"]["TableName"] for one in resources.values() if one["Type"] == TABLE}
+    assert {f"dev-product-{name}" for name in ("sequences", "tenant-data", "master-data")} <= tables
+    assert "dev-product-order-data" in tables

@@ -35,10 +35,14 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def memory(memory_app: MakeMemoryApp, database: None) -> MemoryApp:  # noqa: ARG001
-    """The app in memory."""
-    from product.main import app  # noqa: PLC0415
+    """The app in memory, with the tenants acme and other."""
+    from product.main import app  # noqa: PLC0415 - after the path is set
+    from product.tenants import tenants  # noqa: PLC0415
 
-    return memory_app(app)
+    memory = memory_app(app, modes={"order": "inline", "tenant": "inline", "master": "inline"})
+    tenants.create_tenant("acme", "Acme Inc.")
+    tenants.create_tenant("other", "Other Ltd.")
+    return memory
 
 
 @pytest.fixture
@@ -51,3 +55,15 @@ def ann(memory: MemoryApp) -> Client:
 def bob(memory: MemoryApp) -> Client:
     """Bob, of the same tenant."""
     return memory.client(tenant="acme", user="bob")
+
+
+@pytest.fixture
+def admin(memory: MemoryApp) -> Client:
+    """Adam, who looks after the masters of acme."""
+    return memory.client(tenant="acme", user="adam", roles=["master_admin"])
+
+
+@pytest.fixture
+def root(memory: MemoryApp) -> Client:
+    """An operator, of all tenants."""
+    return memory.client(tenant="ops", user="root", global_roles=["system_admin"])

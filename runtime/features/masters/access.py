@@ -137,6 +137,10 @@ class MasterAccess:
             msg = "settings of other users are for those with a role of masters"
             raise ForbiddenError(msg)
 
+    def writer(self, tenant_code: str, invoke_context: InvokeContext | None) -> InvokeContext:
+        """Who writes what is of a tenant: whoever asks, or the service itself where nobody does."""
+        return invoke_context or current_invoke_context() or self.operator(tenant_code)
+
     def operator(self, tenant_code: str) -> InvokeContext:
         """Who asks where it is the service itself, or its operators: someone with a role for all tenants.
 

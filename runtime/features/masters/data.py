@@ -64,7 +64,7 @@ class MasterData:
     def __init__(self, module: CommandModule[Any], access: MasterAccess) -> None:
         self._module = module
         self._access = access
-        self._writer = RowWriter(module)
+        self._writer = RowWriter(module, access)
 
     # Writing
 

@@ -38,7 +38,7 @@ class MasterFormats:
     def __init__(self, module: CommandModule[Any], access: MasterAccess) -> None:
         self._module = module
         self._access = access
-        self._writer = RowWriter(module)
+        self._writer = RowWriter(module, access)
 
     def upsert(
         self,

@@ -31,7 +31,7 @@ class MasterRetention:
 
     def __init__(self, master: MasterParts) -> None:
         self._master = master
-        self._writer = MasterWriter(master.module, lambda: None)
+        self._writer = MasterWriter(master.module, master.access, lambda: None)
 
     def set_days(
         self,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runtime.commands.options import PublishOptions
+    from runtime.features.masters.access import MasterAccess
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
     from runtime.module import CommandModule
@@ -53,10 +54,12 @@ class RowWriter:
 
     Args:
         module: The module of masters.
+        access: Who may do what.
     """
 
-    def __init__(self, module: CommandModule[Any]) -> None:
+    def __init__(self, module: CommandModule[Any], access: MasterAccess) -> None:
         self._module = module
+        self._access = access
 
     def write(
         self,
@@ -84,7 +87,9 @@ class RowWriter:
         own: PublishOptions = {"source": source, **options}
 
         def item(each: RowWrite) -> PackItem[Any]:
-            return PackItem(command=lambda latest: each.next(latest, numbers), key=each.key, options=own)
+            writer = self._access.writer(each.table.tenant_code, own.get("invoke_context"))
+            options: PublishOptions = {**own, "invoke_context": writer}
+            return PackItem(command=lambda latest: each.next(latest, numbers), key=each.key, options=options)
 
         outcomes = module.commands.publish_pack(
             [item(each) for each in asked], sync=True, notify=notify, tally=numbers

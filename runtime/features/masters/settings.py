@@ -84,7 +84,7 @@ class MasterSettings:
         self._cache: Cached[tuple[str, Asker], tuple[SettingRow, ...]] = Cached(
             self._read, seconds=master.cache.total_seconds()
         )
-        self._writer = MasterWriter(master.module, self._cache.forget)
+        self._writer = MasterWriter(master.module, master.access, self._cache.forget)
 
     # --- reading ----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from runtime.store.port import ConditionFailedError, Set
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from runtime.features.masters.access import MasterAccess
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
@@ -53,11 +54,18 @@ class MasterWriter:
 
     Args:
         module: The module of masters.
+        access: Who may do what.
         written: Called after each write: what is remembered counts no more.
     """
 
-    def __init__(self, module: CommandModule[dict[str, Any] | None], written: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        module: CommandModule[dict[str, Any] | None],
+        access: MasterAccess,
+        written: Callable[[], None],
+    ) -> None:
         self._module = module
+        self._access = access
         self._written = written
 
     def put(
@@ -172,7 +180,8 @@ class MasterWriter:
                 latest[number] = before
                 return change(before)
 
-            return PackItem(command=remembered, key=key, options={"invoke_context": invoke_context})
+            writer = self._access.writer(get_tenant_code(key.pk) or "", invoke_context)
+            return PackItem(command=remembered, key=key, options={"invoke_context": writer})
 
         items = [item(number, *each) for number, each in enumerate(changes)]
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import store_file  # noqa: F401 - every function of the stack reads its variable as it is imported
+from billing import Billing, billing_routes
 from library import domain
 
 from runtime import CommandModule, CqrsApp, EventModule
@@ -17,6 +18,7 @@ memo = CommandModule("memo")
 task = CommandModule("task", data_sync_handlers=["stores:FlakyStore", "stores:SteadyStore"])
 names = ("catalogue", "ledger", "loans", "board")
 library = EventModule("library", domain, handlers=[f"library_handlers:{name}" for name in names])
+billing = Billing(note)
 
 
 def tell(notification: Mapping[str, Any]) -> None:
@@ -27,7 +29,9 @@ def tell(notification: Mapping[str, Any]) -> None:
 
 app = CqrsApp(
     modules=[note, memo, task, library],
+    features=[billing],
     routes=[
+        billing_routes(billing),
         "library_routes:router",
         "library_routes:books",
         "library_routes:readers",

@@ -270,3 +270,24 @@ def test_two_admins_at_once_lose_nothing(master: MasterModule) -> None:
         list(pool.map(patch, range(10)))
     found = master.settings.get_setting("x", consistent=True, invoke_context=ADMIN)
     assert found["settingValue"] == {f"k{number}": number for number in range(10)}
+
+
+def test_where_nobody_asks_the_service_itself_writes(master: MasterModule, memory: MemoryApp) -> None:
+    settings, data = master.settings, master.data
+    settings.create_common_tenant_setting(THEME, {"rows": 2})
+    given = settings.create_tenant_setting(THEME, {"rows": 3}, tenant_code="acme")
+    settings.update_setting((given.pk, "MASTER_SETTING#theme"), value={"colour": "red"})
+    settings.upsert_setting(THEME, {"rows": 4}, level=Level.USER, user_id="ann", tenant_code="acme")
+    assert settings.get_setting(THEME, tenant_code="acme", user_id="ann") == Theme(rows=4, colour="red")
+    data.create("colour", "red", "Red", tenant_code="acme")
+    (result,) = data.upsert_bulk(
+        [{"settingCode": "colour", "code": "blue", "name": "Blue", "tenantCode": "acme"}]
+    )
+    assert result.outcome == "created"
+    data.update("colour", "red", {"name": "Rot"}, tenant_code="acme")
+    data.delete("colour", "blue", tenant_code="acme")
+    assert [row.name for row in data.iter_data("colour", tenant_code="acme")] == ["Rot"]
+    data.formats.upsert("ticket", {"format": "%%no%%"}, tenant_code="acme")
+    data.formats.delete("ticket", tenant_code="acme")
+    master.retention.set_days("master", "command", 30, tenant_code="acme")
+    assert {row["createdBy"] for row in memory.rows("master", "command")} == {"cqrs"}

@@ -9,7 +9,12 @@ from pydantic import Field, StringConstraints
 
 from runtime import CqrsModel
 
-__all__ = ["Line", "ProductAttributes", "ProductSpecification"]
+__all__ = ["CODE", "Code", "Line", "ProductAttributes", "ProductSpecification"]
+
+#: What codes look like.
+CODE = r"^[A-Za-z0-9_-]{1,64}$"
+
+Code = Annotated[str, StringConstraints(pattern=CODE)]
 
 #: One line of text: no control characters, which PostgreSQL would not take either.
 Line = Annotated[
@@ -36,13 +41,13 @@ class ProductAttributes(CqrsModel):
     """The fields of a product that are its own. Its name is the command's.
 
     Attributes:
-        category: What kind of thing it is.
+        category: What kind of thing it is: the code of a row of the table of categories.
         price: At least 0, with two decimal places at most.
         description: A text for the customer.
         specification: What it measures.
     """
 
-    category: Line | None = None
+    category: Code | None = None
     price: Decimal | None = Field(default=None, ge=0, max_digits=12, decimal_places=2)
     description: Lines | None = None
     specification: ProductSpecification | None = None

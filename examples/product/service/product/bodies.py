@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from product.attributes import Line, ProductAttributes
+from product.attributes import Code, Line, ProductAttributes
 from runtime import CqrsModel, DataModel
 
 __all__ = [
-    "CODE",
     "BulkItem",
     "BulkResult",
     "BulkResults",
@@ -21,9 +20,6 @@ __all__ = [
     "Receipt",
     "Resync",
 ]
-
-#: What codes of products look like.
-CODE = r"^[A-Za-z0-9_-]{1,64}$"
 
 
 def _no_path(code: str) -> str:
@@ -41,7 +37,7 @@ class _Body(CqrsModel):
 class NewProduct(_Body):
     """A product to make. ``code`` defaults to a new one."""
 
-    code: Annotated[str, Field(pattern=CODE), AfterValidator(_no_path)] | None = None
+    code: Annotated[Code, AfterValidator(_no_path)] | None = None
     name: Line
     attributes: ProductAttributes = Field(default_factory=ProductAttributes)
 

@@ -19,9 +19,8 @@ from product import bulk as many
 from product import resync as again
 from product import search as found
 from product import service
-from product.attributes import ProductAttributes  # noqa: TC001 - pydantic reads the annotations
+from product.attributes import CODE, ProductAttributes
 from product.bodies import (
-    CODE,
     BulkResults,
     Changes,
     History,
