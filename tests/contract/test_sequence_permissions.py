@@ -74,7 +74,7 @@ def read(lab: Lab) -> list[Callable[[], Any]]:
         lambda: see.preview("plain", tenant_code="acme"),
         lambda: see.get_current_sequence("plain", tenant_code="acme"),
         lambda: see.show_sequence("plain", tenant_code="acme"),
-        lambda: [*see.list_sequences(tenant_code="acme")],
+        lambda: see.list_sequences(tenant_code="acme"),
         lambda: see.gaps("invoice", tenant_code="acme"),
     ]
 

@@ -81,19 +81,66 @@ def test_a_number_is_taken(clerk: Any) -> None:
     }
     assert clerk.get("/sequences/ticket/preview").json()["formattedNo"] == "T0002"
     assert clerk.post("/sequences/branch", {"codes": ["A"]}).json()["formattedNo"] == "A-1"
-    assert clerk.get("/sequences/branch/preview", params={"codes": ["A"]}).json()["no"] == 2
+    assert clerk.get("/sequences/branch/preview", params={"code1": "A"}).json()["no"] == 2
     clerk.post("/sequences/branch", {"codes": ["B"]})
     page = clerk.get("/sequences/branch", params={"limit": 1}).json()
-    assert page["hasMore"] is True
-    assert page["items"] == [
-        {
-            "type": "branch",
-            "codes": ["A"],
-            "bucket": "none",
-            "no": 1,
-            "updatedAt": "2026-01-01T12:00:00.000+00:00",
-        }
-    ]
+    assert page == {
+        "items": [
+            {
+                "type": "branch",
+                "codes": ["A"],
+                "bucket": "none",
+                "no": 1,
+                "updatedAt": "2026-01-01T12:00:00.000+00:00",
+            }
+        ],
+        "lastSk": "branch#A#none",
+    }
+
+
+def test_counters_are_listed_page_by_page(memory: MemoryApp, clerk: Any) -> None:
+    codes = ["A", "A,B", "Ä b", "Z" * 64]
+    for code in codes:
+        clerk.post("/sequences/branch", {"codes": [code]})
+    clerk.post("/sequences/ticket")
+    memory.client(tenant="other", user="eve", roles=CLERK).post("/sequences/branch", {"codes": ["B"]})
+    found, params = [], {"limit": 2}
+    while True:
+        page = clerk.get("/sequences/branch", params=params).json()
+        assert len(page["items"]) <= 2
+        found += [item["codes"] for item in page["items"]]
+        if page.get("lastSk") is None:
+            break
+        params["startFromSk"] = page["lastSk"]
+    assert sorted(found) == sorted([code] for code in codes)
+    for start in ("ticket#none", "branch", "x" * 1025, ""):
+        answer = clerk.get("/sequences/branch", params={"startFromSk": start})
+        assert (answer.status, "startFromSk" in answer.json()["errors"][0]["field"]) == (400, True)
+
+
+@pytest.mark.parametrize("code", ["A,B", ",", "A, B,C,D,E,F", "%2C", "ß+&=?", "\uff11\uff12"])
+def test_a_preview_is_of_any_code(clerk: Any, code: str) -> None:
+    assert clerk.post("/sequences/branch", {"codes": [code]}).json()["no"] == 1
+    answer = clerk.get("/sequences/branch/preview", params={"code1": code})
+    assert (answer.status, answer.json()["formattedNo"]) == (200, f"{code}-2")
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"code2": "A"}, "code1"),
+        ({"code1": "A#B"}, "code1"),
+        ({"code1": ""}, "code1"),
+        ({"code1": "A", "code2": "B@"}, "codes"),
+        ({}, "codes"),
+        ({"code1": ["A", "B"]}, "code1"),
+        ({"code1": "A" * 65}, "code1"),
+    ],
+)
+def test_a_preview_of_other_codes_is_refused(clerk: Any, params: dict[str, Any], field: str) -> None:
+    answer = clerk.get("/sequences/branch/preview", params=params)
+    assert answer.status == 400, answer
+    assert field in answer.json()["errors"][0]["field"]
 
 
 def test_a_repeated_request_has_the_number_of_the_first(memory: MemoryApp, clerk: Any) -> None:
@@ -146,7 +193,7 @@ BAD: dict[str, tuple[str, str, Any, int, str]] = {
     "a bucket that is two": ("PUT", "yearly/2026%23x", {"no": 5}, 400, "bucket"),
     "a number that is text": ("PUT", "yearly/2026", {"no": "5"}, 400, "no"),
     "a negative number": ("PUT", "yearly/2026", {"no": -1}, 400, "no"),
-    "a huge number": ("PUT", "yearly/2026", {"no": 10**16}, 400, "no"),
+    "a huge number": ("PUT", "yearly/2026", {"no": 2**53}, 400, "no"),
     "no reason": ("POST", "logged/1/void", {"reason": ""}, 400, "reason"),
     "a reason of lines": ("POST", "logged/1/void", {"reason": "a\nb"}, 400, "reason"),
     "a void number of a series without records": ("POST", "ticket/1/void", {"reason": "r"}, 400, "type"),

@@ -17,7 +17,7 @@ __all__ = ["GAPS", "LIST", "SET", "SHOW"]
 
 
 def _listed(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
-    counters = sequences.list_sequences(arguments.optional_text("type"), tenant_code=arguments.text("tenant"))
+    counters = sequences.iter_sequences(arguments.optional_text("type"), tenant_code=arguments.text("tenant"))
     limit = arguments.limit()
     found = [*islice(counters, limit + 1)]
     return {"counters": [_counter(one) for one in found[:limit]], "hasMore": len(found) > limit}
