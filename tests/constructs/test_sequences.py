@@ -94,7 +94,7 @@ def test_one_switch_makes_it_destroyable_and_says_so(stack: cdk.Stack) -> None:
     ("intent", "expected"),
     [
         ("issue", LOOK_UP | WRITE),
-        ("read", LOOK_UP | {"dynamodb:Query"}),
+        ("read", {"dynamodb:GetItem", "dynamodb:Query"}),
         ("administer", LOOK_UP | WRITE | {"dynamodb:Query"}),
     ],
 )

@@ -86,7 +86,7 @@ def test_issue(lab: Lab) -> None:
 
 def test_read(lab: Lab) -> None:
     called(lab, *issue(lab))
-    assert called(lab, *read(lab)) == allowed("read") - {"dynamodb:BatchGetItem"}
+    assert called(lab, *read(lab)) == allowed("read")
 
 
 def test_administer(lab: Lab) -> None:
