@@ -105,8 +105,8 @@ class NumberedPublish(Generic[NumberT]):
             earlier = self._repeated(failure.rows.get(once.label)) if once else None
             if earlier is not None:
                 return earlier
-            own = {write.label for write in also}
-            of_number = {label: row for label, row in failure.rows.items() if label in own}
+            labels = {write.label for write in also}
+            of_number = {label: row for label, row in failure.rows.items() if label in labels}
             # With another number it may be another item.
             self._looks = not of_number
             numbered.check_again(of_number)

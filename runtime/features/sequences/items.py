@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-__all__ = ["CounterPage", "Gap", "SequenceCounter", "SequenceItem", "SequenceRange"]
+__all__ = ["Gap", "SequenceCounter", "SequenceItem", "SequencePage", "SequenceRange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class SequenceCounter:
 
 
 @dataclass(frozen=True, slots=True)
-class CounterPage:
+class SequencePage:
     """Some counters of a tenant, in the order of their keys.
 
     Attributes:

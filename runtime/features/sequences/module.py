@@ -18,7 +18,7 @@ from runtime.features.sequences.counter import Counter, Stamp, counted, counters
 from runtime.features.sequences.gaps import gaps_in
 from runtime.features.sequences.issuing import Issue
 from runtime.features.sequences.issuing import count as taken
-from runtime.features.sequences.items import CounterPage, SequenceRange
+from runtime.features.sequences.items import SequencePage, SequenceRange
 from runtime.features.sequences.recording import make_void, set_counter
 from runtime.features.sequences.rotation import RotateBy
 from runtime.features.sequences.series import Series, check_code, check_number
@@ -292,7 +292,7 @@ class SequenceModule(Feature):
         limit: int = 100,
         tenant_code: str | None = None,
         invoke_context: InvokeContext | None = None,
-    ) -> CounterPage:
+    ) -> SequencePage:
         """A page of a tenant's counters, in the order of their keys. One call.
 
         Args:
@@ -309,7 +309,7 @@ class SequenceModule(Feature):
             condition = SortKeyCondition.begins_with(f"{type_code}#")
         request = PageRequest.checked(counters_pk(tenant), condition, start_from_sk, limit, "asc")
         page = request.read(self.resources.store, self._table, consistent=True)
-        return CounterPage([*map(counted, page.rows)], page.last_sk)
+        return SequencePage([*map(counted, page.rows)], page.last_sk)
 
     def iter_sequences(
         self,

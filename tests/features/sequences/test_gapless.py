@@ -338,9 +338,10 @@ def test_a_counter_that_was_set_back_by_hand_gives_no_number_twice(make_lab: Mak
         lab.service.quiet.write(Set(place=Place(lab.table, "SEQ#acme", f"{name}#none"), columns={"seq": 1}))
     before = lab.rows("")
     told = "gives 2 next, which is recorded as given"
-    for take in (lambda: lab.next("logged"), lambda: lab.publish("invoice", publish_id="p")):
-        with pytest.raises(CorruptRowError, match=told):
-            take()
+    with pytest.raises(CorruptRowError, match=told):
+        lab.next("logged")
+    with pytest.raises(CorruptRowError, match=told):
+        lab.publish("invoice", publish_id="p")
     for no in (2, 50):
         with pytest.raises(CorruptRowError, match=told):
             lab.sequences.set_sequence("logged", no, tenant_code="acme")
