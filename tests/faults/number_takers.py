@@ -74,14 +74,11 @@ def take(site: Site, orders: Orders) -> Given:
         found: list[tuple[str, int]] = []
         for request in range(orders.requests):
             key = f"{name}-{request}"
-            command = _answered(
-                lambda key=key, request=request: lab.publish(
-                    "invoice", publish_id=key, sync=bool(request % 2), attempts=500
-                )
-            )
+            sync = bool(request % 2)
+            command = _answered(lab.publish, "invoice", publish_id=key, sync=sync, attempts=500)
             found.append(("invoice", int(command.sk.removeprefix("INV-").partition("@")[0])))
             for series in ("ticket", "plain"):
-                item = _answered(lambda key=key, series=series: lab.next(series, idempotency_key=key))
+                item = _answered(lab.next, series, idempotency_key=key)
                 found.append((series, item.no))
         return found
 
@@ -92,11 +89,11 @@ def take(site: Site, orders: Orders) -> Given:
     return given
 
 
-def _answered(act: Callable[[], Any]) -> Any:
+def _answered(act: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Ask until there is an answer, as a client does that has lost it."""
     while True:
         try:
-            return act()
+            return act(*args, **options)
         except (ContentionError, OutcomeUnknownError):
             continue
 

@@ -151,13 +151,17 @@ def deaths(lab: Lab, act: Callable[[Lab, int], Any], *, least: int) -> Iterator[
                 break
 
 
+def publisher(series: str, *, sync: bool) -> Callable[[Lab, int], Any]:
+    return lambda lab, n: lab.publish(series, publish_id=f"k{n}", sync=sync).sk
+
+
 UNDER_A_KEY: dict[str, tuple[str, Callable[[Lab, int], Any]]] = {
     "a number": ("plain", lambda lab, n: lab.next("plain", idempotency_key=f"k{n}").no),
     "a recorded number": ("logged", lambda lab, n: lab.next("logged", idempotency_key=f"k{n}").no),
     **{
         f"a command {'at once ' if sync else ''}with a {series} number": (
             series,
-            lambda lab, n, series=series, sync=sync: lab.publish(series, publish_id=f"k{n}", sync=sync).sk,
+            publisher(series, sync=sync),
         )
         for series in ("plain", "logged", "gapless")
         for sync in (False, True)
