@@ -448,7 +448,8 @@ class SequenceModule(Feature):
         shares = by == {RotateBy.YEARLY, RotateBy.FISCAL_YEARLY} and (
             own.mbc_fiscal_bucket or provided.mbc_fiscal_bucket
         )
-        if own.keeps_issues or own.codes != provided.codes or shares:
+        has_own_bounds = (own.first, own.maximum) != (provided.first, provided.maximum)
+        if own.keeps_issues or own.codes != provided.codes or has_own_bounds or shares:
             message = (
                 f"is a series of the module, {provided.type_code!r}, that records its numbers or counts "
                 "otherwise; use that one, or another name"

@@ -419,12 +419,21 @@ def test_nothing_is_counted_for_bad_settings(make_lab: MakeLab, name: str) -> No
 
 @in_memory
 @pytest.mark.parametrize(
-    "theirs", [Series("invoice"), Series("ticket", codes=1), Series("invoice", gapless=True)]
+    "theirs",
+    [
+        Series("invoice"),
+        Series("ticket", codes=1),
+        Series("invoice", gapless=True),
+        Series("short"),
+        Series("short", first=2, maximum=9),
+        {"typeCode": "short", "format": "%%no%%"},
+    ],
 )
-def test_provided_settings_do_not_count_beside_those_of_the_module(make_lab: MakeLab, theirs: Series) -> None:
-    lab = make_lab(TICKET, GAPLESS)
+def test_provided_settings_do_not_count_beside_those_of_the_module(make_lab: MakeLab, theirs: Any) -> None:
+    """Nor beyond the last number of a series of the module."""
+    lab = make_lab(TICKET, GAPLESS, Series("short", maximum=9))
     with pytest.raises(InvalidInputError, match="type_code"):
-        provided(lab, theirs, codes=["A"] * theirs.codes)
+        provided(lab, theirs, codes=["A"] * getattr(theirs, "codes", 0))
     assert lab.rows("") == {}
 
 

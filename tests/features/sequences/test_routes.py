@@ -10,11 +10,13 @@ import pytest
 from runtime import (
     CommandModule,
     ConfigurationError,
+    ContentionError,
     CqrsApp,
     RotateBy,
     SequenceModule,
     Series,
     Settings,
+    StoreUnavailableError,
     sequence_routes,
 )
 from runtime.store.memory import MemoryStore
@@ -221,6 +223,24 @@ def test_a_condition_that_no_write_heeds_is_refused(memory: MemoryApp, root: Any
     ):
         answer = root.request(method, f"/sequences/{path}", json=body, headers={header: '"1"'})
         assert (answer.status, answer.json()["errors"][0]["field"]) == (400, header)
+    assert list(rows(memory)) == []
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailableError("DynamoDB", "ThrottlingException"), ContentionError("others are there")]
+)
+def test_whoever_finds_the_store_busy_may_come_again(
+    memory: MemoryApp, clerk: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def busy(*_writes: Any) -> Any:
+        raise error
+
+    for method in ("update", "write"):
+        monkeypatch.setattr(memory.resources.store, method, busy)
+    for headers in ({}, {"idempotency-key": "mail-1"}):
+        answer = clerk.post("/sequences/ticket", headers=headers)
+        assert (answer.status, answer.json()["written"]) == (503, "nothing")
+        assert int(answer.headers["retry-after"]) > 0
     assert list(rows(memory)) == []
 
 
