@@ -112,7 +112,7 @@ def test_an_existing_table_is_used_as_it_is(stack: cdk.Stack) -> None:
 
 
 def test_a_table_whose_rows_cannot_expire_is_refused(stack: cdk.Stack) -> None:
-    keys = {
+    keys: dict[str, Any] = {
         name: dynamodb.Attribute(name=kind, type=dynamodb.AttributeType.STRING)
         for name, kind in (("partition_key", "pk"), ("sort_key", "sk"))
     }

@@ -73,7 +73,7 @@ def test_a_clock_that_goes_back_goes_on_in_the_period_before(
     series = Series("t", format="%%year%%-%%no%%", rotate_by=RotateBy.YEARLY, gapless=True)
     lab = make_lab(series)
     year_end = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
-    printed = []
+    printed: list[str] = []
     for seconds in (0, 2, -1, 5, 0, 3):
         at(monkeypatch, year_end + timedelta(seconds=seconds))
         printed.append(lab.publish("t", publish_id=f"p{len(printed)}").code)

@@ -113,6 +113,17 @@ def test_what_it_costs(make_lab: MakeLab) -> None:
         (lambda: lab.publish("invoice", sync=True), ["BatchGetItem", "TransactWriteItems"]),
         (lambda: lab.sequences.void("invoice", 1, reason="r", tenant_code="acme"), ["UpdateItem"]),
         (lambda: lab.sequences.gaps("invoice", tenant_code="acme"), ["GetItem", "Query"]),
+        (lambda: lab.sequences.set_sequence("ticket", 900, tenant_code="acme"), ["GetItem", "UpdateItem"]),
+        (
+            lambda: lab.sequences.set_sequence("invoice", 900, tenant_code="acme"),
+            ["GetItem", "TransactWriteItems"],
+        ),
+        (
+            lambda: lab.sequences.void("invoice", 700, reason="r", tenant_code="acme"),
+            ["UpdateItem", "GetItem", "PutItem"],
+        ),
+        (lambda: lab.sequences.show_sequence("ticket", tenant_code="acme"), ["GetItem"]),
+        (lambda: lab.sequences.list_sequences(tenant_code="acme"), ["Query"]),
     ):
         wire.clear()
         act()
@@ -238,6 +249,7 @@ def test_a_series_ends_at_its_maximum(make_lab: MakeLab) -> None:
         with pytest.raises(SequenceExhaustedError, match="maximum, 10") as caught:
             lab.next("ticket", **options)
     assert (caught.value.status, caught.value.code) == (409, "sequence-exhausted")
+    assert lab.next("ticket", idempotency_key="k").no == 10  # it has its number
     with pytest.raises(SequenceExhaustedError):
         lab.sequences.preview("ticket", tenant_code="acme")
     with pytest.raises(SequenceExhaustedError):

@@ -205,6 +205,11 @@ BAD_FORMATS = {
     "%%no#:00>5%%": "one character to fill with",
     "%%no#5%%": "one character to fill with",
     "%%no#:0>65%%": "widths from 1 to 64",
+    "%%no#:0>9999%%": "widths from 1 to 64",
+    "%%no#:0>99999%%": "one character to fill with",
+    "%%no#:0>\uff16%%": "one character to fill with",
+    "%%n\u043e%%": "unknown key",
+    "%%NO%%": "unknown key 'NO'",
     "%%no#:0>0%%": "widths from 1 to 64",
     "%%code1%%-%%code3%%-%%no%%": "the series has 2 codes; give it codes=3",
     "%%code6%%-%%no%%": "unknown key 'code6'",
@@ -260,7 +265,9 @@ def test_an_argument_that_cannot_work_is_refused(arguments: dict[str, Any], told
 
 
 @pytest.mark.parametrize("by", RotateBy)
-@pytest.mark.parametrize("bucket", ["", "x", "26", "FY26", "2026-1", "202613", "20261232", "2026\n"])
+@pytest.mark.parametrize(
+    "bucket", ["", "x", "26", "FY26", "2026-1", "202613", "20261232", "2026\n", "\uff12\uff10\uff12\uff16"]
+)
 def test_what_is_no_bucket_is_refused(by: RotateBy, bucket: str) -> None:
     with pytest.raises(InvalidInputError, match="bucket"):
         Rotation(by).check(bucket)
