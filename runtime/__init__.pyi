@@ -123,6 +123,7 @@ from .features.operation import OperationArguments as OperationArguments
 from .features.sequences.items import Gap as Gap
 from .features.sequences.items import SequenceCounter as SequenceCounter
 from .features.sequences.items import SequenceItem as SequenceItem
+from .features.sequences.items import SequencePage as SequencePage
 from .features.sequences.items import SequenceRange as SequenceRange
 from .features.sequences.module import SequenceModule as SequenceModule
 from .features.sequences.rotation import RotateBy as RotateBy

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy, Stack
-from constructs import Construct
+from aws_cdk import Stack
 
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_reads, allow_writes
-from constructs_lib.props.imported_names import check_table_name
-from constructs_lib.props.strict_props import strict_props
 from constructs_lib.tables import naming
-from constructs_lib.tables.imported_table import imported_table
 from constructs_lib.tables.module_tables import throttled
-from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
+from constructs_lib.tables.one_table import OneTable
 from runtime.contract import FEATURE_TABLE, SEQUENCE_FEATURE, Env, FunctionKind
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Sequences", "SequencesGrants"]
 
 
-class Sequences(Construct):
+class Sequences(OneTable):
     """One DynamoDB table in which numbers are counted, as the runtime's ``SequenceModule`` does.
 
     A counter is one row, and no number is given twice as long as it is kept: the table is on-demand,
@@ -61,56 +57,13 @@ class Sequences(Construct):
 
     """
 
-    @strict_props
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        table: dynamodb.ITableV2 | None = None,
-        table_name: str | None = None,
-        encryption_key: kms.IKey | None = None,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        self._new_name = table_name if table is None else None
-        self.table = brought_or_new_table(
-            self,
-            table,
-            what="sequences table",
-            table_name=table_name,
-            encryption_key=encryption_key,
-            removal_policy=removal_policy,
-            expires=True,
-            recovery_days=LONGEST_RECOVERY_DAYS,
-        )
-        self.grants = SequencesGrants(self.table)
+    _what = "sequences table"
+    _expires = True
 
-    @classmethod
-    @strict_props
-    def from_table_name(
-        cls,
-        scope: Construct,
-        construct_id: str,
-        table_name: str,
-        *,
-        encryption_key: kms.IKey | None = None,
-    ) -> Sequences:
-        """Use a table with counters that exists: one of another app, or one that a deleted stack has left.
-
-        Args:
-            scope: Parent construct.
-            construct_id: Id within ``scope``.
-            table_name: Its name. What the table is like is not known here, and not checked.
-            encryption_key: Its customer managed key; the grants include its use. Defaults to none.
-
-        Raises:
-            InvalidPropsError: ``table_name`` cannot be the name of a table.
-
-        """
-        check_table_name("table_name", table_name)
-        table = imported_table(scope, f"Imported{construct_id}", table_name, encryption_key=encryption_key)
-        return cls(scope, construct_id, table=table)
+    @cached_property
+    def grants(self) -> SequencesGrants:
+        """Permissions on the table."""
+        return SequencesGrants(self.table)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the functions that run your code take numbers, and operators repair counters.
@@ -164,13 +117,11 @@ class SequencesGrants:
         )
 
     def read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` see counters and issued numbers, and list those of a tenant."""
-        return allow_reads(
-            grantee, self._table, "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"
-        )
+        """Let ``grantee`` see counters, list those of a tenant, and find the gaps of a series."""
+        return allow_reads(grantee, self._table, "dynamodb:GetItem", "dynamodb:Query")
 
     def administer(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` do all of that, as operators do: set counters, and find the gaps of a series."""
+        """Let ``grantee`` do all of that, as operators do, and set counters."""
         return allow_writes(
             grantee,
             self._table,

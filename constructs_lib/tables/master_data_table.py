@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
-from constructs import Construct
 
 from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import own_function
 from constructs_lib.props.environments import BY_NAME, check_environment
 from constructs_lib.props.grants import allow_reads, allow_writes
-from constructs_lib.props.imported_names import check_table_name
-from constructs_lib.props.strict_props import strict_props
-from constructs_lib.tables.imported_table import imported_table
-from constructs_lib.tables.pk_sk_table import LONGEST_RECOVERY_DAYS, brought_or_new_table
+from constructs_lib.tables.one_table import OneTable
 from runtime.contract import Env
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
 
     from constructs_lib.parts import ServiceFunctions
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MasterDataTable", "MasterDataTableGrants"]
 
 
-class MasterDataTable(Construct):
+class MasterDataTable(OneTable):
     """One DynamoDB table with settings by tenant: how long the rows of each module are kept.
 
     A row has ``pk`` ``MASTER#tenant`` and ``sk`` ``TTL#table``, where ``table`` is the
@@ -60,55 +55,13 @@ class MasterDataTable(Construct):
 
     """
 
-    @strict_props
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        table: dynamodb.ITableV2 | None = None,
-        table_name: str | None = None,
-        encryption_key: kms.IKey | None = None,
-        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        self.table = brought_or_new_table(
-            self,
-            table,
-            what="master data table",
-            table_name=table_name,
-            encryption_key=encryption_key,
-            removal_policy=removal_policy,
-            expires=False,
-            recovery_days=LONGEST_RECOVERY_DAYS,
-        )
-        self.grants = MasterDataTableGrants(self.table)
+    _what = "master data table"
+    _expires = False
 
-    @classmethod
-    @strict_props
-    def from_table_name(
-        cls,
-        scope: Construct,
-        construct_id: str,
-        table_name: str,
-        *,
-        encryption_key: kms.IKey | None = None,
-    ) -> MasterDataTable:
-        """Use a table with settings that exists: one of another app, or one that a deleted stack has left.
-
-        Args:
-            scope: Parent construct.
-            construct_id: Id within ``scope``.
-            table_name: Its name. What the table is like is not known here, and not checked.
-            encryption_key: Its customer managed key; the grants include its use. Defaults to none.
-
-        Raises:
-            InvalidPropsError: ``table_name`` cannot be the name of a table.
-
-        """
-        check_table_name("table_name", table_name)
-        table = imported_table(scope, f"Imported{construct_id}", table_name, encryption_key=encryption_key)
-        return cls(scope, construct_id, table=table)
+    @cached_property
+    def grants(self) -> MasterDataTableGrants:
+        """Permissions on the table."""
+        return MasterDataTableGrants(self.table)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let the functions that apply commands, or one of your own, look up how long rows are kept."""

@@ -34,7 +34,9 @@ class NumberSlot(Protocol[NumberT_co]):
     """A counter that commands take numbers from, such as ``sequences.slot("invoice")``."""
 
     def numbering(self, invoke_context: InvokeContext, publish_id: str | None) -> Numbering[NumberT_co]:
-        """What one call of ``publish_numbered`` needs of the slot. Called once for each; it reads nothing.
+        """What one call of ``publish_numbered`` needs of the slot. Called once for each.
+
+        It does not read the counter: that comes with the publisher's own read.
 
         The clock is read here, so that all attempts of the call are of one date.
 
@@ -91,13 +93,25 @@ class Numbered(Protocol[NumberT_co]):
     def writes(self, command: DetailKey) -> Sequence[Write]:
         """What uses the number up: at most 10 writes, beside the record's.
 
-        The counter's holds only while the row is as it was read. Each has a label of its own, which
-        begins with ``number``.
+        The counter's holds only while the row is as it was read. Each has a label of its own, which is
+        none of the publisher's: one with the kind of the counter in it, such as ``sequence counter``.
 
         Args:
             command: Key of the command that has the number, with its version.
 
         Raises:
             CqrsError: The command may not have it, as it is another tenant's, for example.
+        """
+        ...
+
+    def check_again(self, failed: Mapping[str, Row | None]) -> None:
+        """Called where conditions of `writes` failed, before the next attempt.
+
+        Args:
+            failed: The rows that stand there, by the labels of the writes.
+
+        Raises:
+            CqrsError: Another attempt would fail as well, as the number was given before. Nothing was
+                written.
         """
         ...

@@ -101,10 +101,16 @@ class NumberedPublish(Generic[NumberT]):
         try:
             return self.publisher.write(plan, also)
         except ConditionFailedError as failure:
-            # With another number it may be another item.
-            self._looks = not any(write.label in failure.rows for write in also)
             # The very same call, made at the same time, may have won.
-            return self._repeated(failure.rows.get(once.label)) if once else None
+            earlier = self._repeated(failure.rows.get(once.label)) if once else None
+            if earlier is not None:
+                return earlier
+            labels = {write.label for write in also}
+            of_number = {label: row for label, row in failure.rows.items() if label in labels}
+            # With another number it may be another item.
+            self._looks = not of_number
+            numbered.check_again(of_number)
+            return None
 
     def _planned(self, request: Request, draft: Draft) -> Plan:
         self.publisher.check(request)

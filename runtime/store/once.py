@@ -45,8 +45,11 @@ def digest_of(identifier: str, name: str) -> str:
         name: What the caller calls it.
 
     Raises:
-        InvalidInputError: It is empty, longer than 255 characters, or no Unicode text.
+        InvalidInputError: It is no text, empty, longer than 255 characters, or no Unicode text.
     """
+    if not isinstance(identifier, str):
+        message = f"must be text, got {type(identifier).__name__}"
+        raise InvalidInputError([FieldProblem(name, message)])
     if not 1 <= len(identifier) <= _MAX_ID:
         message = f"must have 1 to {_MAX_ID} characters, got {len(identifier)}"
         raise InvalidInputError([FieldProblem(name, message)])
@@ -101,7 +104,7 @@ class Once:
 
     def done(self, row: Row | None) -> Done | None:
         """What the record says that stands there; None without one, or when its time is over."""
-        if row is None or (_TTL in row and row[_TTL] < clock.seconds()):
+        if row is None or (_TTL in row and row[_TTL] < int(clock.seconds())):  # as `write` has it
             return None
         return Done(row)
 

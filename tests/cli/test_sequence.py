@@ -51,13 +51,17 @@ def test_it_lists_and_shows_counters(cqrs: Direct, sequences: SequenceModule) ->
         ["branch", "A", "B", "none", "1"],
         ["log", "-", "none", "1"],
     ]
-    assert cqrs("sequence", "list", "acme", "--limit", "1").lines[-1] == "… and more"
+    first = cqrs("sequence", "list", "acme", "--limit", "1")
+    assert first.lines[-1] == "… and more"
+    assert "there are more: --after 'branch#A#B#none'" in first.err
+    rest = cqrs("sequence", "list", "acme", "--after", "branch#A#B#none", "--json").json
+    assert [one["type"] for one in rest["counters"]] == ["log"]
     assert [one["type"] for one in cqrs("sequence", "list", "acme", "log", "--json").json["counters"]] == [
         "log"
     ]
     shown = cqrs("sequence", "show", "acme", "branch", "none", "--code", "A", "--code", "B", "--json")
     assert shown.json["counter"]["no"] == 1
-    assert cqrs("sequence", "list", "globex", "--json").json == {"counters": [], "hasMore": False}
+    assert cqrs("sequence", "list", "globex", "--json").json == {"counters": [], "lastSk": None}
 
 
 def test_gaps_without_a_reason_need_attention(

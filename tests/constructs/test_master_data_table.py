@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 import pytest
@@ -58,14 +58,6 @@ def test_settings_stay_and_can_be_restored(stack: cdk.Stack) -> None:
     assert warnings_of(stack) == []
 
 
-def test_one_switch_makes_it_destroyable_and_says_so(stack: cdk.Stack) -> None:
-    MasterDataTable(stack, "MasterData", removal_policy=cdk.RemovalPolicy.DESTROY)
-    (table,) = Template.from_stack(stack).find_resources(TABLE).values()
-    assert table["DeletionPolicy"] == "Delete"
-    assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is False
-    assert warnings_of(stack) == ["cqrs:destroyableTables"]
-
-
 @pytest.mark.parametrize(
     ("intent", "expected"),
     [("read", {"dynamodb:GetItem"}), ("write", {"dynamodb:GetItem", "dynamodb:PutItem"})],
@@ -81,21 +73,6 @@ def test_an_existing_table_is_used_as_it_is(stack: cdk.Stack) -> None:
     assert Template.from_stack(stack).find_resources(TABLE) == {}
     (name,) = permissions(stack)
     assert name.endswith("table/old-master")
-
-
-@pytest.mark.parametrize(
-    ("props", "message"),
-    [
-        ({"table_name": "mine"}, "table_name has no effect on a resource that table brings, got 'mine'"),
-        ({"removal_policy": cdk.RemovalPolicy.DESTROY}, "removal_policy has no effect .*, got DESTROY"),
-    ],
-)
-def test_configuring_an_existing_table_is_refused(
-    stack: cdk.Stack, props: dict[str, Any], message: str
-) -> None:
-    table = dynamodb.TableV2.from_table_name(stack, "Old", "old-master")
-    with pytest.raises(InvalidPropsError, match=message):
-        MasterDataTable(stack, "MasterData", table=table, **props)
 
 
 def test_a_key_in_a_stack_without_a_region_is_refused(stack: cdk.Stack) -> None:

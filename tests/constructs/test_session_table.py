@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-import pytest
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from constructs_lib import InvalidPropsError, SessionTable
+from constructs_lib import SessionTable
 from tests.constructs.conftest import permissions, stable, warnings_of
 
 if TYPE_CHECKING:
@@ -49,14 +48,6 @@ def test_sessions_expire_and_the_table_stays(stack: cdk.Stack) -> None:
     assert warnings_of(stack) == []
 
 
-def test_one_switch_makes_it_destroyable_and_says_so(stack: cdk.Stack) -> None:
-    SessionTable(stack, "Sessions", removal_policy=cdk.RemovalPolicy.DESTROY)
-    (table,) = Template.from_stack(stack).find_resources(TABLE).values()
-    assert table["DeletionPolicy"] == "Delete"
-    assert table["Properties"]["Replicas"][0]["DeletionProtectionEnabled"] is False
-    assert warnings_of(stack) == ["cqrs:destroyableTables"]
-
-
 def test_tracking_allows_no_scan(stack: cdk.Stack) -> None:
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     SessionTable(stack, "Sessions").grants.track(role).assert_success()
@@ -78,21 +69,6 @@ def test_an_existing_table_is_used_as_it_is(stack: cdk.Stack) -> None:
     assert Template.from_stack(stack).find_resources(TABLE) == {}
     (name,) = permissions(stack)
     assert name.endswith("table/old-sessions")
-
-
-@pytest.mark.parametrize(
-    ("props", "message"),
-    [
-        ({"table_name": "mine"}, "table_name has no effect on a resource that table brings, got 'mine'"),
-        ({"removal_policy": cdk.RemovalPolicy.DESTROY}, "removal_policy has no effect .*, got DESTROY"),
-    ],
-)
-def test_configuring_an_existing_table_is_refused(
-    stack: cdk.Stack, props: dict[str, Any], message: str
-) -> None:
-    table = dynamodb.TableV2.from_table_name(stack, "Old", "old-sessions")
-    with pytest.raises(InvalidPropsError, match=message):
-        SessionTable(stack, "Sessions", table=table, **props)
 
 
 def test_throttling_metric_names_the_table(stack: cdk.Stack) -> None:

@@ -28,7 +28,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/sequences/branch", None),
 )
 #: Of the routes that read one counter; the others know no such parameter.
-PARAMS = {"codes": [MARKER]}
+PARAMS = {"code1": MARKER}
 
 
 @pytest.fixture(scope="module")

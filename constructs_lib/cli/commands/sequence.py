@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from constructs_lib.cli.context import Result
@@ -23,11 +24,16 @@ _GAP_COLUMNS: Final = ("first", "last", "reason")
 def _list(context: Context) -> Result:
     options = context.options
     found = context.operator.ask(
-        "listSequences", tenant=options.tenant, type=options.type, limit=options.limit
+        "listSequences",
+        tenant=options.tenant,
+        type=options.type,
+        limit=options.limit,
+        startFromSk=options.after,
     )
-    return Result(
-        found, _page([_cells(one) for one in found["counters"]], _COLUMNS, found), hints=_hints(found)
-    )
+    last = found["lastSk"]
+    hints = [f"there are more: --after {shlex.quote(last)}"] if last else []
+    table = Table(_COLUMNS, [_cells(one) for one in found["counters"]])
+    return Result(found, [table, *_more(is_last=not last)], hints=hints)
 
 
 def _show(context: Context) -> Result:
@@ -43,8 +49,9 @@ def _gaps(context: Context) -> Result:
     rows = [[str(gap["first"]), str(gap["last"]), gap["reason"]] for gap in found["gaps"]]
     unexplained = any(gap["reason"] is None for gap in found["gaps"])
     code = ExitCode.ATTENTION if unexplained else ExitCode.FINE
-    parts = _page(rows, _GAP_COLUMNS, found) if rows else [Line("It has no gaps.")]
-    return Result(found, parts, code, hints=_hints(found))
+    table = Table(_GAP_COLUMNS, rows) if rows else Line("It has no gaps.")
+    hints = ["there are more: --limit 1000 shows up to 1000"] if found["hasMore"] else []
+    return Result(found, [table, *_more(is_last=not found["hasMore"])], code, hints=hints)
 
 
 def _set(context: Context) -> Result:
@@ -73,15 +80,8 @@ def _cells(counter: dict[str, Any]) -> list[str | None]:
     ]
 
 
-def _page(
-    rows: list[list[str | None]], columns: tuple[str, ...], found: dict[str, Any]
-) -> list[Line | Table]:
-    parts: list[Line | Table] = [Table(columns, rows)]
-    return [*parts, Line("… and more")] if found["hasMore"] else parts
-
-
-def _hints(found: dict[str, Any]) -> list[str]:
-    return ["there are more: --limit 1000 shows up to 1000"] if found["hasMore"] else []
+def _more(*, is_last: bool) -> list[Line]:
+    return [] if is_last else [Line("… and more")]
 
 
 def _limit(parser: ArgumentParser) -> None:
@@ -92,6 +92,9 @@ def _add_list(parser: ArgumentParser) -> None:
     parser.add_argument("tenant", metavar="TENANT", help="whose counters")
     parser.add_argument("type", metavar="TYPE", nargs="?", help="the series (default: all of them)")
     _limit(parser)
+    parser.add_argument(
+        "--after", metavar="KEY", help="go on after this one, as the hint of the page before says"
+    )
 
 
 def _add_one(parser: ArgumentParser) -> None:

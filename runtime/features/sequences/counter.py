@@ -55,7 +55,7 @@ ISSUED: Final = "ISSUED"
 VOID: Final = "VOID"
 """Status of one that nothing has any more, or never had."""
 SET: Final = "SET"
-"""Status of one that a counter was set to: those from its ``first`` on were not given."""
+"""Status of one that a counter has skipped, as it was set, and of those after it up to ``last``."""
 
 _SEQ: Final = "seq"
 _NUMBER: Final = re.compile(r"[0-9]{16}")
@@ -72,16 +72,26 @@ def seq_of(row: Row | None) -> int | None:
     Raises:
         CorruptRowError: The row has something else there.
     """
-    seq = row.get(_SEQ) if row else None
-    if seq is not None and (isinstance(seq, bool) or not isinstance(seq, int)):
-        msg = f"the counter {row['pk']} {row['sk']} has a seq that is no whole number; repair it"  # type: ignore[index]
+    if row is None or _SEQ not in row:
+        return None
+    seq = row[_SEQ]
+    if isinstance(seq, bool) or not isinstance(seq, int) or seq < 0:
+        msg = f"the counter {row['pk']} {row['sk']} has a seq that is no whole number from 0; repair it"
         raise CorruptRowError(msg)
     return seq
 
 
 def counted(row: Row) -> SequenceCounter:
-    """A counter's row as callers see it."""
-    type_code, *codes, bucket = row["sk"].split("#")
+    """A counter's row as callers see it.
+
+    Raises:
+        CorruptRowError: Its key is none of a counter, or its number is none.
+    """
+    type_code, *codes = row["sk"].split("#")
+    if not codes:
+        msg = f"the row {row['pk']} {row['sk']} is no counter; delete it"
+        raise CorruptRowError(msg)
+    bucket = codes.pop()
     return SequenceCounter(type_code, tuple(codes), bucket, seq_of(row) or 0, row.get("updatedAt"))
 
 
@@ -191,7 +201,7 @@ class Counter:
 
     def count(self, count: int, stamp: Stamp) -> Set:
         """The one write that takes numbers, whatever the counter has. It fails where it is exhausted."""
-        room: ConditionBase = Attr(_SEQ).lte(self.series.maximum - count)
+        room: ConditionBase = Attr(_SEQ).gte(0) & Attr(_SEQ).lte(self.series.maximum - count)
         if self.series.first + count - 1 <= self.series.maximum:
             room = Attr(_SEQ).not_exists() | room
         return self._set(stamp, room, add={_SEQ: Add(count, self.series.first - 1)})

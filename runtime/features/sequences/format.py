@@ -33,6 +33,7 @@ _NO_LETTER: Final = re.compile("[^0-9A-Z]")
 _DIGITS: Final = "0123456789"
 #: The year that fiscal years are counted from, as in MBC CQRS Serverless.
 _REFERENCE_YEAR: Final = 1953
+_NEW_YEAR: Final = (1, 1)
 
 
 class FormatError(ValueError):
@@ -56,6 +57,10 @@ class Calendar:
         first = fiscal_year(self.register_date, self.fiscal_start) if self.register_date else _REFERENCE_YEAR
         return fiscal_year(day, self.fiscal_start) - first + 1
 
+    def end(self, day: date) -> int:
+        """The calendar year in which the fiscal year ends that a day is in."""
+        return fiscal_year(day, self.fiscal_start) + (self.fiscal_start != _NEW_YEAR)
+
 
 _OF_DAYS: Final[dict[str, Callable[[Calendar, date], str]]] = {
     "year": lambda _, day: f"{day.year:04}",
@@ -67,7 +72,7 @@ _OF_DAYS: Final[dict[str, Callable[[Calendar, date], str]]] = {
     "date": lambda _, day: day.isoformat(),
     "fiscal_year": lambda calendar, day: str(calendar.ordinal(day)),
     "fiscal_year_start": lambda calendar, day: f"{fiscal_year(day, calendar.fiscal_start):04}",
-    "fiscal_year_end": lambda calendar, day: f"{fiscal_year(day, calendar.fiscal_start) + 1:04}",
+    "fiscal_year_end": lambda calendar, day: f"{calendar.end(day):04}",
 }
 #: Keys that print a different number of digits at different times, and how many at most.
 _VARIABLE: Final = {"month": 2, "day": 2, "fiscal_year": 4}
@@ -218,10 +223,13 @@ def _printed(part: _Field, no: int, day: date, calendar: Calendar, codes: Sequen
 
 
 def _check_digits(text: str) -> str:
-    """Two digits by ISO 7064, modulo 97-10, over the letters and digits of a text.
+    """Two digits by ISO 7064, modulo 97-10, over the letters A to Z and the digits of a text.
 
     >>> _check_digits("794")
     '44'
     """
-    digits = "".join(str(int(character, 36)) for character in _NO_LETTER.sub("", text.upper()))
-    return f"{98 - int(digits or 0) * 100 % 97:02}"
+    rest = 0
+    for character in _NO_LETTER.sub("", text.upper()):  # one by one: Python reads no number of 4301 digits
+        value = int(character, 36)
+        rest = (rest * (10 if value < 10 else 100) + value) % 97  # noqa: PLR2004 - letters have two digits
+    return f"{98 - rest * 100 % 97:02}"

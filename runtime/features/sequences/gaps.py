@@ -29,17 +29,26 @@ def gaps_in(store: Store, counter: Counter, last: int) -> list[Gap]:
     """
     found: list[Gap] = []
     expected = counter.series.first
+    skipped = Gap(0, 0)
     for no, row in _records(store, counter, last):
-        is_set = row.get("status") == SET
-        first = max(int(row["first"]), expected) if is_set else no
-        if first > expected:
-            _add(found, Gap(expected, first - 1))
+        _add_unrecorded(found, expected, no - 1, skipped)
         if row.get("status") != ISSUED:
-            _add(found, Gap(first, no, row.get("reason")))
+            _add(found, Gap(no, no, row.get("reason")))
+        if row.get("status") == SET:
+            skipped = Gap(no, int(row["last"]), row.get("reason"))
         expected = no + 1
-    if expected <= last:
-        _add(found, Gap(expected, last))
+    _add_unrecorded(found, expected, last, skipped)
     return found
+
+
+def _add_unrecorded(found: list[Gap], first: int, last: int, skipped: Gap) -> None:
+    """Numbers without a record: those that the counter has skipped there, and those that nothing tells of."""
+    of_those = min(last, skipped.last)
+    if first <= of_those:
+        _add(found, Gap(first, of_those, skipped.reason))
+        first = of_those + 1
+    if first <= last:
+        _add(found, Gap(first, last))
 
 
 def _add(found: list[Gap], gap: Gap) -> None:
@@ -55,7 +64,7 @@ def _records(store: Store, counter: Counter, last: int) -> Iterator[tuple[int, R
     key = Key("pk").eq(counter.issues_pk) & between
     start: Row | None = None
     while True:
-        page = store.query(counter.table, key, start=start, columns=("pk", "sk", "status", "first", "reason"))
+        page = store.query(counter.table, key, start=start, columns=("pk", "sk", "status", "last", "reason"))
         for row in page.rows:
             no = counter.issued_no(row["sk"])
             if no is not None:

@@ -57,7 +57,8 @@ def count(store: Store, counter: Counter, number: int, caller: InvokeContext | N
     """
     try:
         row = store.update(counter.count(number, Stamp.of(caller)))
-    except ConditionFailedError:
+    except ConditionFailedError as failure:
+        counter.after(failure.rows[COUNTER_LABEL], number)
         raise counter.exhausted() from None
     last = seq_of(row)
     assert last is not None  # noqa: S101 - it was just counted

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-__all__ = ["Gap", "SequenceCounter", "SequenceItem", "SequenceRange"]
+__all__ = ["Gap", "SequenceCounter", "SequenceItem", "SequencePage", "SequenceRange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +87,16 @@ class SequenceCounter:
     bucket: str
     no: int
     updated_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SequencePage:
+    """Some counters of a tenant, in the order of their keys.
+
+    Attributes:
+        items: The counters.
+        last_sk: Pass it as ``start_from_sk`` to get the next page; None on the last page.
+    """
+
+    items: list[SequenceCounter]
+    last_sk: str | None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
-
-from boto3.dynamodb.conditions import Key
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime.contract import SEQUENCE_FEATURE
 from runtime.errors import (
@@ -19,23 +18,33 @@ from runtime.features.sequences.counter import Counter, Stamp, counted, counters
 from runtime.features.sequences.gaps import gaps_in
 from runtime.features.sequences.issuing import Issue
 from runtime.features.sequences.issuing import count as taken
-from runtime.features.sequences.items import SequenceRange
+from runtime.features.sequences.items import SequencePage, SequenceRange
 from runtime.features.sequences.recording import make_void, set_counter
 from runtime.features.sequences.rotation import RotateBy
-from runtime.features.sequences.series import Series, check_code
-from runtime.features.sequences.settings import MasterSettings, series_of
+from runtime.features.sequences.series import Series, check_code, check_number
+from runtime.features.sequences.settings import MasterSettings, provided_series, series_of
 from runtime.features.sequences.slot import SequenceSlot
 from runtime.identity.access import check_tenant
 from runtime.identity.context import current_invoke_context
 from runtime.identity.tenant import acting_tenant, crosses
 from runtime.model.keys import lower_case_tenant
+from runtime.queries.paging import PageRequest
+from runtime.store.sort_key import SortKeyCondition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from typing_extensions import Unpack
 
     from runtime.clients.resources import Resources
     from runtime.features.operation import Operation
     from runtime.features.sequences.items import Gap, SequenceCounter, SequenceItem
+    from runtime.features.sequences.options import (
+        BucketOptions,
+        MomentOptions,
+        NumberOptions,
+        SlotOptions,
+    )
     from runtime.identity.context import InvokeContext
     from runtime.store.values import Row
 
@@ -98,30 +107,12 @@ class SequenceModule(Feature):
         super().use(resources)
         self._settings = None
 
-    def generate_sequence_item(
-        self,
-        type_code: str,
-        *,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        date: datetime | None = None,
-        prefix: str = "",
-        postfix: str = "",
-        idempotency_key: str | None = None,
-        invoke_context: InvokeContext | None = None,
-    ) -> SequenceItem:
+    def generate_sequence_item(self, type_code: str, **options: Unpack[NumberOptions]) -> SequenceItem:
         """Take the next number. One call; two with a key, and where the series records its numbers.
 
         Args:
             type_code: The series.
-            tenant_code: The tenant. Default: that of the caller.
-            codes: The codes, as many as the series has.
-            date: The moment that decides about bucket and print, with a time zone. Default: now.
-            prefix: Printed before the number.
-            postfix: Printed after it.
-            idempotency_key: A repeated call with this key gets the number of the first one, for a day; for
-                ever in a series that records its numbers.
-            invoke_context: Who asks. Default: the HTTP request that is being handled.
+            **options: See `NumberOptions`.
 
         Raises:
             InvalidInputError: An argument is wrong, or the series is gapless: then a number without a command
@@ -129,179 +120,98 @@ class SequenceModule(Feature):
             PublishIdReusedError: The key was used for another call.
             ContentionError: Others were at the counter for as long as this call tried.
         """
-        caller, tenant = self._asked(tenant_code, invoke_context)
-        series = self._of(type_code, tenant)
-        _refuse_gapless(series)
-        counter, moment = self._counter(series, tenant, codes, date)
-        said = [type_code, *counter.codes, date.isoformat() if date else None, prefix, postfix]
-        _check_text("prefix", prefix)
-        _check_text("postfix", postfix)
-        issue = Issue(
-            counter=counter,
-            moment=moment,
-            caller=caller,
-            key=idempotency_key,
-            said=said,
-            prefix=prefix,
-            postfix=postfix,
-        )
-        return issue.issue(self.resources.store)
+        return self._issued(partial(self._of, type_code), (), **options)
 
     def generate_sequence_item_with_provide_setting(
-        self,
-        series: Series | Mapping[str, Any],
-        *,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        date: datetime | None = None,
-        prefix: str = "",
-        postfix: str = "",
-        idempotency_key: str | None = None,
-        invoke_context: InvokeContext | None = None,
+        self, series: Series | Mapping[str, Any], **options: Unpack[NumberOptions]
     ) -> SequenceItem:
         """Take the next number of a series that is not among those of the module.
 
         Args:
             series: The series; or its settings as MBC CQRS Serverless names them: ``typeCode``, ``format``,
                 ``rotateBy``, ``startMonth``, ``registerDate`` and ``timezone``.
-            tenant_code: See `generate_sequence_item`, as for all that follows.
-            codes: The codes.
-            date: The moment.
-            prefix: Printed before the number.
-            postfix: Printed after it.
-            idempotency_key: A repeated call with this key gets the number of the first one.
-            invoke_context: Who asks.
+            **options: See `NumberOptions`.
 
         Raises:
             InvalidInputError: A setting cannot work, or its counters are those of a series of the module that
                 records its numbers, or counts otherwise. Nothing was counted.
         """
-        caller, tenant = self._asked(tenant_code, invoke_context)
-        if not isinstance(series, Series):
-            series = series_of(str(series.get("typeCode", "")), _known(series), None, field="settings")
-        self._check_beside(series)
-        _refuse_gapless(series)
-        counter, moment = self._counter(series, tenant, codes, date)
-        said = [series.type_code, *counter.codes, date.isoformat() if date else None, prefix, postfix]
-        said += [series.format.text, str(series.rotate_by)]
-        _check_text("prefix", prefix)
-        _check_text("postfix", postfix)
-        issue = Issue(
-            counter=counter,
-            moment=moment,
-            caller=caller,
-            key=idempotency_key,
-            said=said,
-            prefix=prefix,
-            postfix=postfix,
-        )
-        return issue.issue(self.resources.store)
+        own = provided_series(series)
+        self._check_beside(own)
+        return self._issued(lambda _tenant: own, (own.format.text, str(own.rotate_by)), **options)
 
     def generate_sequence_range(
-        self,
-        type_code: str,
-        count: int,
-        *,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        date: datetime | None = None,
-        invoke_context: InvokeContext | None = None,
+        self, type_code: str, count: int, **options: Unpack[MomentOptions]
     ) -> SequenceRange:
         """Take many numbers at once. One call; what of them is not used is a gap.
 
         Args:
-            type_code: The series; none that records its numbers.
+            type_code: The series; none that records its numbers, since a range is one write, and leaves no
+                record of each.
             count: How many, 1 to 100 000.
-            tenant_code: See `generate_sequence_item`, as for all that follows.
-            codes: The codes.
-            date: The moment.
-            invoke_context: Who asks.
+            **options: See `MomentOptions`.
         """
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MAX_RANGE:
             message = f"must be 1 to {_MAX_RANGE}, got {count!r:.60}"
             raise InvalidInputError([FieldProblem("count", message)])
-        caller, tenant = self._asked(tenant_code, invoke_context)
-        series = self._of(type_code, tenant)
-        _refuse_gapless(series)
-        if series.keeps_issues:
-            message = f"{type_code!r} records each of its numbers, so take them one by one"
+        wanted = self._of_moment(partial(self._of, type_code), **options)
+        counter, moment = wanted.counter, wanted.moment
+        _refuse_gapless(counter.series)
+        if counter.series.keeps_issues:
+            message = (
+                f"{type_code!r} records each of its numbers, and a range is one write without records; take "
+                "them one by one, or of a series without issue_log"
+            )
             raise InvalidInputError([FieldProblem("type_code", message)])
-        counter, moment = self._counter(series, tenant, codes, date)
-        last = taken(self.resources.store, counter, count, caller)
+        last = taken(self.resources.store, counter, count, wanted.caller)
         return SequenceRange(last - count + 1, last, lambda no: counter.item(no, moment))
 
-    def get_current_sequence(
-        self,
-        type_code: str,
-        *,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        date: datetime | None = None,
-        invoke_context: InvokeContext | None = None,
-    ) -> SequenceItem | None:
+    def get_current_sequence(self, type_code: str, **options: Unpack[MomentOptions]) -> SequenceItem | None:
         """The last number that was given, printed without prefix and postfix; None without one. One call.
 
-        For the arguments see `generate_sequence_item`. In series that print the day, that is the day on which
-        the counter last moved.
+        In series that print the day, that is the day on which the counter last moved.
+
+        Args:
+            type_code: The series.
+            **options: See `MomentOptions`.
         """
-        _, tenant = self._asked(tenant_code, invoke_context)
-        counter, moment = self._counter(self._of(type_code, tenant), tenant, codes, date)
-        row = self.resources.store.get(counter.place)
+        wanted = self._of_moment(partial(self._of, type_code), **options)
+        row = self.resources.store.get(wanted.counter.place)
         no = seq_of(row)
         if row is None or no is None:
             return None
-        return counter.item(no, _moved_at(row, counter) or moment)
+        return wanted.counter.item(no, _moved_at(row, wanted.counter) or wanted.moment)
 
-    def preview(
-        self,
-        type_code: str,
-        *,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        date: datetime | None = None,
-        invoke_context: InvokeContext | None = None,
-    ) -> SequenceItem:
+    def preview(self, type_code: str, **options: Unpack[MomentOptions]) -> SequenceItem:
         """The number that is next, as long as nobody else takes it. One call; nothing is counted.
 
-        For the arguments see `generate_sequence_item`.
+        Args:
+            type_code: The series.
+            **options: See `MomentOptions`.
         """
-        _, tenant = self._asked(tenant_code, invoke_context)
-        counter, moment = self._counter(self._of(type_code, tenant), tenant, codes, date)
-        return counter.item(counter.after(self.resources.store.get(counter.place)), moment)
+        wanted = self._of_moment(partial(self._of, type_code), **options)
+        counter = wanted.counter
+        return counter.item(counter.after(self.resources.store.get(counter.place)), wanted.moment)
 
-    def slot(
-        self,
-        type_code: str,
-        *,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        date: datetime | None = None,
-    ) -> SequenceSlot:
+    def slot(self, type_code: str, **options: Unpack[SlotOptions]) -> SequenceSlot:
         """A series for ``publish_numbered``: its numbers are used up with the commands that have them.
-
-        For the arguments see `generate_sequence_item`. They are checked when a command is published.
 
         Example:
             >>> invoices.commands.publish_numbered(sequences.slot("invoice"), issued, publish_id="cart-9")
+
+        Args:
+            type_code: The series.
+            **options: See `SlotOptions`. They are checked when a command is published.
         """
 
         def counter_of(invoke_context: InvokeContext) -> tuple[Counter, datetime]:
-            _, tenant = self._asked(tenant_code, invoke_context)
-            return self._counter(self._of(type_code, tenant), tenant, codes, date)
+            of_caller: MomentOptions = {**options, "invoke_context": invoke_context}
+            wanted = self._of_moment(partial(self._of, type_code), **of_caller)
+            return wanted.counter, wanted.moment
 
         return SequenceSlot(counter_of)
 
-    def void(
-        self,
-        type_code: str,
-        no: int,
-        *,
-        reason: str,
-        bucket: str | None = None,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        invoke_context: InvokeContext | None = None,
-    ) -> None:
+    def void(self, type_code: str, no: int, *, reason: str, **options: Unpack[BucketOptions]) -> None:
         """Record that nothing has a number any more, or that nothing ever had it. One call.
 
         The number is not given again, and the command that has it is left alone. To do so again with the same
@@ -310,56 +220,37 @@ class SequenceModule(Feature):
         Args:
             type_code: A series that records its numbers.
             no: The number.
-            reason: Why, for `gaps`: 1 to 200 characters.
-            bucket: The part of the counter's key that changes when numbers begin anew: `SequenceItem.bucket`.
-                Default: that of now.
-            tenant_code: See `generate_sequence_item`, as for all that follows.
-            codes: The codes.
-            invoke_context: Who asks.
+            reason: Why, for `gaps`: 1 to 200 printable characters.
+            **options: See `BucketOptions`.
 
         Raises:
             InvalidInputError: The series records no numbers, or the number is void for another reason.
             ItemNotFoundError: The number was not given yet.
         """
-        caller, tenant = self._asked(tenant_code, invoke_context)
-        counter = self._recorded(type_code, tenant, codes, bucket)
-        _check_number(no)
+        counter, caller = self._of_bucket(type_code, **options)
+        _check_recorded(counter.series)
+        check_number("no", no)
         _check_text("reason", reason, least=1)
         make_void(self.resources.store, counter, no, reason, Stamp.of(caller))
 
-    def gaps(
-        self,
-        type_code: str,
-        *,
-        bucket: str | None = None,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        invoke_context: InvokeContext | None = None,
-    ) -> list[Gap]:
+    def gaps(self, type_code: str, **options: Unpack[BucketOptions]) -> list[Gap]:
         """Numbers that nothing has, up to the last one that was given.
 
         In a gapless series that is what `void` and `set_sequence` have recorded, with their reasons. Numbers
         from before the series was told to record them are gaps without a reason. One call, and one for each
         MB of records.
 
-        For the arguments see `void`.
+        Args:
+            type_code: A series that records its numbers.
+            **options: See `BucketOptions`.
         """
-        _, tenant = self._asked(tenant_code, invoke_context)
-        counter = self._recorded(type_code, tenant, codes, bucket)
+        counter, _ = self._of_bucket(type_code, **options)
+        _check_recorded(counter.series)
         # First the counter: whatever it has given by then is recorded.
         last = seq_of(self.resources.store.get(counter.place))
         return [] if last is None else gaps_in(self.resources.store, counter, last)
 
-    def set_sequence(
-        self,
-        type_code: str,
-        no: int,
-        *,
-        bucket: str | None = None,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        invoke_context: InvokeContext | None = None,
-    ) -> SequenceCounter:
+    def set_sequence(self, type_code: str, no: int, **options: Unpack[BucketOptions]) -> SequenceCounter:
         """Let a counter have given numbers up to ``no``, as one that another system has counted. Two calls.
 
         It never goes back: numbers would be given twice. Where numbers are recorded, those in between are a
@@ -368,33 +259,28 @@ class SequenceModule(Feature):
         Args:
             type_code: The series.
             no: The number that counts as the last one that was given.
-            bucket: See `void`, as for all that follows.
-            tenant_code: The tenant.
-            codes: The codes.
-            invoke_context: Who asks: somebody with a role that crosses tenants, or nobody in particular.
+            **options: See `BucketOptions`. Who asks has a role that crosses tenants, or is nobody in
+                particular.
 
         Raises:
             InvalidInputError: The counter has given a higher number, or the series ends before ``no``.
             ForbiddenError: The caller has no such role.
         """
-        caller, tenant = self._asked(tenant_code, invoke_context)
-        self._check_operator(caller, tenant)
-        counter = self._at(self._of(type_code, tenant), tenant, codes, bucket)
-        _check_number(no)
+        counter, caller = self._of_bucket(type_code, **options)
+        if caller is not None and not crosses(caller, counter.tenant, self.resources.settings):
+            msg = "this takes a role that crosses tenants"
+            raise ForbiddenError(msg)
+        check_number("no", no)
         return set_counter(self.resources.store, counter, no, Stamp.of(caller))
 
-    def show_sequence(
-        self,
-        type_code: str,
-        *,
-        bucket: str | None = None,
-        tenant_code: str | None = None,
-        codes: Sequence[str] = (),
-        invoke_context: InvokeContext | None = None,
-    ) -> SequenceCounter | None:
-        """A counter as it stands; None where it has given no number. One call. See `void` for the rest."""
-        _, tenant = self._asked(tenant_code, invoke_context)
-        counter = self._at(self._of(type_code, tenant), tenant, codes, bucket)
+    def show_sequence(self, type_code: str, **options: Unpack[BucketOptions]) -> SequenceCounter | None:
+        """A counter as it stands; None where it has given no number. One call.
+
+        Args:
+            type_code: The series.
+            **options: See `BucketOptions`.
+        """
+        counter, _ = self._of_bucket(type_code, **options)
         row = self.resources.store.get(counter.place)
         return None if row is None else counted(row)
 
@@ -402,31 +288,118 @@ class SequenceModule(Feature):
         self,
         type_code: str | None = None,
         *,
+        start_from_sk: str | None = None,
+        limit: int = 100,
         tenant_code: str | None = None,
         invoke_context: InvokeContext | None = None,
-    ) -> Iterator[SequenceCounter]:
-        """The counters of a tenant, in the order of their keys. One call for each MB.
+    ) -> SequencePage:
+        """A page of a tenant's counters, in the order of their keys. One call.
 
         Args:
             type_code: A series. Default: all of them.
+            start_from_sk: ``last_sk`` of the page before. Default: from the beginning.
+            limit: Most counters on the page, 1 to 1000.
             tenant_code: The tenant. Default: that of the caller.
-            invoke_context: Who asks.
+            invoke_context: Who asks. Default: the HTTP request that is being handled.
         """
         _, tenant = self._asked(tenant_code, invoke_context)
-        key = Key("pk").eq(counters_pk(tenant))
-        if type_code is None:
-            return self._pages(key)
-        check_code("type_code", type_code)
-        return self._pages(key & Key("sk").begins_with(f"{type_code}#"))
+        condition = None
+        if type_code is not None:
+            check_code("type_code", type_code)
+            condition = SortKeyCondition.begins_with(f"{type_code}#")
+        request = PageRequest.checked(counters_pk(tenant), condition, start_from_sk, limit, "asc")
+        page = request.read(self.resources.store, self._table, consistent=True)
+        return SequencePage([*map(counted, page.rows)], page.last_sk)
 
-    def _pages(self, key: Any) -> Iterator[SequenceCounter]:  # noqa: ANN401 - a condition
-        start: Row | None = None
+    def iter_sequences(
+        self,
+        type_code: str | None = None,
+        *,
+        tenant_code: str | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> Iterator[SequenceCounter]:
+        """All counters of a tenant, in the order of their keys; see `list_sequences`.
+
+        One call for each 1000, when they are asked for.
+        """
+        start: str | None = None
         while True:
-            page = self.resources.store.query(self._table, key, start=start)
-            yield from map(counted, page.rows)
-            start = page.next
+            page = self.list_sequences(
+                type_code,
+                start_from_sk=start,
+                limit=1000,
+                tenant_code=tenant_code,
+                invoke_context=invoke_context,
+            )
+            yield from page.items
+            start = page.last_sk
             if start is None:
                 return
+
+    def _issued(
+        self,
+        series_of: Callable[[str], Series],
+        said: Sequence[str],
+        *,
+        prefix: str = "",
+        postfix: str = "",
+        idempotency_key: str | None = None,
+        **which: Unpack[MomentOptions],
+    ) -> SequenceItem:
+        """The next number of a series, which is given by the tenant; ``said`` is what else tells the call."""
+        wanted = self._of_moment(series_of, **which)
+        series, date = wanted.counter.series, which.get("date")
+        _refuse_gapless(series)
+        _check_text("prefix", prefix)
+        _check_text("postfix", postfix)
+        at = date.astimezone(UTC).isoformat() if date else None
+        issue = Issue(
+            counter=wanted.counter,
+            moment=wanted.moment,
+            caller=wanted.caller,
+            key=idempotency_key,
+            said=[series.type_code, *wanted.counter.codes, at, prefix, postfix, *said],
+            prefix=prefix,
+            postfix=postfix,
+        )
+        return issue.issue(self.resources.store)
+
+    def _of_moment(
+        self,
+        series_of: Callable[[str], Series],
+        *,
+        tenant_code: str | None = None,
+        codes: Sequence[str] = (),
+        date: datetime | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> _Wanted:
+        """The counter of a moment."""
+        caller, tenant = self._asked(tenant_code, invoke_context)
+        series = series_of(tenant)
+        moment = series.moment(date)
+        bucket = series.rotation.bucket(moment.date())
+        return _Wanted(self._counter(series, tenant, codes, bucket), moment, caller)
+
+    def _of_bucket(
+        self,
+        type_code: str,
+        *,
+        tenant_code: str | None = None,
+        codes: Sequence[str] = (),
+        bucket: str | None = None,
+        invoke_context: InvokeContext | None = None,
+    ) -> tuple[Counter, InvokeContext | None]:
+        """The counter of a bucket, and who asks."""
+        caller, tenant = self._asked(tenant_code, invoke_context)
+        series = self._of(type_code, tenant)
+        if bucket is None:
+            bucket = series.rotation.bucket(series.moment().date())
+        series.rotation.check(bucket)
+        return self._counter(series, tenant, codes, bucket), caller
+
+    def _counter(self, series: Series, tenant: str, codes: Sequence[str], bucket: str) -> Counter:
+        own = series.check_codes(codes)
+        return Counter(series=series, table=self._table, tenant=tenant, codes=own, bucket=bucket)
 
     @property
     def _table(self) -> str:
@@ -466,27 +439,6 @@ class SequenceModule(Feature):
             raise InvalidInputError([FieldProblem("type_code", message)])
         return base
 
-    def _counter(
-        self, series: Series, tenant: str, codes: Sequence[str], date: datetime | None
-    ) -> tuple[Counter, datetime]:
-        moment = series.moment(date)
-        bucket = series.rotation.bucket(moment.date())
-        return self._at(series, tenant, codes, bucket), moment
-
-    def _at(self, series: Series, tenant: str, codes: Sequence[str], bucket: str | None) -> Counter:
-        if bucket is None:
-            bucket = series.rotation.bucket(series.moment().date())
-        series.rotation.check(bucket)
-        own = series.check_codes(codes)
-        return Counter(series=series, table=self._table, tenant=tenant, codes=own, bucket=bucket)
-
-    def _recorded(self, type_code: str, tenant: str, codes: Sequence[str], bucket: str | None) -> Counter:
-        series = self._of(type_code, tenant)
-        if not series.keeps_issues:
-            message = f"{type_code!r} keeps no record of its numbers; give the series issue_log=True"
-            raise InvalidInputError([FieldProblem("type_code", message)])
-        return self._at(series, tenant, codes, bucket)
-
     def _check_beside(self, provided: Series) -> None:
         """Refuse a series that would count in the rows of one of the module, and otherwise."""
         own = self.series.get(provided.type_code)
@@ -496,41 +448,21 @@ class SequenceModule(Feature):
         shares = by == {RotateBy.YEARLY, RotateBy.FISCAL_YEARLY} and (
             own.mbc_fiscal_bucket or provided.mbc_fiscal_bucket
         )
-        if own.keeps_issues or own.codes != provided.codes or shares:
+        has_own_bounds = (own.first, own.maximum) != (provided.first, provided.maximum)
+        if own.keeps_issues or own.codes != provided.codes or has_own_bounds or shares:
             message = (
                 f"is a series of the module, {provided.type_code!r}, that records its numbers or counts "
                 "otherwise; use that one, or another name"
             )
             raise InvalidInputError([FieldProblem("type_code", message)])
 
-    def _check_operator(self, context: InvokeContext | None, tenant: str) -> None:
-        if context is not None and not crosses(context, tenant, self.resources.settings):
-            msg = "this takes a role that crosses tenants"
-            raise ForbiddenError(msg)
 
+class _Wanted(NamedTuple):
+    """The counter of a call, the moment that it is about, and who asks."""
 
-_SETTINGS: Final = frozenset({"typeCode", "format", "rotateBy", "startMonth", "registerDate", "timezone"})
-
-
-def _known(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settings that a caller provides.
-
-    Raises:
-        InvalidInputError: There is no format, or a setting that is none.
-    """
-    problems = [
-        FieldProblem(f"settings.{name}", f"is no setting; there are {', '.join(sorted(_SETTINGS))}")
-        for name in sorted(set(settings) - _SETTINGS)
-    ]
-    problems += [
-        FieldProblem(f"settings.{name}", "is required, a text")
-        for name in ("typeCode", "format")
-        if not isinstance(settings.get(name), str)
-    ]
-    if problems:
-        raise InvalidInputError(problems)
-    check_code("settings.typeCode", settings["typeCode"])
-    return {name: value for name, value in settings.items() if value is not None}
+    counter: Counter
+    moment: datetime
+    caller: InvokeContext | None
 
 
 def _refuse_gapless(series: Series) -> None:
@@ -542,10 +474,10 @@ def _refuse_gapless(series: Series) -> None:
         raise InvalidInputError([FieldProblem("type_code", message)])
 
 
-def _check_number(no: object) -> None:
-    if isinstance(no, bool) or not isinstance(no, int) or not 0 <= no < 10**16:
-        message = f"must be a number below 10^16, got {no!r:.60}"
-        raise InvalidInputError([FieldProblem("no", message)])
+def _check_recorded(series: Series) -> None:
+    if not series.keeps_issues:
+        message = f"{series.type_code!r} keeps no record of its numbers; give the series issue_log=True"
+        raise InvalidInputError([FieldProblem("type_code", message)])
 
 
 def _check_text(field: str, text: object, *, least: int = 0) -> None:

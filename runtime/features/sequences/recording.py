@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr
 
 from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
-from runtime.features.sequences.counter import COUNTER_LABEL, ISSUED, SET, VOID, seq_of
+from runtime.features.sequences.counter import COUNTER_LABEL, ISSUE_LABEL, ISSUED, SET, VOID, seq_of
 from runtime.features.sequences.issuing import attempts, contention
 from runtime.features.sequences.items import SequenceCounter
 from runtime.store.port import ConditionFailedError, Set
@@ -28,35 +28,42 @@ def make_void(store: Store, counter: Counter, no: int, reason: str, stamp: Stamp
         ItemNotFoundError: It was not given yet.
     """
     said = {"reason": reason, **stamp.columns("voided")}
-    write = Set(
+    of_issued = Set(
         place=counter.issue_place(no),
         columns={"status": VOID, **said},
         condition=Attr("status").eq(ISSUED),
-        label=VOID,
+        label=ISSUE_LABEL,
     )
-    try:
-        store.write(write)
-    except ConditionFailedError as failure:
-        row = failure.rows[VOID] or _record_void(store, counter, no, said, stamp)
-    else:
+    for _ in attempts():
+        try:
+            store.write(of_issued)
+        except ConditionFailedError as failure:
+            row = failure.rows[ISSUE_LABEL]
+        else:
+            return
+        if row is not None:
+            _check_void(row, reason)
+            return
+        _check_given(store, counter, no)
+        try:
+            store.write(counter.put_issue(no, VOID, said, stamp))
+        except ConditionFailedError:
+            continue  # it has a record by now
         return
-    if row is not None and (row.get("status") != VOID or row.get("reason") != reason):
+    raise contention()
+
+
+def _check_void(row: Row, reason: str) -> None:
+    if row.get("status") != VOID or row.get("reason") != reason:
         message = f"is void already, or was never given: {row.get('reason')!s:.200}"
         raise InvalidInputError([FieldProblem("no", message)])
 
 
-def _record_void(store: Store, counter: Counter, no: int, said: dict[str, str], stamp: Stamp) -> Row | None:
-    """Record that a number is void which has no record; or return the record that it has by now."""
+def _check_given(store: Store, counter: Counter, no: int) -> None:
     last = seq_of(store.get(counter.place))
     if last is None or not counter.series.first <= no <= last:
         msg = f"the series {counter.series.type_code!r} has not given the number {no} in {counter.bucket}"
         raise ItemNotFoundError(msg)
-    write = counter.put_issue(no, VOID, said, stamp)
-    try:
-        store.write(write)
-    except ConditionFailedError as failure:
-        return failure.rows[write.label]
-    return None
 
 
 def set_counter(store: Store, counter: Counter, no: int, stamp: Stamp) -> SequenceCounter:
@@ -77,13 +84,13 @@ def set_counter(store: Store, counter: Counter, no: int, stamp: Stamp) -> Sequen
             return SequenceCounter(series.type_code, counter.codes, counter.bucket, no, row.get("updatedAt"))
         writes: list[Any] = [counter.move(row, no, stamp)]
         if series.keeps_issues and no > before:
-            said = {"first": before + 1, "reason": f"set from {before} to {no} by {stamp.by}"}
-            writes.append(counter.put_issue(no, SET, said, stamp))
+            said = {"last": no, "reason": f"set from {before} to {no} by {stamp.by}"}
+            writes.append(counter.put_issue(before + 1, SET, said, stamp))
         try:
             store.write(*writes)
         except ConditionFailedError as failure:
             if COUNTER_LABEL not in failure.rows:
-                raise counter.taken(no) from failure
+                raise counter.taken(before + 1) from failure
             continue
         return SequenceCounter(series.type_code, counter.codes, counter.bucket, no, stamp.at)
     raise contention()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from runtime import clock
@@ -14,17 +15,15 @@ from runtime.features.sequences.format import DEFAULT_FORMAT, Calendar, Format, 
 from runtime.features.sequences.rotation import APRIL, RotateBy, Rotation
 from runtime.model.keys import join_key
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["Series", "check_code"]
+__all__ = ["MAX_NUMBER", "Series", "check_code", "check_number", "zone_of"]
 
 _MAX_CODES: Final = 5
 _MAX_CODE: Final = 64
 #: A key of DynamoDB has 1024: what is derived from it has to fit, see `Counter`.
 _MAX_KEY_BYTES: Final = 900
-_MAX_NUMBER: Final = 10**16 - 1
-_YEARS: Final = (1900, 9998)
+MAX_NUMBER: Final = 2**53 - 1
+"""The largest number: clients and services in JavaScript read whole numbers exactly up to here."""
+_YEARS: Final = (1901, 9997)
 _LEAP_YEAR: Final = 2024
 _NO_CODE: Final = re.compile("[#@]")
 
@@ -51,8 +50,8 @@ class Series:
         timezone: Where it is decided which day it is, by its IANA name. Default: UTC.
         fiscal_start: Month and day on which fiscal years begin. Default: 1 April.
         register_date: A day in the first fiscal year, for ``%%fiscal_year%%``. Default: 1953 is the first.
-        first: The first number, from 1.
-        maximum: The last number, below 10^16. Default: there is none before that.
+        first: The number that a counter begins with, from 1. One that has counted goes on where it is.
+        maximum: The last number, up to 2^53 - 1, which is the largest that JSON has exactly. Default: that.
         gapless: Whether numbers are given to commands alone, in their transaction, so that none is lost.
         issue_log: Whether each number is recorded, for `SequenceModule.gaps` and `SequenceModule.void`.
             Always so where it is gapless.
@@ -94,20 +93,20 @@ class Series:
         problems += _range_problems(first, maximum)
         if not _is_day_of_year(fiscal_start):
             problems.append(f"fiscal_start must be (month, day) of a day, got {fiscal_start!r}")
-        if register_date is not None and not isinstance(register_date, date):
+        # A moment is another day elsewhere.
+        if isinstance(register_date, datetime) or not isinstance(register_date, date | None):
             problems.append(f"register_date must be a date, got {register_date!r}")
-        if isinstance(roles, str) or not all(isinstance(role, str) and role for role in roles):
+        if not _is_list(roles) or not all(isinstance(role, str) and role for role in roles):
             problems.append(f"roles must be a list of names, got {roles!r}")
         try:
             self.rotate_by = RotateBy(rotate_by)
         except ValueError:
             problems.append(f"rotate_by must be one of {', '.join(RotateBy)}, got {rotate_by!r}")
             self.rotate_by = RotateBy.NONE
-        self.zone: tzinfo = UTC
-        try:
-            self.zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
-        except (ValueError, TypeError, OSError, LookupError):
+        zone = zone_of(timezone)
+        if zone is None:
             problems.append(f"timezone must be an IANA name such as 'Asia/Tokyo', got {timezone!r}")
+        self.zone: tzinfo = zone or UTC
         is_fiscal_in_april = self.rotate_by is RotateBy.FISCAL_YEARLY and fiscal_start == APRIL
         if mbc_fiscal_bucket and not is_fiscal_in_april:
             problems.append(
@@ -126,7 +125,7 @@ class Series:
         self.fiscal_start = fiscal_start
         self.register_date = register_date
         self.first = first
-        self.maximum = _MAX_NUMBER if maximum is None else maximum
+        self.maximum = MAX_NUMBER if maximum is None else maximum
         self.gapless = gapless
         self.issue_log = issue_log
         self.codes = codes
@@ -150,7 +149,7 @@ class Series:
         Raises:
             InvalidInputError: They are not as many as the series has, or one cannot be part of a key.
         """
-        if isinstance(codes, str) or len(codes) != self.codes:
+        if not _is_list(codes) or len(codes) != self.codes:
             message = (
                 f"must be a list of {self.codes} codes for the series {self.type_code!r}, got {codes!r:.99}"
             )
@@ -169,14 +168,14 @@ class Series:
             date: The moment. Default: now.
 
         Raises:
-            InvalidInputError: It has no offset, or is in no year from 1900 to 9998, or before the first
+            InvalidInputError: It has no offset, or is in no year from 1901 to 9997, or before the first
                 fiscal year.
         """
         if date is not None and (not isinstance(date, datetime) or date.utcoffset() is None):
             message = f"must be a datetime with a time zone, got {date!r:.60}"
             raise InvalidInputError([FieldProblem("date", message)])
-        if date is not None and not _YEARS[0] < date.year < _YEARS[1]:
-            message = f"must be in a year between {_YEARS[0]} and {_YEARS[1]}, got {date.year}"
+        if date is not None and not _YEARS[0] <= date.year <= _YEARS[1]:
+            message = f"must be in a year from {_YEARS[0]} to {_YEARS[1]}, got {date.year}"
             raise InvalidInputError([FieldProblem("date", message)])
         moment = (date or clock.now()).astimezone(self.zone)
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)  # as it is stored
@@ -196,6 +195,14 @@ class Series:
         return self.format.print(no, moment.date(), self._calendar, codes)
 
 
+def zone_of(name: object) -> tzinfo | None:
+    """A time zone by its IANA name; None where there is no such zone."""
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OSError, LookupError):
+        return None
+
+
 def check_code(field: str, code: str) -> None:
     """Refuse what cannot be a part of a counter's key.
 
@@ -213,16 +220,31 @@ def check_code(field: str, code: str) -> None:
         raise InvalidInputError([FieldProblem(field, message)])
 
 
+def check_number(field: str, no: object) -> None:
+    """Refuse what cannot be a number of a series, nor 0.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    if not _is_number(no, 0, MAX_NUMBER):
+        message = f"must be a number from 0 to {MAX_NUMBER}, got {no!r:.60}"
+        raise InvalidInputError([FieldProblem(field, message)])
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
 def _is_number(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _range_problems(first: object, maximum: object) -> list[str]:
-    if not _is_number(first, 1, _MAX_NUMBER):
-        return [f"first must be a number from 1, got {first!r}"]
+    if not _is_number(first, 1, MAX_NUMBER):
+        return [f"first must be a number from 1 to {MAX_NUMBER}, got {first!r}"]
     assert isinstance(first, int)  # noqa: S101 - just checked
-    if maximum is not None and not _is_number(maximum, first, _MAX_NUMBER):
-        return [f"maximum must be a number from {first} and below 10^16, got {maximum!r}"]
+    if maximum is not None and not _is_number(maximum, first, MAX_NUMBER):
+        return [f"maximum must be a number from {first} to {MAX_NUMBER}, got {maximum!r}"]
     return []
 
 

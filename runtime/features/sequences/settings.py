@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, StoreRefusedError
 from runtime.features.sequences.format import Format
 from runtime.features.sequences.rotation import APRIL, RotateBy
-from runtime.features.sequences.series import Series
+from runtime.features.sequences.series import Series, check_code, zone_of
 from runtime.store.cached import Cached
 from runtime.store.codec import opened
 from runtime.store.values import Place
@@ -22,10 +22,11 @@ from runtime.store.values import Place
 if TYPE_CHECKING:
     from runtime.clients.resources import Resources
 
-__all__ = ["MasterSettings", "series_of"]
+__all__ = ["MasterSettings", "provided_series", "series_of"]
 
 _SECONDS: Final = 300
 _MONTHS: Final = range(1, 13)
+_NAMES: Final = frozenset({"typeCode", "format", "rotateBy", "startMonth", "registerDate", "timezone"})
 
 
 class MasterSettings:
@@ -71,6 +72,32 @@ class MasterSettings:
         return attributes
 
 
+def provided_series(given: object) -> Series:
+    """The series that a call brings: itself, or its settings.
+
+    Raises:
+        InvalidInputError: It is neither; or a setting is missing, unknown, or cannot work.
+    """
+    if isinstance(given, Series):
+        return given
+    if not isinstance(given, Mapping):
+        message = f"must be a Series or settings, got {given!r:.60}"
+        raise InvalidInputError([FieldProblem("series", message)])
+    problems = [
+        FieldProblem(f"settings.{name}", f"is no setting; there are {', '.join(sorted(_NAMES))}")
+        for name in sorted({str(name) for name in given} - _NAMES)
+    ]
+    problems += [
+        FieldProblem(f"settings.{name}", "is required, a text")
+        for name in ("typeCode", "format")
+        if not isinstance(given.get(name), str)
+    ]
+    if problems:
+        raise InvalidInputError(problems)
+    check_code("settings.typeCode", given["typeCode"])
+    return series_of(given["typeCode"], given, None, field="settings")
+
+
 def series_of(type_code: str, said: Mapping[str, Any], base: Series | None, *, field: str) -> Series:
     """A series as settings describe it.
 
@@ -84,7 +111,7 @@ def series_of(type_code: str, said: Mapping[str, Any], base: Series | None, *, f
         InvalidInputError: Something in them cannot work. Nothing was counted.
     """
     base = base or Series(type_code, codes=Format.highest_code(said.get("format")))
-    registered = _day(said.get("registerDate"), f"{field}.registerDate")
+    said = {name: value for name, value in said.items() if value is not None}
     start = base.fiscal_start
     month = said.get("startMonth")
     if month is not None:
@@ -92,6 +119,8 @@ def series_of(type_code: str, said: Mapping[str, Any], base: Series | None, *, f
             message = f"must be a month, 1 to 12, got {month!r:.60}"
             raise InvalidInputError([FieldProblem(f"{field}.startMonth", message)])
         start = (int(month), 1)
+    timezone = said.get("timezone", base.timezone)
+    registered = _day(said.get("registerDate"), timezone, f"{field}.registerDate")
     if registered is not None:  # as the reference has it: its month goes before startMonth
         start = (registered.month, 1)
     rotate_by = said.get("rotateBy", base.rotate_by)
@@ -104,7 +133,7 @@ def series_of(type_code: str, said: Mapping[str, Any], base: Series | None, *, f
             type_code,
             format=said.get("format", base.format.text),
             rotate_by=rotate_by,
-            timezone=said.get("timezone", base.timezone),
+            timezone=timezone,
             fiscal_start=start,
             register_date=registered or base.register_date,
             first=base.first,
@@ -119,15 +148,16 @@ def series_of(type_code: str, said: Mapping[str, Any], base: Series | None, *, f
         raise InvalidInputError([FieldProblem(field, str(error))]) from None
 
 
-def _day(value: object, field: str) -> date | None:
+def _day(value: object, timezone: object, field: str) -> date | None:
+    """A date; of a moment, such as JavaScript writes for one, that in the zone of the series."""
     if value is None or value == "":
         return None
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
     try:
-        return datetime.fromisoformat(str(value)).date()
-    except ValueError:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        zone = zone_of(timezone)
+        return (moment if moment.tzinfo is None or zone is None else moment.astimezone(zone)).date()
+    except (ValueError, OverflowError):
         message = f"must be a date such as 2020-04-01, got {value!r:.60}"
         raise InvalidInputError([FieldProblem(field, message)]) from None

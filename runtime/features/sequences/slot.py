@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ForbiddenError
-from runtime.features.sequences.counter import Stamp
+from runtime.features.sequences.counter import COUNTER_LABEL, ISSUE_LABEL, Stamp
 from runtime.model.keys import get_tenant_code
 from runtime.store.codec import isoformat
 
@@ -92,3 +92,7 @@ class _Numbered:
         if not counter.series.keeps_issues:
             return [count]
         return [count, counter.record(self.number, stamp, command)]
+
+    def check_again(self, failed: Mapping[str, Row | None]) -> None:
+        if ISSUE_LABEL in failed and COUNTER_LABEL not in failed:
+            raise self.of.counter.taken(self.number.no)

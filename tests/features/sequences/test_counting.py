@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,7 +89,7 @@ def test_each_period_and_each_code_has_a_counter_of_its_own(make_lab: MakeLab) -
         "branch#A#Y#none": 1,
     }
     assert [
-        (one.codes, one.bucket, one.no) for one in lab.sequences.list_sequences("yearly", tenant_code="acme")
+        (one.codes, one.bucket, one.no) for one in lab.sequences.iter_sequences("yearly", tenant_code="acme")
     ] == [
         ((), "2025", 2),
         ((), "2026", 1),
@@ -112,6 +113,17 @@ def test_what_it_costs(make_lab: MakeLab) -> None:
         (lambda: lab.publish("invoice", sync=True), ["BatchGetItem", "TransactWriteItems"]),
         (lambda: lab.sequences.void("invoice", 1, reason="r", tenant_code="acme"), ["UpdateItem"]),
         (lambda: lab.sequences.gaps("invoice", tenant_code="acme"), ["GetItem", "Query"]),
+        (lambda: lab.sequences.set_sequence("ticket", 900, tenant_code="acme"), ["GetItem", "UpdateItem"]),
+        (
+            lambda: lab.sequences.set_sequence("invoice", 900, tenant_code="acme"),
+            ["GetItem", "TransactWriteItems"],
+        ),
+        (
+            lambda: lab.sequences.void("invoice", 700, reason="r", tenant_code="acme"),
+            ["UpdateItem", "GetItem", "PutItem"],
+        ),
+        (lambda: lab.sequences.show_sequence("ticket", tenant_code="acme"), ["GetItem"]),
+        (lambda: lab.sequences.list_sequences(tenant_code="acme"), ["Query"]),
     ):
         wire.clear()
         act()
@@ -147,6 +159,27 @@ def test_a_key_gives_one_number(make_lab: MakeLab) -> None:
     assert lab.rows()["yearly#2026"]["seq"] == 2
     (key, _) = lab.rows("SEQ_KEY#").values()
     assert key["ttl"] > datetime.now(UTC).timestamp()
+
+
+def test_a_moment_is_the_same_one_in_every_zone(make_lab: MakeLab) -> None:
+    lab = make_lab(YEARLY)
+    first = lab.next("yearly", date=AT, idempotency_key="mail-1")
+    elsewhere = AT.astimezone(timezone(timedelta(hours=-9)))
+    assert lab.next("yearly", date=elsewhere, idempotency_key="mail-1") == first
+    with pytest.raises(PublishIdReusedError):
+        lab.next("yearly", date=AT + timedelta(hours=1), idempotency_key="mail-1")
+
+
+@in_memory
+def test_a_key_is_free_in_the_second_after_it(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At no moment does a record count as gone for the read, and as there for the write."""
+    lab = make_lab(TICKET)
+    monkeypatch.setattr("runtime.clock._source", lambda: 1_000_000.0)
+    lab.next("ticket", idempotency_key="k")
+    monkeypatch.setattr("runtime.clock._source", lambda: 1_086_400.5)
+    assert lab.next("ticket", idempotency_key="k").no == 1
+    monkeypatch.setattr("runtime.clock._source", lambda: 1_086_401.0)
+    assert lab.next("ticket", idempotency_key="k").no == 2
 
 
 @in_memory
@@ -216,6 +249,7 @@ def test_a_series_ends_at_its_maximum(make_lab: MakeLab) -> None:
         with pytest.raises(SequenceExhaustedError, match="maximum, 10") as caught:
             lab.next("ticket", **options)
     assert (caught.value.status, caught.value.code) == (409, "sequence-exhausted")
+    assert lab.next("ticket", idempotency_key="k").no == 10  # it has its number
     with pytest.raises(SequenceExhaustedError):
         lab.sequences.preview("ticket", tenant_code="acme")
     with pytest.raises(SequenceExhaustedError):
@@ -255,6 +289,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a naive date": ({"date": datetime(2026, 1, 1)}, "date: must be a datetime with a time zone"),  # noqa: DTZ001
     "an ancient date": ({"date": datetime(1, 1, 1, tzinfo=UTC)}, "date: must be in a year"),
     "a date that is text": ({"date": "2026-01-01"}, "date"),
+    "codes that are none": ({"type_code": "branch", "codes": None}, "codes"),
+    "codes that are a number": ({"type_code": "branch", "codes": 2}, "codes"),
+    "a key that is a number": ({"idempotency_key": 4711}, "idempotency_key: must be text, got int"),
     "an empty key": ({"idempotency_key": ""}, "idempotency_key"),
     "a long key": ({"idempotency_key": "k" * 256}, "idempotency_key"),
     "a prefix of lines": ({"prefix": "a\n"}, "prefix"),
@@ -326,6 +363,48 @@ def test_settings_may_be_provided(make_lab: MakeLab) -> None:
     assert provided(lab, dated, codes=["A"], date=AT).formatted_no == "PA2-6"
 
 
+@in_memory
+@pytest.mark.parametrize(
+    ("registered", "printed"),
+    [
+        ("2020-03-31T15:00:00.000Z", "7-1"),
+        ("2020-03-31T14:59:59Z", "8-1"),
+        ("2020-04-01T00:00:00+09:00", "7-1"),
+        ("2020-04-01", "7-1"),
+        ("2020-04-01T00:00:00", "7-1"),
+        (datetime(2020, 3, 31, 15, tzinfo=UTC), "7-1"),
+        (date(2020, 4, 1), "7-1"),
+    ],
+)
+def test_a_moment_of_registration_is_a_day_in_the_zone_of_the_series(
+    make_lab: MakeLab, registered: Any, printed: str
+) -> None:
+    """JavaScript writes 1 April in Tokyo as a moment of 31 March."""
+    lab = make_lab(TICKET)
+    settings = {"typeCode": "own", "format": "%%fiscal_year%%-%%no%%", "rotateBy": "fiscal_yearly",
+                "timezone": "Asia/Tokyo", "registerDate": registered}  # fmt: skip
+    eve = datetime(2027, 3, 31, 1, tzinfo=UTC)
+    assert provided(lab, settings, date=eve).formatted_no == printed
+
+
+def test_a_setting_that_is_null_is_left_out(make_lab: MakeLab) -> None:
+    lab = make_lab(Series("ticket", rotate_by=RotateBy.YEARLY, timezone="Asia/Tokyo"), master=True)
+    left_out = dict.fromkeys(("rotateBy", "timezone", "startMonth", "registerDate"))
+    settings_row(lab, {"format": "N%%no%%", **left_out})
+    item = lab.next("ticket", date=datetime(2025, 12, 31, 15, tzinfo=UTC))
+    assert (item.formatted_no, item.bucket) == ("N1", "2026")
+    assert provided(lab, {"typeCode": "own", "format": "%%no%%", **left_out}).bucket == "none"
+
+
+@in_memory
+@pytest.mark.parametrize("settings", [None, "own", [], ["typeCode"]])
+def test_what_is_no_settings_is_refused(make_lab: MakeLab, settings: Any) -> None:
+    lab = make_lab(TICKET)
+    with pytest.raises(InvalidInputError, match="series: must be a Series or settings"):
+        provided(lab, settings)
+    assert lab.rows("") == {}
+
+
 BAD_SETTINGS: dict[str, tuple[Any, str]] = {
     "a bad format": ({"format": "%%no"}, "settings: .*odd number"),
     "no format": ({"format": None}, "settings.format"),
@@ -352,12 +431,21 @@ def test_nothing_is_counted_for_bad_settings(make_lab: MakeLab, name: str) -> No
 
 @in_memory
 @pytest.mark.parametrize(
-    "theirs", [Series("invoice"), Series("ticket", codes=1), Series("invoice", gapless=True)]
+    "theirs",
+    [
+        Series("invoice"),
+        Series("ticket", codes=1),
+        Series("invoice", gapless=True),
+        Series("short"),
+        Series("short", first=2, maximum=9),
+        {"typeCode": "short", "format": "%%no%%"},
+    ],
 )
-def test_provided_settings_do_not_count_beside_those_of_the_module(make_lab: MakeLab, theirs: Series) -> None:
-    lab = make_lab(TICKET, GAPLESS)
+def test_provided_settings_do_not_count_beside_those_of_the_module(make_lab: MakeLab, theirs: Any) -> None:
+    """Nor beyond the last number of a series of the module."""
+    lab = make_lab(TICKET, GAPLESS, Series("short", maximum=9))
     with pytest.raises(InvalidInputError, match="type_code"):
-        provided(lab, theirs, codes=["A"] * theirs.codes)
+        provided(lab, theirs, codes=["A"] * getattr(theirs, "codes", 0))
     assert lab.rows("") == {}
 
 
@@ -447,9 +535,54 @@ def test_without_master_data_the_code_says_it(make_lab: MakeLab) -> None:
     assert [lab.next("ticket").no for _ in range(2)] == [1, 2]
 
 
-@in_memory
-def test_a_row_that_makes_no_sense_is_told(make_lab: MakeLab) -> None:
+def test_a_number_that_is_no_whole_one_is_told(make_lab: MakeLab) -> None:
     lab = make_lab(TICKET)
-    lab.service.quiet.write(Set(place=Place(lab.table, "SEQ#acme", "ticket#none"), columns={"seq": "x"}))
-    with pytest.raises(CorruptRowError, match="seq that is no whole number"):
-        lab.sequences.preview("ticket", tenant_code="acme")
+    columns = {"seq": Decimal("1.5")}
+    lab.service.quiet.write(Set(place=Place(lab.table, "SEQ#acme", "ticket#none"), columns=columns))
+    for options in ({"idempotency_key": "k"}, {}):  # without a key it is counted before it is seen
+        with pytest.raises(CorruptRowError, match="seq that is no whole number from 0"):
+            lab.next("ticket", **options)
+    assert lab.rows("SEQ_KEY#") == {}
+
+
+@pytest.mark.parametrize("seq", ["x", None, True, -1])
+def test_a_row_that_makes_no_sense_is_told(make_lab: MakeLab, seq: Any) -> None:
+    lab = make_lab(TICKET)
+    lab.service.quiet.write(Set(place=Place(lab.table, "SEQ#acme", "ticket#none"), columns={"seq": seq}))
+    before = lab.rows("")
+    for ask in (
+        lambda: lab.next("ticket"),
+        lambda: lab.next("ticket", idempotency_key="k"),
+        lambda: lab.sequences.generate_sequence_range("ticket", 2, tenant_code="acme"),
+        lambda: lab.publish("ticket"),
+        lambda: lab.sequences.preview("ticket", tenant_code="acme"),
+        lambda: lab.sequences.get_current_sequence("ticket", tenant_code="acme"),
+        lambda: lab.sequences.show_sequence("ticket", tenant_code="acme"),
+        lambda: lab.sequences.set_sequence("ticket", 9, tenant_code="acme"),
+    ):
+        with pytest.raises(CorruptRowError, match="seq that is no whole number from 0"):
+            ask()
+    assert lab.rows("") == before
+
+
+@in_memory
+def test_a_row_that_is_no_counter_is_told(make_lab: MakeLab) -> None:
+    lab = make_lab(TICKET)
+    lab.put(pk="SEQ#acme", sk="ticket")
+    with pytest.raises(CorruptRowError, match="SEQ#acme ticket is no counter"):
+        list(lab.sequences.iter_sequences(tenant_code="acme"))
+
+
+def test_numbers_stay_exact_where_others_read_them(make_lab: MakeLab) -> None:
+    """JavaScript, and so JSON and the services in TypeScript, knows whole numbers up to 2^53 - 1."""
+    lab = make_lab(TICKET)
+    last = 2**53 - 1
+    lab.sequences.set_sequence("ticket", last - 2, tenant_code="acme")
+    assert lab.next("ticket").formatted_no == f"T{last - 1}"
+    assert lab.next("ticket", idempotency_key="k").no == last
+    for options in ({}, {"idempotency_key": "l"}):
+        with pytest.raises(SequenceExhaustedError):
+            lab.next("ticket", **options)
+    assert lab.rows()["ticket#none"]["seq"] == last
+    with pytest.raises(InvalidInputError, match="no: must be a number from 0 to 9007199254740991"):
+        lab.sequences.set_sequence("ticket", last + 1, tenant_code="acme")

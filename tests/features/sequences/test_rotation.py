@@ -26,7 +26,7 @@ PRINTS = {
 starts = st.dates(date(2024, 1, 1), date(2024, 12, 31)).map(lambda day: (day.month, day.day))
 moments = st.datetimes(datetime(1955, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 near = st.builds(lambda at, step: (at, at + step), moments, st.timedeltas(timedelta(-400), timedelta(400)))
-numbers = st.one_of(st.integers(1, 300), st.integers(1, 10**16 - 1))
+numbers = st.one_of(st.integers(1, 300), st.integers(1, 2**53 - 1))
 
 
 @given(
@@ -172,6 +172,23 @@ def test_check_digits_are_those_of_iso_7064() -> None:
     assert int(f"{int('R', 36)}{int('F', 36)}42{_check_digits('RF42')}") % 97 == 1
 
 
+def test_check_digits_are_printed_of_whatever_a_format_prints() -> None:
+    """Python refuses to read a number of more than 4300 digits."""
+    series = Series("t", format=f"{'%%yy#:Z>64%%' * 40}%%no%%%%check%%")
+    printed = series.printed(1, series.moment(AT), ())
+    assert printed == f"{'Z' * 62}26" * 40 + "1" + printed[-2:]
+    remainder = 0
+    for digit in "".join(str(int(character, 36)) for character in printed):
+        remainder = (remainder * 10 + int(digit)) % 97
+    assert remainder == 1
+
+
+@pytest.mark.parametrize(("start", "printed"), [((1, 1), "2026/2026-1"), ((1, 2), "2026/2027-1")])
+def test_a_fiscal_year_ends_in_the_year_of_its_last_day(start: tuple[int, int], printed: str) -> None:
+    series = Series("t", format="%%fiscal_year_start%%/%%fiscal_year_end%%-%%no%%", fiscal_start=start)
+    assert series.printed(1, series.moment(AT), ()) == printed
+
+
 def test_the_first_fiscal_year_may_be_one_of_the_series_own() -> None:
     series = Series("t", format="%%fiscal_year%%-%%no%%", fiscal_start=(7, 1), register_date=date(2025, 7, 1))
     assert series.printed(1, series.moment(datetime(2026, 6, 30, tzinfo=UTC)), ()) == "1-1"
@@ -188,6 +205,11 @@ BAD_FORMATS = {
     "%%no#:00>5%%": "one character to fill with",
     "%%no#5%%": "one character to fill with",
     "%%no#:0>65%%": "widths from 1 to 64",
+    "%%no#:0>9999%%": "widths from 1 to 64",
+    "%%no#:0>99999%%": "one character to fill with",
+    "%%no#:0>\uff16%%": "one character to fill with",
+    "%%n\u043e%%": "unknown key",
+    "%%NO%%": "unknown key 'NO'",
     "%%no#:0>0%%": "widths from 1 to 64",
     "%%code1%%-%%code3%%-%%no%%": "the series has 2 codes; give it codes=3",
     "%%code6%%-%%no%%": "unknown key 'code6'",
@@ -221,14 +243,18 @@ def test_a_bad_format_is_refused_when_the_series_is_made(text: str) -> None:
         ({"codes": True}, "codes must be"),
         ({"first": 0}, "first must be"),
         ({"first": 5, "maximum": 4}, "maximum must be a number from 5"),
-        ({"maximum": 10**16}, "maximum must be"),
+        ({"maximum": 2**53}, "maximum must be a number from 1 to 9007199254740991"),
+        ({"first": 2**53}, "first must be a number from 1 to 9007199254740991"),
         ({"fiscal_start": (2, 30)}, "fiscal_start"),
         ({"fiscal_start": 4}, "fiscal_start"),
         ({"register_date": "2020"}, "register_date"),
+        ({"register_date": datetime(2020, 4, 1, tzinfo=UTC)}, "register_date must be a date"),
         ({"rotate_by": "weekly"}, "rotate_by must be one of none, yearly"),
         ({"timezone": "Asia/Tokio"}, "timezone"),
         ({"timezone": "../etc"}, "timezone"),
         ({"roles": "admin"}, "roles"),
+        ({"roles": None}, "roles"),
+        ({"roles": [""]}, "roles"),
         ({"mbc_fiscal_bucket": True}, "mbc_fiscal_bucket"),
         ({"mbc_fiscal_bucket": True, "rotate_by": "fiscal_yearly", "fiscal_start": (7, 1)}, "1 April"),
     ],
@@ -239,7 +265,9 @@ def test_an_argument_that_cannot_work_is_refused(arguments: dict[str, Any], told
 
 
 @pytest.mark.parametrize("by", RotateBy)
-@pytest.mark.parametrize("bucket", ["", "x", "26", "FY26", "2026-1", "202613", "20261232", "2026\n"])
+@pytest.mark.parametrize(
+    "bucket", ["", "x", "26", "FY26", "2026-1", "202613", "20261232", "2026\n", "\uff12\uff10\uff12\uff16"]
+)
 def test_what_is_no_bucket_is_refused(by: RotateBy, bucket: str) -> None:
     with pytest.raises(InvalidInputError, match="bucket"):
         Rotation(by).check(bucket)

@@ -10,11 +10,13 @@ import pytest
 from runtime import (
     CommandModule,
     ConfigurationError,
+    ContentionError,
     CqrsApp,
     RotateBy,
     SequenceModule,
     Series,
     Settings,
+    StoreUnavailableError,
     sequence_routes,
 )
 from runtime.store.memory import MemoryStore
@@ -81,19 +83,66 @@ def test_a_number_is_taken(clerk: Any) -> None:
     }
     assert clerk.get("/sequences/ticket/preview").json()["formattedNo"] == "T0002"
     assert clerk.post("/sequences/branch", {"codes": ["A"]}).json()["formattedNo"] == "A-1"
-    assert clerk.get("/sequences/branch/preview", params={"codes": ["A"]}).json()["no"] == 2
+    assert clerk.get("/sequences/branch/preview", params={"code1": "A"}).json()["no"] == 2
     clerk.post("/sequences/branch", {"codes": ["B"]})
     page = clerk.get("/sequences/branch", params={"limit": 1}).json()
-    assert page["hasMore"] is True
-    assert page["items"] == [
-        {
-            "type": "branch",
-            "codes": ["A"],
-            "bucket": "none",
-            "no": 1,
-            "updatedAt": "2026-01-01T12:00:00.000+00:00",
-        }
-    ]
+    assert page == {
+        "items": [
+            {
+                "type": "branch",
+                "codes": ["A"],
+                "bucket": "none",
+                "no": 1,
+                "updatedAt": "2026-01-01T12:00:00.000+00:00",
+            }
+        ],
+        "lastSk": "branch#A#none",
+    }
+
+
+def test_counters_are_listed_page_by_page(memory: MemoryApp, clerk: Any) -> None:
+    codes = ["A", "A,B", "Ä b", "Z" * 64]
+    for code in codes:
+        clerk.post("/sequences/branch", {"codes": [code]})
+    clerk.post("/sequences/ticket")
+    memory.client(tenant="other", user="eve", roles=CLERK).post("/sequences/branch", {"codes": ["B"]})
+    found, params = [], {"limit": 2}
+    while True:
+        page = clerk.get("/sequences/branch", params=params).json()
+        assert len(page["items"]) <= 2
+        found += [item["codes"] for item in page["items"]]
+        if page.get("lastSk") is None:
+            break
+        params["startFromSk"] = page["lastSk"]
+    assert sorted(found) == sorted([code] for code in codes)
+    for start in ("ticket#none", "branch", "x" * 1025, ""):
+        answer = clerk.get("/sequences/branch", params={"startFromSk": start})
+        assert (answer.status, "startFromSk" in answer.json()["errors"][0]["field"]) == (400, True)
+
+
+@pytest.mark.parametrize("code", ["A,B", ",", "A, B,C,D,E,F", "%2C", "ß+&=?", "\uff11\uff12"])
+def test_a_preview_is_of_any_code(clerk: Any, code: str) -> None:
+    assert clerk.post("/sequences/branch", {"codes": [code]}).json()["no"] == 1
+    answer = clerk.get("/sequences/branch/preview", params={"code1": code})
+    assert (answer.status, answer.json()["formattedNo"]) == (200, f"{code}-2")
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"code2": "A"}, "code1"),
+        ({"code1": "A#B"}, "code1"),
+        ({"code1": ""}, "code1"),
+        ({"code1": "A", "code2": "B@"}, "codes"),
+        ({}, "codes"),
+        ({"code1": ["A", "B"]}, "code1"),
+        ({"code1": "A" * 65}, "code1"),
+    ],
+)
+def test_a_preview_of_other_codes_is_refused(clerk: Any, params: dict[str, Any], field: str) -> None:
+    answer = clerk.get("/sequences/branch/preview", params=params)
+    assert answer.status == 400, answer
+    assert field in answer.json()["errors"][0]["field"]
 
 
 def test_a_repeated_request_has_the_number_of_the_first(memory: MemoryApp, clerk: Any) -> None:
@@ -146,7 +195,7 @@ BAD: dict[str, tuple[str, str, Any, int, str]] = {
     "a bucket that is two": ("PUT", "yearly/2026%23x", {"no": 5}, 400, "bucket"),
     "a number that is text": ("PUT", "yearly/2026", {"no": "5"}, 400, "no"),
     "a negative number": ("PUT", "yearly/2026", {"no": -1}, 400, "no"),
-    "a huge number": ("PUT", "yearly/2026", {"no": 10**16}, 400, "no"),
+    "a huge number": ("PUT", "yearly/2026", {"no": 2**53}, 400, "no"),
     "no reason": ("POST", "logged/1/void", {"reason": ""}, 400, "reason"),
     "a reason of lines": ("POST", "logged/1/void", {"reason": "a\nb"}, 400, "reason"),
     "a void number of a series without records": ("POST", "ticket/1/void", {"reason": "r"}, 400, "type"),
@@ -174,6 +223,24 @@ def test_a_condition_that_no_write_heeds_is_refused(memory: MemoryApp, root: Any
     ):
         answer = root.request(method, f"/sequences/{path}", json=body, headers={header: '"1"'})
         assert (answer.status, answer.json()["errors"][0]["field"]) == (400, header)
+    assert list(rows(memory)) == []
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailableError("DynamoDB", "ThrottlingException"), ContentionError("others are there")]
+)
+def test_whoever_finds_the_store_busy_may_come_again(
+    memory: MemoryApp, clerk: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def busy(*_writes: Any) -> Any:
+        raise error
+
+    for method in ("update", "write"):
+        monkeypatch.setattr(memory.resources.store, method, busy)
+    for headers in ({}, {"idempotency-key": "mail-1"}):
+        answer = clerk.post("/sequences/ticket", headers=headers)
+        assert (answer.status, answer.json()["written"]) == (503, "nothing")
+        assert int(answer.headers["retry-after"]) > 0
     assert list(rows(memory)) == []
 
 
@@ -247,12 +314,11 @@ def test_operators_see_and_set_counters(operate: Any, shop: Shop) -> None:
     shop.sequences.generate_sequence_item("logged", tenant_code="acme")
     shop.sequences.generate_sequence_item("branch", tenant_code="acme", codes=["A"])
     listed = operate("listSequences", tenant="acme", limit=1)
-    assert (listed["hasMore"], listed["counters"][0]["codes"], listed["counters"][0]["no"]) == (
-        True,
-        ["A"],
-        1,
-    )
-    assert operate("listSequences", tenant="acme", type="logged")["hasMore"] is False
+    assert [(one["codes"], one["no"]) for one in listed["counters"]] == [(["A"], 1)]
+    assert listed["lastSk"] == "branch#A#none"
+    rest = operate("listSequences", tenant="acme", startFromSk=listed["lastSk"])
+    assert ([one["type"] for one in rest["counters"]], rest["lastSk"]) == (["logged"], None)
+    assert "error" in operate("listSequences", tenant="acme", type="logged", startFromSk=listed["lastSk"])
     asked = {"tenant": "acme", "type": "logged"}
     assert operate("showSequence", **asked)["counter"]["no"] == 1
     assert operate("showSequence", **asked, bucket="none")["counter"]["no"] == 1

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, Field
 
+from runtime.features.sequences.series import MAX_NUMBER
 from runtime.model.models import CqrsModel
 
 if TYPE_CHECKING:
     from runtime.features.sequences.items import SequenceCounter
 
-__all__ = ["CounterPage", "IssuedNumber", "NumberWanted", "ShownCounter", "WantedCounter", "WantedVoid"]
+__all__ = ["IssuedNumber", "NumberWanted", "ShownCounter", "ShownCounters", "WantedCounter", "WantedVoid"]
 
 
 class NumberWanted(CqrsModel):
@@ -34,7 +35,7 @@ class WantedCounter(NumberWanted):
         no: The number that counts as the last one that was given.
     """
 
-    no: int = Field(strict=True, ge=0, lt=10**16)
+    no: int = Field(strict=True, ge=0, le=MAX_NUMBER)
 
 
 class WantedVoid(NumberWanted):
@@ -96,13 +97,13 @@ class ShownCounter(CqrsModel):
         )
 
 
-class CounterPage(CqrsModel):
-    """Counters of a series.
+class ShownCounters(CqrsModel):
+    """Some counters of a series.
 
     Attributes:
         items: The counters, in the order of their keys.
-        has_more: Whether there are more.
+        last_sk: Pass it as ``startFromSk`` to get the next page. Absent on the last one.
     """
 
     items: list[ShownCounter]
-    has_more: bool
+    last_sk: str | None = None

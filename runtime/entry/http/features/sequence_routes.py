@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from http import HTTPStatus
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,10 +11,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from runtime.entry.http.event_endpoint import named_as_sent, tenant_of_request
 from runtime.entry.http.features.sequence_bodies import (
-    CounterPage,
     IssuedNumber,
     NumberWanted,
     ShownCounter,
+    ShownCounters,
     WantedCounter,
     WantedVoid,
 )
@@ -28,6 +27,7 @@ from runtime.errors import (
     InvalidInputError,
     ItemNotFoundError,
 )
+from runtime.features.sequences.series import MAX_NUMBER
 from runtime.identity.access import check_role
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE, require_invoke_context
 from runtime.identity.guard import guarded
@@ -46,16 +46,25 @@ __all__ = ["sequence_routes"]
 
 _OWNER: Final = "sequence"
 #: What callers of the library say, as it is called in paths, queries and bodies.
-_NAMES: Final = {"type_code": "type", "idempotency_key": HEADER_IDEMPOTENCY_KEY}
+_NAMES: Final = {
+    "type_code": "type",
+    "idempotency_key": HEADER_IDEMPOTENCY_KEY,
+    "start_from_sk": "startFromSk",
+}
+#: Where the codes are in the query, and not in the body.
+_CODES: Final = {f"codes.{number}": f"code{number + 1}" for number in range(5)}
 _PROBLEMS: Final = {403: "Not allowed", 404: "There is no such series"}
 _OF_NUMBERS: Final = _PROBLEMS | {409: "The series has no number left"}
 
-Codes = Annotated[
-    list[str] | None, Query(max_length=5, description="The codes of the counter; a comma ends one")
-]
+#: One parameter for each, as in formats: an HTTP API joins those that are repeated with a comma.
+Code = Annotated[str | None, Query(max_length=64, description="A code of the counter, as formats call it")]
 Bucket = Annotated[str, Path(min_length=1, max_length=16)]
-Number = Annotated[int, Path(ge=0, lt=10**16)]
+Number = Annotated[int, Path(ge=0, le=MAX_NUMBER)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+StartFromSk = Annotated[
+    str | None,
+    Query(alias="startFromSk", min_length=1, max_length=1024, description="lastSk of the page before"),
+]
 
 
 def sequence_routes(sequences: SequenceModule, *, prefix: str = "/sequences") -> Router:
@@ -64,7 +73,7 @@ def sequence_routes(sequences: SequenceModule, *, prefix: str = "/sequences") ->
     ========  ===================================  =====================================================
     issue     POST ``{prefix}/{type}``             takes the next number; heeds ``Idempotency-Key``
     preview   GET ``{prefix}/{type}/preview``      the next number, not taken
-    counters  GET ``{prefix}/{type}``              the counters of the tenant
+    counters  GET ``{prefix}/{type}``              a page of the tenant's counters
     set       PUT ``{prefix}/{type}/{bucket}``     lets a counter have given numbers up to one
     void      POST ``{prefix}/{type}/{no}/void``   records that nothing has a number
     ========  ===================================  =====================================================
@@ -119,16 +128,27 @@ def _check_conditions() -> None:
 
 
 def _reads(sequences: SequenceModule) -> list[ModuleRoute]:
-    def preview(type: str, codes: Codes = None) -> IssuedNumber:  # noqa: A002 - as in the path
+    def preview(
+        type: str,  # noqa: A002 - as in the path
+        *,
+        code1: Code = None,
+        code2: Code = None,
+        code3: Code = None,
+        code4: Code = None,
+        code5: Code = None,
+    ) -> IssuedNumber:
         tenant = _admitted(sequences, type)
-        with named_as_sent(_NAMES):
-            return _issued(sequences.preview(type, tenant_code=tenant, codes=codes or ()))
+        with named_as_sent(_NAMES | _CODES):
+            codes = _without_gaps([code1, code2, code3, code4, code5])
+            return _issued(sequences.preview(type, tenant_code=tenant, codes=codes))
 
-    def counters(type: str, limit: Limit = 100) -> CounterPage:  # noqa: A002 - as in the path
+    def counters(type: str, limit: Limit = 100, start_from_sk: StartFromSk = None) -> ShownCounters:  # noqa: A002
         tenant = _admitted(sequences, type)
         with named_as_sent(_NAMES):
-            found = [*islice(sequences.list_sequences(type, tenant_code=tenant), limit + 1)]
-        return CounterPage(items=[ShownCounter.of(one) for one in found[:limit]], has_more=len(found) > limit)
+            page = sequences.list_sequences(
+                type, tenant_code=tenant, limit=limit, start_from_sk=start_from_sk
+            )
+        return ShownCounters(items=[ShownCounter.of(one) for one in page.items], last_sk=page.last_sk)
 
     return [
         ModuleRoute(
@@ -146,8 +166,8 @@ def _reads(sequences: SequenceModule) -> list[ModuleRoute]:
             "GET",
             "/<type>",
             counters,
-            {200: ("The counters", CounterPage)},
-            summary="The counters of a series",
+            {200: ("A page", ShownCounters)},
+            summary="A page of the counters of a series",
             problems=_PROBLEMS,
             headers=OF_MANY,
         ),
@@ -251,6 +271,20 @@ def _roles_of(sequences: SequenceModule, type_code: str) -> tuple[str, ...]:
         msg = "there is no such series"
         raise ItemNotFoundError(msg)
     return series.roles
+
+
+def _without_gaps(codes: list[str | None]) -> list[str]:
+    """The codes that a query names.
+
+    Raises:
+        InvalidInputError: It leaves one out, and names one after it.
+    """
+    while codes and codes[-1] is None:
+        codes.pop()
+    message = "is required where a later code is given"
+    if problems := [FieldProblem(f"codes.{n}", message) for n, code in enumerate(codes) if code is None]:
+        raise InvalidInputError(problems)
+    return [code for code in codes if code is not None]
 
 
 def _issued(item: SequenceItem) -> IssuedNumber:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.features.operation import Operation
@@ -17,10 +16,13 @@ __all__ = ["GAPS", "LIST", "SET", "SHOW"]
 
 
 def _listed(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
-    counters = sequences.list_sequences(arguments.optional_text("type"), tenant_code=arguments.text("tenant"))
-    limit = arguments.limit()
-    found = [*islice(counters, limit + 1)]
-    return {"counters": [_counter(one) for one in found[:limit]], "hasMore": len(found) > limit}
+    page = sequences.list_sequences(
+        arguments.optional_text("type"),
+        tenant_code=arguments.text("tenant"),
+        start_from_sk=arguments.optional_text("startFromSk"),
+        limit=arguments.limit(),
+    )
+    return {"counters": [_counter(one) for one in page.items], "lastSk": page.last_sk}
 
 
 def _shown(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _counter(counter: SequenceCounter) -> dict[str, Any]:
 
 
 _OF_ONE: Final = ("tenant", "type", "bucket", "codes")
-LIST = Operation(_listed, ("tenant", "type", "limit"))
+LIST = Operation(_listed, ("tenant", "type", "limit", "startFromSk"))
 SHOW = Operation(_shown, _OF_ONE)
 GAPS = Operation(_gaps, (*_OF_ONE, "limit"))
 SET = Operation(_set, (*_OF_ONE, "no"))
