@@ -52,11 +52,13 @@ class _Counter:
         stored: What its row says; None without one.
         last: The last number that was given, whether it is written yet or not.
         given: The numbers that were given, by the rows' keys.
+        chosen: The greatest number that somebody has chosen while there was no counter.
     """
 
     stored: int | None
     last: int | None
     given: dict[DetailKey, int] = field(default_factory=dict)
+    chosen: int = 0
 
 
 class RowNumbers:
@@ -100,14 +102,19 @@ class RowNumbers:
     def next(self, table: Table, key: DetailKey) -> int:
         """The next number of a table, for the row with this key."""
         counter = self._counters[table]
-        last = self._greatest(table) if counter.last is None else counter.last
+        last = max(self._greatest(table), counter.chosen) if counter.last is None else counter.last
         counter.last = counter.given[key] = last + 1
         return counter.last
 
     def take(self, table: Table, key: DetailKey, number: int) -> None:
-        """Let the counter go on behind a number that somebody has chosen for a row."""
+        """Let the counter go on behind a number that somebody has chosen for a row.
+
+        Without a counter none is made: the number is found where the first one is looked up.
+        """
         counter = self._counters[table]
-        if counter.last is not None and number > counter.last:
+        if counter.last is None:
+            counter.chosen = max(counter.chosen, number)  # its row is not there yet
+        elif number > counter.last:
             counter.last = counter.given[key] = number
 
     def writes(self, keys: Sequence[DetailKey]) -> Sequence[Write]:
