@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BULK", "MasterSettings", "SettingItem", "StoredSetting"]
 
 _REGISTRY_MODULE = "tenant"
-
+_STORED_LEVELS = (Level.USER, Level.GROUP, Level.TENANT, Level.COMMON)
 
 MAX_BULK = 100
 """Settings that one call may give."""
@@ -517,7 +518,8 @@ class MasterSettings:
         return rows.read(code, asker, consistent=consistent)
 
     def _rows(self, code: str, asker: Asker, *, consistent: bool) -> tuple[SettingRow, ...]:
-        return self._cache.get((code, asker), consistent=consistent)
+        # A copy: whoever changes what they were given changes nobody else's.
+        return deepcopy(self._cache.get((code, asker), consistent=consistent))
 
     def _registry(self) -> str | None:
         try:
@@ -561,10 +563,9 @@ class MasterSettings:
             for field, (given, needed) in wrong.items()
             if (given is not None) != (level == needed)
         ]
-        if level == Level.DEFAULT:
-            problems.append(
-                FieldProblem("level", "must be one that is stored: user, group, tenant or common")
-            )
+        if level not in _STORED_LEVELS:
+            message = f"must be one of {', '.join(_STORED_LEVELS)}, got {level!r:.60}"
+            problems.append(FieldProblem("level", message))
         if problems:
             raise InvalidInputError(problems)
         if level == Level.COMMON:

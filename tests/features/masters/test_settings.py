@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import BadRequestError, ForbiddenError, InvalidInputError, ItemNotFoundError
+from runtime import (
+    BadRequestError,
+    CqrsModel,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+    Setting,
+)
 from runtime.features.masters.explain import SettingDoesNotFitError
 from runtime.features.masters.keys import RESERVED_CODES, Level
 from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, made, put_row, user
@@ -160,14 +167,18 @@ def test_groups_and_users_are_required(master: MasterModule, memory: MemoryApp, 
     assert written(memory) == 0
 
 
-def test_levels_and_owners_have_to_agree(master: MasterModule) -> None:
+def test_levels_and_owners_have_to_agree(master: MasterModule, memory: MemoryApp) -> None:
     for level, owners in [
         (Level.TENANT, {"user_id": "ann"}),
         (Level.COMMON, {"group_id": "g"}),
         (Level.DEFAULT, {}),
+        ("comon", {}),
+        ("TENANT", {}),
+        (None, {}),
     ]:
         with pytest.raises(InvalidInputError):
-            master.settings.upsert_setting("x", {}, level=level, invoke_context=ROOT, **owners)
+            master.settings.upsert_setting("x", {}, level=level, invoke_context=ROOT, **owners)  # type: ignore[arg-type]
+    assert written(memory) == 0
 
 
 def test_who_may_not_write_is_refused(master: MasterModule, memory: MemoryApp) -> None:
@@ -225,6 +236,24 @@ def test_what_is_remembered_counts_for_a_minute_and_own_writes_at_once(
     assert settings.get_setting(THEME, invoke_context=ANN).rows == 6
     settings.upsert_setting(THEME, {"rows": 7}, invoke_context=ADMIN)
     assert settings.get_setting(THEME, invoke_context=ANN).rows == 7
+
+
+def test_what_a_caller_does_to_a_value_is_not_remembered(master: MasterModule) -> None:
+    """Neither by code, nor in a field that the model takes as it is, nor by `explain`."""
+
+    class Free(CqrsModel):
+        any: Any = None
+
+    settings, free = master.settings, Setting("free", Free)
+    settings.create_tenant_setting(free, {"any": {"a": [1]}}, invoke_context=ADMIN)
+    for value in (
+        lambda: settings.get_setting("free", invoke_context=ANN)["settingValue"]["any"],
+        lambda: settings.get_setting(free, invoke_context=ANN).any,
+        lambda: settings.explain("free", invoke_context=ANN).value["any"],
+        lambda: settings.explain("free", invoke_context=ANN).rows[0].values["any"],
+    ):
+        value()["a"].append(666)
+        assert settings.get_setting("free", invoke_context=ANN)["settingValue"] == {"any": {"a": [1]}}
 
 
 def test_what_does_not_fit_is_an_error_for_those_who_are_strict(
