@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from boto3.dynamodb.conditions import Attr
 
 from runtime.commands.packs import PackItem
-from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, RowExistsError
 from runtime.features.masters.keys import MASTER
-from runtime.features.masters.row_exists import RowExistsError
 from runtime.model.keys import generate_id, get_tenant_code
 from runtime.store.port import ConditionFailedError, Set
 

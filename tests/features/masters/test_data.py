@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import BadRequestError, ForbiddenError, InvalidInputError, ItemNotFoundError
+from runtime import (
+    BadRequestError,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+    RowExistsError,
+    TooManyRowsError,
+)
 from runtime.features.masters import rows_of_table
 from runtime.features.masters.keys import RESERVED_CODES
-from runtime.features.masters.row_exists import RowExistsError
-from runtime.features.masters.rows_of_table import TooManyRowsError
 from tests.features.masters.lab import PK, MasterLab
 from tests.features.masters.support import ADMIN, ROOT, user
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import ForbiddenError, InvalidInputError
-from runtime.errors import BadRequestError
+from runtime import BadRequestError, ForbiddenError, InvalidInputError, SchemaInUseError
 from runtime.features.masters.schema_fields import TYPES
-from runtime.features.masters.schemas import RowSchema, SchemaInUseError
+from runtime.features.masters.schemas import RowSchema
 from tests.features.masters.support import ADMIN, user
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from runtime import (
     InvalidInputError,
     ItemNotFoundError,
     Setting,
+    SettingDoesNotFitError,
 )
-from runtime.features.masters.explain import SettingDoesNotFitError
 from runtime.features.masters.keys import RESERVED_CODES, Level
 from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, made, put_row, user
 
