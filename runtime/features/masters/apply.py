@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.features.masters.data_rows import GivenRow
+from runtime.features.masters.data_rows import MAX_BULK, GivenRow
 from runtime.features.masters.keys import Level, check_tenant_code, data_key, parsed_key
-from runtime.features.masters.settings import MAX_BULK, SettingItem
+from runtime.features.masters.settings import SettingItem
 from runtime.model.keys import DetailKey, generate_id
 from runtime.model.models import CqrsModel
 from runtime.model.validation import field_problems

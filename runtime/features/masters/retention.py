@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import check_tenant_code, retention_key
-from runtime.features.masters.write import MasterWriter
+from runtime.features.masters.write import MasterWriter, Row
 from runtime.store.retention import DEFAULT_TENANT_CODE, check_days
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ class MasterRetention:
         # Not deleted but emptied: whoever reads the rows, in any language, looks for the days alone.
         attributes: dict[str, Any] = {} if days is None else {"days": days}
         self._writer.take_over(key)
-        self._writer.put(key, key.sk, table, attributes, invoke_context)
+        self._writer.put(Row(key, key.sk, table, attributes), invoke_context)

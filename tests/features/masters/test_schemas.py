@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import BadRequestError, ForbiddenError, InvalidInputError, SchemaInUseError
+from runtime import BadRequestError, ForbiddenError, InvalidInputError, SchemaInUseError, SettingItem
 from runtime.features.masters.schema_fields import TYPES
 from runtime.features.masters.schemas import RowSchema
 from tests.features.masters.support import ADMIN, user
@@ -243,6 +243,35 @@ def test_a_setting_is_changed_and_deleted_as_its_rows_allow(lab: MasterLab) -> N
     lab.data.delete("colour", "red", invoke_context=ADMIN)
     settings.delete_setting("colour", invoke_context=ADMIN)
     assert lab.data.create("colour", "any", "Any", attributes={"q": 1}, invoke_context=ADMIN).seq == 2
+
+
+@in_memory
+def test_a_schema_is_forced_on_rows_that_do_not_fit(lab: MasterLab) -> None:
+    """They stay as they are until they are written; and a schema that makes no sense is refused still."""
+    settings, key = lab.master.settings, ("MASTER#acme", "MASTER_SETTING#colour")
+    lab.data.create("colour", "red", "Red", attributes={"x": "a"}, invoke_context=ADMIN)
+    forced: Any = {"force": True, "invoke_context": ADMIN}
+    number, date_ = ({"fields": [field("x", kind)]} for kind in ("number", "date"))
+    with pytest.raises(SchemaInUseError):
+        settings.create_tenant_setting("colour", number, invoke_context=ADMIN)
+    assert settings.create_tenant_setting("colour", number, **forced).version == 1
+    assert settings.upsert_setting("colour", date_, **forced).version == 2
+    assert settings.update_setting(key, value=number, **forced).version == 3
+    item = SettingItem(code="colour", value=date_)
+    [refused] = settings.upsert_bulk([item], invoke_context=ADMIN)
+    assert isinstance(refused, SchemaInUseError)
+    [made] = settings.upsert_bulk([item], **forced)
+    assert not isinstance(made, Exception)
+    assert problems_of(
+        lambda: settings.upsert_setting("colour", {"fields": [field("x", "none")]}, **forced)
+    ).keys() == {"fields.0.dataType"}
+    assert problems_of(
+        lambda: lab.data.update("colour", "red", {"name": "Rot"}, invoke_context=ADMIN)
+    ).keys() == {"attributes.x"}
+    with pytest.raises(SchemaInUseError):
+        settings.delete_setting("colour", invoke_context=ADMIN)
+    settings.delete_setting("colour", **forced)
+    assert [row.code for row in lab.data.iter_data("colour", invoke_context=ADMIN)] == ["red"]
 
 
 @in_memory

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, computed_field
 
 from runtime import (
+    REMOVE,
     BadRequestError,
     CqrsModel,
     ForbiddenError,
@@ -17,6 +19,7 @@ from runtime import (
     ItemNotFoundError,
     Setting,
     SettingDoesNotFitError,
+    SettingItem,
 )
 from runtime.features.masters.keys import RESERVED_CODES, Level
 from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, made, put_row, user
@@ -125,6 +128,77 @@ def test_what_a_patch_does_not_name_stays(
             assert after.version == (1 if is_same else 2)
 
 
+class Column(CqrsModel):
+    page_title: str = ""
+    width: int = 1
+
+
+class Table(CqrsModel):
+    first_column: Column = Column()
+    columns: dict[str, Column] = Field(default_factory=dict)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def count(self) -> int:
+        return len(self.columns)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_patch_reaches_fields_at_any_depth_by_either_name(master: MasterModule, merge: bool) -> None:  # noqa: FBT001
+    table, settings = Setting("table", Table, merge=merge), master.settings
+    value = {"first_column": {"page_title": "A", "width": 2}, "columns": {"x": {"pageTitle": "X"}}}
+    row = settings.create_tenant_setting(table, value, invoke_context=ADMIN)
+    expected = {
+        "firstColumn": {"pageTitle": "A", "width": 2},
+        "columns": {"x": {"pageTitle": "X", "width": 1}},
+    }
+    assert row.attributes == expected
+    for patch, column, change in [
+        ({"first_column": {"page_title": "B"}}, "firstColumn", {"pageTitle": "B", "width": 2}),
+        ({"firstColumn": {"width": 3}}, "firstColumn", {"pageTitle": "B", "width": 3}),
+        ({"first_column": {"pageTitle": REMOVE}}, "firstColumn", {"pageTitle": "", "width": 3}),
+        (Table(first_column=Column(width=4)), "firstColumn", {"pageTitle": "", "width": 4}),
+        ({"columns": {"x": {"page_title": "Y"}}}, "columns", {"x": {"pageTitle": "Y", "width": 1}}),
+    ]:
+        expected[column] = change
+        assert settings.update_setting(table, value=patch, invoke_context=ADMIN).attributes == expected
+    for wrong, where in [
+        ({"first_column": {"nope": 1}}, "settingValue.first_column.nope"),
+        ({"first_column": {}, "firstColumn": {}}, "settingValue.firstColumn"),
+        ({"columns": {"x": {"width": "wide"}}}, "settingValue.columns.x.width"),
+        ({"count": 5}, "settingValue.count"),
+    ]:
+        for write in (
+            lambda: settings.update_setting(table, value=wrong, invoke_context=ADMIN),  # noqa: B023
+            lambda: settings.upsert_setting(table, wrong, invoke_context=ADMIN),  # noqa: B023
+        ):
+            with pytest.raises(InvalidInputError) as refused:
+                write()
+            assert [problem.field for problem in refused.value.problems] == [where]
+    assert settings.get_setting(table, strict=True, invoke_context=ANN).first_column == Column(width=4)
+
+
+def test_a_row_is_named_by_its_setting_its_id_or_its_key(master: MasterModule) -> None:
+    settings = master.settings
+    place: Any = {"level": Level.GROUP, "group_id": "tokyo#sales"}
+    made = settings.upsert_setting(THEME, {"rows": 1}, invoke_context=ADMIN, **place)
+    key = ("MASTER#acme", "MASTER_SETTING#GROUP#tokyo#sales#theme")
+    ways: list[tuple[Any, dict[str, Any]]] = [(THEME, place), ("theme", place), (made.id, {}), (key, {})]
+    for number, (setting, where) in enumerate(ways, start=2):
+        changed = settings.update_setting(setting, value={"rows": number}, invoke_context=ADMIN, **where)
+        assert (changed.version, changed.attributes) == (number, {"rows": number})
+        row = settings.get_detail(setting, invoke_context=ADMIN, **where)
+        assert (row.pk, row.sk) == key
+    for setting, where in ways:
+        settings.delete_setting(setting, invoke_context=ADMIN, **where)
+        settings.upsert_setting(THEME, {"rows": 1}, invoke_context=ADMIN, **place)
+    for write in (settings.update_setting, settings.delete_setting, settings.get_detail):
+        with pytest.raises(InvalidInputError, match="group_id: is said by the key"):
+            write(made.id or "", group_id="other", invoke_context=ADMIN)
+        with pytest.raises(TypeError, match="groupe"):
+            write("theme", groupe="g", invoke_context=ADMIN)
+
+
 def test_an_unchanged_upsert_writes_no_version(master: MasterModule, memory: MemoryApp) -> None:
     for _ in range(3):
         row = master.settings.upsert_setting(WHOLE, Theme(rows=3), invoke_context=ADMIN)
@@ -153,6 +227,27 @@ def test_values_are_refused_by_field(master: MasterModule, memory: MemoryApp, va
             master.settings.create_tenant_setting(setting, value, invoke_context=ADMIN)
         assert refused.value.problems[0].field.startswith("settingValue")
     assert written(memory) == 0
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": float("nan")}, {"a": object()}, {1: 2}, {"a": "\ud800"}, {"a": {"b": float("inf")}}]
+)
+def test_what_cannot_be_stored_is_refused_by_the_name_that_callers_know(
+    master: MasterModule, memory: MemoryApp, value: Any
+) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        master.settings.upsert_setting("free", value, invoke_context=ADMIN)
+    assert [problem.field.partition(".")[0] for problem in refused.value.problems] == ["settingValue"]
+    [outcome] = master.settings.upsert_bulk([SettingItem(code="free", value=value)], invoke_context=ADMIN)
+    assert str(outcome) == str(refused.value)
+    assert written(memory) == 0
+
+
+def test_what_is_no_item_takes_no_other_with_it(master: MasterModule) -> None:
+    items: Any = [{"code": "x"}, SettingItem(code="x", value={"a": 1})]
+    refused, made = master.settings.upsert_bulk(items, invoke_context=ADMIN)
+    assert isinstance(refused, InvalidInputError)
+    assert not isinstance(made, Exception)
 
 
 @pytest.mark.parametrize("owner", [None, "", "a##b", 3])
