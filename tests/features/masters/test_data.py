@@ -198,10 +198,23 @@ def test_formats_of_numbers_have_a_way_of_their_own(lab: MasterLab) -> None:
         ({**said, "startMonth": 13}, "attributes.startMonth"),
         ({**said, "registerDate": 5}, "attributes.registerDate"),
         ({**said, "month": 5}, "attributes.month"),
+        ({"format": "INV-%%nope%%"}, "attributes"),
+        ({"format": "INV-%%no"}, "attributes"),
+        ({"format": "INV-%%no#:0>65%%"}, "attributes"),
+        ({**said, "rotateBy": "hourly"}, "attributes"),
+        ({**said, "timezone": "Mars/Olympus"}, "attributes"),
+        ([said], "attributes"),
+        (None, "attributes"),
     ):
         with pytest.raises(InvalidInputError) as error:
-            formats.upsert("invoice", wrong, tenant_code="acme", invoke_context=ROOT)
+            formats.upsert("invoice", wrong, tenant_code="acme", invoke_context=ROOT)  # type: ignore[arg-type]
         assert [problem.field for problem in error.value.problems] == [field]
+    rotating = {"format": "%%year%%-%%no%%", "rotateBy": "yearly", "timezone": "Asia/Tokyo"}
+    named = formats.upsert("ticket", rotating, name="Ticket", tenant_code="acme", invoke_context=ROOT)
+    assert named.outcome == "created"
+    assert formats.upsert("ticket", rotating, tenant_code="acme", invoke_context=ROOT).outcome == "unchanged"
+    with pytest.raises(InvalidInputError, match="name"):
+        formats.upsert("ticket", rotating, name="", tenant_code="acme", invoke_context=ROOT)
     formats.delete("invoice", tenant_code="acme", invoke_context=ROOT)
     assert formats.get("invoice", invoke_context=ANN) is None
 
