@@ -10,6 +10,7 @@ from runtime.features.masters.keys import MASTER, format_key
 from runtime.features.masters.numbering import RowNumbers, Table
 from runtime.features.masters.row_writer import RowWrite, RowWriter, command_of, living, state_of
 from runtime.features.masters.write import checked_name
+from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from runtime.model.models import CommandModel, DataModel
     from runtime.module import CommandModule
 
-__all__ = ["MasterFormats", "check_format"]
+__all__ = ["FORMATS_PREFIX", "MasterFormats", "check_format"]
 
 _TABLE: Final = "MASTER_DATA"
+FORMATS_PREFIX: Final = _TABLE + KEY_SEPARATOR
+"""What the sort keys of all formats begin with."""
 _FIELDS: Final = ("format", "startMonth", "registerDate", "rotateBy", "timezone")
 
 

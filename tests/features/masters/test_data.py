@@ -19,6 +19,8 @@ from runtime import (
 )
 from runtime.features.masters import rows_of_table
 from runtime.features.masters.keys import RESERVED_CODES
+from runtime.store.codec import row_of
+from runtime.store.port import Put
 from tests.features.masters.lab import PK, MasterLab
 from tests.features.masters.support import ADMIN, ROOT, user
 
@@ -244,6 +246,23 @@ def test_1200_rows_are_listed_in_their_order(lab: MasterLab, monkeypatch: pytest
     monkeypatch.setattr(rows_of_table, "MAX_ROWS", 1200)
     with pytest.raises(TooManyRowsError, match="more than 1200 rows"):
         lab.data.rows("colour", invoke_context=ANN)
+
+
+@in_memory
+def test_10000_rows_are_listed_and_one_more_is_too_many(lab: MasterLab) -> None:
+    """Whoever deleted one: it is read as well. Rows of such a table are still made, changed and deleted."""
+    table = lab.master.module.tables.data
+    for number in range(10_000):
+        row = {"pk": PK, "sk": f"colour#c{number:05}", "id": "x", "code": f"c{number:05}", "name": "x"}
+        lab.store.write(Put(table=table, row=row_of({**row, "version": 1, "type": "MASTER", "seq": number})))
+    assert lab.data.rows("colour", invoke_context=ANN).total == 10_000
+    assert create(lab, "one").seq == 10_000
+    with pytest.raises(TooManyRowsError, match="colour has more than 10000 rows"):
+        lab.data.rows("colour", invoke_context=ANN)
+    lab.data.delete("colour", "one", invoke_context=ADMIN)
+    with pytest.raises(TooManyRowsError):
+        lab.data.rows("colour", include_deleted=False, invoke_context=ANN)
+    assert lab.data.upsert("colour", "c00001", "New", invoke_context=ADMIN).outcome == "updated"
 
 
 def test_50_creations_at_once_have_50_numbers(lab: MasterLab) -> None:

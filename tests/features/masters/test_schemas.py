@@ -85,6 +85,8 @@ def test_each_type_takes_its_values(data_type: str) -> None:
         ({"dataFormat": "^a$"}, "a", "a\nb"),
         ({"data_type": "number", "min": "-1.5"}, -1.5, -2),
         ({"data_type": "number", "max": 10}, 10, Decimal("10.01")),
+        ({"data_type": "number", "min": "9", "max": "10.5"}, 10, 11),
+        ({"data_type": "number", "min": 5, "max": 5}, 5, 6),
         ({"data_type": "number", "length": "3"}, -12.5, 1234),
         ({"data_type": "number"}, 0, True),
         ({"data_type": "number"}, 0, float("nan")),
@@ -138,6 +140,10 @@ def test_each_limit_has_two_sides(options: dict[str, Any], right: Any, wrong: An
         ({"dataType": "number", "defaultValue": "x"}, "defaultValue"),
         ({"length": 2, "defaultValue": "long"}, "defaultValue"),
         ({"colour": "red"}, "colour"),
+        ({"min": 3, "max": "2"}, "max"),
+        ({"dataType": "number", "min": 0, "max": -0.5}, "max"),
+        ({"dataType": "date", "min": "2026-02-01", "max": "2026-01-31"}, "max"),
+        ({"dataType": "datetime", "min": "2026-01-01T00:00:00Z", "max": "2026-01-01T08:00:00+09:00"}, "max"),
     ],
 )
 def test_a_schema_that_makes_no_sense_is_refused(options: dict[str, Any], where: str) -> None:
@@ -297,7 +303,7 @@ def test_a_schema_of_another_writer_never_makes_its_rows_unwritable() -> None:
         field("y", length="many", min="", defaultValue="", uiComponent="string"),
         field("y", "number"),
         "nonsense",
-        field("z", "number", isRequired=True),
+        field("z", "number", isRequired=True, min=5, max=1),
     ]
     schema = RowSchema.stored({"fields": fields})
     assert schema is not None

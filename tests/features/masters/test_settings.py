@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,12 @@ from pydantic import Field, computed_field
 from runtime import (
     REMOVE,
     BadRequestError,
+    ConfigurationError,
     CqrsModel,
     ForbiddenError,
     InvalidInputError,
     ItemNotFoundError,
+    MasterModule,
     Setting,
     SettingDoesNotFitError,
     SettingItem,
@@ -27,7 +30,6 @@ from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, mad
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.features.masters.master_module import MasterModule
     from runtime.testing import MemoryApp
     from tests.features.masters.lab import MasterLab
 
@@ -54,6 +56,34 @@ def memory(both: tuple[MasterModule, MemoryApp]) -> MemoryApp:
 
 def written(memory: MemoryApp) -> int:
     return len(memory.rows("master", "command"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cache": 5},
+        {"cache": timedelta(seconds=-1)},
+        {"roles": "admin"},
+        {"roles": None},
+        {"roles": [5]},
+        {"roles": [""]},
+        {"settings": None},
+        {"settings": ["theme"]},
+        {"settings": [THEME, Setting("theme", Theme)]},
+    ],
+)
+def test_what_cannot_be_a_module_says_so(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options)).removesuffix("s")):
+        MasterModule(**options)
+
+
+def test_without_roles_of_its_own_only_those_who_cross_tenants_and_system_admins_write() -> None:
+    master, memory = made(roles=[])
+    with memory:
+        with pytest.raises(ForbiddenError):
+            master.settings.create_tenant_setting("x", {}, invoke_context=ADMIN)
+        system = user(roles=["system_admin"])
+        assert master.settings.create_tenant_setting("x", {}, invoke_context=system).version == 1
 
 
 def test_each_level_wins_over_those_below(master: MasterModule, memory: MemoryApp) -> None:
@@ -153,27 +183,28 @@ def test_a_patch_reaches_fields_at_any_depth_by_either_name(master: MasterModule
         "columns": {"x": {"pageTitle": "X", "width": 1}},
     }
     assert row.attributes == expected
-    for patch, column, change in [
+    patches: list[tuple[Any, str, Any]] = [
         ({"first_column": {"page_title": "B"}}, "firstColumn", {"pageTitle": "B", "width": 2}),
         ({"firstColumn": {"width": 3}}, "firstColumn", {"pageTitle": "B", "width": 3}),
         ({"first_column": {"pageTitle": REMOVE}}, "firstColumn", {"pageTitle": "", "width": 3}),
         (Table(first_column=Column(width=4)), "firstColumn", {"pageTitle": "", "width": 4}),
         ({"columns": {"x": {"page_title": "Y"}}}, "columns", {"x": {"pageTitle": "Y", "width": 1}}),
-    ]:
+    ]
+    for patch, column, change in patches:
         expected[column] = change
         assert settings.update_setting(table, value=patch, invoke_context=ADMIN).attributes == expected
-    for wrong, where in [
+    mistakes: list[tuple[Any, str]] = [
         ({"first_column": {"nope": 1}}, "settingValue.first_column.nope"),
         ({"first_column": {}, "firstColumn": {}}, "settingValue.firstColumn"),
         ({"columns": {"x": {"width": "wide"}}}, "settingValue.columns.x.width"),
         ({"count": 5}, "settingValue.count"),
-    ]:
-        for write in (
-            lambda: settings.update_setting(table, value=wrong, invoke_context=ADMIN),  # noqa: B023
-            lambda: settings.upsert_setting(table, wrong, invoke_context=ADMIN),  # noqa: B023
-        ):
-            with pytest.raises(InvalidInputError) as refused:
-                write()
+    ]
+    for wrong, where in mistakes:
+        with pytest.raises(InvalidInputError) as patched:
+            settings.update_setting(table, value=wrong, invoke_context=ADMIN)
+        with pytest.raises(InvalidInputError) as replaced:
+            settings.upsert_setting(table, wrong, invoke_context=ADMIN)
+        for refused in (patched, replaced):
             assert [problem.field for problem in refused.value.problems] == [where]
     assert settings.get_setting(table, strict=True, invoke_context=ANN).first_column == Column(width=4)
 
@@ -192,7 +223,8 @@ def test_a_row_is_named_by_its_setting_its_id_or_its_key(master: MasterModule) -
     for setting, where in ways:
         settings.delete_setting(setting, invoke_context=ADMIN, **where)
         settings.upsert_setting(THEME, {"rows": 1}, invoke_context=ADMIN, **place)
-    for write in (settings.update_setting, settings.delete_setting, settings.get_detail):
+    writes: list[Any] = [settings.update_setting, settings.delete_setting, settings.get_detail]
+    for write in writes:
         with pytest.raises(InvalidInputError, match="group_id: is said by the key"):
             write(made.id or "", group_id="other", invoke_context=ADMIN)
         with pytest.raises(TypeError, match="groupe"):
