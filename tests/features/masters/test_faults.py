@@ -21,7 +21,7 @@ from runtime.features.masters.apply import apply_masters
 from runtime.features.masters.apply_document import TenantMasters
 from tests.faults.scale import chosen, scaled
 from tests.features.masters.support import ADMIN, ROOT, THEME, made, put_row, user
-from tests.support.service import STORES
+from tests.support.service import DYNAMODB, MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +177,12 @@ def test_what_died_twice_is_whole_when_it_is_repeated(life: str) -> None:
                 repeated(life, master)
             on(memory, memory.store)
             repeated(life, master)
-            assert state(memory) == expected, (first, second, done)
+            assert numbered(state(memory)) == numbered(expected), (first, second, done)
+
+
+def numbered(rows: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Rows, and their numbers: a row that failed by itself comes after the others."""
+    return {sk: row[:-1] for sk, row in rows.items()}, sorted(row[-1] or 0 for row in rows.values())
 
 
 class Forgetful:
@@ -205,10 +210,10 @@ class Forgetful:
 
 LOST = 0.3
 WRITERS, TURNS = scaled(3, 6), scaled(4, 30)
-STORES_OF_WRITERS = scaled(1, 2)
+WRITTEN_TO = [MEMORY, *[DYNAMODB][: scaled(0, 1)]]
 
 
-@pytest.mark.parametrize("make_lab", STORES[:STORES_OF_WRITERS], indirect=True)
+@pytest.mark.parametrize("make_lab", WRITTEN_TO, indirect=True)
 def test_writers_at_once_lose_answers_and_nothing_else(make_lab: Callable[[], MasterLab]) -> None:
     """Each in a process of its own patches one setting, replaces another, and makes rows of one table."""
     lab = make_lab()
