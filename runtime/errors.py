@@ -6,7 +6,10 @@ CqrsError
 ├── BadRequestError             400
 │   ├── InvalidInputError       400  one or more fields are wrong: `problems`
 │   │   └── RuleViolationError  422  a rule of the module refuses the next state: `problems`
-│   └── InvalidVersionError     400  there is no such version to build on
+│   ├── InvalidVersionError     400  there is no such version to build on
+│   ├── RowExistsError          409  masters have a row with this code already
+│   ├── SchemaInUseError        409  rows of masters stand in the way of a change of their schema: `rows`
+│   └── TooManyRowsError        400  a code table of masters has more rows than can be listed
 ├── ForbiddenError              403  the key belongs to another tenant
 ├── ItemNotFoundError           404
 ├── VersionConflictError        409  somebody else was first
@@ -23,6 +26,7 @@ CqrsError
 ├── StoreRefusedError                a service refuses the call: the deployment is wrong
 ├── CorruptRowError                  a stored row makes no sense: repair it
 │   ├── UnreadableRowError           today's model does not accept a stored row: `problems`
+│   ├── SettingDoesNotFitError       today's model does not accept a stored setting: `problems`
 │   ├── UnreadableEventError         nothing in this code reads a stored event
 │   └── CorruptStreamError           commits of an aggregate are missing
 ├── NewerSchemaError         503  the row was written by a newer release than this code
@@ -42,7 +46,7 @@ CqrsError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,12 +78,17 @@ __all__ = [
     "PublishIdReusedError",
     "ReadModelBehindError",
     "ReadModelUnavailableError",
+    "RefusedRow",
+    "RowExistsError",
     "RuleFailedError",
     "RuleViolationError",
+    "SchemaInUseError",
     "SequenceExhaustedError",
+    "SettingDoesNotFitError",
     "StoreRefusedError",
     "StoreUnavailableError",
     "TenantSetupError",
+    "TooManyRowsError",
     "UnknownEventError",
     "UnknownTriggerError",
     "UnreadableEventError",
@@ -88,6 +97,10 @@ __all__ = [
     "VersionConflictError",
     "VersionError",
 ]
+
+
+#: So many rows are named in the text of an error.
+_NAMED_ROWS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +207,54 @@ class InvalidVersionError(BadRequestError):
             f"Invalid input version. The input version must be equal to the latest version (got {version})"
         )
         self.version = version
+
+
+class RowExistsError(BadRequestError):
+    """Masters have a row with this code already. Nothing was written."""
+
+    status = 409
+    code = "already-exists"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row of a code table that a schema would refuse.
+
+    Attributes:
+        code: Code of the row.
+        problems: What is wrong with it, by field.
+    """
+
+    code: str
+    problems: tuple[FieldProblem, ...]
+
+
+class SchemaInUseError(BadRequestError):
+    """A schema of masters has rows that stand in the way of its change. Nothing was written.
+
+    Attributes:
+        rows: Those rows.
+    """
+
+    status = 409
+    code = "schema-in-use"
+
+    def __init__(self, setting_code: str, rows: Sequence[RefusedRow], *, what: str) -> None:
+        named = "; ".join(
+            f"{row.code} ({row.problems[0].field}: {row.problems[0].message})" if row.problems else row.code
+            for row in rows[:_NAMED_ROWS]
+        )
+        more = f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else ""
+        super().__init__(
+            f"{len(rows)} rows of {setting_code} {what}: {named}{more}; mend or delete them first"
+        )
+        self.rows = tuple(rows)
+
+
+class TooManyRowsError(BadRequestError):
+    """A code table has more rows than can be listed: sort it into several, or keep it in a module."""
+
+    code = "too-many-rows"
 
 
 class ForbiddenError(CqrsError):
@@ -466,6 +527,23 @@ class UnreadableRowError(CorruptRowError):
         self.sk = sk
         self.problems = tuple(problems)
         self.others = tuple(others)
+
+
+class SettingDoesNotFitError(CorruptRowError):
+    """What is stored of a setting does not fit its model any more.
+
+    Attributes:
+        setting_code: Code of the setting.
+        problems: What the model has to say, by field. No values.
+    """
+
+    code = "setting-does-not-fit"
+
+    def __init__(self, setting_code: str, problems: Sequence[FieldProblem]) -> None:
+        found = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+        super().__init__(f"what is stored of setting {setting_code!r} does not fit its model: {found}")
+        self.setting_code = setting_code
+        self.problems = tuple(problems)
 
 
 class UnreadableEventError(CorruptRowError):

@@ -216,6 +216,8 @@ class PackPublisher:
             each.plan = self._publisher.planner.plan(each.request, found, each.draft, once=once)
         except Exception as error:  # noqa: BLE001 - the caller's code, and a model's, may raise anything
             each.fail(error)
+            if self._tally is not None:
+                self._tally.dropped(each.request.key)
         else:
             if each.plan is None:
                 each.settle(partial(self._publisher.left, each.request, found.base()))

@@ -40,6 +40,10 @@ class Tally(Protocol):
         """
         ...
 
+    def dropped(self, key: DetailKey) -> None:
+        """Nothing will be written for this item: take back what was counted for it last."""
+        ...
+
     def writes(self, keys: Sequence[DetailKey]) -> Sequence[Write]:
         """What goes into the transaction with the commands of these items. It has no effect.
 

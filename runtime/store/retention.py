@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     #: Writes how many days rows of a table are kept for a tenant.
     RetentionWriter = Callable[[str, str, int | None], None]
 
-__all__ = ["DEFAULT_TENANT_CODE", "TtlService", "check_days"]
+__all__ = ["DEFAULT_TENANT_CODE", "TtlService", "check_days", "stored_days"]
 
 DEFAULT_TENANT_CODE: Final = "single"
 """Tenant of keys that name none."""
@@ -52,11 +52,20 @@ def check_days(days: int | None) -> None:
     Raises:
         InvalidInputError: It is out of range.
     """
-    if days is not None and (
-        isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= _MAX_DAYS
-    ):
+    if days is not None and not _is_days(days):
         message = f"Number of days must be greater than 0 and at most {_MAX_DAYS}, got {days!r}; None keeps"
         raise InvalidInputError([FieldProblem("days", message)])
+
+
+def stored_days(row: Row | None) -> int | None:
+    """The days that a row says; None where there is none, or where it makes no sense."""
+    attributes = opened(row.get("attributes")) if row else None
+    days = attributes.get("days") if isinstance(attributes, dict) else None
+    return days if _is_days(days) else None
+
+
+def _is_days(days: object) -> bool:
+    return isinstance(days, int) and not isinstance(days, bool) and 1 <= days <= _MAX_DAYS
 
 
 class TtlService:
@@ -189,13 +198,10 @@ class TtlService:
         return self._days(row) if row else None
 
     def _days(self, row: Row) -> int | None:
+        days = stored_days(row)
         attributes = opened(row.get("attributes"))
-        days = attributes.get("days") if isinstance(attributes, dict) else None
-        if days is None:
-            return None
-        if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= _MAX_DAYS:
+        if days is None and isinstance(attributes, dict) and attributes.get("days") is not None:
             self._warn("retention of no positive number of days: rows are kept for ever", row["sk"])
-            return None
         return days
 
     def _warn(self, message: str, what: str) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from runtime import CommandModule, CqrsApp
 from runtime.entry.operator.scope import Scope
 from runtime.features.masters.master_module import MasterModule
+from runtime.store.codec import row_of
+from runtime.store.port import Put
 from runtime.testing import MemoryApp
 from tests.cli.direct import Direct
 from tests.features.masters.support import THEME, put_row
@@ -17,6 +21,8 @@ from tests.features.masters.support import THEME, put_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.cli.direct import Ended
 
 
 @pytest.fixture
@@ -90,7 +96,6 @@ def test_a_document_is_shown_applied_and_then_says_nothing_new(
 
 
 def test_yaml_says_the_same(cqrs: Direct, tmp_path: Path, memory: MemoryApp) -> None:
-    yaml = pytest.importorskip("yaml")
     path = tmp_path / "masters.yaml"
     path.write_text(yaml.safe_dump(DOCUMENT))
     assert cqrs("master", "apply", "-f", str(path), "--yes").code == 0
@@ -152,6 +157,163 @@ def test_a_document_that_makes_no_sense_changes_nothing(
     document["tenants"] = {"zeta": {"settings": [{"code": "x", "settingValue": {}}]}, **document["tenants"]}
     file.write_text(json.dumps(document))
     ended = cqrs("master", "apply", "-f", str(file), "--yes")
+    assert (ended.code, told in ended.err) == (4, True), ended
+    assert memory.rows("master", "command") == []
+
+
+def test_yaml_without_its_reader_says_what_to_install(
+    cqrs: Direct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "masters.yaml"
+    path.write_text("tenants: {}")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    ended = cqrs("master", "apply", "-f", str(path))
+    assert (ended.code, "pip install 'cdk-cqrs[cli]'" in ended.err) == (2, True), ended
+    monkeypatch.undo()
+    path.write_text("tenants: [")
+    assert "is no YAML" in cqrs("master", "apply", "-f", str(path)).err
+
+
+HEX = {"physicalName": "hex", "name": "Hex", "dataType": "string", "length": "3", "isRequired": True}
+SHARE = {"physicalName": "share", "name": "Share", "dataType": "number", "defaultValue": "1"}
+
+
+def colours(*fields: Any, **rows: Any) -> dict[str, Any]:
+    """A schema, and rows by their codes."""
+    data = [
+        {"settingCode": "colour", "code": code, "name": code, "attributes": attributes}
+        for code, attributes in rows.items()
+    ]
+    return {"settings": [{"code": "colour", "settingValue": {"fields": [*fields]}}], "data": data}
+
+
+def apply(cqrs: Direct, file: Path, *options: str, **tenants: Any) -> Ended:
+    file.write_text(json.dumps({"tenants": tenants}))
+    return cqrs("master", "apply", "-f", str(file), "--yes", "--json", *options)
+
+
+def actions(ended: Ended) -> list[str]:
+    assert ended.code == 0, ended
+    return [
+        f"{change['action']} {change['id'].partition('#')[2]}"
+        for tenant in ended.json["tenants"]
+        for change in tenant["changes"]
+    ]
+
+
+def test_rows_are_held_to_their_schemas_before_anything_is_written(
+    cqrs: Direct, file: Path, memory: MemoryApp
+) -> None:
+    """In all tenants, and each bad row by its place."""
+    ended = apply(
+        cqrs,
+        file,
+        acme=colours(HEX, red={"hex": "f00"}, blue={"hex": 5}, pink={}, tan={"hex": "d2b", "x": 1}),
+        globex=colours(HEX, green={"hex": "00ff00"}),
+        zeta={"settings": [{"code": "free", "settingValue": {}}], "data": [{"settingCode": "TTL"}]},
+    )
+    assert ended.code == 4
+    for told in (
+        "tenant acme",
+        "data.1.attributes.hex: must be text",
+        "data.2.attributes.hex: is required",
+        "data.3.attributes.x: is no field",
+        "tenant globex",
+        "data.0.attributes.hex: must have at most 3 characters",
+        "tenant zeta",
+        "data.0.code",
+    ):
+        assert told in ended.err, told
+    assert "data.0.attributes" not in ended.err.partition("tenant globex")[0]
+    assert memory.rows("master", "command") == []
+
+
+def test_a_schema_and_its_rows_change_together(cqrs: Direct, file: Path, memory: MemoryApp) -> None:
+    apply(cqrs, file, acme=colours(HEX, red={"hex": "f00"}, blue={"hex": "00f"}))
+    number = {**HEX, "dataType": "number"}
+    some = apply(cqrs, file, acme=colours(number, red={"hex": 1}))
+    assert some.code == 4
+    assert "settings.0.settingValue.fields: row blue: attributes.hex must be a number" in some.err
+    assert [row["version"] for row in memory.rows("master", "data") if "version" in row] == [1, 1, 1]
+    done = apply(cqrs, file, acme=colours(number, red={"hex": 1}, blue={"hex": 2}))
+    assert actions(done) == [
+        f"update acme#{sk}" for sk in ("MASTER_SETTING#colour", "colour#blue", "colour#red")
+    ]
+    pruned = apply(cqrs, file, "--prune", acme=colours(HEX, red={"hex": "f00"}))
+    assert actions(pruned)[1] == "delete acme#colour#blue"
+
+
+def test_what_a_schema_fills_in_is_no_change(cqrs: Direct, file: Path) -> None:
+    document = colours(HEX, SHARE, red={"hex": "f00"})
+    assert len(actions(apply(cqrs, file, acme=document))) == 2
+    assert actions(apply(cqrs, file, acme=document)) == []
+
+
+def test_rows_that_do_not_fit_and_are_not_named_stand_in_nobodys_way(
+    cqrs: Direct, file: Path, memory: MemoryApp, master: MasterModule
+) -> None:
+    apply(cqrs, file, acme=colours(HEX))
+    put_row(memory, master.module, "MASTER#acme", "colour#old", {"hex": 5}, code="old")
+    assert actions(apply(cqrs, file, acme=colours(HEX, red={"hex": "f00"}))) == ["create acme#colour#red"]
+
+
+def test_a_schema_is_not_pruned_from_under_its_rows(cqrs: Direct, file: Path, memory: MemoryApp) -> None:
+    document = colours(HEX, red={"hex": "f00"})
+    apply(cqrs, file, acme=document)
+    before = memory.rows("master", "data")
+    for data in ([], document["data"]):
+        theme = [{"code": "theme", "settingValue": {}}]
+        ended = apply(cqrs, file, "--prune", acme={"settings": theme, "data": data})
+        assert (ended.code, "has no 'colour', whose code table has the rows red" in ended.err) == (4, True)
+    assert memory.rows("master", "data") == before
+
+
+def test_formats_and_retention_are_in_the_document(
+    cqrs: Direct, file: Path, memory: MemoryApp, master: MasterModule
+) -> None:
+    table = memory.app.modules["order"].tables.command
+    row = row_of({"pk": "MASTER#acme", "sk": f"TTL#{table}", "attributes": {"days": 3}})
+    memory.store.write(Put(table=memory.app.modules["master"].tables.data, row=row))
+    formats = [{"typeCode": "invoice", "attributes": {"format": "I%%no%%"}}, {**FORMAT, "name": "Ticket"}]
+    retention = [
+        {"module": "order", "kind": "command", "days": 30},
+        {"module": "order", "kind": "data", "days": None},
+    ]
+    document: dict[str, Any] = {"formats": formats, "retention": retention}
+    invoice, ticket = "acme#MASTER_DATA#invoice", "acme#MASTER_DATA#ticket"
+    first = apply(cqrs, file, acme=document)
+    assert actions(first) == [f"create {invoice}", f"create {ticket}", f"update acme#TTL#{table}"]
+    assert first.json["tenants"][0]["changes"][2]["before"] == {"attributes": {"days": 3}}
+    assert memory.app.modules["order"].ttl.get_ttl_configuration("command", "acme") == 30
+    assert actions(apply(cqrs, file, "--prune", acme=document)) == []
+    retention[0]["days"] = None
+    assert actions(apply(cqrs, file, "--prune", acme={"retention": retention})) == [
+        f"update acme#TTL#{table}"
+    ]
+    assert master.retention.days("order", "command", tenant_code="acme") is None
+    assert actions(apply(cqrs, file, "--prune", acme={"formats": formats[:1]})) == [f"delete {ticket}"]
+    assert actions(apply(cqrs, file, acme=document)) == [f"create {ticket}"]
+
+
+FORMAT: dict[str, Any] = {"typeCode": "ticket", "attributes": {"format": "T%%no%%"}}
+
+
+@pytest.mark.parametrize(
+    ("masters", "told"),
+    [
+        ({"formats": [{"typeCode": "a#b", "attributes": {"format": "%%no%%"}}]}, "formats.0.typeCode"),
+        ({"formats": [{"typeCode": "x", "attributes": {"format": "%%nope%%"}}]}, "formats.0.attributes"),
+        ({"formats": [FORMAT, FORMAT]}, "formats.1: is there twice: formats.0 says it, too"),
+        ({"retention": [{"module": "none", "kind": "data", "days": 1}]}, "retention.0.module"),
+        ({"retention": [{"module": "order", "kind": "data", "days": 0}]}, "retention.0.days"),
+        ({"retention": [{"module": "order", "kind": "none", "days": 1}]}, "retention.0.kind"),
+        ({"retention": [{"module": "order", "kind": "data"}]}, "retention.0.days"),
+    ],
+)
+def test_formats_and_retention_that_make_no_sense_change_nothing(
+    cqrs: Direct, file: Path, memory: MemoryApp, masters: Any, told: str
+) -> None:
+    ended = apply(cqrs, file, acme={**masters, "settings": [{"code": "x", "settingValue": {}}]})
     assert (ended.code, told in ended.err) == (4, True), ended
     assert memory.rows("master", "command") == []
 

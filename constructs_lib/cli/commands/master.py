@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from constructs_lib.cli.context import Result
-from constructs_lib.cli.errors import UsageError
+from constructs_lib.cli.errors import RefusedError, UsageError
 from constructs_lib.cli.exit_code import ExitCode
 from constructs_lib.cli.screen import Line, Table
 from constructs_lib.cli.verbs import Verb, VerbGroup
@@ -81,8 +81,7 @@ def apply(context: Context) -> Result:
     asked = [
         {"tenant": tenant, "masters": masters, "prune": options.prune} for tenant, masters in tenants.items()
     ]
-    # Before anything is written, all of it is checked.
-    found = [context.operator.ask("applyMaster", **each, dryRun=True) for each in asked]
+    found = _planned(context, asked)
     if options.yes:
         pairs = zip(asked, found, strict=True)
         found = [
@@ -101,6 +100,25 @@ def apply(context: Context) -> Result:
     hints = () if options.yes else ("nothing is written yet: --yes does it",)
     code = ExitCode.FINE if options.yes else ExitCode.ATTENTION
     return Result(document, [Table(["action", "row", "what"], rows, title)], code=code, hints=hints)
+
+
+def _planned(context: Context, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What would change. Before anything is written, all of it is checked, and all that is wrong is told.
+
+    Raises:
+        RefusedError: Something is, in one tenant or in several.
+    """
+    found: list[dict[str, Any]] = []
+    refused: list[tuple[str, RefusedError]] = []
+    for each in asked:
+        try:
+            found.append(context.operator.ask("applyMaster", **each, dryRun=True))
+        except RefusedError as error:
+            refused.append((each["tenant"], error))
+    if refused:
+        message = "; ".join(f"tenant {tenant}: {error}" for tenant, error in refused)
+        raise RefusedError(message, refused[0][1].kind)
+    return found
 
 
 def _add_retention(parser: ArgumentParser) -> None:
@@ -156,9 +174,9 @@ def _json(path: Path, text: str) -> Any:  # noqa: ANN401 - any JSON
 
 def _yaml(path: Path, text: str) -> Any:  # noqa: ANN401 - any YAML
     try:
-        import yaml  # type: ignore[import-untyped] # noqa: PLC0415 - no dependency: JSON needs none
+        import yaml  # type: ignore[import-untyped] # noqa: PLC0415 - an extra: JSON needs none
     except ImportError as error:
-        message = f"{path} is read with PyYAML, which is not installed; install it, or write JSON"
+        message = f"{path} is read with PyYAML; run `pip install 'cdk-cqrs[cli]'`, or write JSON"
         raise UsageError(message) from error
     try:
         return yaml.safe_load(text)

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.commands.change import merged
 from runtime.commands.module_service import ModuleService
-from runtime.errors import CqrsError, FieldProblem, InvalidInputError
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError, RowExistsError
 from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResult, checked, given_rows
 from runtime.features.masters.formats import MasterFormats
 from runtime.features.masters.keys import MASTER, check_code, data_key, data_prefix, master_pk
 from runtime.features.masters.numbering import RowNumbers, Table
-from runtime.features.masters.row_exists import RowExistsError
 from runtime.features.masters.row_writer import (
     RowWrite,
     RowWriter,
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from runtime.commands.options import PublishOptions
+    from runtime.errors import RefusedRow
     from runtime.features.masters.access import MasterAccess
-    from runtime.features.masters.schemas import RefusedRow, RowSchema
+    from runtime.features.masters.schemas import RowSchema
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel, DataModel

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BULK", "GivenRow", "RowChanges", "UpsertResult", "checked", "given_rows"]
 
 MAX_BULK: Final = 100
-"""Rows that one bulk request may have."""
+"""Rows, or settings, that one bulk request may have."""
 
 ModelT = TypeVar("ModelT", bound=CqrsModel)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from pydantic import ValidationError
 
-from runtime.errors import CorruptRowError, FieldProblem, ItemNotFoundError
+from runtime.errors import FieldProblem, ItemNotFoundError, SettingDoesNotFitError
 from runtime.features.masters.keys import Level
 from runtime.features.masters.resolve import SettingRow, merged_rows
 from runtime.features.masters.setting import ModelT
@@ -19,24 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.features.masters.setting import Setting
 
-__all__ = ["Origin", "SettingDoesNotFitError", "origin_of"]
-
-
-class SettingDoesNotFitError(CorruptRowError):
-    """What is stored of a setting does not fit its model any more.
-
-    Attributes:
-        setting_code: Code of the setting.
-        problems: What the model has to say, by field. No values.
-    """
-
-    code = "setting-does-not-fit"
-
-    def __init__(self, setting_code: str, problems: Sequence[FieldProblem]) -> None:
-        found = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
-        super().__init__(f"what is stored of setting {setting_code!r} does not fit its model: {found}")
-        self.setting_code = setting_code
-        self.problems = tuple(problems)
+__all__ = ["Origin", "origin_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import MASTER, format_key
 from runtime.features.masters.numbering import RowNumbers, Table
 from runtime.features.masters.row_writer import RowWrite, RowWriter, command_of, living, state_of
+from runtime.features.masters.write import checked_name
+from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Unpack
 
     from runtime.commands.options import PublishOptions
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from runtime.model.models import CommandModel, DataModel
     from runtime.module import CommandModule
 
-__all__ = ["MasterFormats"]
+__all__ = ["FORMATS_PREFIX", "MasterFormats", "check_format"]
 
 _TABLE: Final = "MASTER_DATA"
-_LAST_MONTH: Final = 12
+FORMATS_PREFIX: Final = _TABLE + KEY_SEPARATOR
+"""What the sort keys of all formats begin with."""
+_FIELDS: Final = ("format", "startMonth", "registerDate", "rotateBy", "timezone")
 
 
 class MasterFormats:
@@ -53,8 +56,9 @@ class MasterFormats:
 
         Args:
             type_code: Type of the numbers.
-            attributes: ``format``, and perhaps ``startMonth`` (1 to 12) and ``registerDate``.
-            name: Default: the type.
+            attributes: ``format``, and perhaps ``startMonth`` (1 to 12), ``registerDate``, ``rotateBy`` and
+                ``timezone``; what they leave out is that of the series in the code.
+            name: Name for people. Default: as it is, or the type.
             tenant_code: Default: the tenant of the request.
             **options: See `PublishOptions`.
 
@@ -64,12 +68,15 @@ class MasterFormats:
         """
         tenant = self._tenant(tenant_code, options.get("invoke_context"))
         key = format_key(tenant, type_code)
-        _check_format(attributes)
+        said = check_format(type_code, attributes)
+        if name is not None:
+            checked_name(name)
 
         def change(latest: CommandModel[Any] | None, _numbers: RowNumbers) -> dict[str, Any]:
             asked.is_new = latest is None or latest.is_deleted is True
-            said = {"code": type_code, "name": name or type_code, "type": MASTER, "seq": None}
-            return {**said, "attributes": dict(attributes)}
+            kept = latest.name if latest is not None and not asked.is_new else None
+            state = {"code": type_code, "name": name or kept or type_code, "type": MASTER, "seq": None}
+            return {**state, "attributes": said}
 
         asked = RowWrite(Table(tenant, _TABLE), key, change)
         result = self._writer.write([asked], options, checks=False)[0]
@@ -112,21 +119,27 @@ class MasterFormats:
         return self._access.tenant(tenant_code, invoke_context, write=True)
 
 
-def _check_format(attributes: Mapping[str, Any]) -> None:
+def check_format(type_code: str, attributes: object) -> dict[str, Any]:
+    """What a format says, checked as sequences read it: nothing that they would refuse is stored.
+
+    Raises:
+        InvalidInputError: A field is wrong, or unknown.
+    """
+    # Masters do without sequences, but where somebody says how numbers look.
+    from runtime.features.sequences.settings import series_of  # noqa: PLC0415
+
+    if not isinstance(attributes, Mapping):
+        message = f"must be an object, got {type(attributes).__name__}"
+        raise InvalidInputError([FieldProblem("attributes", message)])
     problems = [
-        FieldProblem(f"attributes.{name}", "is unknown; a format has format, startMonth and registerDate")
+        FieldProblem(f"attributes.{name}", f"is unknown; a format has {', '.join(_FIELDS)}")
         for name in attributes
-        if name not in {"format", "startMonth", "registerDate"}
+        if name not in _FIELDS
     ]
-    text, month, start = (attributes.get(name) for name in ("format", "startMonth", "registerDate"))
+    text = attributes.get("format")
     if not isinstance(text, str) or not text.strip():
         problems.append(FieldProblem("attributes.format", "is required: a text such as INV-%%no#:0>6%%"))
-    is_month = isinstance(month, int) and not isinstance(month, bool) and 1 <= month <= _LAST_MONTH
-    if month is not None and not is_month:
-        problems.append(
-            FieldProblem("attributes.startMonth", f"must be 1 to {_LAST_MONTH}, got {month!r:.60}")
-        )
-    if start is not None and not isinstance(start, str):
-        problems.append(FieldProblem("attributes.registerDate", "must be a date as text"))
     if problems:
         raise InvalidInputError(problems)
+    series_of(type_code, attributes, None, field="attributes")
+    return dict(attributes)

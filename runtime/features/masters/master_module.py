@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from runtime.features.masters.setting import Setting
 from runtime.module import CommandModule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from runtime.clients.resources import Resources
     from runtime.features.masters.data import MasterData
@@ -67,11 +68,15 @@ class MasterModule(Feature):
         cache: timedelta = _CACHE,
         roles: Iterable[str] = (MASTER_ROLE,),
     ) -> None:
-        if cache < timedelta(0):
-            msg = f"cache must not be negative, got {cache}"
+        if not isinstance(cache, timedelta) or cache < timedelta(0):
+            msg = f"cache must be a timedelta that is not negative, got {cache!r}"
             raise ConfigurationError(msg)
-        if isinstance(roles, str):
+        names = tuple(roles) if isinstance(roles, Iterable) and not isinstance(roles, str) else ("",)
+        if not all(isinstance(name, str) and name for name in names):
             msg = f"roles must be a list of names, got {roles!r}"
+            raise ConfigurationError(msg)
+        if not isinstance(settings, Iterable):
+            msg = f"settings must be a list of Setting objects, got {settings!r}"
             raise ConfigurationError(msg)
         known: dict[str, Setting[Any]] = {}
         for setting in settings:
@@ -85,7 +90,7 @@ class MasterModule(Feature):
         self.cache = cache
         self.module: CommandModule[dict[str, Any] | None] = CommandModule(self.name)
         self.modules = (self.module,)
-        self.access = MasterAccess(lambda: self.resources.settings, tuple(roles))
+        self.access = MasterAccess(lambda: self.resources.settings, names)
 
     def use(self, resources: Resources) -> None:
         """Work with these settings and clients; what was read before is forgotten."""

@@ -52,11 +52,15 @@ class _Counter:
         stored: What its row says; None without one.
         last: The last number that was given, whether it is written yet or not.
         given: The numbers that were given, by the rows' keys.
+        chosen: The greatest number that somebody has chosen while there was no counter.
+        first: What ``last`` was before any number was given.
     """
 
     stored: int | None
     last: int | None
+    first: int | None = None
     given: dict[DetailKey, int] = field(default_factory=dict)
+    chosen: int = 0
 
 
 class RowNumbers:
@@ -90,7 +94,7 @@ class RowNumbers:
             counter = rows.get(self._counter_place(table))
             number = opened(counter.get("seq")) if counter else None
             stored = number if isinstance(number, int) and not isinstance(number, bool) else None
-            self._counters[table] = _Counter(stored, stored)
+            self._counters[table] = _Counter(stored, stored, stored)
             self._schemas[table] = self._schema_in(rows.get(self._schema_place(table)))
 
     def schema(self, table: Table) -> RowSchema | None:
@@ -100,15 +104,27 @@ class RowNumbers:
     def next(self, table: Table, key: DetailKey) -> int:
         """The next number of a table, for the row with this key."""
         counter = self._counters[table]
-        last = self._greatest(table) if counter.last is None else counter.last
-        counter.last = counter.given[key] = last + 1
+        if counter.last is None:
+            counter.last = counter.first = max(self._greatest(table), counter.chosen)
+        counter.last = counter.given[key] = counter.last + 1
         return counter.last
 
     def take(self, table: Table, key: DetailKey, number: int) -> None:
-        """Let the counter go on behind a number that somebody has chosen for a row."""
+        """Let the counter go on behind a number that somebody has chosen for a row.
+
+        Without a counter none is made: the number is found where the first one is looked up.
+        """
         counter = self._counters[table]
-        if counter.last is not None and number > counter.last:
+        if counter.last is None:
+            counter.chosen = max(counter.chosen, number)  # its row is not there yet
+        elif number > counter.last:
             counter.last = counter.given[key] = number
+
+    def dropped(self, key: DetailKey) -> None:
+        """The row with this key is not written: its number is for the next one."""
+        for counter in self._counters.values():
+            if counter.given.pop(key, None) is not None and counter.first is not None:
+                counter.last = max([counter.first, *counter.given.values()])
 
     def writes(self, keys: Sequence[DetailKey]) -> Sequence[Write]:
         """The counters of the rows with these keys that got numbers."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import check_tenant_code, retention_key
-from runtime.features.masters.write import MasterWriter
-from runtime.store.retention import DEFAULT_TENANT_CODE, check_days
+from runtime.features.masters.write import MasterWriter, Row
+from runtime.store.retention import DEFAULT_TENANT_CODE, check_days, stored_days
 
 if TYPE_CHECKING:
     from runtime.features.masters.parts import MasterParts
@@ -75,9 +75,9 @@ class MasterRetention:
             ModuleMismatchError: There is no such module.
         """
         table = getattr(self._master.resources.settings.tables_of(module), kind)
-        row = self._master.module.data.get_item(retention_key(tenant_code, table), consistent=True)
-        attributes = (row.attributes if row else None) or {}
-        return attributes.get("days")
+        context = self._master.module.context
+        # Not by way of the module: a row of before there were masters has no version.
+        return stored_days(context.store.get(context.data_place(retention_key(tenant_code, table))))
 
     def write(self, tenant_code: str, table: str, days: int | None) -> None:
         """Store a number of days for the service's own code, such as ``order.ttl``: it answers for who may.
@@ -96,4 +96,4 @@ class MasterRetention:
         # Not deleted but emptied: whoever reads the rows, in any language, looks for the days alone.
         attributes: dict[str, Any] = {} if days is None else {"days": days}
         self._writer.take_over(key)
-        self._writer.put(key, key.sk, table, attributes, invoke_context)
+        self._writer.put(Row(key, key.sk, table, attributes), invoke_context)

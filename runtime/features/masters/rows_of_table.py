@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.conditions import Key
 
-from runtime.errors import BadRequestError
+from runtime.errors import TooManyRowsError
 from runtime.model.rows import is_deleted
 from runtime.store.codec import opened
 
@@ -19,16 +19,10 @@ if TYPE_CHECKING:
     from runtime.module_context import ModuleContext
     from runtime.store.values import Row
 
-__all__ = ["MAX_ROWS", "TableRows", "TooManyRowsError"]
+__all__ = ["MAX_ROWS", "TableRows"]
 
 MAX_ROWS: Final = 10_000
 """Rows of one code table that are listed, those that were deleted among them."""
-
-
-class TooManyRowsError(BadRequestError):
-    """A code table has more rows than can be listed: sort it into several, or keep it in a module."""
-
-    code = "too-many-rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.features.masters.schemas import RefusedRow, RowSchema, SchemaInUseError
+from runtime.errors import RefusedRow, SchemaInUseError
+from runtime.features.masters.schemas import RowSchema
 
 if TYPE_CHECKING:
     from runtime.features.masters.rows_of_table import TableRows

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -211,7 +211,17 @@ def _parsed(each: object, path: str, problems: list[FieldProblem], *, is_stored:
         max_row=_count(each, "maxRow", wrong),
         pattern=_pattern(each, str(data_type), wrong),
     )
+    if field.min and field.max and _place(field.min, field) > _place(field.max, field):
+        wrong("max", f"must not be below min, {field.min}, got {field.max}: no value would fit")
+        field = replace(field, min="", max="")
     return _with_default(field, each.get("defaultValue"), wrong)
+
+
+def _place(limit: str, field: SchemaField) -> Decimal:
+    """Something to compare limits of one field by."""
+    if field.data_type in _MOMENTS:
+        return Decimal(_moment(limit, field.data_type) or 0)
+    return Decimal(limit)
 
 
 def _with_default(field: SchemaField, given: object, wrong: Any) -> SchemaField:  # noqa: ANN401 - a function
@@ -227,8 +237,7 @@ def _with_default(field: SchemaField, given: object, wrong: Any) -> SchemaField:
     if message is not None:
         wrong("defaultValue", message)
         return field
-    values = {name: getattr(field, name) for name in SchemaField.__dataclass_fields__}
-    return SchemaField(**{**values, "default": default})
+    return replace(field, default=default)
 
 
 def _limit(each: Mapping[Any, Any], name: str, data_type: str, wrong: Any) -> str:  # noqa: ANN401 - as above

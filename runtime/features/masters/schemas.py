@@ -11,50 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime.errors import BadRequestError, FieldProblem, InvalidInputError
+from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.schema_fields import COLUMNS, Missing, SchemaField, parsed_fields
 
-__all__ = ["RefusedRow", "RowSchema", "SchemaInUseError"]
+__all__ = ["RowSchema"]
 
 _FIELDS: Final = "fields"
 #: The reference system writes the number of a row into its attributes, too.
 _TOLERATED: Final = frozenset(COLUMNS)
-_NAMED: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """A row that a schema would refuse.
-
-    Attributes:
-        code: Code of the row.
-        problems: What is wrong with it, by field.
-    """
-
-    code: str
-    problems: tuple[FieldProblem, ...]
-
-
-class SchemaInUseError(BadRequestError):
-    """A schema has rows that stand in the way of its change. Nothing was written.
-
-    Attributes:
-        rows: Those rows.
-    """
-
-    status = 409
-    code = "schema-in-use"
-
-    def __init__(self, setting_code: str, rows: Sequence[RefusedRow], *, what: str) -> None:
-        named = "; ".join(
-            f"{row.code} ({row.problems[0].field}: {row.problems[0].message})" if row.problems else row.code
-            for row in rows[:_NAMED]
-        )
-        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-        super().__init__(
-            f"{len(rows)} rows of {setting_code} {what}: {named}{more}; mend or delete them first"
-        )
-        self.rows = tuple(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from runtime.commands.change import merged, spelled
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
 from runtime.features.masters.keys import check_setting_code
+from runtime.model.attributes_type import attributes_type
 from runtime.model.validation import field_problems
 
 if TYPE_CHECKING:
@@ -93,23 +95,35 @@ class Setting(Generic[ModelT]):
             InvalidInputError: The value does not fit the model, or has a field that the model has not.
         """
         if isinstance(value, BaseModel):
-            given = value.model_dump(mode="json", by_alias=True, exclude_unset=self.merge)
-        else:
-            given = self.spelled(value)
-        if self.model.model_config.get("extra") != "allow" and (unknown := given.keys() - self._names.keys()):
-            known = ", ".join(sorted(self._names))
+            value = value.model_dump(mode="json", by_alias=True, exclude_unset=self.merge, round_trip=True)
+        return self.changed({}, value)
+
+    def changed(self, stored: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+        """What is stored after a change; what it does not name stays.
+
+        Args:
+            stored: What is stored.
+            change: Fields to set, merged key by key; `REMOVE` takes one away. At any depth, a field may have
+                the name that the code gives it, or that it is stored under.
+
+        Raises:
+            InvalidInputError: What it comes to does not fit the model, or it names a field that the model has
+                not.
+        """
+        try:
+            found = spelled(attributes_type(self.model).shape, dict(change), dict(stored))
+        except InvalidInputError as error:
             problems = [
-                FieldProblem(
-                    f"settingValue.{name}", f"is no field of setting {self.code!r}; known are {known}"
-                )
-                for name in sorted(map(str, unknown))
+                FieldProblem("settingValue" + problem.field.removeprefix("attributes"), problem.message)
+                for problem in error.problems
             ]
-            raise InvalidInputError(problems)
+            raise InvalidInputError(problems) from error
+        given = self.spelled(merged(found.base, found.change))
         try:
             made = self.read({**self.default_values, **given} if self.merge else given)
         except ValidationError as error:
             raise InvalidInputError(field_problems(error, prefix="settingValue.")) from error
-        whole = made.model_dump(mode="json", by_alias=True)
+        whole = made.model_dump(mode="json", by_alias=True, round_trip=True)
         return {name: one for name, one in whole.items() if name in given} if self.merge else whole
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from boto3.dynamodb.conditions import Attr
 
 from runtime.commands.packs import PackItem
-from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
+from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, RowExistsError
 from runtime.features.masters.keys import MASTER
-from runtime.features.masters.row_exists import RowExistsError
 from runtime.model.keys import generate_id, get_tenant_code
 from runtime.store.port import ConditionFailedError, Set
 
@@ -29,8 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["MasterWriter", "Row", "checked_name"]
 
 
+_COLUMN: Final = "attributes"
+_VALUE: Final = "settingValue"
+
+
 class Row(NamedTuple):
-    """A whole row that is to be written; for its fields see `MasterWriter.put`."""
+    """A whole row that is to be written.
+
+    Attributes:
+        key: Its key.
+        code: Its code.
+        name: Its name. Default: the one that it has, or the code.
+        attributes: What it says.
+    """
 
     key: DetailKey
     code: str
@@ -68,31 +78,18 @@ class MasterWriter:
         self._access = access
         self._written = written
 
-    def put(
-        self,
-        key: DetailKey,
-        code: str,
-        name: str | None,
-        attributes: Mapping[str, Any],
-        invoke_context: InvokeContext | None,
-        *,
-        must_be_new: bool = False,
-    ) -> Command:
+    def put(self, row: Row, invoke_context: InvokeContext | None, *, must_be_new: bool = False) -> Command:
         """Write a whole row, also over one that was deleted; an unchanged one writes no version.
 
         Args:
-            key: Its key.
-            code: Its code.
-            name: Its name. Default: the one that it has, or the code.
-            attributes: What it says.
+            row: The row.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
             must_be_new: Whether a live row is an error.
 
         Raises:
             RowExistsError: There is a live row, and it must be new.
         """
-        change = _replacing(Row(key, code, name, attributes), must_be_new=must_be_new)
-        return self._publish(key, change, invoke_context)
+        return self._publish(row.key, _replacing(row, must_be_new=must_be_new), invoke_context)
 
     def put_many(
         self, rows: Sequence[Row], invoke_context: InvokeContext | None
@@ -190,10 +187,23 @@ class MasterWriter:
             self._written()  # also where nobody knows whether it was
         found: list[Command | Exception] = []
         for number, outcome in enumerate(outcomes):
-            stored = outcome.error or outcome.command or latest[number]
+            stored = _renamed(outcome.error) or outcome.command or latest[number]
             assert stored is not None  # noqa: S101 - nothing is unchanged that was not there
             found.append(stored)
         return found
+
+
+def _renamed(error: Exception | None) -> Exception | None:
+    """What is wrong with a value, by the name that callers give it."""
+    if not isinstance(error, InvalidInputError):
+        return error
+    problems = [
+        FieldProblem(_VALUE + problem.field.removeprefix(_COLUMN), problem.message)
+        if problem.field.partition(".")[0] == _COLUMN
+        else problem
+        for problem in error.problems
+    ]
+    return type(error)(problems).with_traceback(error.__traceback__)
 
 
 def _replacing(row: Row, *, must_be_new: bool = False) -> Callable[[Command | None], dict[str, Any]]:

@@ -126,6 +126,29 @@ def test_tables_and_tenants_have_counters_of_their_own(lab: MasterLab) -> None:
             assert [row.seq for row in found] == [1, 2, 3]
 
 
+@in_memory
+def test_numbers_go_on_behind_those_that_are_chosen_in_the_same_request(lab: MasterLab) -> None:
+    """Also where the table has no counter yet: no later row gets a number that was chosen."""
+    assert lab.upsert(row(1, seq=3), row(2), row(3), row(4, seq=-1)) == ["created"] * 4
+    assert lab.upsert(row(5)) == ["created"]
+    assert [row["seq"] for row in colours(lab.rows()).values()] == [3, 4, 5, -1, 6]
+
+
+@in_memory
+def test_a_row_that_cannot_be_stored_uses_up_no_number(lab: MasterLab) -> None:
+    """It is refused when its number is given already; with a counter, and without one."""
+    for first in (1, 5):
+        bad = row(first + 1, attributes={"share": float("nan")})
+        assert lab.upsert(row(first), bad, row(first + 2), row(first + 3)) == [
+            "created",
+            "failed",
+            "created",
+            "created",
+        ]
+    assert [row["seq"] for row in colours(lab.rows()).values()] == [1, 2, 3, 4, 5, 6]
+    assert lab.rows()["SEQ#colour"]["seq"] == 6
+
+
 def test_two_bulk_upserts_at_once(lab: MasterLab) -> None:
     """They share half of their rows: each row is created once, and no number is given twice."""
     other = lab.again()

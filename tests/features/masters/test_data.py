@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import BadRequestError, ForbiddenError, InvalidInputError, ItemNotFoundError
+from runtime import (
+    BadRequestError,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+    RowExistsError,
+    TooManyRowsError,
+)
 from runtime.features.masters import rows_of_table
 from runtime.features.masters.keys import RESERVED_CODES
-from runtime.features.masters.row_exists import RowExistsError
-from runtime.features.masters.rows_of_table import TooManyRowsError
+from runtime.store.codec import row_of
+from runtime.store.port import Put
 from tests.features.masters.lab import PK, MasterLab
 from tests.features.masters.support import ADMIN, ROOT, user
 
@@ -193,10 +200,23 @@ def test_formats_of_numbers_have_a_way_of_their_own(lab: MasterLab) -> None:
         ({**said, "startMonth": 13}, "attributes.startMonth"),
         ({**said, "registerDate": 5}, "attributes.registerDate"),
         ({**said, "month": 5}, "attributes.month"),
+        ({"format": "INV-%%nope%%"}, "attributes"),
+        ({"format": "INV-%%no"}, "attributes"),
+        ({"format": "INV-%%no#:0>65%%"}, "attributes"),
+        ({**said, "rotateBy": "hourly"}, "attributes"),
+        ({**said, "timezone": "Mars/Olympus"}, "attributes"),
+        ([said], "attributes"),
+        (None, "attributes"),
     ):
         with pytest.raises(InvalidInputError) as error:
-            formats.upsert("invoice", wrong, tenant_code="acme", invoke_context=ROOT)
+            formats.upsert("invoice", wrong, tenant_code="acme", invoke_context=ROOT)  # type: ignore[arg-type]
         assert [problem.field for problem in error.value.problems] == [field]
+    rotating = {"format": "%%year%%-%%no%%", "rotateBy": "yearly", "timezone": "Asia/Tokyo"}
+    named = formats.upsert("ticket", rotating, name="Ticket", tenant_code="acme", invoke_context=ROOT)
+    assert named.outcome == "created"
+    assert formats.upsert("ticket", rotating, tenant_code="acme", invoke_context=ROOT).outcome == "unchanged"
+    with pytest.raises(InvalidInputError, match="name"):
+        formats.upsert("ticket", rotating, name="", tenant_code="acme", invoke_context=ROOT)
     formats.delete("invoice", tenant_code="acme", invoke_context=ROOT)
     assert formats.get("invoice", invoke_context=ANN) is None
 
@@ -226,6 +246,23 @@ def test_1200_rows_are_listed_in_their_order(lab: MasterLab, monkeypatch: pytest
     monkeypatch.setattr(rows_of_table, "MAX_ROWS", 1200)
     with pytest.raises(TooManyRowsError, match="more than 1200 rows"):
         lab.data.rows("colour", invoke_context=ANN)
+
+
+@in_memory
+def test_10000_rows_are_listed_and_one_more_is_too_many(lab: MasterLab) -> None:
+    """Whoever deleted one: it is read as well. Rows of such a table are still made, changed and deleted."""
+    table = lab.master.module.tables.data
+    for number in range(10_000):
+        row = {"pk": PK, "sk": f"colour#c{number:05}", "id": "x", "code": f"c{number:05}", "name": "x"}
+        lab.store.write(Put(table=table, row=row_of({**row, "version": 1, "type": "MASTER", "seq": number})))
+    assert lab.data.rows("colour", invoke_context=ANN).total == 10_000
+    assert create(lab, "one").seq == 10_000
+    with pytest.raises(TooManyRowsError, match="colour has more than 10000 rows"):
+        lab.data.rows("colour", invoke_context=ANN)
+    lab.data.delete("colour", "one", invoke_context=ADMIN)
+    with pytest.raises(TooManyRowsError):
+        lab.data.rows("colour", include_deleted=False, invoke_context=ANN)
+    assert lab.data.upsert("colour", "c00001", "New", invoke_context=ADMIN).outcome == "updated"
 
 
 def test_50_creations_at_once_have_50_numbers(lab: MasterLab) -> None:

@@ -62,6 +62,7 @@ def test_a_row_of_before_there_were_masters_is_taken_over(service: Service) -> N
     row = row_of({"pk": "MASTER#acme", "sk": f"TTL#{table}", "attributes": {"days": 3}})
     service.memory.store.write(Put(table=service.master.module.tables.data, row=row))
     assert service.order.ttl.get_ttl_configuration("command", "acme") == 3
+    assert service.master.retention.days("order", "command", tenant_code="acme") == 3
     service.master.retention.set_days("order", "command", 4, tenant_code="acme", invoke_context=ROOT)
     assert service.order.ttl.get_ttl_configuration("command", "acme") == 3  # remembered for five minutes
     service.memory.clock.advance(seconds=301)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import ForbiddenError, InvalidInputError
-from runtime.errors import BadRequestError
+from runtime import BadRequestError, ForbiddenError, InvalidInputError, SchemaInUseError, SettingItem
 from runtime.features.masters.schema_fields import TYPES
-from runtime.features.masters.schemas import RowSchema, SchemaInUseError
+from runtime.features.masters.schemas import RowSchema
 from tests.features.masters.support import ADMIN, user
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def test_each_type_takes_its_values(data_type: str) -> None:
         ({"dataFormat": "^a$"}, "a", "a\nb"),
         ({"data_type": "number", "min": "-1.5"}, -1.5, -2),
         ({"data_type": "number", "max": 10}, 10, Decimal("10.01")),
+        ({"data_type": "number", "min": "9", "max": "10.5"}, 10, 11),
+        ({"data_type": "number", "min": 5, "max": 5}, 5, 6),
         ({"data_type": "number", "length": "3"}, -12.5, 1234),
         ({"data_type": "number"}, 0, True),
         ({"data_type": "number"}, 0, float("nan")),
@@ -139,6 +140,10 @@ def test_each_limit_has_two_sides(options: dict[str, Any], right: Any, wrong: An
         ({"dataType": "number", "defaultValue": "x"}, "defaultValue"),
         ({"length": 2, "defaultValue": "long"}, "defaultValue"),
         ({"colour": "red"}, "colour"),
+        ({"min": 3, "max": "2"}, "max"),
+        ({"dataType": "number", "min": 0, "max": -0.5}, "max"),
+        ({"dataType": "date", "min": "2026-02-01", "max": "2026-01-31"}, "max"),
+        ({"dataType": "datetime", "min": "2026-01-01T00:00:00Z", "max": "2026-01-01T08:00:00+09:00"}, "max"),
     ],
 )
 def test_a_schema_that_makes_no_sense_is_refused(options: dict[str, Any], where: str) -> None:
@@ -247,6 +252,35 @@ def test_a_setting_is_changed_and_deleted_as_its_rows_allow(lab: MasterLab) -> N
 
 
 @in_memory
+def test_a_schema_is_forced_on_rows_that_do_not_fit(lab: MasterLab) -> None:
+    """They stay as they are until they are written; and a schema that makes no sense is refused still."""
+    settings, key = lab.master.settings, ("MASTER#acme", "MASTER_SETTING#colour")
+    lab.data.create("colour", "red", "Red", attributes={"x": "a"}, invoke_context=ADMIN)
+    forced: Any = {"force": True, "invoke_context": ADMIN}
+    number, date_ = ({"fields": [field("x", kind)]} for kind in ("number", "date"))
+    with pytest.raises(SchemaInUseError):
+        settings.create_tenant_setting("colour", number, invoke_context=ADMIN)
+    assert settings.create_tenant_setting("colour", number, **forced).version == 1
+    assert settings.upsert_setting("colour", date_, **forced).version == 2
+    assert settings.update_setting(key, value=number, **forced).version == 3
+    item = SettingItem(code="colour", value=date_)
+    [refused] = settings.upsert_bulk([item], invoke_context=ADMIN)
+    assert isinstance(refused, SchemaInUseError)
+    [made] = settings.upsert_bulk([item], **forced)
+    assert not isinstance(made, Exception)
+    assert problems_of(
+        lambda: settings.upsert_setting("colour", {"fields": [field("x", "none")]}, **forced)
+    ).keys() == {"fields.0.dataType"}
+    assert problems_of(
+        lambda: lab.data.update("colour", "red", {"name": "Rot"}, invoke_context=ADMIN)
+    ).keys() == {"attributes.x"}
+    with pytest.raises(SchemaInUseError):
+        settings.delete_setting("colour", invoke_context=ADMIN)
+    settings.delete_setting("colour", **forced)
+    assert [row.code for row in lab.data.iter_data("colour", invoke_context=ADMIN)] == ["red"]
+
+
+@in_memory
 def test_checks_are_for_those_who_may_read(lab: MasterLab) -> None:
     stranger = user("bob", "other", roles=["master_admin"])
     with pytest.raises(ForbiddenError):
@@ -269,7 +303,7 @@ def test_a_schema_of_another_writer_never_makes_its_rows_unwritable() -> None:
         field("y", length="many", min="", defaultValue="", uiComponent="string"),
         field("y", "number"),
         "nonsense",
-        field("z", "number", isRequired=True),
+        field("z", "number", isRequired=True, min=5, max=1),
     ]
     schema = RowSchema.stored({"fields": fields})
     assert schema is not None

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, computed_field
 
-from runtime import BadRequestError, ForbiddenError, InvalidInputError, ItemNotFoundError
-from runtime.features.masters.explain import SettingDoesNotFitError
+from runtime import (
+    REMOVE,
+    BadRequestError,
+    ConfigurationError,
+    CqrsModel,
+    ForbiddenError,
+    InvalidInputError,
+    ItemNotFoundError,
+    MasterModule,
+    Setting,
+    SettingDoesNotFitError,
+    SettingItem,
+)
 from runtime.features.masters.keys import RESERVED_CODES, Level
 from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, made, put_row, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.features.masters.master_module import MasterModule
     from runtime.testing import MemoryApp
     from tests.features.masters.lab import MasterLab
 
@@ -44,6 +56,34 @@ def memory(both: tuple[MasterModule, MemoryApp]) -> MemoryApp:
 
 def written(memory: MemoryApp) -> int:
     return len(memory.rows("master", "command"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cache": 5},
+        {"cache": timedelta(seconds=-1)},
+        {"roles": "admin"},
+        {"roles": None},
+        {"roles": [5]},
+        {"roles": [""]},
+        {"settings": None},
+        {"settings": ["theme"]},
+        {"settings": [THEME, Setting("theme", Theme)]},
+    ],
+)
+def test_what_cannot_be_a_module_says_so(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options)).removesuffix("s")):
+        MasterModule(**options)
+
+
+def test_without_roles_of_its_own_only_those_who_cross_tenants_and_system_admins_write() -> None:
+    master, memory = made(roles=[])
+    with memory:
+        with pytest.raises(ForbiddenError):
+            master.settings.create_tenant_setting("x", {}, invoke_context=ADMIN)
+        system = user(roles=["system_admin"])
+        assert master.settings.create_tenant_setting("x", {}, invoke_context=system).version == 1
 
 
 def test_each_level_wins_over_those_below(master: MasterModule, memory: MemoryApp) -> None:
@@ -118,6 +158,79 @@ def test_what_a_patch_does_not_name_stays(
             assert after.version == (1 if is_same else 2)
 
 
+class Column(CqrsModel):
+    page_title: str = ""
+    width: int = 1
+
+
+class Table(CqrsModel):
+    first_column: Column = Column()
+    columns: dict[str, Column] = Field(default_factory=dict)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def count(self) -> int:
+        return len(self.columns)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_patch_reaches_fields_at_any_depth_by_either_name(master: MasterModule, merge: bool) -> None:  # noqa: FBT001
+    table, settings = Setting("table", Table, merge=merge), master.settings
+    value = {"first_column": {"page_title": "A", "width": 2}, "columns": {"x": {"pageTitle": "X"}}}
+    row = settings.create_tenant_setting(table, value, invoke_context=ADMIN)
+    expected = {
+        "firstColumn": {"pageTitle": "A", "width": 2},
+        "columns": {"x": {"pageTitle": "X", "width": 1}},
+    }
+    assert row.attributes == expected
+    patches: list[tuple[Any, str, Any]] = [
+        ({"first_column": {"page_title": "B"}}, "firstColumn", {"pageTitle": "B", "width": 2}),
+        ({"firstColumn": {"width": 3}}, "firstColumn", {"pageTitle": "B", "width": 3}),
+        ({"first_column": {"pageTitle": REMOVE}}, "firstColumn", {"pageTitle": "", "width": 3}),
+        (Table(first_column=Column(width=4)), "firstColumn", {"pageTitle": "", "width": 4}),
+        ({"columns": {"x": {"page_title": "Y"}}}, "columns", {"x": {"pageTitle": "Y", "width": 1}}),
+    ]
+    for patch, column, change in patches:
+        expected[column] = change
+        assert settings.update_setting(table, value=patch, invoke_context=ADMIN).attributes == expected
+    mistakes: list[tuple[Any, str]] = [
+        ({"first_column": {"nope": 1}}, "settingValue.first_column.nope"),
+        ({"first_column": {}, "firstColumn": {}}, "settingValue.firstColumn"),
+        ({"columns": {"x": {"width": "wide"}}}, "settingValue.columns.x.width"),
+        ({"count": 5}, "settingValue.count"),
+    ]
+    for wrong, where in mistakes:
+        with pytest.raises(InvalidInputError) as patched:
+            settings.update_setting(table, value=wrong, invoke_context=ADMIN)
+        with pytest.raises(InvalidInputError) as replaced:
+            settings.upsert_setting(table, wrong, invoke_context=ADMIN)
+        for refused in (patched, replaced):
+            assert [problem.field for problem in refused.value.problems] == [where]
+    assert settings.get_setting(table, strict=True, invoke_context=ANN).first_column == Column(width=4)
+
+
+def test_a_row_is_named_by_its_setting_its_id_or_its_key(master: MasterModule) -> None:
+    settings = master.settings
+    place: Any = {"level": Level.GROUP, "group_id": "tokyo#sales"}
+    made = settings.upsert_setting(THEME, {"rows": 1}, invoke_context=ADMIN, **place)
+    key = ("MASTER#acme", "MASTER_SETTING#GROUP#tokyo#sales#theme")
+    ways: list[tuple[Any, dict[str, Any]]] = [(THEME, place), ("theme", place), (made.id, {}), (key, {})]
+    for number, (setting, where) in enumerate(ways, start=2):
+        changed = settings.update_setting(setting, value={"rows": number}, invoke_context=ADMIN, **where)
+        assert (changed.version, changed.attributes) == (number, {"rows": number})
+        row = settings.get_detail(setting, invoke_context=ADMIN, **where)
+        assert (row.pk, row.sk) == key
+    for setting, where in ways:
+        settings.delete_setting(setting, invoke_context=ADMIN, **where)
+        settings.upsert_setting(THEME, {"rows": 1}, invoke_context=ADMIN, **place)
+    writes: list[Any] = [settings.update_setting, settings.delete_setting, settings.get_detail]
+    for write in writes:
+        with pytest.raises(InvalidInputError, match="group_id: is said by the key"):
+            write(made.id or "", group_id="other", invoke_context=ADMIN)
+        with pytest.raises(TypeError, match="groupe"):
+            write("theme", groupe="g", invoke_context=ADMIN)
+
+
 def test_an_unchanged_upsert_writes_no_version(master: MasterModule, memory: MemoryApp) -> None:
     for _ in range(3):
         row = master.settings.upsert_setting(WHOLE, Theme(rows=3), invoke_context=ADMIN)
@@ -148,6 +261,27 @@ def test_values_are_refused_by_field(master: MasterModule, memory: MemoryApp, va
     assert written(memory) == 0
 
 
+@pytest.mark.parametrize(
+    "value", [{"a": float("nan")}, {"a": object()}, {1: 2}, {"a": "\ud800"}, {"a": {"b": float("inf")}}]
+)
+def test_what_cannot_be_stored_is_refused_by_the_name_that_callers_know(
+    master: MasterModule, memory: MemoryApp, value: Any
+) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        master.settings.upsert_setting("free", value, invoke_context=ADMIN)
+    assert [problem.field.partition(".")[0] for problem in refused.value.problems] == ["settingValue"]
+    [outcome] = master.settings.upsert_bulk([SettingItem(code="free", value=value)], invoke_context=ADMIN)
+    assert str(outcome) == str(refused.value)
+    assert written(memory) == 0
+
+
+def test_what_is_no_item_takes_no_other_with_it(master: MasterModule) -> None:
+    items: Any = [{"code": "x"}, SettingItem(code="x", value={"a": 1})]
+    refused, made = master.settings.upsert_bulk(items, invoke_context=ADMIN)
+    assert isinstance(refused, InvalidInputError)
+    assert not isinstance(made, Exception)
+
+
 @pytest.mark.parametrize("owner", [None, "", "a##b", 3])
 def test_groups_and_users_are_required(master: MasterModule, memory: MemoryApp, owner: Any) -> None:
     settings = master.settings
@@ -160,14 +294,18 @@ def test_groups_and_users_are_required(master: MasterModule, memory: MemoryApp, 
     assert written(memory) == 0
 
 
-def test_levels_and_owners_have_to_agree(master: MasterModule) -> None:
+def test_levels_and_owners_have_to_agree(master: MasterModule, memory: MemoryApp) -> None:
     for level, owners in [
         (Level.TENANT, {"user_id": "ann"}),
         (Level.COMMON, {"group_id": "g"}),
         (Level.DEFAULT, {}),
+        ("comon", {}),
+        ("TENANT", {}),
+        (None, {}),
     ]:
         with pytest.raises(InvalidInputError):
-            master.settings.upsert_setting("x", {}, level=level, invoke_context=ROOT, **owners)
+            master.settings.upsert_setting("x", {}, level=level, invoke_context=ROOT, **owners)  # type: ignore[arg-type]
+    assert written(memory) == 0
 
 
 def test_who_may_not_write_is_refused(master: MasterModule, memory: MemoryApp) -> None:
@@ -225,6 +363,24 @@ def test_what_is_remembered_counts_for_a_minute_and_own_writes_at_once(
     assert settings.get_setting(THEME, invoke_context=ANN).rows == 6
     settings.upsert_setting(THEME, {"rows": 7}, invoke_context=ADMIN)
     assert settings.get_setting(THEME, invoke_context=ANN).rows == 7
+
+
+def test_what_a_caller_does_to_a_value_is_not_remembered(master: MasterModule) -> None:
+    """Neither by code, nor in a field that the model takes as it is, nor by `explain`."""
+
+    class Free(CqrsModel):
+        any: Any = None
+
+    settings, free = master.settings, Setting("free", Free)
+    settings.create_tenant_setting(free, {"any": {"a": [1]}}, invoke_context=ADMIN)
+    for value in (
+        lambda: settings.get_setting("free", invoke_context=ANN)["settingValue"]["any"],
+        lambda: settings.get_setting(free, invoke_context=ANN).any,
+        lambda: settings.explain("free", invoke_context=ANN).value["any"],
+        lambda: settings.explain("free", invoke_context=ANN).rows[0].values["any"],
+    ):
+        value()["a"].append(666)
+        assert settings.get_setting("free", invoke_context=ANN)["settingValue"] == {"any": {"a": [1]}}
 
 
 def test_what_does_not_fit_is_an_error_for_those_who_are_strict(

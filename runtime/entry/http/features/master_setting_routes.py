@@ -108,7 +108,7 @@ def _reads(master: MasterModule) -> list[ModuleRoute]:
         return page_of(rows, page, page_size, order_bys or ["-createdAt"])
 
     def detail(id: str) -> MasterRow:  # noqa: A002 - as in the path
-        return row_of(master.settings.get_detail(id))
+        return row_of(master.settings.get_detail(key_of_id(id)))
 
     def get(code: str) -> SettingValue:
         found = master.settings.get_setting(code)
@@ -186,13 +186,13 @@ def _changes(master: MasterModule) -> list[ModuleRoute]:
         return row_of(changed)
 
     def change_by_id(id: str, body: SettingChange) -> MasterRow:  # noqa: A002 - as in the path
-        return row_of(master.settings.update_setting(id, name=body.name, value=body.setting_value))
+        return change(*key_of_id(id), body)
 
     def delete(pk: str, sk: str) -> MasterRow:
         return row_of(master.settings.delete_setting((pk, sk)))
 
     def delete_by_id(id: str) -> MasterRow:  # noqa: A002 - as in the path
-        return row_of(master.settings.delete_setting(key_of_id(id)))
+        return delete(*key_of_id(id))
 
     return [
         _route("update_by_id", "PUT", "/<id>", change_by_id, _WRITTEN, "Change some of a setting"),

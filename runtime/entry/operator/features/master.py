@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel
 
-from runtime.features.masters.apply import TenantMasters, apply_masters, plan_masters
+from runtime.features.masters.apply import apply_masters
+from runtime.features.masters.apply_document import TenantMasters
+from runtime.features.masters.apply_plan import plan_masters
 from runtime.features.masters.retention import Kind
 from runtime.features.operation import Operation
 from runtime.model.json_text import dumps
