@@ -22,7 +22,7 @@ from runtime.features.tenants.codes import (
     checked_group,
     checked_text,
     common_code,
-    is_common,
+    is_reserved,
     key_of,
 )
 from runtime.features.tenants.groups import customised, with_group, without_group
@@ -98,6 +98,7 @@ class TenantModule(Feature):
             msg = f"admin_roles must be a list of names of roles, got {admin_roles!r}"
             raise ConfigurationError(msg)
         self.module = CommandModule(self.name)
+        self.module.routes_by = "tenant_routes"
         self.modules = (self.module,)
         self.enforce = enforce
         self._on_create = (
@@ -164,9 +165,10 @@ class TenantModule(Feature):
 
         Raises:
             InvalidInputError: An argument is out of range.
-            ForbiddenError: The caller has no role that crosses all tenants.
+            ForbiddenError: The caller has no role that crosses all tenants; or the request reaches its rows
+                in a session of one tenant.
         """
-        self._access(invoke_context).check_everywhere()
+        self._access(invoke_context).check_list()
         wanted = None if state is None else _state(state)
         from runtime.features.tenants.listing import read_page  # noqa: PLC0415 - with boto3 behind it
 
@@ -180,10 +182,9 @@ class TenantModule(Feature):
     ) -> Iterator[Tenant]:
         """Every tenant, in no order; see `list_tenants`. One call for each 1000 rows."""
         # Who asks is settled at once, as are the arguments.
-        self._access(invoke_context).check_everywhere()
-        wanted = None if state is None else _state(state)
-        reader = self._access(invoke_context).reader
-        return self._every(wanted, reader)
+        access = self._access(invoke_context)
+        access.check_list()
+        return self._every(None if state is None else _state(state), access.reader)
 
     # Writing
 
@@ -214,7 +215,7 @@ class TenantModule(Feature):
         access = self._access(invoke_context)
         access.check_everywhere()
         code = checked_code(code)
-        if is_common(code, self._settings):
+        if is_reserved(code, self._settings):
             message = "is that of the common tenant; it has a call of its own"
             raise InvalidInputError([FieldProblem("code", message)])
         return self._create("create_tenant", access, code, code, name, attributes)
