@@ -115,8 +115,13 @@ def allow_features(functions: CqrsFunctions, tables: Mapping[str, CqrsTable]) ->
     """Grant the functions what the modules of features need beside what every module does.
 
     Tenants are listed by whoever crosses all of them: by operators, and by the api function, but not in
-    sessions of one tenant, which reach nothing of another.
+    sessions of one tenant, which reach nothing of another. Operators write both: they register tenants and
+    set their states, and apply masters.
     """
+    for name in (TENANT, MASTER):
+        if (table := tables.get(name)) is not None:
+            table.grants.publish(functions.operator)
+            table.grants.read(functions.operator)
     if (tenants := tables.get(TENANT)) is not None:
         tenants.grants.browse(functions.operator)
         if functions.tenant_sessions is None:
