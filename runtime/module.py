@@ -144,6 +144,8 @@ class CommandModule(Generic[AttributesT]):
             attributes_type(cast("Any", attributes)).check(table_name)
         self.table_name = table_name
         self.attributes = attributes
+        #: What makes the module's routes in place of `module_routes`, which knows nothing of its rules.
+        self.routes_by: str | None = None
         self._given_handlers = handler_references(table_name, data_sync_handlers)
         self.handlers = self._given_handlers
         self.disable_default_handler = disable_default_handler

@@ -118,14 +118,15 @@ def allow_features(functions: CqrsFunctions, tables: Mapping[str, CqrsTable]) ->
     sessions of one tenant, which reach nothing of another. Operators make and suspend tenants, and bring
     masters to what a document says: what they repair elsewhere, they write here.
     """
+    for name in (TENANT, MASTER):
+        if (table := tables.get(name)) is not None:
+            table.grants.publish(functions.operator)
+            table.grants.read(functions.operator)
     if (tenants := tables.get(TENANT)) is not None:
-        tenants.grants.publish(functions.operator)
         tenants.grants.browse(functions.operator)
         if functions.tenant_sessions is None:
             tenants.grants.browse(functions.api)
     if (master := tables.get(MASTER)) is not None:
-        master.grants.publish(functions.operator)
-        master.grants.read(functions.operator)
         for function in (functions.operator, functions.data_access(functions.api).grantee):
             master.grants.take_over(function)
         Annotations.of(master).acknowledge_warning("cqrs:noTimeToLive", _FOR_EVER)

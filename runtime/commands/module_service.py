@@ -6,10 +6,11 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 from runtime.commands import publish_record
+from runtime.commands.options import publish_id_of
 from runtime.commands.packs import PackItem
 from runtime.errors import (
     BadRequestError,
@@ -491,14 +492,7 @@ class ModuleService(Generic[AttributesT]):
             yield key, {**options, "publish_id": publish_id}
 
     def _publish_id(self, of: DetailKey | str, options: PublishOptions) -> AbstractContextManager[str | None]:
-        """The publish id of a write, for as long as it takes."""
-        context, place = require_invoke_context(options["invoke_context"]), self._place(of)
-        if "publish_id" not in options:
-            return context.publish_ids.taken(place, context.publish_id)
-        given = options["publish_id"]
-        if given is None or not context.is_own(given):
-            return nullcontext(given)
-        return context.publish_ids.taken(place, None, given)
+        return publish_id_of(self._place(of), options)
 
     def _place(self, of: DetailKey | str) -> Hashable:
         return self._module.context.tables.command, of

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from runtime.identity.context import require_invoke_context
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
+    from contextlib import AbstractContextManager
 
     from runtime.identity.context import InvokeContext
 
-__all__ = ["PublishOptions"]
+__all__ = ["PublishOptions", "publish_id_of"]
 
 
 class PublishOptions(TypedDict, total=False):
@@ -33,3 +37,19 @@ class PublishOptions(TypedDict, total=False):
     request_id: str | None
     publish_id: str | None
     content: Mapping[str, Any] | None
+
+
+def publish_id_of(place: Hashable, options: PublishOptions) -> AbstractContextManager[str | None]:
+    """The publish id of a write, for as long as it takes: that of the options, else the request's next one.
+
+    Args:
+        place: What is written to: its command table, and its key.
+        options: How it is published.
+    """
+    context = require_invoke_context(options.get("invoke_context"))
+    if "publish_id" not in options:
+        return context.publish_ids.taken(place, context.publish_id)
+    given = options["publish_id"]
+    if given is None or not context.is_own(given):
+        return nullcontext(given)
+    return context.publish_ids.taken(place, None, given)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-__all__ = ["PublishIds", "is_of"]
+__all__ = ["PublishIds", "is_of", "part_of"]
 
 #: No header has it, so that the id of another request is never one with a number.
 _SEPARATOR: Final = "\n"
@@ -65,6 +65,16 @@ class PublishIds:
             if is_new and getattr(error, "written", None) not in {"everything", "something"}:
                 self._used.pop((place, publish_id or ""), None)
             raise
+
+
+def part_of(own: str, name: str) -> str:
+    """The id of a write that a request makes under a name, however many there were before it.
+
+    Args:
+        own: Id of the request.
+        name: A word for the write.
+    """
+    return f"{own}{_SEPARATOR}{name}"
 
 
 def is_of(publish_id: str, own: str | None) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "PreconditionRequiredError",
     "entity_tag",
     "is_unmodified",
+    "refuse_conditions",
 ]
 
 _TAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
@@ -65,6 +66,20 @@ def is_unmodified(headers: Mapping[str, str], version: int) -> bool:
     if header is None:
         return False
     return header.strip() == "*" or str(version) in {tag for _, tag in _tags("if-none-match", header)}
+
+
+def refuse_conditions(headers: Mapping[str, str], message: str) -> None:
+    """Refuse conditions of a request that would not heed them.
+
+    Args:
+        headers: Its headers, names in lower case.
+        message: Why, and what to do.
+
+    Raises:
+        InvalidInputError: There is one.
+    """
+    if problems := [FieldProblem(name, message) for name in ("if-match", "if-none-match") if name in headers]:
+        raise InvalidInputError(problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,14 +113,16 @@ def named_as_sent(names: Mapping[str, str] = _IN_PATHS) -> Iterator[None]:
     """Name the arguments in errors as the client wrote them.
 
     Args:
-        names: What the client calls them, by the name of an argument. Default: as in paths.
+        names: What the client calls them, by the name of an argument. Default: as in paths. What an
+            argument has in it goes by its name: ``groups.0``.
     """
     try:
         yield
     except InvalidInputError as error:
-        if not any(found.field in names for found in error.problems):
+        problems = []
+        for found in error.problems:
+            name, dot, rest = found.field.partition(".")
+            problems.append(FieldProblem(f"{names.get(name, name)}{dot}{rest}", found.message))
+        if problems == list(error.problems):
             raise
-        problems = [
-            FieldProblem(names.get(found.field, found.field), found.message) for found in error.problems
-        ]
         raise InvalidInputError(problems) from error

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from runtime import clock
+from runtime.entry.http.conditions import refuse_conditions
 from runtime.entry.http.path_keys import why_unreachable
 from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.generics import AttributesT
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = [
     "IF_MATCH",
     "IF_NONE_MATCH",
+    "KEY_REUSED",
     "OF_CHANGE",
     "OF_MANY",
     "OF_READ",
     "OF_STATE",
+    "OF_WRITE",
     "Mode",
     "ModuleEndpoint",
     "ModuleRoute",
@@ -46,6 +49,9 @@ OF_READ: Final = (IF_NONE_MATCH, HEADER_TENANT_CODE)
 """The request headers of a read of one item."""
 OF_MANY: Final = (HEADER_TENANT_CODE,)
 """The request headers of a read of many items."""
+OF_WRITE: Final = (HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE)
+"""The request headers of a write that heeds no version."""
+KEY_REUSED: Final = "The Idempotency-Key was used for another request"
 OF_STATE: Final = (IF_MATCH, IF_NONE_MATCH, HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE)
 """The request headers of what may create an item."""
 OF_CHANGE: Final = (IF_MATCH, HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE)
@@ -137,11 +143,8 @@ class ModuleEndpoint(Generic[AttributesT]):
         """
         if route.method == "GET" or route.has_tag:
             return
-        headers = self.caller().headers
         message = "is about one item, and this request about many; leave it out"
-        names = (name.lower() for name in (IF_MATCH, IF_NONE_MATCH))
-        if problems := [FieldProblem(name, message) for name in names if name in headers]:
-            raise InvalidInputError(problems)
+        refuse_conditions(self.caller().headers, message)
 
     def check_reachable(self, sk: str, publish_id: str | None) -> None:
         """Refuse to write an item that is not there yet, and that its path would not lead to.

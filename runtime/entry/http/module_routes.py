@@ -130,8 +130,15 @@ def module_routes(
         min_ttl: How far ahead it has to be. Default: an hour.
 
     Raises:
-        ConfigurationError: A name of a route is unknown, or an argument cannot work.
+        ConfigurationError: A name of a route is unknown, an argument cannot work, or the module has rules
+            that these routes know nothing of.
     """
+    if module.routes_by is not None:
+        msg = (
+            f"module_routes must not be given the module {module.table_name!r}, whose rules they do not "
+            f"keep; give {module.routes_by}(...) to the app"
+        )
+        raise ConfigurationError(msg)
     _check(prefix, type, bulk_limit, only, without, search, check_commands(commands, _NAMES))
     items = module.service(type=type, shards=shards)
     endpoint = ModuleEndpoint(module=module, items=items, prefix=prefix, ttl=_with_ttl(ttl), min_ttl=min_ttl)

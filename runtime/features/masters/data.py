@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.commands.change import merged
 from runtime.commands.module_service import ModuleService
+from runtime.commands.options import publish_id_of
 from runtime.errors import CqrsError, FieldProblem, InvalidInputError, RowExistsError
 from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResult, checked, given_rows
 from runtime.features.masters.formats import MasterFormats
@@ -396,8 +397,13 @@ class MasterData:
         self._access.check_write(tenant, context)
         return Table(tenant, setting_code), key
 
+    def _new_code(self, setting_code: str, options: PublishOptions) -> str:
+        """A code that nothing has: each new row of a request has one of its own, and the same in a repeat."""
+        with publish_id_of((self._module.table_name, setting_code), options) as seed:
+            return ModuleService.new_sk(seed)
+
     def _asked(self, given: GivenRow, options: PublishOptions, *, is_to_be_new: bool = False) -> RowWrite:
-        code = ModuleService.new_sk(options.get("publish_id")) if given.code is None else given.code
+        code = self._new_code(given.setting_code, options) if given.code is None else given.code
         table, key = self._place(given.setting_code, code, given.tenant_code, options)
         checked_name(given.name)
 

@@ -89,6 +89,7 @@ class MasterModule(Feature):
         self.known_settings = known
         self.cache = cache
         self.module: CommandModule[dict[str, Any] | None] = CommandModule(self.name)
+        self.module.routes_by = "master_routes"
         self.modules = (self.module,)
         self.access = MasterAccess(lambda: self.resources.settings, names)
 

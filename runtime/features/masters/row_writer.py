@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from runtime.commands.options import publish_id_of
 from runtime.commands.packs import PackItem
 from runtime.errors import ItemNotFoundError
 from runtime.features.masters.data_rows import UpsertResult
@@ -84,22 +86,28 @@ class RowWriter:
         module = self._module
         numbers = RowNumbers(module.context, (each.table for each in asked), counts=counts, checks=checks)
         source = get_command_source(module.table_name, "MasterData", "write")
-        own: PublishOptions = {"source": source, **options}
 
-        def item(each: RowWrite) -> PackItem[Any]:
-            writer = self._access.writer(each.table.tenant_code, own.get("invoke_context"))
-            options: PublishOptions = {**own, "invoke_context": writer}
-            return PackItem(command=lambda latest: each.next(latest, numbers), key=each.key, options=options)
+        def item(each: RowWrite, ids: ExitStack) -> PackItem[Any]:
+            writer = self._access.writer(each.table.tenant_code, options.get("invoke_context"))
+            own: PublishOptions = {"source": source, **options, "invoke_context": writer}
+            place = (module.commands.table_name, each.key)
+            own["publish_id"] = ids.enter_context(publish_id_of(place, own))
+            return PackItem(command=lambda latest: each.next(latest, numbers), key=each.key, options=own)
 
-        outcomes = module.commands.publish_pack(
-            [item(each) for each in asked], sync=True, notify=notify, tally=numbers
-        )
+        with ExitStack() as ids:
+            outcomes = module.commands.publish_pack(
+                [item(each, ids) for each in asked], sync=True, notify=notify, tally=numbers
+            )
         results: list[UpsertResult] = []
         for each, outcome in zip(asked, outcomes, strict=True):
             if outcome.error is not None:
                 results.append(UpsertResult("failed", each.key, error=outcome.error))
             elif outcome.command is None:
-                results.append(UpsertResult("unchanged", each.key, stored=each.latest))
+                # Where a repeated request has left a row as it was, nobody has looked at it.
+                stored = each.latest or module.commands.get_latest_item(
+                    each.key, invoke_context=options.get("invoke_context")
+                )
+                results.append(UpsertResult("unchanged", each.key, stored=stored))
             else:
                 outcome_kind: Literal["created", "updated"] = "created" if each.is_new else "updated"
                 results.append(UpsertResult(outcome_kind, each.key, outcome.command))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from boto3.dynamodb.conditions import Attr
 
+from runtime.commands.options import PublishOptions, publish_id_of
 from runtime.commands.packs import PackItem
 from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, RowExistsError
 from runtime.features.masters.keys import MASTER
@@ -169,25 +170,31 @@ class MasterWriter:
     ) -> list[Command | Exception]:
         """Publish, each for itself: a pack takes two calls, where publishing the latest takes four."""
         latest: dict[int, Command | None] = {}
+        commands = self._module.commands
 
         def item(
-            number: int, key: DetailKey, change: Callable[[Command | None], dict[str, Any]]
+            number: int, key: DetailKey, change: Callable[[Command | None], dict[str, Any]], ids: ExitStack
         ) -> PackItem[dict[str, Any] | None]:
             def remembered(before: Command | None) -> dict[str, Any]:
                 latest[number] = before
                 return change(before)
 
             writer = self._access.writer(get_tenant_code(key.pk) or "", invoke_context)
-            return PackItem(command=remembered, key=key, options={"invoke_context": writer})
+            own = PublishOptions(invoke_context=writer)
+            own["publish_id"] = ids.enter_context(publish_id_of((commands.table_name, key), own))
+            return PackItem(command=remembered, key=key, options=own)
 
-        items = [item(number, *each) for number, each in enumerate(changes)]
         try:
-            outcomes = self._module.commands.publish_pack(items, sync=True)
+            with ExitStack() as ids:
+                items = [item(number, *each, ids) for number, each in enumerate(changes)]
+                outcomes = commands.publish_pack(items, sync=True)
         finally:
             self._written()  # also where nobody knows whether it was
         found: list[Command | Exception] = []
         for number, outcome in enumerate(outcomes):
-            stored = _renamed(outcome.error) or outcome.command or latest[number]
+            stored = _renamed(outcome.error) or outcome.command or latest.get(number)
+            # Where a repeated request has left a row as it was, nobody has looked at it.
+            stored = stored or commands.get_latest_item(changes[number][0], invoke_context=invoke_context)
             assert stored is not None  # noqa: S101 - nothing is unchanged that was not there
             found.append(stored)
         return found

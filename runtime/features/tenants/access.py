@@ -51,6 +51,21 @@ class Access:
         """
         check_every_tenant(self._context, self._settings)
 
+    def check_list(self) -> None:
+        """Refuse who may not list the tenants.
+
+        Raises:
+            ForbiddenError: They have no role that crosses all tenants; or it is a request whose rows are
+                reached in a session of one tenant.
+        """
+        self.check_everywhere()
+        if self._settings.tenant_role_arn is not None and current_invoke_context() is not None:
+            msg = (
+                "the tenants are not listed here: with tenant_sessions a request reaches the rows of one "
+                "tenant; list them with cqrs tenant list"
+            )
+            raise ForbiddenError(msg)
+
     def check_update(self, code: str, attributes: Mapping[str, Any], admin_roles: Collection[str]) -> None:
         """Refuse who may not change a tenant, or not all of what they want to.
 

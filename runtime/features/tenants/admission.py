@@ -58,7 +58,9 @@ class Admission:
         except InvalidInputError:  # no such tenant can be registered
             raise ForbiddenError(_WHY[None]) from None
         state = self._states.get(code)
-        if state is None and is_common(code, settings):  # it needs no row for others to read what is common
+        # It needs no row for others to read what is common.
+        is_at_home = code == invoke_context.identity.tenant_code
+        if state is None and not is_at_home and is_common(code, settings):
             return
         if state is not TenantState.ACTIVE:
             raise ForbiddenError(_WHY[state])

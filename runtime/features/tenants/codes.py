@@ -19,6 +19,7 @@ __all__ = [
     "checked_text",
     "common_code",
     "is_common",
+    "is_reserved",
     "key_of",
 ]
 
@@ -29,7 +30,8 @@ SK: Final = "MASTER"
 _COMMON: Final = "common"
 #: What a channel of realtime notifications takes as well.
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
-_CONTROL: Final = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+#: Control characters, what else ends a line, and halves of characters.
+_NO_TEXT: Final = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MAX_TEXT: Final = 256
 _RULE: Final = (
     "must begin with a letter or digit, and have at most 50 of the letters a to z, digits and '-'; upper "
@@ -50,8 +52,13 @@ def checked_code(code: object, field: str = "code") -> str:
 
 
 def is_common(code: str, settings: Settings) -> bool:
-    """Whether a code is one of a common tenant."""
-    return code in {_COMMON, *map(lower_case_tenant, settings.common_tenant_codes)}
+    """Whether a code is one of a common tenant of this deployment."""
+    return code in map(lower_case_tenant, settings.common_tenant_codes)
+
+
+def is_reserved(code: str, settings: Settings) -> bool:
+    """Whether a code is one of a common tenant, here or wherever nothing else is said."""
+    return code == _COMMON or is_common(code, settings)
 
 
 def common_code(settings: Settings) -> str:
@@ -70,8 +77,8 @@ def checked_text(value: object, field: str, *, most: int = _MAX_TEXT) -> str:
     Raises:
         InvalidInputError: It is none, is empty, too long, or has control characters in it.
     """
-    if not isinstance(value, str) or not value.strip() or len(value) > most or _CONTROL.search(value):
-        message = f"must be a text of 1 to {most} characters, without control characters"
+    if not isinstance(value, str) or not value.strip() or len(value) > most or _NO_TEXT.search(value):
+        message = f"must be a text of 1 to {most} characters, without control characters and ends of lines"
         raise InvalidInputError([FieldProblem(field, message)])
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.commands.options import publish_id_of
 from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, VersionConflictError
 from runtime.features.tenants.codes import key_of
 from runtime.features.tenants.tenant import SETTING, Tenant, TenantState, state_in
@@ -12,6 +13,7 @@ from runtime.identity.context import get_command_source
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from runtime.commands.options import PublishOptions
     from runtime.features.tenants.access import Access
     from runtime.identity.context import InvokeContext
     from runtime.model.keys import DetailKey
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.module import CommandModule
 
     Row = CommandModel[Any] | DataModel[Any]
-    Change = Callable[[Row], Mapping[str, Any] | None]
+    Change = Callable[[Any], Mapping[str, Any] | None]
 
 __all__ = ["TenantRows"]
 
@@ -46,45 +48,47 @@ class TenantRows:
 
         What is there in the very same state, and still being created, is taken for it.
         """
-        commands, found = self._module.commands, None
-        source = get_command_source(self._module.table_name, "TenantModule", method)
-        try:
-            first = commands.publish_sync(
-                {**state, **key._asdict(), "version": 0}, invoke_context=writer, source=source
-            )
-        except VersionConflictError:
+        found: CommandModel[Any] | None = None
 
-            def again(row: CommandModel[Any] | None) -> Mapping[str, Any] | None:
-                nonlocal found
-                found = row
-                if row is None or row.is_deleted:
-                    return {**state, **key._asdict()}
-                if self._is_begun(row, key, state):
-                    return None
-                raise InvalidInputError([FieldProblem("code", message)]) from None
+        def next_state(row: CommandModel[Any] | None) -> Mapping[str, Any] | None:
+            nonlocal found
+            found = row
+            if row is None or row.is_deleted:
+                return {**state, **key._asdict()}
+            if self._is_begun(row, key, state):
+                return None
+            raise InvalidInputError([FieldProblem("code", message)]) from None
 
-            first = commands.publish_with_retry(
-                key, again, sync=True, attempts=_ATTEMPTS, invoke_context=writer, source=source
-            )
-        finally:
-            self._changed()
-        published = first or found
-        assert published is not None  # noqa: S101 - it is new, or it was found
-        return published
+        def at_once(options: PublishOptions) -> CommandModel[Any] | None:
+            return self._module.commands.publish_sync({**state, **key._asdict(), "version": 0}, **options)
+
+        published = self._publish(method, key, next_state, at_once, {"invoke_context": writer})
+        return published or found or self._latest(key)
 
     def change(
-        self, method: str, access: Access, code: str, change: Change, *, closed_too: bool = False
+        self,
+        method: str,
+        access: Access,
+        code: str,
+        change: Change,
+        *,
+        closed_too: bool = False,
+        publish_id: str | None = None,
     ) -> Tenant:
         """Publish what a function makes of a tenant's row, and give the tenant as it then is.
 
         Three calls: the row is read, and published upon. Where somebody else was faster, or a command
         of another service's is still under way, what it is built on is found at each attempt: four.
+
+        Args:
+            method: What was called.
+            access: Who asks.
+            code: Code of the tenant.
+            change: Gets the row and returns the columns to set; None to leave it as it is.
+            closed_too: Whether it is done with a closed tenant as well.
+            publish_id: Id of the write. Default: the next one of the request.
         """
         key, seen = key_of(code), None
-        writer, source = (
-            access.writer(code),
-            get_command_source(self._module.table_name, "TenantModule", method),
-        )
 
         def next_state(row: Row | None) -> Mapping[str, Any] | None:
             nonlocal seen
@@ -100,17 +104,48 @@ class TenantRows:
             kept = {"code": row.code, "name": row.name, "type": row.type, "seq": row.seq}
             return {**kept, **key._asdict(), "isDeleted": False, "attributes": row.attributes, **fields}
 
+        options: PublishOptions = {"invoke_context": access.writer(code)}
+        if publish_id is not None:
+            options["publish_id"] = publish_id
+        published = self._publish(
+            method, key, next_state, lambda own: self._publish_upon(key, next_state, own), options
+        )
+        row = published or seen or self._latest(key)
+        return Tenant.of(code, name=row.name, attributes=row.attributes, version=row.version)
+
+    def _publish(
+        self,
+        method: str,
+        key: DetailKey,
+        next_state: Change,
+        at_once: Callable[[PublishOptions], CommandModel[Any] | None],
+        options: PublishOptions,
+    ) -> CommandModel[Any] | None:
+        """Publish in the few calls that mostly do, else with as many attempts as it takes.
+
+        Under a publish id what the first call has done is looked up before anything is decided.
+        """
+        commands = self._module.commands
+        source = get_command_source(self._module.table_name, "TenantModule", method)
         try:
-            published = self._publish_once(key, next_state, writer, source)
-        except VersionConflictError:
-            published = self._module.commands.publish_with_retry(
-                key, next_state, sync=True, attempts=_ATTEMPTS, invoke_context=writer, source=source
-            )
+            with publish_id_of((commands.table_name, key), options) as publish_id:
+                own: PublishOptions = {**options, "source": source, "publish_id": publish_id}
+                if publish_id is None:
+                    try:
+                        return at_once(own)
+                    except VersionConflictError:
+                        pass
+                return commands.publish_with_retry(key, next_state, sync=True, attempts=_ATTEMPTS, **own)
         finally:
             self._changed()
-        row = published or seen
-        assert row is not None  # noqa: S101 - it is new, or it was seen
-        return Tenant.of(code, name=row.name, attributes=row.attributes, version=row.version)
+
+    def _latest(self, key: DetailKey) -> CommandModel[Any]:
+        """The row as it is now: of a repeat, where the first call has left it as it was."""
+        row = self._module.commands.get_latest_item(key)
+        if row is None:
+            msg = "there is no such tenant any more"
+            raise ItemNotFoundError(msg)
+        return row
 
     def _is_begun(self, row: CommandModel[Any], key: DetailKey, state: Mapping[str, Any]) -> bool:
         """Whether a row is what the same call has left on its way, but for groups of ``on_create``."""
@@ -126,19 +161,19 @@ class TenantRows:
         }
         return self._module.commands.is_not_command_dirty(row, own)
 
-    def _publish_once(
-        self, key: DetailKey, next_state: Change, writer: InvokeContext, source: str
+    def _publish_upon(
+        self, key: DetailKey, next_state: Change, options: PublishOptions
     ) -> CommandModel[Any] | None:
         """Publish upon the data row.
 
         Raises:
             VersionConflictError: There is a later version, or none is applied yet.
         """
-        row = self._module.data.get_item(key, consistent=True, invoke_context=writer)
+        row = self._module.data.get_item(key, consistent=True, invoke_context=options["invoke_context"])
         if row is None:
             raise VersionConflictError(*key, 0)
         state = next_state(row)
         if state is None:
             return None
         command = {**state, "version": row.version}
-        return self._module.commands.publish_sync(command, invoke_context=writer, source=source)
+        return self._module.commands.publish_sync(command, **options)

@@ -22,13 +22,14 @@ from runtime.features.tenants.codes import (
     checked_group,
     checked_text,
     common_code,
-    is_common,
+    is_reserved,
     key_of,
 )
 from runtime.features.tenants.groups import customised, with_group, without_group
 from runtime.features.tenants.rows import TenantRows
 from runtime.features.tenants.tenant import REASON, SETTING, STATE, Tenant, TenantPage, TenantState, state_in
 from runtime.identity.context import use_invoke_context
+from runtime.identity.publish_ids import part_of
 from runtime.imports import FunctionReference, check_done
 from runtime.log import logger
 from runtime.module import CommandModule
@@ -56,7 +57,9 @@ class TenantModule(Feature):
 
     Every call but `get_tenant` is refused to whoever has no role across all tenants
     (``CROSS_TENANT_ROLES``), but for what a tenant's own administrators may change. A call
-    outside of a request, without an ``invoke_context``, is the service's own and may do anything.
+    outside of a request, without an ``invoke_context``, is the service's own and may do anything. In a
+    request with the header ``Idempotency-Key`` a repeated write has the first one's result; that takes a call
+    more.
 
     Example:
         >>> tenants = TenantModule(enforce=True)
@@ -98,6 +101,7 @@ class TenantModule(Feature):
             msg = f"admin_roles must be a list of names of roles, got {admin_roles!r}"
             raise ConfigurationError(msg)
         self.module = CommandModule(self.name)
+        self.module.routes_by = "tenant_routes"
         self.modules = (self.module,)
         self.enforce = enforce
         self._on_create = (
@@ -164,9 +168,10 @@ class TenantModule(Feature):
 
         Raises:
             InvalidInputError: An argument is out of range.
-            ForbiddenError: The caller has no role that crosses all tenants.
+            ForbiddenError: The caller has no role that crosses all tenants; or the request reaches its rows
+                in a session of one tenant.
         """
-        self._access(invoke_context).check_everywhere()
+        self._access(invoke_context).check_list()
         wanted = None if state is None else _state(state)
         from runtime.features.tenants.listing import read_page  # noqa: PLC0415 - with boto3 behind it
 
@@ -180,10 +185,9 @@ class TenantModule(Feature):
     ) -> Iterator[Tenant]:
         """Every tenant, in no order; see `list_tenants`. One call for each 1000 rows."""
         # Who asks is settled at once, as are the arguments.
-        self._access(invoke_context).check_everywhere()
-        wanted = None if state is None else _state(state)
-        reader = self._access(invoke_context).reader
-        return self._every(wanted, reader)
+        access = self._access(invoke_context)
+        access.check_list()
+        return self._every(None if state is None else _state(state), access.reader)
 
     # Writing
 
@@ -214,7 +218,7 @@ class TenantModule(Feature):
         access = self._access(invoke_context)
         access.check_everywhere()
         code = checked_code(code)
-        if is_common(code, self._settings):
+        if is_reserved(code, self._settings):
             message = "is that of the common tenant; it has a call of its own"
             raise InvalidInputError([FieldProblem("code", message)])
         return self._create("create_tenant", access, code, code, name, attributes)
@@ -481,9 +485,13 @@ class TenantModule(Feature):
 
     def _set_up(self, access: Access, tenant: Tenant, reason: str | None) -> Tenant:
         """Let ``on_create`` do what it does, and the tenant be active after that."""
-        if self._on_create is not None:
+        writer = access.writer(tenant.code)
+        own = writer.publish_id
+        # A repeat of a request finds the tenant as that has made it, and perhaps as it has long been.
+        is_done = own is not None and not self._is_creating(tenant.code, writer)
+        if self._on_create is not None and not is_done:
             try:
-                with use_invoke_context(access.writer(tenant.code), self._settings):
+                with use_invoke_context(writer, self._settings):
                     check_done(self._on_create.function(tenant), "on_create")
             except Exception as error:
                 logger.error("on_create failed", error=type(error).__name__)
@@ -494,7 +502,14 @@ class TenantModule(Feature):
                 return None  # somebody else was as far, and perhaps has suspended it since
             return {"attributes": _in_state(row.attributes, TenantState.ACTIVE, reason)}
 
-        return self._rows.change("on_create", access, tenant.code, change, closed_too=True)
+        publish_id = None if own is None else part_of(own, "on_create")
+        return self._rows.change(
+            "on_create", access, tenant.code, change, closed_too=True, publish_id=publish_id
+        )
+
+    def _is_creating(self, code: str, reader: InvokeContext) -> bool:
+        found = self.get_tenant(code, invoke_context=reader)
+        return found is not None and found.state is TenantState.CREATING
 
     def _regroup(
         self,

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from runtime import InvalidInputError, Settings
-from runtime.features.tenants.codes import checked_code, checked_group, checked_text, common_code, is_common
+from runtime.features.tenants.codes import (
+    checked_code,
+    checked_group,
+    checked_text,
+    common_code,
+    is_common,
+    is_reserved,
+)
 from tests.security.attacks import look_alikes
 
 
@@ -51,7 +58,9 @@ def test_what_is_common_is_what_the_deployment_says() -> None:
     assert common_code(Settings()) == "common"
     shared = Settings(common_tenant_codes=("Shared", "other"))
     assert common_code(shared) == "shared"
-    assert [is_common(code, shared) for code in ("shared", "other", "common", "acme")] == [True] * 3 + [False]
+    codes = ("shared", "other", "common", "acme")
+    assert [is_common(code, shared) for code in codes] == [True, True, False, False]
+    assert [is_reserved(code, shared) for code in codes] == [True, True, True, False]
     assert common_code(Settings(common_tenant_codes=())) == "common"
 
 
@@ -61,14 +70,15 @@ def test_a_group_may_have_levels(group: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["", " ", "#", "a#", "#a", "a##b", "a #b", "a\n", "a\0b", "\ud800", "x" * 257, None, 1]
+    "group",
+    ["", " ", "#", "a#", "#a", "a##b", "a #b", "a\n", "a\0b", "\ud800", "a\u2028b", "x" * 257, None, 1],
 )
 def test_a_level_that_is_none_is_refused(group: Any) -> None:
     with pytest.raises(InvalidInputError, match="group_id"):
         checked_group(group, "group_id")
 
 
-@pytest.mark.parametrize("text", ["", "\t", "a\x7fb", "x" * 257, None, {}])
+@pytest.mark.parametrize("text", ["", "\t", "a\x7fb", "a\u2028b", "a\u2029", "x" * 257, None, {}])
 def test_a_name_is_a_line_of_text(text: Any) -> None:
     with pytest.raises(InvalidInputError, match="name"):
         checked_text(text, "name")

@@ -11,6 +11,7 @@ from runtime import (
     CommandModule,
     CqrsApp,
     CqrsError,
+    ForbiddenError,
     InvokeContext,
     StoreUnavailableError,
     Tenant,
@@ -157,6 +158,23 @@ def test_what_is_common_needs_no_row_to_be_read_but_its_row_counts(memory: Memor
     assert ann.get("/orders").status == 200
     shop.tenants.set_state("common", "suspended", reason="maintenance")
     assert ann.get("/orders").status == 403
+
+
+def test_who_is_at_home_in_a_common_tenant_is_served_where_it_is_registered(
+    memory: MemoryApp, shop: Shop
+) -> None:
+    for headers in ({}, {"x-tenant-code": "common"}):
+        eve = memory.client(tenant="common", user="eve", headers=headers)
+        assert eve.get("/own").status == 403
+    shop.tenants.create_common_tenant("Common")
+    assert memory.client(tenant="common", user="eve").get("/own").status == 200
+
+
+def test_what_is_common_elsewhere_is_an_unknown_tenant_here() -> None:
+    registry = Registry(enforce=True, settings={"common_tenant_codes": ("Shared",)})
+    registry.tenants.admit("shared", user("acme"))
+    with pytest.raises(ForbiddenError, match="is not registered"):
+        registry.tenants.admit("common", user("acme"))
 
 
 def test_who_crosses_all_tenants_makes_the_first_and_brings_them_back(memory: MemoryApp, shop: Shop) -> None:

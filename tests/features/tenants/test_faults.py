@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsApp, CqrsError, InvalidInputError, Tenant, TenantModule
+from runtime import CqrsApp, CqrsError, InvalidInputError, OutcomeUnknownError, Tenant, TenantModule
 from runtime.testing import MemoryApp
 from tests.faults.scale import COMPLETE, chosen
-from tests.features.tenants.support import KINDS, Registry
+from tests.features.tenants.support import KINDS, ROOT, Registry, user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,39 @@ def test_fifty_writers_lose_no_group(registry: Registry) -> None:
     assert found is not None
     assert sorted(found.roles[0].groups) == sorted(groups)
     assert found.roles[0].setting_groups == tuple(sorted(groups))
+    assert found.version == WRITERS + 1
+
+
+def test_fifty_writers_whose_answers_get_lost_add_each_group_once() -> None:
+    """Each asks again, under its key, until it has an answer; a third of the writes has none at first."""
+    registry = Registry()
+    registry.tenants.create_tenant("acme", "Acme")
+    lost: set[str] = set()
+
+    def lose(call: Call) -> None:
+        for write in call.writes:
+            publish_id = str(getattr(write, "row", {}).get("publishId", ""))
+            if publish_id and publish_id not in lost and int(publish_id[-1:], 36) % 3 == 0:
+                lost.add(publish_id)
+                raise OutcomeUnknownError("DynamoDB", "ReadTimeout")  # noqa: EM101
+
+    def add_one(number: int) -> None:
+        for _ in range(10):
+            headers = {"idempotency-key": f"k{number}"}
+            root = user("ops", ROOT, **headers)
+            try:
+                registry.tenants.add_tenant_group("acme", "clerk", f"g{number}", invoke_context=root)
+            except OutcomeUnknownError:
+                continue
+            return
+
+    registry.wire.after = lose
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(add_one, range(WRITERS)))
+    found = registry.tenants.get_tenant("acme")
+    assert found is not None
+    assert len(lost) > WRITERS / 10
+    assert sorted(found.roles[0].groups) == sorted(f"g{number}" for number in range(WRITERS))
     assert found.version == WRITERS + 1
 
 
@@ -85,6 +118,14 @@ def suspend(tenants: TenantModule) -> None:
     tenants.set_state("acme", "suspended", reason="unpaid")
 
 
+def remove(tenants: TenantModule) -> None:
+    tenants.remove_tenant_group("acme", "clerk", "tokyo")
+
+
+def customise(tenants: TenantModule) -> None:
+    tenants.customize_setting_groups("acme", "clerk", ["tokyo"])
+
+
 def life(registry: Registry, story: Callable[[TenantModule], None]) -> TenantModule:
     """Everything before the part of a life that is disturbed."""
     made: list[TenantModule] = []
@@ -109,7 +150,7 @@ def content(registry: Registry) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("story", [create, update, add, suspend])
+@pytest.mark.parametrize("story", [create, update, add, suspend, remove, customise])
 def test_whoever_dies_at_a_call_can_do_it_again(
     on_emulator: Callable[..., Registry], story: Callable[[TenantModule], None], moment: str
 ) -> None:

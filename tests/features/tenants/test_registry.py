@@ -15,12 +15,15 @@ from runtime import (
     InvalidInputError,
     InvokeContext,
     ItemNotFoundError,
+    MasterModule,
     Tenant,
     TenantModule,
     TenantSetupError,
     TenantState,
     current_invoke_context,
+    module_routes,
 )
+from runtime.identity.context import use_invoke_context
 from tests.features.tenants.support import ROOT, Registry, user
 
 if TYPE_CHECKING:
@@ -288,6 +291,14 @@ def test_a_module_that_cannot_work_is_refused(options: dict[str, Any]) -> None:
         TenantModule(**options)
 
 
+def test_the_module_gets_no_routes_that_know_nothing_of_its_rules(memory: TenantModule) -> None:
+    """Whoever may publish what they like to their own row is active again, and on any plan."""
+    with pytest.raises(ConfigurationError, match="tenant_routes"):
+        module_routes(memory.module, prefix="/tenants", type="TENANT")
+    with pytest.raises(ConfigurationError, match="master_routes"):
+        module_routes(MasterModule().module, prefix="/masters", type="MASTER")
+
+
 # Who may
 
 
@@ -325,6 +336,24 @@ def test_it_takes_a_role_across_all_tenants(memory: TenantModule, me: InvokeCont
         with pytest.raises(ForbiddenError):
             call()
     assert list(memory.iter_tenants()) == before
+
+
+def test_tenants_are_not_listed_in_a_session_of_one() -> None:
+    """What AWS would refuse is refused before, by an error that says where the list is."""
+    registry = Registry(settings={"tenant_role_arn": "arn:aws:iam::1:role/tenant"})
+    root = user("ops", ROOT)
+    calls: list[Callable[[], Any]] = [
+        registry.tenants.list_tenants,
+        lambda: list(registry.tenants.iter_tenants()),
+    ]
+    for call in calls:
+        with (
+            use_invoke_context(root, registry.resources.settings),
+            pytest.raises(ForbiddenError, match="cqrs tenant list"),
+        ):
+            call()
+        call()  # an operator's, who works in no session
+    assert registry.wire.names() == ["store:scan"] * 2
 
 
 def test_who_has_one_may_do_all_of_it(memory: TenantModule) -> None:

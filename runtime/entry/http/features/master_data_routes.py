@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -28,7 +28,7 @@ from runtime.entry.http.features.master_pages import (
     page_of,
 )
 from runtime.entry.http.features.master_setting_routes import settings_in_bulk
-from runtime.entry.http.module_endpoint import OF_MANY, ModuleRoute
+from runtime.entry.http.module_endpoint import KEY_REUSED, OF_MANY, OF_WRITE, ModuleRoute
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import RowKind, key_of_id, master_pk, parsed_key
 from runtime.model.keys import DetailKey
@@ -46,7 +46,7 @@ _WRITTEN: dict[int, tuple[str, Any]] = {200: ("The row", MasterRow)}
 _MADE: dict[int, tuple[str, Any]] = {201: ("The row", MasterRow)}
 _READ: dict[int, tuple[str, Any]] = {200: ("A page", MasterPage)}
 _MANY: dict[int, tuple[str, Any]] = {207: ("What became of each", BulkOutcomes)}
-_PROBLEMS: Mapping[int, str] = {403: "Not allowed", 404: "There is no such row"}
+_PROBLEMS: Final = {403: "Not allowed", 404: "There is no such row"}
 
 
 def data_routes(master: MasterModule) -> list[ModuleRoute]:
@@ -70,7 +70,10 @@ def bulk_route(master: MasterModule) -> ModuleRoute:
         return _outcomes([found[number] for number in range(len(body.items))])
 
     summary = "Give many settings and rows, each on its own"
-    return ModuleRoute("bulk", "POST", "/master-bulk", bulk, _MANY, summary=summary, headers=OF_MANY)
+    problems = {403: "Not allowed", 422: KEY_REUSED}
+    return ModuleRoute(
+        "bulk", "POST", "/master-bulk", bulk, _MANY, summary=summary, problems=problems, headers=OF_WRITE
+    )
 
 
 def _rows_in_bulk(master: MasterModule, items: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -204,6 +207,7 @@ def _route(  # noqa: PLR0917 - a row of a table
     responses: dict[int, tuple[str, Any]],
     summary: str,
 ) -> ModuleRoute:
+    is_write = method != "GET" and not name.startswith("check_")
     return ModuleRoute(
         f"data_{name}",
         method,
@@ -211,6 +215,6 @@ def _route(  # noqa: PLR0917 - a row of a table
         function,
         responses,
         summary=summary,
-        problems=_PROBLEMS,
-        headers=OF_MANY,
+        problems=_PROBLEMS | ({422: KEY_REUSED} if is_write else {}),
+        headers=OF_WRITE if is_write else OF_MANY,
     )

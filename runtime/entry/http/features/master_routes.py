@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runtime.entry.http.features.guarded_route import guarded_route
 from runtime.entry.http.features.master_data_routes import bulk_route, data_routes
 from runtime.entry.http.features.master_setting_routes import setting_routes
-from runtime.entry.http.module_endpoint import IF_MATCH, IF_NONE_MATCH
 from runtime.entry.http.route_table import MadeRouter, add_route, prefix_problems
-from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError
-from runtime.identity.context import require_invoke_context
-from runtime.identity.guard import guarded
-from runtime.log import log_context
+from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
-    from runtime.entry.http.module_endpoint import ModuleRoute
     from runtime.features.masters.master_module import MasterModule
 
 __all__ = ["master_routes"]
@@ -54,27 +47,5 @@ def master_routes(master: MasterModule, *, prefix: str = "/api") -> Router:
         raise ConfigurationError("; ".join(problems))
     router = MadeRouter(f"master_routes at {prefix}", prefix)
     for route in [*setting_routes(master), *data_routes(master), bulk_route(master)]:
-        add_route(router, route, _guarded(master, route), owner=master.name, summary=route.summary)
+        add_route(router, route, guarded_route(route, master.name), owner=master.name, summary=route.summary)
     return router
-
-
-def _guarded(master: MasterModule, route: ModuleRoute) -> Callable[..., Any]:
-    """The route's function, with the module on its log lines; a condition that nobody heeds is refused."""
-
-    @contextmanager
-    def guard() -> Iterator[None]:
-        with log_context(module=master.name):
-            if route.method != "GET":
-                _check_conditions()
-            yield
-
-    return guarded(route.function, guard)
-
-
-def _check_conditions() -> None:
-    headers = require_invoke_context().headers
-    names = (name.lower() for name in (IF_MATCH, IF_NONE_MATCH))
-    if problems := [
-        FieldProblem(name, "is not heeded here; leave it out") for name in names if name in headers
-    ]:
-        raise InvalidInputError(problems)

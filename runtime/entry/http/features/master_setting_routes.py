@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import ValidationError
@@ -29,7 +29,7 @@ from runtime.entry.http.features.master_pages import (
     outcome,
     page_of,
 )
-from runtime.entry.http.module_endpoint import OF_MANY, ModuleRoute
+from runtime.entry.http.module_endpoint import KEY_REUSED, OF_MANY, OF_WRITE, ModuleRoute
 from runtime.errors import InvalidInputError
 from runtime.features.masters.keys import Level, key_of_id
 from runtime.features.masters.settings import SettingItem
@@ -46,7 +46,7 @@ __all__ = ["setting_routes", "settings_in_bulk"]
 _PREFIX = "/master-setting"
 _WRITTEN: dict[int, tuple[str, Any]] = {200: ("The row", MasterRow)}
 _MADE: dict[int, tuple[str, Any]] = {201: ("The row", MasterRow)}
-_PROBLEMS: Mapping[int, str] = {403: "Not allowed", 404: "There is no such setting"}
+_PROBLEMS: Final = {403: "Not allowed", 404: "There is no such setting"}
 
 
 def setting_routes(master: MasterModule) -> list[ModuleRoute]:
@@ -210,6 +210,7 @@ def _route(  # noqa: PLR0917 - a row of a table
     responses: dict[int, tuple[str, Any]],
     summary: str,
 ) -> ModuleRoute:
+    is_write = method != "GET" and not name.startswith("check_")
     return ModuleRoute(
         f"setting_{name}",
         method,
@@ -217,8 +218,8 @@ def _route(  # noqa: PLR0917 - a row of a table
         function,
         responses,
         summary=summary,
-        problems=_PROBLEMS,
-        headers=OF_MANY,
+        problems=_PROBLEMS | ({422: KEY_REUSED} if is_write else {}),
+        headers=OF_WRITE if is_write else OF_MANY,
     )
 
 

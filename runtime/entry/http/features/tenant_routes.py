@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from runtime.commands.partial import REMOVE
+from runtime.entry.http.event_endpoint import named_as_sent
+from runtime.entry.http.features.guarded_route import guarded_route
 from runtime.entry.http.features.tenant_bodies import (
     ChangeTenant,
     CreateCommonTenant,
@@ -20,18 +21,16 @@ from runtime.entry.http.features.tenant_bodies import (
     TenantItem,
     TenantItems,
 )
-from runtime.entry.http.module_endpoint import IF_MATCH, IF_NONE_MATCH, OF_MANY, ModuleRoute
+from runtime.entry.http.module_endpoint import KEY_REUSED, OF_MANY, OF_WRITE, ModuleRoute
 from runtime.entry.http.route_table import MadeRouter, add_route, prefix_problems
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, ItemNotFoundError
 from runtime.features.tenants.codes import SK, TYPE, checked_code
 from runtime.features.tenants.tenant import TenantState
 from runtime.identity.context import require_invoke_context
-from runtime.identity.guard import guarded
 from runtime.model.keys import KEY_SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
     from aws_lambda_powertools.event_handler.api_gateway import Router
 
@@ -83,7 +82,7 @@ def tenant_routes(tenants: TenantModule, prefix: str = "/api/tenant") -> Router:
     router = MadeRouter(f"tenant_routes at {prefix}", prefix)
     for route in [*_of_one(tenants), *_of_groups(tenants), *_of_all(tenants)]:
         add_route(
-            router, route, guarded(route.function, _guard(route)), owner=tenants.name, summary=route.summary
+            router, route, guarded_route(route, tenants.name), owner=tenants.name, summary=route.summary
         )
     return router
 
@@ -126,12 +125,12 @@ def _of_groups(tenants: TenantModule) -> list[ModuleRoute]:
     """The routes about the groups of a role."""
 
     def group(body: TenantGroup) -> Response[TenantItem]:
-        with _named_as_sent(code="tenantCode", group_id="groupId"):
+        with named_as_sent({"code": "tenantCode", "group_id": "groupId"}):
             found = tenants.add_tenant_group(body.tenant_code, body.role, body.group_id)
         return _created(tenants, found)
 
     def order(body: CustomizeGroups) -> TenantItem:
-        with _named_as_sent(code="tenantCode", setting_groups="settingGroups"):
+        with named_as_sent({"code": "tenantCode", "setting_groups": "settingGroups"}):
             found = tenants.customize_setting_groups(body.tenant_code, body.role, body.setting_groups)
         return _item(tenants, found)
 
@@ -146,7 +145,7 @@ def _of_all(tenants: TenantModule) -> list[ModuleRoute]:
     """The routes that find tenants, and make them."""
 
     def find(limit: Limit = 20, resume_token: ResumeToken = None, state: State = None) -> TenantItems:
-        with _named_as_sent(resume_from="resumeToken"):
+        with named_as_sent({"resume_from": "resumeToken"}):
             page = tenants.list_tenants(limit=limit, resume_from=resume_token, state=state)
         items = [_item(tenants, tenant) for tenant in page.items]
         return TenantItems(items=items, resume_token=page.resume_token)
@@ -173,28 +172,15 @@ def _route(  # noqa: PLR0917 - the parts of a route
     responses: dict[int, tuple[str, Any]],
     summary: str,
 ) -> ModuleRoute:
-    problems = {403: "Not allowed"}
+    is_write, problems = method != "GET", {403: "Not allowed"}
     if "<" in path or "group" in path:
         problems[404] = "There is no such tenant"
+    if is_write:
+        problems[422] = KEY_REUSED
+    headers = OF_WRITE if is_write else OF_MANY
     return ModuleRoute(
-        name, method, path, function, responses, summary=summary, problems=problems, headers=OF_MANY
+        name, method, path, function, responses, summary=summary, problems=problems, headers=headers
     )
-
-
-def _guard(route: ModuleRoute) -> Callable[[], AbstractContextManager[None]]:
-    """What is checked before a route: that a write is given no condition, which it would not heed."""
-
-    @contextmanager
-    def guard() -> Iterator[None]:
-        if route.method != "GET":
-            headers = require_invoke_context().headers
-            names = [name.lower() for name in (IF_MATCH, IF_NONE_MATCH)]
-            message = "is not heeded here; leave it out"
-            if problems := [FieldProblem(name, message) for name in names if name in headers]:
-                raise InvalidInputError(problems)
-        yield
-
-    return guard
 
 
 def _code_of(pk: str, sk: str) -> str:
@@ -225,16 +211,3 @@ def _created(tenants: TenantModule, tenant: Tenant) -> Response[TenantItem]:
 
 def _not_found() -> ItemNotFoundError:
     return ItemNotFoundError("there is no such tenant")
-
-
-@contextmanager
-def _named_as_sent(**names: str) -> Iterator[None]:
-    """Name the arguments in errors as the client wrote them."""
-    try:
-        yield
-    except InvalidInputError as error:
-        problems = []
-        for found in error.problems:
-            name, dot, rest = found.field.partition(".")
-            problems.append(FieldProblem(f"{names.get(name, name)}{dot}{rest}", found.message))
-        raise InvalidInputError(problems) from error
