@@ -166,7 +166,7 @@ def test_orders_that_are_placed_at_once_are_numbered_without_a_gap(product: Shop
     repeated = product.do("POST", f"/orders/{first['code']}/ship", status=200, token=dora)
     assert sent == repeated
     assert sent["attributes"]["shipmentNo"].startswith("MAIN-")
-    preview = product.do("GET", "/sequences/shipment/preview?codes=MAIN", status=200, token=dora)
+    preview = product.do("GET", "/sequences/shipment/preview?code1=MAIN", status=200, token=dora)
     assert preview["no"] == 2
     assert len(product.do("GET", "/sequences/shipment", status=200, token=dora)["items"]) == 1
 

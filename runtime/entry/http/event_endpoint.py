@@ -113,8 +113,8 @@ def named_as_sent(names: Mapping[str, str] = _IN_PATHS) -> Iterator[None]:
     """Name the arguments in errors as the client wrote them.
 
     Args:
-        names: What the client calls them, by the name of an argument. Default: as in paths. What an
-            argument has in it goes by its name: ``groups.0``.
+        names: What the client calls them, by the name of an argument, or of what it has in it. Default: as
+            in paths. What has no name of its own goes by that of its argument: ``groups.0``.
     """
     try:
         yield
@@ -122,7 +122,8 @@ def named_as_sent(names: Mapping[str, str] = _IN_PATHS) -> Iterator[None]:
         problems = []
         for found in error.problems:
             name, dot, rest = found.field.partition(".")
-            problems.append(FieldProblem(f"{names.get(name, name)}{dot}{rest}", found.message))
+            sent = names.get(found.field) or f"{names.get(name, name)}{dot}{rest}"
+            problems.append(FieldProblem(sent, found.message))
         if problems == list(error.problems):
             raise
         raise InvalidInputError(problems) from error
