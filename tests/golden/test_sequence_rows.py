@@ -1,43 +1,53 @@
-"""Counters are shared with MBC CQRS Serverless: it goes on where we are, and we where it is."""
+"""Counters that MBC CQRS Serverless wrote: we go on where it is, and print as it prints."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime import RotateBy, SequenceModule, Series
-from tests.support.service import client_of, put_rows
+from runtime.store.codec import decoded
+from runtime.store.port import Put
+from tests.golden.our_stories import AT, SERIES, TOKYO, sequence_module
+from tests.support.service import both_stores
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.service import Service, Services
 
-ROWS = {
-    row["sk"]["S"]: row
-    for row in json.loads((Path(__file__).parent / "sequence-rows.json").read_text())["local-t-sequences"]
+pytestmark = both_stores
+
+CONTENT = json.loads((Path(__file__).parent / "sequence-rows.json").read_text())
+ROWS = {row["sk"]["S"]: row for row in CONTENT["local-t-sequences"]}
+ANSWERS = [each["answer"] for each in CONTENT["answers"] if "no" in each["answer"]]
+FORMATS = json.loads((Path(__file__).parent / "master-rows.json").read_text())["local-t-master-data"]
+#: The series that a tenant's master data say how to print.
+PRINTED = [
+    Series("invoice", rotate_by=RotateBy.FISCAL_YEARLY, codes=1, mbc_fiscal_bucket=True, **TOKYO),
+    Series("slip", **TOKYO),
+]
+GIVEN = {
+    "typeCode": "given",
+    "rotateBy": "monthly",
+    "format": "%%code1%%-%%code2#:0>3%%-%%year%%%%month#:0>2%%%%day#:0>2%%-%%no#:0>3%%",
+    "timezone": "Asia/Tokyo",
 }
-TOKYO: dict[str, Any] = {"timezone": "Asia/Tokyo"}
-SERIES = {
-    "plain#none": Series("plain", **TOKYO),
-    "daily#20261121": Series("daily", rotate_by=RotateBy.DAILY, **TOKYO),
-    "monthly#A#202611": Series("monthly", rotate_by=RotateBy.MONTHLY, codes=1, **TOKYO),
-    "yearly#A#B#2026": Series("yearly", rotate_by=RotateBy.YEARLY, codes=2, **TOKYO),
-    "fiscal#2026": Series("fiscal", rotate_by=RotateBy.FISCAL_YEARLY, mbc_fiscal_bucket=True, **TOKYO),
-}
-#: 21 November in Tokyo, and the 20th in UTC.
-AT = datetime(2026, 11, 20, 16, tzinfo=UTC)
 
 
 class Counters:
     def __init__(self, service: Service, table: str) -> None:
         self.table = table
-        self.client = client_of(service.where, "dynamodb")
+        self.service = service
         self.user = service.user(tenant="mbc")
-        self.sequences = SequenceModule(SERIES.values(), settings_from_master=False)
-        self.sequences.use(service.resources)
+        self.sequences = sequence_module(service)
+
+    def load(self, table: str, rows: Iterable[Any]) -> None:
+        for row in rows:
+            self.service.quiet.write(Put(table=table, row=decoded(row)))
 
     def next(self, sk: str) -> Any:
         type_code, *codes, _ = sk.split("#")
@@ -47,65 +57,61 @@ class Counters:
 
     def row(self, sk: str) -> Any:
         key = {"pk": {"S": "SEQ#mbc"}, "sk": {"S": sk}}
-        return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
-
-    def theirs(self, sk: str) -> int:
-        """The one update of the reference."""
-        golden = ROWS[sk]
-        kept = ("createdAt", "createdBy", "createdIp")
-        replaced = [name for name in golden if name not in {"pk", "sk", "seq", *kept}]
-        sets = [f"#{name} = :{name}" for name in replaced]
-        sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]
-        found = self.client.update_item(
-            TableName=self.table,
-            Key={"pk": golden["pk"], "sk": golden["sk"]},
-            UpdateExpression=f"SET {', '.join(sets)}, #seq = if_not_exists(#seq, :zero) + :one",
-            ExpressionAttributeNames={f"#{name}": name for name in (*replaced, *kept, "seq")},
-            ExpressionAttributeValues={
-                **{f":{name}": golden[name] for name in (*replaced, *kept)},
-                ":zero": {"N": "0"},
-                ":one": {"N": "1"},
-            },
-            ReturnValues="ALL_NEW",
-        )
-        return int(found["Attributes"]["seq"]["N"])
+        return self.service.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
 
 
 @pytest.fixture
 def counters(make_service: Services) -> Counters:
-    table = make_service.table()
-    return Counters(make_service(sequences_override=table), table)
+    table, formats = make_service.table(), make_service.table()
+    made = Counters(make_service(sequences_override=table, master_data_override=formats), table)
+    made.load(formats, FORMATS)
+    return made
 
 
-@pytest.mark.parametrize("sk", ROWS)
+@pytest.mark.parametrize("sk", SERIES)
 def test_we_go_on_where_it_is(counters: Counters, sk: str) -> None:
-    put_rows(counters.client, [(counters.table, ROWS[sk])])
+    counters.load(counters.table, [ROWS[sk]])
     seq = int(ROWS[sk]["seq"]["N"])
     item = counters.next(sk)
     assert (item.no, item.id) == (seq + 1, f"SEQ#mbc#{sk}")
     row = counters.row(sk)
     assert set(row) == set(ROWS[sk])
     changed = {name for name in row if row[name] != ROWS[sk][name]}
-    assert changed == {"seq", "requestId", "updatedAt", "updatedBy", "updatedIp"}
-    assert counters.theirs(sk) == seq + 2
-    assert counters.next(sk).no == seq + 3
+    assert changed - {"updatedBy"} == {"seq", "requestId", "updatedAt", "updatedIp"}
 
 
-@pytest.mark.parametrize("sk", ROWS)
-def test_it_goes_on_where_we_are(counters: Counters, sk: str) -> None:
-    assert counters.next(sk).no == 1
-    ours, golden = counters.row(sk), ROWS[sk]
-    assert {name: [*value] for name, value in ours.items()} == {
-        name: [*value] for name, value in golden.items()
-    }
-    for name in ("pk", "sk", "code", "name", "tenantCode", "type", "createdBy", "createdIp"):
-        assert ours[name] == golden[name]
-    for name in ("createdAt", "updatedAt"):
-        assert datetime.fromisoformat(ours[name]["S"]).tzinfo is not None
-    assert counters.theirs(sk) == 2
-    assert counters.row(sk)["createdAt"] == ours["createdAt"]
-    type_code, *codes, bucket = sk.split("#")
-    show = counters.sequences.show_sequence
-    current = show(type_code, bucket=bucket, codes=codes, tenant_code="mbc")
-    assert current is not None
-    assert current.no == 2
+@pytest.mark.parametrize(("codes", "series"), [(("A",), PRINTED[0]), ((), PRINTED[1])])
+def test_we_print_by_their_master_data_as_they_do(
+    counters: Counters, series: Series, codes: tuple[str, ...]
+) -> None:
+    sequences = SequenceModule(PRINTED)
+    sequences.use(counters.service.resources)
+    theirs = [each for each in ANSWERS if each["id"].startswith(f"SEQ#mbc#{series.type_code}#")]
+    around = ("<", ">") if series.type_code == "slip" else ("", "")
+    ours = [
+        sequences.generate_sequence_item(
+            series.type_code,
+            codes=codes,
+            date=AT,
+            prefix=around[0],
+            postfix=around[1],
+            invoke_context=counters.user,
+        )
+        for _ in theirs
+    ]
+    assert [(each.id, each.no, each.formatted_no) for each in ours] == [
+        (each["id"], each["no"], each["formattedNo"]) for each in theirs
+    ]
+    assert len(theirs) >= 2
+
+
+def test_we_print_by_given_settings_as_they_do(counters: Counters) -> None:
+    theirs = [each["formattedNo"] for each in ANSWERS if each["id"].startswith("SEQ#mbc#given#")]
+    ours = [
+        counters.sequences.generate_sequence_item_with_provide_setting(
+            GIVEN, codes=("A", "B"), date=AT, invoke_context=counters.user
+        ).formatted_no
+        for _ in theirs
+    ]
+    assert ours == theirs
+    assert ours[0] == "A-00B-20261121-001"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import ForbiddenError, InvalidInputError, Tenant, TenantState
-from runtime.store.codec import decoded, encoded
+from runtime.store.codec import decoded
 from runtime.store.port import Put
-from tests.features.tenants.support import KINDS, ROOT, Registry, user
+from tests.features.tenants.support import KINDS, Registry, user
+from tests.golden.our_stories import tenants as our_tenants
 from tests.golden.test_our_rows import shape
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ FLEETING = {
 }
 #: Columns of ours, by table.
 MORE = {
-    "command": {"publishId", "lifeId", "appliedTtl", "syncMode", "status"},
+    "command": {"publishId", "lifeId", "appliedTtl", "syncMode", "status", "source"},
     "data": {"lifeId"},
     "history": {"lifeId"},
 }
@@ -75,10 +76,18 @@ def test_we_read_them(theirs: TenantModule) -> None:
     mbc = found(theirs, "mbc")
     assert (mbc.name, mbc.version, mbc.state, mbc.attributes["plan"]) == ("MBC", 3, TenantState.ACTIVE, "pro")
     assert mbc.roles[0].setting_groups == ("tokyo#sales", "tokyo")
-    assert found(theirs, "custom").roles[0].mode == "customized"
+    custom = found(theirs, "custom").roles[0]
+    assert (custom.mode, custom.setting_groups) == ("customized", ("b", "a#b", "c"))
+    assert [(role.role, role.groups) for role in found(theirs, "roles").roles] == [
+        ("clerk", ("x",)),
+        ("chief", ("y",)),
+    ]
+    assert (found(theirs, "back").version, found(theirs, "back").name) == (3, "Again")
+    assert found(theirs, "named").attributes == {"plan": "pro", "colour": "red"}
     assert found(theirs, "common").active
     assert theirs.get_tenant("gone") is None
-    assert {tenant.code for tenant in theirs.iter_tenants()} == {"mbc", "custom", "common"}
+    everyone = {"mbc", "roles", "custom", "common", "back", "named", "nameless"}
+    assert {tenant.code for tenant in theirs.iter_tenants()} == everyone
 
 
 def test_we_serve_them(theirs: TenantModule) -> None:
@@ -105,11 +114,22 @@ def test_we_go_on_with_them(registry: Registry, theirs: TenantModule) -> None:
     assert changed.roles[0].groups == ("tokyo#sales", "tokyo", "osaka")
     assert changed.roles[0].setting_groups == ("tokyo#sales", "osaka", "tokyo")
     changed = theirs.add_tenant_group("custom", "clerk", "x#y#z")
-    assert changed.roles[0].setting_groups == ("b", "a#b", "x#y#z")
+    assert changed.roles[0].setting_groups == ("b", "a#b", "c", "x#y#z")
     changed = theirs.update_tenant("common", attributes={"x": 1})
     assert changed.version == 2
     row = registry.rows("history")["TENANT#common", "MASTER@1"]
     assert row["name"] == "Common"
+
+
+def test_a_tenant_that_lost_its_name_is_changed(theirs: TenantModule) -> None:
+    """Their update takes the name away where it gives none."""
+    assert "name" not in golden("data")["TENANT#nameless", "MASTER"]
+    changed = theirs.add_tenant_group("nameless", "clerk", "tokyo")
+    assert (changed.version, changed.name) == (3, "")
+    assert theirs.update_tenant("nameless", attributes={"x": 1}).version == 4
+    assert theirs.update_tenant("nameless", name="Named").name == "Named"
+    theirs.delete_tenant("nameless")
+    assert theirs.get_tenant("nameless") is None
 
 
 def test_what_they_have_under_way_comes_first(registry: Registry, theirs: TenantModule) -> None:
@@ -121,27 +141,14 @@ def test_what_they_have_under_way_comes_first(registry: Registry, theirs: Tenant
 # Ours, to them
 
 
-@pytest.fixture
-def ours() -> Registry:
-    """The story behind their rows, told to our services."""
-    made = Registry()
-    root = user("ops", ROOT, name="u1")
-    tenants = made.tenants
-    tenants.create_tenant("mbc", "MBC", attributes={"plan": "pro"}, invoke_context=root)
-    for group in ("tokyo", "tokyo#sales"):
-        tenants.add_tenant_group("mbc", "clerk", group, invoke_context=root)
-    tenants.create_common_tenant("Common", invoke_context=root)
-    tenants.create_tenant("gone", "Gone", attributes={"plan": "pro"}, invoke_context=root)
-    tenants.delete_tenant("gone", invoke_context=root)
-    tenants.create_tenant_group("east", "mbc", "MBC East", invoke_context=root)
-    return made
-
-
 @pytest.mark.parametrize("kind", KINDS)
-def test_ours_have_the_same_columns_types_and_values(ours: Registry, kind: str) -> None:
-    page = ours.store.scan(f"{ours.prefix}-tenant-{kind}", limit=1000)
-    rows = {(row["pk"], row["sk"]): encoded(row) for row in page.rows}
-    assert len(rows) == {"command": 7, "data": 4, "history": 3}[kind]
+def test_ours_have_the_same_columns_types_and_values(kind: str) -> None:
+    rows = {
+        (row["pk"]["S"], row["sk"]["S"]): row
+        for row in our_tenants()[f"local-t-tenant-{kind}"]
+        if row["pk"]["S"] != "TENANT#custom"  # whose story is another one: we know the groups of a role first
+    }
+    assert len(rows) == {"command": 9, "data": 5, "history": 4}[kind]
     for key, row in rows.items():
         # A NULL says what an absent column says: their reader takes both for undefined or null.
         expected = {name: value for name, value in golden(kind)[key].items() if "NULL" not in value}

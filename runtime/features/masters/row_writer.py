@@ -46,9 +46,13 @@ class RowWrite:
     latest: CommandModel[Any] | None = None
 
     def next(self, latest: CommandModel[Any] | None, numbers: RowNumbers) -> Mapping[str, Any] | None:
-        """The next state of the row."""
+        """The next state of the row.
+
+        A row that is there says so: MBC CQRS Serverless overwrites one whose ``isDeleted`` is not false.
+        """
         self.latest = latest
-        return self.change(latest, numbers)
+        state = self.change(latest, numbers)
+        return state if state is None else {"is_deleted": False, **state}
 
 
 class RowWriter:

@@ -102,7 +102,9 @@ class TenantRows:
             if fields is None:
                 return None
             kept = {"code": row.code, "name": row.name, "type": row.type, "seq": row.seq}
-            return {**kept, **key._asdict(), "isDeleted": False, "attributes": row.attributes, **fields}
+            state = {**kept, **key._asdict(), "isDeleted": False, "attributes": row.attributes, **fields}
+            # MBC CQRS Serverless takes the name away where a change gives none.
+            return {**state, "name": state["name"] or ""}
 
         options: PublishOptions = {"invoke_context": access.writer(code)}
         if publish_id is not None:

@@ -9,7 +9,7 @@ import pytest
 from runtime.store.codec import opened_row, row_of
 from runtime.store.port import Put
 from tests.features.masters.lab import PK, MasterLab
-from tests.features.masters.support import ADMIN
+from tests.features.masters.support import ADMIN, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,3 +96,19 @@ def test_theirs_are_continued_and_ours_are_like_theirs(theirs: MasterLab) -> Non
     assert (ours["id"], ours["csk"].partition("@")[0], ours["attributes"]) == (
         "MASTER#acme#colour#new", "colour#new", {"hex": "#222"},
     )  # fmt: skip
+
+
+def test_a_row_that_is_there_says_that_it_is_not_deleted(lab: MasterLab) -> None:
+    """To their service, only a row with ``isDeleted === false`` is there; it overwrites any other."""
+    lab.data.create("size", "s", "S", invoke_context=ADMIN)
+    lab.data.upsert_bulk([{"settingCode": "size", "code": "m", "name": "M"}], invoke_context=ADMIN)
+    lab.data.update("size", "m", {"name": "Medium"}, invoke_context=ADMIN)
+    lab.data.formats.upsert("invoice", {"format": "%%no%%"}, invoke_context=ROOT, tenant_code="acme")
+    keys = {"size#s", "size#m", "MASTER_DATA#invoice"}
+    for table in ("data", "command"):
+        found = {sk: row for sk, row in lab.rows(table).items() if sk.split("@")[0] in keys}
+        assert {sk.split("@")[0] for sk in found} == keys
+        assert {sk: row.get("isDeleted") for sk, row in found.items()} == dict.fromkeys(found, False)
+    lab.data.delete("size", "s", invoke_context=ADMIN)
+    lab.data.create("size", "s", "S", invoke_context=ADMIN)
+    assert lab.rows()["size#s"]["isDeleted"] is False
