@@ -121,7 +121,7 @@ def test_a_shipment_is_numbered_by_its_warehouse_and_month(
 ) -> None:
     code = number(ann.post("/orders", HAMMERS))
     assert ann.post(f"/orders/{code}/ship").status == 403
-    assert dispatcher.get("/sequences/shipment/preview", params={"codes": "MAIN"}).json()["no"] == 1
+    assert dispatcher.get("/sequences/shipment/preview", params={"code1": "MAIN"}).json()["no"] == 1
     first, again = (dispatcher.post(f"/orders/{code}/ship") for _ in range(2))
     assert (first.status, first.json()["attributes"]["shipmentNo"]) == (200, "MAIN-2601-00001")
     assert again.json() == first.json()
