@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, cast, overload
 
 from runtime.clients.resources import default_resources
 from runtime.errors import ConfigurationError, ModuleMismatchError
 from runtime.generics import AttributesT
-from runtime.imports import FunctionReference
-from runtime.model.attributes_type import attributes_type
+from runtime.imports import FunctionReference, check_import_path, imported
 from runtime.model.handler_registry import decorated_handlers
 from runtime.model.handlers import handler_references
 from runtime.model.schema import Schema
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandModule"]
 
+_ATTRIBUTES: Final = "a type of attributes"
+
 
 class CommandModule(Generic[AttributesT]):
     """One aggregate type. Making it touches neither the network nor the environment.
@@ -49,7 +50,8 @@ class CommandModule(Generic[AttributesT]):
         table_name: Logical name; the tables are ``{NODE_ENV}-{APP_NAME}-{table_name}-…``
             unless the deployment says otherwise.
         attributes: Pydantic model of the aggregate's own fields; or a union of models, a typed
-            dictionary, a dataclass. Default: any dictionary.
+            dictionary, a dataclass; or the import path of one, which is followed where attributes are read
+            or written: a function that does neither is spared pydantic. Default: any dictionary.
         data_sync_handlers: Handlers, in the order they are called; see `HandlerSource`.
             Those that are decorated with `data_sync_handler` come after them.
         disable_default_handler: Write neither data nor history rows: the handlers'
@@ -96,7 +98,7 @@ class CommandModule(Generic[AttributesT]):
         self: CommandModule[Any],
         table_name: str,
         *,
-        attributes: UnionType,
+        attributes: UnionType | str,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         ask_handlers: bool = False,
@@ -127,7 +129,7 @@ class CommandModule(Generic[AttributesT]):
         self,
         table_name: str,
         *,
-        attributes: type[AttributesT] | UnionType | None = None,
+        attributes: type[AttributesT] | UnionType | str | None = None,
         data_sync_handlers: Iterable[HandlerSource] = (),
         disable_default_handler: bool = False,
         ask_handlers: bool = False,
@@ -140,10 +142,12 @@ class CommandModule(Generic[AttributesT]):
         if not table_name:
             msg = "table_name must not be empty: give the module's logical name, such as 'todo'"
             raise ConfigurationError(msg)
-        if attributes is not None:
-            attributes_type(cast("Any", attributes)).check(table_name)
         self.table_name = table_name
-        self.attributes = attributes
+        self._attributes_path = attributes if isinstance(attributes, str) else None
+        if isinstance(attributes, str):
+            check_import_path(attributes, _ATTRIBUTES)
+        else:
+            self.attributes = self._checked(attributes)
         #: What makes the module's routes in place of `module_routes`, which knows nothing of its rules.
         self.routes_by: str | None = None
         self._given_handlers = handler_references(table_name, data_sync_handlers)
@@ -159,6 +163,25 @@ class CommandModule(Generic[AttributesT]):
         self._resources = resources
         self._tables: ModuleTables | None = None
         self.add_decorated_handlers()
+
+    @cached_property
+    def attributes(self) -> type[AttributesT] | UnionType | None:
+        """Type of the aggregate's own fields; None for any dictionary. An import path is followed here.
+
+        Raises:
+            ConfigurationError: The path leads nowhere, or to a type of which nothing that is stored could be
+                read again.
+        """
+        return self._checked(imported(self._attributes_path, _ATTRIBUTES) if self._attributes_path else None)
+
+    def _checked(
+        self, attributes: type[AttributesT] | UnionType | None
+    ) -> type[AttributesT] | UnionType | None:
+        if attributes is not None:
+            from runtime.model.attributes_type import attributes_type  # noqa: PLC0415 - with pydantic behind it
+
+            attributes_type(cast("Any", attributes)).check(self.table_name)
+        return attributes
 
     @property
     def resources(self) -> Resources:
@@ -182,32 +205,20 @@ class CommandModule(Generic[AttributesT]):
         Raises:
             ConfigurationError: See `tables`.
         """
-        from runtime.module_context import ModuleContext  # noqa: PLC0415 - with boto3 behind it
-        from runtime.store.retention import TtlService  # noqa: PLC0415
-        from runtime.store.row_reader import RowReader  # noqa: PLC0415
+        from runtime.module_context import ModuleContext  # noqa: PLC0415 - for who has work to do
 
         resources = self.resources
         tables = self._tables or resources.settings.tables_of(self.table_name)
         self._check_sync_table(tables)
-        attributes = self.attributes or dict[str, Any]
-        large_attributes = resources.large_attributes.of_type(attributes)
         return ModuleContext(
             name=self.table_name,
             tables=tables,
-            settings=resources.settings,
-            store=resources.store,
-            large_attributes=large_attributes,
-            retention=TtlService(
-                resources.store, resources.settings, tables, lambda: resources.retention_writer
-            ),
-            attributes=attributes,
+            resources=resources,
+            type_of_attributes=lambda: self.attributes or dict[str, Any],
             schema=self.schema,
             handlers=self.handlers,
             keeps_data=not self.disable_default_handler,
             min_ttl=self.min_ttl,
-            rows=RowReader(large_attributes, self.schema, attributes, self.table_name),
-            notifier=resources.notifier,
-            workflow=resources.workflow,
             asks_handlers=self.ask_handlers,
             decide=self.decide,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runtime.errors import ConfigurationError, FieldProblem, InvalidInputError, ModuleMismatchError
@@ -11,9 +12,11 @@ from runtime.model.status import FINISHED, HANDLERS_STARTED
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
 
     from runtime.clients.notifications import Notifier
+    from runtime.clients.resources import Resources
     from runtime.clients.workflow import WorkflowStarter
     from runtime.imports import FunctionReference
     from runtime.model.handlers import HandlerReference
@@ -30,45 +33,77 @@ HEAD: Final = "$head"
 """Stands in front of a sort key in the sync table where a handler's name stands otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModuleContext:
-    """One module, as its services see it.
+    """One module, as its services see it. What it is made of is made on first use: few need all of it.
 
     Attributes:
         name: Logical name of the module.
         tables: Physical names of its tables, and how its commands are processed.
-        settings: The function's settings.
-        store: Where the rows are.
-        large_attributes: Where attributes are that are too large for a row.
-        retention: How long rows are kept.
-        attributes: Type of the aggregate's own fields: a pydantic model, or ``dict[str, Any]``.
+        resources: Settings and clients of the function.
+        type_of_attributes: Gives the type of the aggregate's own fields.
         schema: Schema versions of the attributes.
         handlers: The data sync handlers, in the order they are called.
         keeps_data: False for a module without data and history rows.
         min_ttl: How far ahead the ``ttl`` of a command has to be; None for no minimum.
-        rows: Makes models of rows.
-        notifier: Tells clients and operators.
-        workflow: Starts the state machine.
         asks_handlers: Whether the handlers are asked before a command is written.
         decide: The rules that are asked before that, in their order.
     """
 
     name: str
     tables: ModuleTables
-    settings: Settings
-    store: Store
-    large_attributes: LargeAttributes
-    retention: TtlService
-    attributes: Any
+    resources: Resources
+    type_of_attributes: Callable[[], Any]
     schema: Schema
     handlers: tuple[HandlerReference, ...]
     keeps_data: bool
     min_ttl: timedelta | None
-    rows: RowReader[Any]
-    notifier: Notifier
-    workflow: WorkflowStarter
     asks_handlers: bool = False
     decide: tuple[FunctionReference, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """The function's settings."""
+        return self.resources.settings
+
+    @property
+    def notifier(self) -> Notifier:
+        """Tells clients and operators."""
+        return self.resources.notifier
+
+    @property
+    def workflow(self) -> WorkflowStarter:
+        """Starts the state machine."""
+        return self.resources.workflow
+
+    @property
+    def store(self) -> Store:
+        """Where the rows are."""
+        return self.resources.store
+
+    @cached_property
+    def attributes(self) -> Any:  # noqa: ANN401 - a type
+        """Type of the aggregate's own fields: a pydantic model, or ``dict[str, Any]``."""
+        return self.type_of_attributes()
+
+    @cached_property
+    def large_attributes(self) -> LargeAttributes:
+        """Where attributes are that are too large for a row."""
+        return self.resources.large_attributes.of_type(self.attributes)
+
+    @cached_property
+    def retention(self) -> TtlService:
+        """How long rows are kept."""
+        from runtime.store.retention import TtlService  # noqa: PLC0415 - the stream does not ask
+
+        return TtlService(self.store, self.settings, self.tables, lambda: self.resources.retention_writer)
+
+    @cached_property
+    def rows(self) -> RowReader[Any]:
+        """Makes models of rows."""
+        from runtime.store.row_reader import RowReader  # noqa: PLC0415 - with pydantic behind it
+
+        return RowReader(self.large_attributes, self.schema, self.attributes, self.name)
 
     @property
     def applied_status(self) -> str:

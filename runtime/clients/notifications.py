@@ -27,14 +27,14 @@ from runtime.log import logger
 from runtime.model.keys import get_tenant_code, remove_sort_key_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_sns import SNSClient
 
     from runtime.settings import Settings
     from runtime.store.values import Row
 
-__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier", "request_id_of", "waited_for"]
+__all__ = ["ACTION_ALARM", "ACTION_COMMAND_STATUS", "Notifier", "waited_for"]
 
 ACTION_COMMAND_STATUS: Final = "command-status"
 ACTION_ALARM: Final = "sfn-alarm"
@@ -85,6 +85,11 @@ class Notifier:
         self._patience = Patience()
         self._waiting: set[Future[None]] = set()
         self._told: LRUCache[tuple[str, str, str], _Told] = LRUCache(_MOST_TROUBLES)
+
+    def connect(self) -> None:
+        """Make the client now, before the first message; no call. Nothing where there is no topic."""
+        if self._settings.topic_arn or self._settings.alarm_topic_arn:
+            self._client()
 
     def command_status(self, table: str, command: Row, status: str) -> None:
         """Tell the clients that a command has reached its final status.
@@ -182,12 +187,6 @@ class Notifier:
                 return
         metrics.count(metrics.NOTIFICATIONS_LOST, NO_MODULE)
         logger.error("notification not sent", action=message["action"], error=problem)
-
-
-def request_id_of(notification: Mapping[str, Any]) -> str | None:
-    """The request that a notification answers, for the log; None where a key is its id instead."""
-    identifier, pk = notification.get("id"), notification.get("pk")
-    return None if pk and str(pk) in str(identifier) else identifier
 
 
 def _text(row: Row, column: str) -> str | None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from runtime import metrics
 from runtime.aws_errors import translated
-from runtime.clients.notifications import request_id_of
+from runtime.clients.request_ids import request_id_of
 from runtime.contract import NO_MODULE, NO_TENANT_SEGMENT
 from runtime.errors import ConfigurationError, DeliveryError
 from runtime.log import logger

@@ -69,6 +69,11 @@ class WorkflowStarter:
     def _sfn(self) -> SFNClient:
         return self._make_client()
 
+    def connect(self) -> None:
+        """Make the client now, before the first start; no call. Nothing where there is no state machine."""
+        if self._settings.state_machine_arn:
+            _ = self._sfn
+
     def start(self, module: str, table: str, key: DetailKey, command: Row, *, again: bool = False) -> None:
         """Start the execution for one command. Harmless when it was started before.
 

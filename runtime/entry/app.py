@@ -360,7 +360,11 @@ class CqrsApp(TriggerRoutes):
             check_latecomers(self.modules, self._decorated)
 
     def _preload(self) -> None:
-        """Do the imports of this function's own triggers while Lambda's init phase lasts."""
+        """Do the imports of this function's own triggers, and make their clients, in Lambda's init phase.
+
+        It has a whole processor, whatever the memory, and with provisioned concurrency it is over before
+        the first call comes.
+        """
         match self.resources.settings.function:
             case FunctionKind.API:
                 _ = self._http
@@ -369,13 +373,16 @@ class CqrsApp(TriggerRoutes):
                     with suppress(ConfigurationError):  # of a module that is not deployed; its routes say so
                         _ = module.commands, module.data, module.repository
             case FunctionKind.STREAM:
-                _ = self._records, self._stream
+                _ = self._records
+                self._stream.preload()
             case FunctionKind.WORKER:
-                _ = self._worker
+                _ = self._worker, self.resources.store
+                self.resources.notifier.connect()
             case FunctionKind.NOTIFIER:
                 _ = self._records, self._queue
             case FunctionKind.OPERATOR:
-                _ = self._operator
+                _ = self._operator, self.resources.store
+                self.resources.workflow.connect()
             case FunctionKind.PROJECTOR:
                 _ = self._records, self._projector
                 for of_events in self.event_modules.values():

@@ -153,6 +153,10 @@ def _problems_of_commands(
             f"module {name!r} has data_sync=True in the stack, and no data sync handlers in the code: import "
             "them before the app is made, or take data_sync away"
         )
+    try:
+        _ = module.attributes  # which may be an import path
+    except ConfigurationError as error:
+        yield f"module {name!r}: {error}"
     if not isinstance(declared, DeclaredModule):
         return
     mode = entry.get("mode", MODE_WORKFLOW)

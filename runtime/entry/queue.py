@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runtime.clients.notifications import request_id_of
+from runtime.clients.request_ids import request_id_of
 from runtime.contract import NOTIFICATION_ACTIONS
 from runtime.errors import UnknownTriggerError
 from runtime.imports import check_done, name_of

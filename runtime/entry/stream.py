@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from runtime.contract import MODE_INLINE
-from runtime.errors import UnknownTriggerError
+from runtime.errors import ConfigurationError, UnknownTriggerError
 from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import VERSION_LATEST, DetailKey, get_sort_key_version
 from runtime.model.rows import PUBLISH_ID, key_of, life_of
-from runtime.pipeline.apply import apply
 from runtime.pipeline.doorbells import answer_doorbells
-from runtime.pipeline.finish import finish_applied
 from runtime.store.codec import image_row
 
 if TYPE_CHECKING:
@@ -43,6 +43,18 @@ class StreamProcessor:
 
     def __init__(self, modules: Mapping[str, HasContext]) -> None:
         self._modules = modules
+
+    def preload(self) -> None:
+        """Import what the modules' ways of processing need, and make its clients. No call."""
+        for module in self._modules.values():
+            with suppress(ConfigurationError):  # of a module that is not deployed; its records say so
+                context = module.context
+                if context.tables.mode == MODE_INLINE:
+                    import_module("runtime.pipeline.apply")
+                    import_module("runtime.pipeline.finish")
+                    _ = context.store
+                if context.tables.mode != MODE_INLINE or context.handlers:
+                    context.workflow.connect()
 
     def process(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Ring the doorbells of a batch.
@@ -88,6 +100,9 @@ def _handle(context: ModuleContext, doorbells: list[_Doorbell]) -> None:
     last = max(doorbells, key=lambda doorbell: doorbell.version)
     if context.tables.mode == MODE_INLINE:
         if context.keeps_data:
+            from runtime.pipeline.apply import apply  # noqa: PLC0415 - of modules that are processed inline
+            from runtime.pipeline.finish import finish_applied  # noqa: PLC0415
+
             # Without a publish id, nothing tells an image of the row that stands in the table from one of
             # the same version in an earlier life: the row itself is read.
             images = {bell.version: bell.image for bell in doorbells if PUBLISH_ID in bell.image}

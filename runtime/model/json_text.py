@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
@@ -18,15 +19,14 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from runtime.errors import FieldProblem, InvalidInputError
-from runtime.model.attributes_type import attributes_type
-from runtime.model.models import CqrsModel
 from runtime.model.plain_text import key_text, plain_text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = ["dumps", "message_text", "plain"]
 
@@ -87,12 +87,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return _plain(value.value)
         case None | bool() | str() | int() | float() | Decimal():
             return value
-        case CqrsModel() if isinstance(items := getattr(value, "items", None), list):
-            # A page: each of its rows leaves out its own.
-            return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items}, type(value))
-        case BaseModel():
-            fields = attributes_type(type(value)).shown(value.model_dump(by_alias=True))
-            return _row(fields, type(value)) if isinstance(fields, dict) else _plain(fields)
         case dict():
             found = {key_text(name): _plain(item) for name, item in value.items()}
             if len(found) < len(value):
@@ -112,6 +106,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             return str(value)
         case bytes() | bytearray() | memoryview():
             return base64.b64encode(value).decode()
+        case _ if _is_model(value):
+            return _model(value)
         case _ if callable(form := getattr(value, "__json__", None)) and not isinstance(value, type):
             return _plain(form())
         case Mapping():
@@ -124,6 +120,26 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one cas
             except ValueError as error:
                 msg = f"a value of the type {type(value).__name__} has no JSON form"
                 raise TypeError(msg) from error
+
+
+def _is_model(value: object) -> TypeGuard[BaseModel]:
+    # Where nobody has imported pydantic there are no models: most functions do not.
+    if "pydantic" not in sys.modules:
+        return False
+    from pydantic import BaseModel  # noqa: PLC0415 - and another thread may be importing it: that is waited for
+
+    return isinstance(value, BaseModel)
+
+
+def _model(value: BaseModel) -> Any:  # noqa: ANN401 - its JSON
+    from runtime.model.attributes_type import attributes_type  # noqa: PLC0415 - with pydantic behind it
+    from runtime.model.models import CqrsModel  # noqa: PLC0415 - as above
+
+    if isinstance(value, CqrsModel) and isinstance(items := getattr(value, "items", None), list):
+        # A page: each of its rows leaves out its own.
+        return _row({**value.model_dump(by_alias=True, exclude={"items"}), "items": items}, type(value))
+    fields = attributes_type(type(value)).shown(value.model_dump(by_alias=True))
+    return _row(fields, type(value)) if isinstance(fields, dict) else _plain(fields)
 
 
 def _in_order(members: list[Any]) -> list[Any]:

@@ -7,8 +7,6 @@ from pathlib import PurePath
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic_core import to_jsonable_python
-
 __all__ = ["has_plain_text", "key_text", "plain_text"]
 
 #: Modules whose values are text. By name: importing them all would cost every cold start.
@@ -32,6 +30,8 @@ def plain_text(value: Any) -> Any:  # noqa: ANN401 - any value
     """
     if isinstance(value, PurePath | ZoneInfo):
         return str(value)
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415 - 4 MB that most functions never need
+
     return to_jsonable_python(value, by_alias=True, round_trip=True)
 
 
@@ -43,5 +43,7 @@ def key_text(key: Any) -> str:  # noqa: ANN401 - any key
     """
     if isinstance(key, str) and type(key) is str:
         return key
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415 - as above
+
     (text,) = to_jsonable_python({key: None})
     return str(text)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from runtime import CommandModule
-from todo.attributes import TodoAttributes
+
+if TYPE_CHECKING:
+    from todo.attributes import TodoAttributes
 
 __all__ = ["todo"]
 
-# The handler is named, not imported: only the function that runs it loads SQLAlchemy.
-todo = CommandModule("todo", attributes=TodoAttributes, data_sync_handlers=["todo.read_model:TodoReadModel"])
+# Both are named, not imported: only functions that read todos load pydantic, only the worker SQLAlchemy.
+todo: CommandModule[TodoAttributes] = CommandModule(
+    "todo", attributes="todo.attributes:TodoAttributes", data_sync_handlers=["todo.read_model:TodoReadModel"]
+)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from runtime.entry.http.openapi_document import document_of, swagger_page
 from runtime.entry.http.security_headers import policy_of_page
 from runtime.identity.access import check_role
 
@@ -48,6 +47,8 @@ def openapi_routes(
 
     @cache
     def document() -> str:
+        from runtime.entry.http.openapi_document import document_of  # noqa: PLC0415 - Powertools' 60 models
+
         found = document_of(router.api_resolver, title=title, version=version, description=description)
         return json.dumps(found, ensure_ascii=False)
 
@@ -60,6 +61,8 @@ def openapi_routes(
 
         @cache
         def page() -> tuple[str, dict[str, Any]]:
+            from runtime.entry.http.openapi_document import swagger_page  # noqa: PLC0415 - as above
+
             found = swagger_page(document())
             return found, {"Content-Security-Policy": policy_of_page(found)}
 

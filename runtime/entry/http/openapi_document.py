@@ -18,17 +18,14 @@ from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swag
 from runtime.entry.http.openapi_schemas import add_partial_schemas, free_name
 from runtime.entry.http.openapi_types import as_written
 from runtime.entry.http.problems import PROBLEM_JSON
+from runtime.entry.http.route_table import OF_A_MODULE
 from runtime.identity.context import HEADER_IDEMPOTENCY_KEY, HEADER_TENANT_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OF_A_MODULE", "document_of", "swagger_page"]
+__all__ = ["document_of", "swagger_page"]
 
-#: Marks the operations of `module_routes` on their way here, with what Powertools does not know of them:
-#: the ids that they would like, the refusals that they tell of, the headers that they heed, and whether
-#: they answer with an ETag. The document does not show it.
-OF_A_MODULE: Final = "x-cqrs-module"
 _SECURITY: Final = "jwt"
 _REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _PROBLEM: Final[dict[str, Any]] = {

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from runtime.entry.http.openapi_document import OF_A_MODULE
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.entry.http.module_endpoint import ModuleRoute
 
-__all__ = ["MadeRouter", "add_route", "prefix_problems"]
+__all__ = ["OF_A_MODULE", "MadeRouter", "add_route", "prefix_problems"]
+
+#: Marks the operations of `module_routes` on their way to the document, with what Powertools does not know
+#: of them: the ids that they would like, the refusals that they tell of, the headers that they heed, and
+#: whether they answer with an ETag. The document does not show it.
+OF_A_MODULE: Final = "x-cqrs-module"
 
 #: Parts of letters, digits and these, with slashes between. Nothing else is the same in a path that is
 #: decoded on the way and in one that is not, and the paths of routes are patterns.
