@@ -374,15 +374,15 @@ class CqrsApp(TriggerRoutes):
                         _ = module.commands, module.data, module.repository
             case FunctionKind.STREAM:
                 _ = self._records
-                self._stream.preload()
+                _connect(self._stream.preload)
             case FunctionKind.WORKER:
-                _ = self._worker, self.resources.store
-                self.resources.notifier.connect()
+                _ = self._worker
+                _connect(lambda: self.resources.store, self.resources.notifier.connect)
             case FunctionKind.NOTIFIER:
                 _ = self._records, self._queue
             case FunctionKind.OPERATOR:
-                _ = self._operator, self.resources.store
-                self.resources.workflow.connect()
+                _ = self._operator
+                _connect(lambda: self.resources.store, self.resources.workflow.connect)
             case FunctionKind.PROJECTOR:
                 _ = self._records, self._projector
                 for of_events in self.event_modules.values():
@@ -423,6 +423,15 @@ def _by_kind(
         else:
             commands.append(cast("CommandModule[Any]", module))
     return events, commands
+
+
+def _connect(*clients: Callable[[], object]) -> None:
+    """Make clients before they are needed. One that cannot be made fails its own calls, and not the start."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - of functions that make calls
+
+    for make in clients:
+        with suppress(BotoCoreError):
+            make()
 
 
 def _deployed(modules: Iterable[_Module], table_of: Callable[[_Module], str]) -> dict[str, _Module]:
