@@ -94,6 +94,7 @@ def reconcile(scope: Scope, arguments: Arguments) -> dict[str, Any]:
         total_segments=scan.total_segments,
         resume_from=arguments.optional_text("resumeToken"),
         limit=scan.limit,
+        trust_finished=arguments.flag("trustFinished"),
     )
     return {
         "found": [
