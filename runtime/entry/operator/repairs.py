@@ -124,7 +124,8 @@ def resync(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     scan, dry_run = arguments.scan(), arguments.flag("dryRun")
     if not handlers:
         return {"rows": 0, "scanned": 0, "resumeToken": None}
-    page = feed_page(context, handlers, scan, dry_run=dry_run)
+    unseen_only = arguments.flag("unseenOnly")
+    page = feed_page(context, handlers, scan, dry_run=dry_run, unseen_only=unseen_only)
     failed = [{**one.key._asdict(), "handler": one.handler, "error": one.error} for one in page.failed]
     return {
         "rows": page.rows,
