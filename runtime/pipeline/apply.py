@@ -30,6 +30,7 @@ from runtime.model.rows import (
     version_of,
     was_applied,
 )
+from runtime.pipeline.creations import forget_creation
 from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, status_write
 from runtime.store.port import ConditionFailedError
 
@@ -200,8 +201,10 @@ class _Run:
         """Write what ``command`` makes of ``data``, and return it."""
         writes = advance_writes(self._context, data, command)
         status = status_write(self._context, command, self._context.applied_status, writes[0].row)
+        # With handlers to come, the command is not finished yet.
+        forget = None if self._context.handlers else forget_creation(self._context, command)
         try:
-            self._store.write(*writes, status)
+            self._store.write(*writes, status, *([forget] if forget else []))
         except ConditionFailedError as failure:
             version = get_sort_key_version(command["sk"])
             # Where the data row has moved on as well, the next round reads anew what is missing.
