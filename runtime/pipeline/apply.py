@@ -54,10 +54,13 @@ class Applied:
     Attributes:
         data: The data row as it is now, or None where there is none.
         commands: Command rows that this call applied, in order. Empty when it came late.
+        command: The command of the version that was asked for, as it was read where it was not to be
+            applied; None where it was not read, or is gone.
     """
 
     data: Row | None
     commands: tuple[Row, ...]
+    command: Row | None = None
 
     @property
     def version(self) -> int:
@@ -133,7 +136,7 @@ class _Run:
         if self._applied:
             metrics.count(metrics.COMMANDS_APPLIED, self._context.name, len(self._applied))
             metrics.observe(metrics.COMMAND_LAG, self._context.name, _lags(self._applied))
-        return Applied(data, tuple(self._applied))
+        return Applied(data, tuple(self._applied), self._images.get(self._version))
 
     def _read_data(self) -> Row | None:
         place = self._context.data_place(self._key)

@@ -238,6 +238,21 @@ def test_the_app_routes_tasks_to_the_worker(service: Service) -> None:
     assert service.row("data", "A1") is not None
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_execution_that_finds_its_version_applied_takes_one_read(service: Service, version: int) -> None:
+    for before in range(2):
+        service.publish(version=before)
+    service.apply(2)
+    service.steps.clear()
+    event = {
+        "action": "apply",
+        "input": {"module": "todo", "pk": PK, "sk": "A1", "version": version},
+        "context": {"Execution": {"Id": "x"}, "State": {}, "StateMachine": {}},
+    }
+    assert CqrsApp(modules=[service.module])(event, None) == {"handlers": []}
+    assert service.steps.names() == ["store:batch_get"]
+
+
 def test_a_notification_that_makes_no_sense_is_reported_and_the_rest_is_handled(service: Service) -> None:
     seen: list[Any] = []
     app = CqrsApp(modules=[service.module], notification_handlers=[seen.append])
