@@ -142,7 +142,9 @@ def _apply(task: _Task) -> dict[str, Any]:
     applied: tuple[Row, ...] = ()
     command: Row | None = None
     if context.keeps_data:
-        done = apply(context, task.key, task.version)
+        # What the batch began with; without it, the execution is for this version alone.
+        first = int(task.input.get("first", task.version))
+        done = apply(context, task.key, task.version, first=first)
         finish_applied(context, done)
         applied, command = done.commands, done.command
     if applied or (not context.keeps_data and not task.is_retry):

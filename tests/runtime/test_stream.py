@@ -117,7 +117,10 @@ def test_a_batch_with_several_versions_starts_the_execution_of_the_last_one(
             service.publish(sk, version)
     batch = [record(service, f"{sk}@{v}", v) for v in (2, 3, 1) for sk in ("A1", "B1")]
     assert process(service, *batch) == []
-    assert sorted((each["sk"], each["version"]) for each in executions(service)) == [("A1", 3), ("B1", 3)]
+    assert sorted((each["sk"], each["first"], each["version"]) for each in executions(service)) == [
+        ("A1", 1, 3),
+        ("B1", 1, 3),
+    ]
 
 
 def test_starting_again_after_the_execution_ended_is_harmless(
