@@ -105,6 +105,57 @@ def test_concurrent_doorbells_apply_each_version_once(service: Service) -> None:
     check_invariants(service)
 
 
+def test_the_versions_of_others_are_left_to_them_for_a_moment(service: Service) -> None:
+    publish_versions(service, 3)
+    others = [1, 2]
+
+    def apply_one(call: Call) -> None:
+        if call.operation == "batch_get" and others:
+            service.steps.after = lambda _call: None
+            service.apply(others.pop(0))
+            service.steps.after = apply_one
+
+    service.steps.after = apply_one
+    done = service.apply(3, first=3)
+    assert [command["sk"] for command in done.commands] == ["A1@3"]
+    assert others == []
+
+
+def test_the_versions_of_others_are_applied_where_nobody_does(service: Service) -> None:
+    publish_versions(service, 3)
+    service.steps.clear()
+    done = service.apply(3, first=3)
+    assert [command["sk"] for command in done.commands] == ["A1@1", "A1@2", "A1@3"]
+    looks = service.steps.names().index("store:write")
+    assert looks == 4  # three looks, and one read of what is missing
+    publish = [service.publish(version=version) for version in (3, 4)]
+    assert len(publish) == 2
+    service.steps.clear()
+    service.apply(5, first=4)
+    assert service.steps.names() == ["store:batch_get"] * 2 + ["store:write"] * 2
+
+
+def test_who_is_overtaken_waits_while_somebody_goes_on(service: Service) -> None:
+    publish_versions(service, 4)
+    others = [1, 2, 3]
+
+    def overtake(call: Call) -> None:
+        if call.operation in {"write", "get", "batch_get"} and others:
+            service.steps.before = lambda _call: None
+            service.apply(others.pop(0))
+            service.steps.before = overtake
+
+    data = service.tables.data
+    tries: list[str] = []
+
+    def count(call: Call) -> None:
+        tries.extend(write.table for write in call.writes if getattr(write, "table", None) == data)
+
+    service.steps.before, service.steps.after = overtake, count
+    assert service.apply(4).version == 4
+    assert len(tries) <= 5
+
+
 def test_a_version_that_is_gone_is_passed_over(service: Service) -> None:
     publish_versions(service, 4)
     service.client.delete_item(TableName=service.tables.command, Key={"pk": {"S": PK}, "sk": {"S": "A1@2"}})
