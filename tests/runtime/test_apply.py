@@ -10,6 +10,7 @@ import pytest
 
 from runtime.errors import VersionConflictError
 from runtime.model.status import FINISHED
+from runtime.store.port import Put
 from tests.support.checker import check_invariants
 from tests.support.service import PK, Service, in_memory
 
@@ -149,7 +150,7 @@ def test_who_is_overtaken_waits_while_somebody_goes_on(service: Service) -> None
     tries: list[str] = []
 
     def count(call: Call) -> None:
-        tries.extend(write.table for write in call.writes if getattr(write, "table", None) == data)
+        tries.extend(write.table for write in call.writes if isinstance(write, Put) and write.table == data)
 
     service.steps.before, service.steps.after = overtake, count
     assert service.apply(4).version == 4
