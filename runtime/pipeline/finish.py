@@ -204,7 +204,7 @@ def _set_final(context: ModuleContext, command: Row, status: str) -> bool:
     )
     # Of a command that failed, its publisher has only what they noted themselves.
     forget = forget_creation(context, command) if status == FINISHED else None
-    writes = [write, *([forget] if forget else [])]
+    writes: list[Write] = [write, *([forget] if forget else [])]
     head = _head_write(context, command) if "ttl" in columns else None
     try:
         context.store.write(*writes, *([head] if head else []))
