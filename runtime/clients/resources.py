@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from runtime.clients.user_agent import user_agent
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Resources:
                 read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
                 max_pool_connections=20,
+                user_agent=user_agent(),
                 # The store's adapter makes every parameter itself, and DynamoDB looks at them anyway.
                 parameter_validation=service != "dynamodb",
             ),
