@@ -98,7 +98,7 @@ class Resources:
         from botocore.config import Config  # noqa: PLC0415
 
         variable = _SERVICE_VARIABLES[service]
-        return make(
+        client = make(
             service,
             endpoint_url=self.settings.endpoints.get(variable),
             region_name=self.settings.regions.get(variable),
@@ -113,6 +113,11 @@ class Resources:
                 parameter_validation=service != "dynamodb",
             ),
         )
+        if service == "dynamodb":  # most calls
+            from runtime.clients.signing import sign_sparingly  # noqa: PLC0415
+
+            sign_sparingly(client)
+        return client
 
     @staticmethod
     def _read_seconds(service: str) -> int:

@@ -108,12 +108,13 @@ def opened_bytes(value: Value) -> bytes | None:
 
 def opened_row(row: Row) -> dict[str, Any]:
     """The Python values of a row."""
-    return {name: opened(value) for name, value in row.items()}
+    # Most columns are text, and pages have many of them.
+    return {name: value if type(value) is str else opened(value) for name, value in row.items()}
 
 
 def decoded(item: Mapping[str, Any]) -> Row:
     """A row, from DynamoDB's wire format."""
-    return {name: decoded_value(wire) for name, wire in item.items()}
+    return {name: wire["S"] if "S" in wire else decoded_value(wire) for name, wire in item.items()}
 
 
 def encoded(row: Row) -> Item:
