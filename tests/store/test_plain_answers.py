@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from boto3.dynamodb.conditions import Attr
 from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
 
 from runtime.store.codec import decoded, encoded
 from runtime.store.dynamodb import DynamoDbStore
@@ -121,6 +122,23 @@ def test_the_store_spares_botocore_the_rows(make_client: Callable[..., Any], tab
     assert row is not None
     assert encoded(row) == ITEM
     assert left == [b""]
+
+
+def test_what_traces_the_calls_of_botocore_sees_those_of_the_store(
+    make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    seen: list[str] = []
+    make_call = vars(BaseClient)["_make_api_call"]
+
+    def traced(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        seen.append(operation)
+        return make_call(client, operation, request)
+
+    store = DynamoDbStore(make_client())
+    monkeypatch.setattr(BaseClient, "_make_api_call", traced)  # as X-Ray's SDK does
+    store.batch_get([Place(table, "p", "b")])
+    store.write(Put(table=table, row={"pk": "p", "sk": "c"}))
+    assert seen == ["BatchGetItem", "PutItem"]
 
 
 def test_rows_in_the_way_of_a_write_keep_their_bytes(make_client: Callable[..., Any], table: str) -> None:
