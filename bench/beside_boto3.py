@@ -14,23 +14,20 @@ import gc
 import io
 import json
 import os
-import platform
 import statistics
-import tempfile
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 import boto3
-import botocore
 from botocore import xform_name
 from botocore.client import BaseClient
 
 from bench.cpu import environment
+from bench.output import add_output, finish
 from constructs_lib.local import Emulator
 from runtime import CommandModule, CqrsApp, InvokeContext, module_routes
 from tests.support.http_events import http_event
@@ -254,10 +251,9 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=15)
     parser.add_argument("--calls", type=int, default=40, help="calls a block")
     parser.add_argument("--only", default="", help="what is compared has this in its name")
-    parser.add_argument("--output", type=Path, default=Path("build/bench/beside_boto3.json"))
+    add_output(parser, "beside_boto3")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Emulator(folder=_ROOT / ".local-aws") as emulator:
-        del folder
+    with Emulator(folder=_ROOT / ".local-aws") as emulator:
         os.environ |= environment(emulator, _NAME) | {"APP_NAME": _NAME}
         ours = Ours()
         for number in range(_ROWS):
@@ -269,10 +265,7 @@ def main() -> None:
             bench.block(turn)
     for one in comparisons:
         del one.ours[0], one.bare[0]  # the first block warms up
-    for line in _table(comparisons):
-        print(line)  # noqa: T201 - what it is for
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(_report(comparisons), indent=2) + "\n", encoding="utf-8")
+    finish(_table(comparisons), _figures_of(comparisons), arguments.output)
 
 
 def _comparisons(ours: Ours, calls: int) -> list[Comparison]:
@@ -327,13 +320,9 @@ def _figures(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _report(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def _figures_of(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
         "boto3": boto3.__version__,
-        "botocore": botocore.__version__,
         "comparisons": [
             {
                 "name": one.name,
