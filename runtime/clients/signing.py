@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.auth import AUTH_TYPE_MAPS, SIGNED_HEADERS_BLACKLIST, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,8 +71,7 @@ class SparingSigV4Auth(SigV4Auth):
 
     def signature(self, string_to_sign: str, request: AWSRequest) -> str:
         """The signature of a text."""
-        day = request.context["timestamp"][:8]
-        key = signing_key(self.credentials.secret_key, day, self._region_name, self._service_name)
+        key = signing_key(self.credentials.secret_key, self.credential_scope(request))
         return hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
 
 
@@ -89,14 +89,15 @@ def _choose(signature_version: Any, **_: Any) -> str | None:  # noqa: ANN401 - b
 
 @lru_cache(_MOST_ENDPOINTS)
 def _host_of(url: str) -> str:
-    headers = SigV4Auth(None, "", "").headers_to_sign(AWSRequest(method="POST", url=url))
+    nobody = ReadOnlyCredentials("", "", None)
+    headers = SigV4Auth(nobody, "", "").headers_to_sign(AWSRequest(method="POST", url=url))
     return str(headers["host"])
 
 
 @lru_cache(_MOST_KEYS)
-def signing_key(secret: str, day: str, *scope: str) -> bytes:
-    """The key for the signatures of one day, in a region and for a service."""
+def signing_key(secret: str, scope: str) -> bytes:
+    """The key for the signatures of a scope: a day, a region and a service."""
     key = f"AWS4{secret}".encode()
-    for part in (day, *scope, "aws4_request"):
+    for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key

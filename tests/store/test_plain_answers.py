@@ -10,6 +10,7 @@ import pytest
 from boto3.dynamodb.conditions import Attr
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
 
 from runtime.store.codec import decoded, encoded
 from runtime.store.dynamodb import DynamoDbStore
@@ -179,7 +180,9 @@ def test_an_answer_that_is_damaged_is_asked_for_again(client: Any, table: str) -
         if next(damaged, None) is None:
             return None
         body = b'{"Item": {"pk": {"S": "damaged"}}}'
-        return AWSResponse(request.url, 200, {"x-amz-crc32": str(zlib.crc32(b"another"))}, _Raw(body))
+        return AWSResponse(
+            request.url, 200, HTTPHeaders.from_dict({"x-amz-crc32": str(zlib.crc32(b"another"))}), _Raw(body)
+        )
 
     client.meta.events.register("before-send.dynamodb.GetItem", answer)
     found = client.get_item(TableName=table, Key=KEY)

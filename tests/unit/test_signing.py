@@ -11,6 +11,7 @@ import botocore
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
@@ -131,7 +132,7 @@ def headers_sent(client: Any) -> Any:
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         sent.append(request.headers)
-        return AWSResponse(request.url, 200, {}, _Body(b"{}"))
+        return AWSResponse(request.url, 200, HTTPHeaders(), _Body(b"{}"))
 
     client.meta.events.register("before-send", answer)
     client.list_tables()
@@ -142,9 +143,12 @@ def headers_sent(client: Any) -> Any:
 def test_the_runtimes_client_of_dynamodb_signs_so(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[Any] = []
     add_auth = SparingSigV4Auth.add_auth
-    monkeypatch.setattr(
-        SparingSigV4Auth, "add_auth", lambda self, one: used.append(one) or add_auth(self, one)
-    )
+
+    def noted(signer: SparingSigV4Auth, one: AWSRequest) -> None:
+        used.append(one)
+        add_auth(signer, one)
+
+    monkeypatch.setattr(SparingSigV4Auth, "add_auth", noted)
     assert b"AKID/20261129/eu-central-1/dynamodb/aws4_request" in headers_sent(client)["Authorization"]
     assert len(used) == 1
 

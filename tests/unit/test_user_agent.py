@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from runtime import Resources, Settings
 from runtime.clients.user_agent import user_agent
@@ -46,7 +47,7 @@ def test_each_call_says_it_once(monkeypatch: pytest.MonkeyPatch, service: str) -
 
     def send(request: Any, **_: Any) -> AWSResponse:
         said.append(request.headers["User-Agent"].decode())
-        return AWSResponse(request.url, 400, {}, _Nothing())
+        return AWSResponse(request.url, 400, HTTPHeaders(), _Nothing())
 
     variable = {"dynamodb": "DYNAMODB", "sqs": "SQS"}[service]
     client = Resources(Settings(regions={variable: "eu-central-1"})).client(service)
