@@ -7,8 +7,8 @@ one that it is given, it sends as it is, with its own version behind it.
 from __future__ import annotations
 
 import os
-import platform
 import re
+import sys
 from functools import cache
 from typing import Final
 
@@ -28,7 +28,8 @@ def user_agent() -> str:
     >>> user_agent().partition("/")[0]
     'cdk-cqrs'
     """
-    words = [_PRODUCT, f"lang/python#{platform.python_version()}"]
+    version = ".".join(map(str, sys.version_info[:3]))
+    words = [_PRODUCT, f"lang/python#{version}"]
     for prefix, variable in (("exec-env", _ENVIRONMENT), ("app", _APP_ID)):
         if value := os.environ.get(variable):
             words.append(f"{prefix}/{_FOREIGN.sub('-', value)}")
