@@ -67,6 +67,7 @@ class Ours:
         self.user = InvokeContext(claims=_CLAIMS, source_ip="192.0.2.1", request_id="req-1")
         self._reader = _client("dynamodb")
         self._records: dict[str, Any] = {}
+        self._events: dict[str, Any] = {}
         self.ids: dict[str, dict[str, str]] = {}
 
     def nothing(self, sk: str) -> None:
@@ -126,20 +127,30 @@ class Ours:
             message = f"the page has {len(page.items)} items"
             raise RuntimeError(message)
 
+    def to_post(self, sk: str) -> None:
+        """The item at version 1, and API Gateway's event for the second one."""
+        self.create_and_apply(sk)
+        body = {"sk": sk, "code": sk, "name": "after 1", "version": 1, "attributes": _BODY}
+        self._events[sk] = http_event("POST", "/todos", body=body, claims=_CLAIMS)
+
     def post(self, sk: str) -> None:
         """Publish the second version over HTTP."""
-        body = {"sk": sk, "code": sk, "name": "after 1", "version": 1, "attributes": _BODY}
-        self._send(_ACCEPTED, "POST", "/todos", body=body)
+        self._send(sk, _ACCEPTED)
+
+    def to_get(self, sk: str) -> None:
+        """The item at version 1, and API Gateway's event for it."""
+        self.create_and_apply(sk)
+        self._events[sk] = http_event("GET", f"/todos/{sk}", claims=_CLAIMS)
 
     def get_over_http(self, sk: str) -> None:
         """Read one item over HTTP."""
-        self._send(_OK, "GET", f"/todos/{sk}")
+        self._send(sk, _OK)
 
-    def _send(self, status: int, method: str, path: str, body: Any = None) -> None:  # noqa: ANN401 - JSON
-        with contextlib.redirect_stdout(io.StringIO()):
-            answer = self.app(http_event(method, path, claims=_CLAIMS, body=body), None)
+    def _send(self, sk: str, status: int) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):  # its metrics
+            answer = self.app(self._events[sk], None)
         if answer["statusCode"] != status:
-            message = f"{method} {path} was answered {answer}"
+            message = f"the request was answered {answer}"
             raise RuntimeError(message)
 
     def _publish(self, sk: str, version: int) -> None:
@@ -275,8 +286,8 @@ def _comparisons(ours: Ours, calls: int) -> list[Comparison]:
         Comparison("apply, inline", ours.update_and_record, ours.apply, calls),
         Comparison("get", ours.create_and_apply, ours.get, calls),
         Comparison("list of 100", ours.nothing, ours.list, max(1, calls // 5)),
-        Comparison("HTTP POST of an update", ours.create_and_apply, ours.post, calls),
-        Comparison("HTTP GET", ours.create_and_apply, ours.get_over_http, calls),
+        Comparison("HTTP POST of an update", ours.to_post, ours.post, calls),
+        Comparison("HTTP GET", ours.to_get, ours.get_over_http, calls),
     ]
 
 
