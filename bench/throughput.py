@@ -2,8 +2,8 @@
 
     .venv/bin/python -m bench.throughput [--blocks N] [--calls N]
 
-Bare boto3 sends the very requests that ours was seen to send; see `bench.beside_boto3`. Clients are threads of
-one process, and the local AWS is another: on two processors its share of the time is the larger one, the
+Bare boto3 sends the very requests that ours was seen to send; see `bench.beside_boto3`. Clients are threads
+of one process, and the local AWS is another: on two processors its share of the time is the larger one, the
 same for both sides. So a ratio says less of ours than `bench.beside_boto3` does; it says what a caller sees.
 """
 
