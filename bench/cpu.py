@@ -85,8 +85,8 @@ def main() -> None:
         _git("worktree", "add", "--detach", str(other), arguments.against)
         try:
             sides = [
-                Side("before", other, _environment(emulator, "before")),
-                Side("after", _ROOT, _environment(emulator, "after")),
+                Side("before", other, environment(emulator, "before")),
+                Side("after", _ROOT, environment(emulator, "after")),
             ]
             for side in sides:
                 side.block(arguments.calls)  # the first one warms up
@@ -101,7 +101,8 @@ def main() -> None:
         print(line)  # noqa: T201 - what it is for
 
 
-def _environment(emulator: Emulator, name: str) -> dict[str, str]:
+def environment(emulator: Emulator, name: str) -> dict[str, str]:
+    """Make the tables of a service, and the variables of its functions."""
     client = emulator.client("dynamodb")
     for table in _TABLES:
         client.create_table(
@@ -121,7 +122,7 @@ def _environment(emulator: Emulator, name: str) -> dict[str, str]:
         **emulator.environment,
         "NODE_ENV": "local",
         "RYW_SESSION_TTL_MINUTES": "5",
-        "CQRS_MODULES": json.dumps({"todo": {"mode": "inline", "sync": True}}),
+        "CQRS_MODULES": json.dumps({"todo": {"mode": "inline", "sync": False}}),
         "SNS_TOPIC_ARN": emulator.client("sns").create_topic(Name=name)["TopicArn"],
         **{f"{service}_ENDPOINT": emulator.endpoint_url for service in services},
         **{f"{service}_REGION": emulator.region for service in services},

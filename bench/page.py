@@ -53,6 +53,13 @@ PARTS: Final = (
         options="--blocks 9",
     ),
     Part(
+        "throughput",
+        "Publishes per second",
+        "Clients are threads of one process; the local AWS is another one, and takes most of the time of "
+        "both sides.",
+        options="--blocks 5 --calls 60",
+    ),
+    Part(
         "cold_start",
         "Cold starts",
         "CPU of the init phase of each function of the demo as it is deployed, beside a process that "

@@ -72,4 +72,5 @@ def log_context(
         yield
     finally:
         logger.thread_safe_clear_keys()
-        logger.thread_safe_append_keys(**before)
+        if before:
+            logger.thread_safe_append_keys(**before)

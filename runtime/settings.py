@@ -264,6 +264,11 @@ class Settings:
         return self.session_table_override or self._conventional(SESSION_NAME)
 
     @property
+    def has_sessions(self) -> bool:
+        """Whether the functions of the deployment note who published what, be it not this one."""
+        return self.ryw_session_seconds is not None or self.session_table_override is not None
+
+    @property
     def master_data_table(self) -> str | None:
         """Name of the table with the retention settings, or None when there is none."""
         if self.master_data_override or self.modules is not None:

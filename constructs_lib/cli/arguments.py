@@ -96,18 +96,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "--handler", required=True, type=text, metavar="NAME", help="name that the handler's class had"
     )
     _add_dry_run(drop)
-    reconcile = command("reconcile", "find commands that were not processed to their end, and process them")
-    _add_module(reconcile)
-    _add_older_than(reconcile)
-    _add_walk(reconcile)
-    _add_list(reconcile)
-    resync = command("resync", "give the state of every aggregate to data sync handlers once more")
-    _add_module(resync)
-    resync.add_argument(
-        "--handler", action="append", type=text, metavar="NAME", help="this handler only; may be repeated"
-    )
-    _add_walk(resync)
-    _add_list(resync)
+    _add_sweeps(command)
     replay = command("replay-dlq", "process again what failed: stream records, and notifications")
     replay.add_argument("--only", choices=["records", "notifications"], help="one of the two")
     _add_dry_run(replay)
@@ -127,6 +116,29 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.action is not None:
         options.command = f"{options.command} {options.action}"
     return options
+
+
+def _add_sweeps(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    reconcile = command("reconcile", "find commands that were not processed to their end, and process them")
+    _add_module(reconcile)
+    _add_older_than(reconcile)
+    reconcile.add_argument(
+        "--trust-finished",
+        action="store_true",
+        help="take finished commands at their word: far fewer reads, and lost data rows stay lost",
+    )
+    _add_walk(reconcile)
+    _add_list(reconcile)
+    resync = command("resync", "give the state of every aggregate to data sync handlers once more")
+    _add_module(resync)
+    resync.add_argument(
+        "--handler", action="append", type=text, metavar="NAME", help="this handler only; may be repeated"
+    )
+    resync.add_argument(
+        "--unseen-only", action="store_true", help="leave out what a handler has seen already"
+    )
+    _add_walk(resync)
+    _add_list(resync)
 
 
 def _add_groups(commands: argparse._SubParsersAction[Any], shared: _Parser, words: Sequence[str]) -> None:

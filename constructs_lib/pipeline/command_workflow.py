@@ -206,7 +206,12 @@ class CommandWorkflow(Construct):
                 "AwsSolutions-SF1",
             )
         if not tracing:
-            acknowledge(self.state_machine, NOT_TRACED, "AwsSolutions-SF2")
+            acknowledge(
+                self.state_machine,
+                NOT_TRACED,
+                "AwsSolutions-SF2",
+                "Serverless-StepFunctionStateMachineXray",
+            )
         self.grants = CommandWorkflowGrants(self.state_machine)
 
     @classmethod

@@ -81,7 +81,7 @@ class MasterDataTable(OneTable):
 
     def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Reads and writes that were throttled, summed over ``period`` (5 minutes)."""
-        operations = [dynamodb.Operation.GET_ITEM, dynamodb.Operation.PUT_ITEM]
+        operations = [dynamodb.Operation.BATCH_GET_ITEM, dynamodb.Operation.PUT_ITEM]
         return self.table.metric_throttled_requests_for_operations(operations=operations, period=period)
 
 
@@ -93,8 +93,8 @@ class MasterDataTableGrants:
 
     def read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` look settings up, as whatever applies commands does."""
-        return allow_reads(grantee, self._table, "dynamodb:GetItem")
+        return allow_reads(grantee, self._table, "dynamodb:BatchGetItem")
 
     def write(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` look settings up and change them."""
-        return allow_writes(grantee, self._table, "dynamodb:GetItem", "dynamodb:PutItem")
+        return allow_writes(grantee, self._table, "dynamodb:BatchGetItem", "dynamodb:PutItem")

@@ -118,7 +118,10 @@ class SessionTable(Construct):
         return cls(scope, construct_id, read_your_writes=read_your_writes, table=table)
 
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
-        """Let the api function, or one of your own, note who wrote what; tell it for how long that counts."""
+        """Let the api function, or one of your own, note who wrote what; tell it for how long that counts.
+
+        Functions that apply commands forget of what was created that it is new.
+        """
         if is_own_function(functions):
             check_environment("table", self.table, functions, hint=BY_NAME)
             own = own_function(self, functions)
@@ -128,8 +131,14 @@ class SessionTable(Construct):
             return
         check_environment("table", self.table, functions.api, hint=BY_NAME)
         self.grants.track(functions.data_access(functions.api).grantee)
-        functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, functions.api)
         functions.set_variable(Env.RYW_SESSION_TTL_MINUTES, self._minutes, functions.api)
+
+        def give(applier: lambda_.IFunction) -> None:
+            if applier is not functions.api:
+                self.grants.forget(functions.data_access(applier).grantee)
+            functions.set_variable(Env.SESSION_TABLE_NAME, self.table.table_name, applier)
+
+        functions.for_each_applier(give)
 
     def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
         """Reads and writes that were throttled, summed over ``period`` (5 minutes)."""
@@ -160,6 +169,10 @@ class SessionTableGrants:
             "dynamodb:PutItem",
             "dynamodb:DeleteItem",
         )
+
+    def forget(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` take away what is noted of a creation that it finishes; without reading."""
+        return allow_writes(grantee, self._table, "dynamodb:DeleteItem")
 
     def erase(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` delete the sessions of an aggregate that is erased for good."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from runtime.clients.user_agent import user_agent
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Resources:
         from botocore.config import Config  # noqa: PLC0415
 
         variable = _SERVICE_VARIABLES[service]
-        return make(
+        client = make(
             service,
             endpoint_url=self.settings.endpoints.get(variable),
             region_name=self.settings.regions.get(variable),
@@ -107,10 +108,16 @@ class Resources:
                 read_timeout=self._read_seconds(service) if patient else _SHORT_READ_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS if patient else _FEW_ATTEMPTS},
                 max_pool_connections=20,
+                user_agent=user_agent(),
                 # The store's adapter makes every parameter itself, and DynamoDB looks at them anyway.
                 parameter_validation=service != "dynamodb",
             ),
         )
+        if service == "dynamodb":  # most calls
+            from runtime.clients.signing import sign_sparingly  # noqa: PLC0415
+
+            sign_sparingly(client)
+        return client
 
     @staticmethod
     def _read_seconds(service: str) -> int:

@@ -74,7 +74,16 @@ class WorkflowStarter:
         if self._settings.state_machine_arn:
             _ = self._sfn
 
-    def start(self, module: str, table: str, key: DetailKey, command: Row, *, again: bool = False) -> None:
+    def start(
+        self,
+        module: str,
+        table: str,
+        key: DetailKey,
+        command: Row,
+        *,
+        first: int | None = None,
+        again: bool = False,
+    ) -> None:
         """Start the execution for one command. Harmless when it was started before.
 
         The input refers to the command and never carries it; the request id is in it, so
@@ -85,6 +94,7 @@ class WorkflowStarter:
             table: Physical name of the command table.
             key: Key of the aggregate; the sort key without a version.
             command: The command row.
+            first: First version that the execution is for. Default: that of the command.
             again: Start it once more, under another name.
 
         Raises:
@@ -100,6 +110,8 @@ class WorkflowStarter:
 
         version, publish_id = get_sort_key_version(command["sk"]), command.get(PUBLISH_ID)
         reference: dict[str, Any] = {"module": module, "table": table, **key._asdict(), "version": version}
+        if first is not None and first < version:
+            reference["first"] = first
         if publish_id is not None:
             reference["publishId"] = publish_id
         if "requestId" in command:

@@ -19,8 +19,9 @@ from runtime.commands.publish_record import PREFIX
 from runtime.errors import BadRequestError, InvalidInputError, ItemNotFoundError, VersionConflictError
 from runtime.identity.checked_key import checked_key
 from runtime.model.keys import KEY_SEPARATOR, add_sort_key_version
-from runtime.model.rows import life_of, version_of
+from runtime.model.rows import LIFE, life_of, version_of
 from runtime.model.status import HANDLERS_STARTED
+from runtime.pipeline.creations import creation_place
 from runtime.pipeline.cursors import Cursor
 from runtime.pipeline.versions import version_rows
 from runtime.queries.sessions import SessionService
@@ -44,7 +45,7 @@ __all__ = ["Erased", "erase"]
 _MAX_WRITES: Final = 100
 _TOLD: Final = "erasedFromHandlersAt"
 """Column of the last command, or the data row: the handlers were told, and the row goes last."""
-_COLUMNS: Final = ("pk", "sk", "version", "status", "attributes", "createdBy", "updatedBy", _TOLD)
+_COLUMNS: Final = ("pk", "sk", "version", "status", "attributes", "createdBy", "updatedBy", LIFE, _TOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,12 @@ class _Erasure:
 
     def _sessions(self, rows: Iterable[Row]) -> list[Place]:
         users = {row[name] for row in rows for name in ("createdBy", "updatedBy") if row.get(name)}
-        places = SessionService(self._context).places_of(sorted(users), self._key)
+        settings = self._context.settings
+        created = (creation_place(self._context.name, settings, self._key, row) for row in rows)
+        places = [
+            *SessionService(self._context).places_of(sorted(users), self._key),
+            *dict.fromkeys(place for place in created if place),
+        ]
         return list(self._store.batch_get(places)) if places else []
 
     def _objects(self, rows: Iterable[Row]) -> list[str]:

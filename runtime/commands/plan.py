@@ -228,6 +228,8 @@ class Planner:
             row |= columns
         elif session := self._sessions.write_of(request.context, key, version, row[PUBLISH_ID]):
             others.append(session)
+            if new := self._sessions.write_of_new(key, row):
+                others.append(new)
         if found.is_assumed and context.keeps_data and not request.sync:  # else the data row's write says so
             is_new = Attr("pk").not_exists()
             others.append(Check(place=context.data_place(key), condition=is_new, label=DATA))

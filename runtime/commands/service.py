@@ -566,6 +566,7 @@ class CommandService(Generic[AttributesT]):
         total_segments: int = 1,
         resume_from: str | None = None,
         on_page: Callable[[Progress], None] | None = None,
+        unseen_only: bool = False,
         invoke_context: InvokeContext | None = None,
     ) -> int:
         """Feed every data row to the data sync handlers, page by page.
@@ -575,7 +576,8 @@ class CommandService(Generic[AttributesT]):
         made them; a handler that is past a row's version is not called. Each handler has its turn
         at an aggregate as in the pipeline: versions under way to it come first, in order, and
         what somebody else is showing it at this moment is left to them. A row that a handler does
-        not take is in ``Progress.failed``, and does not stop the others.
+        not take is in ``Progress.failed``, and does not stop the others. Three calls for 100 rows,
+        and two for each time that a handler is shown one.
 
         Args:
             handlers: Names of the handlers. Default: all of the module.
@@ -584,6 +586,8 @@ class CommandService(Generic[AttributesT]):
                 parallel.
             resume_from: ``Progress.resume_token`` of the last page that was done.
             on_page: Called after each page.
+            unseen_only: Leave out what a handler has seen already, as its cursor says: for a handler
+                that is new, or a run that broke off. Default: it is shown all.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
 
         Returns:
@@ -604,6 +608,7 @@ class CommandService(Generic[AttributesT]):
             total_segments=total_segments,
             resume_from=resume_from,
             on_page=on_page,
+            unseen_only=unseen_only,
         )
 
     @property

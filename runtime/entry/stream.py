@@ -98,6 +98,7 @@ def _answer(doorbells: list[_Doorbell]) -> None:
 def _handle(context: ModuleContext, doorbells: list[_Doorbell]) -> None:
     context.check_handlers()
     last = max(doorbells, key=lambda doorbell: doorbell.version)
+    first = min(doorbell.version for doorbell in doorbells)
     if context.tables.mode == MODE_INLINE:
         if context.keeps_data:
             from runtime.pipeline.apply import apply  # noqa: PLC0415 - of modules that are processed inline
@@ -106,7 +107,7 @@ def _handle(context: ModuleContext, doorbells: list[_Doorbell]) -> None:
             # Without a publish id, nothing tells an image of the row that stands in the table from one of
             # the same version in an earlier life: the row itself is read.
             images = {bell.version: bell.image for bell in doorbells if PUBLISH_ID in bell.image}
-            finish_applied(context, apply(context, last.key, last.version, images=images))
+            finish_applied(context, apply(context, last.key, last.version, images=images, first=first))
         if not context.handlers:
             return
-    context.workflow.start(context.name, context.tables.command, last.key, last.image)
+    context.workflow.start(context.name, context.tables.command, last.key, last.image, first=first)

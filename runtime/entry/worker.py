@@ -16,7 +16,14 @@ from runtime.errors import (
 )
 from runtime.log import log_context, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
-from runtime.model.rows import PUBLISH_ID, is_of_life, is_same_life, life_of, version_of
+from runtime.model.rows import (
+    PUBLISH_ID,
+    is_of_life,
+    is_same_life,
+    life_of,
+    version_of,
+    was_applied,
+)
 from runtime.pipeline.apply import apply
 from runtime.pipeline.cursors import CursorRow
 from runtime.pipeline.drain import Outcome, drain, is_late, read_commands
@@ -133,16 +140,19 @@ def _apply(task: _Task) -> dict[str, Any]:
     """Apply the command; the handlers that are to have a turn now."""
     context = task.context
     applied: tuple[Row, ...] = ()
+    command: Row | None = None
     if context.keeps_data:
-        done = apply(context, task.key, task.version)
+        # What the batch began with; without it, the execution is for this version alone.
+        first = int(task.input.get("first", task.version))
+        done = apply(context, task.key, task.version, first=first)
         finish_applied(context, done)
-        applied = done.commands
+        applied, command = done.commands, done.command
     if applied or (not context.keeps_data and not task.is_retry):
         return {"handlers": list(context.handler_names)}
-    return {"handlers": _late_handlers(task)}
+    return {"handlers": _late_handlers(task, command)}
 
 
-def _late_handlers(task: _Task) -> list[str]:
+def _late_handlers(task: _Task, command: Row | None) -> list[str]:
     """The handlers that are to have a turn for a version that somebody else has applied.
 
     In a burst, nearly always somebody else has the turn, and is left to go on to this version:
@@ -151,8 +161,11 @@ def _late_handlers(task: _Task) -> list[str]:
     context = task.context
     names = context.handler_names
     places = {name: context.cursor_place(task.key, name) for name in names}
-    rows = context.store.batch_get([task.command_place, *places.values()])
-    command = rows.get(task.command_place)
+    # A batch is no snapshot: the command may have been read before it was applied, and the data row after.
+    unread = [] if command is not None and was_applied(command) else [task.command_place]
+    wanted = [*unread, *places.values()]
+    rows = context.store.batch_get(wanted) if wanted else {}
+    command = rows.get(task.command_place) if unread else command
     if command is None or not task.is_about(command):
         return []
     life = life_of(command)

@@ -33,6 +33,8 @@ __all__ = ["dumps", "message_text", "plain"]
 _MICROSECONDS_PER_MILLISECOND = 1000
 _ENCODER: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _NO_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+#: What most values are. Not what derives from them, such as an enumeration of texts.
+_PLAIN: Final = frozenset({str, int, bool, type(None), float, Decimal})
 
 
 def dumps(value: Any) -> str:  # noqa: ANN401 - whatever a route returns
@@ -82,6 +84,8 @@ def _escaped(character: re.Match[str]) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one case a type
+    if type(value) in _PLAIN:
+        return value
     match value:
         case Enum():
             return _plain(value.value)

@@ -30,6 +30,7 @@ from runtime.model.rows import (
     version_of,
     was_applied,
 )
+from runtime.pipeline.creations import forget_creation
 from runtime.pipeline.transactions import COMMAND, DATA, advance_writes, status_write
 from runtime.store.port import ConditionFailedError
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Applied", "apply"]
 
 _MAX_ROUNDS: Final = 20
+_LOOKS: Final = 2
+_MAX_WAITS: Final = 12  # after that, a look is followed by a try, whether or not others are at work
 _WINDOW: Final = 99  # commands read in one batch, beside the data row
 
 
@@ -53,10 +56,13 @@ class Applied:
     Attributes:
         data: The data row as it is now, or None where there is none.
         commands: Command rows that this call applied, in order. Empty when it came late.
+        command: The command of the version that was asked for, as it was read where it was not to be
+            applied; None where it was not read, or is gone.
     """
 
     data: Row | None
     commands: tuple[Row, ...]
+    command: Row | None = None
 
     @property
     def version(self) -> int:
@@ -75,6 +81,7 @@ def apply(
     *,
     images: Mapping[int, Row] | None = None,
     rebuild: bool = False,
+    first: int | None = None,
 ) -> Applied:
     """Bring the data row of one aggregate to ``version`` or beyond.
 
@@ -88,16 +95,19 @@ def apply(
         images: Command rows that the caller has at hand, by version.
         rebuild: Make a data row that is gone anew, even though its commands say that they were
             applied. By default such a row has expired, and stays away.
+        first: First version that the caller's own doorbells rang for. Those before it have callers of
+            their own, who get a moment to apply them: two at once cancel each other's transactions.
+            Default: nobody else is waited for.
 
     Raises:
         ContentionError: Too many concurrent writers. Nothing is half done.
     """
-    run = _Run(context, key, version, dict(images or {}), rebuild=rebuild)
+    run = _Run(context, key, version, dict(images or {}), rebuild=rebuild, first=first)
     for attempt in range(_MAX_ROUNDS):
         try:
-            return run.round()
+            return run.round(may_wait=attempt < _MAX_WAITS)
         except _OvertakenError:
-            back_off(attempt, base=0.01, longest=0.5)
+            back_off(attempt, base=0.04, longest=0.5)
     msg = f"{key.pk} {key.sk} was advanced by others {_MAX_ROUNDS} times while version {version} was applied"
     raise ContentionError(msg)
 
@@ -113,6 +123,7 @@ class _Run:
         images: dict[int, Row],
         *,
         rebuild: bool,
+        first: int | None,
     ) -> None:
         self._context = context
         self._store = context.store
@@ -122,17 +133,37 @@ class _Run:
         self._rebuild = rebuild
         self._gone: set[int] = set()
         self._applied: list[Row] = []
+        self._first = first
+        #: Version of the data row at the last look, where somebody else seems to be at work.
+        self._seen: int | None = None
+        #: How many looks in a row have found it where it was.
+        self._looks = 0
 
-    def round(self) -> Applied:
-        """Read where the aggregate is, then apply what is missing, one by one."""
+    def round(self, *, may_wait: bool) -> Applied:
+        """Read where the aggregate is, then apply what is missing, one by one.
+
+        Args:
+            may_wait: Whether to leave it to somebody else who goes on applying: both would cancel each
+                other's transactions, version by version.
+        """
         data = self._read_data()
+        if may_wait and self._is_others_turn(version_of(data)):
+            raise _OvertakenError
         for command in self._read_missing(data):
             data = self._advance(data, command)
             self._applied.append(command)
         if self._applied:
             metrics.count(metrics.COMMANDS_APPLIED, self._context.name, len(self._applied))
             metrics.observe(metrics.COMMAND_LAG, self._context.name, _lags(self._applied))
-        return Applied(data, tuple(self._applied))
+        return Applied(data, tuple(self._applied), self._images.get(self._version))
+
+    def _is_others_turn(self, version: int) -> bool:
+        """Whether somebody else goes on applying what is before this call's own versions."""
+        seen, self._seen = self._seen, version
+        if version + 1 >= (self._first or self._version) or (seen is None and self._first is None):
+            return False
+        self._looks = self._looks + 1 if seen == version else 0
+        return self._looks < _LOOKS
 
     def _read_data(self) -> Row | None:
         place = self._context.data_place(self._key)
@@ -200,10 +231,13 @@ class _Run:
         """Write what ``command`` makes of ``data``, and return it."""
         writes = advance_writes(self._context, data, command)
         status = status_write(self._context, command, self._context.applied_status, writes[0].row)
+        # With handlers to come, the command is not finished yet.
+        forget = None if self._context.handlers else forget_creation(self._context, command)
         try:
-            self._store.write(*writes, status)
+            self._store.write(*writes, status, *([forget] if forget else []))
         except ConditionFailedError as failure:
             version = get_sort_key_version(command["sk"])
+            self._seen = version_of(failure.rows[DATA]) if DATA in failure.rows else None
             # Where the data row has moved on as well, the next round reads anew what is missing.
             if COMMAND in failure.rows and DATA not in failure.rows:
                 self._reread(version, command, failure.rows[COMMAND])

@@ -72,7 +72,7 @@ def drain(
 
 
 class CommandVersions:
-    """The commands of one aggregate, as one handler is to see them. Begin with `read` or `read_state`.
+    """The commands of one aggregate, as one handler is to see them. Begin with a method that reads.
 
     Args:
         context: Module of the aggregate.
@@ -126,6 +126,18 @@ class CommandVersions:
         self.data = self.of = rows.get(place)
         self._take(rows, life_of(self.data))
         return self.data
+
+    def take_state(self, data: Row, cursor: Row | None) -> Row:
+        """Go by rows that were read already; the data row.
+
+        Args:
+            data: The data row.
+            cursor: The cursor row; None for none.
+        """
+        self.data = self.of = data
+        place = self._context.cursor_place(self._key, self._reference.name)
+        self.row = CursorRow(self._context.store, place, life_of(data), cursor)
+        return data
 
     def _read(self, places: list[Place]) -> dict[Place, Row]:
         cursor = self._context.cursor_place(self._key, self._reference.name)

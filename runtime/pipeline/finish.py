@@ -20,6 +20,7 @@ from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import LIFE, PUBLISH_ID, key_of, life_of, was_applied
 from runtime.model.status import FINISHED, HANDLERS_FAILED
 from runtime.module_context import HEAD
+from runtime.pipeline.creations import forget_creation
 from runtime.pipeline.cursors import Cursor
 from runtime.pipeline.drain import Outcome, drain, read_commands
 from runtime.pipeline.transactions import COMMAND, is_command, status_set
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from runtime.model.keys import DetailKey
     from runtime.module_context import ModuleContext
     from runtime.pipeline.apply import Applied
+    from runtime.store.port import Write
     from runtime.store.values import Row
 
 __all__ = [
@@ -200,20 +202,23 @@ def _set_final(context: ModuleContext, command: Row, status: str) -> bool:
         condition=is_command(command) & ~Attr("status").is_in([status, FINISHED]),
         label=COMMAND,
     )
+    # Of a command that failed, its publisher has only what they noted themselves.
+    forget = forget_creation(context, command) if status == FINISHED else None
+    writes: list[Write] = [write, *([forget] if forget else [])]
     head = _head_write(context, command) if "ttl" in columns else None
     try:
-        context.store.write(write, *([head] if head else []))
+        context.store.write(*writes, *([head] if head else []))
     except ConditionFailedError as failure:
         if COMMAND in failure.rows:
             return False
-        return _set_without_head(context, write)
+        return _set_without_head(context, writes)
     return True
 
 
-def _set_without_head(context: ModuleContext, write: Set) -> bool:
+def _set_without_head(context: ModuleContext, writes: Sequence[Write]) -> bool:
     """A later command is the head already."""
     try:
-        context.store.write(write)
+        context.store.write(*writes)
     except ConditionFailedError:
         return False
     return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from runtime.errors import FieldProblem, InvalidInputError
+from runtime.errors import CqrsError, FieldProblem, InvalidInputError
 from runtime.imports import check_done
 from runtime.log import error_fields, logger
 from runtime.model.keys import DetailKey, add_sort_key_version
@@ -17,11 +17,11 @@ from runtime.pipeline.finish import finish_all, finish_failed
 from runtime.store.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runtime.model.handlers import HandlerReference
     from runtime.module_context import ModuleContext
-    from runtime.store.values import Row
+    from runtime.store.values import Place, Row
 
 __all__ = ["FedPage", "NotFed", "Progress", "feed_page", "handlers_named", "run"]
 
@@ -86,6 +86,7 @@ def run(
     total_segments: int,
     resume_from: str | None,
     on_page: Callable[[Progress], None] | None,
+    unseen_only: bool = False,
 ) -> int:
     """Feed one segment of the data table to handlers; how many rows that were.
 
@@ -99,7 +100,7 @@ def run(
         scan = Scan.checked(segment=segment, total_segments=total_segments, resume_from=token, limit=_PAGE)
         if not handlers:
             return 0
-        page = feed_page(context, handlers, scan)
+        page = feed_page(context, handlers, scan, unseen_only=unseen_only)
         total, token = total + page.rows, page.resume_token
         if on_page:
             done: object = on_page(Progress(page.rows, total, token, page.failed))
@@ -109,38 +110,97 @@ def run(
 
 
 def feed_page(
-    context: ModuleContext, handlers: Sequence[HandlerReference], scan: Scan, *, dry_run: bool = False
+    context: ModuleContext,
+    handlers: Sequence[HandlerReference],
+    scan: Scan,
+    *,
+    dry_run: bool = False,
+    unseen_only: bool = False,
 ) -> FedPage:
     """Show one page of the data table to handlers, or only read it.
 
-    A row that a handler does not take is reported, and does not stop the page.
+    A row that a handler does not take is reported, and does not stop the page. One call, and one for 100
+    cursors; where a handler is to be shown a row, one call to take the turn and one to let it go.
     """
     page = scan.read(context.store, context.tables.data)
+    # Those of no aggregate are left out: settings, and counters, have their rows in tables of masters.
+    rows = [row for row in page.rows if version_of(row)] if not dry_run else []
     failed: list[NotFed] = []
-    for row in page.rows if not dry_run else ():
-        if not version_of(row):
-            continue  # no aggregate's: settings, and counters, have their rows in tables of masters
+    cursors = _read_cursors(context, handlers, rows, failed)
+    for row in rows:
         key = DetailKey(row["pk"], row["sk"])
         for reference in handlers:
+            place = cursors.places.get((key, reference.name))
+            if place is None:
+                continue  # it can have no cursor, and has failed
             try:
-                _feed(context, reference, key)
+                _feed(context, reference, key, row, cursors.rows.get(place), unseen_only=unseen_only)
             except Exception as error:  # noqa: BLE001 - one row must not stop the others
-                logger.warning("row not fed", handler=reference.name, **error_fields(error))
-                failed.append(NotFed(key, reference.name, type(error).__name__))
+                failed.append(_not_fed(key, reference, error))
     return FedPage(len(page.rows), page.scanned, page.resume_token, tuple(failed))
 
 
-def _feed(context: ModuleContext, reference: HandlerReference, key: DetailKey) -> None:
+@dataclass(frozen=True, slots=True)
+class _Cursors:
+    """The cursors of some aggregates: where each is, and the rows that exist."""
+
+    places: Mapping[tuple[DetailKey, str], Place]
+    rows: Mapping[Place, Row]
+
+
+def _read_cursors(
+    context: ModuleContext,
+    handlers: Sequence[HandlerReference],
+    rows: Iterable[Row],
+    failed: list[NotFed],
+) -> _Cursors:
+    """The cursors of the handlers for the aggregates of a page."""
+    places: dict[tuple[DetailKey, str], Place] = {}
+    for row in rows:
+        key = DetailKey(row["pk"], row["sk"])
+        for reference in handlers:
+            try:
+                places[key, reference.name] = context.cursor_place(key, reference.name)
+            except CqrsError as error:
+                failed.append(_not_fed(key, reference, error))
+    return _Cursors(places, context.store.batch_get(places.values()) if places else {})
+
+
+def _not_fed(key: DetailKey, reference: HandlerReference, error: Exception) -> NotFed:
+    logger.warning("row not fed", handler=reference.name, **error_fields(error))
+    return NotFed(key, reference.name, type(error).__name__)
+
+
+def _feed(
+    context: ModuleContext,
+    reference: HandlerReference,
+    key: DetailKey,
+    row: Row,
+    cursor: Row | None,
+    *,
+    unseen_only: bool,
+) -> None:
     """Show a handler the state of an aggregate, in a turn like any other.
 
     Versions that are under way to the handler are shown to it first, in order. What somebody else
     is showing it at this moment is left to them.
+
+    Args:
+        context: Module of the aggregate.
+        reference: The handler.
+        key: Key of the aggregate.
+        row: The data row, as it was read with its page.
+        cursor: The cursor row, as it was read with the others of the page; None for none.
+        unseen_only: Whether to leave out what the handler has seen.
     """
-    for _ in range(_MAX_ROUNDS):
+    for attempt in range(_MAX_ROUNDS):
         versions = CommandVersions(context, reference, key)
         turn = Turn(reference.name, f"resync-{uuid4().hex}", versions)
-        state = versions.read_state()
+        # Nobody takes a turn by a cursor that has changed since it was read.
+        state = versions.read_state() if attempt else versions.take_state(row, cursor)
         if state is None or not turn.is_free() or (turn.cursor.version or 0) > version_of(state):
+            return
+        if unseen_only and turn.cursor.has_seen(version_of(state)):
             return
         if turn.claim() and _show(context, turn, versions, key, state):
             return

@@ -155,8 +155,10 @@ class HistoryService(Generic[AttributesT]):
     ) -> HistoryPage[AttributesT]:
         """A page of the replaced states of one aggregate, oldest first: those of its present life.
 
-        It ends by bytes as well as by number. A query of their keys, since sort keys do not have
-        the versions in order; then one call for the states, and one for each with large attributes.
+        It ends by bytes as well as by number. Two calls, for the data row and the states of the page,
+        and one for each with large attributes. Where one of those states is not kept any more, or is of
+        an earlier life, three more: a query of all keys, since sort keys do not have the versions in
+        order, the data row, and the states.
 
         Args:
             key: ``(pk, sk)``; the sort key without a version.
@@ -172,21 +174,44 @@ class HistoryService(Generic[AttributesT]):
         detail = self._checked(key, invoke_context)
         if limit < 1:
             raise InvalidInputError([FieldProblem("limit", f"must be 1 or more, got {limit}")])
-        data = self._context.data_place(detail)
-        found = version_rows(self._context, self._context.tables.history, detail, columns=(LIFE,))
+        page = self._next_states(detail, after, limit)
+        if page is None:
+            page = self._kept_states(detail, after, limit)
+        rows, last_of_all = page
+        fitting = self._context.rows.fitting(rows, max_bytes)
+        last = version_of(fitting.last) if fitting.last else last_of_all
+        return HistoryPage(fitting.items, last if last < last_of_all else None, fitting.unreadable)
+
+    def _next_states(self, key: DetailKey, after: int, limit: int) -> tuple[list[Row], int] | None:
+        """The states right behind a version, and the last version that was replaced.
+
+        None where one of them is not kept, or is of another life.
+        """
+        # The data row first: what is replaced from now on is on a later page.
+        current = self._current(key)
+        if current is None:
+            return None
+        replaced, first = version_of(current) - 1, max(after, 0) + 1
+        wanted = range(first, min(first + limit - 1, replaced) + 1)
+        places = [self._context.history_place(key, version) for version in wanted]
+        rows = self._context.store.batch_get(places) if places else {}
+        states = [state for place in places if (state := _of_life(rows.get(place), current))]
+        return (states, replaced) if len(states) == len(places) else None
+
+    def _kept_states(self, key: DetailKey, after: int, limit: int) -> tuple[list[Row], int]:
+        """The states behind a version that are kept, and the last version of all of those."""
+        context = self._context
+        found = version_rows(context, context.tables.history, key, columns=(LIFE,))
         # The data row after the history: what is replaced meanwhile is on a later page.
-        current = self._context.store.get(data) if found else None
+        current = self._current(key) if found else None
         versions = [
             version
             for row in found
             if (version := get_sort_key_version(row["sk"])) > after and _of_life(row, current)
         ]
-        places = [self._context.history_place(detail, version) for version in versions[:limit]]
-        stored = self._context.store.batch_get(places)
-        page = self._context.rows.fitting((stored[place] for place in places if place in stored), max_bytes)
-        last = version_of(page.last) if page.last else 0
-        goes_on = any(version > last for version in versions) and page.last is not None
-        return HistoryPage(page.items, last if goes_on else None, page.unreadable)
+        places = [context.history_place(key, version) for version in versions[:limit]]
+        stored = context.store.batch_get(places)
+        return [stored[place] for place in places if place in stored], max(versions, default=0)
 
     def as_of(
         self,

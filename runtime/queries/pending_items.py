@@ -15,7 +15,7 @@ from runtime.model.status import FINISHED
 from runtime.queries.pending import has_been_applied, is_to_come
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
@@ -64,10 +64,44 @@ class PendingCommand(Generic[AttributesT]):
         return self._context.rows.command(self._row)
 
 
-def read_pending(context: ModuleContext, sessions: Iterable[Session]) -> list[PendingCommand[Any]]:
+def ids_of(listing: ItemList[Any]) -> list[str]:
+    """The ids of a list's items."""
+    return list(dict.fromkeys(str(field_of(item, "id")) for item in listing.items))
+
+
+def behind(
+    listing: ItemList[ItemT],
+    sessions: Mapping[str, Session],
+    version_of_item: Callable[[ItemT], int | None] | None,
+) -> list[Session]:
+    """The sessions that the items of a list have not come to, as far as the items tell.
+
+    Args:
+        listing: The list.
+        sessions: Sessions by the id of their item.
+        version_of_item: See `Merge`.
+    """
+    found: dict[str, Session] = {}
+    for item in listing.items:
+        session = sessions.get(str(field_of(item, "id")))
+        if session is not None:
+            version = (version_of_item or _version_in)(item)
+            if version is None or version < session.version:
+                found[session.item_id] = session
+    return list(found.values())
+
+
+def read_pending(
+    context: ModuleContext, sessions: Iterable[Session], *, even_finished: bool = False
+) -> list[PendingCommand[Any]]:
     """The commands of ``sessions`` whose handlers are not done.
 
     One call for 25 sessions, or more; one more where something was applied, and has no data row.
+
+    Args:
+        context: The module.
+        sessions: Whose commands.
+        even_finished: Return those whose handlers are done, too: for what was read before they were.
     """
     wanted = [(session, key) for session in sessions for key in session.keys]
     found = context.store.batch_get(
@@ -78,7 +112,7 @@ def read_pending(context: ModuleContext, sessions: Iterable[Session]) -> list[Pe
         for session, key in wanted
         if (command := found.get(context.command_place(key, session.version))) is not None
         and session.is_about(command)
-        and not _is_finished(command)
+        and (even_finished or not _is_finished(command))
     ]
     # A batch is no snapshot: such a data row may just have been written, or else it has expired.
     applied = [context.data_place(key) for _, key, row in unfinished if has_been_applied(context, row)]

@@ -14,11 +14,11 @@ from runtime.identity.context import current_invoke_context
 from runtime.identity.user import get_user_context, user_id_of
 from runtime.imports import check_plain_function
 from runtime.model.item_list import ItemList
-from runtime.model.keys import KEY_SEPARATOR, get_tenant_code
+from runtime.model.keys import KEY_SEPARATOR, DetailKey, get_tenant_code
 from runtime.model.rows import data_row, is_deleted, version_of
 from runtime.queries.paging import Order, PageRequest
 from runtime.queries.pending import Merged, has_been_applied, is_to_come, merged_rows
-from runtime.queries.pending_items import Merge, read_pending
+from runtime.queries.pending_items import Merge, behind, ids_of, read_pending
 from runtime.queries.sessions import SessionService
 from runtime.queries.shards import joined
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from runtime.identity.context import InvokeContext
     from runtime.model.models import CommandModel, DataListModel, DataModel
     from runtime.module_context import ModuleContext
+    from runtime.queries.paging import PartitionPage
+    from runtime.queries.sessions import Session
     from runtime.store.sort_key import SortKeyCondition
     from runtime.store.values import Row
 
@@ -207,10 +209,13 @@ class Repository(Generic[AttributesT]):
         with ThreadPoolExecutor(1) as thread:
             # As above.
             look_up = copy_context().run
-            sessions = thread.submit(look_up, self._sessions.list_by_user, user_id, tenant, pk=request.pk)
+            few = thread.submit(look_up, self._sessions.few_of_user, user_id, tenant, pk=request.pk)
             # Consistent: what the caller published synchronously has no session.
             page = request.read(store, table, consistent=True)
-        return merged_rows(self._context, request, page, sessions.result()), page.last_sk
+        sessions = few.result()
+        if sessions is None:
+            sessions = self._of_page(request, page, user_id, tenant)
+        return merged_rows(self._context, request, page, sessions), page.last_sk
 
     def list_items(
         self,
@@ -234,7 +239,9 @@ class Repository(Generic[AttributesT]):
         is on another page, or only matches now, cannot be told. Nor does a deletion of one.
 
         Two DynamoDB calls before the query, or one when the caller published nothing lately:
-        what is done before the query is in its result.
+        what is done before the query is in its result. Of a caller who published more than 100
+        versions lately, an update is found by the ``id`` of its item, unless that is one of the
+        caller's own making; it takes three calls, and two where something is pending.
 
         Args:
             query: Returns an object or a mapping with ``items`` and ``total``. Items have an
@@ -261,13 +268,27 @@ class Repository(Generic[AttributesT]):
         caller = self._caller(context)
         if not latest_flg or not self._sessions.is_enabled:
             caller = None
-        sessions = self._sessions.list_by_user(*caller) if caller else []
-        pending = read_pending(self._context, sessions)
+        few = self._sessions.few_of_user(*caller) if caller else []
+        is_many = few is None
+        sessions = self._sessions.created_by_user(*caller) if caller and few is None else few
+        pending = read_pending(self._context, sessions or ())
         listing = ItemList[ItemT].of(query(), with_ids=caller is not None)
+        if caller and is_many:
+            # After the query, so that what was finished meanwhile counts, too.
+            own = self._sessions.of_ids(*caller, ids_of(listing))
+            pending += read_pending(self._context, behind(listing, own, get_version), even_finished=True)
         if not pending:
             return listing
         matches = matches_filter or (lambda _item: True)
         return Merge(transform_command, matches, get_version, first_page).merged(listing, pending)
+
+    def _of_page(self, request: PageRequest, page: PartitionPage, user_id: str, tenant: str) -> list[Session]:
+        """The sessions that matter to a page, of a user who has many."""
+        keys = sorted(DetailKey(row["pk"], row["sk"]) for row in page.rows)
+        of_items = self._sessions.of_items(user_id, keys)
+        if request.start_from_sk is not None:
+            return of_items  # what is new is on the first page
+        return [*self._sessions.created_by_user(user_id, tenant, pk=request.pk), *of_items]
 
     def _caller(self, context: InvokeContext | None) -> tuple[str, str] | None:
         """User and tenant of a request, or None without; a tenant that is not the user's own is refused."""

@@ -8,6 +8,10 @@ columns ``itemPk`` and ``itemSk`` besides, and ``publishId``, by which the sessi
 that very command and none of the same version in a later life of the aggregate. Rows of the
 reference system lack them; there ``pk`` ends with the tenant, which leaves one way to split
 the id, rarely more.
+
+Who published much has many sessions, nearly all of what is applied. Then they are not read one and all:
+the sessions of the items on a page are, and those of what the user created and is not finished; see
+`runtime.pipeline.creations`.
 """
 
 from __future__ import annotations
@@ -29,12 +33,15 @@ from runtime.model.keys import (
     get_sort_key_version,
     get_tenant_code,
 )
-from runtime.model.rows import PUBLISH_ID
+from runtime.model.rows import PUBLISH_ID, is_first_of_life
+from runtime.pipeline.creations import creation_place, creation_prefix, session_pk
 from runtime.store.port import Delete, Put
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from boto3.dynamodb.conditions import ConditionBase
 
     from runtime.identity.context import InvokeContext
     from runtime.module_context import ModuleContext
@@ -44,6 +51,8 @@ __all__ = ["Session", "SessionService"]
 
 _ITEM_PK: Final = "itemPk"
 _ITEM_SK: Final = "itemSk"
+_FEW: Final = 100
+"""Sessions that are read one and all. What may be pending of them is looked up in a call or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ class SessionService:
     def __init__(self, context: ModuleContext) -> None:
         self._store = context.store
         self._settings = context.settings
+        self._module = context.name
         self._prefix = f"{context.name}{KEY_SEPARATOR}"
 
     def place(self, invoke_context: InvokeContext | None, key: DetailKey) -> Place | None:
@@ -109,6 +119,18 @@ class SessionService:
         """
         place = self.place(invoke_context, key)
         return self._put(place, key, version, publish_id) if place else None
+
+    def write_of_new(self, key: DetailKey, command: Row) -> Put | None:
+        """The write that notes an item as created by the caller, or None where that is not to be noted.
+
+        Args:
+            key: Key of the aggregate.
+            command: The command that is published, for the caller.
+        """
+        if not self.is_enabled or not is_first_of_life(command):
+            return None
+        place = creation_place(self._module, self._settings, key, command)
+        return self._put(place, key, command["version"], command[PUBLISH_ID]) if place else None
 
     def put(self, user_id: str, key: tuple[str, str], version: int, *, publish_id: str | None = None) -> None:
         """Note ``version`` as what a user published last. A publish does this by itself.
@@ -138,22 +160,62 @@ class SessionService:
             tenant_code: Tenant that the aggregates belong to.
             pk: Only those of this partition. Default: all of the module.
         """
-        prefix = self._prefix if pk is None else f"{self._prefix}{pk}{KEY_SEPARATOR}"
-        if not self.is_enabled or len(prefix.encode()) >= MAX_ROW_SK_BYTES:
+        prefix = self._prefix_of(pk)
+        if prefix is None:
             return []
-        mine = Key("pk").eq(_partition(user_id, tenant_code)) & Key("sk").begins_with(prefix)
-        found: list[Session] = []
-        start: Row | None = None
-        while True:
-            page = self._store.query(self._settings.session_table, mine, start=start)
-            found += [session for row in page.rows if (session := self._session(row, tenant_code))]
-            if page.next is None:
-                break
-            start = page.next
-        if pk is None:
-            return found
-        # The prefix also finds partitions whose key goes on after `pk#`.
-        return [session for session in found if any(key.pk == pk for key in session.keys)]
+        return self._read(user_id, tenant_code, Key("sk").begins_with(prefix), pk)
+
+    def few_of_user(self, user_id: str, tenant_code: str, *, pk: str | None = None) -> list[Session] | None:
+        """The sessions that `list_by_user` finds; None where a user has more than a few. One call."""
+        prefix = self._prefix_of(pk)
+        if prefix is None:
+            return []
+        mine = Key("pk").eq(session_pk(user_id, tenant_code)) & Key("sk").begins_with(prefix)
+        page = self._store.query(self._settings.session_table, mine, limit=_FEW)
+        return None if page.next else self._sessions(page.rows, tenant_code, pk)
+
+    def created_by_user(self, user_id: str, tenant_code: str, *, pk: str | None = None) -> list[Session]:
+        """The last sessions of what a user created, and nobody has finished. Two calls, or more.
+
+        Args:
+            user_id: Whose sessions.
+            tenant_code: Tenant that the aggregates belong to.
+            pk: Only those of this partition. Default: all of the module.
+        """
+        prefix = creation_prefix(self._module) + ("" if pk is None else f"{pk}{KEY_SEPARATOR}")
+        found = self._read(user_id, tenant_code, Key("sk").begins_with(prefix), pk)
+        created = {session.item_id: session for session in found}
+        # Whoever created it may have changed it since.
+        last = self.of_ids(user_id, tenant_code, created)
+        return [max(made, last.get(item_id, made), key=_version) for item_id, made in created.items()]
+
+    def of_items(self, user_id: str, keys: Sequence[DetailKey]) -> list[Session]:
+        """The sessions of a user and some items of a partition, and those between. One call, rarely more.
+
+        Args:
+            user_id: Whose sessions.
+            keys: Keys of the items, in the order of the sort key.
+        """
+        places = [place for key in keys if (place := self._place(user_id, key))]
+        if not places:
+            return []
+        pk = keys[0].pk
+        between = Key("sk").between(places[0].sk, places[-1].sk)
+        return self._read(user_id, get_tenant_code(pk) or "", between, pk)
+
+    def of_ids(self, user_id: str, tenant_code: str, ids: Iterable[str]) -> dict[str, Session]:
+        """The sessions of a user and the items with some ids, by id. One call for 100 of them."""
+        pk, table = session_pk(user_id, tenant_code), self._settings.session_table
+        places = {
+            item_id: Place(table, pk, sk) for item_id in ids if _is_sk(sk := f"{self._prefix}{item_id}")
+        }
+        rows = self._store.batch_get(places.values()) if places else {}
+        found = {item_id: rows.get(place) for item_id, place in places.items()}
+        return {
+            item_id: session
+            for item_id, row in found.items()
+            if row is not None and (session := self._session(row, tenant_code))
+        }
 
     def delete(self, user_id: str, key: tuple[str, str]) -> None:
         """Forget what a user published of an aggregate. DynamoDB does it in time."""
@@ -171,12 +233,35 @@ class SessionService:
         session = self._session(row, get_tenant_code(key.pk) or "") if row else None
         return session if session and key in session.keys else None
 
+    def _prefix_of(self, pk: str | None) -> str | None:
+        """What the sort keys of sessions begin with; None where there can be none."""
+        prefix = self._prefix if pk is None else f"{self._prefix}{pk}{KEY_SEPARATOR}"
+        return prefix if self.is_enabled and len(prefix.encode()) < MAX_ROW_SK_BYTES else None
+
+    def _read(self, user_id: str, tenant_code: str, sk: ConditionBase, pk: str | None) -> list[Session]:
+        mine = Key("pk").eq(session_pk(user_id, tenant_code)) & sk
+        found: list[Session] = []
+        start: Row | None = None
+        while True:
+            page = self._store.query(self._settings.session_table, mine, start=start)
+            found += self._sessions(page.rows, tenant_code, pk)
+            if page.next is None:
+                return found
+            start = page.next
+
+    def _sessions(self, rows: Iterable[Row], tenant_code: str, pk: str | None) -> list[Session]:
+        found = [session for row in rows if (session := self._session(row, tenant_code))]
+        if pk is None:
+            return found
+        # The prefix also finds partitions whose key goes on after `pk#`.
+        return [session for session in found if any(key.pk == pk for key in session.keys)]
+
     def _place(self, user_id: str | None, key: DetailKey) -> Place | None:
         tenant = get_tenant_code(key.pk)
         sk = f"{self._prefix}{generate_id(*key)}"
         if not self.is_enabled or not user_id or not tenant or len(sk.encode()) > MAX_ROW_SK_BYTES:
             return None
-        return Place(self._settings.session_table, _partition(user_id, tenant), sk)
+        return Place(self._settings.session_table, session_pk(user_id, tenant), sk)
 
     def _put(self, place: Place, key: DetailKey, version: int, publish_id: str | None) -> Put:
         row: Row = {
@@ -197,10 +282,11 @@ class SessionService:
             return None
         if row["ttl"] <= clock.seconds():  # DynamoDB deletes expired rows hours or days late
             return None
-        item_id = row["sk"].removeprefix(self._prefix)
         if _ITEM_PK in row and _ITEM_SK in row:
             keys: tuple[DetailKey, ...] = (DetailKey(row[_ITEM_PK], row[_ITEM_SK]),)
+            item_id = generate_id(*keys[0])
         else:
+            item_id = row["sk"].removeprefix(self._prefix)
             keys = _keys_in(item_id, tenant_code)
         return Session(item_id, int(row["version"]), keys, row.get(PUBLISH_ID))
 
@@ -209,8 +295,16 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def _partition(user_id: str, tenant_code: str) -> str:
-    return f"{user_id}{KEY_SEPARATOR}{tenant_code}"
+def _is_sk(text: str) -> bool:
+    """Whether a text can be the sort key of a row: ids come from any store."""
+    try:
+        return len(text.encode()) <= MAX_ROW_SK_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _version(session: Session) -> int:
+    return session.version
 
 
 def _keys_in(item_id: str, tenant_code: str) -> tuple[DetailKey, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
-from threading import Lock
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from cachetools import TTLCache
 
@@ -19,9 +19,6 @@ KeyT = TypeVar("KeyT", bound="Hashable")
 KeyT_contra = TypeVar("KeyT_contra", bound="Hashable", contravariant=True)
 ValueT = TypeVar("ValueT")
 ValueT_co = TypeVar("ValueT_co", covariant=True)
-
-#: So many keys may be read at the same time.
-_LOCKS: Final = 16
 
 
 class _Unknown(Enum):
@@ -42,8 +39,8 @@ class Cached(Generic[KeyT, ValueT]):
     """Values by their key, each read when it is asked for and remembered for some time.
 
     That there is nothing is remembered as well; what could not be read is not. Of threads that ask
-    for the same key at once one reads, and the others wait for it. What a change has made `forget`
-    does not come back from a read that had begun before it.
+    for the same key at once one reads, and the others wait for it; no lock is held meanwhile. What
+    a change has made `forget` does not come back from a read that had begun before it.
 
     Args:
         read: Reads a value.
@@ -55,7 +52,7 @@ class Cached(Generic[KeyT, ValueT]):
         self._read = read
         self._values: TTLCache[KeyT, ValueT] = TTLCache(entries, seconds, timer=clock.seconds)
         self._lock = Lock()
-        self._reading = [Lock() for _ in range(_LOCKS)]
+        self._reading: dict[tuple[KeyT, int], Event] = {}
         self._forgotten = 0
 
     def get(self, key: KeyT, *, consistent: bool = False) -> ValueT:
@@ -68,26 +65,36 @@ class Cached(Generic[KeyT, ValueT]):
         Raises:
             Exception: What reading raises.
         """
-        if not consistent and not isinstance(known := self._known(key), _Unknown):
-            return known
-        with self._reading[hash(key) % _LOCKS]:
-            # Whoever had the lock may have read it.
-            if not consistent and not isinstance(known := self._known(key), _Unknown):
-                return known
+        if consistent:
+            return self._read_now(key, consistent=True)
+        while True:
             with self._lock:
-                forgotten = self._forgotten
-            value = self._read(key, consistent=consistent)
-            with self._lock:
-                if forgotten == self._forgotten:
-                    self._values[key] = value
-            return value
+                if not isinstance(known := self._values.get(key, _Unknown.UNKNOWN), _Unknown):
+                    return known
+                # Whoever asks after a change does not wait for a read that had begun before it.
+                turn = (key, self._forgotten)
+                if (other := self._reading.get(turn)) is None:
+                    mine = self._reading[turn] = Event()
+            if other is None:
+                try:
+                    return self._read_now(key, consistent=False)
+                finally:
+                    with self._lock:
+                        del self._reading[turn]
+                    mine.set()
+            other.wait()  # and look; where it could not be read, this thread tries itself
+
+    def _read_now(self, key: KeyT, *, consistent: bool) -> ValueT:
+        with self._lock:
+            forgotten = self._forgotten
+        value = self._read(key, consistent=consistent)
+        with self._lock:
+            if forgotten == self._forgotten:
+                self._values[key] = value
+        return value
 
     def forget(self) -> None:
         """Remember nothing any more: something was changed."""
         with self._lock:
             self._forgotten += 1
             self._values.clear()
-
-    def _known(self, key: KeyT) -> ValueT | _Unknown:
-        with self._lock:
-            return self._values.get(key, _Unknown.UNKNOWN)

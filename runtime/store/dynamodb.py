@@ -12,6 +12,7 @@ from runtime.aws_errors import Attempts, error_code, translated
 from runtime.backoff import back_off
 from runtime.errors import ContentionError
 from runtime.store.codec import decoded, encoded, encoded_value
+from runtime.store.plain_answers import read_plainly
 from runtime.store.port import Check, ConditionFailedError, Delete, Page, Put, ScannedPage, Set
 from runtime.store.values import Place
 
@@ -47,6 +48,7 @@ class DynamoDbStore:
     def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
         self._attempts = Attempts(client, _SERVICE)
+        read_plainly(client)
 
     def get(self, place: Place, *, consistent: bool = True) -> Row | None:
         """See `Store.get`."""

@@ -42,7 +42,7 @@ DEFAULT_TENANT_CODE: Final = "single"
 
 _SECONDS_A_DAY: Final = 24 * 60 * 60
 _CACHE_SECONDS: Final = 300
-_CACHE_ENTRIES: Final = 1000
+_CACHE_TENANTS: Final = 5000
 _MAX_DAYS: Final = 36_500
 
 
@@ -71,7 +71,8 @@ def _is_days(days: object) -> bool:
 class TtlService:
     """The retention of one module. Made by `CommandModule`, as its ``ttl``.
 
-    What was read is remembered for five minutes, for at most a thousand tenants and tables.
+    The settings of a tenant are read in one call, and remembered for five minutes, for at most five
+    thousand tenants.
 
     Args:
         store: Where the master data table is.
@@ -92,7 +93,7 @@ class TtlService:
         self._store = store
         self._settings = settings
         self._tables = {"command": tables.command, "data": tables.data, "history": tables.history}
-        self._kept = Cached(self._read, seconds=_CACHE_SECONDS, entries=_CACHE_ENTRIES)
+        self._kept = Cached(self._read, seconds=_CACHE_SECONDS, entries=_CACHE_TENANTS)
         self._warned: set[str] = set()
 
     def get_ttl_configuration(self, kind: str, tenant_code: str | None = None) -> int | None:
@@ -128,10 +129,12 @@ class TtlService:
         if table is None:
             msg = "MASTER_DATA_TABLE_NAME is not set, so there is nowhere to keep retention settings"
             raise ConfigurationError(msg)
-        pk, sk = self._key(kind, tenant_code)
+        self._check_kind(kind)
+        tenant = tenant_code or DEFAULT_TENANT_CODE
+        pk, sk = self._key(kind, tenant)
         try:
             if (write := self._writer()) is not None:
-                write(tenant_code or DEFAULT_TENANT_CODE, self._tables[kind], days)
+                write(tenant, self._tables[kind], days)
             else:
                 row = row_of({"pk": pk, "sk": sk, "attributes": {"days": days} if days else {}})
                 self._store.write(Put(table=table, row=row))
@@ -166,16 +169,15 @@ class TtlService:
             return None
         return int(start.timestamp() if start else clock.seconds()) + days * _SECONDS_A_DAY
 
-    def _key(self, kind: str, tenant_code: str | None) -> tuple[str, str]:
+    def _check_kind(self, kind: str) -> None:
         if kind not in self._tables:
             message = f"must be one of {', '.join(self._tables)}, got {kind!r}"
             raise InvalidInputError([FieldProblem("kind", message)])
-        tenant = tenant_code or DEFAULT_TENANT_CODE
-        return f"MASTER{KEY_SEPARATOR}{tenant}", f"TTL{KEY_SEPARATOR}{self._tables[kind]}"
 
     def _days_kept(self, kind: str, tenant_code: str | None, *, must_know: bool) -> int | None:
+        self._check_kind(kind)
         try:
-            return self._kept.get(self._key(kind, tenant_code))
+            return self._kept.get(tenant_code or DEFAULT_TENANT_CODE)[kind]
         except StoreUnavailableError as error:
             # Not remembered: an answer of later counts, and a session of one tenant says nothing
             # about another's.
@@ -184,18 +186,26 @@ class TtlService:
             self._warn("master data table out of reach: rows are kept for ever", str(error))
             return None
 
-    def _read(self, key: tuple[str, str], *, consistent: bool) -> int | None:
+    def _read(self, tenant: str, *, consistent: bool) -> dict[str, int | None]:
+        """The days of each kind of table, for one tenant: one call."""
         table = self._settings.master_data_table
+        nothing: dict[str, int | None] = dict.fromkeys(self._tables)
         if table is None:
-            return None
+            return nothing
+        places = {kind: Place(table, *self._key(kind, tenant)) for kind in self._tables}
+        cheap = frozenset(() if consistent else (table,))
         try:
-            row = self._store.get(Place(table, *key), consistent=consistent)
+            rows = self._store.batch_get(places.values(), eventually_consistent=cheap)
         except StoreRefusedError as error:
             if not error.is_absent:
                 raise
             self._warn("there is no master data table: rows are kept for ever", str(error))
-            return None
-        return self._days(row) if row else None
+            return nothing
+        found = {kind: rows.get(place) for kind, place in places.items()}
+        return {kind: self._days(row) if row else None for kind, row in found.items()}
+
+    def _key(self, kind: str, tenant: str) -> tuple[str, str]:
+        return f"MASTER{KEY_SEPARATOR}{tenant}", f"TTL{KEY_SEPARATOR}{self._tables[kind]}"
 
     def _days(self, row: Row) -> int | None:
         days = stored_days(row)

@@ -33,12 +33,16 @@ def page_of(segment, totalSegments, resumeToken, module):
     return key, None if last else str(number + 1)
 
 
-def reconcile(module, segment, totalSegments, resumeToken=None, dryRun=False, olderThan=900, limit=100):
+def reconcile(
+    module, segment, totalSegments, resumeToken=None, dryRun=False, olderThan=900, limit=100,
+    trustFinished=None
+):
     with open(os.environ["TRACE"], "a") as trace:
         trace.write("asked\\n")
     time.sleep(olderThan / 1000)
     key, following = page_of(segment, totalSegments, resumeToken, module)
     entry = {{**key, "version": 1, "problem": "notApplied", "status": None, "createdAt": f"limit {{limit}}"}}
+    entry |= {{}} if trustFinished is None else {{"status": f"trusting {{trustFinished}}"}}
     done = 0 if dryRun else 1
     failed = [{{**key, "version": 1, "error": "Boom"}}] if limit == 13 else []
     if limit == 14 and resumeToken == "3":
@@ -70,9 +74,11 @@ def behind(module, segment, totalSegments, resumeToken=None, limit=100):
     return {{"behind": found, "scanned": len(found), "resumeToken": None}}
 
 
-def resync(module, segment, totalSegments, handlers=None, resumeToken=None, dryRun=False, limit=100):
+def resync(
+    module, segment, totalSegments, handlers=None, resumeToken=None, dryRun=False, limit=100, unseenOnly=None
+):
     key, following = page_of(segment, totalSegments, resumeToken, module)
-    answer = {{"rows": 10, "scanned": 10, "resumeToken": following}}
+    answer = {{"rows": 10 if unseenOnly is None else 7, "scanned": 10, "resumeToken": following}}
     return answer | {{"failed": [{{**key, "handler": "Names", "error": "Boom"}}]}} if limit == 13 else answer
 
 

@@ -261,7 +261,8 @@ def test_a_schema_is_not_pruned_from_under_its_rows(cqrs: Direct, file: Path, me
     document = colours(HEX, red={"hex": "f00"})
     apply(cqrs, file, acme=document)
     before = memory.rows("master", "data")
-    for data in ([], document["data"]):
+    tables: list[Any] = [[], document["data"]]
+    for data in tables:
         theme = [{"code": "theme", "settingValue": {}}]
         ended = apply(cqrs, file, "--prune", acme={"settings": theme, "data": data})
         assert (ended.code, "has no 'colour', whose code table has the rows red" in ended.err) == (4, True)
@@ -275,7 +276,7 @@ def test_formats_and_retention_are_in_the_document(
     row = row_of({"pk": "MASTER#acme", "sk": f"TTL#{table}", "attributes": {"days": 3}})
     memory.store.write(Put(table=memory.app.modules["master"].tables.data, row=row))
     formats = [{"typeCode": "invoice", "attributes": {"format": "I%%no%%"}}, {**FORMAT, "name": "Ticket"}]
-    retention = [
+    retention: list[dict[str, Any]] = [
         {"module": "order", "kind": "command", "days": 30},
         {"module": "order", "kind": "data", "days": None},
     ]

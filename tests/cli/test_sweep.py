@@ -55,6 +55,22 @@ def test_a_dry_run_reads_bigger_pages(capsys: pytest.CaptureFixture[str]) -> Non
         assert document["modules"][0]["applied"] == (0 if line else 1)
 
 
+def test_finished_commands_are_trusted_where_asked_in_bigger_pages(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for line, status, size in (("", None, 100), ("--trust-finished", "trusting True", 1000)):
+        document, _ = reconciled(capsys, f"--module memo {line}", 0)
+        (entry,) = document["modules"][0]["found"]
+        assert (entry["status"], entry["createdAt"]) == (status, f"limit {size}")
+
+
+def test_what_a_handler_has_seen_is_left_out_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, rows in (([], 10 * 12), (["--unseen-only"], 7 * 12)):
+        assert main(["resync", "--json", "--module", "order", "--segments", "1", *words]) == 0
+        (order,) = json.loads(capsys.readouterr().out)["modules"]
+        assert order["rows"] == rows
+
+
 def test_lists_have_an_end_and_say_so(capsys: pytest.CaptureFixture[str]) -> None:
     document, _ = reconciled(capsys, "--module order --list 2", 0)
     (order,) = document["modules"]

@@ -66,7 +66,11 @@ def functions(stack: cdk.Stack, **props: Any) -> CqrsFunctions:
 PARTS: dict[str, tuple[Callable[[Construct], Part], dict[str, set[str]]]] = {
     "sessions": (
         lambda scope: SessionTable(scope, "Sessions"),
-        {"Api": {Env.SESSION_TABLE_NAME, Env.RYW_SESSION_TTL_MINUTES}},
+        {
+            "Api": {Env.SESSION_TABLE_NAME, Env.RYW_SESSION_TTL_MINUTES},
+            "Worker": {Env.SESSION_TABLE_NAME},
+            "Operator": {Env.SESSION_TABLE_NAME},
+        },
     ),
     "settings of tenants": (
         lambda scope: MasterDataTable(scope, "MasterData"),

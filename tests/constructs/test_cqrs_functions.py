@@ -127,18 +127,21 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.SNS_TOPIC_ARN,
         Env.SFN_COMMAND_ARN,
         Env.MASTER_DATA_TABLE_NAME,
+        Env.SESSION_TABLE_NAME,
     }
     assert set(variables(stack, "Worker")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.SNS_ALARM_TOPIC_ARN,
         Env.S3_BUCKET_NAME,
         Env.MASTER_DATA_TABLE_NAME,
+        Env.SESSION_TABLE_NAME,
     }
     assert set(variables(stack, "Notifier")) == ALWAYS | own
     assert set(variables(stack, "Operator")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.S3_BUCKET_NAME,
         Env.MASTER_DATA_TABLE_NAME,
+        Env.SESSION_TABLE_NAME,
         Env.SFN_COMMAND_ARN,
         Env.NOTIFICATION_QUEUE_URL,
         Env.DEAD_LETTER_QUEUE_URL,

@@ -60,7 +60,7 @@ def test_settings_stay_and_can_be_restored(stack: cdk.Stack) -> None:
 
 @pytest.mark.parametrize(
     ("intent", "expected"),
-    [("read", {"dynamodb:GetItem"}), ("write", {"dynamodb:GetItem", "dynamodb:PutItem"})],
+    [("read", {"dynamodb:BatchGetItem"}), ("write", {"dynamodb:BatchGetItem", "dynamodb:PutItem"})],
 )
 def test_an_intent_allows_exactly(stack: cdk.Stack, intent: str, expected: set[str]) -> None:
     getattr(MasterDataTable(stack, "MasterData").grants, intent)(role(stack)).assert_success()

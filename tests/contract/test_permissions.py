@@ -354,6 +354,19 @@ def test_track(plain: Service) -> None:
     assert list(calls.values()) == list(allowed(SessionTable, "track").values())
 
 
+def test_forget(plain: Service, synced: Service) -> None:
+    plain.publish()
+    synced.publish()
+    used(plain)
+    used(synced)
+    run_worker(plain, "apply", 1)
+    for action in ("apply", "handle", "finish"):
+        run_worker(synced, action, 1, handler="Store", results=[{"handler": "Store", "outcome": "done"}])
+    for service in (plain, synced):
+        calls = together(used(service), kinds=("session",))
+        assert list(calls.values()) == list(allowed(SessionTable, "forget").values())
+
+
 def test_settings_of_tenants(plain: Service) -> None:
     for change, intent in ((False, "read"), (True, "write")):
         if change:

@@ -10,13 +10,13 @@ from bench.counts import REFERENCE, SIZES, counted
 def expected(size: int) -> dict[str, tuple[int, int, float, int]]:
     """Calls, how many wait for another, read units and write units.
 
-    A publish writes the command and its session in a transaction, and the entry of the index; an apply
-    writes data and history, and the command anew, and takes the entry away.
+    A publish writes the command and its session in a transaction, and the entry of the index, and of what is
+    new a note; an apply writes data and history, and the command anew, and takes the entry away.
     """
     written, read = -(-size // 1024), -(-size // 4096)
     publish, apply = 2 * written + 2 + 1, 6 * written + 1
     return {
-        "publish, new": (2, 2, 2, publish),
+        "publish, new": (2, 2, 2, publish + 2),
         "publish, explicit version": (2, 2, 2 * read + 1, publish),
         "publish, latest version": (3, 3, read + 8 if size > 4096 else 9, publish),
         "publish, partial": (2, 2, 2 * read + 1, publish),

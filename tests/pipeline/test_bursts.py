@@ -80,6 +80,23 @@ def test_a_burst_that_comes_in_batches_takes_an_execution_a_batch(lab: Lab) -> N
     assert len(lab.calls) <= 4 * COUNT / 50
 
 
+def test_without_handlers_a_batch_takes_four_transitions_and_tells_of_every_version() -> None:
+    lab = Lab(mode="workflow")
+    try:
+        for version in range(COUNT):
+            lab.publish(version)
+        records, lab.records = lab.records, []
+        for batch in (records[:67], records[67:134], records[134:]):
+            lab.deliver(batch)
+        lab.run()
+        assert (len(lab.resources.executions), transitions(lab)) == (3, 12)
+        everything = list(range(1, COUNT + 1))
+        assert {lab.status(version) for version in everything} == {FINISHED}
+        assert sorted(int(sk.split("@")[1]) for sk, _ in lab.notified()) == everything
+    finally:
+        lab.clock.stop()
+
+
 def test_versions_that_come_while_a_handler_is_at_work(lab: Lab) -> None:
     """Each version is published, delivered and processed in the middle of the turn before it."""
     left = list(range(1, 40))

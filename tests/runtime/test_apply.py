@@ -105,6 +105,64 @@ def test_concurrent_doorbells_apply_each_version_once(service: Service) -> None:
     check_invariants(service)
 
 
+def test_the_versions_of_others_are_left_to_them_for_a_moment(service: Service) -> None:
+    publish_versions(service, 3)
+    others = [1, 2]
+
+    def apply_one(call: Call) -> None:
+        if call.operation in {"get", "batch_get"} and others:
+            service.steps.after = lambda _call: None
+            service.apply(others.pop(0))
+            service.steps.after = apply_one
+
+    service.steps.after = apply_one
+    written = service.steps.names().count("store:write")
+    done = service.apply(3, first=3)
+    assert [command["sk"] for command in done.commands] == ["A1@3"]
+    assert others == []
+    assert service.steps.names().count("store:write") == written + 3  # nothing was tried in vain
+
+
+def test_the_versions_of_others_are_applied_where_nobody_does(service: Service) -> None:
+    publish_versions(service, 3)
+    service.steps.clear()
+    done = service.apply(3, first=3)
+    assert [command["sk"] for command in done.commands] == ["A1@1", "A1@2", "A1@3"]
+    looks = service.steps.names().index("store:write")
+    assert looks == 4  # three looks, and one read of what is missing
+    publish = [service.publish(version=version) for version in (3, 4)]
+    assert len(publish) == 2
+    service.steps.clear()
+    service.apply(5, first=4)
+    assert service.steps.names() == ["store:batch_get"] * 2 + ["store:write"] * 2
+
+
+def test_who_is_overtaken_waits_while_somebody_goes_on(service: Service) -> None:
+    publish_versions(service, 8)
+    others = list(range(1, 7))
+
+    def overtake(call: Call) -> None:
+        """Somebody applies a version before each try, and a version after each look."""
+        if call.operation == "write" and others:
+            quietly(lambda: service.apply(others.pop(0)))
+
+    def go_on(call: Call) -> None:
+        if call.operation in {"get", "batch_get"} and 0 < len(others) < 6:
+            quietly(lambda: service.apply(others.pop(0)))
+
+    def quietly(do: Callable[[], object]) -> None:
+        service.steps.before = service.steps.after = lambda _call: None
+        do()
+        service.steps.before, service.steps.after = overtake, go_on
+
+    service.steps.before, service.steps.after = overtake, go_on
+    written = service.steps.names().count("store:write")
+    assert service.apply(8).version == 8
+    assert others == []
+    # One that was overtaken, and one for each version.
+    assert service.steps.names().count("store:write") == written + 9
+
+
 def test_a_version_that_is_gone_is_passed_over(service: Service) -> None:
     publish_versions(service, 4)
     service.client.delete_item(TableName=service.tables.command, Key={"pk": {"S": PK}, "sk": {"S": "A1@2"}})

@@ -15,6 +15,7 @@ from runtime import (
     ItemNotFoundError,
     PublishIdReusedError,
     VersionConflictError,
+    erase,
 )
 from runtime.store.port import Put
 from tests.runtime.test_handlers import Recorder, handle
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from runtime import CommandModel
     from runtime.pipeline.resync import Progress
+    from tests.support.wire import Call
 
 
 class TestGetItem:
@@ -361,6 +363,52 @@ class TestReSyncData:
         recorder.seen.clear()
         service.module.commands.re_sync_data()
         assert recorder.seen == []
+
+    @in_memory
+    def test_where_nothing_is_to_be_done_a_row_costs_next_to_no_call(
+        self, make_service: Callable[..., Service]
+    ) -> None:
+        recorder = Recorder()
+        service = make_service(handlers=[recorder])
+        for number in range(150):
+            service.publish_sync(f"S{number:03}")
+        recorder.seen.clear()
+        service.steps.clear()
+        assert service.module.commands.re_sync_data(unseen_only=True) == 150
+        assert recorder.seen == []
+        assert service.steps.names() == ["store:scan", "store:batch_get"] * 2
+        service.client.delete_item(
+            TableName=service.tables.sync, Key={"pk": {"S": PK}, "sk": {"S": "Recorder#S007"}}
+        )
+        service.steps.clear()
+        service.module.commands.re_sync_data(unseen_only=True)
+        assert recorder.seen == ["S007@1"]
+        assert service.steps.names().count("store:write") == 2
+        service.steps.clear()
+        service.module.commands.re_sync_data()
+        assert len(recorder.seen) == 151
+        assert len(service.steps.names()) == 4 + 2 * 150
+
+    @in_memory
+    def test_what_changed_since_its_page_was_read_is_shown_as_it_is(
+        self, make_service: Callable[..., Service]
+    ) -> None:
+        recorder = Recorder()
+        service = make_service(handlers=[recorder])
+        for sk in ("A", "B", "C"):
+            service.publish_sync(sk)
+        recorder.seen.clear()
+        other = service.again(handlers=[Recorder()])
+
+        def change(call: Call) -> None:
+            if call.operation == "batch_get":
+                service.steps.after = lambda _call: None
+                other.publish_sync("B", 1)
+                erase(other.module, (PK, "C"))
+
+        service.steps.after = change
+        service.module.commands.re_sync_data()
+        assert recorder.seen == ["A@1", "B@2"]
 
     @pytest.mark.parametrize(
         ("arguments", "field"),

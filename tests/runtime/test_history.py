@@ -336,3 +336,53 @@ class TestPublish:
         service.module.history.publish(KEY)
         ttl = int((service.row("history", "A1@1") or {})["ttl"])
         assert abs(ttl - datetime.now(UTC).timestamp() - 3 * 86_400) < 60
+
+
+class TestPage:
+    def test_a_page_reads_its_own_states_however_many_there_are(self, service: Service) -> None:
+        seed(service, OURS[:1] * 40)
+        read: list[int] = []
+        for after, last in ((0, 20), (20, None)):
+            service.steps.clear()
+            page = service.module.history.page(KEY, after=after)
+            assert service.steps.names() == ["store:get", "store:batch_get"]
+            read.append(len(service.steps.calls[1].parameters["arguments"][0]))
+            assert [state.version for state in page.items] == list(range(after + 1, after + read[-1] + 1))
+            assert page.last_version == last
+        assert read == [20, 19]
+
+    def test_behind_the_last_one_there_is_nothing(self, service: Service) -> None:
+        seed(service, OURS)
+        page = service.module.history.page(KEY, after=len(OURS) - 1)
+        assert (page.items, page.last_version) == ([], None)
+        assert service.steps.names() == ["store:get"]
+
+    def test_states_that_are_gone_are_passed_over(self, service: Service) -> None:
+        seed(service, OURS[:1] * 12)
+        for version in (1, 2, 5):
+            remove(service, "history", f"A1@{version}")
+        page = service.module.history.page(KEY, limit=4)
+        assert [state.version for state in page.items] == [3, 4, 6, 7]
+        assert page.last_version == 7
+        rest = service.module.history.page(KEY, after=7)
+        assert ([state.version for state in rest.items], rest.last_version) == ([8, 9, 10, 11], None)
+
+    def test_without_a_data_row_all_that_is_kept_is_there(self, service: Service) -> None:
+        seed(service, OURS)
+        remove(service, "data", "A1")
+        page = service.module.history.page(KEY, limit=2)
+        assert ([state.version for state in page.items], page.last_version) == ([1, 2], 2)
+
+    def test_what_is_replaced_meanwhile_is_on_a_later_page(self, service: Service) -> None:
+        for version in range(3):
+            service.publish_sync(version=version)
+
+        def replace(call: Call) -> None:
+            if call.operation == "get":
+                service.steps.after = lambda _call: None
+                service.again().publish_sync(version=3)
+
+        service.steps.after = replace
+        page = service.module.history.page(KEY)
+        assert ([state.version for state in page.items], page.last_version) == ([1, 2], None)
+        assert [state.version for state in service.module.history.page(KEY, after=2).items] == [3]

@@ -99,12 +99,40 @@ def test_a_no_op_stays_a_no_op(service: Service) -> None:
 
 def test_the_configuration_is_read_once(service: Service) -> None:
     configure(service, command=1, data=2, history=3)
+    service.steps.clear()
     for version in range(3):
         service.publish(version=version)
-    service.steps.clear()
     service.apply(3)
-    # That of commands was read by the first publish.
-    assert service.steps.names().count("store:get") == 2
+    read = [
+        place.table
+        for call in service.steps.calls
+        if call.operation == "batch_get"
+        for place in call.parameters["arguments"][0]
+    ]
+    assert read.count(service.resources.settings.master_data_table) == 3  # rows, in one call
+
+
+@in_memory
+@pytest.mark.usefixtures("master")
+def test_a_thousand_tenants_are_remembered(service: Service) -> None:
+    """Each publish of a tenant that was here before takes two calls, however many others were."""
+    tenants = [f"tenant{number}" for number in range(1000)]
+
+    def publish(tenant: str, version: int) -> None:
+        service.module.commands.publish_sync(
+            service.command(version=version) | {"pk": f"TODO#{tenant}"},
+            invoke_context=service.user(tenant=tenant),
+        )
+
+    for tenant in tenants:
+        publish(tenant, 0)
+    service.steps.clear()
+    for tenant in tenants:
+        publish(tenant, 1)
+    assert service.steps.names() == ["store:batch_get", "store:write"] * 1000
+    service.steps.clear()
+    publish("another", 0)
+    assert service.steps.names() == ["store:batch_get", "store:batch_get", "store:write"]
 
 
 def test_update_ttl_gives_the_version_before_its_time(service: Service) -> None:
@@ -149,8 +177,8 @@ def settings_fail(service: Service, master: str, error: Exception | None, *, ten
     """From now on nobody comes by the settings of a tenant; with None they are there again."""
 
     def fail(call: Call) -> None:
-        place = call.parameters["arguments"][0] if call.operation == "get" else None
-        if error and place and (place.table, place.pk) == (master, f"MASTER#{tenant}"):
+        places = call.parameters["arguments"][0] if call.operation == "batch_get" else ()
+        if error and any((place.table, place.pk) == (master, f"MASTER#{tenant}") for place in places):
             raise error
 
     service.steps.before = fail

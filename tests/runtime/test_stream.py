@@ -117,7 +117,10 @@ def test_a_batch_with_several_versions_starts_the_execution_of_the_last_one(
             service.publish(sk, version)
     batch = [record(service, f"{sk}@{v}", v) for v in (2, 3, 1) for sk in ("A1", "B1")]
     assert process(service, *batch) == []
-    assert sorted((each["sk"], each["version"]) for each in executions(service)) == [("A1", 3), ("B1", 3)]
+    assert sorted((each["sk"], each["first"], each["version"]) for each in executions(service)) == [
+        ("A1", 1, 3),
+        ("B1", 1, 3),
+    ]
 
 
 def test_starting_again_after_the_execution_ended_is_harmless(
@@ -236,6 +239,21 @@ def test_the_app_routes_tasks_to_the_worker(service: Service) -> None:
     }
     assert CqrsApp(modules=[service.module])(event, None) == {"handlers": []}
     assert service.row("data", "A1") is not None
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_execution_that_finds_its_version_applied_takes_one_read(service: Service, version: int) -> None:
+    for before in range(2):
+        service.publish(version=before)
+    service.apply(2)
+    service.steps.clear()
+    event = {
+        "action": "apply",
+        "input": {"module": "todo", "pk": PK, "sk": "A1", "version": version},
+        "context": {"Execution": {"Id": "x"}, "State": {}, "StateMachine": {}},
+    }
+    assert CqrsApp(modules=[service.module])(event, None) == {"handlers": []}
+    assert service.steps.names() == ["store:batch_get"]
 
 
 def test_a_notification_that_makes_no_sense_is_reported_and_the_rest_is_handled(service: Service) -> None:

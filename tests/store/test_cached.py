@@ -102,6 +102,34 @@ def test_threads_that_ask_at_once_read_once(settings: Settings) -> None:
     assert len(settings.reads) == 1
 
 
+def test_one_key_does_not_wait_for_another() -> None:
+    all_are_reading = threading.Barrier(40, timeout=10)
+
+    def read(key: int, *, consistent: bool) -> int:
+        assert not consistent
+        all_are_reading.wait()
+        return key
+
+    cached = Cached(read, seconds=300)
+    with ThreadPoolExecutor(40) as threads:
+        assert list(threads.map(cached.get, range(40))) == list(range(40))
+
+
+def test_who_waits_for_a_read_that_fails_reads_again(settings: Settings) -> None:
+    cached = Cached(settings.read, seconds=300)
+    settings.values["a"], settings.is_down, settings.gate = 1, True, threading.Event()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(cached.get, "a")
+        assert settings.is_reading.wait(10)
+        second = threads.submit(cached.get, "a")
+        settings.gate.set()
+        for asked in (first, second):
+            with pytest.raises(StoreUnavailableError):
+                asked.result()
+    settings.is_down = False
+    assert cached.get("a") == 1
+
+
 def test_there_are_no_more_entries_than_may_be(settings: Settings) -> None:
     cached = Cached(settings.read, seconds=300, entries=2)
     for key in "abc":

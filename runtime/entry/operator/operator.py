@@ -43,8 +43,8 @@ _OPERATIONS: Final[Mapping[str, _Operation]] = {
     "skip": _Operation(skip, ("module", "pk", "sk", "handler", "dryRun")),
     "drop": _Operation(drop, ("module", "pk", "sk", "handler", "dryRun")),
     HEAL_OPERATION: _Operation(heal, ("olderThan",)),
-    "reconcile": _Operation(reconcile, ("module", "olderThan", "dryRun", *PAGING)),
-    "resync": _Operation(resync, ("module", "handlers", "dryRun", *PAGING)),
+    "reconcile": _Operation(reconcile, ("module", "olderThan", "trustFinished", "dryRun", *PAGING)),
+    "resync": _Operation(resync, ("module", "handlers", "unseenOnly", "dryRun", *PAGING)),
     "replayRecords": _Operation(replay_records, ("dryRun", "limit", "resumeToken")),
     "replayNotifications": _Operation(replay_notifications, ("dryRun", "limit")),
 }

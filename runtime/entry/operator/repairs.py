@@ -94,6 +94,7 @@ def reconcile(scope: Scope, arguments: Arguments) -> dict[str, Any]:
         total_segments=scan.total_segments,
         resume_from=arguments.optional_text("resumeToken"),
         limit=scan.limit,
+        trust_finished=arguments.flag("trustFinished"),
     )
     return {
         "found": [
@@ -123,7 +124,8 @@ def resync(scope: Scope, arguments: Arguments) -> dict[str, Any]:
     scan, dry_run = arguments.scan(), arguments.flag("dryRun")
     if not handlers:
         return {"rows": 0, "scanned": 0, "resumeToken": None}
-    page = feed_page(context, handlers, scan, dry_run=dry_run)
+    unseen_only = arguments.flag("unseenOnly")
+    page = feed_page(context, handlers, scan, dry_run=dry_run, unseen_only=unseen_only)
     failed = [{**one.key._asdict(), "handler": one.handler, "error": one.error} for one in page.failed]
     return {
         "rows": page.rows,

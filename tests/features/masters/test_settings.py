@@ -28,7 +28,7 @@ from runtime.features.masters.keys import RESERVED_CODES, Level
 from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, made, put_row, user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from runtime.testing import MemoryApp
     from tests.features.masters.lab import MasterLab
@@ -373,12 +373,13 @@ def test_what_a_caller_does_to_a_value_is_not_remembered(master: MasterModule) -
 
     settings, free = master.settings, Setting("free", Free)
     settings.create_tenant_setting(free, {"any": {"a": [1]}}, invoke_context=ADMIN)
-    for value in (
+    values: list[Callable[[], Any]] = [
         lambda: settings.get_setting("free", invoke_context=ANN)["settingValue"]["any"],
         lambda: settings.get_setting(free, invoke_context=ANN).any,
         lambda: settings.explain("free", invoke_context=ANN).value["any"],
         lambda: settings.explain("free", invoke_context=ANN).rows[0].values["any"],
-    ):
+    ]
+    for value in values:
         value()["a"].append(666)
         assert settings.get_setting("free", invoke_context=ANN)["settingValue"] == {"any": {"a": [1]}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,27 +27,27 @@ from runtime.entry.http.features.master_pages import (
     SettingCode,
     outcome,
     page_of,
+    route,
 )
 from runtime.entry.http.features.master_setting_routes import settings_in_bulk
-from runtime.entry.http.module_endpoint import KEY_REUSED, OF_MANY, OF_WRITE, ModuleRoute
+from runtime.entry.http.module_endpoint import KEY_REUSED, OF_WRITE, ModuleRoute
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import RowKind, key_of_id, master_pk, parsed_key
 from runtime.model.keys import DetailKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from runtime.features.masters.keys import MasterKey
     from runtime.features.masters.master_module import MasterModule
 
 __all__ = ["bulk_route", "data_routes"]
 
-_PREFIX = "/master-data"
+_route: Final = partial(route, "/master-data", "row")
 _WRITTEN: dict[int, tuple[str, Any]] = {200: ("The row", MasterRow)}
 _MADE: dict[int, tuple[str, Any]] = {201: ("The row", MasterRow)}
 _READ: dict[int, tuple[str, Any]] = {200: ("A page", MasterPage)}
 _MANY: dict[int, tuple[str, Any]] = {207: ("What became of each", BulkOutcomes)}
-_PROBLEMS: Final = {403: "Not allowed", 404: "There is no such row"}
 
 
 def data_routes(master: MasterModule) -> list[ModuleRoute]:
@@ -197,24 +198,3 @@ def _key(pk: str, sk: str) -> MasterKey:
 def _outcomes(found: Sequence[Any]) -> Response[BulkOutcomes]:
     items = [outcome(number, one) for number, one in enumerate(found)]
     return Response(HTTPStatus.MULTI_STATUS, content_type="application/json", body=BulkOutcomes(items=items))
-
-
-def _route(  # noqa: PLR0917 - a row of a table
-    name: str,
-    method: str,
-    path: str,
-    function: Callable[..., Any],
-    responses: dict[int, tuple[str, Any]],
-    summary: str,
-) -> ModuleRoute:
-    is_write = method != "GET" and not name.startswith("check_")
-    return ModuleRoute(
-        f"data_{name}",
-        method,
-        _PREFIX + path,
-        function,
-        responses,
-        summary=summary,
-        problems=_PROBLEMS | ({422: KEY_REUSED} if is_write else {}),
-        headers=OF_WRITE if is_write else OF_MANY,
-    )

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from runtime.entry.http.features.master_bodies import BulkOutcome, MasterPage, row_of
+from runtime.entry.http.module_endpoint import KEY_REUSED, OF_MANY, OF_WRITE, ModuleRoute
 from runtime.entry.http.problems import problem_of
 from runtime.errors import FieldProblem, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runtime.model.models import DataModel
 
-__all__ = ["Deleted", "Filter", "OrderBys", "Page", "PageSize", "SettingCode", "outcome", "page_of"]
+__all__ = ["Deleted", "Filter", "OrderBys", "Page", "PageSize", "SettingCode", "outcome", "page_of", "route"]
 
 Filter = Annotated[str | None, Query(max_length=200)]
 Deleted = Annotated[bool | None, Query(alias="isDeleted", description="True: only those that were deleted")]
@@ -66,6 +67,42 @@ def outcome(index: int, found: Any) -> BulkOutcome:  # noqa: ANN401 - a command 
         return BulkOutcome(index=index, status=problem.status, problem=problem.document())
     row = row_of(found)
     return BulkOutcome(index=index, status=HTTPStatus.OK, id=row.id, item=row)
+
+
+def route(  # noqa: PLR0917 - a row of a table
+    prefix: str,
+    what: str,
+    name: str,
+    method: str,
+    path: str,
+    function: Callable[..., Any],
+    responses: dict[int, tuple[str, Any]],
+    summary: str,
+) -> ModuleRoute:
+    """A route of settings, or of rows.
+
+    Args:
+        prefix: First part of their paths.
+        what: What they are about, in a word.
+        name: Name among them.
+        method: Its method.
+        path: The rest of its path.
+        function: What it does.
+        responses: What it answers.
+        summary: What it is for.
+    """
+    is_write = method != "GET" and not name.startswith("check_")
+    problems = {403: "Not allowed", 404: f"There is no such {what}"}
+    return ModuleRoute(
+        f"{prefix.rpartition('-')[2]}_{name}",
+        method,
+        prefix + path,
+        function,
+        responses,
+        summary=summary,
+        problems=problems | ({422: KEY_REUSED} if is_write else {}),
+        headers=OF_WRITE if is_write else OF_MANY,
+    )
 
 
 def _comparable(value: object) -> tuple[bool, float, str]:

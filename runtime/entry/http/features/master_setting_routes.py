@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,25 +29,25 @@ from runtime.entry.http.features.master_pages import (
     PageSize,
     outcome,
     page_of,
+    route,
 )
-from runtime.entry.http.module_endpoint import KEY_REUSED, OF_MANY, OF_WRITE, ModuleRoute
 from runtime.errors import InvalidInputError
 from runtime.features.masters.keys import Level, key_of_id
 from runtime.features.masters.settings import SettingItem
 from runtime.model.validation import field_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from runtime.entry.http.module_endpoint import ModuleRoute
     from runtime.features.masters.master_module import MasterModule
     from runtime.features.masters.settings import MasterSettings
 
 __all__ = ["setting_routes", "settings_in_bulk"]
 
-_PREFIX = "/master-setting"
+_route: Final = partial(route, "/master-setting", "setting")
 _WRITTEN: dict[int, tuple[str, Any]] = {200: ("The row", MasterRow)}
 _MADE: dict[int, tuple[str, Any]] = {201: ("The row", MasterRow)}
-_PROBLEMS: Final = {403: "Not allowed", 404: "There is no such setting"}
 
 
 def setting_routes(master: MasterModule) -> list[ModuleRoute]:
@@ -200,27 +201,6 @@ def _changes(master: MasterModule) -> list[ModuleRoute]:
         _route("update", "PATCH", "/<pk>/<sk>", change, _WRITTEN, "Change some of a setting"),
         _route("delete", "DELETE", "/<pk>/<sk>", delete, _WRITTEN, "Delete a setting softly"),
     ]
-
-
-def _route(  # noqa: PLR0917 - a row of a table
-    name: str,
-    method: str,
-    path: str,
-    function: Callable[..., Any],
-    responses: dict[int, tuple[str, Any]],
-    summary: str,
-) -> ModuleRoute:
-    is_write = method != "GET" and not name.startswith("check_")
-    return ModuleRoute(
-        f"setting_{name}",
-        method,
-        _PREFIX + path,
-        function,
-        responses,
-        summary=summary,
-        problems=_PROBLEMS | ({422: KEY_REUSED} if is_write else {}),
-        headers=OF_WRITE if is_write else OF_MANY,
-    )
 
 
 def _made(made: Any) -> Response[MasterRow]:  # noqa: ANN401 - a command
