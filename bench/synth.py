@@ -3,7 +3,8 @@
     .venv/bin/python -m bench.synth [--rounds N]
 
 The app alone, without the CDK CLI, each time in a process of its own; taken in turns, and CPU is that of the
-process and of its jsii kernel. Sixty modules are those of docs/guide/your-account.md.
+process and of its jsii kernel. Sixty modules are those of docs/guide/your-account.md: with handlers, by
+`nested_alarms=True`. Calls are those of Node.js, one by one in `python -m bench.jsii_calls APP`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.output import add_output, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ROOT: Final = Path(__file__).parents[1]
 BUDGET: Final = 1.3
@@ -40,7 +44,7 @@ CqrsStack(
     app,
     "Many",
     app_name="many",
-    modules=[CqrsModule(f"m{number:02}") for number in range(60)],
+    modules=[CqrsModule(f"m{number:02}", data_sync=True) for number in range(60)],
     code=".",
     handler="many.app",
     check_code=False,
@@ -50,26 +54,40 @@ app.synth()
 """
 
 
-def _seconds(script: Path, folder: Path) -> float:
-    """CPU of a synthesis, in seconds."""
+def _environment(folder: Path) -> dict[str, str]:
     context = json.loads((_ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    environment = {
+    return {
         **os.environ,
         "PYTHONPATH": str(_ROOT),
         "CDK_OUTDIR": str(folder / "out"),
         "CDK_CONTEXT_JSON": json.dumps({**context, "architecture": "x86_64"}),
     }
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+
+def _run(command: Sequence[str | Path], script: Path, folder: Path) -> str:
+    """Run an app; what it prints."""
     done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, str(script)],
+        [sys.executable, *command, str(script)],
         cwd=_ROOT if script.parent == _ROOT else folder,
-        env=environment,
+        env=_environment(folder),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         sys.exit(done.stderr[-3000:])
+    return done.stdout
+
+
+def _calls(script: Path, folder: Path) -> int:
+    """How often an app calls Node.js."""
+    return sum(json.loads(_run(["-m", "bench.jsii_calls"], script, folder)).values())
+
+
+def _seconds(script: Path, folder: Path) -> float:
+    """CPU of a synthesis, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _run([], script, folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -87,7 +105,9 @@ def measured(rounds: int) -> dict[str, Any]:
                 spent = _seconds(script, folder)
                 if turn:  # the first one builds the layers, and warms the disk
                     found[app].append(spent)
-        sixty = _seconds(folder / "many.py", folder)
+        apps["sixty"] = folder / "many.py"
+        sixty = _seconds(apps["sixty"], folder)
+        calls = {app: _calls(script, folder) for app, script in apps.items()}
         template = (folder / "out" / "Many.template.json").read_text(encoding="utf-8")
     ratios = [demo / empty for demo, empty in zip(found["demo"], found["empty"], strict=True)]
     return {
@@ -96,6 +116,7 @@ def measured(rounds: int) -> dict[str, Any]:
         "ratio": statistics.median(ratios),
         "ratios": ratios,
         "budget": BUDGET,
+        "calls": calls,
         "sixty_modules_s": sixty,
         "sixty_modules_resources": len(json.loads(template)["Resources"]),
         "sixty_modules_kb": len(template) / 1000,
@@ -110,13 +131,14 @@ def main() -> None:
     options = parser.parse_args()
     found = measured(options.rounds)
     size = f"{found['sixty_modules_resources']} resources, a template of {found['sixty_modules_kb']:.0f} KB"
-    empty, demo, sixty = found["empty_s"], found["demo_s"], found["sixty_modules_s"]
+    empty, demo, sixty, calls = (found[key] for key in ("empty_s", "demo_s", "sixty_modules_s", "calls"))
+    of_demo = f"{demo:.1f} | {found['ratio']:.2f} | {BUDGET} | {calls['demo']:,}"
     table = [
-        "| synthesis | CPU, s | by the empty app | budget |",
-        "| --- | ---: | ---: | ---: |",
-        f"| an empty app with the same imports | {empty:.1f} | 1 | - |",
-        f"| the demo: a service of one module | {demo:.1f} | {found['ratio']:.2f} | {BUDGET} |",
-        f"| sixty modules: {size} | {sixty:.1f} | {sixty / empty:.2f} | - |",
+        "| synthesis | CPU, s | by the empty app | budget | calls of Node.js |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        f"| an empty app with the same imports | {empty:.1f} | 1 | - | {calls['empty']:,} |",
+        f"| the demo: a service of one module | {of_demo} |",
+        f"| sixty modules: {size} | {sixty:.1f} | {sixty / empty:.2f} | - | {calls['sixty']:,} |",
     ]
     finish(table, found, options.output)
 

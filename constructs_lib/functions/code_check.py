@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jsii
-from aws_cdk import CfnResource, Duration, IStringProducer, Lazy, Stack
+from aws_cdk import CfnResource, Duration, IStringProducer, Lazy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -18,6 +18,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.code_needs import CodeNeeds
 from constructs_lib.functions.cqrs_function import CqrsFunction
 from constructs_lib.functions.function_defaults import FunctionDefaults
+from constructs_lib.props.environments import stack_of
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import CHECK_FUNCTION, Env
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_cdk import IResolveContext
+    from constructs import IConstruct
 
     from constructs_lib.functions.cqrs_functions import CqrsFunctions
 
@@ -79,6 +81,7 @@ class CodeCheck(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
+        self._resources: tuple[list[IConstruct | None], list[IConstruct | None]] | None = None
         made = functions.made
         if not made:
             msg = (
@@ -119,22 +122,32 @@ class CodeCheck(Construct):
         self.resource.node.add_dependency(asking)
         CodeNeeds(self.resource, functions)
         # Another resource for other code: what is created is checked, while a rollback only deletes it.
-        base = Stack.of(self).get_logical_id(self.resource)
+        base = stack_of(self).get_logical_id(self.resource)
         self.resource.override_logical_id(Lazy.uncached_string(_Produced(lambda: f"{base}{self._digest()}")))
 
     def _digest(self) -> str:
         """Of all that the functions are: their code, variables, layers."""
-        facts: list[Any] = []
-        for function in self._functions.made.values():
-            made = function.node.default_child
-            if isinstance(made, lambda_.CfnFunction):
-                # `made.environment` is empty: jsii takes what is made at synthesis for a struct.
-                facts.append(made._cfn_properties)  # noqa: SLF001 - for those who inherit, and the only way
-        for layer in self._functions.layers:
-            version = layer.node.default_child
-            # The reference to a layer stays the same when its content changes.
-            facts.append(version.content if isinstance(version, lambda_.CfnLayerVersion) else None)
-        text = json.dumps(Stack.of(self).resolve(facts), sort_keys=True, default=str)
+        if self._resources is None:  # made by now, and asked for once: this is done for each writing
+            self._resources = (
+                [function.node.default_child for function in self._functions.made.values()],
+                [layer.node.default_child for layer in self._functions.layers],
+            )
+        made, layers = self._resources
+        # As for those who inherit, and the only way: `environment` of a function is empty, as jsii takes what
+        # is made at synthesis for a struct, and `content` of a layer is five more calls of Node.js.
+        facts: list[Any] = [
+            function._cfn_properties  # noqa: SLF001
+            for function in made
+            if isinstance(function, lambda_.CfnFunction)
+        ]
+        # The reference to a layer stays the same when its content changes.
+        facts += [
+            layer._cfn_properties["content"]  # noqa: SLF001
+            if isinstance(layer, lambda_.CfnLayerVersion)
+            else None
+            for layer in layers
+        ]
+        text = json.dumps(stack_of(self).resolve(facts), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 

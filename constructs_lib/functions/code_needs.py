@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Aspects, CfnResource, IAspect, Stack
+from aws_cdk import Aspects, CfnResource, IAspect
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+
+from constructs_lib.props.environments import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +47,7 @@ class CodeNeeds:
                 self._resource.add_dependency(needed)
 
     def _needed(self) -> Iterator[CfnResource]:
-        stack = Stack.of(self._resource)
+        stack = stack_of(self._resource)
         roles = self._roles()
         vpcs = {network.vpc.vpc_id for network in self._functions.networks}
         subnets = [subnet for network in self._functions.networks for subnet in network.subnets]
@@ -66,18 +68,18 @@ class CodeNeeds:
                 is_needed = any(stack.resolve(end) in groups for end in ends if end)
             else:
                 continue
-            if is_needed and Stack.of(found) is stack:
+            if is_needed and stack_of(found) is stack:
                 yield found
 
     def _roles(self) -> dict[str, Any]:
         """The names of the roles, by what the paths of their own policies begin with."""
-        resolve = Stack.of(self._resource).resolve
+        resolve = stack_of(self._resource).resolve
         return {f"{role.node.path}/": resolve(role.role_name) for role in self._functions.roles}
 
     def _is_for(self, policy: iam.CfnPolicy | iam.CfnManagedPolicy, roles: dict[str, Any]) -> bool:
         if policy.node.path.startswith(tuple(roles)):
             return False  # a role's own, for which the function waits
-        named = Stack.of(policy).resolve(policy.roles) or []
+        named = stack_of(policy).resolve(policy.roles) or []
         return any(name in named for name in roles.values())
 
     def _security_groups(self) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
@@ -18,7 +19,7 @@ from constructs_lib.functions.network import allow_network_interfaces, network
 from constructs_lib.functions.python_runtime import default_python_runtime
 from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
 from constructs_lib.functions.vpc_endpoints import EndpointCheck
-from constructs_lib.props.acknowledge import NOT_TRACED, acknowledge
+from constructs_lib.props.acknowledge import NOT_TRACED, acknowledge_all
 from constructs_lib.props.checks import check_duration, check_length, check_range
 from constructs_lib.props.compliance_packs import NO_INLINE, OF_ONE_ROLE, of_compliance_packs
 from constructs_lib.props.grants import allow_key, merge_statements
@@ -125,8 +126,8 @@ class CqrsFunction(Construct):
         check_duration(
             "timeout",
             timeout,
-            minimum=Duration.seconds(1),
-            maximum=Duration.minutes(15),
+            minimum=timedelta(seconds=1),
+            maximum=timedelta(minutes=15),
             hint="Lambda stops a call after 15 minutes",
         )
         used = (
@@ -187,41 +188,39 @@ class CqrsFunction(Construct):
         )
         self._endpoints = EndpointCheck(self.function, self.role, inside) if inside else None
         warn_if_switched_off(self.function, reserved_concurrency)
-        acknowledge(
-            self.role,
-            "X-Ray's write actions take no resource, nor do those for network interfaces",
-            "AwsSolutions-IAM5[Resource::*]",
-        )
         if may_be_too_large(used.environment):
             check_environment(self.function)
         check_at_synth(self, self.check_quotas)
-        acknowledge(
-            self.function,
-            "the runtime is the Python that synthesizes, so that what is tested is what is deployed",
-            "AwsSolutions-L1",
-            "Serverless-LambdaLatestVersion",
+        acknowledge_all(
+            self.role,
+            {
+                "X-Ray's write actions take no resource, nor do those for network interfaces": [
+                    "AwsSolutions-IAM5[Resource::*]"
+                ],
+                OF_ONE_ROLE: of_compliance_packs(NO_INLINE),
+            },
         )
-        acknowledge(
-            self.function,
+        findings: dict[str, Sequence[str]] = {
+            "the runtime is the Python that synthesizes, so that what is tested is what is deployed": [
+                "AwsSolutions-L1",
+                "Serverless-LambdaLatestVersion",
+            ],
             "callers wait for the answer (API Gateway, Step Functions, event source mappings), or call "
-            "again (the schedule): there are no asynchronous invocations to keep",
-            "Serverless-LambdaDLQ",
-            *of_compliance_packs("LambdaDLQ"),
-        )
-        acknowledge(self.role, OF_ONE_ROLE, *of_compliance_packs(NO_INLINE))
-        acknowledge(
-            self.function,
-            "it talks to AWS only, over TLS and by its role; a database in a VPC is the caller's to join",
-            *of_compliance_packs("LambdaInsideVPC"),
-        )
+            "again (the schedule): there are no asynchronous invocations to keep": [
+                "Serverless-LambdaDLQ",
+                *of_compliance_packs("LambdaDLQ"),
+            ],
+            "it talks to AWS only, over TLS and by its role; a database in a VPC is the caller's to join": (
+                of_compliance_packs("LambdaInsideVPC")
+            ),
+        }
         if not used.tracing:
-            acknowledge(self.function, NOT_TRACED, "Serverless-LambdaTracing")
+            findings[NOT_TRACED] = ["Serverless-LambdaTracing"]
         if reserved_concurrency is None:
-            acknowledge(
-                self.function,
-                "the account's pool is shared out by whoever owns the account: reserved_concurrency",
-                *of_compliance_packs("LambdaConcurrency"),
+            findings["the account's pool is shared out by whoever owns the account: reserved_concurrency"] = (
+                of_compliance_packs("LambdaConcurrency")
             )
+        acknowledge_all(self.function, findings)
 
     def assumes(self, role: iam.Role) -> None:
         """Count what ``role`` may do as what the function calls: it assumes it."""

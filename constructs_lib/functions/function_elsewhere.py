@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Annotations, CfnOutput, Names, Stack
+from aws_cdk import Annotations, CfnOutput, Names
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -14,7 +14,7 @@ from constructs_lib.functions.brought_function import BroughtFunction
 from constructs_lib.functions.features_text import features_text
 from constructs_lib.functions.modules_text import modules_text
 from constructs_lib.functions.stack_circle import note_user
-from constructs_lib.props.environments import check_environment, is_made_here
+from constructs_lib.props.environments import check_environment, is_made_here, stack_of
 from constructs_lib.props.stack_order import deployed_with, must_wait, waits_for
 from runtime.contract import Env
 
@@ -57,7 +57,7 @@ def as_used_in(
     if isinstance(function, lambda_.QualifiedFunctionBase):
         msg = (
             f"{name} must be a function where it, or its role, is of another stack, got the version or alias "
-            f"{function.node.path}; bring the function, or make alias and role in {Stack.of(scope).node.path}"
+            f"{function.node.path}; bring the function, or make alias and role in {stack_of(scope).node.path}"
         )
         raise InvalidPropsError(msg)
     return FunctionElsewhere(scope, construct_id, name=name, function=function).function
@@ -84,8 +84,8 @@ def own_function(
     told = BroughtFunction.of(function)
     made = told.function
     stays = is_made_here(made) and not waits_for(part, made)
-    home = Stack.of(made) if stays or deployed_with(made) is deployed_with(part) else Stack.of(part)
-    if home is not Stack.of(part):
+    home = stack_of(made) if stays or deployed_with(made) is deployed_with(part) else stack_of(part)
+    if home is not stack_of(part):
         note_user(made, part)
     if _is_at_home(made, home):
         return told
@@ -101,7 +101,7 @@ def _is_at_home(function: lambda_.IFunction, scope: Construct) -> bool:
     """Whether what a function is granted, and what calls it, is of the stack of ``scope`` by itself."""
     role, here = function.role, deployed_with(scope)
     if is_made_here(function):
-        is_near = Stack.of(function) is Stack.of(scope)
+        is_near = stack_of(function) is stack_of(scope)
     else:
         is_near = role is None or deployed_with(function) is here
     return is_near and (role is None or deployed_with(role) is here or _is_immutable(role))
@@ -166,7 +166,7 @@ class FunctionElsewhere(Construct):
         A value that refers to a resource of this stack would make the function's stack wait for this
         one. Those are in an output, and a warning says so. What the function has by itself stays.
         """
-        known = Stack.of(self).resolve(value)
+        known = stack_of(self).resolve(value)
         if self._is_of_this_stack:
             self._told.set_variable(variable, value)
         elif isinstance(known, str):
@@ -179,7 +179,7 @@ class FunctionElsewhere(Construct):
     ) -> None:
         """Tell the function of a module, beside those that it knows; see `set_variable`."""
         self._modules[name] = settings
-        stack = Stack.of(self)
+        stack = stack_of(self)
         if self._is_of_this_stack or stack.resolve(settings) == settings:
             self._told.add_module(name, settings, tables)
         elif not self._told.sets(Env.MODULES):
@@ -188,7 +188,7 @@ class FunctionElsewhere(Construct):
     def add_feature(self, name: str, settings: Mapping[str, Any]) -> None:
         """Tell the function that the deployment has a feature; see `set_variable`."""
         self._features[name] = settings
-        stack = Stack.of(self)
+        stack = stack_of(self)
         if self._is_of_this_stack or stack.resolve(settings) == settings:
             self._told.add_feature(name, settings)
         elif not self._told.sets(Env.FEATURES):
@@ -197,17 +197,17 @@ class FunctionElsewhere(Construct):
     @property
     def _is_of_this_stack(self) -> bool:
         """Whether only its role is of another one."""
-        return is_made_here(self.original) and Stack.of(self.original) is Stack.of(self)
+        return is_made_here(self.original) and stack_of(self.original) is stack_of(self)
 
     def _leave_to_people(self, variable: str, value: str) -> None:
         self._missing[variable] = value
-        text = Stack.of(self).to_json_string(self._missing)
+        text = stack_of(self).to_json_string(self._missing)
         if self._output is None:
             self._output = self._new_output(text)
         self._output.value = text
 
     def _new_output(self, text: str) -> CfnOutput:
-        stack = Stack.of(self)
+        stack = stack_of(self)
         output = CfnOutput(
             self,
             "Variables",
@@ -225,7 +225,7 @@ class FunctionElsewhere(Construct):
 
     def _role(self, role: iam.IRole) -> iam.IRole:
         """The function's role, whose policies from here on are of this stack."""
-        if _is_immutable(role) or Stack.of(role) is Stack.of(self):
+        if _is_immutable(role) or stack_of(role) is stack_of(self):
             return role
         return iam.Role.from_role_arn(
             self,
@@ -239,7 +239,7 @@ class FunctionElsewhere(Construct):
         """The ARN, of parts that CDK can take the name from; it cannot from a reference to the whole."""
         resource = role.node.default_child
         folder = resource.path if isinstance(resource, iam.CfnRole) else None
-        return Stack.of(self).format_arn(
+        return stack_of(self).format_arn(
             service="iam",
             region="",
             resource="role",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Arn, ArnFormat, Stack
+from aws_cdk import Arn, ArnFormat
 
 from constructs_lib.errors import InvalidPropsError
-from constructs_lib.props.environments import check_environment, is_made_here
+from constructs_lib.props.environments import check_environment, is_made_here, stack_of
 from constructs_lib.props.lookups import is_known
 from constructs_lib.props.tokens import is_unresolved
 
@@ -29,10 +29,11 @@ def check_layer_regions(function: Construct, layers: Sequence[lambda_.ILayerVers
         InvalidPropsError: A layer is of another Region, or made in another account.
 
     """
-    here = Stack.of(function).region
+    here = stack_of(function).region
     for layer in layers:
         if is_made_here(layer):
             check_environment("layers", layer, function, hint=_HINT)
+            continue  # of the Region of its own stack, which that has compared
         there = _region_of(layer)
         if there != here and not is_unresolved(here) and not is_unresolved(there):
             msg = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from typing import Final
 
 from aws_cdk import aws_lambda as lambda_
@@ -29,6 +30,11 @@ def default_python_runtime() -> lambda_.Runtime:
             f"has no known runtime; give one of {', '.join(_KNOWN)}, such as lambda_.Runtime.PYTHON_3_13"
         )
         raise InvalidPropsError(msg)
+    return _runtime(version)
+
+
+@cache
+def _runtime(version: str) -> lambda_.Runtime:
     return lambda_.Runtime(f"python{version}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jsii
-from aws_cdk import Annotations, AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Stack, Stage
+from aws_cdk import Annotations, AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Stage
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_s3_assets import Asset
 
@@ -21,6 +21,7 @@ from constructs_lib.layers.layer_build import (
 )
 from constructs_lib.layers.layer_cache import cached, is_as_built, note_built
 from constructs_lib.layers.layer_contents import runtime_package
+from constructs_lib.props.environments import stack_of
 
 if TYPE_CHECKING:
     from aws_cdk import RemovalPolicy
@@ -38,8 +39,9 @@ _NO_IMAGE: Final = "never-used"
 class LayerBundling:
     """Fills the folder of a layer's asset: installed requirements, a package, bytecode."""
 
-    def __init__(self, contents: LayerContents, interpreter: Path | None) -> None:
+    def __init__(self, contents: LayerContents, interpreter: Path | None, asset_hash: str) -> None:
         self._contents = contents
+        self._asset_hash = asset_hash
         self._interpreter = interpreter
         self.error: BundlingError | None = None
         self._is_built = False
@@ -93,7 +95,7 @@ class LayerBundling:
 
     @property
     def _asset_key(self) -> str:
-        return f"asset-{self._contents.asset_hash}-{self._kind}"
+        return f"asset-{self._asset_hash}-{self._kind}"
 
     @property
     def _kind(self) -> str:
@@ -124,7 +126,7 @@ def bundled_layer(
 
     """
     interpreter = None
-    if Stack.of(scope).bundling_required:
+    if stack_of(scope).bundling_required:
         interpreter = find_interpreter(contents.python_version)
         if interpreter is None:
             Annotations.of(scope).add_warning_v2(
@@ -132,7 +134,8 @@ def bundled_layer(
                 f"no Python {contents.python_version} was found to compile the layer, so each cold start "
                 f"compiles it; install one, for example with 'uv python install {contents.python_version}'",
             )
-    bundling = LayerBundling(contents, interpreter)
+    asset_hash = contents.asset_hash  # reads every file of the package: once
+    bundling = LayerBundling(contents, interpreter, asset_hash)
     try:
         layer = lambda_.LayerVersion(
             scope,
@@ -140,7 +143,7 @@ def bundled_layer(
             # The folder is only where a bundling in Docker would start from.
             code=lambda_.Code.from_asset(
                 str(contents.package or runtime_package()),
-                asset_hash=contents.asset_hash,
+                asset_hash=asset_hash,
                 asset_hash_type=AssetHashType.CUSTOM,
                 bundling=BundlingOptions(image=DockerImage(_NO_IMAGE), local=bundling),
             ),
@@ -153,7 +156,7 @@ def bundled_layer(
         if bundling.error is not None:
             raise bundling.error from None
         raise
-    if Stack.of(scope).bundling_required:
+    if stack_of(scope).bundling_required:
         asset = layer.node.find_child("Code")
         if isinstance(asset, Asset):
             bundling.check(Path(Stage.of(scope).asset_outdir) / asset.asset_path)  # type: ignore[union-attr]

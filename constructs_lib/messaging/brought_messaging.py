@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Stack
-
 from constructs_lib.errors import InvalidPropsError
 from constructs_lib.props.checks import check_key
-from constructs_lib.props.environments import check_environment, is_made_here
+from constructs_lib.props.environments import check_environment, is_made_here, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +69,9 @@ def check_senders(
         InvalidPropsError: One is of another stack.
 
     """
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     for name, brought in {"queue": queue, "dead_letter_queue": dead_letter_queue}.items():
-        if brought is not None and is_made_here(brought) and Stack.of(brought) is not stack:
+        if brought is not None and is_made_here(brought) and stack_of(brought) is not stack:
             msg = (
                 f"{name} must be of {stack.node.path}, whose topics send to it, got {brought.node.path}; "
                 f"make it there, bring topic and alarm_topic, too, or import it with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
@@ -29,13 +30,18 @@ _COUNTS: Final = (
     "table_throttles",
     "api_server_errors",
 )
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _DURATIONS: Final = {
-    "stream_lag": (Duration.seconds(1), Duration.hours(24), "the stream forgets after 24 hours"),
-    "event_stream_lag": (Duration.seconds(1), Duration.hours(24), "the stream forgets after 24 hours"),
-    "event_lag": (Duration.millis(1), Duration.hours(24), "1 minute is the default"),
-    "command_lag": (Duration.millis(1), Duration.hours(24), "1 minute is the default"),
-    "oldest_notification": (Duration.seconds(1), Duration.days(14), "a queue keeps messages for 14 days"),
-    "api_latency": (Duration.millis(1), Duration.seconds(30), "API Gateway waits for 30 seconds at most"),
+    "stream_lag": (timedelta(seconds=1), timedelta(hours=24), "the stream forgets after 24 hours"),
+    "event_stream_lag": (timedelta(seconds=1), timedelta(hours=24), "the stream forgets after 24 hours"),
+    "event_lag": (_MILLISECOND, timedelta(hours=24), "1 minute is the default"),
+    "command_lag": (_MILLISECOND, timedelta(hours=24), "1 minute is the default"),
+    "oldest_notification": (timedelta(seconds=1), timedelta(days=14), "a queue keeps messages for 14 days"),
+    "api_latency": (
+        timedelta(milliseconds=1),
+        timedelta(seconds=30),
+        "API Gateway waits for 30 seconds at most",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
@@ -10,6 +11,7 @@ from constructs_lib.errors import InvalidPropsError
 from constructs_lib.functions.function_elsewhere import timeout_of
 from constructs_lib.pipeline.retry_policy import RetryPolicy
 from constructs_lib.props.checks import check_duration
+from constructs_lib.props.durations import milliseconds_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -44,7 +46,7 @@ def outage_retry_within(
     A failover takes minutes, and so does a deployment's mistake that is rolled back. It is never
     shorter than ``others[1]``, the schedule for errors.
     """
-    if timeout.is_unresolved() or task_timeout.is_unresolved():
+    if milliseconds_of(timeout) is None or milliseconds_of(task_timeout) is None:
         return _outage_retry(_OUTAGE_ATTEMPTS)
     waits = sum(retry.longest_wait.to_seconds() for retry in others)
     room = timeout.to_seconds() - task_timeout.to_seconds() - waits
@@ -73,13 +75,13 @@ def check_times(
         InvalidPropsError: A duration does not fit; the message names it.
 
     """
-    if timeout.is_unresolved() or task_timeout.is_unresolved():
+    if milliseconds_of(timeout) is None or milliseconds_of(task_timeout) is None:
         return
     if express:
         check_duration(
             "timeout",
             timeout,
-            minimum=Duration.seconds(1),
+            minimum=timedelta(seconds=1),
             maximum=LONGEST_EXPRESS,
             hint="an express execution ends after 5 minutes; use WorkflowType.STANDARD for longer ones",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
@@ -65,8 +66,8 @@ class Healing(Construct):
         check_duration(
             "heal_every",
             heal_every,
-            minimum=Duration.minutes(1),
-            maximum=Duration.hours(12),
+            minimum=timedelta(minutes=1),
+            maximum=timedelta(hours=12),
             hint="5 minutes is the default",
         )
         if not heal_every.is_unresolved() and heal_every.to_seconds() % _SECONDS_OF_A_MINUTE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aws_cdk import Duration
 
@@ -47,8 +48,8 @@ class RetryPolicy:
             "max_attempts", self.max_attempts, minimum=0, maximum=_MAX_ATTEMPTS, hint="0 never retries"
         )
         check_range("backoff_rate", self.backoff_rate, minimum=1, hint="2 doubles the wait each time")
-        longest = Duration.days(365)
-        check_duration("interval", self.interval, minimum=Duration.seconds(1), maximum=longest, hint=hint)
+        longest = timedelta(days=365)
+        check_duration("interval", self.interval, minimum=timedelta(seconds=1), maximum=longest, hint=hint)
         check_duration("max_delay", self.max_delay, minimum=self.interval, maximum=longest, hint=hint)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import jsii
@@ -18,7 +19,7 @@ from constructs_lib.functions.reserved_concurrency import note_stream
 from constructs_lib.pipeline.failed_records import FailedRecords
 from constructs_lib.props.acknowledge import acknowledge_wildcard
 from constructs_lib.props.checks import check_duration, check_range, refuse_props_of_brought
-from constructs_lib.props.environments import check_environment
+from constructs_lib.props.environments import check_environment, stack_of
 from constructs_lib.props.grants import allow_key
 from constructs_lib.tables.brought_table import check_stream
 from constructs_lib.tables.used_tables import other_user
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TableStream"]
 
-_LONGEST_WINDOW: Final = Duration.minutes(5)
-_LONGEST_AGE: Final = Duration.days(7)
+_LONGEST_WINDOW: Final = timedelta(minutes=5)
+_LONGEST_AGE: Final = timedelta(days=7)
 
 
 class TableStream(Construct):
@@ -94,14 +95,14 @@ class TableStream(Construct):
         check_duration(
             "max_batching_window",
             max_batching_window,
-            minimum=Duration.seconds(0),
+            minimum=timedelta(seconds=0),
             maximum=_LONGEST_WINDOW,
             hint="leave it out not to wait",
         )
         check_duration(
             "max_record_age",
             max_record_age,
-            minimum=Duration.minutes(1),
+            minimum=timedelta(minutes=1),
             maximum=_LONGEST_AGE,
             hint="the stream itself forgets after 24 hours",
         )
@@ -136,7 +137,7 @@ class TableStream(Construct):
         check_environment("table", table, self)
         check_environment("on_failure_bucket", self.on_failure_bucket, function, account_may_differ=True)
         self.module_name = module.module_name
-        beside_function = _is_nested_in(Stack.of(self), Stack.of(function))
+        beside_function = _is_nested_in(stack_of(self), stack_of(function))
         used = function if beside_function else as_used_in(self, "Function", "function", function)
         self.function = used
         rights = [table.grant_stream_read(used)]

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import aws_cdk as cdk
 from constructs import Construct
 
+from constructs_lib.props.environments import stack_of
 from constructs_lib.props.nag_metadata import acknowledge_in_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
 
-__all__ = ["NOT_TRACED", "acknowledge", "acknowledge_wildcard", "flat"]
+__all__ = ["NOT_TRACED", "acknowledge", "acknowledge_all", "acknowledge_wildcard", "flat"]
 
 NOT_TRACED: Final = "whoever owns the stack has switched tracing off, which is billed by the trace"
 
@@ -28,11 +29,27 @@ def acknowledge(construct: IConstruct, reason: str, *finding_ids: str) -> None:
 
     The ids are cdk-nag's. Without cdk-nag in the app this has no effect.
     """
+    acknowledge_all(construct, {reason: finding_ids})
+
+
+def acknowledge_all(construct: IConstruct, findings: Mapping[str, Sequence[str]]) -> None:
+    """Do what `acknowledge` does for several reasons at once, which costs the synthesis what one does.
+
+    Args:
+        construct: What the findings are about.
+        findings: The ids of the findings, by the reason why they are accepted.
+
+    """
     if not hasattr(cdk, "Acknowledgment"):  # before CDK 2.257
-        acknowledge_in_metadata(construct, reason, *finding_ids)
+        for reason, finding_ids in findings.items():
+            acknowledge_in_metadata(construct, reason, *finding_ids)
         return
     validations = cdk.Validations.of(construct)
-    acknowledged = [cdk.Acknowledgment(id=finding_id, reason=reason) for finding_id in finding_ids]
+    acknowledged = [
+        cdk.Acknowledgment(id=finding_id, reason=reason)
+        for reason, finding_ids in findings.items()
+        for finding_id in finding_ids
+    ]
     try:
         validations.acknowledge(*acknowledged)
     except RuntimeError:  # up to CDK 2.269 an id with an ARN in it is refused, which cdk-nag's are
@@ -58,7 +75,7 @@ def acknowledge_wildcard(grantee: iam.IGrantable, resource: str, reason: str) ->
     # An imported role is a construct, too, and none of Python's class.
     if Construct.is_construct(principal):
         role = cast("IConstruct", principal)
-        shown = flat(cdk.Stack.of(role).resolve(resource))
+        shown = flat(stack_of(role).resolve(resource))
         acknowledge(role, reason, f"AwsSolutions-IAM5[Resource::{shown}]")
 
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import RemovalPolicy, Stack
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.durations import human, milliseconds_of
 from constructs_lib.props.environments import check_environment
 from constructs_lib.props.lookups import is_known
 from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from typing import Literal
 
     from aws_cdk import Duration
@@ -76,8 +78,8 @@ def check_duration(
     name: str,
     value: Duration | None,
     *,
-    minimum: Duration,
-    maximum: Duration,
+    minimum: Duration | timedelta,
+    maximum: Duration | timedelta,
     hint: str,
 ) -> None:
     """Refuse a duration outside ``minimum`` to ``maximum`` (both allowed); None passes.
@@ -85,20 +87,20 @@ def check_duration(
     Args:
         name: Name of the property, as the user wrote it.
         value: What the user gave.
-        minimum: Shortest duration allowed.
-        maximum: Longest duration allowed.
+        minimum: Shortest duration allowed; where it is a constant a ``timedelta``, which asks nobody.
+        maximum: Longest duration allowed, likewise.
         hint: The end of the message: what to do instead.
 
     Raises:
         InvalidPropsError: ``value`` is outside the range.
 
     """
-    if value is None or value.is_unresolved():
+    if value is None or (milliseconds := milliseconds_of(value)) is None:
         return
-    milliseconds = value.to_milliseconds()
-    if not minimum.to_milliseconds() <= milliseconds <= maximum.to_milliseconds():
-        allowed = f"from {minimum.to_human_string()} to {maximum.to_human_string()}"
-        msg = f"{name} must be {allowed}, got {value.to_human_string()}; {hint}"
+    least, most = milliseconds_of(minimum), milliseconds_of(maximum)
+    if (least is not None and milliseconds < least) or (most is not None and milliseconds > most):
+        allowed = f"from {human(minimum)} to {human(maximum)}"
+        msg = f"{name} must be {allowed}, got {human(value)}; {hint}"
         raise InvalidPropsError(msg)
 
 

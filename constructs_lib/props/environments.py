@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from aws_cdk import Resource, Stack, Stage
 
@@ -13,13 +14,17 @@ if TYPE_CHECKING:
     from aws_cdk import IResource
     from constructs import IConstruct
 
-__all__ = ["BY_NAME", "check_environment", "check_region_is_known", "is_made_here"]
+__all__ = ["BY_NAME", "check_environment", "check_region_is_known", "is_made_here", "stack_of"]
 
 
 BY_NAME: Final = (
     "functions find their tables by name where they run: make them in the account and Region of the service"
 )
 _HINT: Final = "make it in the account and Region of what uses it"
+
+# What constructs are does not change, and to ask for it is a call of Node.js, for each pair of them.
+_MADE_HERE: Final[WeakSet[IConstruct]] = WeakSet()
+_STACKS: Final[WeakKeyDictionary[IConstruct, ref[Stack]]] = WeakKeyDictionary()
 
 
 def check_environment(
@@ -49,7 +54,7 @@ def check_environment(
         InvalidPropsError: They are in different accounts, Regions or stages.
 
     """
-    is_ours, theirs, owner = is_made_here(brought), Stack.of(brought), Stack.of(user)
+    is_ours, theirs, owner = is_made_here(brought), stack_of(brought), stack_of(user)
     if is_ours and theirs is owner and is_made_here(user):
         return  # what one stack makes is in one place; to ask for that takes the most of a synthesis
     _check_stage(name, brought, user)
@@ -79,7 +84,7 @@ def check_region_is_known(name: str, brought: IConstruct, user: IConstruct, *, h
 
     """
     _check_stage(name, brought, user)
-    theirs, ours = Stack.of(brought), Stack.of(user)
+    theirs, ours = stack_of(brought), stack_of(user)
     same = (theirs.account, theirs.region) == (ours.account, ours.region)
     if is_made_here(brought) and not same and not (all(_knows(theirs)) and all(_knows(ours))):
         msg = (
@@ -92,16 +97,29 @@ def check_region_is_known(name: str, brought: IConstruct, user: IConstruct, *, h
 
 def is_made_here(brought: IConstruct) -> bool:
     """Whether a resource is in a template of this app, or a construct holds such resources."""
-    if Resource.is_resource(brought):
-        return bool(Resource.is_owned_resource(brought))
-    return True
+    if brought in _MADE_HERE:
+        return True
+    is_made = not Resource.is_resource(brought) or bool(Resource.is_owned_resource(brought))
+    if is_made:
+        _MADE_HERE.add(brought)
+    return is_made
+
+
+def stack_of(construct: IConstruct) -> Stack:
+    """Give the stack that ``construct`` is in: what is in one stays there, so that it is asked for once."""
+    known = _STACKS.get(construct)
+    stack = known() if known is not None else None
+    if stack is None:
+        stack = Stack.of(construct)
+        _STACKS[construct] = ref(stack)
+    return stack
 
 
 def _check_stage(name: str, brought: IConstruct, user: IConstruct) -> None:
     """Refuse what another stage, or another app, makes: the two are deployed apart."""
     if is_made_here(brought) and Stage.of(brought) is not Stage.of(user):
         msg = (
-            f"{name} must be of the same app and stage as {Stack.of(user).node.path}, "
+            f"{name} must be of the same app and stage as {stack_of(user).node.path}, "
             f"got {brought.node.path}; make it in that stage, or import it by name, ARN or id"
         )
         raise InvalidPropsError(msg)
@@ -111,7 +129,7 @@ def _place(construct: IConstruct) -> tuple[str, str]:
     if Resource.is_resource(construct):
         env = cast("IResource", construct).env
         return env.account, env.region
-    stack = Stack.of(construct)
+    stack = stack_of(construct)
     return stack.account, stack.region
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CfnResource, Stack
+from constructs_lib.props.environments import stack_of
 
 if TYPE_CHECKING:
+    from aws_cdk import CfnResource
     from constructs import IConstruct
 
 __all__ = ["known_properties"]
@@ -24,5 +25,5 @@ def known_properties(construct: IConstruct, *kinds: type[CfnResource]) -> dict[s
     if not isinstance(resource, kinds):
         return None
     # The public properties give structs, from which what was added later is lost.
-    known: dict[str, Any] = Stack.of(construct).resolve(resource._cfn_properties)  # noqa: SLF001
+    known: dict[str, Any] = stack_of(construct).resolve(resource._cfn_properties)  # noqa: SLF001
     return known

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Aws, Stack
+from aws_cdk import Annotations, Aws
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.props.checks import check_key
+from constructs_lib.props.environments import stack_of
 from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ _DATA_KEYS = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 def let_logs_use(scope: Construct, key: kms.IKey | None) -> None:
     """Let CloudWatch Logs encrypt the log groups of the account with ``key``, if there is one."""
-    stack = Stack.of(scope)
+    if key is None:
+        return
+    stack = stack_of(scope)
     groups = f"arn:{Aws.PARTITION}:logs:{stack.region}:{stack.account}:log-group:*"
     _allow(
         scope,
@@ -55,7 +58,9 @@ def let_topics_use(scope: Construct, key: kms.IKey | None, *topics: sns.ITopic) 
 
     That is from topics of this account, and of those that ``topics`` are known to be of.
     """
-    stack = Stack.of(scope)
+    if key is None:
+        return
+    stack = stack_of(scope)
     named = {topic.env.account for topic in topics}
     for account in (stack.account, *sorted(named - {stack.account})):
         is_own = account == stack.account
@@ -94,7 +99,7 @@ def _allow(
     )
     if not key.add_to_resource_policy(statement).statement_added:
         # On the stack, whose parts all have the key: a person wants to read it once.
-        Annotations.of(Stack.of(scope)).add_warning_v2(
+        Annotations.of(stack_of(scope)).add_warning_v2(
             f"cqrs:keyPolicy:{sid}",
             f"the policy of the key {key.node.path} is its owner's, and has to let {service}{of} do "
             f"{', '.join(actions)}; without that the deployment fails, or what {service} brings is lost",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnElement, CfnOutput, CfnResource, Stack
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ __all__ = ["deployed_with", "is_referred_to", "must_wait", "waits_for"]
 
 def deployed_with(construct: IConstruct) -> Stack:
     """Give the stack that ``construct`` is deployed with: of a nested one, the outermost that nests it."""
-    stack = Stack.of(construct)
+    stack = stack_of(construct)
     while (parent := stack.nested_stack_parent) is not None:
         stack = parent
     return stack

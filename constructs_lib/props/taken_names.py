@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Stack
-
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import stack_of
 from constructs_lib.props.tokens import is_unresolved
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def take_name(
     """
     if is_unresolved(name):
         return
-    stack = Stack.of(scope)
+    stack = stack_of(scope)
     place = (_known(stack.account), region or _known(stack.region))
     taken = _TAKEN.setdefault(scope.node.root, {})
     owner = scope if owner is None else owner
@@ -54,7 +53,7 @@ def take_name(
         )
         msg = (
             f"the {kind} name {name!r} must be taken once in an account and region, got it from "
-            f"{other.node.path} in the stack {Stack.of(other).stack_name} and from {scope.node.path} in the "
+            f"{other.node.path} in the stack {stack_of(other).stack_name} and from {scope.node.path} in the "
             f"stack {stack.stack_name}, both in {where}; {hint}"
         )
         raise InvalidPropsError(msg)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import stack_of
 from constructs_lib.props.tokens import is_unresolved
 from constructs_lib.quotas.resolved import properties_of
 from runtime.contract import Env
@@ -51,9 +51,11 @@ def check_environment(function: lambda_.Function) -> None:
 
     """
     variables = _variables(function)
-    stack_name = Stack.of(function).stack_name
-    known = len(stack_name) if not is_unresolved(stack_name) else _LONGEST_STACK_NAME
-    sizes = {name: _size(name, value, known) for name, value in variables.items()}
+    sizes = {name: _size(name, value, _LONGEST_STACK_NAME) for name, value in variables.items()}
+    if sum(sizes.values()) + 1 > MOST_BYTES:  # else the name of the stack need not be asked for
+        stack_name = stack_of(function).stack_name
+        known = len(stack_name) if not is_unresolved(stack_name) else _LONGEST_STACK_NAME
+        sizes = {name: _size(name, value, known) for name, value in variables.items()}
     total = sum(sizes.values()) + 1  # the braces, and one comma less than variables
     if total > MOST_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
@@ -80,7 +82,7 @@ def _variables(function: lambda_.Function) -> Mapping[str, Any]:
     resource = function.node.default_child
     if not isinstance(resource, lambda_.CfnFunction):
         return {}
-    (properties,) = properties_of(Stack.of(function), [resource])
+    (properties,) = properties_of(stack_of(function), [resource])
     found: Mapping[str, Any] = (properties.get("environment") or {}).get("variables") or {}
     return found
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.errors import InvalidPropsError
+from constructs_lib.props.environments import stack_of
 from constructs_lib.quotas.resolved import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from constructs import Node
 
 __all__ = ["FEW_MODULES", "MOST_POLICIES", "QUOTA_CONTEXT", "check_policies", "coming_policies"]
 
@@ -43,10 +45,11 @@ def check_policies(role: iam.Role) -> None:
         InvalidPropsError: There are, or will be, more.
 
     """
-    number = _given(role) + _made(role) + coming_policies(role)
+    node = role.node
+    number = _given(role, node) + (_made(node) or _coming(node))
     if number <= MOST_POLICIES:
         return
-    quota = role.node.try_get_context(QUOTA_CONTEXT)
+    quota = node.try_get_context(QUOTA_CONTEXT)
     most = MOST_POLICIES if quota is None else int(quota)
     if number > most:
         msg = (
@@ -60,25 +63,29 @@ def check_policies(role: iam.Role) -> None:
 
 def coming_policies(role: iam.Role) -> int:
     """Give the number of managed policies that the CDK will make of what does not fit into the inline one."""
-    policy = role.node.try_find_child("DefaultPolicy")
-    if _made(role) or not isinstance(policy, iam.Policy):
+    node = role.node
+    return 0 if _made(node) else _coming(node)
+
+
+def _coming(node: Node) -> int:
+    policy = node.try_find_child("DefaultPolicy")
+    if not isinstance(policy, iam.Policy):
         return 0
-    arn = role.node.try_get_context(_ARN_CONTEXT) or _ARN
+    arn = node.try_get_context(_ARN_CONTEXT) or _ARN
     statements = (policy.document.to_json() or {}).get("Statement", [])
     return _overflow([*_merged(statements, int(arn))])
 
 
-def _made(role: iam.Role) -> int:
+def _made(node: Node) -> int:
     """Give the number of managed policies that the CDK has made: it counts them from 1."""
-    node = role.node
     return next(number for number in count() if node.try_find_child(f"{_OVERFLOW}{number + 1}") is None)
 
 
-def _given(role: iam.Role) -> int:
-    resource = role.node.default_child
+def _given(role: iam.Role, node: Node) -> int:
+    resource = node.default_child
     if not isinstance(resource, iam.CfnRole):
         return 0
-    (properties,) = properties_of(Stack.of(role), [resource])
+    (properties,) = properties_of(stack_of(role), [resource])
     return len(properties.get("managedPolicyArns") or [])
 
 

@@ -71,7 +71,9 @@ def _own(stack: Stack) -> Iterator[IConstruct]:
             position += 1
 
 
-def check_stack_size(stack: Stack, *, coming: int, way_out: str, of_outputs: str) -> None:
+def check_stack_size(
+    stack: Stack, *, coming: int, way_out: str, of_outputs: str, size: StackSize | None = None
+) -> None:
     """Refuse a stack that CloudFormation would not take.
 
     Args:
@@ -79,12 +81,13 @@ def check_stack_size(stack: Stack, *, coming: int, way_out: str, of_outputs: str
         coming: Resources that the CDK adds when it synthesizes.
         way_out: What to do about too many resources, or too large a template.
         of_outputs: What to do about too many outputs.
+        size: What it declares. Defaults to counting it now.
 
     Raises:
         InvalidPropsError: It has too many resources, outputs or parameters, or its template is too large.
 
     """
-    size = StackSize.of(stack)
+    size = size or StackSize.of(stack)
     limit = stack.node.try_get_context(_RESOURCES_CONTEXT)
     most = MOST_RESOURCES if limit is None else int(limit)
     count = len(size.resources) + coming
@@ -96,19 +99,25 @@ def check_stack_size(stack: Stack, *, coming: int, way_out: str, of_outputs: str
         _refuse(stack, "parameters", MOST_PARAMETERS, size.parameters, way_out)
 
 
-def check_template_size(stack: Stack, *, indented: bool, way_out: str) -> None:
+def check_template_size(stack: Stack, *, indented: bool, way_out: str, size: StackSize | None = None) -> None:
     """Refuse a stack whose template is larger than CloudFormation takes.
 
+    Args:
+        stack: The stack.
+        indented: Whether the template has line breaks and spaces.
+        way_out: What to do about it.
+        size: What the stack declares. Defaults to counting it now.
+
     Raises:
-        InvalidPropsError: See above.
+        InvalidPropsError: It has too large a template.
 
     """
-    resources = StackSize.of(stack).resources
+    resources = (size or StackSize.of(stack)).resources
     if len(resources) < _MANY:
         return
-    size = sum(_FRAME + _bytes(of, indented=indented) for of in properties_of(stack, resources))
-    if size > MOST_BYTES:
-        _refuse(stack, "bytes in its template", MOST_BYTES, size, way_out)
+    written = sum(_FRAME + _bytes(of, indented=indented) for of in properties_of(stack, resources))
+    if written > MOST_BYTES:
+        _refuse(stack, "bytes in its template", MOST_BYTES, written, way_out)
 
 
 def _bytes(properties: Mapping[str, Any], *, indented: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib.quotas.role_policies import coming_policies
-from constructs_lib.quotas.stack_size import check_stack_size, check_template_size
+from constructs_lib.quotas.stack_size import StackSize, check_stack_size, check_template_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,7 @@ def check_stack(
     coming = 0 if whole else sum(coming_policies(role) for role in roles)
     if not whole and stack.node.try_get_context(_METADATA):
         coming += 1
-    check_stack_size(stack, coming=coming, way_out=way_out, of_outputs=_OUTPUTS)
+    size = StackSize.of(stack)  # every construct comes over from Node.js: once
+    check_stack_size(stack, coming=coming, way_out=way_out, of_outputs=_OUTPUTS, size=size)
     if whole:
-        check_template_size(stack, indented=indented, way_out=way_out)
+        check_template_size(stack, indented=indented, way_out=way_out, size=size)

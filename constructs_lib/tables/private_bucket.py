@@ -8,7 +8,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_s3 as s3
 
 from constructs_lib.functions.log_groups import log_group_of_emptying
-from constructs_lib.props.acknowledge import acknowledge
+from constructs_lib.props.acknowledge import acknowledge_all
 from constructs_lib.props.compliance_packs import IN_ONE_REGION, REPLICATION, VERSIONING, of_compliance_packs
 from constructs_lib.props.deletion_protection import let_warnings_follow
 from constructs_lib.props.imported_names import check_bucket_name
@@ -66,11 +66,14 @@ def new_private_bucket(
     )
     if auto_delete_objects:
         log_group_of_emptying(scope)
-    acknowledge(bucket, IN_ONE_REGION, *of_compliance_packs(REPLICATION))
-    acknowledge(
+    acknowledge_all(
         bucket,
-        "an object is written once under a name of its own and never overwritten",
-        *of_compliance_packs(VERSIONING),
+        {
+            IN_ONE_REGION: of_compliance_packs(REPLICATION),
+            "an object is written once under a name of its own and never overwritten": of_compliance_packs(
+                VERSIONING
+            ),
+        },
     )
     let_warnings_follow(
         scope,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, RemovalPolicy
@@ -189,8 +190,8 @@ def session_minutes(read_your_writes: Duration) -> str:
     check_duration(
         "read_your_writes",
         read_your_writes,
-        minimum=Duration.seconds(1),
-        maximum=Duration.days(1),
+        minimum=timedelta(seconds=1),
+        maximum=timedelta(days=1),
         hint="minutes are enough; without a session table nobody looks",
     )
     return f"{read_your_writes.to_minutes(integral=False):g}"

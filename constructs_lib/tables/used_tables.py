@@ -21,6 +21,9 @@ _USERS: Final[WeakKeyDictionary[IConstruct, dict[tuple[str | None, ...], tuple[I
     WeakKeyDictionary()
 )
 
+#: Of a table, by which its first use was noted: to ask the CDK takes nine calls of Node.js.
+_IDENTITIES: Final[WeakKeyDictionary[dynamodb.ITableV2, tuple[str | None, ...]]] = WeakKeyDictionary()
+
 
 def other_user(
     table: dynamodb.ITableV2, use: str, user: IConstruct, *, owner: object = None
@@ -44,6 +47,12 @@ def other_user(
 
 
 def _identity(table: dynamodb.ITableV2) -> tuple[str | None, ...]:
+    if table not in _IDENTITIES:
+        _IDENTITIES[table] = _asked_identity(table)
+    return _IDENTITIES[table]
+
+
+def _asked_identity(table: dynamodb.ITableV2) -> tuple[str | None, ...]:
     known = known_properties(table, dynamodb.CfnTable, dynamodb.CfnGlobalTable) or {}
     name = known.get("tableName") or table.table_name
     if not isinstance(name, str) or not is_known(name):

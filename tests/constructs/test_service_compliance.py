@@ -137,7 +137,6 @@ def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
     nothing: Callable[..., None] = lambda construct, reason, *ids: acknowledged.update(ids)  # noqa: ARG005, E731
     for module in (
         "api.cqrs_api",
-        "functions.cqrs_function",
         "functions.tenant_sessions",
         "api.identity",
         "messaging.notifications",
@@ -148,6 +147,8 @@ def test_without_the_acknowledgements_the_rule_packs_find_what_they_are_for(
         "pipeline.command_workflow_role",
     ):
         monkeypatch.setattr(f"constructs_lib.{module}.acknowledge", nothing)
+    nothing_of_all: Callable[..., None] = lambda _construct, findings: acknowledged.update(*findings.values())  # noqa: E731
+    monkeypatch.setattr("constructs_lib.functions.cqrs_function.acknowledge_all", nothing_of_all)
     app = service(tmp_path, everything=True, tracing=tracing).node.root
     assert isinstance(app, cdk.App)
     with pytest.raises(RuntimeError) as caught:
