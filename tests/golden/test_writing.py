@@ -155,7 +155,7 @@ def test_their_commands_from_the_stream(golden: Golden) -> None:
     """Our stream function rings for their pending command, and leaves the synchronous ones out."""
     started: list[tuple[DetailKey, int]] = []
     golden.module.resources.workflow.start = (  # type: ignore[method-assign]
-        lambda _module, _table, key, command: started.append((key, get_sort_key_version(command["sk"])))
+        lambda _module, _table, key, command, **_: started.append((key, get_sort_key_version(command["sk"])))
     )
     table = golden.service.tables.command
     records = [

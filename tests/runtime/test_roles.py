@@ -115,6 +115,9 @@ OPERATIONS: dict[str, Callable[[Service, InvokeContext | None, str], Any]] = {
     "history.publish": lambda s, c, pk: s.module.history.publish((pk, "A1"), invoke_context=c),
     "repository.exists": lambda s, c, pk: s.module.repository.exists((pk, "A1"), invoke_context=c),
     "repository.get_item": lambda s, c, pk: s.module.repository.get_item((pk, "A1"), invoke_context=c),
+    "repository.list_items_by_pks": lambda s, c, pk: s.module.repository.list_items_by_pks(
+        [pk], invoke_context=c
+    ),
     "repository.list_items_by_pk": lambda s, c, pk: s.module.repository.list_items_by_pk(
         pk, invoke_context=c
     ),

@@ -121,6 +121,7 @@ def test_a_key_is_made_once_a_day(times: list[datetime]) -> None:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The client of DynamoDB that the runtime makes."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which may have found others
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     return Resources(Settings(regions={"DYNAMODB": "eu-central-1"})).client("dynamodb")
