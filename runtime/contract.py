@@ -213,6 +213,8 @@ class Env:
     S3_BUCKET_NAME: Final = "S3_BUCKET_NAME"
     ATTRIBUTE_LIMIT_SIZE: Final = "ATTRIBUTE_LIMIT_SIZE"
     SFN_COMMAND_ARN: Final = "SFN_COMMAND_ARN"
+    #: The state machine for modules without data sync handlers; without it, the other one does for all.
+    SFN_APPLY_ARN: Final = "SFN_APPLY_ARN"
     SNS_TOPIC_ARN: Final = "SNS_TOPIC_ARN"
     SNS_ALARM_TOPIC_ARN: Final = "SNS_ALARM_TOPIC_ARN"
     COGNITO_USER_POOL_ID: Final = "COGNITO_USER_POOL_ID"

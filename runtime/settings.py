@@ -113,6 +113,7 @@ class Settings:
     master_data_override: str | None = None
     ryw_session_seconds: int | None = None
     state_machine_arn: str | None = None
+    apply_machine_arn: str | None = None
     topic_arn: str | None = None
     alarm_topic_arn: str | None = None
     bucket_name: str | None = None
@@ -165,6 +166,7 @@ class Settings:
             master_data_override=env.get(Env.MASTER_DATA_TABLE_NAME) or None,
             ryw_session_seconds=_minutes_to_seconds(env.get(Env.RYW_SESSION_TTL_MINUTES)),
             state_machine_arn=env.get(Env.SFN_COMMAND_ARN) or None,
+            apply_machine_arn=env.get(Env.SFN_APPLY_ARN) or None,
             topic_arn=env.get(Env.SNS_TOPIC_ARN) or None,
             alarm_topic_arn=env.get(Env.SNS_ALARM_TOPIC_ARN) or None,
             bucket_name=env.get(Env.S3_BUCKET_NAME) or None,
@@ -244,6 +246,21 @@ class Settings:
             has_aggregates_index=bool(given.get("aggregates")),
             is_exclusive=bool(given.get("exclusive")),
         )
+
+    @property
+    def state_machines(self) -> tuple[str, ...]:
+        """ARNs of the state machines of commands: the whole one, and the one that only applies."""
+        return tuple(arn for arn in (self.state_machine_arn, self.apply_machine_arn) if arn)
+
+    def state_machines_of(self, module: str) -> tuple[str, ...]:
+        """`state_machines`, and first the one that the commands of ``module`` are started in.
+
+        Where the deployment says that the module has no data sync handlers, that is the one that only
+        applies, if there is one.
+        """
+        said = (self.modules or {}).get(module)
+        has_none = said is not None and not said.get("sync")
+        return self.state_machines[::-1] if has_none else self.state_machines
 
     def _module(self, module: str, kind: str, assumed: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the deployment says of a module; ``assumed`` where nothing says what is deployed."""

@@ -37,7 +37,7 @@ _SAMPLE: Final = 0.05  # of the calls beside the first of each second
 _POLLS: Final = _SECONDS / 20 * 5
 _HEALING: Final = _SECONDS / 300
 _SETTINGS_KEPT: Final = 300.0  # seconds in an instance
-_ALARMS: Final = 21
+_ALARMS: Final = 23
 _ALARMS_OF_A_MODULE: Final = 9
 _METRICS: Final = 1
 _METRICS_OF_A_MODULE: Final = 3
@@ -85,8 +85,11 @@ def bill(workload: Workload, mode: Mode) -> Bill:
 
 def transitions(handlers: int) -> int:
     """Billed state transitions of a standard execution: its start, and each state that it enters."""
-    start, apply, choice = 1, 1, 1
-    return start + apply + choice + (1 + handlers + 1 if handlers else 1)
+    start, apply = 1, 1
+    if not handlers:
+        return start + apply
+    choice, run_handlers, finish = 1, 1, 1
+    return start + apply + choice + run_handlers + handlers + finish
 
 
 def _items(workload: Workload, mode: Mode) -> Iterator[Item]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from constructs_lib.monitoring.graphs import FULL_WIDTH, row, sum_of
+from constructs_lib.monitoring.graphs import FULL_WIDTH, row
 from constructs_lib.monitoring.watched import FIVE_MINUTES
+from constructs_lib.props.metric_sums import sum_of
 from runtime.contract import Metric
 
 if TYPE_CHECKING:
@@ -127,13 +128,12 @@ def _pipeline(parts: WatchedParts) -> list[Graph]:
 
 
 def _executions(workflow: CommandWorkflow) -> list[cloudwatch.IMetric]:
-    machine = workflow.state_machine
     return [
-        machine.metric_started(period=FIVE_MINUTES, label="started"),
-        machine.metric_succeeded(period=FIVE_MINUTES, label="succeeded"),
-        machine.metric_failed(period=FIVE_MINUTES, label="failed"),
-        machine.metric_timed_out(period=FIVE_MINUTES, label="timed out"),
-        machine.metric_throttled(period=FIVE_MINUTES, label="throttled"),
+        workflow.metric_started(period=FIVE_MINUTES),
+        workflow.metric_succeeded(period=FIVE_MINUTES),
+        workflow.metric_failed(period=FIVE_MINUTES),
+        workflow.metric_timed_out(period=FIVE_MINUTES),
+        workflow.metric_throttled(period=FIVE_MINUTES),
     ]
 
 

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from constructs_lib.monitoring.watched import FIVE_MINUTES
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     #: Title and metrics of a graph.
     Graph: TypeAlias = tuple[str, Sequence[cloudwatch.IMetric]]
 
-__all__ = ["FULL_WIDTH", "row", "sum_of"]
+__all__ = ["FULL_WIDTH", "row"]
 
 FULL_WIDTH: Final = 24
 _MOST_METRICS: Final = 500
@@ -34,18 +32,3 @@ def row(graphs: Sequence[Graph]) -> list[cloudwatch.IWidget]:
         )
         for title, metrics in shown
     ]
-
-
-def sum_of(label: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.IMetric:
-    """Give the sum of ``metrics``, where no data is nothing."""
-    if len(metrics) == 1:
-        return metrics[0].with_(label=label) if isinstance(metrics[0], cloudwatch.Metric) else metrics[0]
-    names = {f"m{position}": metric for position, metric in enumerate(metrics)}
-    # An id is needed once in a whole graph, and the label is.
-    prefix = label.replace(" ", "_")
-    return cloudwatch.MathExpression(
-        expression=f"SUM([{', '.join(f'{prefix}_{name}' for name in names)}])",
-        using_metrics={f"{prefix}_{name}": metric for name, metric in names.items()},
-        label=label,
-        period=FIVE_MINUTES,
-    )

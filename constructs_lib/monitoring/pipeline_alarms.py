@@ -54,23 +54,27 @@ def stream_alarms(streams: Sequence[StreamProcessing], thresholds: AlarmThreshol
 
 
 def workflow_alarms(workflow: CommandWorkflow, thresholds: AlarmThresholds) -> Iterator[Watched]:
-    """Watch executions that did not end well."""
-    if thresholds.executions_failed is not None:
-        yield Watched(
-            name="ExecutionsFailed",
-            metric=workflow.metric_failed(period=FIVE_MINUTES),
-            threshold=thresholds.executions_failed,
-            means="Executions of the workflow failed: commands were not applied, or not finished.",
-            next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
-        )
-    if thresholds.executions_timed_out is not None:
-        yield Watched(
-            name="ExecutionsTimedOut",
-            metric=workflow.metric_timed_out(period=FIVE_MINUTES),
-            threshold=thresholds.executions_timed_out,
-            means="Executions of the workflow took longer than they may: handlers are slow or waited.",
-            next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
-        )
+    """Watch executions that did not end well, of each state machine."""
+    machines = {"": workflow.state_machine}
+    if workflow.apply_only is not None:
+        machines["-apply"] = workflow.apply_only
+    for suffix, machine in machines.items():
+        if thresholds.executions_failed is not None:
+            yield Watched(
+                name=f"ExecutionsFailed{suffix}",
+                metric=machine.metric_failed(period=FIVE_MINUTES),
+                threshold=thresholds.executions_failed,
+                means="Executions of the workflow failed: commands were not applied, or not finished.",
+                next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
+            )
+        if thresholds.executions_timed_out is not None:
+            yield Watched(
+                name=f"ExecutionsTimedOut{suffix}",
+                metric=machine.metric_timed_out(period=FIVE_MINUTES),
+                threshold=thresholds.executions_timed_out,
+                means="Executions of the workflow took longer than they may: a step is slow or waited.",
+                next_step="'cqrs status', then 'cqrs reconcile' when the cause is mended",
+            )
 
 
 def healing_alarms(

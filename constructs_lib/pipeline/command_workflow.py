@@ -1,4 +1,4 @@
-"""The state machine that takes a command from the stream to its final status."""
+"""The state machines that take a command from the stream to its final status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from constructs_lib.functions.brought_function import is_own_function
 from constructs_lib.functions.function_elsewhere import WHERE_IT_RUNS, original_of, own_function
 from constructs_lib.functions.log_groups import vended_log_group
 from constructs_lib.functions.reserved_concurrency import warn_if_few_for_handlers
-from constructs_lib.pipeline.command_workflow_definition import CommandWorkflowDefinition
+from constructs_lib.pipeline.command_workflow_definition import (
+    ApplyOnlyDefinition,
+    CommandWorkflowDefinition,
+)
 from constructs_lib.pipeline.command_workflow_role import state_machine_role
 from constructs_lib.pipeline.command_workflow_times import (
     LONGEST_EXPRESS,
@@ -31,6 +34,7 @@ from constructs_lib.props.checks import check_range, refuse_props_of_brought
 from constructs_lib.props.environments import check_environment, is_made_here
 from constructs_lib.props.grants import combined
 from constructs_lib.props.imported_names import check_state_machine_arn
+from constructs_lib.props.metric_sums import sum_of
 from constructs_lib.props.stack_order import must_wait
 from constructs_lib.props.strict_props import strict_props
 from runtime.contract import Env
@@ -61,8 +65,10 @@ class CommandWorkflow(Construct):
     Every step is a call of the worker, with a timeout, with retries that spread out, and
     with a catch: a handler that keeps failing is parked, so that the command is finished
     for the others, and a command that cannot be applied is reported. What is only out of
-    reach, such as a handler's database, is tried for longer. Without handlers an execution
-    makes three transitions.
+    reach, such as a handler's database, is tried for longer.
+
+    Modules without data sync handlers have a second state machine, `apply_only`, which does no
+    more than to apply: an execution is two billed transitions, half of what it is with the first one.
 
     Example:
         >>> workflow = CommandWorkflow(self, "Workflow", worker=worker)
@@ -73,7 +79,7 @@ class CommandWorkflow(Construct):
         construct_id: Id within ``scope``.
         worker: Function that does the steps: a `CqrsApp` of the runtime. Needed unless
             ``state_machine`` is given. Defaults to none.
-        state_machine: An existing state machine to use. Defaults to a new one.
+        state_machine: An existing state machine to use, for all modules. Defaults to new ones.
         type: Standard, or express for cheap and short. Defaults to standard.
         timeout: How long an execution may take. Defaults to 1 hour, or 5 minutes for
             express, which is its limit.
@@ -147,6 +153,7 @@ class CommandWorkflow(Construct):
                 tracing=None if tracing else tracing,
             )
             self.state_machine: sfn.IStateMachine = state_machine
+            self.apply_only: sfn.IStateMachine | None = None
             self.grants = CommandWorkflowGrants(state_machine)
             return
         if worker is None:
@@ -183,36 +190,45 @@ class CommandWorkflow(Construct):
             removal_policy=removal_policy or RemovalPolicy.RETAIN,
         )
         self.role = state_machine_role(self, worker, tracing=tracing)
-        self.state_machine = sfn.StateMachine(
-            self,
-            "StateMachine",
-            definition_body=self.definition.body,
-            query_language=sfn.QueryLanguage.JSONATA,
-            state_machine_type=sfn.StateMachineType.EXPRESS if express else sfn.StateMachineType.STANDARD,
-            timeout=timeout,
-            role=self.role.without_policy_updates(),
-            logs=sfn.LogOptions(
-                destination=self.log_group,
-                level=log_level or sfn.LogLevel.ERROR,
-                include_execution_data=False,
-            ),
-            tracing_enabled=tracing,
+
+        def state_machine_of(scope: Construct, body: sfn.DefinitionBody) -> sfn.StateMachine:
+            made = sfn.StateMachine(
+                scope,
+                "StateMachine",
+                definition_body=body,
+                query_language=sfn.QueryLanguage.JSONATA,
+                state_machine_type=sfn.StateMachineType.EXPRESS if express else sfn.StateMachineType.STANDARD,
+                timeout=timeout,
+                role=self.role.without_policy_updates(),
+                logs=sfn.LogOptions(
+                    destination=self.log_group,
+                    level=log_level or sfn.LogLevel.ERROR,
+                    include_execution_data=False,
+                ),
+                tracing_enabled=tracing,
+            )
+            if log_level is not sfn.LogLevel.ALL:
+                acknowledge(
+                    made,
+                    "what goes well stands in the history of a standard execution, and in the command's row: "
+                    "log_level=ALL logs it too",
+                    "AwsSolutions-SF1",
+                )
+            if not tracing:
+                acknowledge(made, NOT_TRACED, "AwsSolutions-SF2", "Serverless-StepFunctionStateMachineXray")
+            return made
+
+        self.state_machine = state_machine_of(self, self.definition.body)
+        without_handlers = Construct(self, "ApplyOnly")
+        self.apply_only_definition = ApplyOnlyDefinition(
+            without_handlers,
+            worker=worker,
+            task_timeout=task_timeout,
+            outage_retry=outage_retry,
+            error_retry=error_retry,
         )
-        if log_level is not sfn.LogLevel.ALL:
-            acknowledge(
-                self.state_machine,
-                "what goes well stands in the history of a standard execution, and in the command's row: "
-                "log_level=ALL logs it too",
-                "AwsSolutions-SF1",
-            )
-        if not tracing:
-            acknowledge(
-                self.state_machine,
-                NOT_TRACED,
-                "AwsSolutions-SF2",
-                "Serverless-StepFunctionStateMachineXray",
-            )
-        self.grants = CommandWorkflowGrants(self.state_machine)
+        self.apply_only = state_machine_of(without_handlers, self.apply_only_definition.body)
+        self.grants = CommandWorkflowGrants(self.state_machine, self.apply_only)
 
     @classmethod
     @strict_props
@@ -220,6 +236,8 @@ class CommandWorkflow(Construct):
         cls, scope: Construct, construct_id: str, state_machine_arn: str
     ) -> CommandWorkflow:
         """Use a state machine that exists, which a `CommandWorkflow` elsewhere has made.
+
+        It serves all modules, those without handlers too: there is no `apply_only`.
 
         Args:
             scope: Parent construct.
@@ -250,7 +268,8 @@ class CommandWorkflow(Construct):
             own = own_function(self, functions)
             self._check_not_worker(own.function)
             self.grants.start(own.function)
-            own.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn)
+            for name, machine in self._machines.items():
+                own.set_variable(name, machine.state_machine_arn)
             return
         check_environment("state_machine", self.state_machine, functions.api)
         starters = (functions.api, functions.stream, functions.operator)
@@ -258,8 +277,15 @@ class CommandWorkflow(Construct):
             self._check_not_worker(function)
         for function in starters:
             self.grants.start(function)
-        functions.set_variable(Env.SFN_COMMAND_ARN, self.state_machine.state_machine_arn, *starters)
+        for name, machine in self._machines.items():
+            functions.set_variable(name, machine.state_machine_arn, *starters)
         self.grants.inspect(functions.operator)
+
+    @property
+    def _machines(self) -> dict[str, sfn.IStateMachine]:
+        """The state machines, by the variables that tell of them."""
+        machines = {Env.SFN_COMMAND_ARN: self.state_machine}
+        return machines | ({Env.SFN_APPLY_ARN: self.apply_only} if self.apply_only is not None else {})
 
     def _check_not_worker(self, function: lambda_.IFunction) -> None:
         made = original_of(function)
@@ -272,46 +298,81 @@ class CommandWorkflow(Construct):
             )
             raise InvalidPropsError(msg)
 
+    def metric_started(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Executions that were started, in both state machines, summed over ``period`` (5 minutes)."""
+        return sum_of(
+            "started",
+            [machine.metric_started(period=period) for machine in self._machines.values()],
+            period=period,
+        )
+
+    def metric_succeeded(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Executions that ended well, in both state machines, summed over ``period`` (5 minutes)."""
+        return sum_of(
+            "succeeded",
+            [machine.metric_succeeded(period=period) for machine in self._machines.values()],
+            period=period,
+        )
+
     def metric_failed(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
-        """Executions that failed, summed over ``period`` (5 minutes)."""
-        return self.state_machine.metric_failed(period=period)
+        """Executions that failed, in both state machines, summed over ``period`` (5 minutes)."""
+        return sum_of(
+            "failed",
+            [machine.metric_failed(period=period) for machine in self._machines.values()],
+            period=period,
+        )
 
     def metric_timed_out(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
-        """Executions that took too long, summed over ``period`` (5 minutes)."""
-        return self.state_machine.metric_timed_out(period=period)
+        """Executions that took too long, in both state machines, summed over ``period`` (5 minutes)."""
+        return sum_of(
+            "timed out",
+            [machine.metric_timed_out(period=period) for machine in self._machines.values()],
+            period=period,
+        )
+
+    def metric_throttled(self, *, period: Duration | None = None) -> cloudwatch.IMetric:
+        """Transitions that had to wait, in both state machines, summed over ``period`` (5 minutes)."""
+        return sum_of(
+            "throttled",
+            [machine.metric_throttled(period=period) for machine in self._machines.values()],
+            period=period,
+        )
 
 
 class CommandWorkflowGrants:
-    """Permissions on a `CommandWorkflow`."""
+    """Permissions on a `CommandWorkflow`: on each of its state machines."""
 
-    def __init__(self, state_machine: sfn.IStateMachine) -> None:
-        self._machine = state_machine
+    def __init__(self, *state_machines: sfn.IStateMachine) -> None:
+        self._machines = state_machines
 
     def start(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` start executions."""
-        return self._machine.grant_start_execution(grantee)
+        return combined(*(machine.grant_start_execution(grantee) for machine in self._machines))
 
     def inspect(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let ``grantee`` list executions and tell how each one ended."""
-        machine = self._machine
-        name = (
-            machine.state_machine_name
-            if isinstance(machine, sfn.StateMachine)
-            else Arn.extract_resource_name(machine.state_machine_arn, "stateMachine")
-        )
-        executions = machine.stack.format_arn(
-            service="states",
-            resource="execution",
-            resource_name=f"{name}:*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-        acknowledge_wildcard(grantee, executions, "the names of executions are made of the commands' keys")
-        return combined(
-            machine.grant(grantee, "states:ListExecutions"),
-            iam.Grant.add_to_principal(
-                grantee=grantee, actions=["states:DescribeExecution"], resource_arns=[executions]
-            ),
-        )
+        return combined(*(_inspect(machine, grantee) for machine in self._machines))
+
+
+def _inspect(machine: sfn.IStateMachine, grantee: iam.IGrantable) -> iam.Grant:
+    name = (
+        machine.state_machine_name
+        if isinstance(machine, sfn.StateMachine)
+        else Arn.extract_resource_name(machine.state_machine_arn, "stateMachine")
+    )
+    executions = machine.stack.format_arn(
+        service="states",
+        resource="execution",
+        resource_name=f"{name}:*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    acknowledge_wildcard(grantee, executions, "the names of executions are made of the commands' keys")
+    return combined(
+        machine.grant(grantee, "states:ListExecutions"),
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["states:DescribeExecution"], resource_arns=[executions]
+        ),
+    )
 
 
 def _workflow_type(value: WorkflowType | str) -> WorkflowType:

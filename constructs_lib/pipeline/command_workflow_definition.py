@@ -1,8 +1,10 @@
-"""The states that a command goes through: apply, its handlers, finish.
+"""The states that a command goes through: apply, its handlers, finish; or apply alone.
 
 Apply ── no handlers ──▶ Done
   │ └─── handlers ─────▶ RunHandlers (Map: RunHandler, or Park when it keeps failing) ──▶ Finish
   └─ an error that stays ──▶ ApplyFailed ──▶ Failed
+
+For modules without handlers there is a state machine that ends with Apply: half of the transitions.
 
 Park and Finish have no catch: where even they fail, the execution fails at that state, from
 which Step Functions can redrive it.
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.pipeline.retry_policy import RetryPolicy
 
-__all__ = ["PREVIOUS_VERSION_PENDING", "CommandWorkflowDefinition"]
+__all__ = ["PREVIOUS_VERSION_PENDING", "ApplyOnlyDefinition", "CommandWorkflowDefinition"]
 
 #: Class of the error that a handler's task raises while an earlier version is under way.
 PREVIOUS_VERSION_PENDING: Final = "PreviousVersionPending"
@@ -63,6 +65,109 @@ _INPUT_WITH_ERROR: Final = (
 )
 
 
+class _Steps:
+    """Makes the states that call the worker.
+
+    Args:
+        scope: Construct that the states are made in.
+        worker: Function that does every step.
+        task_timeout: How long one call of the worker may take.
+        outage_retry: Schedule for an error that says that something is busy or out of reach.
+        error_retry: Schedule for every other error.
+
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        worker: lambda_.IFunction,
+        task_timeout: Duration,
+        outage_retry: RetryPolicy,
+        error_retry: RetryPolicy,
+    ) -> None:
+        self._scope = scope
+        self._worker = worker
+        self._task_timeout = task_timeout
+        self._outage_retry = outage_retry
+        self._error_retry = error_retry
+
+    def apply(self, outputs: str) -> tuple[tasks.LambdaInvoke, tasks.LambdaInvoke]:
+        """Give ``Apply``, and the state that reports what could not be applied and ends in ``Failed``."""
+        failed = sfn.Fail.jsonata(
+            self._scope, "Failed", error="{% $states.input.error %}", cause="{% $states.input.cause %}"
+        )
+        apply_failed = self.task("ApplyFailed", contract.Action.FAIL, outputs=_INPUT)
+        # Whether or not the report got through, the execution fails with the first error.
+        apply_failed.add_catch(failed, outputs=_INPUT)
+        apply_failed.next(failed)
+        apply = self.task("Apply", contract.Action.APPLY, outputs=outputs)
+        apply.add_catch(apply_failed, outputs=_INPUT_WITH_ERROR)
+        return apply, apply_failed
+
+    def task(
+        self,
+        construct_id: str,
+        action: str,
+        *,
+        outputs: str | None = None,
+        first_retry: tuple[list[str], RetryPolicy] | None = None,
+    ) -> tasks.LambdaInvoke:
+        """Give the state that asks the worker for ``action``."""
+        task = tasks.LambdaInvoke.jsonata(
+            self._scope,
+            construct_id,
+            lambda_function=self._worker,
+            payload=sfn.TaskInput.from_object({"action": action, "input": _INPUT, "context": _CONTEXT}),
+            task_timeout=sfn.Timeout.duration(self._task_timeout),
+            # Ours below instead: the default has neither throttling nor jitter.
+            retry_on_service_exceptions=False,
+            outputs=outputs,
+        )
+        if first_retry:
+            _add_retry(task, *first_retry)
+        _add_retry(task, [*contract.UNAVAILABLE_ERRORS, _BUSY], self._outage_retry)
+        _add_retry(task, _LAMBDA_ERRORS, self._error_retry)
+        _add_retry(task, [sfn.Errors.ALL], self._error_retry)
+        return task
+
+
+class ApplyOnlyDefinition:
+    """Builds the states for modules without data sync handlers.
+
+    What finds a handler after all, in the midst of a deployment, ends here as well: the command is
+    applied, and unfinished, and gets its turns with the next version or from whoever looks for what
+    nobody has finished.
+
+    Args:
+        scope: Construct that the states are made in.
+        worker: Function that does every step.
+        task_timeout: How long one call of the worker may take.
+        outage_retry: Schedule for an error that says that something is busy or out of reach.
+        error_retry: Schedule for every other error.
+
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        worker: lambda_.IFunction,
+        task_timeout: Duration,
+        outage_retry: RetryPolicy,
+        error_retry: RetryPolicy,
+    ) -> None:
+        steps = _Steps(
+            scope,
+            worker=worker,
+            task_timeout=task_timeout,
+            outage_retry=outage_retry,
+            error_retry=error_retry,
+        )
+        self.apply, self.apply_failed = steps.apply(_PAYLOAD)
+        self.body = sfn.DefinitionBody.from_chainable(self.apply)
+
+
 class CommandWorkflowDefinition:
     """Builds the states of a `CommandWorkflow` and keeps them, for escape hatches.
 
@@ -88,30 +193,20 @@ class CommandWorkflowDefinition:
         error_retry: RetryPolicy,
         max_concurrency: int,
     ) -> None:
-        self._scope = scope
-        self._worker = worker
-        self._task_timeout = task_timeout
-        self._outage_retry = outage_retry
-        self._error_retry = error_retry
-
+        steps = _Steps(
+            scope,
+            worker=worker,
+            task_timeout=task_timeout,
+            outage_retry=outage_retry,
+            error_retry=error_retry,
+        )
         done = sfn.Succeed.jsonata(scope, "Done")
-        failed = sfn.Fail.jsonata(
-            scope, "Failed", error="{% $states.input.error %}", cause="{% $states.input.cause %}"
+        self.apply, self.apply_failed = steps.apply(
+            '{% {"command": $states.input, "handlers": [$states.result.Payload.handlers]} %}'
         )
-        self.apply_failed = self._task("ApplyFailed", contract.Action.FAIL, outputs=_INPUT)
-        # Whether or not the report got through, the execution fails with the first error.
-        self.apply_failed.add_catch(failed, outputs=_INPUT)
-        self.apply_failed.next(failed)
 
-        self.apply = self._task(
-            "Apply",
-            contract.Action.APPLY,
-            outputs='{% {"command": $states.input, "handlers": [$states.result.Payload.handlers]} %}',
-        )
-        self.apply.add_catch(self.apply_failed, outputs=_INPUT_WITH_ERROR)
-
-        self.park = self._task("Park", contract.Action.PARK, outputs=_PAYLOAD)
-        self.run_handler = self._task(
+        self.park = steps.task("Park", contract.Action.PARK, outputs=_PAYLOAD)
+        self.run_handler = steps.task(
             "RunHandler",
             contract.Action.HANDLE,
             outputs=_PAYLOAD,
@@ -131,7 +226,7 @@ class CommandWorkflowDefinition:
         )
         self.run_handlers.item_processor(self.run_handler)
 
-        self.finish = self._task("Finish", contract.Action.FINISH, outputs=_PAYLOAD)
+        self.finish = steps.task("Finish", contract.Action.FINISH, outputs=_PAYLOAD)
 
         has_handlers = sfn.Choice.jsonata(scope, "HasHandlers")
         has_handlers.when(
@@ -140,31 +235,6 @@ class CommandWorkflowDefinition:
             self.run_handlers.next(self.finish),
         ).otherwise(done)
         self.body = sfn.DefinitionBody.from_chainable(self.apply.next(has_handlers))
-
-    def _task(
-        self,
-        construct_id: str,
-        action: str,
-        *,
-        outputs: str | None = None,
-        first_retry: tuple[list[str], RetryPolicy] | None = None,
-    ) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke.jsonata(
-            self._scope,
-            construct_id,
-            lambda_function=self._worker,
-            payload=sfn.TaskInput.from_object({"action": action, "input": _INPUT, "context": _CONTEXT}),
-            task_timeout=sfn.Timeout.duration(self._task_timeout),
-            # Ours below instead: the default has neither throttling nor jitter.
-            retry_on_service_exceptions=False,
-            outputs=outputs,
-        )
-        if first_retry:
-            _add_retry(task, *first_retry)
-        _add_retry(task, [*contract.UNAVAILABLE_ERRORS, _BUSY], self._outage_retry)
-        _add_retry(task, _LAMBDA_ERRORS, self._error_retry)
-        _add_retry(task, [sfn.Errors.ALL], self._error_retry)
-        return task
 
 
 def _add_retry(task: tasks.LambdaInvoke, errors: list[str], policy: RetryPolicy) -> None:

@@ -842,7 +842,11 @@ class CqrsStack(Stack):
             "AttributesBucketName": self.attributes_bucket.bucket.bucket_name,
         }
         if self._workflow is not None:
-            outputs["StateMachineArn"] = self._workflow.state_machine.state_machine_arn
+            machines = {
+                "StateMachineArn": self._workflow.state_machine,
+                "ApplyStateMachineArn": self._workflow.apply_only,
+            }
+            outputs |= {name: machine.state_machine_arn for name, machine in machines.items() if machine}
         if self.functions.find(FunctionKind.NOTIFIER) is not None:
             outputs["TopicArn"] = self.notifications.topic.topic_arn
             outputs["NotificationQueueUrl"] = self.notifications.queue.queue_url

@@ -1,4 +1,4 @@
-"""The executions of the command state machine, as far as Step Functions remembers them."""
+"""The executions of the command state machines, as far as Step Functions remembers them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.clients.resources import Resources
     from runtime.model.keys import DetailKey
+    from runtime.settings import Settings
 
 __all__ = ["Executions"]
 
@@ -37,33 +38,40 @@ class Executions:
 
     Args:
         calls: Calls of Step Functions.
-        state_machine_arn: ARN of the state machine.
+        settings: The ARNs of the state machines.
     """
 
-    def __init__(self, calls: Calls[SFNClient], state_machine_arn: str) -> None:
+    def __init__(self, calls: Calls[SFNClient], settings: Settings) -> None:
         self._calls = calls
-        self._arn = state_machine_arn
+        self._settings = settings
 
     @classmethod
     def of(cls, resources: Resources) -> Executions | None:
         """Those of the deployment, or None where the function knows of no state machine."""
-        arn = resources.settings.state_machine_arn
         calls: Calls[SFNClient] = Calls("Step Functions", lambda: resources.client("stepfunctions"))
-        return cls(calls, arn) if arn else None
+        return cls(calls, resources.settings) if resources.settings.state_machines else None
 
     def of_version(
-        self, table: str, key: DetailKey, version: int, publish_id: str | None
+        self, module: str, table: str, key: DetailKey, version: int, publish_id: str | None
     ) -> dict[str, Any] | None:
-        """The execution that was started for one command, or None. One call.
+        """The execution that was started for one command, or None.
+
+        One call where the module's own state machine has it; one more where it may be in the other one, as
+        the module has got, or lost, its handlers since.
 
         Args:
+            module: Logical name of the module.
             table: Physical name of the command table.
             key: Key of the aggregate.
             version: Version of the command.
             publish_id: The command's publish id, or None where it has none.
         """
         name = execution_name(table, key, version, publish_id)
-        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"
+        machines = self._settings.state_machines_of(module)
+        return next((found for arn in machines if (found := self._described(arn, name))), None)
+
+    def _described(self, state_machine_arn: str, name: str) -> dict[str, Any] | None:
+        arn = f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
         with self._calls.reading() as sfn:
             try:
                 found = sfn.describe_execution(executionArn=arn)
@@ -74,9 +82,10 @@ class Executions:
         return {"startedAt": isoformat(found["startDate"]), **_ended(found)}
 
     def troubles(self) -> dict[str, Any] | None:
-        """How many executions failed or took too long, and the latest ones; None for express. Two calls.
+        """How many executions failed or took too long, and the latest ones; None for express.
 
-        At most 1000 of each are counted, of those that ended within the last 90 days.
+        Two calls a state machine. At most 1000 of each are counted in each, of those that ended within
+        the last 90 days.
         """
         with self._calls.reading() as sfn:
             try:
@@ -89,9 +98,10 @@ class Executions:
         return {"failed": len(failed), "timedOut": len(timed_out), "latest": [_ended(e) for e in latest]}
 
     def _list(self, sfn: SFNClient, status: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - boto3's own literal
-        found: list[Any] = sfn.list_executions(
-            stateMachineArn=self._arn, statusFilter=status, maxResults=_MOST_COUNTED
-        )["executions"]
+        found: list[Any] = []
+        for arn in self._settings.state_machines:
+            answer = sfn.list_executions(stateMachineArn=arn, statusFilter=status, maxResults=_MOST_COUNTED)
+            found += answer["executions"]
         return found
 
 

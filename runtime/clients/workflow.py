@@ -54,10 +54,10 @@ def execution_name(
 
 
 class WorkflowStarter:
-    """The command state machine.
+    """The command state machines: one for all, and one for modules without handlers, which only applies.
 
     Args:
-        settings: Its ARN.
+        settings: Their ARNs, and which modules have handlers.
         client: Makes the client.
     """
 
@@ -102,8 +102,8 @@ class WorkflowStarter:
             StoreUnavailableError: Step Functions is busy or out of reach.
             StoreRefusedError: Step Functions refuses the call.
         """
-        arn = self._settings.state_machine_arn
-        if arn is None:
+        machines = self._settings.state_machines_of(module)
+        if not machines:
             msg = "SFN_COMMAND_ARN is not set, so no workflow can be started"
             raise ConfigurationError(msg)
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
@@ -118,7 +118,7 @@ class WorkflowStarter:
             reference["requestId"] = command["requestId"]
         try:
             self._sfn.start_execution(
-                stateMachineArn=arn,
+                stateMachineArn=machines[0],
                 name=execution_name(table, key, version, publish_id, uuid4().hex[:8] if again else ""),
                 input=json.dumps(reference, separators=(",", ":")),
             )

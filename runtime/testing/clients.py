@@ -82,6 +82,7 @@ class Execution:
         status: ``RUNNING``; that of a command also ``SUCCEEDED`` or ``FAILED``.
         error: Kind of the error that it failed with.
         started: When it was started.
+        only_applies: Whether its state machine is that of modules without data sync handlers.
     """
 
     state_machine: str
@@ -90,6 +91,7 @@ class Execution:
     status: str = "RUNNING"
     error: str | None = None
     started: datetime = field(default_factory=clock.now)
+    only_applies: bool = False
 
     @property
     def arn(self) -> str:
@@ -129,7 +131,7 @@ class MemoryResources(Resources):
             "sns": _Sns(self.messages),
             "sqs": _Sqs(self.queues),
             "sesv2": _Ses(self.emails),
-            "stepfunctions": _StepFunctions(self.executions),
+            "stepfunctions": _StepFunctions(self.executions, settings.apply_machine_arn),
             "s3": _S3(self.objects, self.object_events, clock),
         }
         self.__dict__["realtime"] = _Realtime(settings, self.pushes)
@@ -299,8 +301,9 @@ class _Ses(_Client):
 class _StepFunctions(_Client):
     """Step Functions: a name starts one execution. `MemoryApp.deliver` runs those of commands."""
 
-    def __init__(self, executions: list[Execution]) -> None:
+    def __init__(self, executions: list[Execution], apply_machine_arn: str | None) -> None:
         self._executions = executions
+        self._apply_machine_arn = apply_machine_arn
 
     def start_execution(self, *, stateMachineArn: str, input: str, name: str = "") -> dict[str, str]:  # noqa: A002
         name = name or f"execution-{len(self._executions) + 1}"
@@ -309,7 +312,8 @@ class _StepFunctions(_Client):
                 if known.status == "RUNNING" and known.input == json.loads(input):
                     return {"executionArn": known.arn}
                 _refuse("ExecutionAlreadyExists", "StartExecution")
-        started = Execution(stateMachineArn, name, json.loads(input))
+        only_applies = stateMachineArn == self._apply_machine_arn
+        started = Execution(stateMachineArn, name, json.loads(input), only_applies=only_applies)
         self._executions.append(started)
         return {"executionArn": started.arn}
 

@@ -44,6 +44,7 @@ __all__ = ["MemoryApp"]
 
 _ACCOUNT: Final = "eu-west-1:000000000000"
 _STATE_MACHINE: Final = f"arn:aws:states:{_ACCOUNT}:stateMachine:commands"
+_APPLY_MACHINE: Final = f"{_STATE_MACHINE}-apply"
 _TOPIC: Final = f"arn:aws:sns:{_ACCOUNT}:notifications"
 _ALARM_TOPIC: Final = f"arn:aws:sns:{_ACCOUNT}:alarms"
 _QUEUE: Final = f"arn:aws:sqs:{_ACCOUNT}:notifications"
@@ -391,8 +392,9 @@ class MemoryApp:
 
     @property
     def executions(self) -> list[Execution]:
-        """The executions of the command state machine, in the order they were started."""
-        return [e for e in self.resources.executions if e.state_machine == _STATE_MACHINE]
+        """The executions of the command state machines, in the order they were started."""
+        machines = {_STATE_MACHINE, _APPLY_MACHINE}
+        return [e for e in self.resources.executions if e.state_machine in machines]
 
     def _call(self, event: dict[str, Any]) -> Any:  # noqa: ANN401 - of each trigger
         return self.app(event, None)
@@ -518,6 +520,7 @@ def _settings(app: CqrsApp, modes: Mapping[str, str], changes: Mapping[str, Any]
         "master_data_override": f"{_PREFIX}-master-data",
         "ryw_session_seconds": _RYW_SECONDS,
         "state_machine_arn": _STATE_MACHINE,
+        "apply_machine_arn": _APPLY_MACHINE,
         "topic_arn": _TOPIC,
         "alarm_topic_arn": _ALARM_TOPIC,
         "bucket_name": f"{_PREFIX}-attributes",

@@ -1,4 +1,4 @@
-"""The command state machine in a test: the same states, retries and catches as the deployed one."""
+"""The command state machines in a test: the same states, retries and catches as the deployed ones."""
 
 from __future__ import annotations
 
@@ -69,6 +69,8 @@ class _Machine:
         except _TaskFailedError as failure:
             yield from self._task("ApplyFailed", Action.FAIL, command | _error(failure))
             raise
+        if self._execution.only_applies:
+            return
         results = []
         for name in handlers:
             item = command | {"handler": name}

@@ -35,14 +35,16 @@ def workflow(stack: cdk.Stack, **props: Any) -> CommandWorkflow:
     return CommandWorkflow(stack, "Workflow", worker=worker, **props)
 
 
-def machine(stack: cdk.Stack) -> dict[str, Any]:
-    (found,) = Template.from_stack(stack).find_resources(MACHINE).values()
-    properties: dict[str, Any] = found["Properties"]
-    return properties
+def machine(stack: cdk.Stack, *, only_applies: bool = False) -> dict[str, Any]:
+    """The first state machine, or that of modules without handlers."""
+    found = Template.from_stack(stack).find_resources(MACHINE)
+    assert {"ApplyOnly" in name for name in found} == {True, False}
+    (properties,) = (of["Properties"] for name, of in found.items() if ("ApplyOnly" in name) is only_applies)
+    return dict(properties)
 
 
-def definition(stack: cdk.Stack) -> dict[str, Any]:
-    text = machine(stack)["DefinitionString"]
+def definition(stack: cdk.Stack, *, only_applies: bool = False) -> dict[str, Any]:
+    text = machine(stack, only_applies=only_applies)["DefinitionString"]
     parts = text["Fn::Join"][1] if isinstance(text, dict) else [text]
     found: dict[str, Any] = json.loads("".join(p if isinstance(p, str) else "aws" for p in parts))
     return found
@@ -75,7 +77,33 @@ def test_everything(stack: cdk.Stack, template_snapshot: SnapshotAssertion) -> N
     assert stable(stack) == template_snapshot
 
 
-def test_a_command_without_handlers_takes_three_transitions(stack: cdk.Stack) -> None:
+def test_where_a_module_has_no_handlers_there_is_one_state(stack: cdk.Stack) -> None:
+    workflow(stack)
+    found, whole = definition(stack, only_applies=True), definition(stack)
+    assert found["StartAt"] == "Apply"
+    apply = found["States"].pop("Apply")
+    assert (apply.pop("End"), "Next" in apply) == (True, False)
+    # All else is as it is in the other one: payload, timeout, retries, and what comes of an error.
+    expected = whole["States"]["Apply"]
+    for of in (apply, expected):
+        of.pop("Output")
+    assert expected.pop("Next") == "HasHandlers"
+    assert apply == expected
+    assert found["States"] == {name: whole["States"][name] for name in ("ApplyFailed", "Failed")}
+    assert {**found, "States": {}} == {**whole, "States": {}}
+
+
+@pytest.mark.parametrize(
+    "props", [{}, {"type": WorkflowType.EXPRESS, "log_level": sfn.LogLevel.ALL, "tracing": False}]
+)
+def test_both_state_machines_run_log_and_trace_alike(stack: cdk.Stack, props: dict[str, Any]) -> None:
+    workflow(stack, **props)
+    whole, short = machine(stack), machine(stack, only_applies=True)
+    assert whole.pop("DefinitionString") != short.pop("DefinitionString")
+    assert short == whole
+
+
+def test_a_module_that_may_have_handlers_is_asked_for_them(stack: cdk.Stack) -> None:
     workflow(stack)
     found = definition(stack)
     states = found["States"]
@@ -268,24 +296,45 @@ def test_an_alias_of_the_worker_is_called_as_such(stack: cdk.Stack) -> None:
 def test_start_is_all_that_a_grantee_gets(stack: cdk.Stack) -> None:
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     workflow(stack).grants.start(role)
-    assert list(permissions(stack).values()) == [{"states:StartExecution"}]
+    found = permissions(stack)
+    assert list(found.values()) == [{"states:StartExecution"}] * 2
+    assert {name[1:-9] for name in found} == {"WorkflowStateMachine", "WorkflowApplyOnlyStateMachine"}
 
 
-def test_metrics_are_of_this_state_machine(stack: cdk.Stack) -> None:
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("started", "ExecutionsStarted"),
+        ("succeeded", "ExecutionsSucceeded"),
+        ("failed", "ExecutionsFailed"),
+        ("timed_out", "ExecutionsTimedOut"),
+        ("throttled", "ExecutionThrottled"),
+    ],
+)
+def test_metrics_are_of_both_state_machines(stack: cdk.Stack, what: str, name: str) -> None:
     made = workflow(stack)
-    for metric, name in (
-        (made.metric_failed(), "ExecutionsFailed"),
-        (made.metric_timed_out(), "ExecutionsTimedOut"),
-    ):
-        shown = str(stack.resolve(metric.to_metric_config()))
-        assert name in shown
-        assert "WorkflowStateMachine" in shown
+    metric = getattr(made, f"metric_{what}")(period=cdk.Duration.minutes(1))
+    found = metric.to_metric_config().math_expression
+    assert found.period == 60
+    shown = [stack.resolve(of.to_metric_config().metric_stat) for of in found.using_metrics.values()]
+    assert [of["metricName"] for of in shown] == [name, name]
+    machines = [of["dimensions"][0]["value"]["Ref"][:-8] for of in shown]
+    assert machines == ["WorkflowStateMachine", "WorkflowApplyOnlyStateMachine"]
+
+
+def test_metrics_of_a_brought_state_machine_are_its_own(stack: cdk.Stack) -> None:
+    brought = sfn.StateMachine.from_state_machine_name(stack, "Brought", "orders")
+    metric = CommandWorkflow(stack, "Workflow", state_machine=brought).metric_failed()
+    found = metric.to_metric_config().metric_stat
+    assert found is not None
+    assert (found.metric_name, found.period.to_seconds()) == ("ExecutionsFailed", 300)
 
 
 def test_an_existing_state_machine_is_used_as_it_is(stack: cdk.Stack) -> None:
     brought = sfn.StateMachine.from_state_machine_name(stack, "Brought", "orders")
     made = CommandWorkflow(stack, "Workflow", state_machine=brought)
     assert made.state_machine is brought
+    assert made.apply_only is None
     Template.from_stack(stack).resource_count_is(MACHINE, 0)
 
 

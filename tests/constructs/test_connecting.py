@@ -122,8 +122,12 @@ def test_a_part_tells_where_it_is(stack: cdk.Stack, name: str) -> None:
 def test_a_workflow_connects_itself(stack: cdk.Stack) -> None:
     made = functions(stack)
     CommandWorkflow(stack, "Workflow", worker=made.worker).connect(made)
-    told = {kind for kind in KINDS if Env.SFN_COMMAND_ARN in variables(stack, kind)}
-    assert told == {"Api", "Stream", "Operator"}
+    for name in (Env.SFN_COMMAND_ARN, Env.SFN_APPLY_ARN):
+        told = {kind for kind in KINDS if name in variables(stack, kind)}
+        assert told == {"Api", "Stream", "Operator"}
+        # The right, too: a function is told of nothing that it may not use.
+        for kind in told:
+            assert variables(stack, kind)[name]["Ref"] in allowed(stack, kind)
     assert "states:DescribeExecution" in allowed(stack, "Operator")
     assert "states:DescribeExecution" not in allowed(stack, "Stream")
 
@@ -341,6 +345,7 @@ def test_each_part_takes_a_function_of_ones_own(stack: cdk.Stack) -> None:
         Env.APPSYNC_EVENTS_ENDPOINT,
         Env.APPSYNC_EVENTS_NAMESPACE,
         Env.SFN_COMMAND_ARN,
+        Env.SFN_APPLY_ARN,
     }
     policies = Template.from_stack(stack).find_resources("AWS::IAM::Policy")
     (granted,) = (json.dumps(policy) for name, policy in policies.items() if name.startswith("Mine"))

@@ -122,10 +122,12 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.COGNITO_USER_POOL_ID,
         Env.COGNITO_USER_POOL_CLIENT_ID,
         Env.SFN_COMMAND_ARN,
+        Env.SFN_APPLY_ARN,
     }
     assert set(variables(stack, "Stream")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,
         Env.SFN_COMMAND_ARN,
+        Env.SFN_APPLY_ARN,
         Env.MASTER_DATA_TABLE_NAME,
         Env.SESSION_TABLE_NAME,
     }
@@ -143,6 +145,7 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.MASTER_DATA_TABLE_NAME,
         Env.SESSION_TABLE_NAME,
         Env.SFN_COMMAND_ARN,
+        Env.SFN_APPLY_ARN,
         Env.NOTIFICATION_QUEUE_URL,
         Env.DEAD_LETTER_QUEUE_URL,
         Env.FAILED_RECORDS_BUCKET_NAME,
@@ -281,7 +284,7 @@ def test_a_session_table_alone_means_five_minutes(stack: cdk.Stack) -> None:
 
 def test_the_operator_function_is_not_bound_to_a_workflow_or_a_bucket(stack: cdk.Stack) -> None:
     minimal(stack)
-    unknown = {Env.SFN_COMMAND_ARN, Env.FAILED_RECORDS_BUCKET_NAME, Env.S3_BUCKET_NAME}
+    unknown = {Env.SFN_COMMAND_ARN, Env.SFN_APPLY_ARN, Env.FAILED_RECORDS_BUCKET_NAME, Env.S3_BUCKET_NAME}
     assert not unknown.intersection(variables(stack, "Operator"))
     assert "states:" not in allowed(stack, "Operator")
     assert "s3:" not in allowed(stack, "Operator")

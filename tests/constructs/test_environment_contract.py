@@ -94,8 +94,14 @@ def test_the_runtime_reads_what_the_constructs_set(tmp_path: Path) -> None:
             assert settings.ryw_session_seconds == 300
 
 
-def test_the_state_machine_asks_for_every_action_of_the_worker(tmp_path: Path) -> None:
-    (machine,) = template(tmp_path).find_resources("AWS::StepFunctions::StateMachine").values()
-    definition = json.dumps(machine["Properties"]["DefinitionString"])
-    for action in constants(Action):
-        assert f'\\\\\\"action\\\\\\":\\\\\\"{action}\\\\\\"' in json.dumps(definition)
+def test_the_state_machines_ask_for_every_action_of_the_worker(tmp_path: Path) -> None:
+    machines = template(tmp_path).find_resources("AWS::StepFunctions::StateMachine")
+    definitions = {name: json.dumps(of["Properties"]["DefinitionString"]) for name, of in machines.items()}
+    (whole,) = (text for name, text in definitions.items() if "ApplyOnly" not in name)
+    (short,) = (text for name, text in definitions.items() if "ApplyOnly" in name)
+
+    def asked(text: str) -> set[str]:
+        return {action for action in constants(Action) if f'\\"action\\":\\"{action}\\"' in text}
+
+    assert asked(whole) == constants(Action)
+    assert asked(short) == {Action.APPLY, Action.FAIL}

@@ -58,7 +58,13 @@ def test_there_is_nothing_that_only_a_command_passes_through(alone: Service) -> 
     allowed = json.dumps(list(alone.of("AWS::IAM::Policy").values()))
     assert "states:" not in allowed
     assert "sqs:" not in allowed
-    left_out = {"StateMachineArn", "TopicArn", "NotificationQueueUrl", "SessionTableName"}
+    left_out = {
+        "StateMachineArn",
+        "ApplyStateMachineArn",
+        "TopicArn",
+        "NotificationQueueUrl",
+        "SessionTableName",
+    }
     assert {"AlarmTopicArn", "OperatorFunctionName", "ApiUrl"} <= outputs_of(alone)
     assert not left_out & outputs_of(alone)
 
@@ -67,6 +73,7 @@ def test_functions_are_told_of_what_is_there(alone: Service) -> None:
     told = alone.variables()
     gone = {
         Env.SFN_COMMAND_ARN,
+        Env.SFN_APPLY_ARN,
         Env.SNS_TOPIC_ARN,
         Env.NOTIFICATION_QUEUE_URL,
         Env.DEAD_LETTER_QUEUE_URL,

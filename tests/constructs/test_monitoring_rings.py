@@ -123,9 +123,14 @@ class Deployed:
         order = CqrsTable(stack, "Order", data_sync=True)
         timeout = cdk.Duration.seconds(20)
         functions = {name: new_function(stack, f"F{name}", timeout=timeout) for name in FUNCTIONS}
-        machine = sfn.StateMachine.from_state_machine_arn(
-            stack, "Machine", f"arn:aws:states:{REGION}:000000000000:stateMachine:orders"
+        machine, only_applies = (
+            sfn.StateMachine.from_state_machine_arn(
+                stack, name, f"arn:aws:states:{REGION}:000000000000:stateMachine:{name}"
+            )
+            for name in ("orders", "orders-apply")
         )
+        workflow = CommandWorkflow(stack, "Workflow", state_machine=machine)
+        workflow.apply_only = only_applies  # as one has that is made, and not brought
         public = apigatewayv2.HttpNoneAuthorizer()
         notifications = Notifications(stack, "Notifications", alarm_emails=["on-call@example.com"])
         made = CqrsMonitoring(
@@ -136,7 +141,7 @@ class Deployed:
             notifications=notifications,
             tables=[order],
             streams=[StreamProcessing(stack, "Orders", table=order, function=functions["stream"])],
-            workflow=CommandWorkflow(stack, "Workflow", state_machine=machine),
+            workflow=workflow,
             functions=functions,
             api=CqrsApi(stack, "Http", function=functions["api"], authorizer=public),
             healing=Healing(stack, "Healing"),

@@ -185,7 +185,7 @@ def test_each_function_that_needs_one_knows_the_state_machine(
     known = {
         kind
         for kind, variables in environments.items()
-        if Settings.from_environment(variables).state_machine_arn
+        if len(Settings.from_environment(variables).state_machines) == 2
     }
     assert known == {FunctionKind.API, FunctionKind.STREAM, FunctionKind.OPERATOR}
 
@@ -200,22 +200,28 @@ def test_the_operator_function_finds_what_was_set_aside(environments: dict[str, 
     }
 
 
-def test_the_state_machine_asks_for_actions_that_the_worker_has(template: dict[str, Any]) -> None:
-    (machine,) = (
-        resource for resource in template["Resources"].values() if "StateMachine" in resource["Type"]
-    )
-    definition = text(machine["Properties"]["DefinitionString"])
-    states = json.loads(definition)["States"]
+def test_the_state_machines_ask_for_actions_that_the_worker_has(template: dict[str, Any]) -> None:
+    asked = {
+        "ApplyOnly" in name: actions_of(json.loads(text(resource["Properties"]["DefinitionString"])))
+        for name, resource in template["Resources"].items()
+        if "StateMachine" in resource["Type"]
+    }
+    known = set(Worker({})._actions)  # noqa: SLF001 - the other side of the contract
+    assert asked[False] == known == {value for name, value in vars(Action).items() if name.isupper()}
+    assert asked[True] == {Action.APPLY, Action.FAIL}
+
+
+def actions_of(definition: dict[str, Any]) -> set[str]:
+    """What the tasks of a state machine ask of the worker."""
+    states = definition["States"]
     inner = [
         s for state in states.values() for s in state.get("ItemProcessor", {}).get("States", {}).values()
     ]
-    asked = {
+    return {
         state["Arguments"]["Payload"]["action"]
         for state in [*states.values(), *inner]
         if state["Type"] == "Task"
     }
-    known = set(Worker({})._actions)  # noqa: SLF001 - the other side of the contract
-    assert asked == known == {value for name, value in vars(Action).items() if name.isupper()}
 
 
 def test_the_state_machine_waits_for_the_error_that_the_worker_raises() -> None:

@@ -150,6 +150,12 @@ def test_an_inline_module_with_handlers_has_executions_too() -> None:
     assert transitions == amounts(handlers=2)["Step Functions: state transitions"]
 
 
+@pytest.mark.parametrize(("handlers", "transitions"), [(0, 2), (1, 6), (2, 7)])
+def test_what_executions_are_billed_by_is_what_they_enter(handlers: int, transitions: int) -> None:
+    """As `tests/e2e/test_pipeline.py` and `tests/pipeline/test_bursts.py` count them."""
+    assert amounts(handlers=handlers)["Step Functions: state transitions"] == transitions
+
+
 def test_settings_are_read_once_in_five_minutes_for_each_tenant() -> None:
     few, many = (
         amounts(settings=True, tenants=tenants)["DynamoDB: reads, consistent"] for tenants in (1, 10**9)

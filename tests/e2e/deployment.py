@@ -182,11 +182,15 @@ class Deployment:
         return found
 
     def executions(self, sk: str) -> list[str]:
-        """ARNs of the executions for the versions of an aggregate."""
-        pages = self._sfn.get_paginator("list_executions").paginate(
-            stateMachineArn=self.outputs["StateMachineArn"]
-        )
-        return [e["executionArn"] for page in pages for e in page["executions"] if f"-{sk}-v" in e["name"]]
+        """ARNs of the executions for the versions of an aggregate, in either state machine."""
+        listed = self._sfn.get_paginator("list_executions")
+        return [
+            execution["executionArn"]
+            for name in ("StateMachineArn", "ApplyStateMachineArn")
+            for page in listed.paginate(stateMachineArn=self.outputs[name])
+            for execution in page["executions"]
+            if f"-{sk}-v" in execution["name"]
+        ]
 
     def execution(self, sk: str) -> dict[str, Any]:
         """The only execution of an aggregate, once it has ended."""

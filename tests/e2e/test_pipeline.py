@@ -58,14 +58,17 @@ def test_a_function_of_ones_own_reads_what_was_written(deployment: Deployment, s
     assert json.loads(answer["Payload"].read()) == {"name": "after 0"}
 
 
-def test_an_execution_takes_four_transitions_and_carries_a_reference(deployment: Deployment, sk: str) -> None:
+def test_without_handlers_an_execution_takes_two_transitions_and_carries_a_reference(
+    deployment: Deployment, sk: str
+) -> None:
     deployment.publish("note", sk, attributes={"secret": "not in the input"})
     execution = deployment.execution(sk)
     assert execution["status"] == "SUCCEEDED"
     reference = {"module", "table", "pk", "sk", "version", "publishId", "requestId"}
     assert set(json.loads(execution["input"])) == reference
     # Step Functions bills the start as one transition, and one for each state entered.
-    assert 1 + len(deployment.states_entered(execution["executionArn"])) == 4
+    assert 1 + len(deployment.states_entered(execution["executionArn"])) == 2
+    assert execution["stateMachineArn"] == deployment.outputs["ApplyStateMachineArn"]
 
 
 def test_the_synchronous_path_starts_no_execution(deployment: Deployment, sk: str) -> None:

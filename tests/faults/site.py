@@ -59,6 +59,7 @@ class Site:
     alarm_topic_arn: str
     alarm_queue_url: str
     state_machine_arn: str
+    apply_machine_arn: str
 
     @classmethod
     def make(
@@ -69,7 +70,7 @@ class Site:
         folder: Path | None = None,
         database_url: str | None = None,
     ) -> Site:
-        """Make the tables, a topic and a state machine that only notes what was started.
+        """Make the tables, a topic and state machines that only note what was started.
 
         Args:
             emulator: The AWS.
@@ -90,7 +91,10 @@ class Site:
             Attributes={"RawMessageDelivery": "true"},
         )
         sfn = emulator.client("stepfunctions")
-        sfn.create_state_machine(name=name, definition=_NOTHING, roleArn=_ROLE)
+        whole, short = (
+            sfn.create_state_machine(name=machine, definition=_NOTHING, roleArn=_ROLE)["stateMachineArn"]
+            for machine in (name, f"{name}-apply")
+        )
         return cls(
             emulator.endpoint_url,
             emulator.region,
@@ -101,9 +105,8 @@ class Site:
             topic,
             alarm_topic,
             queue,
-            emulator.client("stepfunctions").create_state_machine(
-                name=name, definition=_NOTHING, roleArn=_ROLE
-            )["stateMachineArn"],
+            whole,
+            short,
         )
 
     @property
@@ -134,6 +137,7 @@ class Process:
             topic_arn=site.topic_arn,
             alarm_topic_arn=site.alarm_topic_arn,
             state_machine_arn=site.state_machine_arn,
+            apply_machine_arn=site.apply_machine_arn,
         )
         self.wire = self.service.wire
         for handler in handlers:

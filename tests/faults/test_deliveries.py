@@ -118,7 +118,7 @@ def test_starting_twice_is_one_execution(open_site: Callable[..., Process]) -> N
     records = world.records()
     for _ in range(3):
         assert process.app({"Records": records * 2}, None) == {"batchItemFailures": []}
-    arn = process.site.state_machine_arn
+    arn = process.site.apply_machine_arn  # there are no handlers
     assert len(process.sfn.list_executions(stateMachineArn=arn)["executions"]) == 1
 
 

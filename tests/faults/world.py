@@ -336,15 +336,16 @@ class World:
 
     def _collect(self) -> None:
         """Note which executions were started: each runs once."""
-        arn = self.process.site.state_machine_arn
-        pages = self.process.sfn.get_paginator("list_executions").paginate(stateMachineArn=arn)
+        site, sfn = self.process.site, self.process.sfn
         mine = f"{self.pk.replace('#', '-')}-{SK}-v"
-        for page in pages:
-            for found in page["executions"]:
+        for arn in (site.state_machine_arn, site.apply_machine_arn):
+            pages = sfn.get_paginator("list_executions").paginate(stateMachineArn=arn)
+            for found in (execution for page in pages for execution in page["executions"]):
                 name = found["name"]
                 if name.startswith(mine) and name not in self.executions:
-                    given = self.process.sfn.describe_execution(executionArn=found["executionArn"])["input"]
-                    self.executions[name] = Execution(arn, name, json.loads(given))
+                    given = json.loads(sfn.describe_execution(executionArn=found["executionArn"])["input"])
+                    only_applies = arn == site.apply_machine_arn
+                    self.executions[name] = Execution(arn, name, given, only_applies=only_applies)
 
     def end(self) -> Rows:
         """The rows when all is done, read once."""

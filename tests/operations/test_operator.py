@@ -6,11 +6,13 @@ import json
 import logging
 import uuid
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime import CqrsApp, UnknownTriggerError
+from runtime.clients.workflow import WorkflowStarter
 from runtime.contract import FunctionKind
 from runtime.entry.operator.operator import Operator
 from runtime.entry.operator.scope import Scope
@@ -110,6 +112,41 @@ def test_show_finds_executions_by_their_names(
     assert found["version"] == 1
     assert found["status"] in {"RUNNING", "SUCCEEDED"}
     assert found["startedAt"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("had_handlers", [True, False])
+def test_show_finds_an_execution_in_either_state_machine(
+    make_service: Callable[..., Service], emulator: Emulator, *, had_handlers: bool
+) -> None:
+    """A deployment has given the module its first handler, or taken its last, since it was started."""
+    whole, short = machines(emulator)
+    service = make_service(
+        modules={"todo": {"sync": False}}, state_machine_arn=whole, apply_machine_arn=short
+    )
+    service.publish()
+    context, command = service.module.context, service.raw("command", "A1@1")
+    deployed = service.resources.settings
+    before = replace(deployed, modules={"todo": {"sync": had_handlers}})
+    starter = WorkflowStarter(before, partial(service.resources.client, "stepfunctions"))
+    starter.start("todo", context.tables.command, DetailKey(PK, "A1"), command)
+    started = emulator.client("stepfunctions").list_executions(
+        stateMachineArn=whole if had_handlers else short
+    )
+    assert len(started["executions"]) == 1
+    (found,) = operate(service, "show", **KEY)["executions"]
+    assert found["version"] == 1
+
+
+def machines(emulator: Emulator, state: dict[str, Any] | None = None) -> list[str]:
+    """Two state machines of one state."""
+    return [
+        emulator.client("stepfunctions").create_state_machine(
+            name=f"m{uuid.uuid4().hex[:8]}",
+            roleArn="arn:aws:iam::000000000000:role/r",
+            definition=json.dumps({"StartAt": "End", "States": {"End": state or {"Type": "Succeed"}}}),
+        )["stateMachineArn"]
+        for _ in range(2)
+    ]
 
 
 def test_parked_lists_what_is_parked_page_by_page(service: Service, recorder: Recorder) -> None:
@@ -417,26 +454,26 @@ def test_health_counts_what_waits(make_service: Callable[..., Service], emulator
     bucket = f"records-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="aws/lambda/x", Body=b"{}")
-    failing = sfn.create_state_machine(
-        name=f"f{uuid.uuid4().hex[:8]}",
-        roleArn="arn:aws:iam::000000000000:role/r",
-        definition=json.dumps({"StartAt": "No", "States": {"No": {"Type": "Fail", "Error": "E"}}}),
-    )["stateMachineArn"]
-    sfn.start_execution(stateMachineArn=failing, name="one")
+    failing = machines(emulator, {"Type": "Fail", "Error": "E"})
+    for arn, name in zip(failing, ("one", "two"), strict=True):
+        sfn.start_execution(stateMachineArn=arn, name=name)
     service = make_service(
         dead_letter_queue_url=queues[0],
         queue_url=queues[1],
         failed_records_bucket=bucket,
-        state_machine_arn=failing,
+        state_machine_arn=failing[0],
+        apply_machine_arn=failing[1],
     )
 
     def failed() -> dict[str, Any] | None:
         found = operate(service, "health")
-        return found if found["executions"]["failed"] else None
+        return found if found["executions"]["failed"] == 2 else None
 
     found = wait_until(failed)
     assert found
     assert (found["deadLetters"], found["notificationQueue"], found["failedRecords"]) == (3, 0, 1)
-    assert (found["executions"]["failed"], found["executions"]["timedOut"]) == (1, 0)
-    (latest,) = found["executions"]["latest"]
-    assert (latest["name"], latest["status"]) == ("one", "FAILED")
+    assert (found["executions"]["failed"], found["executions"]["timedOut"]) == (2, 0)
+    assert {(one["name"], one["status"]) for one in found["executions"]["latest"]} == {
+        ("one", "FAILED"),
+        ("two", "FAILED"),
+    }

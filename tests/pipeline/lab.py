@@ -30,6 +30,7 @@ __all__ = ["KEY", "Lab", "One", "Recorder", "Two"]
 KEY = DetailKey("TODO#acme", "A1")
 _TABLES = "arn:aws:dynamodb:us-east-1:000000000000:table"
 _ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:lab"
+_APPLY_ARN = f"{_ARN}-apply"
 
 
 class Recorder(DataSyncHandler):
@@ -88,6 +89,7 @@ class Lab:
             app_name="lab",
             modules={"todo": {"mode": mode, "sync": bool(handlers)}},
             state_machine_arn=_ARN,
+            apply_machine_arn=_APPLY_ARN,
             topic_arn="arn:aws:sns:us-east-1:000000000000:status",
             alarm_topic_arn="arn:aws:sns:us-east-1:000000000000:alarm",
             bucket_name="attributes",
@@ -110,11 +112,16 @@ class Lab:
         modules = {"todo": {**entry, "sync": data_sync}}
         self.resources.settings = replace(self.resources.settings, modules=modules, function="api")
 
-    def redeployed(self, *, mode: str, state_machine: str = _ARN) -> CommandModule[Any]:
+    def redeployed(
+        self, *, mode: str, state_machine: str = _ARN, handlers: Iterable[Any] | None = None
+    ) -> CommandModule[Any]:
         """The same module, as functions see it that another deployment has told otherwise."""
+        if handlers is None:
+            handlers = [reference.handler for reference in self.module.handlers]
+        handlers = list(handlers)
         settings = replace(
             self.resources.settings,
-            modules={"todo": {"mode": mode, "sync": bool(self.module.handlers)}},
+            modules={"todo": {"mode": mode, "sync": bool(handlers)}},
             state_machine_arn=state_machine,
         )
         resources = MemoryResources(settings, self.store, self.clock)
@@ -122,7 +129,7 @@ class Lab:
         vars(resources).update(_shared(self.resources))
         return CommandModule(
             "todo",
-            data_sync_handlers=[reference.handler for reference in self.module.handlers],
+            data_sync_handlers=handlers,
             resources=resources,
         )
 

@@ -8,7 +8,7 @@ import pytest
 
 from runtime import CqrsError, heal
 from runtime.contract import MODE_INLINE, MODE_WORKFLOW
-from runtime.model.status import FINISHED
+from runtime.model.status import FINISHED, HANDLERS_STARTED
 from tests.faults.scale import COMPLETE
 from tests.pipeline.lab import Lab, One
 from tests.pipeline.test_random_lives import STORY, Story
@@ -89,6 +89,52 @@ def test_what_a_replaced_machine_left_is_finished_by_the_schedule(handlers: int)
         assert heal(lab.module).healed
         lab.settle()
         _assert_finished(lab, 4)
+    finally:
+        lab.clock.stop()
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_first_handler_hears_of_what_was_started_where_there_was_none(*, is_last: bool) -> None:
+    """An old stream function starts what only applies; a new worker finds that there is a handler."""
+    lab = Lab()
+    try:
+        for version in range(3):
+            lab.publish(version)
+        lab.deliver()
+        lab.module = lab.redeployed(mode=MODE_WORKFLOW, handlers=[One()])
+        lab.run()
+        assert lab.calls == ["apply"]
+        assert [lab.status(version) for version in (1, 2, 3)] == [HANDLERS_STARTED] * 3
+        if not is_last:
+            # The next version's own execution shows them too, and nobody waits for the schedule.
+            lab.publish(3)
+            lab.settle()
+        lab.clock.advance(minutes=11)
+        assert heal(lab.module).healed == (3 if is_last else 0)
+        lab.settle()
+        _assert_finished(lab, 3 if is_last else 4)
+    finally:
+        lab.clock.stop()
+
+
+def test_the_last_handler_goes_while_commands_are_under_way() -> None:
+    """A new stream function starts what only applies; an old worker leaves the turn to the schedule."""
+    lab = Lab(handlers=[One()])
+    before = lab.module
+    try:
+        after = lab.redeployed(mode=MODE_WORKFLOW, handlers=[])
+        for version in range(3):
+            lab.publish(version)
+        lab.module = after
+        lab.deliver()
+        lab.module = before
+        lab.run()
+        assert lab.status(3) == HANDLERS_STARTED
+        lab.module = after
+        lab.clock.advance(minutes=11)
+        heal(lab.module)
+        lab.settle()
+        _assert_finished(lab, 3)
     finally:
         lab.clock.stop()
 

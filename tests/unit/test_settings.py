@@ -196,3 +196,33 @@ def test_the_body_limit_is_written_as_a_size(text: str | None, size: int) -> Non
 def test_a_body_limit_that_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="REQUEST_BODY_SIZE_LIMIT"):
         Settings.from_environment({"REQUEST_BODY_SIZE_LIMIT": text})
+
+
+@pytest.mark.parametrize(
+    ("modules", "first"),
+    [
+        ({"order": {"sync": True}}, "whole"),
+        ({"order": {"sync": False}}, "short"),
+        ({"order": {}}, "short"),
+        ({"other": {}}, "whole"),
+        (None, "whole"),
+    ],
+    ids=["handlers", "none", "none said", "unknown", "no stack says"],
+)
+def test_commands_are_started_where_only_apply_is_left_to_do(
+    modules: dict[str, dict[str, bool]] | None, first: str
+) -> None:
+    settings = Settings(state_machine_arn="whole", apply_machine_arn="short", modules=modules)
+    assert settings.state_machines_of("order")[0] == first
+    assert set(settings.state_machines_of("order")) == set(settings.state_machines) == {"whole", "short"}
+
+
+def test_a_state_machine_that_was_brought_is_for_all_modules() -> None:
+    environment = {"SFN_COMMAND_ARN": "brought", "CQRS_MODULES": '{"order": {}}'}
+    assert Settings.from_environment(environment).state_machines_of("order") == ("brought",)
+    told = environment | {"SFN_APPLY_ARN": "short"}
+    assert Settings.from_environment(told).state_machines_of("order") == ("short", "brought")
+
+
+def test_without_state_machines_there_are_none() -> None:
+    assert Settings().state_machines_of("order") == Settings().state_machines == ()

@@ -130,7 +130,7 @@ def _executions(
     found = []
     for version, row in list(versions.items())[-_MOST_EXECUTIONS:]:
         publish_id = row.get(PUBLISH_ID)
-        execution = executions.of_version(context.tables.command, key, version, publish_id)
+        execution = executions.of_version(context.name, context.tables.command, key, version, publish_id)
         if execution is not None:
             found.append({"version": version, **execution})
     return found
