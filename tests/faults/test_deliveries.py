@@ -111,15 +111,20 @@ def test_executions_twice_and_in_any_order(open_site: Callable[..., Process], se
     worlds[1].check(worlds[0])
 
 
-def test_starting_twice_is_one_execution(open_site: Callable[..., Process]) -> None:
-    process = open_site()
+@pytest.mark.parametrize(("handlers", "expected"), [(True, [0, 1]), (False, [1, 0])])
+def test_starting_twice_is_one_execution(
+    open_site: Callable[..., Process], expected: list[int], *, handlers: bool
+) -> None:
+    """In the state machine that only applies, where there are no handlers."""
+    process = open_site(handlers=handlers)
     world = World(process, "TODO1#acme")
     world.publish()
     records = world.records()
     for _ in range(3):
         assert process.app({"Records": records * 2}, None) == {"batchItemFailures": []}
-    arn = process.site.apply_machine_arn  # there are no handlers
-    assert len(process.sfn.list_executions(stateMachineArn=arn)["executions"]) == 1
+    machines = (process.site.apply_machine_arn, process.site.state_machine_arn)
+    started = [process.sfn.list_executions(stateMachineArn=arn)["executions"] for arn in machines]
+    assert list(map(len, started)) == expected
 
 
 def two_commands(world: World) -> None:
