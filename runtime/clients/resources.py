@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.store.port import Store
     from runtime.store.retention import RetentionWriter
 
-__all__ = ["Resources", "default_resources"]
+__all__ = ["Resources", "default_resources", "make_early"]
 
 #: boto3's name of each service and the prefix of its endpoint and region variables.
 _SERVICE_VARIABLES = {
@@ -191,3 +192,16 @@ class Resources:
 def default_resources() -> Resources:
     """The resources of this process, made from its environment on first use."""
     return Resources()
+
+
+def make_early(*clients: Callable[[], object]) -> None:
+    """Make clients before they are needed. One that cannot be made fails its own calls, and not the start.
+
+    Args:
+        clients: What makes each of them.
+    """
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - of functions that make calls
+
+    for make in clients:
+        with suppress(BotoCoreError):
+            make()

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from runtime.background import flush_background
-from runtime.clients.resources import Resources
+from runtime.clients.resources import Resources, make_early
 from runtime.clock import use_deadline
 from runtime.contract import CHECK_OPERATION, KIND_EVENTS, Env, FunctionKind
 from runtime.entry.joined import check_names, checked_features, modules_with
@@ -374,15 +374,15 @@ class CqrsApp(TriggerRoutes):
                         _ = module.commands, module.data, module.repository
             case FunctionKind.STREAM:
                 _ = self._records
-                _connect(self._stream.preload)
+                make_early(self._stream.preload)
             case FunctionKind.WORKER:
                 _ = self._worker
-                _connect(lambda: self.resources.store, self.resources.notifier.connect)
+                make_early(lambda: self.resources.store, self.resources.notifier.connect)
             case FunctionKind.NOTIFIER:
                 _ = self._records, self._queue
             case FunctionKind.OPERATOR:
                 _ = self._operator
-                _connect(lambda: self.resources.store, self.resources.workflow.connect)
+                make_early(lambda: self.resources.store, self.resources.workflow.connect)
             case FunctionKind.PROJECTOR:
                 _ = self._records, self._projector
                 for of_events in self.event_modules.values():
@@ -423,15 +423,6 @@ def _by_kind(
         else:
             commands.append(cast("CommandModule[Any]", module))
     return events, commands
-
-
-def _connect(*clients: Callable[[], object]) -> None:
-    """Make clients before they are needed. One that cannot be made fails its own calls, and not the start."""
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - of functions that make calls
-
-    for make in clients:
-        with suppress(BotoCoreError):
-            make()
 
 
 def _deployed(modules: Iterable[_Module], table_of: Callable[[_Module], str]) -> dict[str, _Module]:
