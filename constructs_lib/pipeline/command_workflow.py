@@ -256,6 +256,8 @@ class CommandWorkflow(Construct):
     def connect(self, functions: ServiceFunctions | lambda_.IFunction) -> None:
         """Let api, stream and operator start executions, and operator look at them.
 
+        The api function starts those of commands with handlers, in the one state machine that is for all.
+
         A function of your own may start them, as a publish does where handlers follow.
 
         Raises:
@@ -275,10 +277,12 @@ class CommandWorkflow(Construct):
         starters = (functions.api, functions.stream, functions.operator)
         for function in starters:
             self._check_not_worker(function)
-        for function in starters:
+        self.state_machine.grant_start_execution(functions.api)  # it hands over what has handlers alone
+        for function in starters[1:]:
             self.grants.start(function)
         for name, machine in self._machines.items():
-            functions.set_variable(name, machine.state_machine_arn, *starters)
+            told = starters if name == Env.SFN_COMMAND_ARN else starters[1:]
+            functions.set_variable(name, machine.state_machine_arn, *told)
         self.grants.inspect(functions.operator)
 
     @property

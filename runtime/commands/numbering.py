@@ -9,14 +9,14 @@ from runtime.backoff import back_off
 from runtime.clients.notifications import waited_for
 from runtime.commands.base import nothing_there, read_base
 from runtime.commands.command_row import Draft
-from runtime.errors import ContentionError, PublishIdReusedError
+from runtime.errors import ContentionError, PublishIdReusedError, VersionConflictError
 from runtime.model.keys import VERSION_FIRST, DetailKey
 from runtime.model.rows import PUBLISH_ID
 from runtime.store.port import ConditionFailedError
 from runtime.store.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runtime.commands.base import Found
     from runtime.commands.numbered import Numbering
@@ -92,7 +92,12 @@ class NumberedPublish(Generic[NumberT]):
         if earlier is not None:
             return earlier
         numbered = numbering.next(rows)
-        plan = self._planned(*self.make(numbered.number))
+        try:
+            plan = self._planned(*self.make(numbered.number))
+        except VersionConflictError:
+            if not self._has_moved(rows):
+                raise
+            return None  # whoever took the number since the counter was read has made that command
         command = DetailKey(plan.row["pk"], plan.row["sk"])
         also: list[Write] = [*numbered.writes(command)]
         if once is not None:
@@ -111,6 +116,12 @@ class NumberedPublish(Generic[NumberT]):
             self._looks = not of_number
             numbered.check_again(of_number)
             return None
+
+    def _has_moved(self, rows: Mapping[Place, Row]) -> bool:
+        """Whether somebody was at the counter since its rows were read."""
+        places = self.numbering.places
+        now = self.context.store.batch_get(places)
+        return any(now.get(place) != rows.get(place) for place in places)
 
     def _planned(self, request: Request, draft: Draft) -> Plan:
         self.publisher.check(request)

@@ -122,7 +122,6 @@ def test_each_function_gets_the_variables_that_it_needs(stack: cdk.Stack) -> Non
         Env.COGNITO_USER_POOL_ID,
         Env.COGNITO_USER_POOL_CLIENT_ID,
         Env.SFN_COMMAND_ARN,
-        Env.SFN_APPLY_ARN,
     }
     assert set(variables(stack, "Stream")) == ALWAYS | own | {
         Env.SNS_TOPIC_ARN,

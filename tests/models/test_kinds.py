@@ -151,7 +151,6 @@ class Twice(CqrsModel):
         (Twice, "attributes.two", "alias"),
         (Own, "attributes", "PlainSerializer"),
         (SecretStr, "attributes", "serializer"),
-        ("app.models:Order", "attributes", "import"),
     ],
 )
 def test_a_model_that_can_never_work_is_refused_when_the_module_is_made(

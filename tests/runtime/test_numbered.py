@@ -249,6 +249,35 @@ def test_an_attempt_that_never_comes_to_it_ends(service: Service, counter: Count
     assert not any(service.everything().values())
 
 
+@in_memory
+def test_a_number_that_is_taken_between_two_reads_is_contention_and_no_conflict(
+    service: Service, counter: Counter
+) -> None:
+    """The command of the number is seen before its counter: with the next number it is another item."""
+    winner = service.again()
+    reads = count()
+
+    def before(call: Call) -> None:
+        if call.operation == "write":
+            service.steps.before = after_the_write
+            winner.publish("INV-001")
+
+    def after_the_write(call: Call) -> None:
+        if call.operation == "batch_get" and next(reads) == 1:  # the counter has been read, the item not
+            publish(winner, counter, lambda number: {**invoice(number), "sk": "other"})
+
+    service.steps.before = before
+    assert publish(service, counter).sk == "INV-002@1"
+
+
+@in_memory
+def test_a_key_that_is_taken_by_another_item_stays_a_conflict(service: Service, counter: Counter) -> None:
+    service.publish("INV-001")
+    with pytest.raises(VersionConflictError):
+        publish(service, counter)
+    assert counter.seen(service.quiet) in {None, 0}
+
+
 def test_a_repeated_call_returns_the_first_command(service: Service, counter: Counter) -> None:
     first = publish(service, counter, publish_id="cart-9")
     again = publish(service, counter, refusing, publish_id="cart-9")
