@@ -56,7 +56,10 @@ REASONED = {
         "*ApplyOnly*",
     ): "a module lost its handlers, not their cursors",
     # tests/contract/test_permissions.py shows the calls that need the following.
-    ("dynamodb:DeleteItem", "*", "*-session"): "whoever finishes a creation forgets that it is new",
+    **{
+        ("dynamodb:DeleteItem", function, "*-session"): "whoever finishes a creation forgets that it is new"
+        for function in ("Stream", "Worker", "Operator")
+    },
     ("dynamodb:ConditionCheckItem", "Api", "*-data"): "a command of a life that has ended makes way",
     ("dynamodb:ConditionCheckItem", "Worker", "*-note-data"): "a command of a life that has ended makes way",
     ("dynamodb:Query", "Worker", "*-note-command"): "without a data row, the latest version is looked for so",
