@@ -61,6 +61,17 @@ def test_changes_are_told_in_the_order_of_the_commits() -> None:
     assert changes == [Change(A, None, one), Change(A, one, two), Change(A, two, None)]
 
 
+@pytest.mark.parametrize("lends", [False, True])
+def test_a_row_that_was_given_stays_as_it_was(*, lends: bool) -> None:
+    store = MemoryStore(lends_rows=lends)
+    store.write(Put(table="t", row={"pk": "p", "sk": "a", "n": 1}))
+    (row,), (again,) = (store.query("t", Key("pk").eq("p")).rows for _ in range(2))
+    assert (row is again) is lends
+    store.write(Set(place=A, columns={"n": 2}))
+    assert row == again == {"pk": "p", "sk": "a", "n": 1}
+    assert store.query("t", Key("pk").eq("p")).rows == [{"pk": "p", "sk": "a", "n": 2}]
+
+
 def test_rows_expire_when_they_are_told_to() -> None:
     store = MemoryStore(clock=lambda: 100.0)
     for sk, ttl in [("past", 99), ("now", 100), ("text", "1"), ("flag", True), ("part", Decimal("99.5"))]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, dataclass, fields
+from copy import copy, deepcopy
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +15,9 @@ from runtime.event_store.aggregates.loaded import Loaded, advanced, told
 from runtime.event_store.commits.commit import Commit, Known, StoredEvent, made_commit
 from runtime.event_store.providers.memory_provider import MemoryProvider
 from runtime.frozen import unfrozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = Key("users", "u1", "acme")
 
@@ -46,9 +50,22 @@ def test_a_commit_has_every_field_that_its_class_gives_it() -> None:
 
 
 def test_an_event_with_its_text_has_every_field() -> None:
-    made = StoredEvent.of_text("a", {"b": 1}, 2, '{"b":1}')
-    assert type(made) is StoredEvent
-    assert values_of(made) == values_of(StoredEvent("a", {"b": 1}, 2)) | {"text": '{"b":1}'}
+    by_hand = StoredEvent("a", {"b": 1}, 2)
+    for body in ({"b": 1}, None):  # None: it is read of the text
+        made = StoredEvent.of_text("a", 2, '{"b":1}', body)
+        assert type(made) is StoredEvent
+        assert made == by_hand
+        assert values_of(made) == values_of(by_hand) | {"text": '{"b":1}'}
+        assert made.body is made.body
+
+
+@pytest.mark.parametrize("copied", [copy, deepcopy])
+def test_an_event_whose_body_was_not_read_is_copied_whole(copied: Callable[[Any], Any]) -> None:
+    made = StoredEvent.of_text("a", 0, '{"b":[1]}')
+    assert copied(made) == StoredEvent("a", {"b": [1]})
+    assert replace(made, type="c") == StoredEvent("c", {"b": [1]})
+    with pytest.raises(AttributeError, match="other"):
+        _ = made.other  # type: ignore[attr-defined]
 
 
 def test_what_was_loaded_has_every_field() -> None:
@@ -62,7 +79,7 @@ def test_what_was_loaded_has_every_field() -> None:
     assert values_of(advanced(made, 3, "next", 5)) == values_of(further) | proof
 
 
-@pytest.mark.parametrize("made", [told(MemoryProvider(), KEY, 1, 2), StoredEvent.of_text("a", {}, 0, "{}")])
+@pytest.mark.parametrize("made", [told(MemoryProvider(), KEY, 1, 2), StoredEvent.of_text("a", 0, "{}")])
 def test_it_is_frozen_as_any_other(made: Any) -> None:
     with pytest.raises(FrozenInstanceError):
         setattr(made, fields(made)[0].name, "other")

@@ -7,6 +7,8 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pydantic_core import from_json
+
 from runtime.frozen import unfrozen
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class StoredEvent:
 
     Attributes:
         type: The name that it is stored under.
-        body: What it says, as JSON values.
+        body: What it says, as JSON values; of an event that was made of its text, read when it is asked for.
         schema: How many upcasters its type had when it was appended.
         text: The body as JSON text, where it is at hand; a copy with another body has none.
     """
@@ -57,20 +59,31 @@ class StoredEvent:
     text: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
-    def of_text(cls, type: str, body: Mapping[str, Any], schema: int, text: str) -> StoredEvent:  # noqa: A002 - as the attribute
-        """An event whose body is at hand as JSON text, too: who needs that does not write it anew.
+    def of_text(cls, type: str, schema: int, text: str, body: Mapping[str, Any] | None = None) -> StoredEvent:  # noqa: A002 - as the attribute
+        """An event whose body is at hand as JSON text: who needs that does not write it anew.
 
         Args:
             type: The name that it is stored under.
-            body: What it says.
             schema: How many upcasters its type had.
-            text: The body as JSON, as short as can be: `from_json` makes ``body`` of it.
+            text: The body as JSON, as short as can be: an object.
+            body: What the text says, where it was read. Default: it is read when somebody asks for it.
         """
         made = _UNFROZEN_EVENT()
-        made.type, made.body, made.schema, made.text = type, body, schema, text
+        made.type, made.schema, made.text = type, schema, text
+        if body is not None:
+            made.body = body
         made.__class__ = cls
         found: StoredEvent = made
         return found
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - Python asks for what is not set
+        """The body that was not read yet: an append needs its text alone."""
+        if name != "body" or self.text is None:
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg, name=name, obj=self)
+        body = from_json(self.text)
+        object.__setattr__(self, name, body)
+        return body
 
 
 _UNFROZEN_EVENT: Final = unfrozen(StoredEvent)

@@ -54,7 +54,7 @@ def check_commit(commit: Commit) -> None:  # noqa: C901 - one case a field
         if not isinstance(event.type, str) or not 1 <= len(event.type) <= _MAX_TYPE:
             message = f"must be text of 1 to {_MAX_TYPE} characters, got {event.type!r}"
             problems.append(FieldProblem(f"{_EVENTS}[{number}].type", message))
-        if not isinstance(event.body, dict):
+        if not (isinstance(event.body, dict) if event.text is None else event.text[:1] == "{"):
             message = f"must be a dict of JSON values, got {type(event.body).__name__}"
             problems.append(FieldProblem(f"{_EVENTS}[{number}].body", message))
     if not isinstance(commit.append_id, str) or not 1 <= len(commit.append_id) <= _MAX_APPEND_ID:
@@ -182,7 +182,7 @@ def _checked(name: Any, body: Any, schema: Any, text: str | None = None) -> Stor
     is_event = isinstance(name, str) and isinstance(body, dict) and isinstance(schema, int) and schema >= 0
     if not is_event:
         raise _malformed()
-    return StoredEvent(name, body, schema) if text is None else StoredEvent.of_text(name, body, schema, text)
+    return StoredEvent(name, body, schema) if text is None else StoredEvent.of_text(name, schema, text, body)
 
 
 def _malformed() -> TypeError:

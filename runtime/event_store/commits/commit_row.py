@@ -244,7 +244,8 @@ def commit_of_row(commit: Commit, row: Row) -> Commit | None:
     for event in events:
         if event.text is None:  # JSON may read it as something else: a tuple as a list
             return None
-    metadata = commit.metadata
+    if commit.known is not None and commit.fold is None and commit.at.tzinfo is UTC:
+        return commit  # an aggregate has made it, and nobody else has it to change it
     return made_commit(
         _key_of(row["pk"]),
         commit.first,
@@ -252,7 +253,7 @@ def commit_of_row(commit: Commit, row: Row) -> Commit | None:
         commit.append_id,
         commit.at if commit.at.tzinfo is UTC else commit.at.astimezone(UTC),
         commit.user_id,
-        dict(metadata),  # the caller may change theirs
+        dict(commit.metadata),  # the caller may change theirs
         known=commit.known,
     )
 

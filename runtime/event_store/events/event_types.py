@@ -143,11 +143,10 @@ class EventTypes:
             names = [name for name in found.fields if getattr(again, name) != getattr(event, name)]
             message = _UNREADABLE if type(event).__eq__ is not object.__eq__ else _INCOMPARABLE
             raise InvalidInputError(_by_field(found, names, message))
-        body, schema = from_json(text), found.schema
         if b"NaN" in text or b"Infinity" in text:
             # Perhaps pydantic was told to write numbers that JSON has not: a provider looks at the body.
-            return StoredEvent(found.name, body, schema), again
-        return StoredEvent.of_text(found.name, body, schema, text.decode()), again
+            return StoredEvent(found.name, from_json(text), found.schema), again
+        return StoredEvent.of_text(found.name, found.schema, text.decode()), again
 
     def check(self, event: object) -> None:
         """Refuse what is no event of the aggregate.
@@ -183,9 +182,11 @@ class EventTypes:
                 "that it became"
             )
             raise UnreadableEventError(msg)
-        text, body = stored.text, stored.body
+        text, body = stored.text, None
         if stored.schema != found.schema:
             text, body = None, upcast(stored, found.name, found.upcasters, _where(key, version))
+        elif text is None:
+            body = stored.body
         validate = found.validate_json
         try:
             return validate(to_json(body) if text is None else text)

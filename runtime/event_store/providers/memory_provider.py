@@ -50,7 +50,7 @@ class MemoryProvider(StoreProvider):
     """
 
     def __init__(self, commits: Iterable[Commit] = (), *, page_size: int = 1000) -> None:
-        self._memory = MemoryStore(clock=clock.seconds)
+        self._memory = MemoryStore(clock=clock.seconds, lends_rows=True)
         large = LargeEvents(MemoryBucket(clock.now), _TABLES.events, _ROW_LIMIT)
         storage = self._remembered = RememberingStorage(self._memory, _TABLES, large)
         super().__init__(lambda: storage, page_size=page_size)

@@ -22,7 +22,8 @@ class RememberingStorage(EventStorage):
     """An `EventStorage` that remembers the commits that it has read or written, each with its row.
 
     A row that says anything else than the remembered one is read anew. What is in the bucket is asked for
-    each time: it may be gone.
+    each time: it may be gone. The store lends its rows: the same object is the same row, and nobody changes
+    it.
     """
 
     _known: dict[tuple[str, str], tuple[Row, Commit]] = field(
@@ -34,11 +35,13 @@ class RememberingStorage(EventStorage):
         place = (row["pk"], row["sk"])
         known = self._known.get(place)
         if known is not None and known[0] == row:
+            if known[0] is not row:
+                self._known[place] = (row, known[1])  # as it is given the next time
             return known[1]
         text = self.large.text_of(row)
         found = commit_in(row, text)
         if text is None:
-            self._known[place] = (row.copy(), found)  # the row is the caller's to change
+            self._known[place] = (row, found)
         return found
 
     def commits(self, rows: Iterable[Row]) -> Iterator[Commit]:
@@ -47,7 +50,7 @@ class RememberingStorage(EventStorage):
         for row in rows:
             # As `commit` begins, without a call: a load asks for each commit of an aggregate.
             known = known_at((row["pk"], row["sk"]))
-            yield known[1] if known is not None and known[0] == row else read(row)
+            yield known[1] if known is not None and known[0] is row else read(row)
 
     def remember(self, commit: Commit, row: Row) -> None:
         """See `EventStorage.remember`: the commit is remembered as it will be read."""

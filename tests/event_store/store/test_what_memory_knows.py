@@ -174,7 +174,7 @@ def storage_of(lab: Lab) -> RememberingStorage:
 
 
 def with_text(body: dict[str, Any], text: str, **more: Any) -> Commit:
-    return replace(commit(1), events=(StoredEvent.of_text("a", body, 0, text),), **more)
+    return replace(commit(1), events=(StoredEvent.of_text("a", 0, text, body),), **more)
 
 
 def test_what_the_caller_changes_later_changes_nothing() -> None:
