@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from runtime.contract import Env
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from constructs_lib.local.endpoint import Endpoint
 
 __all__ = ["Api", "Function", "Stack", "stacks_of"]
@@ -69,8 +71,7 @@ class Stack:
 def stacks_of(aws: Endpoint) -> list[Stack]:
     """Every stack but the CDK's own, by name."""
     client = aws.client("cloudformation")
-    pages = client.get_paginator("describe_stacks").paginate()
-    found = [stack for page in pages for stack in page["Stacks"]]
+    found = _listed(client, "describe_stacks", "Stacks")
     functions = _functions(aws)
     stacks = []
     for stack in sorted(found, key=lambda stack: str(stack["StackName"])):
@@ -91,10 +92,9 @@ def stacks_of(aws: Endpoint) -> list[Stack]:
 def _resources(client: Any, stack: str) -> dict[str, list[tuple[str, str]]]:  # noqa: ANN401 - a boto3 client
     """Logical and physical ids of a stack's resources, by their type."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
-        for resource in page["StackResourceSummaries"]:
-            ids = resource["LogicalResourceId"], resource.get("PhysicalResourceId", "")
-            found.setdefault(resource["ResourceType"], []).append(ids)
+    for resource in _listed(client, "list_stack_resources", "StackResourceSummaries", StackName=stack):
+        ids = resource["LogicalResourceId"], resource.get("PhysicalResourceId", "")
+        found.setdefault(resource["ResourceType"], []).append(ids)
     return found
 
 
@@ -102,7 +102,7 @@ def _api(aws: Endpoint, api_id: str) -> Api | None:
     client = aws.client("apigatewayv2")
     if client.get_api(ApiId=api_id)["ProtocolType"] != "HTTP":
         return None
-    for authorizer in client.get_authorizers(ApiId=api_id)["Items"]:
+    for authorizer in _listed(client, "get_authorizers", "Items", ApiId=api_id):
         token = authorizer.get("JwtConfiguration") or {}
         issuer = token.get("Issuer", "")
         if "cognito-idp." in issuer:
@@ -112,8 +112,14 @@ def _api(aws: Endpoint, api_id: str) -> Api | None:
 
 
 def _functions(aws: Endpoint) -> dict[str, dict[str, Any]]:
-    pages = aws.client("lambda").get_paginator("list_functions").paginate()
-    return {function["FunctionName"]: function for page in pages for function in page["Functions"]}
+    functions = _listed(aws.client("lambda"), "list_functions", "Functions")
+    return {function["FunctionName"]: function for function in functions}
+
+
+def _listed(client: Any, operation: str, key: str, **of: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - a boto3 client
+    """What all pages of an operation list under a key; nothing where it is ending, and says nothing."""
+    for page in client.get_paginator(operation).paginate(**of):
+        yield from page.get(key, ())
 
 
 def _function(found: dict[str, Any], logical_id: str) -> Function:
