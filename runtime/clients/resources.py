@@ -116,8 +116,10 @@ class Resources:
         )
         if service == "dynamodb":  # most calls
             from runtime.clients.signing import sign_sparingly  # noqa: PLC0415
+            from runtime.store.plain_requests import write_plainly  # noqa: PLC0415
 
             sign_sparingly(client)
+            write_plainly(client)
         return client
 
     @staticmethod

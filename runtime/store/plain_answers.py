@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["read_plainly"]
+__all__ = ["OPERATIONS", "read_plainly"]
 
-_OPERATIONS: Final = (
+#: Those whose requests and answers have rows in them.
+OPERATIONS: Final = (
     "BatchGetItem",
     "DeleteItem",
     "GetItem",
@@ -39,7 +40,7 @@ def read_plainly(client: DynamoDBClient) -> None:
     Args:
         client: A boto3 client of DynamoDB.
     """
-    for operation in _OPERATIONS:
+    for operation in OPERATIONS:
         event = f"before-parse.dynamodb.{operation}"
         client.meta.events.register(event, _read, unique_id=f"cqrs-plain-answers-{operation}")
 
