@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.store.codec import encoded_value, folded, opened
@@ -32,7 +33,7 @@ MOST_GROWTH: Final = 32
 
 def answer_bytes(text: str) -> int:
     """Bytes that a text, such as a body, takes in Lambda's answer."""
-    return len(json.dumps(text)) - 2
+    return len(encode_basestring_ascii(text)) - 2
 
 
 def answer_size(value: Value) -> int:

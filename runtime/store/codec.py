@@ -255,9 +255,13 @@ def _number_in(text: str) -> int | Decimal:
 
 
 def _python(wire: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any user value
-    """What `folded` makes of a value by `_PYTHON`. Most parts are text, and a page has thousands of them."""
+    """What `folded` makes of a value by `_PYTHON`. A page has thousands of parts, most of them these."""
     if "S" in wire:
         return wire["S"]
+    if "N" in wire:
+        return _python_number(wire["N"])
+    if "BOOL" in wire:
+        return wire["BOOL"]
     if "M" in wire:
         return {name: _python(part) for name, part in wire["M"].items()}
     if "L" in wire:
