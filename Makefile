@@ -9,7 +9,7 @@ OLD_TESTS   := tests/constructs/test_acknowledge.py tests/constructs/test_compos
     tests/constructs/test_service_compliance.py tests/unit/http/test_api.py \
     tests/runtime/test_command_service.py tests/runtime/test_repository.py
 FAULTS      := tests/pipeline tests/faults tests/operations tests/security tests/models tests/sql tests/unit tests/e2e \
-    tests/local tests/runtime tests/examples tests/event_store
+    tests/local tests/runtime tests/examples tests/event_store tests/features
 
 BIN := .venv/bin
 UV  := $(BIN)/uv
