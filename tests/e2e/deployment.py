@@ -205,12 +205,15 @@ class Deployment:
         assert found
         return found
 
-    def states_entered(self, execution_arn: str) -> list[str]:
+    def events_of(self, execution_arn: str) -> list[dict[str, Any]]:
+        """The history of an execution."""
         pages = self._sfn.get_paginator("get_execution_history").paginate(executionArn=execution_arn)
+        return [event for page in pages for event in page["events"]]
+
+    def states_entered(self, execution_arn: str) -> list[str]:
         return [
             event["stateEnteredEventDetails"]["name"]
-            for page in pages
-            for event in page["events"]
+            for event in self.events_of(execution_arn)
             if event["type"].endswith("StateEntered")
         ]
 
