@@ -2,13 +2,13 @@
 
 What is compared with is boto3 as it comes, with its default `Config`, which sends the very requests that
 ours were seen to make, with rows that are there beforehand: it builds nothing, decides nothing and checks
-nothing. So a figure says what is left of boto3's own cost, and of ours. The two take turns, block by block;
-the medians of the blocks are compared, and all of them are in the JSON file.
+nothing. Beside both, the same requests through a client of the library and no more of it: what is left of
+boto3's own cost. They take turns, block by block; the medians of the blocks are compared, and all of them are
+in the JSON file.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import io
@@ -18,6 +18,7 @@ import statistics
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
@@ -27,13 +28,14 @@ from botocore import xform_name
 from botocore.client import BaseClient
 
 from bench.cpu import environment
-from bench.output import add_output, finish
+from bench.figures import finish, parser_of
 from constructs_lib.local import Emulator
-from runtime import CommandModule, CqrsApp, InvokeContext, module_routes
+from runtime import CommandModule, CqrsApp, InvokeContext, Resources, module_routes
+from runtime.store.dynamodb import DynamoDbStore
 from tests.support.http_events import http_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _ROOT: Final = Path(__file__).parent.parent
 _NAME: Final = "beside"
@@ -192,6 +194,7 @@ class Comparison:
         requests: What it was seen to send: service, operation and parameters.
         ours: Milliseconds of CPU a call, by block.
         bare: The same, of bare boto3.
+        client: The same, of a client of the library that sends what bare boto3 sends.
     """
 
     name: str
@@ -201,20 +204,18 @@ class Comparison:
     requests: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     ours: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
-
-    @property
-    def ratio(self) -> float:
-        """Ours to bare boto3's, of the medians."""
-        return statistics.median(self.ours) / statistics.median(self.bare)
+    client: list[float] = field(default_factory=list)
 
 
 class Bench:
-    """Both sides, taking turns."""
+    """The sides, taking turns."""
 
     def __init__(self, ours: Ours, comparisons: Sequence[Comparison]) -> None:
         self._ours = ours
         self._comparisons = comparisons
-        self._clients = {service: _client(service) for service in ("dynamodb", "sns")}
+        self.bare = {service: _client(service) for service in ("dynamodb", "sns")}
+        self.lean = {service: Resources().client(service) for service in ("dynamodb", "sns")}
+        DynamoDbStore(self.lean["dynamodb"])  # it has the client read its answers plainly
         self._made = 0
 
     def record(self) -> None:
@@ -228,21 +229,24 @@ class Bench:
             one.requests[:] = self._of_item(one.requests, key, reverse=True)
 
     def block(self, turn: int) -> None:
-        """Each thing on both sides, as often as a block has it."""
+        """Each thing on each side, as often as a block has it."""
         for one in self._comparisons:
-            for is_ours in (True, False) if turn % 2 else (False, True):
+            sides = ((one.ours, None), (one.bare, self.bare), (one.client, self.lean))
+            for spent, clients in sides if turn % 2 else reversed(sides):
                 keys = self._keys(one.calls)
                 for key in keys:
                     one.prepare(key)
-                if is_ours:
-                    one.ours.append(_milliseconds(one.call, keys))
+                if clients is None:
+                    spent.append(_milliseconds(one.call, keys))
                 else:
                     requests = [self._of_item(one.requests, key) for key in keys]
-                    one.bare.append(_milliseconds(self._send, requests))
+                    spent.append(_milliseconds(partial(self.send, clients), requests))
 
-    def _send(self, requests: list[tuple[str, str, dict[str, Any]]]) -> None:
+    @staticmethod
+    def send(clients: Mapping[str, Any], requests: list[tuple[str, str, dict[str, Any]]]) -> None:
+        """Send all that a thing takes."""
         for service, operation, parameters in requests:
-            getattr(self._clients[service], operation)(**parameters)
+            getattr(clients[service], operation)(**parameters)
 
     def _of_item(self, requests: Any, key: str, *, reverse: bool = False) -> Any:  # noqa: ANN401 - JSON
         """Requests about an item in the place of any, or the other way round."""
@@ -258,25 +262,24 @@ class Bench:
 
 def main() -> None:
     """Print the table, and write the file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--blocks", type=int, default=15)
+    parser = parser_of("beside_boto3", __doc__)
+    parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--calls", type=int, default=40, help="calls a block")
     parser.add_argument("--only", default="", help="what is compared has this in its name")
-    add_output(parser, "beside_boto3")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with Emulator(folder=_ROOT / ".local-aws") as emulator:
         os.environ |= environment(emulator, _NAME) | {"APP_NAME": _NAME}
         ours = Ours()
         for number in range(_ROWS):
             ours.fill_list(f"L{number:03}")
-        comparisons = [one for one in _comparisons(ours, arguments.calls) if arguments.only in one.name]
+        comparisons = [one for one in _comparisons(ours, options.calls) if options.only in one.name]
         bench = Bench(ours, comparisons)
         bench.record()
-        for turn in range(arguments.blocks + 1):
+        for turn in range(options.blocks + 1):
             bench.block(turn)
     for one in comparisons:
-        del one.ours[0], one.bare[0]  # the first block warms up
-    finish(_table(comparisons), _figures_of(comparisons), arguments.output)
+        del one.ours[0], one.bare[0], one.client[0]  # the first block warms up
+    finish(parser, options, figures_of(comparisons), table)
 
 
 def _comparisons(ours: Ours, calls: int) -> list[Comparison]:
@@ -319,19 +322,28 @@ def _milliseconds(call: Callable[[Any], None], arguments: Sequence[Any]) -> floa
     return (time.process_time() - begin) / len(arguments) * 1000
 
 
-def _table(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    yield "| ms of CPU, median of the blocks (lowest to highest) | calls of AWS | ours | bare boto3 | ratio |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
-    for one in comparisons:
-        figures = f"{_figures(one.ours)} | {_figures(one.bare)} | {one.ratio:.2f}"
-        yield f"| {one.name} | {len(one.requests)} | {figures} |"
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Each thing: ours, and the library's client alone, by bare boto3."""
+    yield (
+        "| ms of CPU, median of the blocks (lowest to highest) | calls of AWS | ours | bare boto3 | ratio "
+        "| our client alone: ratio |"
+    )
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for one in figures["comparisons"]:
+        bare = statistics.median(one["bare_ms"])
+        ratio, client = (statistics.median(one[name]) / bare for name in ("ours_ms", "client_ms"))
+        yield (
+            f"| {one['name']} | {len(one['requests'])} | {_spread(one['ours_ms'])} "
+            f"| {_spread(one['bare_ms'])} | {ratio:.2f} | {client:.2f} |"
+        )
 
 
-def _figures(values: list[float]) -> str:
+def _spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _figures_of(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def figures_of(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """What goes into the file."""
     return {
         "boto3": boto3.__version__,
         "comparisons": [
@@ -340,7 +352,7 @@ def _figures_of(comparisons: Sequence[Comparison]) -> dict[str, Any]:
                 "requests": [f"{service}:{operation}" for service, operation, _ in one.requests],
                 "ours_ms": one.ours,
                 "bare_ms": one.bare,
-                "ratio": round(one.ratio, 3),
+                "client_ms": one.client,
             }
             for one in comparisons
         ],

@@ -9,7 +9,6 @@ turns; CPU is that of the process, less that of an interpreter that does nothing
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -22,10 +21,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.output import add_output, finish
+from bench.figures import finish, parser_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _ROOT: Final = Path(__file__).parents[1]
 #: What each function calls in its ordinary life; the notifier, which calls nothing, beside a first client.
@@ -148,23 +147,28 @@ def imports(deployed: Deployed, kind: str) -> dict[str, float]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="starts of each kind (default: %(default)s)")
+    parser = parser_of("cold_start", __doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="starts of each kind (default: %(default)s)")
     parser.add_argument("--modules", action="store_true", help="what each function imports, too")
-    add_output(parser, "cold_start")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         deployed = Deployed(Path(folder))
         found = ratios(deployed, options.rounds)
         spent = {kind: imports(deployed, kind) for kind in deployed.functions} if options.modules else {}
-    lines = ["| function | init, ms | boto3, ms | ratio | budget |", "| --- | ---: | ---: | ---: | ---: |"]
-    lines += [
-        f"| {kind} | {of['init_ms']:.0f} | {of['boto3_ms']:.0f} | {of['ratio']:.2f} | {of['budget']} |"
-        for kind, of in found.items()
-    ]
-    for kind, packages in spent.items():
-        lines += ["", f"{kind}: " + ", ".join(f"{name} {ms:.0f}" for name, ms in packages.items())]
-    finish(lines, {"starts": found, "imports": spent}, options.output)
+    finish(parser, options, {"starts": found, "imports": spent}, table)
+
+
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Each function beside boto3; and what it imports, where that was asked for."""
+    yield "| function | init, ms | boto3, ms | ratio | budget |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for kind, of in figures["starts"].items():
+        yield (
+            f"| {kind} | {of['init_ms']:.0f} | {of['boto3_ms']:.0f} | {of['ratio']:.2f} | {of['budget']} |"
+        )
+    for kind, packages in figures["imports"].items():
+        yield ""
+        yield f"{kind}: " + ", ".join(f"{name} {ms:.0f}" for name, ms in packages.items())
 
 
 if __name__ == "__main__":

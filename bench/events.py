@@ -8,18 +8,18 @@ The sides take turns, and the medians of the turns are compared.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import statistics
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as TheirAggregate
 from eventsourcing.domain import event
 
+from bench.figures import finish, parser_of
 from runtime import (
     Aggregate,
     Event,
@@ -32,7 +32,7 @@ from runtime import (
 from runtime.identity.context import use_invoke_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from runtime import EventMeta, Loaded
 
@@ -145,29 +145,37 @@ def theirs(aggregates: int, environment: Mapping[str, str]) -> None:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of("events", __doc__)
     parser.add_argument("--aggregates", type=int, default=200)
     parser.add_argument("--turns", type=int, default=5)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     sides: dict[str, Callable[[int], None]] = {"ours, in memory": ours}
     for name, environment in _STORES.items():
         sides[name] = lambda count, environment=environment: theirs(count, environment)
     took: dict[str, list[float]] = {name: [] for name in sides}
     for work in sides.values():
         work(2)  # classes and connections are made
-    for _ in range(arguments.turns):
+    for _ in range(options.turns):
         for name, work in sides.items():
             gc.collect()
             began = time.process_time()
-            work(arguments.aggregates)
+            work(options.aggregates)
             took[name].append(time.process_time() - began)
-    steps = arguments.aggregates * (_CHANGES + 1 + _LOADS)
-    own = statistics.median(took["ours, in memory"])
-    print("| 10 loads and appends, 5 loads | ms of CPU an operation | beside ours |")  # noqa: T201
-    print("| --- | ---: | ---: |")  # noqa: T201
-    for name, values in took.items():
-        median = statistics.median(values)
-        print(f"| {name} | {1000 * median / steps:.3f} | {median / own:.1f} |")  # noqa: T201
+    steps = options.aggregates * (_CHANGES + 1 + _LOADS)
+    found = [
+        {"name": name, "ms": [1000 * seconds / steps for seconds in values]} for name, values in took.items()
+    ]
+    finish(parser, options, {"sides": found}, table)
+
+
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Each side, by ours, which is the first."""
+    own = statistics.median(figures["sides"][0]["ms"])
+    yield "| 10 loads and appends, 5 loads | ms of CPU an operation | beside ours |"
+    yield "| --- | ---: | ---: |"
+    for side in figures["sides"]:
+        median = statistics.median(side["ms"])
+        yield f"| {side['name']} | {median:.3f} | {median / own:.1f} |"
 
 
 if __name__ == "__main__":

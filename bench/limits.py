@@ -10,11 +10,13 @@ stays in the stream, for 24 hours at the most.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bench.output import add_output, finish
+from bench.figures import finish, parser_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 #: Write units a second that a partition of a table takes: AWS's own figure.
 _PARTITION: Final = 1_000
@@ -145,25 +147,27 @@ LOADS: Final = (
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    add_output(parser, "limits")
+    parser = parser_of("limits", __doc__)
     options = parser.parse_args()
     found = [
-        (load, label, run(load, quotas))
+        {"load": asdict(load), "quotas": label, "outcome": asdict(run(load, quotas))}
         for load in LOADS
         for label, quotas in (("a new account", Quotas()), ("asked for", ASKED))
     ]
-    lines = [
-        "| a second | keys | mode | quotas | refused | applied | behind after 10 min | bound by |",
-        "| ---: | ---: | --- | --- | ---: | ---: | ---: | --- |",
-        *(
-            f"| {load.commands:,} | {load.keys:,} | {load.mode} | {label} | {outcome.refused:,.0f} "
-            f"| {outcome.applied:,.0f} | {outcome.behind:,} | {outcome.bound_by or '-'} |"
-            for load, label, outcome in found
-        ),
-    ]
-    figures = [{"load": asdict(a), "quotas": b, "outcome": asdict(c)} for a, b, c in found]
-    finish(lines, {"loads": figures}, options.output)
+    finish(parser, options, {"loads": found}, table)
+
+
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What becomes of each load."""
+    yield "| a second | keys | mode | quotas | refused | applied | behind after 10 min | bound by |"
+    yield "| ---: | ---: | --- | --- | ---: | ---: | ---: | --- |"
+    for one in figures["loads"]:
+        load, outcome = one["load"], one["outcome"]
+        yield (
+            f"| {load['commands']:,} | {load['keys']:,} | {load['mode']} | {one['quotas']} "
+            f"| {outcome['refused']:,.0f} | {outcome['applied']:,.0f} | {outcome['behind']:,} "
+            f"| {outcome['bound_by'] or '-'} |"
+        )
 
 
 if __name__ == "__main__":

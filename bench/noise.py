@@ -8,26 +8,20 @@ calls a route that crashes, over and over; and, to compare, beside one that read
 from __future__ import annotations
 
 import argparse
-import re
-import secrets
 import statistics
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
-import httpx
-
-from constructs_lib.local import CdkCli, Emulator
+from bench.deployed import deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ROOT: Final = Path(__file__).parent.parent
-_APP: Final = Path(__file__).parent / "noise_app.py"
+    from bench.deployed import Deployed
+
 _SITUATIONS: Final = {"alone": None, "beside crashes": "/crash", "beside reads": "/docs/B1"}
 
 
@@ -35,21 +29,13 @@ class Tenant:
     """A user of a tenant, with one item.
 
     Args:
-        emulator: Where the service is deployed.
-        outputs: Outputs of its stack.
+        service: The service.
         name: The tenant.
         sk: Sort key of the item.
     """
 
-    def __init__(self, emulator: Emulator, outputs: dict[str, str], name: str, sk: str) -> None:
-        found = re.search(r"//([^.]+)\.execute-api", outputs["ApiUrl"])
-        assert found  # noqa: S101 - the construct makes it so
-        token = _token(emulator, outputs, name)
-        self._client = httpx.Client(
-            base_url=emulator.http_api_url(found[1]),
-            headers={"authorization": f"Bearer {token}"},
-            timeout=60,
-        )
+    def __init__(self, service: Deployed, name: str, sk: str) -> None:
+        self._client = service.user(name)
         body = {"sk": sk, "version": 0, "name": sk, "attributes": {"text": "x" * 1000}}
         self._client.post("/docs", json=body, params={"mode": "sync"}).raise_for_status()
 
@@ -86,12 +72,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--requests", type=int, default=60, help="of the tenant that is measured, a turn")
     arguments = parser.parse_args()
-    with Emulator(folder=_ROOT / ".local-aws") as emulator:
-        cli = CdkCli(emulator, app=str(_APP), cwd=_ROOT)
-        cli.bootstrap()
-        outputs = cli.deploy()["Noise"]
-        ann = Tenant(emulator, outputs, "innocent", "A1")
-        eve = Tenant(emulator, outputs, "noisy", "B1")
+    with deployed() as service:
+        ann = Tenant(service, "innocent", "A1")
+        eve = Tenant(service, "noisy", "B1")
         latency: dict[str, list[float]] = {name: [] for name in _SITUATIONS}
         noise: dict[str, int] = dict.fromkeys(_SITUATIONS, 0)
         for path in _SITUATIONS.values():  # the first turn warms up
@@ -108,26 +91,6 @@ def main() -> None:
     for name, values in latency.items():
         p50, p95 = (1000 * statistics.quantiles(values, n=100)[at - 1] for at in (50, 95))
         print(f"| {name} | {p50:.1f} | {p95:.1f} | {len(values)} | {noise[name]} |")  # noqa: T201
-
-
-def _token(emulator: Emulator, outputs: dict[str, str], tenant: str) -> str:
-    cognito = emulator.client("cognito-idp")
-    pool, name = outputs["UserPoolId"], f"{uuid.uuid4().hex}@example.com"
-    password = secrets.token_urlsafe(16) + "aA1!"
-    cognito.admin_create_user(
-        UserPoolId=pool,
-        Username=name,
-        MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": "email", "Value": name}, {"Name": "custom:tenant", "Value": tenant}],
-    )
-    cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=password, Permanent=True)
-    answer = cognito.initiate_auth(
-        ClientId=outputs["UserPoolClientId"],
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": name, "PASSWORD": password},
-    )
-    found: str = answer["AuthenticationResult"]["IdToken"]
-    return found
 
 
 if __name__ == "__main__":

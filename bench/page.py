@@ -1,114 +1,188 @@
-"""The page docs/performance.md: what the commands print, and what there is to say of it."""
+"""The page docs/performance.md: what the figures come to, and what there is to say of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from bench import (
+    beside_boto3,
+    bill,
+    cold_start,
+    counts,
+    events,
+    latency,
+    left,
+    limits,
+    reference,
+    synth,
+    throughput,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["PARTS", "Part", "page"]
+__all__ = ["CHAPTERS", "PARTS", "Chapter", "Figures", "Part", "page"]
+
+#: What the parts have written, by their names.
+Figures: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A benchmark, and its chapter.
+    """A benchmark, which is a command and a JSON file.
 
     Attributes:
-        name: Name of its module, and of its JSON file.
-        title: Title of the chapter.
-        options: What it is called with.
+        name: Name of its module, and of its file.
+        table: Makes its table of its figures.
+        quick: Options to see in little time that it works.
+    """
+
+    name: str
+    table: Callable[[Mapping[str, Any]], Iterable[str]]
+    quick: Sequence[str] = ()
+
+    def of(self, figures: Figures) -> Iterable[str]:
+        """Its table."""
+        return self.table(figures[self.name])
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the page.
+
+    Attributes:
+        title: Its title.
+        parts: Names of the parts whose figures it has.
+        body: Makes what it shows.
         text: What the figures are, and how they are taken.
         chart: Name of a chart; empty for none.
     """
 
-    name: str
     title: str
-    text: str
-    options: str = ""
+    parts: Sequence[str]
+    body: Callable[[Figures], Iterable[str]]
+    text: str = ""
     chart: str = ""
 
-    @property
-    def command(self) -> str:
-        """The command that makes the figures."""
-        return f"python -m bench.{self.name} {self.options}".strip()
 
+_COUNTS: Final = Part("counts", counts.table)
+_BESIDE_BOTO3: Final = Part("beside_boto3", beside_boto3.table, ("--blocks", "2", "--calls", "3"))
+_THROUGHPUT: Final = Part("throughput", throughput.table, ("--blocks", "2", "--calls", "16"))
+_LATENCY: Final = Part("latency", latency.table, ("--commands", "5"))
+_COLD_START: Final = Part("cold_start", cold_start.table, ("--rounds", "1"))
+_EVENTS: Final = Part("events", events.table, ("--aggregates", "5", "--turns", "2"))
+_SYNTH: Final = Part("synth", synth.table, ("--rounds", "1"))
+_LIMITS: Final = Part("limits", limits.table)
+_BILL: Final = Part("bill", bill.table)
 
+#: In the order in which they are run: what takes little time is first.
 PARTS: Final = (
-    Part(
-        "counts",
+    _COUNTS,
+    _LIMITS,
+    _BILL,
+    _EVENTS,
+    _COLD_START,
+    _SYNTH,
+    _THROUGHPUT,
+    _BESIDE_BOTO3,
+    _LATENCY,
+)
+
+CHAPTERS: Final = (
+    Chapter("One command beside the reference system", reference.PARTS, reference.chapter),
+    Chapter(
         "On the wire",
+        ["counts"],
+        _COUNTS.of,
         "Calls of DynamoDB, how many of them wait for another, and units as AWS bills them. "
-        "`tests/cost/test_counts.py` asserts each figure. Beside them the calls of MBC CQRS Serverless "
-        "1.2.5, as they were counted when it was run; for an update it also sends 12 notifications where "
-        "ours sends 1, and takes 9 to 11 transitions and 7 invocations.",
+        "`tests/cost/test_counts.py` asserts each figure.",
         chart="calls",
     ),
-    Part(
-        "beside_boto3",
+    Chapter(
         "CPU beside bare boto3",
+        ["beside_boto3"],
+        _BESIDE_BOTO3.of,
         "Bare boto3, with its defaults, sends the very requests that ours sends, with rows that are made "
-        "beforehand: it builds, decides and checks nothing.",
-        options="--blocks 9",
+        "beforehand: it builds, decides and checks nothing. The last column has a client as the library "
+        "makes it, which sends the same and does no more.",
+        chart="cpu",
     ),
-    Part(
-        "throughput",
+    Chapter(
         "Publishes per second",
+        ["throughput"],
+        _THROUGHPUT.of,
         "Clients are threads of one process; the local AWS is another one, and takes most of the time of "
         "both sides.",
-        options="--blocks 5 --calls 60",
     ),
-    Part(
-        "cold_start",
+    Chapter(
+        "From publish to data row",
+        ["latency"],
+        _LATENCY.of,
+        "One command after another over HTTP, the modes in turns, until the data row is there. On the "
+        "emulator of this machine, for comparing the modes; not AWS.",
+        chart="latency",
+    ),
+    Chapter(
         "Cold starts",
+        ["cold_start"],
+        _COLD_START.of,
         "CPU of the init phase of each function of the demo as it is deployed, beside a process that "
         "imports boto3 and makes the clients which the function uses.",
-        options="--rounds 5",
         chart="cold-starts",
     ),
-    Part(
-        "events",
+    Chapter(
         "Aggregates of events",
+        ["events"],
+        _EVENTS.of,
         "CPU of loads and appends in memory, beside the library `eventsourcing`; see `bench/README.md` for "
         "what each side does.",
     ),
-    Part(
-        "synth",
+    Chapter(
         "Synthesis",
+        ["synth"],
+        _SYNTH.of,
         "The app alone, without the CDK CLI. Sixty modules are those of "
-        "[into your own account](guide/your-account.md).",
-        options="--rounds 2",
+        "[into your own account](guide/your-account.md#many-modules): with handlers, and by "
+        "`nested_alarms=True`.",
     ),
-    Part(
-        "limits",
+    Chapter(
         "Ten, a thousand and a hundred thousand commands a second",
+        ["limits"],
+        _LIMITS.of,
         "A model, and no measurement; what it assumes stands in [limits](limits.md).",
     ),
+    Chapter(
+        "What is billed",
+        ["bill"],
+        _BILL.of,
+        "A hundred million updates of 1 KB a month, at list prices; all items, and your own numbers, by "
+        "`cqrs cost` and in [costs](costs.md).",
+    ),
+    Chapter("The three largest costs that are left", left.PARTS, left.chapter),
 )
 
 _HEAD: Final = """\
 # How fast it is
 
-Written by `make bench` on {date}: {machine}. Each chapter has the command that makes its figures; the raw
-numbers are in `build/bench`. Machines are noisy: compare ratios, which are taken of both sides in turns, and
-not milliseconds. Nothing here was measured on AWS. Prices are in [costs](costs.md), quotas in
-[limits](limits.md).
-"""
+`make bench` writes this page. Each chapter has the commands that make its figures, the machine and the day;
+the raw numbers are in [figures.json](performance/figures.json). Machines are noisy: compare ratios, which are
+taken of both sides in turns, and not milliseconds. Nothing here was measured on AWS."""
 
 
-def page(tables: Mapping[str, str], machine: str, date: str) -> str:
-    """The whole page.
+def page(figures: Figures) -> str:
+    """The whole page; it says no figure that ``figures`` lacks."""
+    return "\n\n".join([_HEAD, *("\n\n".join(_paragraphs(chapter, figures)) for chapter in CHAPTERS)]) + "\n"
 
-    Args:
-        tables: What each part has printed, by its name.
-        machine: What it ran on.
-        date: When.
-    """
-    chapters = [_HEAD.format(date=date, machine=machine)]
-    for part in PARTS:
-        chart = f"![{part.title}](performance/{part.chart}.svg)\n\n" if part.chart else ""
-        command = f"```sh\n.venv/bin/{part.command}\n```"
-        chapter = f"## {part.title}\n\n{part.text}\n\n{command}\n\n{tables[part.name]}\n\n{chart}"
-        chapters.append(chapter.rstrip("\n") + "\n")
-    return "\n".join(chapters)
+
+def _paragraphs(chapter: Chapter, figures: Figures) -> Iterator[str]:
+    yield f"## {chapter.title}"
+    if chapter.text:
+        yield chapter.text
+    own = {part: figures[part] for part in chapter.parts}
+    yield "\n".join(["```sh", *(f".venv/bin/{part['command']}" for part in own.values()), "```"])
+    made = dict.fromkeys(f"{part['machine']}, {part['at'][:10]}" for part in own.values())
+    yield f"*{'; '.join(made)}*"
+    yield "\n".join(chapter.body(own))
+    if chapter.chart:
+        yield f"![{chapter.title}](performance/{chapter.chart}.svg)"

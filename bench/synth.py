@@ -9,7 +9,6 @@ process and of its jsii kernel. Sixty modules are those of docs/guide/your-accou
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -20,10 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.output import add_output, finish
+from bench.figures import finish, parser_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _ROOT: Final = Path(__file__).parents[1]
 BUDGET: Final = 1.3
@@ -125,22 +124,25 @@ def measured(rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Print what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="syntheses of each app (default: %(default)s)")
-    add_output(parser, "synth")
+    parser = parser_of("synth", __doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="syntheses of each app (default: %(default)s)")
     options = parser.parse_args()
-    found = measured(options.rounds)
-    size = f"{found['sixty_modules_resources']} resources, a template of {found['sixty_modules_kb']:.0f} KB"
-    empty, demo, sixty, calls = (found[key] for key in ("empty_s", "demo_s", "sixty_modules_s", "calls"))
-    of_demo = f"{demo:.1f} | {found['ratio']:.2f} | {BUDGET} | {calls['demo']:,}"
-    table = [
-        "| synthesis | CPU, s | by the empty app | budget | calls of Node.js |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        f"| an empty app with the same imports | {empty:.1f} | 1 | - | {calls['empty']:,} |",
-        f"| the demo: a service of one module | {of_demo} |",
-        f"| sixty modules: {size} | {sixty:.1f} | {sixty / empty:.2f} | - | {calls['sixty']:,} |",
-    ]
-    finish(table, found, options.output)
+    finish(parser, options, measured(options.rounds), table)
+
+
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """The demo and sixty modules, by an empty app."""
+    empty, demo, sixty = (figures[name] for name in ("empty_s", "demo_s", "sixty_modules_s"))
+    calls = figures["calls"]
+    size = (
+        f"{figures['sixty_modules_resources']} resources, a template of {figures['sixty_modules_kb']:.0f} KB"
+    )
+    of_demo = f"{demo:.1f} | {figures['ratio']:.2f} | {figures['budget']} | {calls['demo']:,}"
+    yield "| synthesis | CPU, s | by the empty app | budget | calls of Node.js |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    yield f"| an empty app with the same imports | {empty:.1f} | 1 | - | {calls['empty']:,} |"
+    yield f"| the demo: a service of one module | {of_demo} |"
+    yield f"| sixty modules: {size} | {sixty:.1f} | {sixty / empty:.2f} | - | {calls['sixty']:,} |"
 
 
 if __name__ == "__main__":

@@ -9,22 +9,22 @@ same for both sides. So a ratio says less of ours than `bench.beside_boto3` does
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.beside_boto3 import Bench, Comparison, Ours
 from bench.cpu import environment
-from bench.output import add_output, finish
+from bench.figures import finish, parser_of
 from constructs_lib.local import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _ROOT: Final = Path(__file__).parents[1]
 _NAME: Final = "beside"
@@ -69,7 +69,7 @@ class Throughput(Bench):
                 rate.times += times if turn else []
             else:
                 requests = [self._of_item(one.requests, key) for key in keys]
-                spent, _ = _clocked(self._send, requests, rate.clients)
+                spent, _ = _clocked(partial(self.send, self.bare), requests, rate.clients)
             if turn:
                 (rate.ours if is_ours else rate.bare).append(len(keys) / spent)
 
@@ -92,10 +92,9 @@ def _clocked(
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=80, help="calls a block")
-    add_output(parser, "throughput")
+    parser = parser_of("throughput", __doc__)
+    parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--calls", type=int, default=60, help="calls a block")
     options = parser.parse_args()
     with Emulator(folder=_ROOT / ".local-aws") as emulator:
         os.environ |= environment(emulator, _NAME) | {"APP_NAME": _NAME}
@@ -110,20 +109,21 @@ def main() -> None:
         for turn in range(options.blocks + 1):
             for rate in rates:
                 bench.block_of(next(one for one in comparisons if one.name == rate.name), rate, turn)
-    table = [
-        "| publishes per second | clients | ours | bare boto3 | ratio | ours, ms: p50 | p99 |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    figures = []
-    for rate in rates:
-        marks = statistics.quantiles(rate.times, n=100)
-        mine, theirs = statistics.median(rate.ours), statistics.median(rate.bare)
-        table.append(
-            f"| {rate.name} | {rate.clients} | {mine:.0f} | {theirs:.0f} | {rate.ratio:.2f} "
+    figures = [{**vars(rate), "ratio": rate.ratio} for rate in rates]
+    finish(parser, options, {"rates": figures}, table)
+
+
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Both sides, and what a call of ours takes."""
+    yield "| publishes per second | clients | ours | bare boto3 | ratio | ours, ms: p50 | p99 |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    for rate in figures["rates"]:
+        marks = statistics.quantiles(rate["times"], n=100)
+        ours, bare = (statistics.median(rate[side]) for side in ("ours", "bare"))
+        yield (
+            f"| {rate['name']} | {rate['clients']} | {ours:.0f} | {bare:.0f} | {rate['ratio']:.2f} "
             f"| {marks[49]:.1f} | {marks[98]:.1f} |"
         )
-        figures.append({**vars(rate), "ratio": rate.ratio})
-    finish(table, {"rates": figures}, options.output)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.counts import REFERENCE, SIZES, counted
+from bench.counts import PIPELINE, REFERENCE, SIZES, counted, way
 
 
 def expected(size: int) -> dict[str, tuple[int, int, float, int]]:
@@ -28,6 +28,9 @@ def expected(size: int) -> dict[str, tuple[int, int, float, int]]:
         "read one": (1, 1, read + 1, 0),
         "read one, pending": (2, 2, 2 * read + 1, 0),
         "turn of a handler": (3, 3, 2 * read + 1, 2),
+        # An apply that leaves the last status, and the entry of the index, to the end; a turn; command and
+        # cursor, and the command anew.
+        PIPELINE: (8, 8, 2 * read + (2 * read + 1) + (read + 1), 6 * written + 2 + written + 1),
     }
 
 
@@ -41,4 +44,23 @@ def test_none_takes_more_than_half_of_the_reference_systems_calls_but_a_new_one(
     calls = {one.operation: one.calls for one in counted(1_000)}
     assert {name: calls[name] / theirs for name, theirs in REFERENCE.items() if calls[name] * 2 > theirs} == {
         "publish, new": 2 / 3
+    }
+
+
+def test_the_way_of_an_update_is_counted_from_its_publish_to_its_last_status() -> None:
+    assert way(0) == {
+        "handlers": 0,
+        "publish": 2,
+        "pipeline": 2,
+        "pipeline writes": 1,
+        "functions": 2,
+        "write units": 12,
+    }
+    assert way(1) == {
+        "handlers": 1,
+        "publish": 2,
+        "pipeline": 8,
+        "pipeline writes": 4,
+        "functions": 4,
+        "write units": 15,
     }

@@ -1,4 +1,4 @@
-"""The stack that `bench.noise` deploys."""
+"""The stack that `bench.latency` and `bench.noise` deploy."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 
-from constructs_lib import CqrsModule, CqrsStack
+from constructs_lib import CqrsModule, CqrsStack, Processing
 
 app = cdk.App()
 x86 = app.node.try_get_context("architecture") == "x86_64"
 CqrsStack(
     app,
-    "Noise",
-    app_name="noise",
+    "Bench",
+    app_name="bench",
     env_name="local",
-    modules=[CqrsModule("doc")],
-    code=Path(__file__).parent / "noise_service",
+    modules=[
+        CqrsModule("doc"),
+        CqrsModule("memo", processing=Processing.INLINE),
+        CqrsModule("task", data_sync=True),
+    ],
+    code=Path(__file__).parent / "service",
     architecture=lambda_.Architecture.X86_64 if x86 else lambda_.Architecture.ARM_64,
     password_auth=True,
+    monitoring=False,
     removal_policy=cdk.RemovalPolicy.DESTROY,
 )
 app.synth()
