@@ -10,11 +10,24 @@ from argparse import Namespace
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from bench import beside_boto3, bill, cold_start, counts, events, latency, limits, synth, throughput
+from bench import (
+    beside_boto3,
+    bill,
+    cold_start,
+    counts,
+    events,
+    latency,
+    left,
+    limits,
+    reference,
+    synth,
+    throughput,
+)
 from bench.charts import CHARTS, draw
 from bench.figures import finish, parser_of
 from bench.page import CHAPTERS, PARTS, Figures, page
@@ -129,6 +142,33 @@ def doubled(figures: Any) -> Any:
     if isinstance(figures, list):
         return [doubled(value) for value in figures]
     return figures * 2 if isinstance(figures, int | float) else figures
+
+
+def test_no_number_of_the_costs_that_are_left_is_typed_in(figures: Figures) -> None:
+    chapter = next(chapter for chapter in CHAPTERS if chapter.body is left.chapter)
+    random = Random(5)  # noqa: S311 - no secret
+    others = {part: varied(figures[part], random) for part in chapter.parts}
+    now, then = (numbers_of("\n".join(left.chapter(of))) for of in (figures, others))
+    assert len(now) == len(then) > 15
+    assert [number for number, other in zip(now, then, strict=True) if number == other] == []
+
+
+def varied(figures: Any, random: Random) -> Any:
+    """The same with each number another one."""
+    if isinstance(figures, dict):
+        return {
+            name: value if name == "handlers" else varied(value, random) for name, value in figures.items()
+        }
+    if isinstance(figures, list):
+        return [varied(value, random) for value in figures]
+    return figures * random.uniform(2, 9) if isinstance(figures, int | float) else figures
+
+
+def numbers_of(text: str) -> list[str]:
+    """The figures of ours in a text: not those of names and links, nor the reference system's."""
+    names = r"\[\w+\]\(\S+\)|\*\*\d\.|boto3|S3|page\s+of\s+100|" + re.escape(reference.NAME)
+    theirs = rf"has\s+{reference.WAY['transitions']}|writes\s+{reference.WAY['write units']}"
+    return re.findall(r"\d[\d.,%]*", re.sub(f"{names}|{theirs}", "", text))
 
 
 def test_every_part_is_in_a_chapter(figures: Figures) -> None:
