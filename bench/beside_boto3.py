@@ -263,8 +263,8 @@ class Bench:
 def main() -> None:
     """Print the table, and write the file."""
     parser = parser_of("beside_boto3", __doc__)
-    parser.add_argument("--blocks", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=40, help="calls a block")
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--calls", type=int, default=30, help="calls a block")
     parser.add_argument("--only", default="", help="what is compared has this in its name")
     options = parser.parse_args()
     with Emulator(folder=_ROOT / ".local-aws") as emulator:
