@@ -1,34 +1,32 @@
 """Writers that compete for the versions of one aggregate: threads, here or in another process.
 
-``python -m tests.faults.event_writers`` is such a process: it reads its orders from standard input and
-prints what its writers won. Of what they send, answers get lost: after it was done, or before.
+``tests.faults.event_writers`` is a part for `elsewhere`. Of what the writers send, answers get lost: after it
+was done, or before.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from runtime import clock
+from runtime import Resources, Settings, clock
 from runtime.errors import OutcomeUnknownError, StoreUnavailableError
 from runtime.event_store.address import Key
 from runtime.event_store.commits.commit import Commit, StoredEvent, new_append_id
 from runtime.event_store.provider import AppendRefusedError
+from runtime.event_store.providers.dynamo_provider import DynamoProvider
+from tests.support.elsewhere import obey
+from tests.support.event_tables import MODULE
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runtime.event_store.provider import Provider
     from runtime.store.port import Store, Write
     from tests.support.wire import Call
 
-__all__ = ["LossyStore", "LostAnswers", "Orders", "Won", "compete", "read_won", "start_elsewhere"]
+__all__ = ["LossyStore", "LostAnswers", "Orders", "Won", "compete", "won_elsewhere"]
 
 _ONE_IN = 12
 
@@ -167,54 +165,19 @@ class LossyStore:
             raise OutcomeUnknownError(service, "it was done")
 
 
-def start_elsewhere(
-    settings: Mapping[str, Any], orders: Orders, environment: Mapping[str, str]
-) -> subprocess.Popen[str]:
-    """Start a process that competes; `read_won` waits for it.
-
-    Args:
-        settings: Fields of `Settings`, where the tables are.
-        orders: What its writers do.
-        environment: Its environment variables.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.event_writers"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-        env=dict(environment),
-        text=True,
-    )
-    assert process.stdin
-    process.stdin.write(json.dumps({"settings": settings, "orders": asdict(orders)}))
-    process.stdin.close()
-    process.stdin = None
-    return process
+def won_elsewhere(outcome: dict[str, Any]) -> Won:
+    """What the writers of another process won."""
+    return Won([(first, labels) for first, labels in outcome.pop("appended")], **outcome)
 
 
-def read_won(process: subprocess.Popen[str]) -> Won:
-    """What the writers of another process won, when they are done."""
-    printed, _ = process.communicate(timeout=900)
-    assert process.returncode == 0
-    *_, last = printed.splitlines()  # before it, what the runtime logs
-    found = json.loads(last)
-    return Won([(first, labels) for first, labels in found.pop("appended")], **found)
-
-
-def _main() -> None:
-    from runtime import Resources, Settings  # noqa: PLC0415 - of a process of its own
-    from runtime.event_store.providers.dynamo_provider import DynamoProvider  # noqa: PLC0415
-    from tests.support.event_tables import MODULE  # noqa: PLC0415
-    from tests.support.wire import Wire  # noqa: PLC0415
-
-    given = json.load(sys.stdin)
-    orders = Orders(**given["orders"])
-    provider = DynamoProvider(MODULE, Resources(Settings(**given["settings"])))
+def _compete(settings: dict[str, Any], orders: dict[str, Any]) -> dict[str, Any]:
+    own = Orders(**orders)
+    provider = DynamoProvider(MODULE, Resources(Settings(**settings)))
     wire = Wire()
-    wire.lose_answers(LostAnswers(orders.seed))
+    wire.lose_answers(LostAnswers(own.seed))
     wire.listen(vars(provider.storage.store)["_client"])
-    json.dump(asdict(compete(provider, orders)), sys.stdout)
+    return asdict(compete(provider, own))
 
 
 if __name__ == "__main__":
-    _main()
+    obey(_compete)

@@ -1,30 +1,26 @@
 """Clients that take numbers of the same counters, and lose answers: threads, here or in another process.
 
-``python -m tests.faults.number_takers`` is such a process: it reads its orders from standard input and
-prints the numbers that its clients were given.
+``tests.faults.number_takers`` is a part for `elsewhere`.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime import ContentionError, OutcomeUnknownError, SequenceModule, Series
 from tests.faults.site import Site
 from tests.features.sequences.lab import Lab
+from tests.support.elsewhere import obey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tests.support.wire import Call
 
-__all__ = ["SERIES", "Given", "Orders", "read_given", "start_elsewhere", "take"]
+__all__ = ["SERIES", "Given", "Orders", "lab_at", "take"]
 
 SERIES: Final = (
     Series("invoice", format="INV-%%no#:0>5%%", gapless=True),
@@ -98,32 +94,9 @@ def _answered(act: Callable[..., Any], *args: Any, **options: Any) -> Any:
             continue
 
 
-def start_elsewhere(site: Site, orders: Orders, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a process that takes numbers; `read_given` waits for it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.number_takers"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-        env=dict(environment),
-        text=True,
-    )
-    assert process.stdin
-    process.stdin.write(json.dumps({"site": site.fields, "orders": asdict(orders)}))
-    process.stdin.close()
-    process.stdin = None
-    return process
-
-
-def read_given(process: subprocess.Popen[str]) -> Given:
-    """The numbers that the clients of another process were given, when they are done."""
-    printed, _ = process.communicate(timeout=600)
-    assert process.returncode == 0
-    *_, last = printed.splitlines()  # before it, what the runtime logs
-    found: Given = json.loads(last)
-    return found
+def _take(site: dict[str, Any], orders: dict[str, Any]) -> Given:
+    return take(Site(**site), Orders(**orders))
 
 
 if __name__ == "__main__":
-    told = json.load(sys.stdin)
-    json.dump(take(Site(**told["site"]), Orders(**told["orders"])), sys.stdout)
+    obey(_take)

@@ -21,10 +21,10 @@ from tests.faults.event_writers import (
     Orders,
     Won,
     compete,
-    read_won,
-    start_elsewhere,
+    won_elsewhere,
 )
 from tests.faults.scale import COMPLETE, scaled
+from tests.support.elsewhere import elsewhere
 from tests.support.event_tables import MODULE, event_settings, make_event_tables
 from tests.support.service import TestResources
 
@@ -92,20 +92,17 @@ def test_one_winner_for_each_version_on_dynamodb(emulator: Emulator, monkeypatch
     provider = DynamoProvider(MODULE, resources)
     share = 6 if COMPLETE else _WRITERS
     orders = _orders(_names(0, share), appends)
-    others = []
-    try:
-        if COMPLETE:
-            step = (_WRITERS - share) // _ELSEWHERE
-            for number in range(_ELSEWHERE):
-                names = _names(share + number * step, share + (number + 1) * step)
-                theirs = Orders(names, orders.aggregate_id, orders.wins, _SEED + number + 1)
-                others.append(start_elsewhere(asdict(settings), theirs, emulator.child_environment()))
+    elsewheres = []
+    if COMPLETE:
+        step = (_WRITERS - share) // _ELSEWHERE
+        for number in range(_ELSEWHERE):
+            names = _names(share + number * step, share + (number + 1) * step)
+            theirs = Orders(names, orders.aggregate_id, orders.wins, _SEED + number + 1)
+            elsewheres.append({"settings": asdict(settings), "orders": asdict(theirs)})
+    with elsewhere("tests.faults.event_writers", elsewheres, emulator.child_environment()) as others:
         won = compete(provider, orders)
         for other in others:
-            won.add(read_won(other))
-    finally:
-        for other in others:
-            other.kill()
+            won.add(won_elsewhere(other.outcome()))
     resources.wire.lose_answers(lambda _call: False)
     _check(provider, orders, won, appends)
     assert lost.lost

@@ -6,15 +6,17 @@ import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime import ContentionError, Gap, SequenceModule, Series
-from tests.faults.number_takers import SERIES, Orders, lab_at, read_given, start_elsewhere, take
+from tests.faults.number_takers import SERIES, Orders, lab_at, take
 from tests.faults.scale import COMPLETE, scaled
 from tests.features.sequences.lab import Lab
+from tests.support.elsewhere import elsewhere
 from tests.support.service import DYNAMODB, MEMORY, make_tables
 
 if TYPE_CHECKING:
@@ -275,13 +277,10 @@ def test_clients_that_lose_answers_share_counters(site: Site, emulator: Emulator
     names = [f"c{number}" for number in range(scaled(4, 12))]
     share = len(names) // scaled(2, 3)
     orders = [Orders(names[at : at + share], scaled(3, 15), lost=20) for at in range(0, len(names), share)]
-    here, *elsewhere = orders
-    others = [start_elsewhere(site, each, emulator.child_environment()) for each in elsewhere]
-    try:
-        given = [take(site, here), *map(read_given, others)]
-    finally:
-        for other in others:
-            other.kill()
+    here, *rest = orders
+    theirs = [{"site": site.fields, "orders": asdict(each)} for each in rest]
+    with elsewhere("tests.faults.number_takers", theirs, emulator.child_environment()) as others:
+        given = [take(site, here), *(other.outcome() for other in others)]
     numbers = [*range(1, len(names) * here.requests + 1)]
     lab = lab_at(site)
     for series in (series.type_code for series in SERIES):

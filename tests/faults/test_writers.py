@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import asdict
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.faults.scale import scaled
-from tests.faults.writers import Orders, Won, compete, read_won, start_elsewhere
+from tests.faults.writers import Orders, Won, compete, won_elsewhere
 from tests.support.checker import violations
+from tests.support.elsewhere import elsewhere
 from tests.support.rows import Rows
 from tests.support.values import event_image
 
@@ -52,22 +54,21 @@ def test_one_winner_for_each_version(
 def _compete(process: Process, emulator: Emulator, keys: list[str], wins: int) -> Won:
     names = [f"w{number}" for number in range(_WRITERS)]
     shares = [names[2 * _EACH :], names[:_EACH], names[_EACH : 2 * _EACH]]
-    here, *elsewhere = (Orders(share, keys, wins, _SEED) for share in shares)
-    others = [start_elsewhere(process.site, orders, emulator.child_environment()) for orders in elsewhere]
+    here, *rest = (Orders(share, keys, wins, _SEED) for share in shares)
+    orders = [{"site": process.site.fields, "orders": asdict(each)} for each in rest]
     done = threading.Event()
     appliers = [_Applier(process.site.open(), done, number) for number in range(_APPLIERS)]
-    try:
-        for applier in appliers:
-            applier.start()
-        won = compete(process.site, here)
-        for other in others:
-            won.add(read_won(other))
-    finally:
-        for other in others:
-            other.kill()
-        done.set()
-        for applier in appliers:
-            applier.join()
+    with elsewhere("tests.faults.writers", orders, emulator.child_environment()) as others:
+        try:
+            for applier in appliers:
+                applier.start()
+            won = compete(process.site, here)
+            for other in others:
+                won.add(won_elsewhere(other.outcome()))
+        finally:
+            done.set()
+            for applier in appliers:
+                applier.join()
     for applier in appliers:
         won.errors += applier.errors
     return won

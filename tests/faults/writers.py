@@ -1,23 +1,19 @@
 """Writers that compete for versions: threads with clients of their own, here or in another process.
 
-``python -m tests.faults.writers`` is such a process: it reads its orders from standard
-input and prints what its writers won.
+``tests.faults.writers`` is a part for `elsewhere`.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from runtime import CommandModule, Resources, VersionConflictError
 from tests.faults.site import Site
 from tests.support.checker import Accepted
+from tests.support.elsewhere import obey
 from tests.support.service import PK
 
 if TYPE_CHECKING:
@@ -25,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.service import Service
 
-__all__ = ["Orders", "Won", "compete", "read_won", "start_elsewhere"]
+__all__ = ["Orders", "Won", "compete", "won_elsewhere"]
 
 
 @dataclass(frozen=True)
@@ -143,32 +139,14 @@ class _Writer:
         return int(written.version)
 
 
-def start_elsewhere(site: Site, orders: Orders, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a process that competes; `read_won` waits for it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.writers"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-        env=dict(environment),
-        text=True,
-    )
-    assert process.stdin
-    process.stdin.write(json.dumps({"site": site.fields, "orders": asdict(orders)}))
-    process.stdin.close()
-    process.stdin = None
-    return process
+def won_elsewhere(outcome: dict[str, Any]) -> Won:
+    """What the writers of another process won."""
+    return Won([Accepted(*won) for won in outcome.pop("accepted")], **outcome)
 
 
-def read_won(process: subprocess.Popen[str]) -> Won:
-    """What the writers of another process won, when they are done."""
-    printed, _ = process.communicate(timeout=600)
-    assert process.returncode == 0
-    *_, last = printed.splitlines()  # before it, what the runtime logs
-    found = json.loads(last)
-    return Won([Accepted(*won) for won in found.pop("accepted")], **found)
+def _compete(site: dict[str, Any], orders: dict[str, Any]) -> dict[str, Any]:
+    return asdict(compete(Site(**site), Orders(**orders)))
 
 
 if __name__ == "__main__":
-    given = json.load(sys.stdin)
-    json.dump(asdict(compete(Site(**given["site"]), Orders(**given["orders"]))), sys.stdout)
+    obey(_compete)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,14 +12,18 @@ import pytest
 from runtime import CqrsApp, CqrsError, InvalidInputError, OutcomeUnknownError, Tenant, TenantModule
 from runtime.testing import MemoryApp
 from tests.faults.scale import COMPLETE, chosen
+from tests.features.tenants.group_adders import add_groups
 from tests.features.tenants.support import KINDS, ROOT, Registry, user
+from tests.support.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from constructs_lib.local import Emulator
     from tests.support.wire import Call
 
 WRITERS = 50
+GROUPS = [f"g{number}" for number in range(WRITERS)]
 
 
 class DiedError(BaseException):
@@ -37,13 +43,32 @@ both = pytest.mark.parametrize("registry", ["memory", "dynamodb"], indirect=True
 @both
 def test_fifty_writers_lose_no_group(registry: Registry) -> None:
     registry.tenants.create_tenant("acme", "Acme")
-    groups = [f"g{number}" for number in range(WRITERS)]
-    with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(lambda group: registry.tenants.add_tenant_group("acme", "clerk", group), groups))
+    versions = add_groups(registry.tenants, GROUPS)
+    check_groups(registry, versions)
+
+
+def test_fifty_writers_in_three_processes_lose_no_group(
+    on_emulator: Callable[..., Registry], emulator: Emulator
+) -> None:
+    registry = on_emulator()
+    registry.tenants.create_tenant("acme", "Acme")
+    here, *shares = (GROUPS[number::3] for number in range(3))
+    orders = [{"settings": asdict(registry.resources.settings), "groups": share} for share in shares]
+    environment = emulator.child_environment()
+    with elsewhere("tests.features.tenants.group_adders", orders, environment) as others:
+        versions = [add_groups(registry.tenants, here), *(other.outcome() for other in others)]
+    check_groups(registry, [*chain(*versions)])
+    # That the processes met: none was done when another one began.
+    assert max(map(min, versions)) < min(map(max, versions))
+
+
+def check_groups(registry: Registry, versions: list[int]) -> None:
+    """Check that each group is there, and has been added by one version of the tenant."""
     found = registry.tenants.get_tenant("acme")
     assert found is not None
-    assert sorted(found.roles[0].groups) == sorted(groups)
-    assert found.roles[0].setting_groups == tuple(sorted(groups))
+    assert sorted(found.roles[0].groups) == sorted(GROUPS)
+    assert found.roles[0].setting_groups == tuple(sorted(GROUPS))
+    assert sorted(versions) == [*range(2, WRITERS + 2)]
     assert found.version == WRITERS + 1
 
 
