@@ -12,15 +12,8 @@ from runtime.features.masters.data_rows import GivenRow, RowChanges, UpsertResul
 from runtime.features.masters.formats import MasterFormats
 from runtime.features.masters.keys import MASTER, check_code, data_key, data_prefix, master_pk
 from runtime.features.masters.numbering import RowNumbers, Table
-from runtime.features.masters.row_writer import (
-    RowWrite,
-    RowWriter,
-    command_of,
-    living,
-    no_row,
-    state_of,
-    written_by,
-)
+from runtime.features.masters.publish import living, no_row
+from runtime.features.masters.row_writer import RowWrite, RowWriter, command_of, state_of, written_by
 from runtime.features.masters.rows_of_table import TableRows
 from runtime.features.masters.schema_checks import SchemaChecks
 from runtime.features.masters.write import checked_name
@@ -409,7 +402,6 @@ class MasterData:
 
         def change(latest: CommandModel[Any] | None, numbers: RowNumbers) -> dict[str, Any]:
             there = None if latest is None or latest.is_deleted else latest
-            asked.is_new = there is None
             if is_to_be_new and there is not None:
                 msg = f"there is a row {code!r} of {given.setting_code!r} already"
                 raise RowExistsError(msg)
@@ -428,8 +420,7 @@ class MasterData:
                 numbers.take(table, key, seq)
             return state
 
-        asked = RowWrite(table, key, change)
-        return asked
+        return RowWrite(table, key, change)
 
 
 def _row(**values: object) -> GivenRow:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from runtime.errors import FieldProblem, InvalidInputError
 from runtime.features.masters.keys import MASTER, format_key
 from runtime.features.masters.numbering import RowNumbers, Table
-from runtime.features.masters.row_writer import RowWrite, RowWriter, command_of, living, state_of
+from runtime.features.masters.publish import living
+from runtime.features.masters.row_writer import RowWrite, RowWriter, command_of, state_of
 from runtime.features.masters.write import checked_name
 from runtime.model.keys import KEY_SEPARATOR
 
@@ -73,8 +74,7 @@ class MasterFormats:
             checked_name(name)
 
         def change(latest: CommandModel[Any] | None, _numbers: RowNumbers) -> dict[str, Any]:
-            asked.is_new = latest is None or latest.is_deleted is True
-            kept = latest.name if latest is not None and not asked.is_new else None
+            kept = None if latest is None or latest.is_deleted else latest.name
             state = {"code": type_code, "name": name or kept or type_code, "type": MASTER, "seq": None}
             return {**state, "attributes": said}
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runtime.commands.options import publish_id_of
-from runtime.commands.packs import PackItem
-from runtime.errors import ItemNotFoundError
 from runtime.features.masters.data_rows import UpsertResult
 from runtime.features.masters.numbering import RowNumbers, Table
+from runtime.features.masters.publish import RowChange, publish_rows
 from runtime.identity.context import get_command_source
 
 if TYPE_CHECKING:
@@ -18,39 +15,34 @@ if TYPE_CHECKING:
 
     from runtime.commands.options import PublishOptions
     from runtime.features.masters.access import MasterAccess
+    from runtime.features.masters.publish import Published
     from runtime.model.keys import DetailKey
     from runtime.model.models import CommandModel
     from runtime.module import CommandModule
 
     _Change = Callable[[CommandModel[Any] | None, RowNumbers], Mapping[str, Any] | None]
 
-__all__ = ["RowWrite", "RowWriter", "command_of", "living", "no_row", "state_of", "written_by"]
+__all__ = ["RowWrite", "RowWriter", "command_of", "state_of", "written_by"]
 
 
-@dataclass(slots=True)
-class RowWrite:
+class RowWrite(NamedTuple):
     """One write on its way.
 
     Attributes:
         table: Code table of the row.
         key: Key of the row.
         change: Makes the next state of the latest one, which may be none; it may be called several times.
-        is_new: Whether the row was not there when it was last looked.
-        latest: What was there then.
     """
 
     table: Table
     key: DetailKey
     change: _Change
-    is_new: bool = False
-    latest: CommandModel[Any] | None = None
 
     def next(self, latest: CommandModel[Any] | None, numbers: RowNumbers) -> Mapping[str, Any] | None:
         """The next state of the row.
 
         A row that is there says so: MBC CQRS Serverless overwrites one whose ``isDeleted`` is not false.
         """
-        self.latest = latest
         state = self.change(latest, numbers)
         return state if state is None else {"is_deleted": False, **state}
 
@@ -89,54 +81,26 @@ class RowWriter:
             return []
         module = self._module
         numbers = RowNumbers(module.context, (each.table for each in asked), counts=counts, checks=checks)
-        source = get_command_source(module.table_name, "MasterData", "write")
+        own: PublishOptions = {
+            "source": get_command_source(module.table_name, "MasterData", "write"),
+            **options,
+        }
+        changes = [RowChange(each.key, partial(each.next, numbers=numbers)) for each in asked]
+        published = publish_rows(module, self._access, changes, own, notify=notify, tally=numbers)
+        return [_result(each.key, done) for each, done in zip(asked, published, strict=True)]
 
-        def item(each: RowWrite, ids: ExitStack) -> PackItem[Any]:
-            writer = self._access.writer(each.table.tenant_code, options.get("invoke_context"))
-            own: PublishOptions = {"source": source, **options, "invoke_context": writer}
-            place = (module.commands.table_name, each.key)
-            own["publish_id"] = ids.enter_context(publish_id_of(place, own))
-            return PackItem(command=lambda latest: each.next(latest, numbers), key=each.key, options=own)
 
-        with ExitStack() as ids:
-            outcomes = module.commands.publish_pack(
-                [item(each, ids) for each in asked], sync=True, notify=notify, tally=numbers
-            )
-        results: list[UpsertResult] = []
-        for each, outcome in zip(asked, outcomes, strict=True):
-            if outcome.error is not None:
-                results.append(UpsertResult("failed", each.key, error=outcome.error))
-            elif outcome.command is None:
-                # Where a repeated request has left a row as it was, nobody has looked at it.
-                stored = each.latest or module.commands.get_latest_item(
-                    each.key, invoke_context=options.get("invoke_context")
-                )
-                results.append(UpsertResult("unchanged", each.key, stored=stored))
-            else:
-                outcome_kind: Literal["created", "updated"] = "created" if each.is_new else "updated"
-                results.append(UpsertResult(outcome_kind, each.key, outcome.command))
-        return results
+def _result(key: DetailKey, done: Published) -> UpsertResult:
+    if isinstance(done.outcome, Exception):
+        return UpsertResult("failed", key, error=done.outcome)
+    if done.command is None:
+        return UpsertResult("unchanged", key, stored=done.outcome)
+    return UpsertResult("created" if done.is_new else "updated", key, done.command)
 
 
 def state_of(row: CommandModel[Any]) -> dict[str, Any]:
     """What a command says of its row, for the next one."""
     return {name: getattr(row, name) for name in ("code", "name", "type", "seq", "attributes")}
-
-
-def living(latest: CommandModel[Any] | None) -> CommandModel[Any]:
-    """The latest command of a row that is there.
-
-    Raises:
-        ItemNotFoundError: There is no such row, or not any more.
-    """
-    if latest is None or latest.is_deleted:
-        raise no_row()
-    return latest
-
-
-def no_row() -> ItemNotFoundError:
-    """What to raise where there is no row."""
-    return ItemNotFoundError("there is no such row")
 
 
 def written_by(result: UpsertResult) -> CommandModel[Any] | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from boto3.dynamodb.conditions import Attr
 
-from runtime.commands.options import PublishOptions, publish_id_of
-from runtime.commands.packs import PackItem
-from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, RowExistsError
+from runtime.commands.options import PublishOptions
+from runtime.errors import FieldProblem, InvalidInputError, RowExistsError
 from runtime.features.masters.keys import MASTER
+from runtime.features.masters.publish import RowChange, living, publish_rows
 from runtime.model.keys import generate_id, get_tenant_code
 from runtime.store.port import ConditionFailedError, Set
 
@@ -90,13 +90,13 @@ class MasterWriter:
         Raises:
             RowExistsError: There is a live row, and it must be new.
         """
-        return self._publish(row.key, _replacing(row, must_be_new=must_be_new), invoke_context)
+        return self._publish(RowChange(row.key, _replacing(row, must_be_new=must_be_new)), invoke_context)
 
     def put_many(
         self, rows: Sequence[Row], invoke_context: InvokeContext | None
     ) -> list[Command | Exception]:
         """Write whole rows in few calls, each for itself; each as it is then, or why it failed, in order."""
-        return self._publish_all([(row.key, _replacing(row)) for row in rows], invoke_context)
+        return self._publish_all([RowChange(row.key, _replacing(row)) for row in rows], invoke_context)
 
     def take_over(self, key: DetailKey) -> None:
         """Give a row that was put without a command the first version, so that commands can go on from it.
@@ -135,14 +135,12 @@ class MasterWriter:
             ItemNotFoundError: There is no such row, or not any more.
         """
 
-        def change(before: Command | None) -> dict[str, Any]:
-            if before is None or before.is_deleted:
-                msg = "there is no such row"
-                raise ItemNotFoundError(msg)
+        def change(latest: Command | None) -> dict[str, Any]:
+            before = living(latest)
             state = _state(key, before.code or "", before.name or "", before.attributes, before)
             return {**state, "seq": before.seq, **make(before)}
 
-        return self._publish(key, change, invoke_context)
+        return self._publish(RowChange(key, change), invoke_context)
 
     def delete(self, key: DetailKey, invoke_context: InvokeContext | None) -> Command:
         """Delete a row softly.
@@ -152,65 +150,35 @@ class MasterWriter:
         """
         return self.change(key, lambda _before: {"isDeleted": True}, invoke_context)
 
-    def _publish(
-        self,
-        key: DetailKey,
-        change: Callable[[Command | None], dict[str, Any]],
-        invoke_context: InvokeContext | None,
-    ) -> Command:
-        done = self._publish_all([(key, change)], invoke_context)[0]
+    def _publish(self, change: RowChange, invoke_context: InvokeContext | None) -> Command:
+        done = self._publish_all([change], invoke_context)[0]
         if isinstance(done, Exception):
             raise done
         return done
 
     def _publish_all(
-        self,
-        changes: Sequence[tuple[DetailKey, Callable[[Command | None], dict[str, Any]]]],
-        invoke_context: InvokeContext | None,
+        self, changes: Sequence[RowChange], invoke_context: InvokeContext | None
     ) -> list[Command | Exception]:
         """Publish, each for itself: a pack takes two calls, where publishing the latest takes four."""
-        latest: dict[int, Command | None] = {}
-        commands = self._module.commands
-
-        def item(
-            number: int, key: DetailKey, change: Callable[[Command | None], dict[str, Any]], ids: ExitStack
-        ) -> PackItem[dict[str, Any] | None]:
-            def remembered(before: Command | None) -> dict[str, Any]:
-                latest[number] = before
-                return change(before)
-
-            writer = self._access.writer(get_tenant_code(key.pk) or "", invoke_context)
-            own = PublishOptions(invoke_context=writer)
-            own["publish_id"] = ids.enter_context(publish_id_of((commands.table_name, key), own))
-            return PackItem(command=remembered, key=key, options=own)
-
+        options = PublishOptions(invoke_context=invoke_context)
         try:
-            with ExitStack() as ids:
-                items = [item(number, *each, ids) for number, each in enumerate(changes)]
-                outcomes = commands.publish_pack(items, sync=True)
+            published = publish_rows(self._module, self._access, changes, options)
         finally:
             self._written()  # also where nobody knows whether it was
-        found: list[Command | Exception] = []
-        for number, outcome in enumerate(outcomes):
-            stored = _renamed(outcome.error) or outcome.command or latest.get(number)
-            # Where a repeated request has left a row as it was, nobody has looked at it.
-            stored = stored or commands.get_latest_item(changes[number][0], invoke_context=invoke_context)
-            assert stored is not None  # noqa: S101 - nothing is unchanged that was not there
-            found.append(stored)
-        return found
+        return [_renamed(each.outcome) for each in published]
 
 
-def _renamed(error: Exception | None) -> Exception | None:
+def _renamed(outcome: Command | Exception) -> Command | Exception:
     """What is wrong with a value, by the name that callers give it."""
-    if not isinstance(error, InvalidInputError):
-        return error
+    if not isinstance(outcome, InvalidInputError):
+        return outcome
     problems = [
         FieldProblem(_VALUE + problem.field.removeprefix(_COLUMN), problem.message)
         if problem.field.partition(".")[0] == _COLUMN
         else problem
-        for problem in error.problems
+        for problem in outcome.problems
     ]
-    return type(error)(problems).with_traceback(error.__traceback__)
+    return type(outcome)(problems).with_traceback(outcome.__traceback__)
 
 
 def _replacing(row: Row, *, must_be_new: bool = False) -> Callable[[Command | None], dict[str, Any]]:
