@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from boto3.dynamodb.conditions import Attr
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ from runtime.commands.dirty import is_unchanged
 from runtime.commands.duplicate import duplicated
 from runtime.commands.fingerprint import fingerprint, said_in
 from runtime.commands.numbering import NumberedPublish, record_of
+from runtime.commands.options import publish_id_of
 from runtime.commands.packs import Packed, PackOutcome, PackPublisher
 from runtime.commands.partial import PartialUpdate
 from runtime.commands.plan import Request
@@ -76,6 +77,9 @@ __all__ = ["CommandService"]
 
 NumberT = TypeVar("NumberT")
 PublishedT = TypeVar("PublishedT")
+
+#: What numbered publishes of a request count by: where their ids are recorded, the slot knows.
+_NUMBERED: Final = "publish_numbered"
 
 
 class CommandService(Generic[AttributesT]):
@@ -296,20 +300,15 @@ class CommandService(Generic[AttributesT]):
             attempts: How often to try, 1 or more, with waits of half a second at most between.
             **options: See `PublishOptions`. A publish id is recorded with the number, so it is one for
                 the slot, whatever the key of the item; ``make`` is not called again once the first call
-                has published. ``content`` tells the call from others.
+                has published. ``content`` tells the call from others. Default of the publish id: that of
+                the request's ``Idempotency-Key``, where the slot records ids; further calls in the same
+                request have ids of their own. None publishes without one.
 
         Raises:
             ContentionError: Each attempt met somebody else at the counter. Nothing was written.
             InvalidInputError: A field is wrong, or the slot records no publish ids.
         """
         context = require_invoke_context(options.get("invoke_context"))
-        publish_id = options.get("publish_id")
-        numbering = slot.numbering(context, publish_id)
-        once = None if publish_id is None else record_of(numbering)
-        if publish_id is not None and once is None:
-            raise InvalidInputError(
-                [FieldProblem("publish_id", "is not recorded by this slot; leave it out")]
-            )
         operation = f"publish_numbered{', sync' if sync else ''}"
         said = {"module": self._context.name}
         unnamed: PublishOptions = {**options, "publish_id": None}
@@ -320,16 +319,23 @@ class CommandService(Generic[AttributesT]):
                 check_done(command, f"the function {name_of(make)}")
             return self._publish_of(operation, command, unnamed, sync=sync, said={})
 
-        publish = NumberedPublish(
-            context=self._context,
-            publisher=self._publisher,
-            numbering=numbering,
-            make=made,
-            once=once,
-            fingerprint=_fingerprint(operation, context, said, options, once and once.place),
-            sync=sync,
-        )
-        return cast("CommandModel[AttributesT]", self._result(publish.run(attempts)))
+        with publish_id_of(_NUMBERED, options) as publish_id:
+            numbering = slot.numbering(context, publish_id)
+            once = None if publish_id is None else record_of(numbering)
+            if once is None and options.get("publish_id") is not None:
+                message = "is not recorded by this slot; leave it out"
+                raise InvalidInputError([FieldProblem("publish_id", message)])
+            own: PublishOptions = {**options, "publish_id": publish_id}
+            publish = NumberedPublish(
+                context=self._context,
+                publisher=self._publisher,
+                numbering=numbering,
+                make=made,
+                once=once,
+                fingerprint=_fingerprint(operation, context, said, own, _NUMBERED),
+                sync=sync,
+            )
+            return cast("CommandModel[AttributesT]", self._result(publish.run(attempts)))
 
     def publish_pack(
         self,

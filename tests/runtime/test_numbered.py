@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from tests.support.service import DYNAMODB, MEMORY, PK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from runtime import InvokeContext
     from tests.support.service import Service, Services
     from tests.support.wire import Call
 
@@ -284,6 +286,43 @@ def test_a_repeated_call_returns_the_first_command(service: Service, counter: Co
     assert again == first
     assert publish(service, counter, publish_id="cart-10").sk == "INV-002@1"
     assert counter.seen(service.quiet) == 2
+
+
+def with_key(service: Service, key: str) -> InvokeContext:
+    """Another request with this ``Idempotency-Key``."""
+    return replace(service.user(), headers={"idempotency-key": key})
+
+
+def test_a_repeated_request_has_the_numbers_of_the_first(service: Service, counter: Counter) -> None:
+    """Each of its calls has an id of its own, made of the ``Idempotency-Key``, as other publishes have."""
+
+    def request(key: str) -> list[str]:
+        me = with_key(service, key)
+        return [publish(service, counter, sync=sync, invoke_context=me).sk for sync in (False, True)]
+
+    assert request("cart-9") == ["INV-001@1", "INV-002@1"]
+    assert request("cart-9") == ["INV-001@1", "INV-002@1"]
+    assert counter.seen(service.quiet) == 2
+    assert request("cart-10") == ["INV-003@1", "INV-004@1"]
+    me = with_key(service, "cart-9")
+    assert publish(service, counter, publish_id=None, invoke_context=me).sk == "INV-005@1"
+    assert publish(service, counter, publish_id="own", invoke_context=me).sk == "INV-006@1"
+    assert counter.seen(service.quiet) == 6
+
+
+def test_a_call_that_was_refused_leaves_the_id_of_its_request(service: Service, counter: Counter) -> None:
+    me = with_key(service, "cart-9")
+    with pytest.raises(LookupError):
+        publish(service, counter, refusing, invoke_context=me)
+    assert publish(service, counter, invoke_context=me).sk == "INV-001@1"
+    again = with_key(service, "cart-9")
+    assert publish(service, counter, refusing, invoke_context=again).sk == "INV-001@1"
+
+
+def test_the_key_of_a_request_is_for_slots_that_record_it(service: Service, counter: Counter) -> None:
+    me = with_key(service, "cart-9")
+    plain = Counter(counter.table, records=False)
+    assert [publish(service, plain, invoke_context=me).sk for _ in range(2)] == ["INV-001@1", "INV-002@1"]
 
 
 OTHERS: dict[str, dict[str, Any]] = {

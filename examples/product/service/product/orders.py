@@ -19,7 +19,6 @@ from runtime import (
     FieldProblem,
     InvalidInputError,
     ItemNotFoundError,
-    require_invoke_context,
 )
 
 if TYPE_CHECKING:
@@ -98,9 +97,7 @@ def place(wanted: Sequence[Wanted]) -> CommandModel[OrderAttributes]:
             ),
         )
 
-    return order.commands.publish_numbered(
-        sequences.slot(ORDER), numbered, sync=True, publish_id=require_invoke_context().publish_id
-    )
+    return order.commands.publish_numbered(sequences.slot(ORDER), numbered, sync=True)
 
 
 def ship(code: str) -> DataModel[OrderAttributes]:
