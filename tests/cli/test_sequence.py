@@ -64,19 +64,48 @@ def test_it_lists_and_shows_counters(cqrs: Direct, sequences: SequenceModule) ->
     assert cqrs("sequence", "list", "globex", "--json").json == {"counters": [], "lastSk": None}
 
 
-def test_gaps_without_a_reason_need_attention(
-    cqrs: Direct, sequences: SequenceModule, resources: Resources
-) -> None:
+def test_gaps_without_a_reason_need_attention(cqrs: Direct, resources: Resources) -> None:
     assert cqrs("sequence", "gaps", "acme", "log").lines == ["It has no gaps."]
     other = SequenceModule([Series("log")])
     other.use(resources)
     other.generate_sequence_range("log", 2, tenant_code="acme")
     found = cqrs("sequence", "gaps", "acme", "log", "none")
     assert (found.code, found.lines[-1]) == (1, "1 2 -")
-    for no in (1, 2):
-        sequences.void("log", no, reason="lost", tenant_code="acme")
+    for no in ("1", "2"):
+        said = cqrs("sequence", "void", "acme", "log", "--no", no, "--reason", "lost")
+        assert (said.code, said.lines[-1]) == (0, f"{no} {no} lost")
     found = cqrs("sequence", "gaps", "acme", "log", "--json")
     assert (found.code, found.json["gaps"]) == (0, [{"first": 1, "last": 2, "reason": "lost"}])
+
+
+def test_gaps_come_page_by_page(cqrs: Direct, sequences: SequenceModule) -> None:
+    for no in range(1, 6):
+        sequences.generate_sequence_item("log", tenant_code="acme")
+        if no % 2:
+            cqrs("sequence", "void", "acme", "log", "none", "--no", str(no), "--reason", f"r{no}")
+    first = cqrs("sequence", "gaps", "acme", "log", "--limit", "2")
+    assert first.lines[-4:] == ["1 1 r1", "3 3 r3", "", "… and more"]
+    assert "there are more: --after 3" in first.err
+    rest = cqrs("sequence", "gaps", "acme", "log", "--limit", "2", "--after", "3", "--json")
+    assert rest.json == {"gaps": [{"first": 5, "last": 5, "reason": "r5"}], "hasMore": False}
+
+
+def test_a_number_is_void_for_one_reason(cqrs: Direct, sequences: SequenceModule) -> None:
+    words = ("sequence", "void", "acme", "log", "--no", "1", "--reason")
+    refused = cqrs(*words, "lost")
+    assert refused.code not in {0, 1}
+    assert "has not given the number 1" in refused.err
+    sequences.generate_sequence_item("log", tenant_code="acme")
+    assert [cqrs(*words, "lost").code for _twice in range(2)] == [0, 0]
+    refused = cqrs(*words, "misprint")
+    assert refused.code not in {0, 1}
+    assert "is void already, or was never given: lost" in refused.err
+    refused = cqrs(
+        "sequence", "void", "acme", "branch", "--no", "1", "--code", "A", "--code", "B", "--reason", "x"
+    )
+    assert "keeps no record of its numbers" in refused.err
+    for words_without in (words[:-1], ("sequence", "void", "acme", "log", "--reason", "lost")):
+        assert cqrs(*words_without).code == 2
 
 
 def test_it_sets_a_counter_and_never_back(cqrs: Direct, sequences: SequenceModule) -> None:

@@ -1,4 +1,4 @@
-"""`cqrs sequence`: the counters of a tenant, their gaps, and setting one."""
+"""`cqrs sequence`: the counters of a tenant, their gaps, setting one, and making a number void."""
 
 from __future__ import annotations
 
@@ -45,18 +45,27 @@ def _show(context: Context) -> Result:
 
 
 def _gaps(context: Context) -> Result:
-    found = context.operator.ask("listSequenceGaps", **_one(context), limit=context.options.limit)
-    rows = [[str(gap["first"]), str(gap["last"]), gap["reason"]] for gap in found["gaps"]]
+    options = context.options
+    found = context.operator.ask(
+        "listSequenceGaps", **_one(context), limit=options.limit, after=options.after
+    )
+    rows = [*map(_gap_cells, found["gaps"])]
     unexplained = any(gap["reason"] is None for gap in found["gaps"])
     code = ExitCode.ATTENTION if unexplained else ExitCode.FINE
     table = Table(_GAP_COLUMNS, rows) if rows else Line("It has no gaps.")
-    hints = ["there are more: --limit 1000 shows up to 1000"] if found["hasMore"] else []
+    hints = [f"there are more: --after {found['gaps'][-1]['last']}"] if found["hasMore"] else []
     return Result(found, [table, *_more(is_last=not found["hasMore"])], code, hints=hints)
 
 
 def _set(context: Context) -> Result:
     found = context.operator.ask("setSequence", **_one(context), no=context.options.no)
     return Result(found, [Table(_COLUMNS, [_cells(found["counter"])])])
+
+
+def _void(context: Context) -> Result:
+    options = context.options
+    found = context.operator.ask("voidSequenceNumber", **_one(context), no=options.no, reason=options.reason)
+    return Result(found, [Table(_GAP_COLUMNS, [_gap_cells(found["gap"])])])
 
 
 def _one(context: Context) -> dict[str, Any]:
@@ -78,6 +87,10 @@ def _cells(counter: dict[str, Any]) -> list[str | None]:
         str(counter["no"]),
         counter["updatedAt"],
     ]
+
+
+def _gap_cells(gap: dict[str, Any]) -> list[str | None]:
+    return [str(gap["first"]), str(gap["last"]), gap["reason"]]
 
 
 def _more(*, is_last: bool) -> list[Line]:
@@ -109,12 +122,23 @@ def _add_one(parser: ArgumentParser) -> None:
 def _add_gaps(parser: ArgumentParser) -> None:
     _add_one(parser)
     _limit(parser)
+    parser.add_argument(
+        "--after", type=int, metavar="N", help="go on after this number, as the hint of the page before says"
+    )
 
 
 def _add_set(parser: ArgumentParser) -> None:
     _add_one(parser)
     parser.add_argument(
         "--no", type=int, required=True, metavar="N", help="the number that counts as the last one given"
+    )
+
+
+def _add_void(parser: ArgumentParser) -> None:
+    _add_one(parser)
+    parser.add_argument("--no", type=int, required=True, metavar="N", help="the number")
+    parser.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why nothing has it, for gaps: up to 200 characters"
     )
 
 
@@ -126,5 +150,6 @@ GROUP: Final = VerbGroup(
         Verb(name="show", summary="show a counter", run=_show, add_arguments=_add_one),
         Verb(name="gaps", summary="list the numbers that nothing has", run=_gaps, add_arguments=_add_gaps),
         Verb(name="set", summary="let a counter go on after a number", run=_set, add_arguments=_add_set),
+        Verb(name="void", summary="say that nothing has a number", run=_void, add_arguments=_add_void),
     ),
 )

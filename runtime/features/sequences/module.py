@@ -88,6 +88,7 @@ class SequenceModule(Feature):
         "showSequence": f"{_OPERATIONS}:SHOW",
         "listSequenceGaps": f"{_OPERATIONS}:GAPS",
         "setSequence": f"{_OPERATIONS}:SET",
+        "voidSequenceNumber": f"{_OPERATIONS}:VOID",
     }
 
     def __init__(self, series: Iterable[Series] = (), *, settings_from_master: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What operators ask of sequences: counters, their gaps, and to set one."""
+"""What operators ask of sequences: counters, their gaps, to set one, and to make a number void."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.features.operation import Operation
+from runtime.features.sequences.items import Gap
 
 if TYPE_CHECKING:
     from runtime.features.operation import OperationArguments
     from runtime.features.sequences.items import SequenceCounter
     from runtime.features.sequences.module import SequenceModule
 
-__all__ = ["GAPS", "LIST", "SET", "SHOW"]
+__all__ = ["GAPS", "LIST", "SET", "SHOW", "VOID"]
 
 
 def _listed(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
@@ -42,8 +43,9 @@ def _gaps(sequences: SequenceModule, arguments: OperationArguments) -> dict[str,
         tenant_code=arguments.text("tenant"),
         codes=arguments.names("codes") or [],
     )
-    limit = arguments.limit()
-    return {"gaps": [asdict(gap) for gap in found[:limit]], "hasMore": len(found) > limit}
+    after, limit = arguments.optional_number("after") or 0, arguments.limit()
+    rest = [gap for gap in found if gap.first > after]
+    return {"gaps": [asdict(gap) for gap in rest[:limit]], "hasMore": len(rest) > limit}
 
 
 def _set(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
@@ -56,6 +58,19 @@ def _set(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, 
         codes=arguments.names("codes") or [],
     )
     return {"counter": _counter(counter)}
+
+
+def _void(sequences: SequenceModule, arguments: OperationArguments) -> dict[str, Any]:
+    no, reason = arguments.json("no"), arguments.text("reason")
+    sequences.void(
+        arguments.text("type"),
+        no,
+        reason=reason,
+        bucket=arguments.optional_text("bucket"),
+        tenant_code=arguments.text("tenant"),
+        codes=arguments.names("codes") or [],
+    )
+    return {"gap": asdict(Gap(no, no, reason))}
 
 
 def _counter(counter: SequenceCounter) -> dict[str, Any]:
@@ -71,5 +86,6 @@ def _counter(counter: SequenceCounter) -> dict[str, Any]:
 _OF_ONE: Final = ("tenant", "type", "bucket", "codes")
 LIST = Operation(_listed, ("tenant", "type", "limit", "startFromSk"))
 SHOW = Operation(_shown, _OF_ONE)
-GAPS = Operation(_gaps, (*_OF_ONE, "limit"))
+GAPS = Operation(_gaps, (*_OF_ONE, "limit", "after"))
 SET = Operation(_set, (*_OF_ONE, "no"))
+VOID = Operation(_void, (*_OF_ONE, "no", "reason"))
