@@ -1,8 +1,9 @@
 """Who may do what with masters.
 
-Members of a tenant read. A role of masters writes the settings of the tenant and of its groups, and rows of
-code tables; a user writes their own settings. What is common to all tenants, retention, and the formats of
-numbers take a role that crosses tenants. Where nobody asks (a worker, a script) everything is allowed.
+Members of a tenant read. A role of masters writes the settings of the tenant, its groups and its users, and
+rows of code tables; users write their own settings where the code lets them. What is common to all tenants,
+retention, and the formats of numbers take a role that crosses tenants. Where nobody asks (a worker, a script)
+everything is allowed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runtime.errors import FieldProblem, ForbiddenError, InvalidInputError
-from runtime.features.masters.keys import Level, check_tenant_code, master_pk
+from runtime.features.masters.keys import check_tenant_code, master_pk
 from runtime.identity.access import check_every_tenant, check_tenant
 from runtime.identity.claims import CLAIM_ROLES, CLAIM_TENANT, CLAIM_USER
 from runtime.identity.context import ROLE_SYSTEM_ADMIN, InvokeContext, current_invoke_context
@@ -84,16 +85,14 @@ class MasterAccess:
         tenant_code: str,
         invoke_context: InvokeContext | None,
         *,
-        level: Level = Level.TENANT,
-        user_id: str | None = None,
+        owner: str | None = None,
     ) -> None:
         """Refuse a caller who may not write a tenant's settings, or rows of its code tables.
 
         Args:
             tenant_code: The tenant; a common one takes a role that crosses tenants.
             invoke_context: Who asks. Default: the HTTP request that is being handled.
-            level: Of a setting: its level.
-            user_id: Of a user's setting: whose it is.
+            owner: Of a setting that users may write: the user whose it is.
 
         Raises:
             ForbiddenError: They may not.
@@ -107,7 +106,7 @@ class MasterAccess:
             return  # the check of the tenant takes a role that crosses tenants where it is common
         if self._roles.intersection(user_in(tenant_code, context).tenant_roles):
             return
-        if level is Level.USER and user_id is not None and user_id == user_id_of(context):
+        if owner is not None and owner == user_id_of(context):
             return
         msg = f"this takes one of the roles {', '.join(sorted(self._roles))}"
         raise ForbiddenError(msg)

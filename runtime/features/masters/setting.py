@@ -26,7 +26,7 @@ class Setting(Generic[ModelT]):
     Example:
         >>> class Theme(CqrsModel):
         ...     rows: int = 20
-        >>> theme = Setting("theme", Theme, default=Theme(), merge=True)
+        >>> theme = Setting("theme", Theme, default=Theme(), merge=True, user_writable=True)
 
     Args:
         code: Its code: text without ``#`` that is not reserved.
@@ -36,13 +36,21 @@ class Setting(Generic[ModelT]):
             `ItemNotFoundError`.
         merge: Merge the fields of all levels: of each field, the first level that has it wins. Default: the
             first level that has the setting wins as a whole.
+        user_writable: Let users write it for themselves, to any value that fits the model. Default: on the
+            level of users, too, it takes a role of masters.
 
     Raises:
         ConfigurationError: An argument cannot be what it is for.
     """
 
     def __init__(
-        self, code: str, model: type[ModelT], *, default: ModelT | None = None, merge: bool = False
+        self,
+        code: str,
+        model: type[ModelT],
+        *,
+        default: ModelT | None = None,
+        merge: bool = False,
+        user_writable: bool = False,
     ) -> None:
         try:
             self.code = check_setting_code(code)
@@ -58,6 +66,7 @@ class Setting(Generic[ModelT]):
         self.model = model
         self.default = _made(model) if default is None else default
         self.merge = merge
+        self.user_writable = user_writable
         self._stored_names = {
             name: field.serialization_alias or field.alias or name
             for name, field in model.model_fields.items()

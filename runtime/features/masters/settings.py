@@ -424,8 +424,7 @@ class MasterSettings:
             ForbiddenError: The caller may not write it.
         """
         row = located(self._access, setting, invoke_context, **place)
-        self._check_write(row.said, invoke_context)
-        known = self._model_of(setting, row)
+        known = self._checked(setting, row, invoke_context)
         patch = None if value is None else _mapping(value)
         if name is not None:
             checked_name(name)
@@ -464,8 +463,9 @@ class MasterSettings:
             SchemaInUseError: Its code table has rows.
             ForbiddenError: The caller may not write it.
         """
-        key, said = located(self._access, setting, invoke_context, **place)
-        self._check_write(said, invoke_context)
+        row = located(self._access, setting, invoke_context, **place)
+        self._checked(setting, row, invoke_context)
+        key, said = row
         if said.level is Level.TENANT:
             self._master.data.schemas.check_deletion(
                 said.code, tenant_code=said.tenant_code, force=force, invoke_context=invoke_context
@@ -510,20 +510,28 @@ class MasterSettings:
     ) -> Row:
         code = setting.code if isinstance(setting, Setting) else check_setting_code(setting)
         row = located(self._access, code, invoke_context, **place)
-        self._check_write(row.said, invoke_context)
+        known = self._checked(setting, row, invoke_context)
         if name is not None:
             checked_name(name)
-        known = self._model_of(setting, row)
         given = value if isinstance(value, BaseModel) and known is not None else _mapping(value)
         stored = dict(_mapping(given)) if known is None else known.stored(given)
         self._check_schema(row.said, stored, invoke_context, force=force)
         return Row(row.key, row.said.code, name, stored)
 
-    def _model_of(self, setting: AnySetting, row: Located) -> Setting[Any] | None:
-        return setting if isinstance(setting, Setting) else self._known.get(row.said.code)
+    def _checked(
+        self, setting: AnySetting, row: Located, invoke_context: InvokeContext | None
+    ) -> Setting[Any] | None:
+        """What the code knows of a setting that the caller may write.
 
-    def _check_write(self, said: MasterKey, invoke_context: InvokeContext | None) -> None:
-        self._access.check_write(said.tenant_code, invoke_context, level=said.level, user_id=_user(said))
+        Raises:
+            ForbiddenError: They may not.
+        """
+        said = row.said
+        known = setting if isinstance(setting, Setting) else self._known.get(said.code)
+        is_theirs = known is not None and known.user_writable
+        owner = _user(said) if is_theirs else None
+        self._access.check_write(said.tenant_code, invoke_context, owner=owner)
+        return known
 
     def _check_schema(
         self,

@@ -26,7 +26,7 @@ class Theme(CqrsModel):
     page_title: str = ""
 
 
-THEME = Setting("theme", Theme, default=Theme(), merge=True)
+THEME = Setting("theme", Theme, default=Theme(), merge=True, user_writable=True)
 WHOLE = Setting("whole", Theme)
 
 

@@ -30,6 +30,7 @@ from tests.features.masters.support import ADMIN, ROOT, THEME, WHOLE, Theme, mad
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from runtime.features.masters.setting_place import SettingPlace
     from runtime.testing import MemoryApp
     from tests.features.masters.lab import MasterLab
 
@@ -335,9 +336,38 @@ def test_who_may_not_write_is_refused(master: MasterModule, memory: MemoryApp) -
         settings.get_detail(key, invoke_context=BOB)
 
 
+@pytest.mark.parametrize("setting", [WHOLE, "whole", "unknown"], ids=str)
+def test_users_write_what_the_code_lets_them(
+    master: MasterModule, memory: MemoryApp, setting: Setting[Any] | str
+) -> None:
+    """`THEME` they may, and no other: neither one that the code knows, nor one that it does not know."""
+    settings = master.settings
+    mine: SettingPlace = {"level": Level.USER, "user_id": "ann"}
+    for theirs in (THEME, "theme"):
+        settings.upsert_setting(theirs, {"rows": 4}, **mine, invoke_context=ANN)
+        settings.update_setting(theirs, value={"rows": 5}, **mine, invoke_context=ANN)
+        settings.delete_setting(theirs, **mine, invoke_context=ANN)
+        with pytest.raises(ForbiddenError):
+            settings.upsert_setting(theirs, {"rows": 4}, level=Level.USER, user_id="bob", invoke_context=ANN)
+    before = written(memory)
+    with pytest.raises(ForbiddenError):
+        settings.upsert_setting(setting, {"rows": 4}, **mine, invoke_context=ANN)
+    assert written(memory) == before
+    made = settings.upsert_setting(setting, {"rows": 4}, **mine, invoke_context=ADMIN)
+    for row in (made.id or "", setting):
+        place: SettingPlace = {} if row == made.id else mine
+        with pytest.raises(ForbiddenError):
+            settings.update_setting(row, value={"rows": 9}, **place, invoke_context=ANN)
+        with pytest.raises(ForbiddenError):
+            settings.delete_setting(row, **place, invoke_context=ANN)
+    found = settings.upsert_bulk([SettingItem(code="whole", value={}, **mine)], invoke_context=ANN)
+    assert [type(one) for one in found] == [ForbiddenError]
+    assert written(memory) == before + 1
+
+
 def test_settings_of_other_users_are_not_shown(master: MasterModule) -> None:
     settings = master.settings
-    settings.create_user_setting("x", {"secret": 1}, user_id="ann", invoke_context=ANN)
+    settings.create_user_setting("x", {"secret": 1}, user_id="ann", invoke_context=ADMIN)
     settings.create_tenant_setting("y", {}, invoke_context=ADMIN)
     eve = user("eve")
     assert [row.code for row in settings.iter_settings(invoke_context=ANN)] == ["x", "y"]
@@ -406,10 +436,10 @@ def test_a_tenant_has_one_spelling(master: MasterModule, memory: MemoryApp) -> N
 def test_a_life_on_each_store(lab: MasterLab) -> None:
     settings = lab.master.settings
     made = settings.create_tenant_setting("x", {"a": 1.5, "b": {"c": None}}, invoke_context=ADMIN)
-    settings.create_user_setting("x", {"a": 2}, user_id="ann", invoke_context=ANN)
+    settings.create_user_setting("x", {"a": 2}, user_id="ann", invoke_context=ADMIN)
     assert settings.get_setting("x", invoke_context=ANN)["settingValue"] == {"a": 2}
     settings.update_setting(made.id or "", value={"b": {"d": 1}}, invoke_context=ADMIN)
-    settings.delete_setting("x", level=Level.USER, user_id="ann", invoke_context=ANN)
+    settings.delete_setting("x", level=Level.USER, user_id="ann", invoke_context=ADMIN)
     found = settings.get_setting("x", consistent=True, invoke_context=ANN)
     assert found == {"id": made.id, "settingValue": {"a": 1.5, "b": {"c": None, "d": 1}}}
     assert [row.code for row in settings.iter_settings(invoke_context=ANN)] == ["x"]

@@ -28,7 +28,7 @@ class Dispatch(CqrsModel):
 
 
 #: A user may give both for themselves: nothing that protects the tenant belongs here.
-dispatch = Setting("dispatch", Dispatch, default=Dispatch(), merge=True)
+dispatch = Setting("dispatch", Dispatch, default=Dispatch(), merge=True, user_writable=True)
 master = MasterModule([dispatch])
 
 #: The code table of the categories, and what each of its rows has to be like.
