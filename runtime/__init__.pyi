@@ -7,6 +7,7 @@ from .clients.sqs import SqsMessage as SqsMessage
 from .commands.collect import collect_large_attributes as collect_large_attributes
 from .commands.erase import erase as erase
 from .commands.module_service import ModuleService as ModuleService
+from .commands.options import PublishOptions as PublishOptions
 from .commands.packs import PackItem as PackItem
 from .commands.packs import PackOutcome as PackOutcome
 from .commands.partial import REMOVE as REMOVE
