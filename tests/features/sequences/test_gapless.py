@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,22 @@ def test_a_repeated_publish_has_its_number(make_lab: MakeLab) -> None:
     with pytest.raises(PublishIdReusedError):
         lab.publish("invoice", publish_id="cart-9", sync=True)
     assert lab.issued() == issues(2)
+
+
+@in_memory
+def test_a_repeated_request_takes_one_step_of_each_counter(make_lab: MakeLab) -> None:
+    """Its ``Idempotency-Key`` is the publish id; two series and two calls of one series do not mix."""
+    lab = make_lab(INVOICE, PLAIN)
+
+    def request(key: str) -> list[str]:
+        me = replace(lab.service.user(), headers={"idempotency-key": key})
+        return [lab.publish(series, invoke_context=me).sk for series in ("invoice", "plain", "invoice")]
+
+    first = request("cart-9")
+    assert first == ["INV-001@1", "P1@1", "INV-002@1"]
+    assert request("cart-9") == first
+    assert {sk: row["seq"] for sk, row in lab.rows().items()} == {"invoice#none": 2, "plain#none": 1}
+    assert request("cart-10") == ["INV-003@1", "P2@1", "INV-004@1"]
 
 
 @in_memory
