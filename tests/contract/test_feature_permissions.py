@@ -1,4 +1,4 @@
-"""The deployed functions may do what tenants and masters ask of their tables, and scan nothing beside it."""
+"""The deployed functions may do what the features ask of their tables, and scan nothing beside it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
-from constructs_lib import CqrsStack
-from runtime import CqrsApp, MasterModule, Settings, TenantModule, master_routes, tenant_routes
+from constructs_lib import CqrsModule, CqrsStack
+from runtime import (
+    CommandModule,
+    CqrsApp,
+    MasterModule,
+    SequenceModule,
+    Series,
+    Settings,
+    Tenant,
+    TenantModule,
+    master_routes,
+    tenant_routes,
+)
 from runtime.contract import Env
+from runtime.store.codec import row_of
 from runtime.store.memory import MemoryStore
 from runtime.store.port import Check, Delete, Put, Set
 from runtime.testing.clients import MemoryResources
@@ -27,10 +39,16 @@ from tests.support.wire import Call, Wire
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.store.port import Write
+    from runtime.store.port import Store, Write
 
 KINDS = ("command", "data", "history")
-TABLES = [f"dev-shop-{module}-{kind}" for module in ("tenant", "master") for kind in (*KINDS, "sync")]
+SEQUENCES = "dev-shop-sequences"
+TABLES = [
+    SEQUENCES,
+    *(f"dev-shop-{module}-{kind}" for module in ("tenant", "master") for kind in (*KINDS, "sync")),
+]
+#: The features keep away from these.
+OTHERS = [f"dev-shop-order-{kind}" for kind in (*KINDS, "sync")]
 READS = {"get": "GetItem", "query": "Query", "scan": "Scan"}
 WRITTEN = {Put: "PutItem", Set: "UpdateItem", Delete: "DeleteItem", Check: "ConditionCheckItem"}
 
@@ -43,13 +61,14 @@ def rights() -> dict[str, set[Right]]:
     stack = CqrsStack(
         new_app(),
         "Shop",
-        modules=[],
+        modules=[CqrsModule("order")],
         app_name="shop",
         code=lambda_.Code.from_inline("app = None"),
         handler="index.app",
         python_runtime=lambda_.Runtime.PYTHON_3_13,
         alarm_emails=["on-call@example.com"],
         monitoring=False,
+        sequences=True,
         tenants=True,
         master=True,
     )
@@ -99,26 +118,40 @@ def _table_of(write: Write) -> str:
 
 
 class Shop:
-    """The service as one of its functions has it, with an ear on its store."""
+    """A service whose new tenants begin with a setting, as one of its functions, with an ear on its store."""
 
     def __init__(self, function: str) -> None:
         self.wire = Wire()
-        modules = {name: {"mode": "inline", "sync": False} for name in ("tenant", "master")}
-        settings = Settings(node_env="dev", app_name="shop", function=function, modules=modules)
-        resources = MemoryResources(settings, MemoryStore(tables={*TABLES, "dev-shop-session"}), Clock())
-        resources.__dict__["store"] = self.wire.listen_to(resources.store)
-        self.tenants = TenantModule(enforce=True, on_create=lambda _tenant: None)
+        modules: dict[str, Any] = {name: {"mode": "inline", "sync": False} for name in ("tenant", "master")}
+        settings = Settings(
+            node_env="dev", app_name="shop", function=function, modules={"order": {}, **modules}
+        )
+        resources = MemoryResources(
+            settings, MemoryStore(tables={*TABLES, *OTHERS, "dev-shop-session"}), Clock()
+        )
+        self.sequences = SequenceModule([Series("log", issue_log=True)])
+        self.tenants = TenantModule(enforce=True, on_create=self.seed)
         self.master = MasterModule([THEME])
         self.app = CqrsApp(
-            modules=[],
-            features=[self.tenants, self.master],
+            modules=[CommandModule("order")],
+            features=[self.sequences, self.tenants, self.master],
             routes=[tenant_routes(self.tenants), master_routes(self.master)],
             resources=resources,
         )
+        self.put_retention_as_before_there_were_masters(resources.store)
+        resources.__dict__["store"] = self.wire.listen_to(resources.store)
+
+    def seed(self, tenant: Tenant) -> None:
+        self.master.settings.upsert_setting(THEME, {"rows": 10}, tenant_code=tenant.code)
+
+    @staticmethod
+    def put_retention_as_before_there_were_masters(store: Store) -> None:
+        row = {"pk": "MASTER#acme", "sk": "TTL#dev-shop-order-command", "attributes": {"days": 3}}
+        store.write(Put(table="dev-shop-master-data", row=row_of(row)))
 
     def called(self) -> set[Right]:
         found = {right for call in self.wire.calls for right in needed(call)}
-        return {(table, action) for table, action in found if table in TABLES}
+        return {(table, action) for table, action in found if table in {*TABLES, *OTHERS}}
 
     def ask(self, operation: str, **arguments: Any) -> None:
         answer = self.app({"operation": operation, **arguments}, None)
@@ -154,10 +187,19 @@ def test_the_api_may_call_what_its_routes_do(rights: dict[str, set[Right]]) -> N
             statuses.append(gateway.send(method, path, headers.items(), sent)[0])
         assert {status for status in statuses if status >= 500} == set()
         assert sum(status < 300 for status in statuses) > 20
+    acme: Any = {"tenant_code": "acme"}
+    shop.master.data.formats.upsert("log", {"format": "%%no%%"}, **acme)
+    shop.master.retention.set_days("order", "command", 4, **acme)
+    assert {tenant.code for tenant in shop.tenants.iter_tenants()} == {"acme-new", "common"}
+    shop.sequences.generate_sequence_item("log", idempotency_key="k", **acme)
+    shop.sequences.set_sequence("log", 5, **acme)
+    shop.sequences.void("log", 1, reason="lost", **acme)
+    assert len(shop.sequences.gaps("log", **acme)) == 2
     called = shop.called()
     assert called - rights["api"] == set()
     assert {table for table, _ in called} == {
-        f"dev-shop-{module}-{kind}" for module in ("tenant", "master") for kind in KINDS
+        SEQUENCES,
+        *(f"dev-shop-{module}-{kind}" for module in ("tenant", "master") for kind in KINDS),
     }
     assert {right for right in rights["api"] if right[1] == "Scan"} == {("dev-shop-tenant-data", "Scan")}
     deletes = {right for right in called if right[1] == "DeleteItem"}
@@ -183,13 +225,23 @@ def test_the_operator_may_call_what_its_operations_do(rights: dict[str, set[Righ
     shop.ask("getSetting", tenant="acme", code="theme", roles=["clerk"])
     shop.ask("explainSetting", tenant="acme", code="theme", user="ann", roles=["clerk"])
     shop.ask("applyMaster", tenant="acme", masters={"settings": [], "data": []}, prune=True)
-    shop.ask("masterRetention", module="tenant")
-    shop.ask("masterRetention", module="tenant", tenant="acme", kind="command", days=30)
-    operations = {call for feature in (shop.tenants, shop.master) for call in feature.operations}
-    assert operations == {
+    shop.ask("masterRetention", module="order", tenant="acme")
+    shop.ask("masterRetention", module="order", tenant="acme", kind="command", days=30)
+    numbers = {"tenant": "acme", "type": "log"}
+    shop.ask("setSequence", **numbers, no=2)
+    shop.sequences.generate_sequence_item("log", tenant_code="acme")
+    for no in (2, 3):  # the one that was skipped has no record, the other one has
+        shop.ask("voidSequenceNumber", **numbers, no=no, reason="lost")
+    shop.ask("showSequence", **numbers)
+    shop.ask("listSequences", tenant="acme")
+    shop.ask("listSequenceGaps", **numbers)
+    features = (shop.sequences, shop.tenants, shop.master)
+    assert {call for feature in features for call in feature.operations} == {
+        *("listSequences", "showSequence", "listSequenceGaps", "setSequence", "voidSequenceNumber"),
         *("createTenant", "setTenantState", "showTenant", "listTenants"),
         *("applyMaster", "getSetting", "explainSetting", "masterRetention"),
     }
     called = shop.called()
     assert called - rights["operator"] == set()
     assert ("dev-shop-tenant-data", "Scan") in called
+    assert {table for table, _ in called}.isdisjoint(OTHERS)
