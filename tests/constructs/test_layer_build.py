@@ -11,6 +11,8 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ HOST = (
     lambda_.Architecture.ARM_64 if platform.machine() in {"arm64", "aarch64"} else lambda_.Architecture.X86_64
 )
 LOCK = Path(bundling.__file__).parent / "runtime-requirements.txt"
+#: Zipped; docs/adr/0056 tells what of, and why it is not less.
+MOST_ZIPPED_BYTES = 9_200_000
 WRONG_HASH = "0" * 64
 NO_SUCH_PACKAGE = f"absent @ file:///absent/absent-1.0-py3-none-any.whl --hash=sha256:{WRONG_HASH}"
 
@@ -92,6 +96,23 @@ def test_every_module_of_the_runtime_is_there(layer: Path) -> None:
         path.relative_to(layer / "python/runtime") for path in (layer / "python/runtime").rglob("*.py")
     }
     assert shipped == {path for path in source_files(runtime_package()) if path.suffix == ".py"}
+
+
+def zipped(layer: Path) -> tuple[int, Counter[str]]:
+    """Bytes of a layer as it is uploaded, and of each package in it."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(layer.rglob("*")):
+            archive.write(path, path.relative_to(layer))
+    sizes: Counter[str] = Counter()
+    for entry in archive.infolist():
+        sizes["/".join(entry.filename.split("/")[1:2])] += entry.compress_size
+    return len(packed.getvalue()), sizes
+
+
+def test_the_layer_has_the_size_that_it_may_have(layer: Path) -> None:
+    size, sizes = zipped(layer)
+    assert size <= MOST_ZIPPED_BYTES, sizes.most_common(8)
 
 
 def test_versions_can_be_asked(layer: Path) -> None:
@@ -181,6 +202,9 @@ def test_the_layer_is_built_for_another_processor(tmp_path: Path) -> None:
     (library,) = tmp_path.rglob("_pydantic_core*.so")
     machine = {"arm64": 183, "x86_64": 62}[other.name]
     assert struct.unpack_from("<H", library.read_bytes(), 18) == (machine,)
+    (asset,) = tmp_path.glob("asset.*")
+    size, sizes = zipped(asset)
+    assert size <= MOST_ZIPPED_BYTES, sizes.most_common(8)
 
 
 def test_packages_that_cannot_be_installed_say_what_uv_said(tmp_path: Path) -> None:

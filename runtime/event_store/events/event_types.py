@@ -182,11 +182,12 @@ class EventTypes:
                 "that it became"
             )
             raise UnreadableEventError(msg)
-        text, body = stored.text, None
-        if stored.schema != found.schema:
-            text, body = None, upcast(stored, found.name, found.upcasters, _where(key, version))
-        elif text is None:
-            body = stored.body
+        text = stored.text if stored.schema == found.schema else None
+        body: Mapping[str, Any] = {}
+        if text is None:  # a body that was not read yet stays so where its text is all that is needed
+            is_current = stored.schema == found.schema
+            where = _where(key, version)
+            body = stored.body if is_current else upcast(stored, found.name, found.upcasters, where)
         validate = found.validate_json
         try:
             return validate(to_json(body) if text is None else text)
