@@ -95,9 +95,9 @@ def _start(source: str, variables: dict[str, str], path: list[Path], *flags: str
         **variables,
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # The code of a function cannot be written to, and has no bytecode.
+    # The code of a function cannot be written to, and has no bytecode; nor is the current folder (-P) there.
     done = subprocess.run(  # noqa: S603 - our own code
-        [str(python), "-s", "-B", *flags, "-c", source],
+        [str(python), "-s", "-P", "-B", *flags, "-c", source],
         capture_output=True,
         text=True,
         env=environment,
