@@ -48,6 +48,12 @@ class _HeldError(BaseException):
     """A publisher has come to what they write."""
 
 
+def _is_about_settings(asked: Any) -> bool:
+    """Whether a call is for settings. Others wait for whoever asks for them: in the same thread, for ever."""
+    places = asked if isinstance(asked, list) else [asked]
+    return any(getattr(place, "table", None) == "master-data" for place in places)
+
+
 class Story:
     """One aggregate, told by a random number generator."""
 
@@ -85,10 +91,10 @@ class Story:
         call = getattr(self.lab.store, name)
 
         def interrupted(*arguments: Any, **options: Any) -> Any:
+            if name == "batch_get":
+                arguments = ([*arguments[0]],)
             # A batch is read row by row; what is at work may be interrupted, what interrupts it once more.
-            # Settings are read under a lock, where nothing else of the same thread can be.
-            is_setting = getattr(arguments[0], "table", None) == "master-data"
-            can_be = 0 < self.depth < 3 and self.interruptions > 0 and not is_setting
+            can_be = 0 < self.depth < 3 and self.interruptions > 0 and not _is_about_settings(arguments[0])
             if can_be and self.chance.random() < self._interrupt:
                 self.interruptions -= 1
                 self.tell(self.chance.choice(MEANWHILE))
