@@ -16,6 +16,7 @@ from runtime import (
     RowExistsError,
     SettingItem,
     StoreUnavailableError,
+    VersionConflictError,
 )
 from runtime.features.masters.apply import apply_masters
 from runtime.features.masters.apply_document import TenantMasters
@@ -223,7 +224,7 @@ def test_writers_at_once_lose_answers_and_nothing_else(make_lab: Callable[[], Ma
         while True:
             try:
                 return do()
-            except OutcomeUnknownError:
+            except (OutcomeUnknownError, VersionConflictError):  # of a conflict, nothing was written
                 continue
 
     def write(writer: int) -> None:
