@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runtime.store.retention import TtlService
     from runtime.store.row_reader import RowReader
 
-__all__ = ["HEAD", "HasContext", "ModuleContext"]
+__all__ = ["HEAD", "HasContext", "ModuleContext", "context_of"]
 
 HEAD: Final = "$head"
 """Stands in front of a sort key in the sync table where a handler's name stands otherwise."""
@@ -200,3 +200,18 @@ class HasContext(Protocol):
     def context(self) -> ModuleContext:
         """What the module's services work with."""
         ...
+
+
+def context_of(module: HasContext) -> ModuleContext:
+    """What the services of a module of commands work with.
+
+    Raises:
+        ConfigurationError: It is no module of commands.
+    """
+    if not hasattr(type(module), "context"):
+        msg = (
+            f"module must be a CommandModule, got {type(module).__name__}; what repairs the handlers of "
+            "events are methods of EventHandler, such as EventHandler.redrive, and the command cqrs"
+        )
+        raise ConfigurationError(msg)
+    return module.context

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from boto3.dynamodb.conditions import Attr, Key
 
 from runtime.errors import ConfigurationError
+from runtime.module_context import context_of
 from runtime.pipeline.versions import version_rows
 from runtime.store.unreferenced import Collected, collect_unreferenced
 
@@ -52,7 +53,7 @@ def collect_large_attributes(
         ConfigurationError: There is no attributes bucket; or ``on_object`` would only begin its work, or
             takes something else.
     """
-    context = module.context
+    context = context_of(module)
     if context.large_attributes.bucket is None:
         msg = "S3_BUCKET_NAME is not set, so there are no large attributes to collect"
         raise ConfigurationError(msg)

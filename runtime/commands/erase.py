@@ -21,6 +21,7 @@ from runtime.identity.checked_key import checked_key
 from runtime.model.keys import KEY_SEPARATOR, add_sort_key_version
 from runtime.model.rows import LIFE, life_of, version_of
 from runtime.model.status import HANDLERS_STARTED
+from runtime.module_context import context_of
 from runtime.pipeline.creations import creation_place
 from runtime.pipeline.cursors import Cursor
 from runtime.pipeline.versions import version_rows
@@ -90,7 +91,7 @@ def erase(module: HasContext, key: tuple[str, str], *, invoke_context: InvokeCon
         ModuleMismatchError: The stack says that the module has handlers, and the code has none to tell.
         Exception: Whatever a handler raises. No row was deleted.
     """
-    context = module.context
+    context = context_of(module)
     # A function of one's own need not have them, and what they have made would stay.
     context.check_handlers()
     return _Erasure(context, checked_key(key, invoke_context, context.settings, write=True)).run()

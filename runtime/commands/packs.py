@@ -8,6 +8,7 @@ it counts is read with the bases, and written with the commands.
 from __future__ import annotations
 
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
@@ -18,6 +19,7 @@ from runtime.commands.base import read_base, read_many
 from runtime.commands.publish_record import publish_once
 from runtime.errors import ContentionError, CqrsError, StoreRefusedError, VersionConflictError
 from runtime.generics import AttributesT
+from runtime.model.keys import VERSION_LATEST
 from runtime.model.rows import PUBLISH_ID
 from runtime.pipeline.transactions import COMMAND
 from runtime.store.item_size import item_size
@@ -49,7 +51,7 @@ _OF_A_CHECK: Final = 2_000
 _OF: Final = ": "
 #: In place of that number for what a tally writes.
 _OF_TALLY: Final = "tally"
-#: How often others may be at a counter first, and the waits between, in seconds.
+#: How often others may be at an item or a counter first, and the waits between, in seconds.
 _ATTEMPTS: Final = 40
 _FIRST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 0.5
@@ -64,7 +66,8 @@ class PackItem(Generic[AttributesT]):
     Attributes:
         command: The whole next state, and the version that it builds on. Or a function, as in
             `CommandService.publish_with_retry`: it gets the latest command, or None, and returns the
-            whole next state, or None to leave it. It may be called several times.
+            whole next state, or None to leave it. It may be called several times: it is called again
+            where others are faster, up to 40 times, with waits of half a second at most.
         key: ``(pk, sk)`` of what a function is about; None with a command.
         options: See `PublishOptions`.
     """
@@ -84,7 +87,9 @@ class PackOutcome(Generic[AttributesT]):
 
     Attributes:
         command: The command as stored; None where nothing would change, and where there is an error.
-        error: What the publish would have raised alone. Its ``written`` says whether the command is there.
+        error: What stood in the way. Its ``written`` says whether the command is there. It is a
+            `VersionConflictError` only where a version was named; who names none and has others before
+            them all the time gets a `ContentionError`: nothing was written, and it may be sent again.
     """
 
     command: CommandModel[AttributesT] | None = None
@@ -107,7 +112,6 @@ class Packed:
     Attributes:
         request: The publish.
         draft: Makes the caller's part of the row, given the version it builds on; None for none.
-        alone: Publishes it by itself.
         done: The command that came of it; None where nothing would change.
         error: What stood in the way.
         plan: What is to be written of it together with others.
@@ -118,7 +122,6 @@ class Packed:
 
     request: Request
     draft: Callable[[Base], Draft | None]
-    alone: Callable[[], Draft | None]
     done: Draft | None = None
     error: Exception | None = None
     plan: Plan | None = None
@@ -271,31 +274,49 @@ class PackPublisher:
 
     def _finish(self, each: Packed) -> Draft | None:
         if each.plan is None or not each.is_written:
-            return each.alone() if self._tally is None else self._alone(each, self._tally)
+            return self._alone(each)
         self._publisher.written(each.plan)
         return each.plan.draft
 
-    def _alone(self, each: Packed, tally: Tally) -> Draft | None:
-        """Publish one by itself, with what goes along with it."""
-        context, publisher, request = self._context, self._publisher, each.request
-        if (first := publisher.repeated(request)) is not None:
-            return first.draft
+    def _alone(self, each: Packed) -> Draft | None:
+        """Publish one by itself, with what goes along with it, as often as others are faster."""
+        context, publisher, request, tally = self._context, self._publisher, each.request, self._tally
         once = publish_once(context, request.key, request.publish_id)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 back_off(attempt - 1, base=_FIRST_WAIT, longest=_LONGEST_WAIT)
-            tally.begin(context.store.batch_get(tally.places))
+            if tally is not None:
+                tally.begin(context.store.batch_get(tally.places))
             found = read_base(context, request.key, request.version, once.place if once else None)
+            if (first := publisher.repeated_by(request, found.also)) is not None:
+                return first.draft
             plan = publisher.planner.plan(request, found, each.draft, once=once)
             if plan is None:
                 return publisher.left(request, found.base(), found.also)
-            try:
-                done = publisher.write(plan, tally.writes([request.key]))
-            except (ConditionFailedError, VersionConflictError):
-                continue  # a version that was asked for is refused when it is looked up
-            tally.written([request.key])
-            return done
+            with suppress(_OutdoneError):
+                return self._write_alone(plan)
         raise _contention()
+
+    def _write_alone(self, plan: Plan) -> Draft | None:
+        """Write a plan with what goes along with it.
+
+        Raises:
+            VersionConflictError: The version that the caller has named is taken.
+            _OutdoneError: Others were faster, at what the caller has named no version of.
+        """
+        tally, request = self._tally, plan.request
+        also = () if tally is None else tally.writes([request.key])
+        try:
+            done = self._publisher.write(plan, also)
+        except VersionConflictError as conflict:
+            if request.version != VERSION_LATEST:
+                raise
+            raise _OutdoneError from conflict
+        except ConditionFailedError as failure:
+            raise _OutdoneError from failure
+        if tally is not None:
+            tally.written([request.key])
+        return done
 
     def _packs(self, planned: Iterable[Packed]) -> list[_Pack]:
         """The plans in as few transactions as they fit into."""
@@ -319,6 +340,10 @@ class PackPublisher:
             packs[-1].append((each, plan))
             count, size = count + len(writes), size + own
         return packs
+
+
+class _OutdoneError(Exception):
+    """Others were faster: it may be decided anew."""
 
 
 def _contention() -> ContentionError:

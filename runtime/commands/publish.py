@@ -78,7 +78,27 @@ class Publisher:
         if once is None:
             return None
         with waited_for():
-            return self._repeated(request, self._context.store.get(once.place))
+            return self.repeated_by(request, self._context.store.get(once.place))
+
+    def repeated_by(self, request: Request, row: Row | None) -> Repeated | None:
+        """What an earlier publish with the same id has come to, with its handlers run.
+
+        Args:
+            request: The publish.
+            row: The record of its id, as it was read; None where there is none.
+        """
+        context = self._context
+        earlier = recorded(publish_once(context, request.key, request.publish_id), row)
+        if earlier is None:
+            return None
+        command = context.store.get(context.command_place(request.key, earlier.version))
+        if command is None or not earlier.is_about(command):
+            return None  # erased since, or of an earlier life
+        earlier.done.check_same_call(request.fingerprint)
+        if earlier.is_unchanged:
+            return Repeated(None)
+        self.finish_repeated(command, sync=request.sync)
+        return Repeated(Draft(command))
 
     def left(self, request: Request, base: Base, stale: Row | None = None) -> Draft | None:
         """Record that a publish has changed nothing, so that its repeat does not later on.
@@ -101,7 +121,7 @@ class Publisher:
             with waited_for():
                 context.store.write(once.write(request.fingerprint, unchanged_outcome(row), stale))
         except ConditionFailedError as failure:
-            first = self._repeated(request, failure.rows.get(LABEL))
+            first = self.repeated_by(request, failure.rows.get(LABEL))
             return None if first is None else first.draft
         return None
 
@@ -174,7 +194,7 @@ class Publisher:
         self.check(request)
         once = publish_once(context, request.key, request.publish_id)
         found = read_base(context, request.key, request.version, once.place if once else None)
-        first = self._repeated(request, found.also)
+        first = self.repeated_by(request, found.also)
         if first is not None:
             return first.draft
         plan = self.planner.plan(request, found, draft, once=once, even_unchanged=even_unchanged)
@@ -188,7 +208,7 @@ class Publisher:
         try:
             context.store.write(*plan.writes(context, in_place_of), *also)
         except ConditionFailedError as failure:
-            first = self._repeated(request, failure.rows.get(LABEL))
+            first = self.repeated_by(request, failure.rows.get(LABEL))
             if first is not None:
                 return first
             taken = failure.rows.get(COMMAND)
@@ -228,18 +248,3 @@ class Publisher:
         except CqrsError as error:
             # It is in the index of what is under way, and finished from there.
             logger.warning("workflow not started", **error_fields(error))
-
-    def _repeated(self, request: Request, row: Row | None) -> Repeated | None:
-        """What an earlier publish with the same id has come to, with its handlers run."""
-        context = self._context
-        earlier = recorded(publish_once(context, request.key, request.publish_id), row)
-        if earlier is None:
-            return None
-        command = context.store.get(context.command_place(request.key, earlier.version))
-        if command is None or not earlier.is_about(command):
-            return None  # erased since, or of an earlier life
-        earlier.done.check_same_call(request.fingerprint)
-        if earlier.is_unchanged:
-            return Repeated(None)
-        self.finish_repeated(command, sync=request.sync)
-        return Repeated(Draft(command))

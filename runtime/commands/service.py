@@ -378,12 +378,7 @@ class CommandService(Generic[AttributesT]):
         if not callable(command):
             operation = "publish_sync" if sync else "publish_async"
             request, draft = self._publish_of(operation, command, options, sync=sync)
-            own = replace(request, notify=notify)
-            return Packed(
-                request=own,
-                draft=lambda _base: draft,
-                alone=lambda: self._publisher.publish(own, lambda _base: draft),
-            )
+            return Packed(request=replace(request, notify=notify), draft=lambda _base: draft)
         if item.key is None:
             message = "is required with a function: the key of what it is about"
             raise InvalidInputError([FieldProblem("key", message)])
@@ -396,11 +391,7 @@ class CommandService(Generic[AttributesT]):
         def drafted(base: Base) -> Draft | None:
             return self._changed(request, operation, command, base, options)
 
-        return Packed(
-            request=request,
-            draft=drafted,
-            alone=lambda: self._with_retry(request, operation, command, options),
-        )
+        return Packed(request=request, draft=drafted)
 
     def duplicate(
         self, key: tuple[str, str], **options: Unpack[PublishOptions]

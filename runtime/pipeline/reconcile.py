@@ -24,6 +24,7 @@ from runtime.log import error_fields, log_context, logger
 from runtime.model.keys import DetailKey, get_sort_key_version
 from runtime.model.rows import is_same_life, life_of, was_applied
 from runtime.model.status import FINISHED, HANDLERS_FAILED, is_of_pipeline
+from runtime.module_context import context_of
 from runtime.pipeline.apply import apply
 from runtime.pipeline.drain import drain, read_commands
 from runtime.pipeline.facts import COLUMNS, Problem, Unfinished, find_unfinished
@@ -153,7 +154,7 @@ def reconcile(
         InvalidInputError: An argument is out of range.
         ForbiddenError: The caller has no role that crosses all tenants: the rows are everybody's.
     """
-    context = module.context
+    context = context_of(module)
     check_every_tenant(invoke_context, context.settings)
     _check_age("older_than", older_than)
     scan = Scan.checked(segment=segment, total_segments=total_segments, resume_from=resume_from, limit=limit)
@@ -186,7 +187,7 @@ def heal(module: HasContext, *, older_than: timedelta = _TEN_MINUTES) -> Healed:
     Raises:
         InvalidInputError: ``older_than`` is negative.
     """
-    context = module.context
+    context = context_of(module)
     _check_age("older_than", older_than)
     repair = _Repair(context)
     looked_at = 0

@@ -15,6 +15,7 @@ from runtime.identity.checked_key import checked_key
 from runtime.log import logger
 from runtime.model.cursor import Cursor
 from runtime.model.rows import LIFE, version_of
+from runtime.module_context import context_of
 from runtime.pipeline.drain import CommandVersions, unmoved
 from runtime.pipeline.finish import finish_failed
 from runtime.pipeline.latest import read_latest
@@ -64,7 +65,7 @@ def redrive(
         ForbiddenError: The key belongs to another tenant.
         ContentionError: Somebody else is at work on it. It stays parked; repeat the call.
     """
-    repair = _repair(module.context, key, handler, invoke_context, dry_run=dry_run)
+    repair = _repair(context_of(module), key, handler, invoke_context, dry_run=dry_run)
     return repair.plan() if dry_run else repair.run()
 
 
@@ -99,7 +100,7 @@ def skip(
         ForbiddenError: The key belongs to another tenant.
         ContentionError: Somebody else is at work on it. It stays parked; repeat the call.
     """
-    repair = _repair(module.context, key, handler, invoke_context, dry_run=dry_run)
+    repair = _repair(context_of(module), key, handler, invoke_context, dry_run=dry_run)
     return repair.plan(skipping=True) if dry_run else repair.run(skipping=True)
 
 
@@ -133,7 +134,7 @@ def drop(
         InvalidInputError: The key cannot be one.
         ForbiddenError: The key belongs to another tenant.
     """
-    context = module.context
+    context = context_of(module)
     detail = checked_key(key, invoke_context, context.settings, write=True)
     if handler in context.handler_names:
         msg = f"{handler} is a handler of {context.name}; use redrive or skip"

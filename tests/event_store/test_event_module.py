@@ -16,8 +16,15 @@ from runtime import (
     ModuleMismatchError,
     Settings,
     UnknownTriggerError,
+    collect_large_attributes,
     create_aggregate,
     create_domain,
+    drop,
+    erase,
+    heal,
+    reconcile,
+    redrive,
+    skip,
 )
 from runtime.clients.failed_records import FailedRecords
 from runtime.contract import FunctionKind
@@ -494,3 +501,15 @@ def test_a_function_that_only_appends_imports_no_feed() -> None:
 
 def test_the_seam_is_what_the_handlers_are() -> None:
     assert isinstance(Bank().model, EventHandler)
+
+
+def test_what_repairs_commands_says_what_repairs_events() -> None:
+    module: Any = Bank().module
+    for repair in (redrive, skip, drop):
+        with pytest.raises(ConfigurationError, match=r"got EventModule; .* EventHandler\.redrive"):
+            repair(module, ("accounts#1#acme", "1"), "names")
+    for sweep in (reconcile, heal, collect_large_attributes):
+        with pytest.raises(ConfigurationError, match="must be a CommandModule, got EventModule"):
+            sweep(module)
+    with pytest.raises(ConfigurationError, match="must be a CommandModule, got str"):
+        erase(cast("Any", "bank"), ("A#acme", "1"))

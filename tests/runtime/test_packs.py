@@ -58,7 +58,7 @@ def errors(outcomes: Iterable[PackOutcome[Any]]) -> list[type[Exception] | None]
 
 def versions(service: Service) -> dict[str, int]:
     """Of the data rows."""
-    return {sk: row["version"] for (_, sk), row in service.everything()["data"].items()}
+    return {sk: int(row["version"]) for (_, sk), row in service.everything()["data"].items()}
 
 
 def test_each_becomes_what_it_would_alone(service: Service) -> None:
@@ -187,6 +187,49 @@ def test_who_comes_between_takes_only_their_own(service: Service) -> None:
         "A03": (2, "pack"),
         "A04": (1, "pack"),
     }
+
+
+@in_memory
+def test_who_names_no_version_meets_no_conflict(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may be faster thirty times; and where they always are, it is no conflict of the caller's."""
+    monkeypatch.setattr("runtime.backoff.time.sleep", lambda _seconds: None)
+    service.publish_sync("A00")
+    other = service.again()
+
+    def change(latest: Any) -> dict[str, Any]:
+        return {**service.command("A00"), "name": f"on {latest.version}"}
+
+    def outdone(times: int) -> None:
+        left = iter(range(times))
+
+        def before(call: Call) -> None:
+            if call.operation == "write" and next(left, None) is not None:
+                service.steps.before = lambda _call: None  # what the other one writes is heard, too
+                other.publish_sync("A00", versions(service)["A00"])
+                service.steps.before = before
+
+        service.steps.before = before
+
+    of_user: PublishOptions = {"invoke_context": service.user()}
+
+    def publish_one(command: Any) -> PackOutcome[Any]:
+        key = (PK, "A00") if callable(command) else None
+        item = PackItem(command=command, key=key, options=of_user)
+        return service.module.commands.publish_pack([item], sync=True)[0]
+
+    for make in (lambda _name: change, lambda name: service.command("A00", -1, name=name)):
+        before = versions(service)["A00"]
+        outdone(30)
+        assert publish_one(make("patient")).kind == "updated"
+        assert versions(service)["A00"] == before + 31
+        outdone(100)
+        outcome = publish_one(make("outdone"))
+        assert isinstance(outcome.error, ContentionError)
+        assert outcome.error.written == "nothing"
+        assert versions(service)["A00"] == before + 31 + 41
+    outdone(1)
+    named = [service.command("A00", versions(service)["A00"], name="on what I have seen")]
+    assert errors(publish(service, named)) == [VersionConflictError]
 
 
 def test_a_repeat_finds_what_was_done(service: Service) -> None:

@@ -74,6 +74,10 @@ class MasterSettings:
     given: on the level of the tenant, unless it says another. Where there is a row, its id or its key
     will do.
 
+    What writes builds on the latest row, and goes on while others are faster. Where they are so some
+    forty times, in about ten seconds, it ends with `ContentionError` (503): nothing was written, and the
+    same call may be made again.
+
     Args:
         master: The feature.
     """

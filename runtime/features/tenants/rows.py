@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.commands.options import publish_id_of
-from runtime.errors import FieldProblem, InvalidInputError, ItemNotFoundError, VersionConflictError
+from runtime.errors import (
+    ContentionError,
+    FieldProblem,
+    InvalidInputError,
+    ItemNotFoundError,
+    VersionConflictError,
+)
 from runtime.features.tenants.codes import key_of
 from runtime.features.tenants.tenant import SETTING, Tenant, TenantState, state_in
 from runtime.identity.context import get_command_source
@@ -126,6 +132,9 @@ class TenantRows:
         """Publish in the few calls that mostly do, else with as many attempts as it takes.
 
         Under a publish id what the first call has done is looked up before anything is decided.
+
+        Raises:
+            ContentionError: Others were faster each time. Nothing was written.
         """
         commands = self._module.commands
         source = get_command_source(self._module.table_name, "TenantModule", method)
@@ -138,6 +147,10 @@ class TenantRows:
                     except VersionConflictError:
                         pass
                 return commands.publish_with_retry(key, next_state, sync=True, attempts=_ATTEMPTS, **own)
+        except VersionConflictError as conflict:
+            # The caller has named no version that could be out of date: the same call may be made again.
+            msg = "others changed this tenant for as long as this call tried; try again"
+            raise ContentionError(msg) from conflict
         finally:
             self._changed()
 

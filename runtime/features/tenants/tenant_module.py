@@ -59,7 +59,8 @@ class TenantModule(Feature):
     (``CROSS_TENANT_ROLES``), but for what a tenant's own administrators may change. A call
     outside of a request, without an ``invoke_context``, is the service's own and may do anything. In a
     request with the header ``Idempotency-Key`` a repeated write has the first one's result; that takes a call
-    more.
+    more. A write goes on while others are faster at the tenant; where they are so a hundred times, it ends
+    with `ContentionError` (503): nothing was written, and it may be called again.
 
     Example:
         >>> tenants = TenantModule(enforce=True)

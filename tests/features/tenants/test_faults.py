@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import chain, pairwise
@@ -9,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import CqrsApp, CqrsError, InvalidInputError, OutcomeUnknownError, Tenant, TenantModule
+from runtime import (
+    ContentionError,
+    CqrsApp,
+    CqrsError,
+    InvalidInputError,
+    OutcomeUnknownError,
+    Tenant,
+    TenantModule,
+)
 from runtime.testing import MemoryApp
 from tests.faults.scale import COMPLETE, chosen
 from tests.features.tenants.group_adders import add_groups
@@ -71,6 +81,28 @@ def check_groups(registry: Registry, versions: list[int]) -> None:
     assert found.roles[0].setting_groups == tuple(sorted(GROUPS))
     assert sorted(versions) == [*range(2, WRITERS + 2)]
     assert found.version == WRITERS + 1
+
+
+def test_a_writer_that_others_always_outdo_may_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.backoff.time.sleep", lambda _seconds: None)
+    registry, numbers = Registry(), itertools.count()
+    registry.tenants.create_tenant("acme", "Acme")
+    other, is_other = registry.again(), threading.Event()
+
+    def outdo(call: Call) -> None:
+        if call.writes and not is_other.is_set():  # what the other one writes is heard, too
+            is_other.set()
+            other.add_tenant_group("acme", "clerk", f"other{next(numbers)}")
+            is_other.clear()
+
+    registry.wire.before = outdo
+    with pytest.raises(ContentionError, match="others changed this tenant") as caught:
+        registry.tenants.add_tenant_group("acme", "clerk", "own")
+    assert caught.value.written == "nothing"
+    found = other.get_tenant("acme")
+    assert found is not None
+    assert "own" not in found.roles[0].groups
+    assert len(found.roles[0].groups) == next(numbers) > 100
 
 
 def test_fifty_writers_whose_answers_get_lost_add_each_group_once() -> None:
