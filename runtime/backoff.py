@@ -1,11 +1,11 @@
-"""Waiting before another try: exponential, with full jitter."""
+"""Waiting before another try, or for somebody else; always with jitter."""
 
 from __future__ import annotations
 
 import random
 import time
 
-__all__ = ["back_off"]
+__all__ = ["back_off", "pause"]
 
 
 def back_off(attempt: int, *, base: float, longest: float) -> None:
@@ -19,3 +19,12 @@ def back_off(attempt: int, *, base: float, longest: float) -> None:
         longest: What no wait exceeds, in seconds.
     """
     time.sleep(random.uniform(0, min(longest, base * 2**attempt)))  # noqa: S311 - not a secret
+
+
+def pause(longest: float) -> None:
+    """Wait for somebody who is at work: half of a time at least, and all of it at most.
+
+    Args:
+        longest: That time, in seconds.
+    """
+    time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - not a secret

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runtime import clock, metrics
-from runtime.backoff import back_off
+from runtime.backoff import back_off, pause
 from runtime.errors import ContentionError, CorruptRowError
 from runtime.model.keys import get_sort_key_version
 from runtime.model.rows import (
@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["Applied", "apply"]
 
 _MAX_ROUNDS: Final = 20
-_LOOKS: Final = 2
+_LOOKS: Final = 4  # how often the data row may stand still, before others are not waited for any more
 _MAX_WAITS: Final = 12  # after that, a look is followed by a try, whether or not others are at work
+_TURN: Final = 0.04  # seconds that another execution takes for its version, from its start
+_LONGEST_PAUSE: Final = 0.4
 _WINDOW: Final = 99  # commands read in one batch, beside the data row
 
 
@@ -72,6 +74,18 @@ class Applied:
 
 class _OvertakenError(Exception):
     """Somebody else advanced the data row after it was read."""
+
+
+class _OthersTurnError(Exception):
+    """Versions before this call's own are somebody else's to apply.
+
+    Attributes:
+        ahead: How many.
+    """
+
+    def __init__(self, ahead: int) -> None:
+        super().__init__(ahead)
+        self.ahead = ahead
 
 
 def apply(
@@ -102,12 +116,16 @@ def apply(
     Raises:
         ContentionError: Too many concurrent writers. Nothing is half done.
     """
-    run = _Run(context, key, version, dict(images or {}), rebuild=rebuild, first=first)
+    run, overtaken = _Run(context, key, version, dict(images or {}), rebuild=rebuild, first=first), 0
     for attempt in range(_MAX_ROUNDS):
         try:
             return run.round(may_wait=attempt < _MAX_WAITS)
+        except _OthersTurnError as turn:
+            # The further behind, the later the next look: so they do not all lose patience at once.
+            pause(min(turn.ahead * _TURN, _LONGEST_PAUSE))
         except _OvertakenError:
-            back_off(attempt, base=0.04, longest=0.5)
+            back_off(overtaken, base=_TURN, longest=0.5)
+            overtaken += 1
     msg = f"{key.pk} {key.sk} was advanced by others {_MAX_ROUNDS} times while version {version} was applied"
     raise ContentionError(msg)
 
@@ -147,8 +165,9 @@ class _Run:
                 other's transactions, version by version.
         """
         data = self._read_data()
-        if may_wait and self._is_others_turn(version_of(data)):
-            raise _OvertakenError
+        ahead = self._ahead(version_of(data))
+        if ahead and may_wait:
+            raise _OthersTurnError(ahead)
         for command in self._read_missing(data):
             data = self._advance(data, command)
             self._applied.append(command)
@@ -157,13 +176,14 @@ class _Run:
             metrics.observe(metrics.COMMAND_LAG, self._context.name, _lags(self._applied))
         return Applied(data, tuple(self._applied), self._images.get(self._version))
 
-    def _is_others_turn(self, version: int) -> bool:
-        """Whether somebody else goes on applying what is before this call's own versions."""
+    def _ahead(self, version: int) -> int:
+        """How many versions before this call's own somebody else goes on applying; 0 where nobody does."""
         seen, self._seen = self._seen, version
-        if version + 1 >= (self._first or self._version) or (seen is None and self._first is None):
-            return False
+        ahead = (self._first or self._version) - version - 1
+        if ahead <= 0 or (seen is None and self._first is None):
+            return 0
         self._looks = self._looks + 1 if seen == version else 0
-        return self._looks < _LOOKS
+        return ahead if self._looks < _LOOKS else 0
 
     def _read_data(self) -> Row | None:
         place = self._context.data_place(self._key)
