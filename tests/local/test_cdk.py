@@ -93,3 +93,18 @@ def test_an_app_that_fails_is_said_in_one_line_with_the_output_beside(
     assert str(failure.value).startswith("cdk deploy failed with exit code 1: ")
     assert "\n" not in str(failure.value)
     assert any("the app has a bug" in line for line in failure.value.output)
+
+
+@pytest.mark.parametrize("said", [None, "true"])
+def test_templates_are_validated_where_the_environment_says_so(
+    said: str | None, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if said is None:
+        monkeypatch.delenv("CDK_VALIDATION", raising=False)
+    else:
+        monkeypatch.setenv("CDK_VALIDATION", said)
+    app = "import os\nraise SystemExit('validate ' + os.environ['CDK_VALIDATION'])"
+    (tmp_path / "app.py").write_text(app)
+    with pytest.raises(CdkFailedError) as failure:
+        CdkCli(emulator, app=str(tmp_path / "app.py")).diff()
+    assert any(f"validate {said or 'false'}" in line for line in failure.value.output)
