@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ANSWER = 120  # seconds that a function has to answer
 PATIENCE = 60  # seconds until new rights work everywhere, and what is new or changed is ready
+PAUSE = 3  # seconds between two tries: nothing tells when that is
 AGAIN = (
     "AccessDeniedException",
     "EC2AccessDeniedException",
@@ -82,7 +83,7 @@ def ask(name: str) -> list[str]:
         problems, is_final = ask_once(client, name)
         if is_final or time.monotonic() >= end:
             return problems
-        time.sleep(3)
+        time.sleep(PAUSE)
 
 
 def ask_once(client: Any, name: str) -> tuple[list[str], bool]:  # noqa: ANN401 - of boto3, which has no types

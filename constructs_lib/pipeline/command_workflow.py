@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aws_cdk import Arn, ArnFormat, Duration, RemovalPolicy, Stack
@@ -20,6 +21,7 @@ from constructs_lib.functions.reserved_concurrency import warn_if_few_for_handle
 from constructs_lib.pipeline.command_workflow_definition import (
     ApplyOnlyDefinition,
     CommandWorkflowDefinition,
+    WorkflowSteps,
 )
 from constructs_lib.pipeline.command_workflow_role import state_machine_role
 from constructs_lib.pipeline.command_workflow_times import (
@@ -173,14 +175,15 @@ class CommandWorkflow(Construct):
         check_times(timeout, task_timeout, worker, express=express, retries=retries)
         check_range("max_concurrency", max_concurrency, minimum=1, maximum=40, hint="one by one is 1")
         warn_if_few_for_handlers(worker, max_concurrency or 10)
-        self.definition = CommandWorkflowDefinition(
-            self,
+        steps_in = partial(
+            WorkflowSteps,
             worker=worker,
             task_timeout=task_timeout,
-            pending_retry=previous_version_retry,
             outage_retry=outage_retry,
             error_retry=error_retry,
-            max_concurrency=max_concurrency or 10,
+        )
+        self.definition = CommandWorkflowDefinition(
+            steps_in(self), pending_retry=previous_version_retry, max_concurrency=max_concurrency or 10
         )
         self.log_group = vended_log_group(
             self,
@@ -220,13 +223,7 @@ class CommandWorkflow(Construct):
 
         self.state_machine = state_machine_of(self, self.definition.body)
         without_handlers = Construct(self, "ApplyOnly")
-        self.apply_only_definition = ApplyOnlyDefinition(
-            without_handlers,
-            worker=worker,
-            task_timeout=task_timeout,
-            outage_retry=outage_retry,
-            error_retry=error_retry,
-        )
+        self.apply_only_definition = ApplyOnlyDefinition(steps_in(without_handlers))
         self.apply_only = state_machine_of(without_handlers, self.apply_only_definition.body)
         self.grants = CommandWorkflowGrants(self.state_machine, self.apply_only)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from constructs_lib.pipeline.retry_policy import RetryPolicy
 
-__all__ = ["PREVIOUS_VERSION_PENDING", "ApplyOnlyDefinition", "CommandWorkflowDefinition"]
+__all__ = ["PREVIOUS_VERSION_PENDING", "ApplyOnlyDefinition", "CommandWorkflowDefinition", "WorkflowSteps"]
 
 #: Class of the error that a handler's task raises while an earlier version is under way.
 PREVIOUS_VERSION_PENDING: Final = "PreviousVersionPending"
@@ -65,7 +65,7 @@ _INPUT_WITH_ERROR: Final = (
 )
 
 
-class _Steps:
+class WorkflowSteps:
     """Makes the states that call the worker.
 
     Args:
@@ -86,7 +86,7 @@ class _Steps:
         outage_retry: RetryPolicy,
         error_retry: RetryPolicy,
     ) -> None:
-        self._scope = scope
+        self.scope = scope
         self._worker = worker
         self._task_timeout = task_timeout
         self._outage_retry = outage_retry
@@ -95,7 +95,7 @@ class _Steps:
     def apply(self, outputs: str) -> tuple[tasks.LambdaInvoke, tasks.LambdaInvoke]:
         """Give ``Apply``, and the state that reports what could not be applied and ends in ``Failed``."""
         failed = sfn.Fail.jsonata(
-            self._scope, "Failed", error="{% $states.input.error %}", cause="{% $states.input.cause %}"
+            self.scope, "Failed", error="{% $states.input.error %}", cause="{% $states.input.cause %}"
         )
         apply_failed = self.task("ApplyFailed", contract.Action.FAIL, outputs=_INPUT)
         # Whether or not the report got through, the execution fails with the first error.
@@ -115,7 +115,7 @@ class _Steps:
     ) -> tasks.LambdaInvoke:
         """Give the state that asks the worker for ``action``."""
         task = tasks.LambdaInvoke.jsonata(
-            self._scope,
+            self.scope,
             construct_id,
             lambda_function=self._worker,
             payload=sfn.TaskInput.from_object({"action": action, "input": _INPUT, "context": _CONTEXT}),
@@ -140,30 +140,11 @@ class ApplyOnlyDefinition:
     nobody has finished.
 
     Args:
-        scope: Construct that the states are made in.
-        worker: Function that does every step.
-        task_timeout: How long one call of the worker may take.
-        outage_retry: Schedule for an error that says that something is busy or out of reach.
-        error_retry: Schedule for every other error.
+        steps: Makes them.
 
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        *,
-        worker: lambda_.IFunction,
-        task_timeout: Duration,
-        outage_retry: RetryPolicy,
-        error_retry: RetryPolicy,
-    ) -> None:
-        steps = _Steps(
-            scope,
-            worker=worker,
-            task_timeout=task_timeout,
-            outage_retry=outage_retry,
-            error_retry=error_retry,
-        )
+    def __init__(self, steps: WorkflowSteps) -> None:
         self.apply, self.apply_failed = steps.apply(_PAYLOAD)
         self.body = sfn.DefinitionBody.from_chainable(self.apply)
 
@@ -172,34 +153,14 @@ class CommandWorkflowDefinition:
     """Builds the states of a `CommandWorkflow` and keeps them, for escape hatches.
 
     Args:
-        scope: Construct that the states are made in.
-        worker: Function that does every step.
-        task_timeout: How long one call of the worker may take.
+        steps: Makes those that call the worker.
         pending_retry: Schedule for a handler that waits for an earlier version.
-        outage_retry: Schedule for an error that says that something is busy or out of reach.
-        error_retry: Schedule for every other error.
         max_concurrency: Handlers of one command that run at the same time.
 
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        *,
-        worker: lambda_.IFunction,
-        task_timeout: Duration,
-        pending_retry: RetryPolicy,
-        outage_retry: RetryPolicy,
-        error_retry: RetryPolicy,
-        max_concurrency: int,
-    ) -> None:
-        steps = _Steps(
-            scope,
-            worker=worker,
-            task_timeout=task_timeout,
-            outage_retry=outage_retry,
-            error_retry=error_retry,
-        )
+    def __init__(self, steps: WorkflowSteps, *, pending_retry: RetryPolicy, max_concurrency: int) -> None:
+        scope = steps.scope
         done = sfn.Succeed.jsonata(scope, "Done")
         self.apply, self.apply_failed = steps.apply(
             '{% {"command": $states.input, "handlers": [$states.result.Payload.handlers]} %}'
