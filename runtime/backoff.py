@@ -7,6 +7,9 @@ import time
 
 __all__ = ["back_off", "pause"]
 
+#: The system's source: processes that were restored from one snapshot would else wait alike.
+_luck = random.SystemRandom()
+
 
 def back_off(attempt: int, *, base: float, longest: float) -> None:
     """Wait a random time, at most ``base`` doubled ``attempt`` times, in seconds.
@@ -18,7 +21,7 @@ def back_off(attempt: int, *, base: float, longest: float) -> None:
         base: The longest first wait, in seconds.
         longest: What no wait exceeds, in seconds.
     """
-    time.sleep(random.uniform(0, min(longest, base * 2**attempt)))  # noqa: S311 - not a secret
+    time.sleep(_luck.uniform(0, min(longest, base * 2**attempt)))
 
 
 def pause(longest: float) -> None:
@@ -27,4 +30,4 @@ def pause(longest: float) -> None:
     Args:
         longest: That time, in seconds.
     """
-    time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - not a secret
+    time.sleep(_luck.uniform(longest / 2, longest))

@@ -39,6 +39,7 @@ _HEALING: Final = _SECONDS / 300
 _SETTINGS_KEPT: Final = 300.0  # seconds in an instance
 _ALARMS: Final = 23
 _ALARMS_OF_A_MODULE: Final = 9
+_COLD: Final = 0.01  # of the requests; AWS says "under 1 % of invocations"
 _METRICS: Final = 1
 _METRICS_OF_A_MODULE: Final = 3
 
@@ -214,6 +215,10 @@ def _calls(workload: Workload, mode: Mode) -> Iterator[Item]:
         "GB·s",
         prices.LAMBDA_DURATION,
     )
+    if workload.snap_start:
+        yield _item("Lambda: snapshot of the api function", _SECONDS * _MEMORY, "GB·s", prices.SNAPSHOT)
+        restored = _requests(workload) * _COLD * _MEMORY
+        yield _item("Lambda: starts from it, 1 % of the requests", restored, "GB", prices.SNAPSHOT_RESTORE)
     if workload.users:
         yield _item("Cognito: users who sign in", workload.users, "users", prices.USER)
 

@@ -23,6 +23,8 @@ __all__ = [
     "QUEUE_REQUEST",
     "READ_UNIT",
     "REGION",
+    "SNAPSHOT",
+    "SNAPSHOT_RESTORE",
     "TABLE_BACKUP",
     "TABLE_STORAGE",
     "TOPIC_REQUEST",
@@ -77,6 +79,9 @@ API_REQUEST: Final = Price(1 / _MILLION, ((300.0 * _MILLION, 0.90 / _MILLION),))
 LAMBDA_REQUEST: Final = Price(0.20 / _MILLION)
 #: A GB and second on ARM64.
 LAMBDA_DURATION: Final = Price(0.0000133334, ((7.5e9, 0.0000120001), (18.75e9, 0.0000106667)))
+#: SnapStart: a GB and second that a version has a snapshot, and a GB that is restored.
+SNAPSHOT: Final = Price(0.0000015046)
+SNAPSHOT_RESTORE: Final = Price(0.0001397998)
 TOPIC_REQUEST: Final = Price(0.50 / _MILLION)
 QUEUE_REQUEST: Final = Price(
     0.40 / _MILLION, ((100_000.0 * _MILLION, 0.30 / _MILLION), (200_000.0 * _MILLION, 0.24 / _MILLION))

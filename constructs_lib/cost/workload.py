@@ -44,6 +44,7 @@ class Workload:
         tracing: Whether X-Ray traces a sample.
         log_states: Whether the log of executions has each state.
         monitoring: Whether there are alarms and the dashboard.
+        snap_start: Whether the api function starts from a snapshot.
 
     Raises:
         InvalidPropsError: A number is outside of what there can be.
@@ -64,6 +65,7 @@ class Workload:
     tracing: bool = True
     log_states: bool = False
     monitoring: bool = True
+    snap_start: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -16,7 +16,7 @@ from constructs_lib.functions.function_defaults import FunctionDefaults
 from constructs_lib.functions.handler import check_handler
 from constructs_lib.functions.layer_regions import check_layer_regions
 from constructs_lib.functions.network import allow_network_interfaces, network
-from constructs_lib.functions.python_runtime import default_python_runtime
+from constructs_lib.functions.python_runtime import check_snap_start, default_python_runtime
 from constructs_lib.functions.reserved_concurrency import warn_if_switched_off
 from constructs_lib.functions.vpc_endpoints import EndpointCheck
 from constructs_lib.props.acknowledge import NOT_TRACED, acknowledge_all
@@ -85,10 +85,14 @@ class CqrsFunction(Construct):
             policy gets what CloudWatch Logs needs. Defaults to that of ``defaults``: the keys that
             AWS owns.
         tracing: Whether X-Ray traces a sample of the calls. Defaults to that of ``defaults``: True.
+        snap_start: Whether ``live``, an alias of the function's newest version, starts from a snapshot that
+            Lambda takes after the imports; callers have to call that. Each deployment of new code takes
+            minutes longer, and AWS bills the snapshot by the hour, and each start. For Python 3.12 or newer.
+            Defaults to False.
 
     Raises:
-        InvalidPropsError: A number, duration, text or list is outside what Lambda allows, or the VPC
-            has no such subnets, or public ones.
+        InvalidPropsError: A number, duration, text or list is outside what Lambda allows, the VPC
+            has no such subnets, or public ones, or the Python cannot start from a snapshot.
 
     """
 
@@ -116,6 +120,7 @@ class CqrsFunction(Construct):
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
         encryption_key: kms.IKey | None = None,
         tracing: bool | None = None,
+        snap_start: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         merge_statements(self)
@@ -147,6 +152,9 @@ class CqrsFunction(Construct):
         )
         _check_layers(used.layers)
         check_layer_regions(self, used.layers)
+        runtime = used.python_runtime or default_python_runtime()
+        if snap_start:
+            check_snap_start(runtime)
         inside = network(self, used.vpc, used.vpc_subnets, used.security_groups)
         self.network = inside
         """Where the function runs; None outside of a VPC."""
@@ -169,7 +177,7 @@ class CqrsFunction(Construct):
             "Function",
             code=code,
             handler=handler,
-            runtime=used.python_runtime or default_python_runtime(),
+            runtime=runtime,
             architecture=used.architecture,
             layers=list(used.layers),
             environment=dict(used.environment),
@@ -185,7 +193,10 @@ class CqrsFunction(Construct):
             vpc=inside.vpc if inside else None,
             vpc_subnets=inside.selection if inside else None,
             security_groups=inside.security_groups if inside else None,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
         )
+        self.live = self._new_alias() if snap_start else None
+        """The newest version, with ``snap_start``; else None."""
         self._endpoints = EndpointCheck(self.function, self.role, inside) if inside else None
         warn_if_switched_off(self.function, reserved_concurrency)
         if may_be_too_large(used.environment):
@@ -221,6 +232,12 @@ class CqrsFunction(Construct):
                 of_compliance_packs("LambdaConcurrency")
             )
         acknowledge_all(self.function, findings)
+
+    def _new_alias(self) -> lambda_.Alias:
+        Annotations.of(self.function).acknowledge_warning(
+            "@aws-cdk/aws-lambda:snapStartRequirePublish", "the alias is of a published version"
+        )
+        return lambda_.Alias(self, "Live", alias_name="live", version=self.function.current_version)
 
     def assumes(self, role: iam.Role) -> None:
         """Count what ``role`` may do as what the function calls: it assumes it."""

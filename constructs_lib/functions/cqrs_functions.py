@@ -111,6 +111,8 @@ class CqrsFunctions(Construct):
             True.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
+        snap_start: Whether ``api_target`` is an alias of api that starts from a snapshot; see
+            `CqrsFunction`. The others have nobody who waits for their start. Defaults to False.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         worker: An existing function, or the size of a new one. Defaults to a new one of the
@@ -182,9 +184,11 @@ class CqrsFunctions(Construct):
         vpc: ec2.IVpc | bool | None = None,
         vpc_subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
+        snap_start: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         check_env_name(env_name)
+        _check_snap_start(api, snap_start=snap_start)
         # Two stacks of one service may count together; two services must not.
         take_name(
             self, "service", metric_service(env_name, app_name), owner=(env_name, app_name), hint=_OTHER_NAME
@@ -243,6 +247,7 @@ class CqrsFunctions(Construct):
                 vpc=options.vpc,
                 vpc_subnets=options.vpc_subnets,
                 security_groups=options.security_groups,
+                snap_start=snap_start and kind == FunctionKind.API,
             )
             self._made[id(made.function)] = made
             return made.function
@@ -308,6 +313,12 @@ class CqrsFunctions(Construct):
 
         """
         return self._of_kind.get(kind)
+
+    @property
+    def api_target(self) -> lambda_.IFunction:
+        """What an HTTP API calls: api, or with ``snap_start`` the alias of its newest version."""
+        made = self._made.get(id(self.api))
+        return self.api if made is None or made.live is None else made.live
 
     @property
     def stream(self) -> lambda_.IFunction:
@@ -562,3 +573,12 @@ def _tables_in(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _path(given: FunctionOptions | lambda_.IFunction | None) -> str | None:
     """Which function was brought, also by an alias or a version of it."""
     return None if given is None or isinstance(given, FunctionOptions) else behind(given).node.path
+
+
+def _check_snap_start(api: FunctionOptions | lambda_.IFunction | None, *, snap_start: bool) -> None:
+    if snap_start and api is not None and not isinstance(api, FunctionOptions):
+        msg = (
+            f"snap_start is for a function that is made here, got an existing api, {api.node.path}; give its "
+            "own construct an alias, and CqrsApi that"
+        )
+        raise InvalidPropsError(msg)

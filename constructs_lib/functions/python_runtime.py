@@ -11,9 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib.errors import InvalidPropsError
 
-__all__ = ["default_python_runtime", "python_version"]
+__all__ = ["check_snap_start", "default_python_runtime", "python_version"]
 
 _KNOWN: Final = ("3.11", "3.12", "3.13", "3.14")
+_WITHOUT_SNAPSHOTS: Final = "3.11"
 
 
 def default_python_runtime() -> lambda_.Runtime:
@@ -35,7 +36,27 @@ def default_python_runtime() -> lambda_.Runtime:
 
 @cache
 def _runtime(version: str) -> lambda_.Runtime:
-    return lambda_.Runtime(f"python{version}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True)
+    return lambda_.Runtime(
+        f"python{version}",
+        lambda_.RuntimeFamily.PYTHON,
+        supports_inline_code=True,
+        supports_snap_start=version != _WITHOUT_SNAPSHOTS,
+    )
+
+
+def check_snap_start(runtime: lambda_.Runtime) -> None:
+    """Refuse a Python that cannot start from a snapshot.
+
+    Raises:
+        InvalidPropsError: It is older than 3.12.
+
+    """
+    if python_version(runtime) == _WITHOUT_SNAPSHOTS:
+        msg = (
+            f"snap_start needs Python 3.12 or newer, got {runtime.name!r}; give "
+            "python_runtime=lambda_.Runtime.PYTHON_3_13, or leave it out"
+        )
+        raise InvalidPropsError(msg)
 
 
 def python_version(runtime: lambda_.Runtime) -> str:

@@ -168,6 +168,9 @@ class CqrsStack(Stack):
             False.
         api: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
+        snap_start: Whether the api function starts from a snapshot, for Python 3.12 or newer. AWS bills the
+            snapshot by the hour, and each start: ``cqrs cost --snap-start``; a deployment of new code takes
+            minutes longer. Defaults to False.
         stream: An existing function, or the size of a new one. Defaults to a new one of the
             default size.
         worker: An existing function, or the size of a new one. Defaults to a new one of the
@@ -272,6 +275,7 @@ class CqrsStack(Stack):
         projector: FunctionOptions | lambda_.IFunction | None = None,
         architecture: lambda_.Architecture = lambda_.Architecture.ARM_64,
         python_runtime: lambda_.Runtime | None = None,
+        snap_start: bool = False,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         tracing: bool = True,
@@ -398,6 +402,7 @@ class CqrsStack(Stack):
             notifier=notifier or (FunctionOptions() if self._tells else None),
             operator=operator,
             projector=self._projector(projector),
+            snap_start=snap_start,
         )
         self._workflow = self._new_workflow(workflow_type, log_retention, tracing=tracing)
         self._failed_records = failed_records or self._new_failed_records()
@@ -409,7 +414,7 @@ class CqrsStack(Stack):
         self.api = CqrsApi(
             self,
             "Api",
-            function=self.functions.api,
+            function=self.functions.api_target,
             identity=self._identity,
             authorizer=authorizer,
             user_claim=(environment or {}).get(Env.USER_CLAIM) or None,

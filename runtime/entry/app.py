@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["CqrsApp"]
 
 _Module = TypeVar("_Module")
+#: Set by Lambda; AWS Lambda developer guide, "Defined runtime environment variables".
+_STARTS: Final = "AWS_LAMBDA_INITIALIZATION_TYPE"
+_FROM_SNAPSHOT: Final = "snap-start"
 
 
 class CqrsApp(TriggerRoutes):
@@ -110,6 +114,7 @@ class CqrsApp(TriggerRoutes):
             feature.use(self.resources)
         self.take_triggers(self.features.values())
         self._preload()
+        self._prepare_for_copies()
         self._check_latecomers()
 
     @classmethod
@@ -358,6 +363,13 @@ class CqrsApp(TriggerRoutes):
     def _check_latecomers(self) -> None:
         if count_decorated() != self._decorated:
             check_latecomers(self.modules, self._decorated)
+
+    @staticmethod
+    def _prepare_for_copies() -> None:
+        if os.environ.get(_STARTS) == _FROM_SNAPSHOT:
+            from runtime.restored import draw_anew_when_restored  # noqa: PLC0415 - for the few that are restored
+
+            draw_anew_when_restored()
 
     def _preload(self) -> None:
         """Do the imports of this function's own triggers, and make their clients, in Lambda's init phase.

@@ -34,6 +34,18 @@ def amounts(mode: Mode = Mode.WORKFLOW, **numbers: Any) -> dict[str, float]:
     return {item.what: item.amount / 1_000_000 for item in found.items}
 
 
+def test_a_snapshot_is_billed_by_the_month_and_by_its_starts() -> None:
+    without, with_one = (
+        bill(Workload(commands_per_month=10_000_000, snap_start=snap_start), Mode.INLINE)
+        for snap_start in (False, True)
+    )
+    added = {item.what: item for item in with_one.items if item not in without.items}
+    kept, started = added.values()
+    # 512 MB for 30.4 days, and 100 000 starts of 512 MB.
+    assert (kept.amount, started.amount) == pytest.approx((0.5 * 30.4 * 86_400, 50_000))
+    assert (round(kept.dollars, 2), round(started.dollars, 2)) == (1.98, 6.99)
+
+
 def updated(service: Service, size: int) -> dict[str, Any]:
     """An aggregate at version 1 whose rows are a bit smaller than ``size``; what the next version says."""
     state: dict[str, Any] = {"name": "n", "attributes": {"title": ""}}

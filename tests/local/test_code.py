@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import App, NestedStack, Stack
@@ -218,6 +218,26 @@ def test_functions_get_the_code_as_it_is_and_a_deployment_takes_it_back(
     (zipped / f"asset.{staged}.zip").write_bytes(archive({"main.py": ANSWER.format(answer="zipped")}))
     put_back(emulator, zipped)
     assert answers() == {"zipped"}
+
+
+def test_an_alias_goes_on_to_the_code_that_is_served(
+    emulator: Emulator, project: Path, deployed: list[str]
+) -> None:
+    """As that of a function which starts from a snapshot: the HTTP API calls the alias."""
+    client, name = emulator.client("lambda"), deployed[0]
+    assets = shop_of(project)
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+
+    def answer() -> Any:
+        return json.loads(client.invoke(FunctionName=name, Qualifier="live")["Payload"].read())
+
+    assert answer() == "deployed"
+    (project / "shop" / "main.py").write_text(ANSWER.format(answer="new"))
+    swap(emulator, assets)
+    assert answer() == "new"
+    put_back(emulator, project / "cdk.out")
+    assert answer() == "shop/main.py"
 
 
 def assembly_with(project: Path, folder: Path, old: str, new: str) -> Path:

@@ -74,7 +74,7 @@ def applied(
     """Apply by an execution a version, begun within ``spread`` seconds; the table, and when all was done."""
     time, luck = VirtualTime(), random.Random(seed)  # noqa: S311 - to be repeated
     monkeypatch.setattr("runtime.backoff.time.sleep", time.sleep)
-    monkeypatch.setattr("runtime.backoff.random", luck)
+    monkeypatch.setattr("runtime.backoff._luck", luck)
     store = MemoryStore(tables={f"local-hot-{name}" for name in TABLES})
     service = Service(store, "hot")
     for version in range(versions):

@@ -61,6 +61,9 @@ def add_cost(parser: ArgumentParser) -> None:
     parser.add_argument("--no-tracing", action="store_true", help="X-Ray traces nothing: tracing=False")
     parser.add_argument("--no-monitoring", action="store_true", help="no alarms: monitoring=False")
     parser.add_argument(
+        "--snap-start", action="store_true", help="api starts from a snapshot: snap_start=True"
+    )
+    parser.add_argument(
         "--log-states", action="store_true", help="each state of an execution is logged: log_level=ALL"
     )
     parser.add_argument("--markdown", action="store_true", help="a table for a document")
@@ -74,6 +77,7 @@ def cost(options: Namespace) -> Result:
         tracing=not options.no_tracing,
         log_states=options.log_states,
         monitoring=not options.no_monitoring,
+        snap_start=options.snap_start,
     )
     bills = [bill(workload, mode) for mode in ([Mode(options.mode)] if options.mode else Mode)]
     columns, rows = _one(bills[0], workload) if options.mode else _side_by_side(bills, workload)

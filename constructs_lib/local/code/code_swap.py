@@ -138,7 +138,17 @@ def _put(aws: Endpoint, functions: Iterable[tuple[str, str]], code: bytes) -> li
     found = [known[key] for key in functions if key in known]
     for function in found:
         client.update_function_code(FunctionName=function.name, ZipFile=code)
+        _publish(client, function.name)
     return [function.label for function in found]
+
+
+def _publish(client: Any, function: str) -> None:  # noqa: ANN401 - boto3 clients are made at run time
+    """Let the aliases of a function go on to the code that it has now."""
+    aliases = client.list_aliases(FunctionName=function)["Aliases"]
+    if aliases:
+        version = client.publish_version(FunctionName=function)["Version"]
+        for alias in aliases:
+            client.update_alias(FunctionName=function, Name=alias["Name"], FunctionVersion=version)
 
 
 def _archive(staged: Path) -> bytes:

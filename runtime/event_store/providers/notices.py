@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
@@ -72,8 +73,15 @@ class Listener:
         self._page_size = page_size
         self._heard: OrderedDict[tuple[frozenset[str], str | None], _Heard] = OrderedDict()
         self._lock = threading.Lock()
-        self._token = secrets.token_hex(4)
         self._numbers = count()
+
+    @cached_property
+    def _token(self) -> str:
+        """What tells this process's positions from others'.
+
+        Drawn in a call: a process may be one of many that were restored from one snapshot.
+        """
+        return secrets.token_hex(4)
 
     def notices(self, streams: Sequence[str], after: str | None, limit: int) -> list[Notice]:
         """See `Provider.notices`.
