@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def wait_until(look: Callable[[], T], *, seconds: float = 15.0, every: float = 0.02) -> T:
+def wait_until(look: Callable[[], T], *, seconds: float = 60.0, every: float = 0.02) -> T:
     """Look again and again until there is something true to see, and return it."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):
