@@ -3,11 +3,13 @@ from __future__ import annotations
 import base64
 import json
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.functions import ROLE, Function
+from tests.support.functions import ROLE, Function, archive
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
@@ -27,6 +29,17 @@ FAILS_ON_REQUEST = """
             refuse()
         return os.getpid()
 """
+
+SLOW = """
+    import os, pathlib, time
+
+    def handler(event, context):
+        began = pathlib.Path(event)
+        began.write_text(str(os.getpid()))
+        time.sleep(2)
+        return "old code"
+"""
+NEW = "def handler(event, context): return 'new code'"
 
 SILENT = """
     def handler(event, context):
@@ -134,6 +147,24 @@ def test_a_handler_that_ends_its_process_is_an_error_and_the_next_call_works(emu
     assert quitter("work") == "here"
 
 
+@pytest.mark.parametrize("deleted", [False, True], ids=["new code", "deleted"])
+def test_what_runs_is_done_when_its_function_changes(
+    emulator: Emulator, tmp_path: Path, *, deleted: bool
+) -> None:
+    slow, answer, process = _changed_while_it_runs(emulator, tmp_path / "began", deleted=deleted)
+
+    assert (answer, slow.error) == ("old code", None)
+    wait_until(lambda: not Path(f"/proc/{process}").exists(), seconds=5)
+    if not deleted:
+        assert slow("anything") == "new code"
+
+
+def test_gap_stock_kills_what_runs_when_its_function_changes(stock: Emulator, tmp_path: Path) -> None:
+    slow, answer, _ = _changed_while_it_runs(stock, tmp_path / "began")
+
+    assert (slow.error, answer["errorType"]) == ("Unhandled", "Runtime.HandlerError")
+
+
 def test_gap_stock_names_every_error_the_same(stock: Emulator) -> None:
     assert Function(stock, FAILS_ON_REQUEST)("fail")["errorType"] == "Runtime.HandlerError"
     _, outcome = _retry_by_name(stock)
@@ -150,6 +181,21 @@ def test_gap_stock_kills_a_worker_after_an_error(stock: Emulator) -> None:
 
 def test_gap_stock_waits_for_the_log_of_a_silent_handler(stock: Emulator) -> None:
     assert _fastest_call(stock) > 0.050
+
+
+def _changed_while_it_runs(
+    emulator: Emulator, began: Path, *, deleted: bool = False
+) -> tuple[Function, Any, int]:
+    """The function, the answer of a call that ran when it was changed, and the process that had run it."""
+    slow = Function(emulator, SLOW)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(slow, str(began))
+        process = int(wait_until(lambda: began.exists() and began.read_text()))
+        if deleted:
+            slow.client.delete_function(FunctionName=slow.name)
+        else:
+            slow.client.update_function_code(FunctionName=slow.name, ZipFile=archive({"index.py": NEW}))
+        return slow, call.result(), process
 
 
 def _fastest_call(emulator: Emulator) -> float:

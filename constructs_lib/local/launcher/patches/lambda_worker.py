@@ -6,12 +6,15 @@ name), `requestId` and `stackTrace`, and keeps the execution environment
 matches `errorType` in Retry and Catch. A result that is not JSON is a
 `Runtime.MarshalError`, an import that fails a `Runtime.ImportModuleError`.
 
+What runs while its function gets new code, or is deleted, runs to its end with the code that it has.
+
 Stock names every error `Runtime.HandlerError`, so nothing matches by name, and kills the
-worker after each. It also does not know when a handler has finished logging: it waits
-50 ms for a line that may come, on every call of a handler that is silent.
+worker after each, and those at work when their function changes. It also does not know when
+a handler has finished logging: it waits 50 ms for a line that may come, on every call of a
+handler that is silent.
 
 Here the worker sends the name and the trace along, stays, and marks the end of an
-invocation's log with a line of its own.
+invocation's log with a line of its own; one of old code ends after its invocation.
 """
 
 from __future__ import annotations
@@ -93,6 +96,13 @@ def apply() -> None:
         _execute_function_warm,
         holding=('error_type = "Runtime.HandlerError"', "acquire_worker(", "_invoke_depth.get()"),
     )
+    replace(
+        lambda_runtime,
+        "invalidate_worker",
+        _invalidate_worker,
+        holding=("kill_workers(doomed)", '"{account}:{region}:{func_name}:{qualifier}"'),
+    )
+    lambda_svc.invalidate_worker = _invalidate_worker  # it has the name of its own
 
 
 def _invoke(
@@ -158,8 +168,9 @@ def _ask(process: Any, envelope: dict[str, Any], timeout: float) -> dict[str, An
 
 def _end(worker: Any) -> None:
     process, worker._proc = worker._proc, None
-    process.kill()
-    process.wait()
+    if process is not None:  # the emulator is reset meanwhile, and has ended it
+        process.kill()
+        process.wait()
 
 
 def _log_of_one_invocation(worker: Any) -> str:
@@ -206,6 +217,8 @@ def _execute_function_warm(func: dict[str, Any], event: Any, request_id: str) ->
         return {"body": _start_error(error, request_id), "error": True, "log": _init_log(worker)}
     finally:
         lambda_svc.release_worker(worker)
+        if getattr(worker, "is_of_old_code", False):
+            lambda_runtime.kill_workers([worker])
     if answer["status"] == "ok":
         return {"body": answer.get("result"), "log": answer["log"]}
     body = {
@@ -216,6 +229,24 @@ def _execute_function_warm(func: dict[str, Any], event: Any, request_id: str) ->
     }
     log = "\n".join(filter(None, [answer["log"], answer.get("trace") or answer.get("error")]))
     return {"body": body, "error": True, "log": log}
+
+
+def _invalidate_worker(
+    func_name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
+) -> None:
+    """Let no invocation begin in the workers of a function any more, and end those that are idle."""
+    wanted = (account, region, func_name, qualifier)
+    with lambda_runtime._lock:
+        keys = [key for key in lambda_runtime._workers if _is_of(key, wanted)]
+        workers = [worker for key in keys for worker in lambda_runtime._workers.pop(key)]
+        idle = [worker for worker in workers if not worker.in_use]
+        for worker in workers:
+            worker.is_of_old_code = worker.in_use
+    lambda_runtime.kill_workers(idle)
+
+
+def _is_of(key: str, wanted: tuple[str | None, ...]) -> bool:
+    return all(part in (None, own) for part, own in zip(wanted, key.split(":"), strict=True))
 
 
 def _start_error(error: Exception, request_id: str) -> dict[str, Any]:
