@@ -4,6 +4,10 @@ Names are loaded on first use, so that a function imports what it needs and noth
 They stand in `__init__.pyi`.
 """
 
-import lazy_loader
+from runtime.init_phase import begin_init_phase
+
+begin_init_phase()
+
+import lazy_loader  # noqa: E402 - the phase begins before anything else is imported
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,6 +16,7 @@ from runtime.entry.trigger import TriggerSource, source_of
 from runtime.entry.trigger_routes import TriggerRoutes
 from runtime.errors import ConfigurationError, UnknownTriggerError
 from runtime.imports import check_function
+from runtime.init_phase import end_init_phase
 from runtime.log import logger
 from runtime.model.handler_registry import check_decorated, check_latecomers, count_decorated
 
@@ -116,6 +117,7 @@ class CqrsApp(TriggerRoutes):
         self._preload()
         self._prepare_for_copies()
         self._check_latecomers()
+        end_init_phase()
 
     @classmethod
     def of(
