@@ -6,7 +6,6 @@ but the contract. Whoever reads it turns `DeclarationError` into an error of the
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from dataclasses import dataclass
@@ -170,7 +169,9 @@ class _File:
 
     def _check_key(self, where: str, key: str, known: tuple[str, ...]) -> None:
         if key not in known:
-            similar = difflib.get_close_matches(key, known, n=1)
+            from difflib import get_close_matches  # noqa: PLC0415 - of a file with a mistake
+
+            similar = get_close_matches(key, known, n=1)
             fix = f"did you mean {similar[0]!r}?" if similar else f"there is {', '.join(known)}"
             self._refuse(where, f"{key!r} is no key; {fix}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 __all__ = ["has_plain_text", "key_text", "plain_text"]
 
@@ -13,13 +12,14 @@ __all__ = ["has_plain_text", "key_text", "plain_text"]
 _MODULES: Final = frozenset(
     {"ipaddress", "pathlib", "pydantic.networks", "pydantic_core._pydantic_core", "re", "zoneinfo"}
 )
+_OF_ZONES: Final = frozenset({"zoneinfo"})
 
 
 def has_plain_text(value: object) -> bool:
     """Whether a value is of a type with one obvious text: a duration, a URL, an IP address, a path."""
     if isinstance(value, timedelta | complex):
         return True
-    return any(base.__module__ in _MODULES for base in type(value).__mro__)
+    return _is_from(value, _MODULES)
 
 
 def plain_text(value: Any) -> Any:  # noqa: ANN401 - any value
@@ -28,7 +28,7 @@ def plain_text(value: Any) -> Any:  # noqa: ANN401 - any value
     Raises:
         ValueError: Pydantic does not know either.
     """
-    if isinstance(value, PurePath | ZoneInfo):
+    if isinstance(value, PurePath) or _is_from(value, _OF_ZONES):
         return str(value)
     from pydantic_core import to_jsonable_python  # noqa: PLC0415 - 4 MB that most functions never need
 
@@ -47,3 +47,8 @@ def key_text(key: Any) -> str:  # noqa: ANN401 - any key
 
     (text,) = to_jsonable_python({key: None})
     return str(text)
+
+
+def _is_from(value: object, modules: frozenset[str]) -> bool:
+    """Whether the type of a value, or one that it is made of, is of one of these modules."""
+    return any(base.__module__ in modules for base in type(value).__mro__)

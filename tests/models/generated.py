@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Network
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from pydantic import (
@@ -213,6 +214,7 @@ plain_kinds: Final[list[Given]] = [
     (IPv4Address, st.builds(IPv4Address, st.integers(0, 2**32 - 1))),
     (IPv6Network, st.just(IPv6Network("2001:db8::/32"))),
     (PurePosixPath, st.sampled_from([PurePosixPath("/a/b"), PurePosixPath("c.txt")])),
+    (ZoneInfo, st.sampled_from([ZoneInfo("UTC"), ZoneInfo("Asia/Tokyo")])),
     (re.Pattern, st.sampled_from([re.compile("a+"), re.compile("[b]")])),
     (Base64Bytes, st.binary(max_size=6)),
     (Json[dict[str, int]], st.dictionaries(_texts, st.integers(0, 9), max_size=2)),
