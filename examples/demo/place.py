@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from constructs_lib.local import CdkCli, Emulator, Postgres
 from constructs_lib.local.service.deployed import stacks_of
@@ -42,11 +42,15 @@ class Place:
     database_url: str
     api_url: str
 
+    def _functions(self) -> Iterator[dict[str, Any]]:
+        for page in self.aws.client("lambda").get_paginator("list_functions").paginate():
+            yield from page["Functions"]
+
     def invocations(self) -> dict[str, int]:
         """How often each function was called so far, by what it is for."""
         logs = self.aws.client("logs")
         counts: dict[str, int] = {}
-        for function in self.aws.client("lambda").list_functions()["Functions"]:
+        for function in self._functions():
             kind = function.get("Environment", {}).get("Variables", {}).get("CQRS_FUNCTION")
             if kind:
                 group = function["LoggingConfig"]["LogGroup"]

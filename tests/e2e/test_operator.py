@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.listing import listed
+
 if TYPE_CHECKING:
     from tests.e2e.deployment import Deployment
 
@@ -49,7 +51,7 @@ def test_the_code_was_found_to_fit_before_the_deployment_ended(deployment: Deplo
 
 def test_other_functions_do_nothing_for_operators(deployment: Deployment) -> None:
     client = deployment.emulator.client("lambda")
-    names = [f["FunctionName"] for f in client.list_functions()["Functions"]]
+    names = [f["FunctionName"] for f in listed(client, "list_functions", "Functions")]
     names = [name for name in names if name.startswith("EndToEnd-")]  # other tests deploy here, too
     others = [n for n in names if "FunctionsWorker" in n or "FunctionsStream" in n or "FunctionsApi" in n]
     assert len(others) == 3

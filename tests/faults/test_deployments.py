@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from constructs_lib.local import Emulator
 from tests.e2e.deployment import cdk_of, deploy
 from tests.support.emulator import FOLDER, WAIT_SCALE
+from tests.support.listing import listed
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
@@ -179,6 +180,23 @@ def heal(deployment: Deployment, module: str, keys: list[str]) -> None:
     deployment.operate("heal")
 
 
+#: For each kind: the service, what lists it, where the answer has it, and what it is called there.
+_KINDS: Final[dict[str, tuple[str, str, str, str | None]]] = {
+    "tables": ("dynamodb", "list_tables", "TableNames", None),
+    "buckets": ("s3", "list_buckets", "Buckets", "Name"),
+    "pools": ("cognito-idp", "list_user_pools", "UserPools", "Id"),
+    "functions": ("lambda", "list_functions", "Functions", "FunctionName"),
+    "logs": ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "queues": ("sqs", "list_queues", "QueueUrls", None),
+    "topics": ("sns", "list_topics", "Topics", "TopicArn"),
+    "machines": ("stepfunctions", "list_state_machines", "stateMachines", "stateMachineArn"),
+    "apis": ("apigatewayv2", "get_apis", "Items", "ApiId"),
+    "alarms": ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "rules": ("events", "list_rules", "Rules", "Name"),
+    "roles": ("iam", "list_roles", "Roles", "RoleName"),
+}
+
+
 class Kinds:
     """What an account holds, by kind."""
 
@@ -186,20 +204,10 @@ class Kinds:
         self._emulator = emulator
 
     def all(self) -> dict[str, list[str]]:
-        client = self._emulator.client
-        return {
-            "tables": client("dynamodb").list_tables()["TableNames"],
-            "buckets": [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]],
-            "pools": [p["Id"] for p in client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]],
-            "functions": [f["FunctionName"] for f in client("lambda").list_functions()["Functions"]],
-            "logs": [g["logGroupName"] for g in client("logs").describe_log_groups()["logGroups"]],
-            "queues": client("sqs").list_queues().get("QueueUrls", []),
-            "topics": [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]],
-            "machines": [
-                m["stateMachineArn"] for m in client("stepfunctions").list_state_machines()["stateMachines"]
-            ],
-            "apis": [api["ApiId"] for api in client("apigatewayv2").get_apis()["Items"]],
-            "alarms": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
-            "rules": [rule["Name"] for rule in client("events").list_rules()["Rules"]],
-            "roles": [role["RoleName"] for role in client("iam").list_roles()["Roles"]],
-        }
+        return {kind: sorted(self._names(kind)) for kind in _KINDS}
+
+    def _names(self, kind: str) -> Iterator[str]:
+        service, operation, key, name = _KINDS[kind]
+        of = {"MaxResults": 60} if kind == "pools" else {}
+        for one in listed(self._emulator.client(service), operation, key, **of):
+            yield one if name is None else one[name]

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from constructs_lib.local import CdkCli
+from tests.support.listing import listed
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def test_a_stack_that_is_deleted_leaves_its_data(emulator: Emulator, tmp_path: P
     with pytest.raises(ClientError, match="deletion protection is activated"):
         users.delete_user_pool(UserPoolId=kept["Pool"])
 
-    assert not {gone[table] for table in TABLES} & set(dynamodb.list_tables()["TableNames"])
-    assert gone["Bucket"] not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
-    groups = emulator.client("logs").describe_log_groups()["logGroups"]
+    assert not {gone[table] for table in TABLES} & set(listed(dynamodb, "list_tables", "TableNames"))
+    assert gone["Bucket"] not in [bucket["Name"] for bucket in listed(s3, "list_buckets", "Buckets")]
+    groups = listed(emulator.client("logs"), "describe_log_groups", "logGroups")
     assert [group["logGroupName"] for group in groups if "Gone" in group["logGroupName"]] == []
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         users.describe_user_pool(UserPoolId=gone["Pool"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.listing import listed
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Stacks:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def has_table(self, name: str) -> bool:
-        return name in self.dynamodb.list_tables()["TableNames"]
+        return name in listed(self.dynamodb, "list_tables", "TableNames")
 
     def _end(self, name: str) -> str:
         def status() -> str:

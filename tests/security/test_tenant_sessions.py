@@ -44,6 +44,7 @@ from tests.constructs.conftest import new_app, stable
 from tests.constructs.functions import CODE
 from tests.security.target import Copy
 from tests.support.gateway import Gateway
+from tests.support.listing import listed
 from tests.support.wire import Wire
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Site:
             StackName=name, TemplateBody=json.dumps(stable(stack)), Capabilities=["CAPABILITY_IAM"]
         )
         cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-        functions = emulator.client("lambda").list_functions()["Functions"]
+        functions = listed(emulator.client("lambda"), "list_functions", "Functions")
         self._deployed = {
             found["Environment"]["Variables"].get(Env.FUNCTION): found
             for found in functions
