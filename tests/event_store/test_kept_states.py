@@ -217,6 +217,25 @@ def test_a_state_that_cannot_be_kept_is_left_out_and_the_events_are_appended() -
     assert loaded.version == repository.get_aggregate("a").version == 1
 
 
+def test_a_state_that_is_nested_deeper_each_time_is_kept_as_long_as_it_can_be_read() -> None:
+    aggregate: Aggregate[Opened, dict[str, Any]] = create_aggregate(
+        stream="accounts",
+        events=[Opened],
+        create=dict,
+        fold=lambda _event, state, _meta: {"before": state},
+        persist=Persist("1"),
+    )
+    provider = WatchedProvider()
+    repository = create_domain(provider, aggregate, default_tenant="acme")[aggregate]
+    loaded = repository.get_aggregate("a")
+    for _ in range(300):
+        loaded = repository.append(loaded, Opened())
+    found = create_domain(provider, aggregate, default_tenant="acme")[aggregate].get_aggregate("a")
+    assert (found.version, found.state) == (300, loaded.state)
+    kept = [commit.first for commit in provider.appended if commit.fold is not None]
+    assert 100 < len(kept) < 300
+
+
 @pytest.mark.parametrize(
     ("version", "every"), [("", 20), (7, 20), ("1", 0), ("1", -1), ("1", "9"), ("1", 1.5)]
 )

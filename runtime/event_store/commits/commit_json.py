@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,10 @@ MAX_EVENT_VERSION: Final = 9_999_999_999
 _EVENTS: Final = "events"
 _MAX_TYPE: Final = 255
 _MAX_APPEND_ID: Final = 255
+#: Of objects and lists in each other, in a body. It is no setting of the process, as is Python's own limit:
+#: what one process stores another one has to read, at whatever depth of its stack. Pydantic reads 199.
+_MAX_LEVELS: Final = 100
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # with texts, which may have any in them
 _PARSE: Final = json.JSONDecoder().raw_decode
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -85,11 +90,37 @@ def json_text(value: Any, field: str) -> str:  # noqa: ANN401 - what may be JSON
     try:
         text = _ENCODER.encode(value)
         text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _nested_too_deep(field) from None
+    except (TypeError, ValueError) as error:
         # The text of some of these quotes the value.
         message = f"must hold JSON values, and text that is Unicode ({type(error).__name__})"
         raise InvalidInputError([FieldProblem(field, message)]) from None
     return text
+
+
+def _not_too_deep(text: str) -> str:
+    """The text of a body, unless it is nested too deep.
+
+    Raises:
+        InvalidInputError: It is.
+    """
+    if text.count("{") + text.count("[") <= _MAX_LEVELS:  # most are, by far
+        return text
+    level = 0
+    for found in _BRACKETS.finditer(text):
+        if (mark := found[0]) in ("{", "["):
+            level += 1
+            if level > _MAX_LEVELS:
+                raise _nested_too_deep(_EVENTS)
+        elif mark in ("}", "]"):
+            level -= 1
+    return text
+
+
+def _nested_too_deep(field: str) -> InvalidInputError:
+    message = f"is nested more than {_MAX_LEVELS} levels deep, or in itself; nest it less"
+    return InvalidInputError([FieldProblem(field, message)])
 
 
 def metadata_json(metadata: Mapping[str, str]) -> str:
@@ -114,7 +145,7 @@ def events_json(events: Iterable[StoredEvent]) -> str:
 
 
 def _event_json(event: StoredEvent) -> str:
-    body = json_text(event.body, _EVENTS) if event.text is None else event.text
+    body = _not_too_deep(json_text(event.body, _EVENTS) if event.text is None else event.text)
     schema = f",{json_text(event.schema, _EVENTS)}" if event.schema else ""
     return f"[{_quoted(event.type)},{body}{schema}]"
 

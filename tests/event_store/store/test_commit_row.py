@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from dataclasses import replace
 from random import Random
@@ -23,6 +24,8 @@ from tests.event_store.store.lab import KEY, Lab, NoBucket, commit, record
 from tests.support.values import event_image
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runtime.event_store.commits.commit import Commit
     from runtime.store.values import Row
 
@@ -242,15 +245,50 @@ def _with_first(first: Any) -> Commit:
     return replace(commit(1), first=first)
 
 
+@pytest.fixture(params=[1_000, 100_000], ids=["usual stack", "deep stack"])
+def stack(request: pytest.FixtureRequest) -> Iterator[None]:
+    """How deep Python goes is a setting of the process: what is stored has to be read in others."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(usual, request.param))
+    yield
+    sys.setrecursionlimit(usual)
+
+
+def nested(levels: int, *, in_lists: bool = False) -> dict[str, Any]:
+    body: Any = "[{[{ a text is no level }]}]" * 100
+    for level in range(levels - 1):
+        body = [body, level] if in_lists else {"deeper": body, "level": level}
+    return {"body": body}
+
+
+@pytest.mark.usefixtures("stack")
 def test_a_body_that_is_nested_without_end_is_refused() -> None:
     body: dict[str, Any] = {}
     body["self"] = body
-    deep: dict[str, Any] = {}
-    for _ in range(10_000):
-        deep = {"deeper": deep}
-    for one in (body, deep):
+    for one in (body, nested(10_000)):
         with pytest.raises(InvalidInputError, match="events"):
             row_of(commit(1, body=one))
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize("is_text", [False, True])
+@pytest.mark.parametrize("in_lists", [False, True])
+def test_a_body_has_at_most_100_levels(*, in_lists: bool, is_text: bool) -> None:
+    def made(levels: int) -> Commit:
+        one = commit(1, body=nested(levels, in_lists=in_lists))
+        if is_text:
+            event = StoredEvent.of_text("happened", 0, json.dumps(one.events[0].body))
+            return replace(one, events=(event,))
+        return one
+
+    assert commit_in(row_of(made(100))).events[0].body == nested(100, in_lists=in_lists)
+    with pytest.raises(InvalidInputError, match="events: is nested more than 100 levels deep"):
+        row_of(made(101))
+
+
+def test_a_body_may_have_many_parts_side_by_side() -> None:
+    body = {"lines": [{"number": number, "tags": ["[", "{"]} for number in range(1_000)]}
+    assert commit_in(row_of(commit(1, body=body))).events[0].body == body
 
 
 @pytest.mark.parametrize(
