@@ -340,7 +340,7 @@ class TestCalls:
             Key={"pk": {"S": "u1#acme"}, "sk": {"S": f"todo#{PK}#A"}},
         )
         service.wire.clear()
-        meet = threading.Barrier(2, timeout=5)
+        meet = threading.Barrier(2, timeout=60)
         service.wire.before = lambda _call: meet.wait()  # type: ignore[assignment, return-value]
         listed(service)
         assert service.wire.names() == [QUERY, QUERY]
@@ -351,7 +351,7 @@ class TestCalls:
         service.publish("A", 1)
         service.publish("C")
         service.wire.clear()
-        meet = threading.Barrier(2, timeout=5)
+        meet = threading.Barrier(2, timeout=60)
 
         def both(call: Call) -> None:
             if call.name == QUERY:
