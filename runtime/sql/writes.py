@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import and_, func, insert, inspect, or_, select
+from sqlalchemy import and_, func, insert, inspect, literal, or_, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from runtime.errors import ConfigurationError, InvalidInputError
@@ -42,8 +44,9 @@ def upsert(
     One statement, which compares the versions inside of the database: commands that come
     twice, late or at the same time leave the latest state. Where it finds nothing to do, a
     second one looks for the row of an earlier life of the aggregate, which a new row replaces.
-    The transaction is the caller's. On MySQL there is a read before it, and one after it where
-    the row may be new.
+    The transaction is the caller's. Where the row may be new, PostgreSQL has a savepoint around
+    another statement, which is repeated where somebody else inserts the row at the same time. On
+    MySQL there is a read before it, and one after it where the row may be new.
 
     Example:
         >>> class ProductReadModel(DataSyncHandler):
@@ -82,6 +85,8 @@ def upsert(
     def is_written() -> bool:
         if dialect in MYSQL:
             return _upsert_on_mysql(database, model, row, older)
+        if dialect == "postgresql":
+            return _upsert_on_postgresql(database, model, row, older)
         statement = conflict_upsert(model, row, older, dialect)
         return database.execute(statement).first() is not None
 
@@ -153,6 +158,43 @@ def duplicate_key_upsert(
     return statement.on_duplicate_key_update(
         [(column.key, func.IF(wins, new[column.key], column)) for column in changing]
     )
+
+
+def _upsert_on_postgresql(
+    database: Session | Connection,
+    model: type[CqrsColumns],
+    row: Mapping[Column[Any], Any],
+    older: Comparison,
+) -> bool:
+    connection = database.connection() if isinstance(database, Session) else database
+    known = columns_of(model)
+    if row[known["version"]] > 1 and _is_changed(connection, model, row, older):
+        return True
+    statement = conflict_upsert(model, row, older, connection.dialect.name)
+    # ON CONFLICT is about the id alone: for who inserts the row while another one does, its other unique keys
+    # are taken, and that is an error (PostgreSQL, "INSERT", ON CONFLICT: arbiters).
+    is_autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
+    try:
+        with nullcontext() if is_autocommit else connection.begin_nested():
+            return connection.execute(statement).first() is not None
+    except IntegrityError:
+        # Now the other one is done, and has the id, too; or somebody else has what has to be unique.
+        return connection.execute(statement).first() is not None
+
+
+def _is_changed(
+    connection: Connection, model: type[CqrsColumns], row: Mapping[Column[Any], Any], older: Comparison
+) -> bool:
+    """Whether there was an older row, which is as the new one is now."""
+    known = columns_of(model)
+    life, version = known["life_id"], known["version"]
+    is_same_life = _is_same_life(life, literal(row.get(life), life.type))
+    statement = (
+        update(_table(model))
+        .where(known["id"] == row[known["id"]], is_same_life, older(version, row[version]))
+        .values({column: row[column] for column in _changing(model, row)})
+    )
+    return bool(_rowcount(connection, statement))
 
 
 def _upsert_on_mysql(
