@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import operator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import and_, func, insert, inspect, literal, or_, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from runtime.errors import ConfigurationError, InvalidInputError
@@ -44,9 +42,9 @@ def upsert(
     One statement, which compares the versions inside of the database: commands that come
     twice, late or at the same time leave the latest state. Where it finds nothing to do, a
     second one looks for the row of an earlier life of the aggregate, which a new row replaces.
-    The transaction is the caller's. Where the row may be new, PostgreSQL has a savepoint around
-    another statement, which is repeated where somebody else inserts the row at the same time. On
-    MySQL there is a read before it, and one after it where the row may be new.
+    The transaction is the caller's. PostgreSQL has up to two statements more where there is no
+    older row: one that inserts, and one for what others have inserted at the same time. On MySQL
+    there is a read before it, and one after it where the row may be new.
 
     Example:
         >>> class ProductReadModel(DataSyncHandler):
@@ -166,24 +164,23 @@ def _upsert_on_postgresql(
     row: Mapping[Column[Any], Any],
     older: Comparison,
 ) -> bool:
-    connection = database.connection() if isinstance(database, Session) else database
+    # ON CONFLICT (id) is about the id alone: for who inserts the row while another one does, its other unique
+    # keys are taken, and that is an error, or a deadlock. Without a target it is about all of them.
     known = columns_of(model)
-    if row[known["version"]] > 1 and _is_changed(connection, model, row, older):
+    if row[known["version"]] > 1 and _is_changed(database, model, row, older):
         return True
-    statement = conflict_upsert(model, row, older, connection.dialect.name)
-    # ON CONFLICT is about the id alone: for who inserts the row while another one does, its other unique keys
-    # are taken, and that is an error (PostgreSQL, "INSERT", ON CONFLICT: arbiters).
-    is_autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
-    try:
-        with nullcontext() if is_autocommit else connection.begin_nested():
-            return connection.execute(statement).first() is not None
-    except IntegrityError:
-        # Now the other one is done, and has the id, too; or somebody else has what has to be unique.
-        return connection.execute(statement).first() is not None
+    new = postgresql.insert(_table(model)).values(row).on_conflict_do_nothing().returning(known["version"])
+    if database.execute(new).first() is not None:
+        return True
+    # Now the row is there, or somebody else has what has to be unique, which this tells.
+    return database.execute(conflict_upsert(model, row, older, "postgresql")).first() is not None
 
 
 def _is_changed(
-    connection: Connection, model: type[CqrsColumns], row: Mapping[Column[Any], Any], older: Comparison
+    database: Session | Connection,
+    model: type[CqrsColumns],
+    row: Mapping[Column[Any], Any],
+    older: Comparison,
 ) -> bool:
     """Whether there was an older row, which is as the new one is now."""
     known = columns_of(model)
@@ -194,7 +191,7 @@ def _is_changed(
         .where(known["id"] == row[known["id"]], is_same_life, older(version, row[version]))
         .values({column: row[column] for column in _changing(model, row)})
     )
-    return bool(_rowcount(connection, statement))
+    return bool(_rowcount(database, statement))
 
 
 def _upsert_on_mysql(

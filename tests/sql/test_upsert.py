@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from runtime import CommandModel, ConfigurationError
 from runtime.sql import delete, row_of, upsert
-from tests.sql.rows import Base, BookRow, command, rows
+from tests.sql.rows import BookRow, command, rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+on_postgresql = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 
 
 def up(engine: Engine, *versions: int, **columns: Any) -> list[bool]:
@@ -226,15 +228,8 @@ def test_many_connections_at_once_leave_the_latest(engine: Engine) -> None:
     assert (row["version"], row["pages"], row["name"]) == (20, 20, "name 20")
 
 
-@pytest.fixture
-def emptied(postgres: Engine) -> Engine:
-    """PostgreSQL, with an empty table."""
-    Base.metadata.drop_all(postgres)
-    Base.metadata.create_all(postgres)
-    return postgres
-
-
-def test_rows_that_are_inserted_at_once_are_each_there_once(emptied: Engine) -> None:
+@on_postgresql
+def test_rows_that_are_inserted_at_once_are_each_there_once(engine: Engine) -> None:
     """Each is inserted by all at the same time, so that its unique keys are taken by another one."""
     keys, together, failures = [f"S{number}" for number in range(200)], threading.Barrier(4, timeout=60), []
 
@@ -243,7 +238,7 @@ def test_rows_that_are_inserted_at_once_are_each_there_once(emptied: Engine) -> 
             together.wait()
             version = 1 + (start + number) % 4
             try:
-                with emptied.begin() as connection:
+                with engine.begin() as connection:
                     upsert(connection, BookRow, command(version, sk=sk), pages=version)
             except SQLAlchemyError as error:
                 failures.append(error)
@@ -254,27 +249,29 @@ def test_rows_that_are_inserted_at_once_are_each_there_once(emptied: Engine) -> 
     for thread in threads:
         thread.join()
     assert failures == []
-    assert sorted((row["sk"], row["version"], row["pages"]) for row in rows(emptied)) == [
+    assert sorted((row["sk"], row["version"], row["pages"]) for row in rows(engine)) == [
         (sk, 4, 4) for sk in sorted(keys)
     ]
 
 
+@on_postgresql
 @pytest.mark.parametrize("version", [1, 3])
-def test_what_somebody_else_has_of_what_is_unique_is_an_error(emptied: Engine, version: int) -> None:
-    up(emptied, 1)
+def test_what_somebody_else_has_of_what_is_unique_is_an_error(engine: Engine, version: int) -> None:
+    up(engine, 1)
     other = command(version).model_copy(update={"id": "another"})
-    with pytest.raises(IntegrityError, match="uq_book_"), Session(emptied) as session:
+    with pytest.raises(IntegrityError, match="uq_book_"), Session(engine) as session:
         upsert(session, BookRow, other)
-    (row,) = rows(emptied)
+    (row,) = rows(engine)
     assert row["version"] == 1
 
 
-def test_statements_may_each_be_a_transaction(emptied: Engine) -> None:
-    alone = emptied.execution_options(isolation_level="AUTOCOMMIT")
+@on_postgresql
+def test_statements_may_each_be_a_transaction(engine: Engine) -> None:
+    alone = engine.execution_options(isolation_level="AUTOCOMMIT")
     with alone.connect() as connection:
         found = [upsert(connection, BookRow, command(version), pages=version) for version in (2, 1, 2, 3)]
     assert found == [True, False, False, True]
-    (row,) = rows(emptied)
+    (row,) = rows(engine)
     assert (row["version"], row["pages"]) == (3, 3)
 
 
