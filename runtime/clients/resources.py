@@ -115,9 +115,11 @@ class Resources:
             ),
         )
         if service == "dynamodb":  # most calls
+            from runtime.clients.http_session import send_sparingly  # noqa: PLC0415
             from runtime.clients.signing import sign_sparingly  # noqa: PLC0415
             from runtime.store.plain_requests import write_plainly  # noqa: PLC0415
 
+            send_sparingly(client)
             sign_sparingly(client)
             write_plainly(client)
         return client

@@ -1,0 +1,236 @@
+"""Sending a client's requests over connections of Python's own `http.client`.
+
+botocore sends by urllib3, which asks anew for each request what is the same for all: where it goes and by
+what proxy, how often to try again (never, as botocore does that), how long to wait, and what has become of
+the answer's encoding. It is a third of what a call takes. Here a connection that is idle takes the next
+request, head and body at once. botocore has signed it, and makes of the outcome what it always does: what
+is answered and what is raised are the same.
+
+What is more than sending bytes and reading an answer goes by botocore's own session: streams, bodies that
+are files, ``Expect``; and all that a client does, where it has a proxy or a certificate of its own.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import defaultdict, deque
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from weakref import finalize
+
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
+from botocore.utils import get_environ_proxies
+from urllib3.util import wait_for_read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from botocore.awsrequest import AWSPreparedRequest
+
+__all__ = ["HttpSession", "send_sparingly"]
+
+_TLS: Final = "https"
+_PROTOCOLS: Final = ["http/1.1"]
+
+
+def send_sparingly(client: Any) -> None:  # noqa: ANN401 - boto3 clients are made at run time
+    """Let a client send by `HttpSession`, where it has no proxy and no certificate. Once is as good as twice.
+
+    Args:
+        client: A boto3 client.
+    """
+    config = client.meta.config
+    endpoint: Any = getattr(client, "_endpoint", None)  # neither has a public name
+    session = getattr(endpoint, "http_session", None)
+    verify = getattr(session, "_verify", None)
+    if (
+        isinstance(session, URLLib3Session)
+        and (verify is True or isinstance(verify, str))
+        and not (config.proxies or config.client_cert or config.tcp_keepalive)
+        and not get_environ_proxies(client.meta.endpoint_url)
+    ):
+        endpoint.http_session = HttpSession(session, config, verify)
+
+
+class HttpSession:
+    """Connections to the endpoints of one client. Threads may share it.
+
+    Args:
+        whole: botocore's session, for whatever this one does not send.
+        config: botocore's `Config`, with the timeouts, and how many connections are kept.
+        verify: What botocore checks certificates by: True for the authorities that it knows, or a file.
+    """
+
+    def __init__(self, whole: URLLib3Session, config: Any, verify: Any) -> None:  # noqa: ANN401 - botocore's
+        self._whole = whole
+        self._connect_seconds: float = config.connect_timeout
+        self._read_seconds: float = config.read_timeout
+        self._verify = verify
+        self._most_idle: int = config.max_pool_connections
+        self._idle: dict[tuple[str, str], deque[HTTPConnection]] = defaultdict(deque)
+        finalize(self, _close, self._idle)
+
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Send a request, and read all of its answer.
+
+        Raises:
+            EndpointConnectionError: There is no connection. Nothing was sent.
+            ConnectTimeoutError: The same, in the time for it.
+            SSLError: The other side is not who it should be, or speaks another TLS.
+            ReadTimeoutError: No answer, or not all of it, in the time for it.
+            ConnectionClosedError: The connection broke before all of the answer was there.
+            HTTPClientError: The request cannot be sent as it is.
+        """
+        body = request.body
+        if not (isinstance(body, bytes) and _is_plain(request)):
+            return self._whole.send(request)
+        url = request.url
+        scheme, place, path, query, _ = urlsplit(url)
+        place = place.lower()  # as it is signed
+        target = f"{path or '/'}?{query}" if query else path or "/"
+        idle = self._idle[scheme, place]
+        connection = _living(idle) or self._connected(scheme, place, url)
+        try:
+            answer, content = _exchanged(connection, request, target, body)
+        except BaseException as error:
+            connection.close()  # what is left of the answer is not the next one's
+            if isinstance(error, Exception):
+                raise _of_botocore(error, request) from error
+            raise
+        if answer.will_close or len(idle) >= self._most_idle:
+            connection.close()
+        else:
+            idle.append(connection)
+        return _Answer(url, answer.status, answer.getheaders(), content)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        _close(self._idle)
+        self._whole.close()
+
+    def _connected(self, scheme: str, place: str, url: str) -> HTTPConnection:
+        try:
+            connection = (
+                HTTPSConnection(place, timeout=self._connect_seconds, context=self._tls)
+                if scheme == _TLS
+                else HTTPConnection(place, timeout=self._connect_seconds)
+            )
+            connection.connect()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(endpoint_url=url, error=error) from error
+        except ssl.SSLError as error:
+            raise SSLError(endpoint_url=url, error=error) from error
+        except (OSError, HTTPException) as error:
+            raise EndpointConnectionError(endpoint_url=url, error=error) from error
+        connection.sock.settimeout(self._read_seconds)
+        return connection
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        context: ssl.SSLContext = create_urllib3_context()
+        context.check_hostname = True
+        context.set_alpn_protocols(_PROTOCOLS)
+        context.load_verify_locations(get_cert_path(self._verify))
+        return context
+
+
+class _Answer(AWSResponse):
+    """An answer that is read."""
+
+    def __init__(self, url: str, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> None:
+        nothing: Any = {}
+        super().__init__(url, status, nothing, BytesIO(content))
+        self.headers = _Headers(headers)  # type: ignore[assignment]
+        self._read = content
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self._read
+
+
+class _Headers(dict[str, str]):
+    """The headers of an answer, whatever the case of their names: botocore's take longer than to send."""
+
+    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in headers:
+            lower = name.lower()
+            self[lower] = f"{super().__getitem__(lower)}, {value}" if lower in self else value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as any mapping's
+        """The value of one."""
+        return super().get(name.lower(), default)
+
+
+def _exchanged(
+    connection: HTTPConnection, request: AWSPreparedRequest, target: str, body: bytes
+) -> tuple[HTTPResponse, bytes]:
+    connection.putrequest(request.method, target)
+    for name, value in request.headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    with connection.getresponse() as answer:
+        if answer.length is None and not answer.chunked:
+            msg = "the head of the answer does not say how long it is: its end cannot be told from a cut"
+            raise HTTPException(msg)
+        return answer, answer.read()
+
+
+def _of_botocore(error: Exception, request: AWSPreparedRequest) -> Exception:
+    """The error by which botocore tells what became of a request that had a connection."""
+    where: dict[str, Any] = {"endpoint_url": request.url, "error": error}
+    if isinstance(error, TimeoutError):
+        return ReadTimeoutError(**where)
+    if isinstance(error, ssl.SSLError):
+        return SSLError(**where)
+    if isinstance(error, OSError | HTTPException):
+        return ConnectionClosedError(request=request, **where)
+    return HTTPClientError(error=error)
+
+
+def _is_plain(request: AWSPreparedRequest) -> bool:
+    return (
+        not request.stream_output
+        and "Expect" not in request.headers
+        and "Transfer-Encoding" not in request.headers
+        and "read_timeout" not in getattr(request, "context", {})
+    )
+
+
+def _close(idle: dict[tuple[str, str], deque[HTTPConnection]]) -> None:
+    for connections in idle.values():
+        while connections:
+            connections.pop().close()
+
+
+def _living(idle: deque[HTTPConnection]) -> HTTPConnection | None:
+    """The connection that was used last, of those that the other side has not closed."""
+    while idle:
+        try:
+            connection = idle.pop()
+        except IndexError:  # another thread took it
+            return None
+        # Nobody was asked anything: what is there to be read can only be the end.
+        if not wait_for_read(connection.sock, timeout=0):
+            return connection
+        connection.close()
+    return None
