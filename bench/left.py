@@ -42,11 +42,12 @@ a month, ${kept_12} for a year, ${kept_36} for three.
 requests, with nothing of ours around it, {client} ms of these: {client_share}.
 
 - Tried: no validation of parameters that the library has made, one text for the User-Agent header, a signer
-  that keeps the key of the day, `json` for requests and answers. The client takes {client_ratio} of bare
+  that keeps the key of the day, `json` for requests and answers, connections of `http.client` in the place of
+  urllib3's ([0059](adr/0059-requests-are-sent-by-http-client.md)). The client takes {client_ratio} of bare
   boto3's CPU for that publish, and {list_ratio} for a page of 100.
-- A direct transport of botocore's parts was measured, and not kept: it gives up users' tracing and events,
-  and still takes more than was asked ([0049](adr/0049-calls-go-through-botocores-client.md) has its
-  figures)."""
+- What is left of it are botocore's events, endpoints, signatures and retries. A transport without them was
+  measured, and not kept: it gives up users' tracing and events
+  ([0049](adr/0049-calls-go-through-botocores-client.md) has its figures)."""
 
 
 def chapter(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

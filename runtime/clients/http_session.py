@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import ssl
 from collections import defaultdict, deque
+from contextlib import suppress
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -34,8 +35,10 @@ from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cer
 from botocore.utils import get_environ_proxies
 from urllib3.util import wait_for_read
 
+from runtime.clients.http_answer import HttpAnswer
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from botocore.awsrequest import AWSPreparedRequest
 
@@ -103,17 +106,17 @@ class HttpSession:
         idle = self._idle[scheme, place]
         connection = _living(idle) or self._connected(scheme, place, url)
         try:
-            answer, content = _exchanged(connection, request, target, body)
+            answer, is_the_last = _exchanged(connection, request, target, body)
         except BaseException as error:
             connection.close()  # what is left of the answer is not the next one's
             if isinstance(error, Exception):
                 raise _of_botocore(error, request) from error
             raise
-        if answer.will_close or len(idle) >= self._most_idle:
+        if is_the_last or len(idle) >= self._most_idle:
             connection.close()
         else:
             idle.append(connection)
-        return _Answer(url, answer.status, answer.getheaders(), content)
+        return answer
 
     def close(self) -> None:
         """Close what is idle."""
@@ -123,9 +126,9 @@ class HttpSession:
     def _connected(self, scheme: str, place: str, url: str) -> HTTPConnection:
         try:
             connection = (
-                HTTPSConnection(place, timeout=self._connect_seconds, context=self._tls)
+                _SecureConnection(place, timeout=self._connect_seconds, context=self._tls)
                 if scheme == _TLS
-                else HTTPConnection(place, timeout=self._connect_seconds)
+                else _Connection(place, timeout=self._connect_seconds)
             )
             connection.connect()
         except TimeoutError as error:
@@ -146,53 +149,35 @@ class HttpSession:
         return context
 
 
-class _Answer(AWSResponse):
-    """An answer that is read."""
-
-    def __init__(self, url: str, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> None:
-        nothing: Any = {}
-        super().__init__(url, status, nothing, BytesIO(content))
-        self.headers = _Headers(headers)  # type: ignore[assignment]
-        self._read = content
-
-    @property
-    def content(self) -> bytes:
-        """The body."""
-        return self._read
+class _Connection(HTTPConnection):
+    response_class: Any = HttpAnswer
 
 
-class _Headers(dict[str, str]):
-    """The headers of an answer, whatever the case of their names: botocore's take longer than to send."""
+class _SecureConnection(HTTPSConnection):
+    response_class: Any = HttpAnswer
 
-    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
-        super().__init__()
-        for name, value in headers:
-            lower = name.lower()
-            self[lower] = f"{super().__getitem__(lower)}, {value}" if lower in self else value
 
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
+class _Content(BytesIO):
+    """A body that was read, as botocore reads it."""
 
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as any mapping's
-        """The value of one."""
-        return super().get(name.lower(), default)
+    def stream(self) -> Iterator[bytes]:
+        """All of it."""
+        yield self.getvalue()
 
 
 def _exchanged(
     connection: HTTPConnection, request: AWSPreparedRequest, target: str, body: bytes
-) -> tuple[HTTPResponse, bytes]:
+) -> tuple[AWSResponse, bool]:
+    """The answer to a request, and whether the other side ends the connection after it."""
     connection.putrequest(request.method, target)
     for name, value in request.headers.items():
         connection.putheader(name, value)
     connection.endheaders(body)
-    with connection.getresponse() as answer:
-        if answer.length is None and not answer.chunked:
-            msg = "the head of the answer does not say how long it is: its end cannot be told from a cut"
-            raise HTTPException(msg)
-        return answer, answer.read()
+    read: Any = connection.getresponse()
+    nothing: Any = {}
+    answer = AWSResponse(request.url, read.status, nothing, _Content(read.content))
+    answer.headers = read.headers  # not copied into botocore's own, which takes long
+    return answer, read.will_close
 
 
 def _of_botocore(error: Exception, request: AWSPreparedRequest) -> Exception:
@@ -209,7 +194,8 @@ def _of_botocore(error: Exception, request: AWSPreparedRequest) -> Exception:
 
 def _is_plain(request: AWSPreparedRequest) -> bool:
     return (
-        not request.stream_output
+        request.method == "POST"
+        and not request.stream_output
         and "Expect" not in request.headers
         and "Transfer-Encoding" not in request.headers
         and "read_timeout" not in getattr(request, "context", {})
@@ -217,9 +203,10 @@ def _is_plain(request: AWSPreparedRequest) -> bool:
 
 
 def _close(idle: dict[tuple[str, str], deque[HTTPConnection]]) -> None:
-    for connections in idle.values():
-        while connections:
-            connections.pop().close()
+    for connections in list(idle.values()):
+        with suppress(IndexError):  # other threads may take them
+            while True:
+                connections.pop().close()
 
 
 def _living(idle: deque[HTTPConnection]) -> HTTPConnection | None:

@@ -343,7 +343,9 @@ def test_who_is_interrupted_leaves_no_answer_for_the_next(
 ) -> None:
     client = sparing(f"http://127.0.0.1:{server.port}")
     with monkeypatch.context() as patched:
-        patched.setattr("http.client.HTTPResponse.read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            "runtime.clients.http_answer._content_of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             get(client)
     assert get(client) == KEY
@@ -463,12 +465,13 @@ def test_without_a_check_of_certificates_botocore_sends() -> None:
     [
         {"data": BytesIO(b"{}")},
         {"data": "{}"},
+        {"method": "PUT"},
         {"stream_output": True},
         {"context": {"read_timeout": 5}},
         {"headers": {"Expect": "100-continue"}},
         {"headers": {"Transfer-Encoding": "chunked"}},
     ],
-    ids=["a file", "a text", "a stream", "a time of its own", "Expect", "chunks"],
+    ids=["a file", "a text", "another method", "a stream", "a time of its own", "Expect", "chunks"],
 )
 def test_a_request_that_is_more_goes_by_botocore(given: dict[str, Any], server: Server) -> None:
     class Whole(URLLib3Session):
