@@ -15,7 +15,7 @@ __all__ = ["begin_init_phase", "end_init_phase"]
 
 #: Containers between two looks, instead of 700. A start makes fewer; who never ends the phase, because the
 #: function has an entry point of its own, still has a collector.
-_SELDOM: Final = 100_000
+_SELDOM: Final = 300_000
 _usual: Final[list[tuple[int, int, int]]] = []
 
 

@@ -42,9 +42,9 @@ BUDGETS: Final = {
         "typing_inspection": 5,
     },
     "stream": COMMON | dict.fromkeys(SDK, 1000) | {"runtime": 48, "todo": 2},
-    "worker": COMMON | dict.fromkeys(SDK, 1000) | {"cachetools": 3, "runtime": 66, "todo": 2},
+    "worker": COMMON | dict.fromkeys(SDK, 1000) | {"cachetools": 3, "runtime": 68, "todo": 2},
     "notifier": COMMON | {"botocore": 1, "runtime": 38, "todo": 2},
-    "operator": COMMON | dict.fromkeys(SDK, 1000) | {"runtime": 98, "todo": 2},
+    "operator": COMMON | dict.fromkeys(SDK, 1000) | {"runtime": 100, "todo": 2},
 }
 #: Whatever their number: what only a later call needs.
 LATER: Final = {
@@ -56,12 +56,16 @@ LATER: Final = {
 }
 CODE: Final = """
 import gc, json, sys
-looks = lambda: [of["collections"] for of in gc.get_stats()]
-usual, before = gc.get_threshold(), looks()
+usual, looks = gc.get_threshold(), []
+gc.callbacks.append(lambda phase, _: phase == "start" and looks.append(gc.get_count()[0]))
 import main
 main.app
-after, frozen = looks(), gc.get_freeze_count()
-collector = {"looks": sum(after) - sum(before), "frozen": frozen, "as usual": gc.get_threshold() == usual}
+collector = {
+    "looks": len(looks),
+    "most": max(looks),
+    "frozen": gc.get_freeze_count(),
+    "as usual": gc.get_threshold() == usual,
+}
 gc.unfreeze()
 made = []
 if "botocore.client" in sys.modules:
@@ -80,8 +84,8 @@ class Start:
         modules: What it has imported of packages that the layers or the code bring.
         clients: Services that it has clients for.
         imports: Every import with how deep it was, the inner ones before those that they are in.
-        collector: How often garbage was looked for, how many objects are exempt from now on, and whether it
-            is looked for as often as before.
+        collector: How often garbage was looked for, at how many new objects at most, how many objects are
+            exempt from now on, and whether it is looked for as often as before.
     """
 
     modules: tuple[str, ...]
@@ -176,8 +180,9 @@ def test_the_clients_of_a_function_are_made_before_its_first_call(kind: str) -> 
 def test_garbage_is_hardly_looked_for_before_the_first_call(kind: str) -> None:
     found = started(kind).collector
     assert found["looks"] < 10  # up to 200 otherwise
+    assert found["most"] < 1_000  # those before the library's first line: a look at all takes 30 ms
     assert found["as usual"]
-    assert found["frozen"] > 10_000
+    assert 10_000 < found["frozen"] < 200_000  # room for what a service brings
 
 
 def test_a_module_over_the_budget_is_named_with_the_way_that_it_came() -> None:
