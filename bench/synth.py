@@ -1,5 +1,8 @@
 """Synthesis: the demo's app beside an empty app with the same imports, and a service of sixty modules.
 
+Beside them an app that does nothing but include the template that the demo's app has written: what the CDK
+takes for that template, whoever makes it.
+
     .venv/bin/python -m bench.synth [--rounds N]
 
 The app alone, without the CDK CLI, each time in a process of its own; taken in turns, and CPU is that of the
@@ -32,6 +35,15 @@ from constructs_lib import CqrsModule, CqrsStack
 
 app = cdk.App()
 cdk.CfnWaitConditionHandle(cdk.Stack(app, "Todo"), "Handle")
+app.synth()
+"""
+_INCLUDED: Final = """
+import aws_cdk as cdk
+from aws_cdk.cloudformation_include import CfnInclude
+from constructs_lib import CqrsModule, CqrsStack
+
+app = cdk.App()
+CfnInclude(cdk.Stack(app, "Todo"), "Template", template_file="todo.json")
 app.synth()
 """
 _SIXTY: Final = """
@@ -91,28 +103,41 @@ def _seconds(script: Path, folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def _write_template(folder: Path) -> None:
+    """Write the template of the app that was synthesized last as one to be included."""
+    template = json.loads((folder / "out" / "Todo.template.json").read_text(encoding="utf-8"))
+    del template["Parameters"]["BootstrapVersion"], template["Rules"]  # the CDK adds them by itself
+    (folder / "todo.json").write_text(json.dumps(template), encoding="utf-8")
+
+
 def measured(rounds: int) -> dict[str, Any]:
     """The seconds of each app, and of the demo's by those of the empty one."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "empty.py").write_text(_EMPTY, encoding="utf-8")
+        (folder / "included.py").write_text(_INCLUDED, encoding="utf-8")
         (folder / "many.py").write_text(_SIXTY, encoding="utf-8")
-        apps = {"empty": folder / "empty.py", "demo": _ROOT / "app.py"}
+        apps = {"demo": _ROOT / "app.py", "empty": folder / "empty.py", "included": folder / "included.py"}
         found: dict[str, list[float]] = {app: [] for app in apps}
         for turn in range(rounds + 1):
             for app, script in apps.items():
                 spent = _seconds(script, folder)
-                if turn:  # the first one builds the layers, and warms the disk
+                if turn:
                     found[app].append(spent)
+                elif app == "demo":  # the first one builds the layers, and warms the disk
+                    _write_template(folder)
         apps["sixty"] = folder / "many.py"
         sixty = _seconds(apps["sixty"], folder)
         calls = {app: _calls(script, folder) for app, script in apps.items()}
         template = (folder / "out" / "Many.template.json").read_text(encoding="utf-8")
-    ratios = [demo / empty for demo, empty in zip(found["demo"], found["empty"], strict=True)]
+    ratios = {
+        app: [one / empty for one, empty in zip(found[app], found["empty"], strict=True)]
+        for app in ("demo", "included")
+    }
     return {
-        "empty_s": statistics.median(found["empty"]),
-        "demo_s": statistics.median(found["demo"]),
-        "ratio": statistics.median(ratios),
+        **{f"{app}_s": statistics.median(seconds) for app, seconds in found.items()},
+        "ratio": statistics.median(ratios["demo"]),
+        "included_ratio": statistics.median(ratios["included"]),
         "ratios": ratios,
         "budget": BUDGET,
         "calls": calls,
@@ -132,7 +157,9 @@ def main() -> None:
 
 def table(figures: Mapping[str, Any]) -> Iterator[str]:
     """The demo and sixty modules, by an empty app."""
-    empty, demo, sixty = (figures[name] for name in ("empty_s", "demo_s", "sixty_modules_s"))
+    empty, demo, included, sixty = (
+        figures[name] for name in ("empty_s", "demo_s", "included_s", "sixty_modules_s")
+    )
     calls = figures["calls"]
     size = (
         f"{figures['sixty_modules_resources']} resources, a template of {figures['sixty_modules_kb']:.0f} KB"
@@ -142,6 +169,8 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: | ---: |"
     yield f"| an empty app with the same imports | {empty:.1f} | 1 | - | {calls['empty']:,} |"
     yield f"| the demo: a service of one module | {of_demo} |"
+    of_included = f"{included:.1f} | {figures['included_ratio']:.2f} | - | {calls['included']:,}"
+    yield f"| nothing but the demo's template, by `CfnInclude` | {of_included} |"
     yield f"| sixty modules: {size} | {sixty:.1f} | {sixty / empty:.2f} | - | {calls['sixty']:,} |"
 
 
