@@ -168,7 +168,7 @@ def varied(figures: Any, random: Random) -> Any:
 
 def numbers_of(text: str) -> list[str]:
     """The figures of ours in a text: not those of names and links, nor the reference system's."""
-    names = r"\[\w+\]\(\S+\)|\*\*\d\.|boto3|S3|page\s+of\s+100|" + re.escape(reference.NAME)
+    names = r"\[\w+\]\(\S+\)|\*\*\d\.|boto3|urllib3|S3|page\s+of\s+100|" + re.escape(reference.NAME)
     theirs = rf"has\s+{reference.WAY['transitions']}|writes\s+{reference.WAY['write units']}"
     return re.findall(r"\d[\d.,%]*", re.sub(f"{names}|{theirs}", "", text))
 
