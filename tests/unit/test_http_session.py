@@ -39,7 +39,7 @@ pytestmark = pytest.mark.enable_socket
 
 KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
 ITEM = b'{"Item":{"pk":{"S":"p"},"sk":{"S":"s"}}}'
-CONFIG = Config(connect_timeout=2, read_timeout=0.4, max_pool_connections=2)
+CONFIG = Config(connect_timeout=60, read_timeout=60, max_pool_connections=2)
 
 
 def answer_of(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
@@ -192,7 +192,7 @@ def test_a_second_time_changes_nothing() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST"])
 def test_what_is_sent_is_what_botocore_sends(server: Server, host: str, path: str) -> None:
     url = f"http://{host}:{server.port}{path}"
-    whole = URLLib3Session(timeout=2)
+    whole = URLLib3Session(timeout=60)
     ours = HttpSession(whole, CONFIG, verify=True)
     bodies = [b"{}", b"", "ü".encode() * 200_000]
     for body in bodies:
@@ -222,7 +222,7 @@ def test_an_answer_is_what_botocore_reads(server: Server) -> None:
     for answer in (answer_of(ITEM, *headers), answer_of(error, *headers, status="400 Bad Request")):
         server.answer = lambda _, answer=answer: answer  # type: ignore[misc]
         url = f"http://127.0.0.1:{server.port}"
-        whole = URLLib3Session(timeout=2)
+        whole = URLLib3Session(timeout=60)
         found = [
             session.send(request_of(url)) for session in (whole, HttpSession(whole, CONFIG, verify=True))
         ]
@@ -249,11 +249,11 @@ def test_requests_at_once_have_a_connection_each_and_no_more_are_kept_than_may_b
     together = threading.Barrier(4)
 
     def answer(_: int) -> bytes:
-        together.wait(10)
+        together.wait(60)
         return answer_of(ITEM)
 
     server.answer = answer
-    client = sparing(f"http://127.0.0.1:{server.port}", read_timeout=10)
+    client = sparing(f"http://127.0.0.1:{server.port}")
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda _: get(client), range(4))) == [KEY] * 4
         assert sorted(server.connections) == [1, 2, 3, 4]
@@ -325,12 +325,12 @@ def test_an_answer_that_comes_too_late_is_nobodys(server: Server) -> None:
 
     def answer(count: int) -> bytes:
         if count == 1:
-            late.wait(10)
+            late.wait(60)
             return answer_of(b'{"Item":{"pk":{"S":"of the first"}}}')
         return answer_of(ITEM)
 
     server.answer = answer
-    client = sparing(f"http://127.0.0.1:{server.port}", connect_timeout=20)
+    client = sparing(f"http://127.0.0.1:{server.port}", read_timeout=0.3)
     with pytest.raises(ReadTimeoutError):
         get(client)
     late.set()
@@ -481,7 +481,7 @@ def test_a_request_that_is_more_goes_by_botocore(given: dict[str, Any], server: 
 
     sent: list[Any] = []
     request = request_of(f"http://127.0.0.1:{server.port}", **given)
-    assert HttpSession(Whole(timeout=5), CONFIG, verify=True).send(request).content == ITEM
+    assert HttpSession(Whole(timeout=60), CONFIG, verify=True).send(request).content == ITEM
     assert sent == [request]
 
 
