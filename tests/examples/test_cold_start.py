@@ -180,7 +180,7 @@ def test_the_clients_of_a_function_are_made_before_its_first_call(kind: str) -> 
 def test_garbage_is_hardly_looked_for_before_the_first_call(kind: str) -> None:
     found = started(kind).collector
     assert found["looks"] < 10  # up to 200 otherwise
-    assert found["most"] < 1_000  # those before the library's first line: a look at all takes 30 ms
+    assert found["most"] < 10_000  # those before the library's first line: a look at all takes 30 ms
     assert found["as usual"]
     assert 10_000 < found["frozen"] < 200_000  # room for what a service brings
 
