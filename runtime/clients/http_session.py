@@ -169,8 +169,14 @@ def _exchanged(
     connection: HTTPConnection, request: AWSPreparedRequest, target: str, body: bytes
 ) -> tuple[AWSResponse, bool]:
     """The answer to a request, and whether the other side ends the connection after it."""
-    connection.putrequest(request.method, target)
-    for name, value in request.headers.items():
+    headers = request.headers
+    connection.putrequest(
+        request.method,
+        target,
+        skip_host="Host" in headers,
+        skip_accept_encoding="Accept-Encoding" in headers,
+    )
+    for name, value in headers.items():
         connection.putheader(name, value)
     connection.endheaders(body)
     read: Any = connection.getresponse()

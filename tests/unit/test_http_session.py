@@ -194,14 +194,19 @@ def test_what_is_sent_is_what_botocore_sends(server: Server, host: str, path: st
     url = f"http://{host}:{server.port}{path}"
     whole = URLLib3Session(timeout=60)
     ours = HttpSession(whole, CONFIG, verify=True)
-    bodies = [b"{}", b"", "ü".encode() * 200_000]
-    for body in bodies:
+    bodies = [b"{}", b"", "ü".encode() * 200_000, b"{}"]
+    some = {"X-A": "b", "Content-Type": "c"}
+    for body, headers in zip(
+        bodies, (some, some, some, {"host": "other", "Accept-Encoding": "x"}), strict=True
+    ):
         for session in (whole, ours):
-            answer = session.send(request_of(url, data=body, headers={"X-A": "b", "Content-Type": "c"}))
-            assert answer.content == ITEM
-    sent = [(head.splitlines()[0], headers_in(head), body) for _, head, body in server.requests]
+            assert session.send(request_of(url, data=body, headers=headers)).content == ITEM
+    sent = [
+        (head.splitlines()[0], sorted(headers_in(head).items()), len(head.splitlines()), body)
+        for _, head, body in server.requests
+    ]
     assert sent[::2] == sent[1::2]
-    assert [body for _, _, body in sent[::2]] == bodies
+    assert [body for *_, body in sent[::2]] == bodies
 
 
 def test_a_place_of_ip_version_6_is_reached() -> None:
