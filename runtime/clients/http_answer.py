@@ -1,7 +1,7 @@
 """Reading an answer of HTTP/1.1, all of it at once.
 
 `http.client` reads the head of an answer by Python's parser of e-mail, which takes as long as signing the
-request. What becomes of an answer is the same, with one exception: one whose end cannot be told from a
+request. What becomes of an answer is the same, with one exception: a success whose end cannot be told from a
 connection that broke is none. `http.client` takes a head that was cut off for that of an answer without a
 body.
 """
@@ -9,20 +9,24 @@ body.
 from __future__ import annotations
 
 import re
-from http.client import BadStatusLine, HTTPException, IncompleteRead
+from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, Final
 
+from urllib3 import HTTPHeaderDict
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from io import BufferedReader
-    from socket import socket
 
-__all__ = ["Headers", "HttpAnswer"]
+__all__ = ["HttpAnswer"]
 
-_VERSION: Final = b"HTTP/1.1"
-_STATUS_LINE: Final = re.compile(rb"(HTTP/1\.[01]) (\d{3})(?: |$)")
+_VERSIONS: Final = {b"0": 10, b"1": 11}  # as http.client says them
+_VERSION: Final = 11
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) (\d{3})( .*)?")
 _HEADER: Final = re.compile(rb"([\w!#$%&'*+.^`|~-]+):([^\r]*)")
 _MORE_TO_COME: Final = range(100, 200)
+_SUCCESSES: Final = range(200, 300)
+_WITHOUT_CONTENT: Final = frozenset((204, 304))
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 #: As http.client has them.
 _LONGEST_LINE: Final = 65_536
@@ -30,51 +34,22 @@ _MOST_HEADERS: Final = 100
 _SHOWN: Final = 100
 
 
-class Headers(dict[str, str]):
-    """The headers of an answer by their names, in any case; there, in lower case.
+class HttpAnswer(HTTPResponse):
+    """An answer to a POST, in the place of `http.client`'s own: a connection's `response_class`.
 
-    Args:
-        headers: Names and values. Where a name comes twice, its values are joined by commas.
-    """
-
-    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
-        super().__init__()
-        for name, value in headers:
-            lower = name.lower()
-            self[lower] = f"{super().__getitem__(lower)}, {value}" if lower in self else value
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as any mapping's
-        """The value of one."""
-        return super().get(name.lower(), default)
-
-
-class HttpAnswer:
-    """An answer to a POST, in the place of `http.client.HTTPResponse`: a connection's `response_class`.
-
-    Args:
-        sock: Where it comes from.
-        method: That of the request.
+    What watches `http.client`, as tracing does, finds in it what it finds in the other one.
 
     Attributes:
-        status: Its status.
         headers: Its headers.
         content: Its body.
-        will_close: Whether the connection ends with it.
     """
 
-    status: int
-    headers: Headers
+    headers: Any
     content: bytes
+    version: int
+    status: int
+    reason: str
     will_close: bool
-
-    def __init__(self, sock: socket, method: str | None = None) -> None:  # noqa: ARG002 - as http.client asks
-        self._stream = sock.makefile("rb")
 
     def begin(self) -> None:
         """Read it.
@@ -83,52 +58,60 @@ class HttpAnswer:
             HTTPException: It is none, or not whole.
             OSError: The connection broke.
         """
-        with self._stream as stream:
-            version, self.status, self.headers = _head_of(stream)
-            while self.status in _MORE_TO_COME:
-                version, self.status, self.headers = _head_of(stream)
-            self.content = _content_of(stream, self.headers)
-        self.will_close = version != _VERSION or self.headers.get("connection", "").lower() == "close"
+        stream: Any = self.fp
+        self.version, self.status, self.reason = _status_of(stream)
+        self.headers = _headers_of(stream)
+        while self.status in _MORE_TO_COME:
+            self.version, self.status, self.reason = _status_of(stream)
+            self.headers = _headers_of(stream)
+        self.code, self.msg = self.status, self.headers
+        is_the_last = "close" in self.headers.get("connection", "").lower()
+        self.will_close = is_the_last or self.version < _VERSION
+        content = _content_of(stream, self.status, self.headers)
+        if content is None:
+            self.will_close = True
+            content = stream.read()
+        self.content = content
+        self.close()  # the connection may be used again
 
-    def close(self) -> None:
-        """Read no more of it."""
-        self._stream.close()
 
-    def isclosed(self) -> bool:
-        """Whether nothing of it is left to be read."""
-        return self._stream.closed
-
-
-def _head_of(stream: BufferedReader) -> tuple[bytes, int, Headers]:
+def _status_of(stream: BufferedReader) -> tuple[int, int, str]:
     line = _line_of(stream)
-    found = _STATUS_LINE.match(line)
+    found = _STATUS_LINE.fullmatch(line)
     if found is None:
         raise BadStatusLine(repr(line[:_SHOWN]))
-    return found[1], int(found[2]), Headers(_headers_of(stream))
+    version, status, reason = found.groups()
+    return _VERSIONS[version], int(status), (reason or b"").strip().decode("latin-1")
 
 
-def _headers_of(stream: BufferedReader) -> Iterator[tuple[str, str]]:
+def _headers_of(stream: BufferedReader) -> HTTPHeaderDict:
+    headers = HTTPHeaderDict()
     for _ in range(_MOST_HEADERS + 1):
         line = _line_of(stream)
         if not line:
-            return
+            return headers
         found = _HEADER.fullmatch(line)
         if found is None:
             msg = f"the answer has the header {line[:_SHOWN]!r}"
             raise HTTPException(msg)
-        yield found[1].decode(), found[2].strip(b" \t").decode("latin-1")
+        headers.add(found[1].decode(), found[2].strip(b" \t").decode("latin-1"))
     msg = f"the answer has more than {_MOST_HEADERS} headers"
     raise HTTPException(msg)
 
 
-def _content_of(stream: BufferedReader, headers: Headers) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+def _content_of(stream: BufferedReader, status: int, headers: HTTPHeaderDict) -> bytes | None:
+    """The body; None where it is whatever comes until the connection ends."""
+    if status in _WITHOUT_CONTENT:
+        return b""
+    encodings, lengths = (headers.getlist(name) for name in ("transfer-encoding", "content-length"))
+    if {encoding.lower() for encoding in encodings} == {"chunked"}:
         return b"".join(_chunks_of(stream))
-    length = headers.get("content-length", "")
-    if not length.isdecimal():
-        msg = "the answer does not say how long it is: its end cannot be told from a broken connection"
-        raise HTTPException(msg)
-    return _bytes_of(stream, int(length))
+    if not encodings and len(set(lengths)) == 1 and lengths[0].isdecimal():
+        return _bytes_of(stream, int(lengths[0]))
+    if not encodings and not lengths and status not in _SUCCESSES:
+        return None  # it says no more than the status does
+    msg = "the answer does not say how long it is: its end cannot be told from a broken connection"
+    raise HTTPException(msg)
 
 
 def _chunks_of(stream: BufferedReader) -> Iterator[bytes]:
@@ -137,8 +120,7 @@ def _chunks_of(stream: BufferedReader) -> Iterator[bytes]:
         if stream.read(2) != b"\r\n":
             msg = "a chunk of the answer is longer than it says"
             raise HTTPException(msg)
-    for _ in _headers_of(stream):
-        pass
+    _headers_of(stream)
 
 
 def _size_in(line: bytes) -> int:

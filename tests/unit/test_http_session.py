@@ -7,8 +7,10 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from io import BytesIO
+from http.client import HTTPConnection
+from io import DEFAULT_BUFFER_SIZE, BytesIO
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +20,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import (
+    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -33,7 +36,6 @@ from runtime.clients.http_session import HttpSession, send_sparingly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.enable_socket
 
@@ -238,6 +240,8 @@ def test_an_answer_is_what_botocore_reads(server: Server) -> None:
         for headers_of in (one.headers for one in found):
             assert "X-AMZN-REQUESTID" in headers_of
             assert headers_of["X-AMZN-REQUESTID"] == headers_of.get("X-Amzn-RequestID") == "1"
+            headers_of["X-Amzn-RequestId"] = "2"  # as a handler may
+            assert headers_of["x-amzn-requestid"] == "2"
             assert "other" not in headers_of
             assert headers_of.get("other", 2) == 2
         assert found[1].raw.read() == ours[3]
@@ -364,6 +368,8 @@ def test_nobody_there_is_told_as_nothing_sent() -> None:
         get(sparing(f"http://127.0.0.1:{port}"))
     with pytest.raises(EndpointConnectionError):
         get(sparing("http://nobody.invalid"))
+    with pytest.raises(EndpointConnectionError):  # a name that nobody can have
+        HttpSession(URLLib3Session(), CONFIG, verify=True).send(request_of("http://a..b/"))
 
 
 def test_a_connection_that_takes_too_long_is_told_as_nothing_sent() -> None:
@@ -385,6 +391,85 @@ def test_a_request_that_cannot_be_sent_is_told_by_botocores_error(server: Server
     with pytest.raises(HTTPClientError, match="Invalid header value"):
         session.send(request_of(f"http://127.0.0.1:{server.port}", headers={"X-A": "b\r\nc: d"}))
     assert not server.requests
+
+
+def test_a_refusal_without_a_length_is_one(server: Server) -> None:
+    server.ends_after_answer = True
+    server.answer = lambda _: b"HTTP/1.1 413 Too Large\r\nConnection: close\r\n\r\n"
+    client = client_of(
+        f"http://127.0.0.1:{server.port}", retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    send_sparingly(client)
+    with pytest.raises(ClientError, match="413"):
+        get(client)
+    assert server.connections == [1]
+
+
+@pytest.mark.parametrize("make", [client_of, sparing])
+def test_an_answer_that_comes_before_all_was_sent_is_heard(make: Callable[[str], Any]) -> None:
+    def refuse() -> None:
+        with suppress(OSError):  # no more of them come
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(answer_of(b"{}", status="413 Too Large"))
+                    connection.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        try:
+            client = make(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            with pytest.raises(ClientError, match="413"):
+                client.put_item(TableName="t", Item=KEY | {"large": {"S": "x" * 30_000_000}})
+            idle = getattr(session_of(client), "_idle", {})
+            assert not any(idle.values())  # the other side waits for the rest
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_who_watches_http_client_sees_the_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, seen = HTTPConnection.getresponse, []
+
+    def watched(connection: HTTPConnection) -> Any:
+        answer = plain(connection)
+        seen.append((answer.status, answer.reason, answer.version, answer.getheader("content-length")))
+        return answer
+
+    monkeypatch.setattr(HTTPConnection, "getresponse", watched)
+    get(sparing(f"http://127.0.0.1:{server.port}"))
+    assert seen == [(200, "OK", 11, str(len(ITEM)))]
+
+
+def test_http_client_may_print_what_it_does(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+    get(sparing(f"http://127.0.0.1:{server.port}"))
+    assert "send: b'POST / HTTP/1.1" in capsys.readouterr().out
+
+
+def test_what_is_closed_keeps_nothing_that_comes_back(server: Server) -> None:
+    asked, closed = threading.Event(), threading.Event()
+
+    def answer(_: int) -> bytes:
+        asked.set()
+        closed.wait(60)
+        return answer_of(ITEM)
+
+    server.answer = answer
+    client = sparing(f"http://127.0.0.1:{server.port}")
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(get, client)
+        asked.wait(60)
+        client.close()
+        closed.set()
+        assert found.result() == KEY
+    assert not session_of(client)._idle  # noqa: SLF001
+    assert get(client) == KEY
+    assert server.connections == [1, 2]
 
 
 def test_closing_ends_what_is_idle(server: Server) -> None:
@@ -420,6 +505,37 @@ def test_the_other_side_proves_who_it_is(
     assert secure.connections == [1, 1]
 
 
+def test_a_file_of_authorities_may_be_in_ones_home(
+    secure: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CA_BUNDLE", "~/authority.pem")
+    assert get(sparing(f"https://localhost:{secure.port}")) == KEY
+
+
+@pytest.mark.parametrize("make", [client_of, sparing])
+def test_a_file_of_authorities_that_is_not_there_is_named(
+    secure: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], Any]
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.raises(SSLError, match="No such file"):
+        get(make(f"https://localhost:{secure.port}"))
+
+
+def test_nothing_behind_an_answer_is_taken_for_the_next_one(
+    secure: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    head = len(answer_of(ITEM, "X: "))
+    first = answer_of(ITEM, "X: " + "x" * (DEFAULT_BUFFER_SIZE - head))  # what Python reads at once
+    unasked = answer_of(b'{"Item":{"pk":{"S":"of nobody"}}}')
+    server = secure
+    server.answer = lambda count: first + unasked if count == 1 else answer_of(ITEM)
+    client = sparing(f"https://localhost:{secure.port}")
+    assert [get(client), get(client)] == [KEY, KEY]
+    assert secure.connections == [1, 2]
+
+
 @pytest.mark.parametrize("make", [client_of, sparing])
 def test_who_is_somebody_else_gets_nothing(
     secure: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], Any]
@@ -440,14 +556,16 @@ def test_who_is_somebody_else_gets_nothing(
         ({}, {"proxies": {"http": "http://127.0.0.1:9"}}),
         ({}, {"client_cert": "file.pem"}),
         ({}, {"tcp_keepalive": True}),
+        ({"AWS_CONFIG_FILE": str(Path(__file__).with_name("tcp_keepalive.ini"))}, {}),
     ],
-    ids=["a proxy of all", "a proxy", "a certificate", "signs of life"],
+    ids=["a proxy of all", "a proxy", "a certificate", "signs of life", "signs of life by profile"],
 )
 def test_what_is_more_stays_with_botocore(
     variables: dict[str, str], config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has read the profile
     client = client_of("http://dynamodb.example.com", **config)
     send_sparingly(client)
     assert type(session_of(client)) is URLLib3Session
@@ -457,6 +575,17 @@ def test_a_place_that_no_proxy_is_for_is_reached_by_ours(monkeypatch: pytest.Mon
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "example.com")
     sparing("http://dynamodb.example.com")
+
+
+def test_a_session_of_somebody_elses_stays() -> None:
+    class Theirs(URLLib3Session):
+        pass
+
+    client = client_of("http://localhost:1")
+    options: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    theirs = client._endpoint.http_session = Theirs(socket_options=options)  # noqa: SLF001
+    send_sparingly(client)
+    assert session_of(client) is theirs
 
 
 def test_without_a_check_of_certificates_botocore_sends() -> None:
@@ -471,12 +600,15 @@ def test_without_a_check_of_certificates_botocore_sends() -> None:
         {"data": BytesIO(b"{}")},
         {"data": "{}"},
         {"method": "PUT"},
+        {"url": "http://u:p@127.0.0.1:{port}/"},
+        {"url": "http://127.0.0.1:{port}/a b"},
+        {"url": "http://127.0.0.1:{port}/ü"},
         {"stream_output": True},
         {"context": {"read_timeout": 5}},
         {"headers": {"Expect": "100-continue"}},
         {"headers": {"Transfer-Encoding": "chunked"}},
     ],
-    ids=["a file", "a text", "another method", "a stream", "a time of its own", "Expect", "chunks"],
+    ids=str,
 )
 def test_a_request_that_is_more_goes_by_botocore(given: dict[str, Any], server: Server) -> None:
     class Whole(URLLib3Session):
@@ -485,9 +617,21 @@ def test_a_request_that_is_more_goes_by_botocore(given: dict[str, Any], server: 
             return super().send(request)
 
     sent: list[Any] = []
-    request = request_of(f"http://127.0.0.1:{server.port}", **given)
+    url = given.pop("url", "http://127.0.0.1:{port}").format(port=server.port)
+    request = request_of(url, **given)
     assert HttpSession(Whole(timeout=60), CONFIG, verify=True).send(request).content == ITEM
     assert sent == [request]
+
+
+def test_a_request_without_a_context_is_sent(server: Server) -> None:
+    session = HttpSession(URLLib3Session(), CONFIG, verify=True)
+    assert session.send(request_of(f"http://127.0.0.1:{server.port}", context=None)).content == ITEM
+
+
+def test_nothing_is_sent_by_a_scheme_that_nobody_knows(server: Server) -> None:
+    with pytest.raises(HTTPClientError, match="htps"):
+        get(sparing(f"htps://127.0.0.1:{server.port}"))
+    assert not server.requests
 
 
 def test_who_answers_in_the_place_of_the_service_is_heard(server: Server) -> None:
