@@ -150,7 +150,7 @@ def measured(rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Print what was measured."""
     parser = parser_of("synth", __doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="syntheses of each app (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=8, help="syntheses of each app (default: %(default)s)")
     options = parser.parse_args()
     finish(parser, options, measured(options.rounds), table)
 
