@@ -4,10 +4,11 @@ PYTHON      ?= python3
 DEMO        ?= examples.demo
 EXAMPLE     ?= todo
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
-# What shows that the oldest versions do: each construct once, the whole service, HTTP, the write path.
+# What shows that the oldest versions do: each construct once, the whole service, HTTP, the write path, sending.
 OLD_TESTS   := tests/constructs/test_acknowledge.py tests/constructs/test_composition.py \
     tests/constructs/test_service_compliance.py tests/unit/http/test_api.py \
-    tests/runtime/test_command_service.py tests/runtime/test_repository.py tests/unit/test_http_session.py
+    tests/runtime/test_command_service.py tests/runtime/test_repository.py \
+    tests/unit/test_http_answer.py tests/unit/test_http_session.py
 FAULTS      := tests/pipeline tests/faults tests/operations tests/security tests/models tests/sql tests/unit tests/e2e \
     tests/local tests/runtime tests/examples tests/event_store tests/features
 

@@ -12,7 +12,7 @@ import re
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, Final
 
-from urllib3 import HTTPHeaderDict
+from urllib3._collections import HTTPHeaderDict  # where the urllib3 of Lambda has it, too
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 from botocore.utils import lowercase_dict
 from hypothesis import example, given
 from hypothesis import strategies as st
-from urllib3 import HTTPHeaderDict
+from urllib3._collections import HTTPHeaderDict
 
 from runtime.clients.http_answer import HttpAnswer
 
