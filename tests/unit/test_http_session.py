@@ -608,7 +608,18 @@ def test_without_a_check_of_certificates_botocore_sends() -> None:
         {"headers": {"Expect": "100-continue"}},
         {"headers": {"Transfer-Encoding": "chunked"}},
     ],
-    ids=str,
+    ids=[
+        "a file",
+        "a text",
+        "another method",
+        "a user",
+        "a blank",
+        "a letter",
+        "a stream",
+        "a time of its own",
+        "Expect",
+        "chunks",
+    ],
 )
 def test_a_request_that_is_more_goes_by_botocore(given: dict[str, Any], server: Server) -> None:
     class Whole(URLLib3Session):
